@@ -1,0 +1,2 @@
+//! The mapsto command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Derives mapsto's Module: a struct visits its fields by name.

@@ -1,0 +1,1 @@
+//! The tensor of mapsto: values, views, operations and their derivatives.

@@ -1,0 +1,1 @@
+//! The trainer of mapsto: metrics, callbacks, run folders, model files and plots.

@@ -1,0 +1,1 @@
+//! mapsto: a neural-network framework, from one neuron to a trained model.
