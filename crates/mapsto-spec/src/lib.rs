@@ -1,0 +1,1 @@
+//! Named entries with options, read from model and training files: the mechanism behind every registry of mapsto.
