@@ -1,1 +1,9 @@
 //! Loops over slices: SIMD, matrix products, convolution, reductions, random bits and the thread pool of mapsto.
+//!
+//! The crate knows no tensor, does no I/O and keeps three promises. Every public function is safe and checks the
+//! lengths it is given. Work is cut into blocks that depend on the sizes alone and is combined in a fixed order, so
+//! that the same input gives the same bits on any number of threads. AVX-512, AVX2 with FMA, or portable code is
+//! chosen when the program runs, so one binary serves every processor.
+
+pub mod simd;
+pub mod threads;
