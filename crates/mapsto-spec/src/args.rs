@@ -1,0 +1,263 @@
+//! The arguments of an entry, read one by one, with every default that was filled in written down.
+
+use crate::{Entry, FromValue, Span, Value, nearest};
+use mapsto_tensor::{Error, ErrorKind, Result};
+
+/// Reads an entry's main value and options, and remembers what was read and which defaults were used.
+///
+/// Whoever builds from an entry asks for each argument once; [`finish`](Args::finish) then refuses what nobody asked
+/// for and returns the entry with every default filled in.
+/// ```
+/// # use mapsto_spec::{Args, Entry};
+/// let entry = Entry::new("conv2d").with_value(32_usize).with_option("kernel", 3_usize);
+/// let mut args = Args::new("layer", &entry);
+/// assert_eq!(args.main::<usize>()?, 32);
+/// assert_eq!(args.required::<usize>("kernel")?, 3);
+/// assert_eq!(args.get_or("stride", 1_usize)?, 1);
+/// assert_eq!(args.finish()?.to_string(), "{ conv2d = 32, kernel = 3, stride = 1 }");
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Args {
+    noun: &'static str,
+    entry: Entry,
+    /// Each option asked for, and what was found or filled in; `None` for one that may stay away.
+    asked: Vec<(String, Option<Value>)>,
+    main: Option<Value>,
+    main_asked: bool,
+}
+
+impl Args {
+    /// The arguments of `entry`, which is a `noun` ("layer", "optimizer"), for messages.
+    pub fn new(noun: &'static str, entry: &Entry) -> Args {
+        let mut entry = entry.clone();
+        entry.value = entry.value.filter(|v| *v != Value::Bool(true));
+        Args { noun, main: entry.value.clone(), entry, asked: Vec::new(), main_asked: false }
+    }
+
+    /// The entry's name.
+    pub fn name(&self) -> &str {
+        &self.entry.name
+    }
+
+    /// Where the entry stands.
+    pub fn span(&self) -> Option<Span> {
+        self.entry.span
+    }
+
+    /// The main value, as 32 in `{ conv2d = 32 }`.
+    ///
+    /// # Errors
+    /// When it is missing or of another type.
+    pub fn main<T: FromValue>(&mut self) -> Result<T> {
+        self.main_asked = true;
+        let name = &self.entry.name;
+        let Some(value) = &self.entry.value else {
+            let message = format!("{} `{name}` needs a value: {}", self.noun, T::EXPECTED);
+            return Err(self.located(Error::new(ErrorKind::Model, message).help(format!("write {{ {name} = .. }}"))));
+        };
+        T::from_value(value).ok_or_else(|| self.mistyped(&format!("the value of `{name}`"), T::EXPECTED, value, None))
+    }
+
+    /// The main value, or `default` where there is none.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn main_or<T: FromValue + Into<Value> + Clone>(&mut self, default: T) -> Result<T> {
+        if self.entry.value.is_some() {
+            return self.main();
+        }
+        self.main_asked = true;
+        self.main = Some(default.clone().into());
+        Ok(default)
+    }
+
+    /// The main value, if there is one.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn main_optional<T: FromValue>(&mut self) -> Result<Option<T>> {
+        self.main_asked = true;
+        if self.entry.value.is_none() { Ok(None) } else { self.main().map(Some) }
+    }
+
+    /// The option `name`.
+    ///
+    /// # Errors
+    /// When it is missing or of another type.
+    pub fn required<T: FromValue>(&mut self, name: &str) -> Result<T> {
+        match self.optional(name)? {
+            Some(value) => Ok(value),
+            None => {
+                let message = format!("{} `{}` needs `{name}`: {}", self.noun, self.entry.name, T::EXPECTED);
+                // The misspelt option that is probably the missing one, found among what nobody asked for.
+                let near = nearest(name, self.unasked().map(|(n, _)| n.as_str())).map(str::to_string);
+                let error = Error::new(ErrorKind::Model, message);
+                Err(self.located(match near {
+                    Some(near) => error.help(format!("is `{near}` meant to be `{name}`?")),
+                    None => error.help(format!("add `{name} = ..`")),
+                }))
+            }
+        }
+    }
+
+    /// The option `name`, or `default` where it is not given.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn get_or<T: FromValue + Into<Value> + Clone>(&mut self, name: &str, default: T) -> Result<T> {
+        if let Some(value) = self.optional(name)? {
+            return Ok(value);
+        }
+        let at = self.asked.len() - 1;
+        self.asked[at].1 = Some(default.clone().into());
+        Ok(default)
+    }
+
+    /// The option `name`, if it is given.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn optional<T: FromValue>(&mut self, name: &str) -> Result<Option<T>> {
+        let value = self.entry.option(name).cloned();
+        self.asked.retain(|(n, _)| n != name);
+        self.asked.push((name.to_string(), value.clone()));
+        let Some(value) = value else { return Ok(None) };
+        let read = T::from_value(&value);
+        let span = self.entry.option_span(name);
+        read.map(Some).ok_or_else(|| self.mistyped(&format!("`{name}`"), T::EXPECTED, &value, span))
+    }
+
+    /// The option `name` if given, removed from what [`finish`](Args::finish) writes: for values that are kept elsewhere.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn take<T: FromValue>(&mut self, name: &str) -> Result<Option<T>> {
+        let value = self.optional(name)?;
+        let at = self.asked.len() - 1;
+        self.asked[at].1 = None;
+        Ok(value)
+    }
+
+    /// Writes down what an argument turned out to be, where the reader filled in a part of it.
+    pub fn record(&mut self, name: &str, value: impl Into<Value>) {
+        let value = Some(value.into());
+        match self.asked.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => *old = value,
+            None => self.asked.push((name.to_string(), value)),
+        }
+    }
+
+    /// Writes down what the main value turned out to be.
+    pub fn record_main(&mut self, value: impl Into<Value>) {
+        self.main = Some(value.into());
+    }
+
+    /// An error about the option `name` (or the entry itself, for `""`), at its place: `layer `dropout`: {message}`.
+    pub fn error(&self, name: &str, message: impl std::fmt::Display) -> Error {
+        let error = Error::new(ErrorKind::Model, format!("{} `{}`: {message}", self.noun, self.entry.name));
+        match self.entry.option_span(name) {
+            Some(span) => error.at(span.to_string()),
+            None => error,
+        }
+    }
+
+    /// The entry with every default filled in, in the order in which the arguments were asked for.
+    ///
+    /// # Errors
+    /// When the entry has an option, or a main value, that was never asked for.
+    pub fn finish(self) -> Result<Entry> {
+        let (noun, name) = (self.noun, &self.entry.name);
+        if let (Some(value), false) = (&self.entry.value, self.main_asked) {
+            let error = Error::new(ErrorKind::Model, format!("{noun} `{name}` takes no value, found {value}"));
+            return Err(self.located(error.help(format!("write \"{name}\""))));
+        }
+        if let Some((option, _)) = self.unasked().next() {
+            let known: Vec<&str> = self.asked.iter().map(|(n, _)| n.as_str()).collect();
+            let help = match nearest(option, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => format!("`{name}` has no options"),
+                None => format!("its options are {}", known.join(", ")),
+            };
+            let error = Error::new(ErrorKind::Model, format!("{noun} `{name}` has no option `{option}`")).help(help);
+            return Err(match self.entry.option_span(option) {
+                Some(span) => error.at(span.to_string()),
+                None => error,
+            });
+        }
+        let options = self.asked.into_iter().filter_map(|(n, v)| v.map(|v| (n, v))).collect();
+        Ok(Entry { value: self.main, options, option_spans: Vec::new(), ..self.entry })
+    }
+
+    fn unasked(&self) -> impl Iterator<Item = &(String, Value)> {
+        self.entry.options.iter().filter(|(n, _)| !self.asked.iter().any(|(a, _)| a == n))
+    }
+
+    fn mistyped(&self, what: &str, expected: &str, found: &Value, span: Option<Span>) -> Error {
+        let (noun, name) = (self.noun, &self.entry.name);
+        let message = format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.kind());
+        let error = Error::new(ErrorKind::Model, message);
+        match span.or(self.entry.span) {
+            Some(span) => error.at(span.to_string()),
+            None => error,
+        }
+    }
+
+    fn located(&self, error: Error) -> Error {
+        match self.entry.span {
+            Some(span) => error.at(span.to_string()),
+            None => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conv() -> Entry {
+        Entry::new("conv2d").at(2..8).with_value(32_usize).with_option_at("kernl", 3_usize, Span::new(15, 24))
+    }
+
+    #[test]
+    fn a_misspelt_option_is_named_with_the_right_one() {
+        let mut args = Args::new("layer", &conv());
+        args.main::<usize>().unwrap();
+        let error = args.required::<usize>("kernel").unwrap_err().to_string();
+        assert!(error.contains("layer `conv2d` needs `kernel`: a whole number, zero or more"), "{error}");
+        assert!(error.contains("help: is `kernl` meant to be `kernel`?"), "{error}");
+        args.get_or("kernel", 3_usize).unwrap();
+        let error = args.finish().unwrap_err().to_string();
+        assert!(error.contains("bytes 15..24: layer `conv2d` has no option `kernl`"), "{error}");
+        assert!(error.contains("help: did you mean `kernel`?"), "{error}");
+    }
+
+    #[test]
+    fn types_are_checked() {
+        let entry = Entry::new("dropout").with_value("half").with_option("p", -1_i64);
+        let mut args = Args::new("layer", &entry);
+        let error = args.main_or(0.5).unwrap_err().to_string();
+        assert!(error.contains("the value of `dropout` should be a finite number, found a word: \"half\""), "{error}");
+        let error = args.optional::<usize>("p").unwrap_err().to_string();
+        assert!(error.contains("`p` should be a whole number, zero or more, found a whole number: -1"), "{error}");
+    }
+
+    #[test]
+    fn a_value_nobody_takes_is_refused() {
+        let args = Args::new("layer", &Entry::new("relu").with_value(3_usize));
+        let error = args.finish().unwrap_err().to_string();
+        assert!(error.contains("layer `relu` takes no value, found 3"), "{error}");
+        assert!(Args::new("layer", &Entry::new("relu").with_value(true)).finish().is_ok());
+    }
+
+    #[test]
+    fn defaults_are_written_down() {
+        let entry = Entry::new("adam").with_option("eps", 1e-6);
+        let mut args = Args::new("optimizer", &entry);
+        assert_eq!(args.main_or(1e-3).unwrap(), 1e-3);
+        assert_eq!(args.get_or("decay", 0.0).unwrap(), 0.0);
+        assert_eq!(args.get_or("eps", 1e-8).unwrap(), 1e-6);
+        assert_eq!(args.optional::<f64>("clip").unwrap(), None);
+        assert_eq!(args.finish().unwrap().to_string(), "{ adam = 0.001, decay = 0.0, eps = 1e-6 }");
+    }
+}

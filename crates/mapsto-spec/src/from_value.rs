@@ -1,0 +1,120 @@
+//! Reading a typed Rust value out of a written one, exactly or not at all.
+
+use crate::{Entry, Value};
+
+/// A type that an option can be read as.
+///
+/// Reading never guesses: a whole number is accepted where a float is wanted, and nothing else is converted.
+/// ```
+/// # use mapsto_spec::{FromValue, Value};
+/// assert_eq!(f64::from_value(&Value::Int(2)), Some(2.0));
+/// assert_eq!(usize::from_value(&Value::Int(-2)), None);
+/// assert_eq!(<[usize; 2]>::from_value(&Value::Int(3)), Some([3, 3]));
+/// ```
+pub trait FromValue: Sized {
+    /// What is expected, in the words of an error message.
+    const EXPECTED: &'static str;
+
+    /// The value as this type, or nothing when it is not one.
+    fn from_value(value: &Value) -> Option<Self>;
+}
+
+impl FromValue for i64 {
+    const EXPECTED: &'static str = "a whole number";
+    fn from_value(value: &Value) -> Option<i64> {
+        match value {
+            Value::Int(x) => Some(*x),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for usize {
+    const EXPECTED: &'static str = "a whole number, zero or more";
+    fn from_value(value: &Value) -> Option<usize> {
+        i64::from_value(value).and_then(|x| usize::try_from(x).ok())
+    }
+}
+
+impl FromValue for u64 {
+    const EXPECTED: &'static str = "a whole number, zero or more";
+    fn from_value(value: &Value) -> Option<u64> {
+        i64::from_value(value).and_then(|x| u64::try_from(x).ok())
+    }
+}
+
+impl FromValue for f64 {
+    const EXPECTED: &'static str = "a finite number";
+    fn from_value(value: &Value) -> Option<f64> {
+        match value {
+            Value::Int(x) => Some(*x as f64),
+            Value::Float(x) if x.is_finite() => Some(*x),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+    fn from_value(value: &Value) -> Option<bool> {
+        match value {
+            Value::Bool(x) => Some(*x),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for String {
+    const EXPECTED: &'static str = "a word in quotes";
+    fn from_value(value: &Value) -> Option<String> {
+        match value {
+            Value::Str(x) => Some(x.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for Entry {
+    const EXPECTED: &'static str = "a name, or a table that begins with one";
+    fn from_value(value: &Value) -> Option<Entry> {
+        match value {
+            Value::Str(name) => Some(Entry::new(name)),
+            Value::Entry(entry) => Some((**entry).clone()),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for Value {
+    const EXPECTED: &'static str = "a value";
+    fn from_value(value: &Value) -> Option<Value> {
+        Some(value.clone())
+    }
+}
+
+impl<T: FromValue> FromValue for Vec<T> {
+    const EXPECTED: &'static str = "a list";
+    fn from_value(value: &Value) -> Option<Vec<T>> {
+        match value {
+            Value::List(items) => items.iter().map(T::from_value).collect(),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for [usize; 2] {
+    const EXPECTED: &'static str = "a whole number or a pair of them";
+    fn from_value(value: &Value) -> Option<[usize; 2]> {
+        if let Some(both) = usize::from_value(value) {
+            return Some([both, both]);
+        }
+        Vec::<usize>::from_value(value)?.try_into().ok()
+    }
+}
+
+impl FromValue for [f64; 2] {
+    const EXPECTED: &'static str = "a pair of numbers";
+    fn from_value(value: &Value) -> Option<[f64; 2]> {
+        Vec::<f64>::from_value(value)?.try_into().ok()
+    }
+}

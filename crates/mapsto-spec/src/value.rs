@@ -1,0 +1,148 @@
+//! What an entry or one of its options is set to.
+
+use crate::Entry;
+use std::fmt;
+
+/// A value as written in a model file: a number, a word, a list, or an entry inside an entry.
+///
+/// `Display` writes it the way TOML would.
+/// ```
+/// # use mapsto_spec::Value;
+/// assert_eq!(Value::from(3_usize).to_string(), "3");
+/// assert_eq!(Value::from(1e-3).to_string(), "0.001");
+/// assert_eq!(Value::from(vec![1.0, 2.5]).to_string(), "[1.0, 2.5]");
+/// assert_eq!(Value::from("same").to_string(), "\"same\"");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A word; where an entry is expected it stands for the entry of that name without options.
+    Str(String),
+    /// Values in order.
+    List(Vec<Value>),
+    /// An entry with a value or options of its own, as in `init = { normal = 0.02 }`.
+    Entry(Box<Entry>),
+}
+
+impl Value {
+    /// What kind of value this is, in the words of an error message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Int(_) => "a whole number",
+            Value::Float(_) => "a number",
+            Value::Bool(_) => "a truth value",
+            Value::Str(_) => "a word",
+            Value::List(_) => "a list",
+            Value::Entry(_) => "an entry",
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Int(i) => write!(f, "{i}"),
+            Value::Float(x) if x.is_nan() => f.write_str("nan"),
+            Value::Float(x) => write!(f, "{x:?}"),
+            Value::Bool(b) => write!(f, "{b}"),
+            Value::Str(s) => write_quoted(f, s),
+            Value::List(items) => {
+                f.write_str("[")?;
+                for (i, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str("]")
+            }
+            Value::Entry(entry) => write!(f, "{entry}"),
+        }
+    }
+}
+
+/// A basic string of TOML, which is also one of JSON.
+pub(crate) fn write_quoted(f: &mut dyn fmt::Write, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(f, "\\u{:04x}", c as u32)?,
+            c => f.write_char(c)?,
+        }
+    }
+    f.write_char('"')
+}
+
+impl From<i64> for Value {
+    fn from(x: i64) -> Value {
+        Value::Int(x)
+    }
+}
+
+impl From<usize> for Value {
+    /// Numbers beyond `i64::MAX` are no sizes of anything; they become `i64::MAX`.
+    fn from(x: usize) -> Value {
+        Value::Int(i64::try_from(x).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<u64> for Value {
+    /// Numbers beyond `i64::MAX` become `i64::MAX`: TOML has no larger ones.
+    fn from(x: u64) -> Value {
+        Value::Int(i64::try_from(x).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<f64> for Value {
+    fn from(x: f64) -> Value {
+        Value::Float(x)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(x: bool) -> Value {
+        Value::Bool(x)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(x: &str) -> Value {
+        Value::Str(x.to_string())
+    }
+}
+
+impl From<String> for Value {
+    fn from(x: String) -> Value {
+        Value::Str(x)
+    }
+}
+
+impl From<Entry> for Value {
+    /// An entry that is only a name becomes the word, as it would be written.
+    fn from(x: Entry) -> Value {
+        match x {
+            Entry { name, value: None, options, .. } if options.is_empty() => Value::Str(name),
+            entry => Value::Entry(Box::new(entry)),
+        }
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(items: Vec<T>) -> Value {
+        Value::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<[usize; 2]> for Value {
+    /// A pair of equal sizes is written as one number, the way `kernel = 3` means 3 × 3.
+    fn from(pair: [usize; 2]) -> Value {
+        if pair[0] == pair[1] { pair[0].into() } else { Value::List(pair.map(Value::from).to_vec()) }
+    }
+}
