@@ -54,9 +54,12 @@ impl Args {
         let name = &self.entry.name;
         let Some(value) = &self.entry.value else {
             let message = format!("{} `{name}` needs a value: {}", self.noun, T::EXPECTED);
-            return Err(self.located(Error::new(ErrorKind::Model, message).help(format!("write {{ {name} = .. }}"))));
+            return Err(
+                self.located(Error::new(ErrorKind::Model, message).help(format!("write {{ {name} = .. }}")))
+            );
         };
-        T::from_value(value).ok_or_else(|| self.mistyped(&format!("the value of `{name}`"), T::EXPECTED, value, None))
+        T::from_value(value)
+            .ok_or_else(|| self.mistyped(&format!("the value of `{name}`"), T::EXPECTED, value, None))
     }
 
     /// The main value, or `default` where there is none.
@@ -157,7 +160,7 @@ impl Args {
     pub fn error(&self, name: &str, message: impl std::fmt::Display) -> Error {
         let error = Error::new(ErrorKind::Model, format!("{} `{}`: {message}", self.noun, self.entry.name));
         match self.entry.option_span(name) {
-            Some(span) => error.at(span.to_string()),
+            Some(span) => error.with_span(span.into()),
             None => error,
         }
     }
@@ -169,7 +172,8 @@ impl Args {
     pub fn finish(self) -> Result<Entry> {
         let (noun, name) = (self.noun, &self.entry.name);
         if let (Some(value), false) = (&self.entry.value, self.main_asked) {
-            let error = Error::new(ErrorKind::Model, format!("{noun} `{name}` takes no value, found {value}"));
+            let error =
+                Error::new(ErrorKind::Model, format!("{noun} `{name}` takes no value, found {value}"));
             return Err(self.located(error.help(format!("write \"{name}\""))));
         }
         if let Some((option, _)) = self.unasked().next() {
@@ -179,9 +183,10 @@ impl Args {
                 None if known.is_empty() => format!("`{name}` has no options"),
                 None => format!("its options are {}", known.join(", ")),
             };
-            let error = Error::new(ErrorKind::Model, format!("{noun} `{name}` has no option `{option}`")).help(help);
+            let error =
+                Error::new(ErrorKind::Model, format!("{noun} `{name}` has no option `{option}`")).help(help);
             return Err(match self.entry.option_span(option) {
-                Some(span) => error.at(span.to_string()),
+                Some(span) => error.with_span(span.into()),
                 None => error,
             });
         }
@@ -195,17 +200,18 @@ impl Args {
 
     fn mistyped(&self, what: &str, expected: &str, found: &Value, span: Option<Span>) -> Error {
         let (noun, name) = (self.noun, &self.entry.name);
-        let message = format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.kind());
+        let message =
+            format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.kind());
         let error = Error::new(ErrorKind::Model, message);
         match span.or(self.entry.span) {
-            Some(span) => error.at(span.to_string()),
+            Some(span) => error.with_span(span.into()),
             None => error,
         }
     }
 
     fn located(&self, error: Error) -> Error {
         match self.entry.span {
-            Some(span) => error.at(span.to_string()),
+            Some(span) => error.with_span(span.into()),
             None => error,
         }
     }
@@ -227,9 +233,9 @@ mod tests {
         assert!(error.contains("layer `conv2d` needs `kernel`: a whole number, zero or more"), "{error}");
         assert!(error.contains("help: is `kernl` meant to be `kernel`?"), "{error}");
         args.get_or("kernel", 3_usize).unwrap();
-        let error = args.finish().unwrap_err().to_string();
-        assert!(error.contains("bytes 15..24: layer `conv2d` has no option `kernl`"), "{error}");
-        assert!(error.contains("help: did you mean `kernel`?"), "{error}");
+        let error = args.finish().unwrap_err();
+        assert_eq!(error.span(), Some(15..24));
+        assert_eq!(error.to_string(), "layer `conv2d` has no option `kernl`\nhelp: did you mean `kernel`?");
     }
 
     #[test]
@@ -237,9 +243,15 @@ mod tests {
         let entry = Entry::new("dropout").with_value("half").with_option("p", -1_i64);
         let mut args = Args::new("layer", &entry);
         let error = args.main_or(0.5).unwrap_err().to_string();
-        assert!(error.contains("the value of `dropout` should be a finite number, found a word: \"half\""), "{error}");
+        assert!(
+            error.contains("the value of `dropout` should be a finite number, found a word: \"half\""),
+            "{error}"
+        );
         let error = args.optional::<usize>("p").unwrap_err().to_string();
-        assert!(error.contains("`p` should be a whole number, zero or more, found a whole number: -1"), "{error}");
+        assert!(
+            error.contains("`p` should be a whole number, zero or more, found a whole number: -1"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -84,8 +84,11 @@ impl Entry {
     /// When the value is a number, a truth value or a list.
     pub fn from_value(value: &Value) -> Result<Entry> {
         <Entry as crate::FromValue>::from_value(value).ok_or_else(|| {
-            Error::new(ErrorKind::Model, format!("expected a name or a table, found {}: {value}", value.kind()))
-                .help("write \"relu\", or { linear = 10 }")
+            Error::new(
+                ErrorKind::Model,
+                format!("expected a name or a table, found {}: {value}", value.kind()),
+            )
+            .help("write \"relu\", or { linear = 10 }")
         })
     }
 
@@ -154,7 +157,8 @@ mod tests {
     #[test]
     fn entries_nest_and_quote() {
         let inner = Entry::new("normal").with_value(0.02);
-        let e = Entry::new("linear").with_value(4_usize).with_option("init", inner).with_option("a b", "q\"\\");
+        let e =
+            Entry::new("linear").with_value(4_usize).with_option("init", inner).with_option("a b", "q\"\\");
         assert_eq!(e.to_string(), r#"{ linear = 4, init = { normal = 0.02 }, "a b" = "q\"\\" }"#);
         assert_eq!(Entry::from_json(&Json::parse(&e.to_json().to_string()).unwrap()).unwrap(), e);
     }

@@ -163,7 +163,9 @@ impl TryFrom<&Json> for Value {
     type Error = Error;
     fn try_from(json: &Json) -> Result<Value> {
         Ok(match json {
-            Json::Null => return Err(Error::new(ErrorKind::Model, "spec: a null stands where a value should be")),
+            Json::Null => {
+                return Err(Error::new(ErrorKind::Model, "spec: a null stands where a value should be"));
+            }
             Json::Bool(x) => Value::Bool(*x),
             Json::Int(x) => Value::Int(*x),
             Json::Float(x) => Value::Float(*x),
@@ -349,7 +351,9 @@ impl Reader<'_> {
         let mut out = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let Some(c) = rest.chars().next() else { return Err(self.error("the text ends inside a string")) };
+            let Some(c) = rest.chars().next() else {
+                return Err(self.error("the text ends inside a string"));
+            };
             self.at += c.len_utf8();
             match c {
                 '"' => return Ok(out),
@@ -399,7 +403,8 @@ impl Reader<'_> {
         let Some(digits) = valid.and_then(|d| std::str::from_utf8(d).ok()) else {
             return Err(self.error("expected four hexadecimal digits"));
         };
-        let code = u32::from_str_radix(digits, 16).map_err(|_| self.error("expected four hexadecimal digits"))?;
+        let code =
+            u32::from_str_radix(digits, 16).map_err(|_| self.error("expected four hexadecimal digits"))?;
         self.at += 4;
         Ok(code)
     }
@@ -434,9 +439,38 @@ mod tests {
     fn refuses_what_is_not_json() {
         let deep = "[".repeat(100_000);
         for text in [
-            "", " ", "nul", "01", "-", "1.", "1e", ".5", "+1", "'a'", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"",
-            "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "[1,]", "[1 2]", "[", "{", "{\"a\"}", "{\"a\":}", "{a:1}",
-            "{\"a\":1,}", "{\"a\":1,\"a\":2}", "1 2", "NaN", "\u{feff}1", "\"\\u+123\"", &deep,
+            "",
+            " ",
+            "nul",
+            "01",
+            "-",
+            "1.",
+            "1e",
+            ".5",
+            "+1",
+            "'a'",
+            "\"",
+            "\"\\",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "\"\n\"",
+            "[1,]",
+            "[1 2]",
+            "[",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "{\"a\":1,}",
+            "{\"a\":1,\"a\":2}",
+            "1 2",
+            "NaN",
+            "\u{feff}1",
+            "\"\\u+123\"",
+            &deep,
         ] {
             let error = Json::parse(text).expect_err(text).to_string();
             assert!(error.contains("at byte"), "{error}");

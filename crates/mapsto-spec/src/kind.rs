@@ -48,7 +48,7 @@ pub fn find<'a, F>(noun: &str, kinds: &'a [Kind<F>], entry: &Entry) -> Result<&'
     };
     let error = Error::new(ErrorKind::Model, format!("unknown {noun} `{}`", entry.name)).help(help);
     Err(match entry.span {
-        Some(span) => error.at(span.to_string()),
+        Some(span) => error.with_span(span.into()),
         None => error,
     })
 }

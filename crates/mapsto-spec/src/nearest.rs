@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn distance_counts_edits() {
-        for (a, b, d) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("ca", "abc", 3), ("kitten", "sitting", 3)] {
+        for (a, b, d) in
+            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("ca", "abc", 3), ("kitten", "sitting", 3)]
+        {
             assert_eq!(distance(a, b), d, "{a} {b}");
             assert_eq!(distance(b, a), d, "{b} {a}");
         }

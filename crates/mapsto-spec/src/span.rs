@@ -1,16 +1,15 @@
 //! A range of bytes in a source file, so that an error found late can still point at its cause.
 
-use std::fmt;
+use std::ops::Range;
 
 /// A half-open byte range `start..end` in the text of one file.
 ///
-/// An error is given its span as a location (`error.at(span.to_string())`); [`Source::locate`](crate::Source::locate),
-/// which knows the file, turns it into `file:line:column` with the line and a caret.
+/// An error carries it (`error.with_span(span.into())`); [`Source::locate`](crate::Source::locate), which knows the
+/// file, turns it into `file:line:column` with the line and a caret.
 /// ```
 /// # use mapsto_spec::Span;
-/// let span = Span::new(4, 10);
-/// assert_eq!(span.to_string(), "bytes 4..10");
-/// assert_eq!(Span::parse("bytes 4..10"), Some(span));
+/// assert_eq!(Span::from(4..10), Span::new(4, 10));
+/// assert_eq!(std::ops::Range::from(Span::new(4, 10)).len(), 6);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -25,22 +24,16 @@ impl Span {
     pub fn new(start: usize, end: usize) -> Span {
         Span { start, end }
     }
-
-    /// Reads what `Display` writes, or nothing when `text` is some other location.
-    pub fn parse(text: &str) -> Option<Span> {
-        let (start, end) = text.strip_prefix("bytes ")?.split_once("..")?;
-        Some(Span { start: start.parse().ok()?, end: end.parse().ok()? })
-    }
 }
 
-impl From<std::ops::Range<usize>> for Span {
-    fn from(range: std::ops::Range<usize>) -> Span {
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Span {
         Span { start: range.start, end: range.end }
     }
 }
 
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bytes {}..{}", self.start, self.end)
+impl From<Span> for Range<usize> {
+    fn from(span: Span) -> Range<usize> {
+        span.start..span.end
     }
 }
