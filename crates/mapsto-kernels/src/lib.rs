@@ -5,5 +5,8 @@
 //! that the same input gives the same bits on any number of threads. AVX-512, AVX2 with FMA, or portable code is
 //! chosen when the program runs, so one binary serves every processor.
 
+pub mod cast;
+pub mod map;
+pub mod real;
 pub mod simd;
 pub mod threads;

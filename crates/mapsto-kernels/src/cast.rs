@@ -1,0 +1,258 @@
+//! Conversion between element types, slice to slice: how tiles of stored numbers become numbers to compute with, and back.
+//!
+//! * float → narrower float: to nearest, ties to even; too large becomes infinite; NaN stays NaN.
+//! * float → integer: towards zero, clamped to the integer's range; NaN becomes 0 (Rust's `as`).
+//! * integer → narrower integer: the low bits, as two's complement (Rust's `as`, NumPy, PyTorch).
+//! * anything → bool: whether it is not zero (NaN is not zero); bool → number: 0 or 1.
+
+use crate::simd::vectorize;
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+/// A value that converts to `To` by the rules of this module.
+///
+/// ```
+/// use mapsto_kernels::cast::Cast;
+/// let [a, b, c]: [u8; 3] = [Cast::<u8>::cast(2.9f32), Cast::<u8>::cast(-1.0f32), Cast::<u8>::cast(300.0f32)];
+/// assert_eq!([a, b, c], [2, 0, 255]);
+/// ```
+pub trait Cast<To>: Copy {
+    /// This value as a `To`.
+    fn cast(self) -> To;
+    /// Converts the elements of `x` into `y`, which has the same length.
+    #[inline]
+    fn cast_slice(x: &[Self], y: &mut [To]) {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = x.cast();
+                }
+            },
+        );
+    }
+}
+
+/// Converts every element of `x`, into `y`.
+///
+/// ```
+/// let mut y = [0i64; 3];
+/// mapsto_kernels::cast::cast(&[1.5f32, -2.5, f32::NAN], &mut y);
+/// assert_eq!(y, [1, -2, 0]);
+/// ```
+///
+/// # Panics
+/// If the lengths differ.
+pub fn cast<From: Cast<To>, To>(x: &[From], y: &mut [To]) {
+    assert_eq!(x.len(), y.len(), "cast: lengths differ");
+    From::cast_slice(x, y);
+}
+
+macro_rules! numbers {
+    ($($a:ident => $($b:ident)*;)*) => {$(
+        $(impl Cast<$b> for $a {
+            #[inline(always)]
+            fn cast(self) -> $b {
+                self as $b
+            }
+        })*
+        impl Cast<bool> for $a {
+            #[inline(always)]
+            fn cast(self) -> bool {
+                self != 0 as $a
+            }
+        }
+        impl Cast<$a> for bool {
+            #[inline(always)]
+            fn cast(self) -> $a {
+                self as u8 as $a
+            }
+        }
+        impl Cast<$a> for f16 {
+            #[inline(always)]
+            fn cast(self) -> $a {
+                self.to_f32() as $a
+            }
+        }
+        impl Cast<$a> for bf16 {
+            #[inline(always)]
+            fn cast(self) -> $a {
+                widen(self) as $a
+            }
+        }
+    )*};
+}
+numbers! {
+    f64 => f32 f64 i64 i32 u8 i8;
+    i64 => f32 f64 i64 i32 u8 i8;
+    i32 => f32 f64 i64 i32 u8 i8;
+    u8 => f32 f64 i64 i32 u8 i8;
+    i8 => f32 f64 i64 i32 u8 i8;
+}
+
+macro_rules! plain {
+    ($($a:ident => $b:ident: $f:expr;)*) => {$(
+        impl Cast<$b> for $a {
+            #[inline(always)]
+            fn cast(self) -> $b {
+                $f(self)
+            }
+        }
+    )*};
+}
+plain! {
+    f32 => f32: |x| x;
+    f32 => f64: |x| x as f64;
+    f32 => i64: |x| x as i64;
+    f32 => i32: |x| x as i32;
+    f32 => u8: |x| x as u8;
+    f32 => i8: |x| x as i8;
+    f32 => bool: |x| x != 0.0;
+    bool => f32: |x| x as u8 as f32;
+    bool => bool: |x| x;
+    bf16 => f32: widen;
+    f32 => bf16: round;
+    f64 => f16: |x| f16::from_f32(to_odd(x));
+    f64 => bf16: |x| round(to_odd(x));
+    // An i64 that f64 cannot hold is infinite in f16, and in bf16 off by 2⁻⁵³ of itself before rounding to 2⁻⁹.
+    i64 => f16: |x| f16::from_f32(to_odd(x as f64));
+    i64 => bf16: |x| round(to_odd(x as f64));
+    i32 => f16: |x| f16::from_f32(to_odd(x as f64));
+    i32 => bf16: |x| round(to_odd(x as f64));
+    u8 => f16: |x| f16::from_f32(x as f32);
+    u8 => bf16: |x| round(x as f32);
+    i8 => f16: |x| f16::from_f32(x as f32);
+    i8 => bf16: |x| round(x as f32);
+    bool => f16: |x| f16::from_f32(x as u8 as f32);
+    bool => bf16: |x| round(x as u8 as f32);
+    f16 => bool: |x: f16| x != f16::ZERO;
+    bf16 => bool: |x: bf16| x != bf16::ZERO;
+    f16 => f16: |x| x;
+    bf16 => bf16: |x| x;
+    f16 => bf16: |x: f16| round(x.to_f32());
+    bf16 => f16: |x| f16::from_f32(widen(x));
+}
+
+// `half` finds out once whether the processor converts f16 itself, and then takes eight at a time.
+impl Cast<f32> for f16 {
+    #[inline(always)]
+    fn cast(self) -> f32 {
+        self.to_f32()
+    }
+    #[inline]
+    fn cast_slice(x: &[f16], y: &mut [f32]) {
+        x.convert_to_f32_slice(y);
+    }
+}
+impl Cast<f16> for f32 {
+    #[inline(always)]
+    fn cast(self) -> f16 {
+        f16::from_f32(self)
+    }
+    #[inline]
+    fn cast_slice(x: &[f32], y: &mut [f16]) {
+        y.convert_from_f32_slice(x);
+    }
+}
+
+/// bf16 is the upper half of an f32.
+#[inline(always)]
+fn widen(x: bf16) -> f32 {
+    f32::from_bits((x.to_bits() as u32) << 16)
+}
+
+/// Rounds by adding just under half of the last kept bit; a carry into the exponent is what rounding up means there.
+/// (`bf16::from_f32` does the same with a branch, which keeps loops over it scalar.)
+#[inline(always)]
+fn round(x: f32) -> bf16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let quiet = bits >> 16 | 0x40; // the payload may lie in the dropped bits: keep it a NaN
+    bf16::from_bits(if x.is_nan() { quiet } else { rounded } as u16)
+}
+
+/// The f32 on the way from f64 to a half: where inexact, the neighbour whose last bit is 1. It is never a tie, so that
+/// rounding it again gives what rounding `x` at once would (Boldo & Melquiond 2008, "Emulation of FMA and correctly
+/// rounded sums"). `f16::from_f64` rounds twice on processors with F16C, and one tie in 2¹³ goes wrong.
+#[inline(always)]
+fn to_odd(x: f64) -> f32 {
+    let near = x as f32;
+    let above = (near as f64).abs() > x.abs();
+    let odd = f32::from_bits(near.to_bits().wrapping_sub(above as u32) | 1);
+    if (near as f64 == x) | x.is_nan() { near } else { odd }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_integers() {
+        let x = [0.0f32, -0.9, 1.9, -7.5, 1e3, -1e3, 1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+        let (mut b, mut i, mut l, mut t) = ([0u8; 10], [0i8; 10], [0i64; 10], [true; 10]);
+        cast(&x, &mut b);
+        cast(&x, &mut i);
+        cast(&x, &mut l);
+        cast(&x, &mut t);
+        assert_eq!(b, [0, 0, 1, 0, 255, 0, 255, 255, 0, 0]);
+        assert_eq!(i, [0, 0, 1, -7, 127, -128, 127, 127, -128, 0]);
+        assert_eq!(l, [0, 0, 1, -7, 1000, -1000, i64::MAX, i64::MAX, i64::MIN, 0]);
+        assert_eq!(t, [false, true, true, true, true, true, true, true, true, true]);
+        let (mut b, mut i) = ([0u8; 3], [0i8; 3]);
+        cast(&[-1i64, 256, 300], &mut b);
+        cast(&[200u8, 3, 255], &mut i);
+        assert_eq!((b, i), ([255, 0, 44], [-56, 3, -1]));
+    }
+
+    #[test]
+    fn every_half_goes_out_and_back() {
+        let bits: Vec<u16> = (0..=u16::MAX).collect();
+        let x: Vec<f16> = bits.iter().map(|&b| f16::from_bits(b)).collect();
+        let z: Vec<bf16> = bits.iter().map(|&b| bf16::from_bits(b)).collect();
+        let (mut wide, mut back) = (vec![0f32; x.len()], vec![f16::ZERO; x.len()]);
+        cast(&x, &mut wide);
+        cast(&wide, &mut back);
+        let (mut zwide, mut zback) = (vec![0f32; x.len()], vec![bf16::ZERO; x.len()]);
+        cast(&z, &mut zwide);
+        cast(&zwide, &mut zback);
+        for i in 0..x.len() {
+            assert_eq!(wide[i].to_bits() << 1 >> 1 > 0x7f80_0000, x[i].is_nan());
+            assert!(x[i].is_nan() || back[i].to_bits() == bits[i]);
+            assert!(if z[i].is_nan() { zback[i].is_nan() } else { zback[i].to_bits() == bits[i] });
+        }
+    }
+
+    #[test]
+    fn floats_round_to_nearest_even() {
+        // Around every bf16: halfway, and a hair to either side, against exact arithmetic in f64.
+        for b in (0..0x7f80u32).step_by(7) {
+            let (low, high) = (f32::from_bits(b << 16) as f64, f32::from_bits((b + 1) << 16) as f64);
+            for low16 in [0x7fff, 0x8000, 0x8001] {
+                let x = f32::from_bits(b << 16 | low16);
+                let up = low16 > 0x8000 || (low16 == 0x8000 && b & 1 == 1);
+                let y: bf16 = x.cast();
+                assert_eq!(y.to_f64(), if up { high } else { low }, "{x}");
+                let negative: bf16 = (-x).cast();
+                assert_eq!(negative, -y);
+            }
+        }
+        // 1 + 2⁻¹¹ + 2⁻⁴⁰ is above halfway between two f16; rounded to f32 first it would be a tie, and go down.
+        let y: f16 = (1.0 + 2f64.powi(-11) + 2f64.powi(-40)).cast();
+        assert_eq!(y.to_f64(), 1.0 + 2f64.powi(-10));
+        let y: f16 = (-1.0 - 2f64.powi(-11) + 2f64.powi(-40)).cast();
+        assert_eq!(y.to_f64(), -1.0);
+        let z: [bf16; 4] = [1.0 + 2f64.powi(-8) + 2f64.powi(-40), 1e300, -1e-300, 1.0].map(|x: f64| x.cast());
+        assert_eq!(z.map(bf16::to_f64), [1.0 + 2f64.powi(-7), f64::INFINITY, 0.0, 1.0]);
+        let y: f16 = 70_000i64.cast();
+        assert_eq!(y, f16::INFINITY);
+    }
+
+    #[test]
+    fn bools_and_lengths() {
+        let mut y = [0f64; 2];
+        cast(&[true, false], &mut y);
+        assert_eq!(y, [1.0, 0.0]);
+        cast::<f32, f16>(&[], &mut []);
+        assert!(std::panic::catch_unwind(|| cast(&[1f32], &mut [0f64; 2])).is_err());
+    }
+}
