@@ -8,5 +8,7 @@
 pub mod cast;
 pub mod map;
 pub mod real;
+pub mod gemm;
 pub mod simd;
 pub mod threads;
+mod workspace;

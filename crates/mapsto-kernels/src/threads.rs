@@ -123,6 +123,16 @@ impl<T> Pieces<T> {
         Pieces { start: out.as_mut_ptr(), len: out.len() }
     }
 
+    /// A pointer to element `start`, for kernels whose pieces are not contiguous.
+    ///
+    /// # Safety
+    /// As for [`Pieces::get`], for all that is reached through it.
+    pub(crate) unsafe fn at(&self, start: usize) -> *mut T {
+        assert!(start <= self.len, "a piece begins beyond its slice");
+        // SAFETY: in bounds, or one past the end.
+        unsafe { self.start.add(start) }
+    }
+
     /// The `len` elements from `start`.
     ///
     /// # Safety
@@ -294,7 +304,11 @@ mod tests {
         for n in [1, 2, 3, 8, 33] {
             for blocks in [0, 1, 2, 7, 100, 1000] {
                 let seen: Vec<AtomicUsize> = (0..blocks).map(|_| AtomicUsize::new(0)).collect();
-                with_threads(n, || parallel(blocks, usize::MAX, |i| drop(seen[i].fetch_add(1, Relaxed))));
+                with_threads(n, || {
+                    parallel(blocks, usize::MAX, |i| {
+                        seen[i].fetch_add(1, Relaxed);
+                    })
+                });
                 assert!(seen.iter().all(|s| s.load(Relaxed) == 1), "{n} threads, {blocks} blocks");
             }
         }
@@ -341,7 +355,9 @@ mod tests {
                     for _ in 0..200 {
                         with_threads(3, || {
                             parallel(5, usize::MAX, |i| {
-                                parallel(4, usize::MAX, |j| drop(sum.fetch_add(i * 4 + j, Relaxed)))
+                                parallel(4, usize::MAX, |j| {
+                                    sum.fetch_add(i * 4 + j, Relaxed);
+                                })
                             })
                         });
                     }

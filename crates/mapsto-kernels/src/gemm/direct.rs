@@ -1,0 +1,164 @@
+//! Products too small or too thin for panels: they run over the operands where they lie.
+
+use super::lanes::{Float, Kernel, Lanes};
+use super::{Mat, scratch_copy};
+use crate::simd;
+use crate::threads::{Pieces, parallel};
+
+/// C (+)= A·B by plain loops, for a few hundred multiplications: about 25 ns and 1-2 ns a multiplication.
+pub fn tiny<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], add: bool) {
+    let n = b.cols;
+    for i in 0..a.rows {
+        let row = &mut c[i * n..(i + 1) * n];
+        if !add {
+            row.fill(T::default());
+        }
+        for k in 0..a.cols {
+            let x = a.at(i, k);
+            let start = b.index(k, 0);
+            if b.col_stride == 1 {
+                row.iter_mut().zip(&b.data[start as usize..]).for_each(|(y, &b)| *y += x * b);
+            } else {
+                for (j, y) in row.iter_mut().enumerate() {
+                    *y += x * b.data[(start + j as isize * b.col_stride) as usize];
+                }
+            }
+        }
+    }
+}
+
+/// y (+)= x·B for a row x of B.rows numbers: one pass over B, the only cost.
+///
+/// Where B's rows are dense, blocks of columns are summed in registers down the rows; where its columns are, each is a
+/// dot product; any other layout is copied a block of columns at a time.
+pub fn row_times<T: Float>(x: Mat<T>, b: Mat<T>, y: &mut [T], add: bool) {
+    let (k, n) = (b.rows, b.cols);
+    let copy;
+    let x = if x.col_stride == 1 {
+        let start = x.index(0, 0) as usize;
+        &x.data[start..start + k]
+    } else {
+        copy = scratch_copy((0..k).map(|i| x.at(0, i)));
+        &*copy
+    };
+    const BLOCK: usize = 256;
+    let pieces = Pieces::new(y);
+    parallel(n.div_ceil(BLOCK), k * n, |block| {
+        let j = block * BLOCK;
+        let cols = BLOCK.min(n - j);
+        // SAFETY: each block of columns is given to one call.
+        let y = unsafe { pieces.get(j, cols) };
+        let b = Mat { cols, offset: b.index(0, j) as usize, ..b };
+        if !add {
+            y.fill(T::default());
+        }
+        if b.col_stride == 1 {
+            super::lanes::dispatch(Down { x, b, y });
+        } else if b.row_stride == 1 {
+            super::lanes::dispatch(Along { x, b, y });
+        } else {
+            simd::vectorize(|| {
+                for (j, y) in y.iter_mut().enumerate() {
+                    let mut sum = T::default();
+                    for (i, &x) in x.iter().enumerate() {
+                        sum += x * b.at(i, j);
+                    }
+                    *y += sum;
+                }
+            });
+        }
+    });
+}
+
+/// y += x·B, B's rows dense: four registers of columns, summed down the rows.
+struct Down<'a, T> {
+    x: &'a [T],
+    b: Mat<'a, T>,
+    y: &'a mut [T],
+}
+
+impl<T: Float> Kernel<T> for Down<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(self) {
+        let Down { x, b, y } = self;
+        let n = y.len();
+        let mut j = 0;
+        // SAFETY: `Mat` has checked that all of B lies in its slice; column j + 4N ≤ n, or only n - j lanes are used.
+        unsafe {
+            let base = b.data.as_ptr().add(b.offset);
+            while j + 4 * L::N <= n {
+                let mut sum = [L::splat(T::default()); 4];
+                for (i, &x) in x.iter().enumerate() {
+                    let (row, x) = (base.offset(i as isize * b.row_stride).add(j), L::splat(x));
+                    for v in 0..4 {
+                        sum[v] = sum[v].fma(x, L::load(row.add(v * L::N)));
+                    }
+                }
+                for v in 0..4 {
+                    let y = y.as_mut_ptr().add(j + v * L::N);
+                    sum[v].add(L::load(y)).store(y);
+                }
+                j += 4 * L::N;
+            }
+            while j < n {
+                let (w, mut sum) = (L::N.min(n - j), L::splat(T::default()));
+                for (i, &x) in x.iter().enumerate() {
+                    sum =
+                        sum.fma(L::splat(x), L::load_first(base.offset(i as isize * b.row_stride).add(j), w));
+                }
+                let y = y.as_mut_ptr().add(j);
+                sum.add(L::load_first(y, w)).store_first(y, w);
+                j += w;
+            }
+        }
+    }
+}
+
+/// y += x·B, B's columns dense: each column's dot product, in four registers of partial sums.
+struct Along<'a, T> {
+    x: &'a [T],
+    b: Mat<'a, T>,
+    y: &'a mut [T],
+}
+
+impl<T: Float> Kernel<T> for Along<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(self) {
+        let Along { x, b, y } = self;
+        for (j, y) in y.iter_mut().enumerate() {
+            // SAFETY: `Mat` has checked that all of B lies in its slice, so column j has x.len() elements from here;
+            // `lanes` has room for the widest register.
+            unsafe {
+                let column = b.data.as_ptr().offset(b.index(0, j));
+                let mut sum = [L::splat(T::default()); 4];
+                let mut i = 0;
+                while i + 4 * L::N <= x.len() {
+                    for v in 0..4 {
+                        let at = i + v * L::N;
+                        sum[v] = sum[v].fma(L::load(x.as_ptr().add(at)), L::load(column.add(at)));
+                    }
+                    i += 4 * L::N;
+                }
+                while i < x.len() {
+                    let w = L::N.min(x.len() - i);
+                    let x = L::load_first(x.as_ptr().add(i), w);
+                    sum[0] = sum[0].fma(x, L::load_first(column.add(i), w));
+                    i += w;
+                }
+                let mut lanes = [T::default(); 16];
+                sum[0].add(sum[1]).add(sum[2].add(sum[3])).store(lanes.as_mut_ptr());
+                let mut half = L::N / 2;
+                while half > 0 {
+                    for l in 0..half {
+                        let other = lanes[l + half];
+                        lanes[l] += other;
+                    }
+                    half /= 2;
+                }
+                *y += lanes[0];
+            }
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! One vector register of floats: the few instructions that the matrix and convolution kernels are written in.
+
+use crate::simd::{self, Isa};
+use crate::workspace::Plain;
+
+/// A register of [`Lanes::N`] numbers.
+///
+/// # Safety
+/// Callers of the methods must run on a processor with the register's family, in code compiled for it: that is,
+/// inside [`dispatch`]. Pointers must be valid for the lanes they name, at any alignment.
+pub unsafe trait Lanes: Copy {
+    /// What it holds.
+    type Elem: Float;
+    /// How many.
+    const N: usize;
+    /// Rows of a micro-tile: rows × [`TILE`] accumulators, [`TILE`] operands and a broadcast fill the registers.
+    const ROWS: usize;
+
+    unsafe fn splat(x: Self::Elem) -> Self;
+    unsafe fn load(p: *const Self::Elem) -> Self;
+    unsafe fn store(self, p: *mut Self::Elem);
+    /// The first `n ≤ N` lanes; zeros after.
+    unsafe fn load_first(p: *const Self::Elem, n: usize) -> Self;
+    unsafe fn store_first(self, p: *mut Self::Elem, n: usize);
+    /// Stores the lanes that `mask` names, side by side from `p`.
+    unsafe fn store_dense(self, p: *mut Self::Elem, mask: u32);
+    /// `x · y + self`, rounded once where the family can.
+    unsafe fn fma(self, x: Self, y: Self) -> Self;
+    unsafe fn add(self, x: Self) -> Self;
+    /// `max(self, 0)`; NaN stays NaN.
+    unsafe fn relu(self) -> Self;
+}
+
+/// Registers across a micro-tile: 3 × 16 columns of f32 with AVX-512.
+pub const TILE: usize = 3;
+
+/// A number the kernels compute with, and its register in each family.
+pub trait Float:
+    Plain + Default + PartialOrd + Send + Sync + std::ops::AddAssign + std::ops::Mul<Output = Self> + 'static
+{
+    /// In portable code.
+    type Narrow: Lanes<Elem = Self>;
+    /// With AVX2.
+    #[cfg(target_arch = "x86_64")]
+    type Avx2: Lanes<Elem = Self>;
+    /// With AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    type Avx512: Lanes<Elem = Self>;
+}
+
+impl Float for f32 {
+    type Narrow = Narrow<f32, 4>;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = x86::F32x8;
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = x86::F32x16;
+}
+
+impl Float for f64 {
+    type Narrow = Narrow<f64, 2>;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = x86::F64x4;
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = x86::F64x8;
+}
+
+/// A piece of work written for any register.
+pub trait Kernel<T: Float> {
+    /// What it gives.
+    type Out;
+    /// Does it; must be `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// As for [`Lanes`]: only [`dispatch`] calls it.
+    unsafe fn run<L: Lanes<Elem = T>>(self) -> Self::Out;
+}
+
+/// Runs `kernel` with the register of the family in use.
+#[inline]
+pub fn dispatch<T: Float, K: Kernel<T>>(kernel: K) -> K::Out {
+    match simd::isa() {
+        // SAFETY: `isa` gives only what the processor has, and the closure is compiled for that family.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => simd::vectorize(
+            #[inline(always)]
+            || unsafe { kernel.run::<T::Avx512>() },
+        ),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => simd::vectorize(
+            #[inline(always)]
+            || unsafe { kernel.run::<T::Avx2>() },
+        ),
+        // SAFETY: portable code runs anywhere.
+        _ => unsafe { kernel.run::<T::Narrow>() },
+    }
+}
+
+/// Lanes in an array, for LLVM to place: SSE2 on x86-64, NEON on AArch64.
+#[derive(Clone, Copy)]
+pub struct Narrow<T, const N: usize>([T; N]);
+
+macro_rules! narrow {
+    ($t:ty, $n:literal) => {
+        // SAFETY: plain Rust on arrays; pointers are read and written within the lanes that the caller vouches for.
+        unsafe impl Lanes for Narrow<$t, $n> {
+            type Elem = $t;
+            const N: usize = $n;
+            const ROWS: usize = 4;
+
+            #[inline(always)]
+            unsafe fn splat(x: $t) -> Self {
+                Narrow([x; $n])
+            }
+            #[inline(always)]
+            unsafe fn load(p: *const $t) -> Self {
+                // SAFETY: the caller vouches for N elements.
+                Narrow(unsafe { p.cast::<[$t; $n]>().read_unaligned() })
+            }
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $t) {
+                // SAFETY: as above.
+                unsafe { p.cast::<[$t; $n]>().write_unaligned(self.0) }
+            }
+            #[inline(always)]
+            unsafe fn load_first(p: *const $t, n: usize) -> Self {
+                // SAFETY: the caller vouches for n elements.
+                Narrow(std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 }))
+            }
+            #[inline(always)]
+            unsafe fn store_first(self, p: *mut $t, n: usize) {
+                for i in 0..n.min($n) {
+                    // SAFETY: as above.
+                    unsafe { *p.add(i) = self.0[i] };
+                }
+            }
+            #[inline(always)]
+            unsafe fn store_dense(self, mut p: *mut $t, mask: u32) {
+                for i in 0..$n {
+                    if mask >> i & 1 != 0 {
+                        // SAFETY: the caller vouches for as many elements as the mask has ones.
+                        unsafe { *p = self.0[i] };
+                        p = p.wrapping_add(1);
+                    }
+                }
+            }
+            #[inline(always)]
+            unsafe fn fma(self, x: Self, y: Self) -> Self {
+                // On x86-64 without FMA `mul_add` is a call into the C library.
+                Narrow(std::array::from_fn(|i| {
+                    if cfg!(target_arch = "x86_64") {
+                        x.0[i] * y.0[i] + self.0[i]
+                    } else {
+                        x.0[i].mul_add(y.0[i], self.0[i])
+                    }
+                }))
+            }
+            #[inline(always)]
+            unsafe fn add(self, x: Self) -> Self {
+                Narrow(std::array::from_fn(|i| self.0[i] + x.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn relu(self) -> Self {
+                Narrow(self.0.map(|x| if x < 0.0 { 0.0 } else { x }))
+            }
+        }
+    };
+}
+narrow!(f32, 4);
+narrow!(f64, 2);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    //! The registers of AVX-512 and AVX2.
+
+    use std::arch::x86_64::*;
+
+    use super::Lanes;
+
+    /// The lowest `n` of 32 bits.
+    #[inline(always)]
+    fn ones(n: usize) -> u32 {
+        ((1u64 << n) - 1) as u32
+    }
+
+    macro_rules! avx512 {
+        ($name:ident, $t:ty, $n:literal, $raw:ty, $mask:ty, $set1:ident, $zero:ident, $load:ident, $store:ident,
+         $maskload:ident, $maskstore:ident, $compress:ident, $fma:ident, $add:ident, $max:ident) => {
+            #[derive(Clone, Copy)]
+            pub struct $name($raw);
+
+            // SAFETY: each method is the instruction it names; the caller runs on AVX-512 and vouches for pointers.
+            unsafe impl Lanes for $name {
+                type Elem = $t;
+                const N: usize = $n;
+                const ROWS: usize = 8;
+
+                #[inline(always)]
+                unsafe fn splat(x: $t) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($set1(x)) }
+                }
+                #[inline(always)]
+                unsafe fn load(p: *const $t) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($load(p)) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, p: *mut $t) {
+                    // SAFETY: as above.
+                    unsafe { $store(p, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn load_first(p: *const $t, n: usize) -> Self {
+                    // SAFETY: as above; masked lanes are not touched.
+                    unsafe { $name($maskload(ones(n) as $mask, p)) }
+                }
+                #[inline(always)]
+                unsafe fn store_first(self, p: *mut $t, n: usize) {
+                    // SAFETY: as above; masked lanes are not touched.
+                    unsafe { $maskstore(p, ones(n) as $mask, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn store_dense(self, p: *mut $t, mask: u32) {
+                    // Compressing in a register and storing under a mask: the one-instruction form is slow on Zen 4.
+                    // SAFETY: as above; only as many elements as the mask has ones are touched.
+                    unsafe {
+                        let dense = $compress(mask as $mask, self.0);
+                        $maskstore(p, ones(mask.count_ones() as usize) as $mask, dense)
+                    }
+                }
+                #[inline(always)]
+                unsafe fn fma(self, x: Self, y: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($fma(x.0, y.0, self.0)) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, x: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($add(self.0, x.0)) }
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    // The instruction gives its second operand where either is NaN.
+                    // SAFETY: as above.
+                    unsafe { $name($max($zero(), self.0)) }
+                }
+            }
+        };
+    }
+    avx512!(
+        F32x16,
+        f32,
+        16,
+        __m512,
+        __mmask16,
+        _mm512_set1_ps,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_maskz_loadu_ps,
+        _mm512_mask_storeu_ps,
+        _mm512_maskz_compress_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_max_ps
+    );
+    avx512!(
+        F64x8,
+        f64,
+        8,
+        __m512d,
+        __mmask8,
+        _mm512_set1_pd,
+        _mm512_setzero_pd,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_maskz_loadu_pd,
+        _mm512_mask_storeu_pd,
+        _mm512_maskz_compress_pd,
+        _mm512_fmadd_pd,
+        _mm512_add_pd,
+        _mm512_max_pd
+    );
+
+    macro_rules! avx2 {
+        ($name:ident, $t:ty, $n:literal, $raw:ty, $int:ty, $set1:ident, $zero:ident, $load:ident, $store:ident,
+         $maskload:ident, $maskstore:ident, $fma:ident, $add:ident, $max:ident) => {
+            #[derive(Clone, Copy)]
+            pub struct $name($raw);
+
+            impl $name {
+                /// All ones in the first `n` lanes.
+                #[inline(always)]
+                unsafe fn mask(n: usize) -> __m256i {
+                    const WINDOW: [$int; 2 * $n] = {
+                        let mut w = [0; 2 * $n];
+                        let mut i = 0;
+                        while i < $n {
+                            w[i] = -1;
+                            i += 1;
+                        }
+                        w
+                    };
+                    // SAFETY: n ≤ N, so the N elements from N - n lie in the window.
+                    unsafe { _mm256_loadu_si256(WINDOW.as_ptr().add($n - n.min($n)).cast()) }
+                }
+            }
+
+            // SAFETY: each method is the instruction it names; the caller runs on AVX2 and vouches for pointers.
+            unsafe impl Lanes for $name {
+                type Elem = $t;
+                const N: usize = $n;
+                const ROWS: usize = 4;
+
+                #[inline(always)]
+                unsafe fn splat(x: $t) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($set1(x)) }
+                }
+                #[inline(always)]
+                unsafe fn load(p: *const $t) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($load(p)) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, p: *mut $t) {
+                    // SAFETY: as above.
+                    unsafe { $store(p, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn load_first(p: *const $t, n: usize) -> Self {
+                    // SAFETY: as above; masked lanes are not touched.
+                    unsafe { $name($maskload(p, Self::mask(n))) }
+                }
+                #[inline(always)]
+                unsafe fn store_first(self, p: *mut $t, n: usize) {
+                    // SAFETY: as above; masked lanes are not touched.
+                    unsafe { $maskstore(p, Self::mask(n), self.0) }
+                }
+                #[inline(always)]
+                unsafe fn store_dense(self, mut p: *mut $t, mask: u32) {
+                    let mut lanes = [0.0; $n];
+                    // SAFETY: the array has N lanes; only as many elements as the mask has ones are written at `p`.
+                    unsafe {
+                        $store(lanes.as_mut_ptr(), self.0);
+                        for (i, lane) in lanes.into_iter().enumerate() {
+                            if mask >> i & 1 != 0 {
+                                *p = lane;
+                                p = p.add(1);
+                            }
+                        }
+                    }
+                }
+                #[inline(always)]
+                unsafe fn fma(self, x: Self, y: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($fma(x.0, y.0, self.0)) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, x: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($add(self.0, x.0)) }
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    // The instruction gives its second operand where either is NaN.
+                    // SAFETY: as above.
+                    unsafe { $name($max($zero(), self.0)) }
+                }
+            }
+        };
+    }
+    avx2!(
+        F32x8,
+        f32,
+        8,
+        __m256,
+        i32,
+        _mm256_set1_ps,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_maskload_ps,
+        _mm256_maskstore_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_max_ps
+    );
+    avx2!(
+        F64x4,
+        f64,
+        4,
+        __m256d,
+        i64,
+        _mm256_set1_pd,
+        _mm256_setzero_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_maskload_pd,
+        _mm256_maskstore_pd,
+        _mm256_fmadd_pd,
+        _mm256_add_pd,
+        _mm256_max_pd
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Moves;
+    impl Kernel<f32> for Moves {
+        type Out = ();
+        #[inline(always)]
+        unsafe fn run<L: Lanes<Elem = f32>>(self) {
+            let x: [f32; 16] = std::array::from_fn(|i| i as f32 - 3.0);
+            for n in 0..=L::N {
+                let mut y = [-9.0; 17];
+                // SAFETY: the arrays are longer than any register.
+                unsafe { L::load_first(x.as_ptr(), n).store(y.as_mut_ptr()) };
+                assert!((0..L::N).all(|i| y[i] == if i < n { x[i] } else { 0.0 }));
+                let mut y = [-9.0; 17];
+                // SAFETY: as above.
+                unsafe { L::load(x.as_ptr()).relu().store_first(y.as_mut_ptr(), n) };
+                assert!((0..17).all(|i| y[i] == if i < n { x[i].max(0.0) } else { -9.0 }));
+            }
+            let mut y = [-9.0; 17];
+            // SAFETY: as above.
+            unsafe { L::load(x.as_ptr()).store_dense(y.as_mut_ptr(), 0b1010) };
+            assert_eq!(y[..3], [x[1], x[3], -9.0]);
+            // SAFETY: as above.
+            unsafe { L::splat(f32::NAN).relu().store(y.as_mut_ptr()) };
+            assert!(y[..L::N].iter().all(|y| y.is_nan()));
+        }
+    }
+
+    #[test]
+    fn every_register_moves_the_lanes_it_is_told_to() {
+        for &isa in Isa::available() {
+            simd::with_isa(isa, || dispatch(Moves));
+        }
+    }
+}
