@@ -6,9 +6,9 @@
 //! chosen when the program runs, so one binary serves every processor.
 
 pub mod cast;
+pub mod gemm;
 pub mod map;
 pub mod real;
-pub mod gemm;
 pub mod simd;
 pub mod threads;
 mod workspace;
