@@ -5,10 +5,16 @@
 //! that the same input gives the same bits on any number of threads. AVX-512, AVX2 with FMA, or portable code is
 //! chosen when the program runs, so one binary serves every processor.
 
+pub mod blocks;
 pub mod cast;
 pub mod gemm;
+pub mod index;
 pub mod map;
+pub mod philox;
 pub mod real;
+pub mod reduce;
+pub mod scan;
 pub mod simd;
+pub mod sort;
 pub mod threads;
 mod workspace;

@@ -1,0 +1,241 @@
+//! Elements by number along the middle axis of `[outer, n, inner]`: whole slices (`select`) or one by one (`gather`),
+//! and their transposes, which add where several numbers name one place.
+//!
+//! Additions to one place happen in the order of the indices, whatever the number of threads.
+
+use crate::real::Number;
+use crate::simd::vectorize;
+use crate::threads::for_chunks;
+
+/// Whether every index names one of `n` places; if not, the first that does not: its position and value.
+///
+/// ```
+/// use mapsto_kernels::index::check_bounds;
+/// assert_eq!(check_bounds(&[0, 2, 1], 3), Ok(()));
+/// assert_eq!(check_bounds(&[0, 3, -1], 3), Err((1, 3)));
+/// ```
+///
+/// # Errors
+/// The position and value of the first index below 0 or not below `n`.
+pub fn check_bounds(indices: &[i64], n: usize) -> Result<(), (usize, i64)> {
+    match indices.iter().position(|&i| i < 0 || i as u64 >= n as u64) {
+        None => Ok(()),
+        Some(at) => Err((at, indices[at])),
+    }
+}
+
+/// Copies whole slices: `y[o, j, i] = x[o, indices[j], i]` for `dims = [outer, n, inner]`; an embedding is
+/// `[1, vocabulary, width]`.
+///
+/// ```
+/// let mut y = [0.0; 4];
+/// mapsto_kernels::index::select(&[1., 2., 3., 4., 5., 6.], [1, 3, 2], &[2, 0], &mut y);
+/// assert_eq!(y, [5., 6., 1., 2.]);
+/// ```
+///
+/// # Panics
+/// If an index is out of bounds (see [`check_bounds`]) or a slice's length does not fit; so do all others here.
+pub fn select<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64], y: &mut [T]) {
+    let [outer, n, inner] = dims;
+    let m = indices.len();
+    assert_eq!(x.len(), outer * n * inner, "select: x has not the elements of {dims:?}");
+    assert_eq!(y.len(), outer * m * inner, "select: y has not the elements of [{outer}, {m}, {inner}]");
+    require(indices, n);
+    if y.is_empty() {
+        return;
+    }
+    let rows = (BLOCK / inner).max(1);
+    let cost = y.len();
+    for_chunks(y, rows * inner, cost, |k, y| {
+        for (row, y) in (k * rows..).zip(y.chunks_exact_mut(inner)) {
+            let at = (row / m * n + indices[row % m] as usize) * inner;
+            y.copy_from_slice(&x[at..at + inner]);
+        }
+    });
+}
+
+/// Adds whole slices, the transpose of [`select`]: `x[o, indices[j], i] += g[o, j, i]` for all `j`.
+///
+/// ```
+/// let mut x = [0.0; 3];
+/// mapsto_kernels::index::select_add(&mut x, [1, 3, 1], &[2, 0, 2], &[1., 2., 3.]);
+/// assert_eq!(x, [2., 0., 4.]);
+/// ```
+///
+/// # Panics
+/// As [`select`].
+pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: &[T]) {
+    let [outer, n, inner] = dims;
+    let m = indices.len();
+    assert_eq!(x.len(), outer * n * inner, "select_add: x has not the elements of {dims:?}");
+    assert_eq!(g.len(), outer * m * inner, "select_add: g has not the elements of [{outer}, {m}, {inner}]");
+    require(indices, n);
+    if g.is_empty() {
+        return;
+    }
+    let add = |x: &mut [T], g: &[T]| {
+        for (x, &g) in x.iter_mut().zip(g) {
+            *x = x.plus(g);
+        }
+    };
+    // Every block owns a range of places of one outer slice and looks through all indices for those in its range:
+    // looking is cheap beside adding `inner` numbers, and needs no sorting. With narrow slices it is not.
+    let parts = if inner < 8 { 1 } else { n.div_ceil(64).min(16) };
+    let (places, cost) = (n.div_ceil(parts), g.len());
+    // One outer slice at a time unless it is one part: pieces must not reach over its end.
+    if parts == 1 {
+        return for_chunks(x, n * inner, cost, |o, x| {
+            for (j, &i) in indices.iter().enumerate() {
+                let from = i as usize * inner;
+                add(&mut x[from..from + inner], &g[(o * m + j) * inner..][..inner]);
+            }
+        });
+    }
+    for (o, x) in x.chunks_exact_mut(n * inner).enumerate() {
+        for_chunks(x, places * inner, cost / outer, |k, x| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    let range = k * places..(k + 1) * places;
+                    for (j, &i) in indices.iter().enumerate() {
+                        if range.contains(&(i as usize)) {
+                            let from = (i as usize - range.start) * inner;
+                            add(&mut x[from..from + inner], &g[(o * m + j) * inner..][..inner]);
+                        }
+                    }
+                },
+            );
+        });
+    }
+}
+
+/// Picks element by element: `y[o, j, i] = x[o, indices[o, j, i], i]`, with `m` indices for each `(o, i)`.
+///
+/// ```
+/// let mut y = [0.0; 2];
+/// mapsto_kernels::index::gather(&[1., 2., 3., 4., 5., 6.], [2, 3, 1], &[2, 0], 1, &mut y);
+/// assert_eq!(y, [3., 4.]);
+/// ```
+///
+/// # Panics
+/// As [`select`].
+pub fn gather<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64], m: usize, y: &mut [T]) {
+    let [outer, n, inner] = dims;
+    assert_eq!(x.len(), outer * n * inner, "gather: x has not the elements of {dims:?}");
+    assert_eq!(y.len(), outer * m * inner, "gather: y has not the elements of [{outer}, {m}, {inner}]");
+    assert_eq!(y.len(), indices.len(), "gather: one index for each result");
+    require(indices, n);
+    let cost = 4 * y.len();
+    for_chunks(y, BLOCK, cost, |k, y| {
+        for (at, y) in (k * BLOCK..).zip(y) {
+            *y = x[(at / (m * inner) * n + indices[at] as usize) * inner + at % inner];
+        }
+    });
+}
+
+/// Adds element by element, the transpose of [`gather`]: `x[o, indices[o, j, i], i] += g[o, j, i]`.
+///
+/// ```
+/// let mut x = [0.0; 3];
+/// mapsto_kernels::index::scatter_add(&mut x, [1, 3, 1], &[2, 2], 2, &[1., 5.]);
+/// assert_eq!(x, [0., 0., 6.]);
+/// ```
+///
+/// # Panics
+/// As [`select`].
+pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m: usize, g: &[T]) {
+    let [outer, n, inner] = dims;
+    assert_eq!(x.len(), outer * n * inner, "scatter_add: x has not the elements of {dims:?}");
+    assert_eq!(g.len(), outer * m * inner, "scatter_add: g has not the elements of [{outer}, {m}, {inner}]");
+    assert_eq!(g.len(), indices.len(), "scatter_add: one index for each addend");
+    require(indices, n);
+    if g.is_empty() {
+        return;
+    }
+    let group = (BLOCK / (m * inner)).max(1);
+    for_chunks(x, group * n * inner, 4 * g.len(), |k, x| {
+        for (o, x) in (k * group..).zip(x.chunks_exact_mut(n * inner)) {
+            let span = o * m * inner..(o + 1) * m * inner;
+            for (at, (&i, &g)) in indices[span.clone()].iter().zip(&g[span]).enumerate() {
+                let x = &mut x[i as usize * inner + at % inner];
+                *x = x.plus(g);
+            }
+        }
+    });
+}
+
+const BLOCK: usize = 4096;
+
+fn require(indices: &[i64], n: usize) {
+    if let Err((at, i)) = check_bounds(indices, n) {
+        panic!("index {i} at position {at} is not within 0..{n}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::threads::with_threads;
+
+    const CASES: [([usize; 3], usize); 9] = [
+        ([1, 5, 3], 4),
+        ([2, 3, 1], 7),
+        ([0, 3, 2], 2),
+        ([2, 3, 0], 2),
+        ([2, 3, 2], 0),
+        ([1, 1000, 64], 700),
+        ([3, 200, 33], 300),
+        ([40, 10, 1], 300),
+        ([1, 7, 2000], 50),
+    ];
+
+    fn numbers(n: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7919) % 1009) as f32 / 16.0 - 30.0).collect()
+    }
+
+    fn indices(m: usize, n: usize) -> Vec<i64> {
+        (0..m).map(|i| ((i * i * 31 + i * 17) % n) as i64).collect()
+    }
+
+    #[test]
+    fn against_plain_loops_on_any_number_of_threads() {
+        for (dims @ [outer, n, inner], m) in CASES {
+            let x = numbers(outer * n * inner);
+            let g = numbers(outer * m * inner);
+            let (by_slice, by_element) = (indices(m, n), indices(outer * m * inner, n));
+            let mut want = [g.clone(), x.clone(), g.clone(), x.clone()];
+            for at in 0..g.len() {
+                let (o, j, i) = (at / inner / m, at / inner % m, at % inner);
+                let slice = (o * n + by_slice[j] as usize) * inner + i;
+                let element = (o * n + by_element[at] as usize) * inner + i;
+                want[0][at] = x[slice];
+                want[1][slice] += g[at];
+                want[2][at] = x[element];
+                want[3][element] += g[at];
+            }
+            for threads in [1, 2, 8] {
+                let mut got = [vec![0.0; g.len()], x.clone(), vec![0.0; g.len()], x.clone()];
+                with_threads(threads, || {
+                    select(&x, dims, &by_slice, &mut got[0]);
+                    select_add(&mut got[1], dims, &by_slice, &g);
+                    gather(&x, dims, &by_element, m, &mut got[2]);
+                    scatter_add(&mut got[3], dims, &by_element, m, &g);
+                });
+                assert!(got == want, "{dims:?} {m}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "index -1 at position 1 is not within 0..3")]
+    fn indices_out_of_bounds_are_named() {
+        select(&[1, 2, 3], [1, 3, 1], &[0, -1], &mut [0; 2]);
+    }
+
+    #[test]
+    fn nothing_is_out_of_bounds_of_nothing() {
+        assert_eq!(check_bounds(&[], 0), Ok(()));
+        assert_eq!(check_bounds(&[0], 0), Err((0, 0)));
+        assert_eq!(check_bounds(&[i64::MAX, 0], usize::MAX), Ok(()));
+    }
+}
