@@ -4,7 +4,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mapsto_kernels::gemm::{Epilogue, Mat, Write, gemm};
+use mapsto_kernels::conv::{ConvShape, conv2d, conv2d_data, conv2d_weight};
+use mapsto_kernels::gemm::{Activation, Epilogue, Mat, Write, gemm};
+use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward};
 use mapsto_kernels::simd::{Isa, isa};
 use mapsto_kernels::threads::{parallel, threads, with_threads};
 
@@ -41,6 +43,31 @@ fn main() {
     bench.gemm(10, 64, 128, "tn");
     bench.gemm(1, 3136, 128, "nt");
     bench.gemm(1, 1024, 1024, "nn");
+
+    let s = ConvShape {
+        n: 64,
+        c_in: 1,
+        h: 28,
+        w: 28,
+        c_out: 32,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        dilation: [1, 1],
+        groups: 1,
+    };
+    // The convolutions of the MNIST network, then a residual network's.
+    bench.conv(s);
+    bench.conv(ConvShape { c_in: 32, h: 14, w: 14, c_out: 64, ..s });
+    bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 64, ..s });
+    bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 128, stride: [2, 2], ..s });
+    bench.conv(ConvShape { n: 8, c_in: 256, h: 14, w: 14, c_out: 256, kernel: [1, 1], padding: [0, 0], ..s });
+    bench.conv(ConvShape { n: 8, c_in: 512, h: 7, w: 7, c_out: 512, ..s });
+    bench.conv(ConvShape { n: 1, c_in: 32, h: 14, w: 14, c_out: 64, ..s });
+    bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 64, groups: 64, ..s });
+    bench.pool(64 * 32, 28);
+    bench.pool(64 * 64, 14);
+    bench.step();
 }
 
 struct Bench {
@@ -58,6 +85,86 @@ impl Bench {
                 if form.starts_with('t') { Mat::row_major(&a, k, m).t() } else { Mat::row_major(&a, m, k) };
             let b = if form.ends_with('t') { Mat::row_major(&b, n, k).t() } else { Mat::row_major(&b, k, n) };
             gemm(a, b, black_box(&mut c), Write::Overwrite, Epilogue::none());
+        });
+    }
+
+    fn conv(&self, s: ConvShape) {
+        let [oh, ow] = s.out();
+        let (x, g) = (numbers(s.n * s.c_in * s.h * s.w), numbers(s.n * s.c_out * oh * ow));
+        let w = numbers(s.c_out * s.c_in / s.groups * s.kernel[0] * s.kernel[1]);
+        let b = numbers(s.c_out);
+        let (mut y, mut dx, mut dw) = (g.clone(), x.clone(), w.clone());
+        let name = format!("conv {}x{}x{}x{} to {}", s.n, s.c_in, s.h, s.w, s.c_out);
+        let name = format!("{name} k{} s{} g{}", s.kernel[0], s.stride[0], s.groups);
+        let flops = 2 * s.macs();
+        let relu = Activation::Relu;
+        self.run(&format!("{name} forward"), flops, || conv2d(&s, &x, &w, Some(&b), relu, black_box(&mut y)));
+        self.run(&format!("{name} data"), flops, || conv2d_data(&s, &g, &w, black_box(&mut dx)));
+        self.run(&format!("{name} weight"), flops, || conv2d_weight(&s, &x, &g, black_box(&mut dw)));
+    }
+
+    fn pool(&self, planes: usize, side: usize) {
+        let s = PoolShape { planes, h: side, w: side, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+        let x = numbers(planes * side * side);
+        let (mut y, mut at, mut dx) = (vec![0.0; x.len() / 4], vec![0; x.len() / 4], x.clone());
+        let name = format!("max pool {planes}x{side}x{side}");
+        self.run(&format!("{name} forward"), 0, || max_pool2d(&s, &x, black_box(&mut y), &mut at));
+        self.run(&format!("{name} backward"), 0, || max_pool2d_backward(&s, &y, &at, black_box(&mut dx)));
+    }
+
+    /// All convolution, pooling and linear kernels of one training step of the MNIST network on 64 images.
+    fn step(&self) {
+        let s = ConvShape {
+            n: 64,
+            c_in: 1,
+            h: 28,
+            w: 28,
+            c_out: 32,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+            dilation: [1, 1],
+            groups: 1,
+        };
+        let t = ConvShape { c_in: 32, h: 14, w: 14, c_out: 64, ..s };
+        let p = PoolShape { planes: 64 * 32, h: 28, w: 28, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+        let q = PoolShape { planes: 64 * 64, h: 14, w: 14, ..p };
+        let (x, w1, b1, w2, b2) = (numbers(64 * 784), numbers(288), numbers(32), numbers(18432), numbers(64));
+        let (w3, b3, w4, b4) = (numbers(128 * 3136), numbers(128), numbers(1280), numbers(10));
+        let (mut y1, mut y2, mut y3, mut y4) =
+            (vec![0.0; 1605632], vec![0.0; 802816], vec![0.0; 8192], vec![0.0; 640]);
+        let (mut p1, mut a1, mut p2, mut a2) =
+            (vec![0.0; 401408], vec![0; 401408], vec![0.0; 200704], vec![0; 200704]);
+        let (mut d1, mut d2, mut dp1, mut dp2, mut d3) =
+            (y1.clone(), y2.clone(), p1.clone(), p2.clone(), y3.clone());
+        let (mut g1, mut g2, mut g3, mut g4) = (w1.clone(), w2.clone(), w3.clone(), w4.clone());
+        let relu = Activation::Relu;
+        let flops = 2 * (s.macs() * 2 + t.macs() * 3 + 64 * 128 * (3136 + 10) * 3);
+        self.run("step of the MNIST network, batch 64", flops, || {
+            let rows = |x, n| Mat::row_major(x, 64, n);
+            conv2d(&s, &x, &w1, Some(&b1), relu, &mut y1);
+            max_pool2d(&p, &y1, &mut p1, &mut a1);
+            conv2d(&t, &p1, &w2, Some(&b2), relu, &mut y2);
+            max_pool2d(&q, &y2, &mut p2, &mut a2);
+            let (w3, w4) = (Mat::row_major(&w3, 128, 3136), Mat::row_major(&w4, 10, 128));
+            gemm(
+                rows(&p2, 3136),
+                w3.t(),
+                &mut y3,
+                Write::Overwrite,
+                Epilogue { bias: Some(&b3), activation: relu },
+            );
+            let last = Epilogue { bias: Some(&b4[..]), activation: Activation::None };
+            gemm(rows(&y3, 128), w4.t(), &mut y4, Write::Overwrite, last);
+            gemm(rows(&y4, 10).t(), rows(&y3, 128), &mut g4, Write::Overwrite, Epilogue::none());
+            gemm(rows(&y4, 10), w4, &mut d3, Write::Overwrite, Epilogue::none());
+            gemm(rows(&d3, 128).t(), rows(&p2, 3136), &mut g3, Write::Overwrite, Epilogue::none());
+            gemm(rows(&d3, 128), w3, &mut dp2, Write::Overwrite, Epilogue::none());
+            max_pool2d_backward(&q, &dp2, &a2, &mut d2);
+            conv2d_weight(&t, &p1, &d2, &mut g2);
+            conv2d_data(&t, &d2, &w2, &mut dp1);
+            max_pool2d_backward(&p, &dp1, &a1, &mut d1);
+            conv2d_weight(&s, &x, &d1, black_box(&mut g1));
         });
     }
 

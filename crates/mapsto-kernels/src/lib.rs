@@ -7,10 +7,12 @@
 
 pub mod blocks;
 pub mod cast;
+pub mod conv;
 pub mod gemm;
 pub mod index;
 pub mod map;
 pub mod philox;
+pub mod pool;
 pub mod real;
 pub mod reduce;
 pub mod scan;

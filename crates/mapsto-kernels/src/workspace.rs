@@ -61,6 +61,11 @@ struct Buffer {
     layout: Layout,
 }
 
+// SAFETY: a buffer owns its bytes, as a Vec does; they are reached only through the `Scratch` that holds it.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
 impl Buffer {
     fn new(bytes: usize) -> Buffer {
         // A quarter more than asked, so that slowly growing sizes settle soon.

@@ -1,0 +1,429 @@
+//! Two-dimensional convolution (in the field's sense: cross-correlation) and its two derivatives, without im2col.
+//!
+//! An image is copied once into *planes* that include the padding. For one tap (c, i, j) of the kernel, the inputs of
+//! all outputs then lie in one run of a plane, shifted by the tap's offset; so the matrix that im2col would build is
+//! never built, its rows are read from the planes where they lie. Strides split the image into one plane for each
+//! phase, which makes every convolution one of stride 1; dilation and groups only change the offsets.
+//!
+//! The price is computing the outputs "between" rows, `(kernel - 1) / (width + kernel - 1)` of the work (13 % for 14
+//! columns and a 3 × 3 kernel), which are left out as a register is stored.
+
+mod planes;
+mod shifted;
+mod weight;
+mod window;
+
+pub use window::{window, window_transpose};
+
+use planes::{Along, Planes};
+use shifted::{Output, Shifts};
+
+use crate::gemm::{Activation, Gemm};
+use crate::threads::{Pieces, parallel};
+use crate::workspace::scratch;
+
+/// The sizes of a convolution: x is `[n, c_in, h, w]`, w is `[c_out, c_in / groups, kernel…]`, y is `[n, c_out, out…]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Images.
+    pub n: usize,
+    /// Input channels.
+    pub c_in: usize,
+    /// Rows of an image.
+    pub h: usize,
+    /// Columns of an image.
+    pub w: usize,
+    /// Output channels.
+    pub c_out: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// Input rows and columns from one output to the next.
+    pub stride: [usize; 2],
+    /// Zeros put before the first and after the last row and column.
+    pub padding: [usize; 2],
+    /// Input rows and columns from one tap of the kernel to the next.
+    pub dilation: [usize; 2],
+    /// Parts into which the channels are split, each convolved alone.
+    pub groups: usize,
+}
+
+impl ConvShape {
+    /// Rows and columns of the output: `(h + 2·padding - dilation·(kernel - 1) - 1) / stride + 1`.
+    ///
+    /// ```
+    /// # use mapsto_kernels::conv::ConvShape;
+    /// let s = ConvShape { n: 1, c_in: 1, h: 28, w: 28, c_out: 32, kernel: [3, 3], stride: [2, 2],
+    ///     padding: [1, 1], dilation: [1, 1], groups: 1 };
+    /// assert_eq!((s.out(), s.macs()), ([14, 14], 32 * 14 * 14 * 9));
+    /// ```
+    ///
+    /// # Panics
+    /// If the kernel is larger than the padded image, or a stride or a kernel's side is 0.
+    pub fn out(&self) -> [usize; 2] {
+        std::array::from_fn(|d| {
+            let (size, p) = ([self.h, self.w][d], self.padding[d]);
+            assert!(
+                self.stride[d] > 0 && self.kernel[d] > 0 && self.dilation[d] > 0,
+                "convolution: a size 0 in {self:?}"
+            );
+            let reach = self.dilation[d] * (self.kernel[d] - 1) + 1;
+            assert!(reach <= size + 2 * p, "convolution: a kernel of reach {reach} on {size} + 2·{p} inputs");
+            (size + 2 * p - reach) / self.stride[d] + 1
+        })
+    }
+
+    /// Multiply-adds of the forward pass: `n · c_out · out · (c_in / groups) · kernel`.
+    pub fn macs(&self) -> usize {
+        let [oh, ow] = self.out();
+        self.n * self.c_out * oh * ow * self.taps()
+    }
+
+    /// Terms of one output: input channels of a group × kernel.
+    fn taps(&self) -> usize {
+        self.c_in / self.groups * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Input and output channels of a group.
+    fn per_group(&self) -> (usize, usize) {
+        (self.c_in / self.groups, self.c_out / self.groups)
+    }
+
+    fn check(&self, x: usize, w: usize, y: usize) {
+        let g = self.groups;
+        assert!(g > 0, "convolution: 0 groups");
+        assert!(
+            self.c_in.is_multiple_of(g) && self.c_out.is_multiple_of(g),
+            "convolution: channels do not split into {g} groups: {self:?}"
+        );
+        let [oh, ow] = self.out();
+        assert_eq!(x, self.n * self.c_in * self.h * self.w, "convolution: elements of the input of {self:?}");
+        assert_eq!(w, self.c_out * self.taps(), "convolution: elements of the weights of {self:?}");
+        assert_eq!(y, self.n * self.c_out * oh * ow, "convolution: elements of the output of {self:?}");
+    }
+
+    /// In how many parts of output rows an image is computed, so that few images still share out.
+    fn parts(&self, panels: usize) -> usize {
+        (16 / (self.n * self.groups).max(1)).clamp(1, panels)
+    }
+}
+
+/// `y[n, o, p] = activation(bias[o] + Σ w[o, c, i, j] · x[n, c, p·stride + (i, j)·dilation - padding])`.
+///
+/// ```
+/// # use mapsto_kernels::{conv::{ConvShape, conv2d}, gemm::Activation};
+/// let s = ConvShape { n: 1, c_in: 1, h: 2, w: 3, c_out: 1, kernel: [1, 2], stride: [1, 1],
+///     padding: [0, 0], dilation: [1, 1], groups: 1 };
+/// let mut y = [0.0f32; 4];
+/// conv2d(&s, &[1., 2., 3., 4., 5., 6.], &[10., 1.], None, Activation::None, &mut y);
+/// assert_eq!(y, [12., 23., 45., 56.]);
+/// ```
+///
+/// # Panics
+/// If a slice's length is not that of the shape.
+pub fn conv2d<T: Gemm>(
+    s: &ConvShape,
+    x: &[T],
+    w: &[T],
+    bias: Option<&[T]>,
+    activation: Activation,
+    y: &mut [T],
+) {
+    s.check(x.len(), w.len(), y.len());
+    assert!(bias.is_none_or(|b| b.len() == s.c_out), "conv2d: a bias must have {} elements", s.c_out);
+    if y.is_empty() {
+        return;
+    }
+    if x.is_empty() || w.is_empty() {
+        // No terms: the bias alone, through the activation.
+        let outs = y.len() / (s.n * s.c_out);
+        for (i, plane) in y.chunks_exact_mut(outs).enumerate() {
+            let b = bias.map_or(T::default(), |b| b[i % s.c_out]);
+            plane.fill(if activation == Activation::Relu && b < T::default() { T::default() } else { b });
+        }
+        return;
+    }
+    let ([oh, ow], (ci, co), k) = (s.out(), s.per_group(), s.taps());
+    let planes = Planes::of_input(s);
+    let mut offsets = scratch::<usize>(k);
+    planes.offsets(s, &mut offsets);
+    let shifts = Shifts::<T>::new(&offsets, planes.size[1], [oh, ow]);
+    let weights = shifts.pack(s.groups * co, co, k, |r, k_| w[r * k + k_]);
+    let parts = s.parts(shifts.panels(co));
+    let out = Pieces::new(y);
+    parallel(s.n * s.groups * parts, s.macs(), |block| {
+        let (image, part) = (block / parts, block % parts);
+        let (n, g) = (image / s.groups, image % s.groups);
+        let mut store = scratch::<T>(planes.len(ci) + shifts.slack());
+        planes.fill(&mut store, &x[(n * s.c_in + g * ci) * s.h * s.w..][..ci * s.h * s.w], [s.h, s.w]);
+        let (from, to) = shifts.part(co, part, parts);
+        // SAFETY: every (image, group, part) is a run of output planes of its own.
+        let y = unsafe { out.get((n * s.c_out + g * co + from) * oh * ow, (to - from) * oh * ow) };
+        shifts.run(Output {
+            planes: &store,
+            weights: &weights,
+            rows: g * co + from..g * co + to,
+            group: co,
+            y,
+            bias,
+            relu: activation == Activation::Relu,
+        });
+    });
+}
+
+/// The gradient of the input, from the gradient `g` of the output: `dx[n, c, q] = Σ w[o, c, i, j] · g[n, o, p]` over the
+/// (o, i, j, p) whose tap falls on q; `dx` is overwritten.
+///
+/// Each phase of the stride is a convolution of stride 1 over `g` with the taps that reach that phase.
+///
+/// # Panics
+/// If a slice's length is not that of the shape.
+pub fn conv2d_data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
+    s.check(dx.len(), w.len(), g.len());
+    if dx.is_empty() {
+        return;
+    }
+    if g.is_empty() {
+        return dx.fill(T::default());
+    }
+    let [oh, ow] = s.out();
+    let ((ci, co), [kh, kw]) = (s.per_group(), s.kernel);
+    let phases = s.stride[0] * s.stride[1];
+    if phases > 1 {
+        dx.fill(T::default()); // a stride may step over phases that no tap reaches
+    }
+    for phase in 0..phases {
+        let (rows, cols) = (Along::phase(s, 0, phase / s.stride[1]), Along::phase(s, 1, phase % s.stride[1]));
+        let (u, v, taps) = (rows.count, cols.count, rows.taps.len() * cols.taps.len());
+        if u * v * taps == 0 {
+            continue;
+        }
+        let planes = Planes::of_gradient(&rows, &cols);
+        let mut offsets = scratch::<usize>(co * taps);
+        planes.offsets_of_gradient(&rows, &cols, &mut offsets);
+        let shifts = Shifts::<T>::new(&offsets, planes.size[1], [u, v]);
+        let weights = shifts.pack(s.groups * ci, ci, co * taps, |r, k| {
+            let (group, c, o, tap) = (r / ci, r % ci, k / taps, k % taps);
+            let (i, j) = (rows.taps[tap / cols.taps.len()].0, cols.taps[tap % cols.taps.len()].0);
+            w[(((group * co + o) * ci + c) * kh + i) * kw + j]
+        });
+        let parts = s.parts(shifts.panels(ci));
+        let out = Pieces::new(dx);
+        parallel(s.n * s.groups * parts, s.n * s.c_in * u * v * co * taps, |block| {
+            let (image, part) = (block / parts, block % parts);
+            let (n, group) = (image / s.groups, image % s.groups);
+            let (from, to) = shifts.part(ci, part, parts);
+            // SAFETY: every (image, group, part) is a run of input planes of its own.
+            let dx =
+                unsafe { out.get((n * s.c_in + group * ci + from) * s.h * s.w, (to - from) * s.h * s.w) };
+            let mut store = scratch::<T>(planes.len(co) + shifts.slack());
+            planes.fill(&mut store, &g[(n * s.c_out + group * co) * oh * ow..][..co * oh * ow], [oh, ow]);
+            let rows_of = group * ci + from..group * ci + to;
+            let output = |y| Output {
+                planes: &store,
+                weights: &weights,
+                rows: rows_of,
+                group: ci,
+                y,
+                bias: None,
+                relu: false,
+            };
+            if phases == 1 {
+                return shifts.run(output(dx));
+            }
+            let mut dense = scratch::<T>((to - from) * u * v);
+            shifts.run(output(&mut dense));
+            for (plane, dense) in dx.chunks_exact_mut(s.h * s.w).zip(dense.chunks_exact(u * v)) {
+                for (r, dense) in dense.chunks_exact(v).enumerate() {
+                    let row = &mut plane[(rows.first + r * s.stride[0]) * s.w..][..s.w];
+                    row[cols.first..].iter_mut().step_by(s.stride[1]).zip(dense).for_each(|(to, &x)| *to = x);
+                }
+            }
+        });
+    }
+}
+
+/// The gradient of the weights: `dw[o, c, i, j] = Σ x[n, c, p·stride + (i, j)·dilation - padding] · g[n, o, p]` over
+/// images and outputs; `dw` is overwritten.
+///
+/// # Panics
+/// If a slice's length is not that of the shape.
+pub fn conv2d_weight<T: Gemm>(s: &ConvShape, x: &[T], g: &[T], dw: &mut [T]) {
+    s.check(x.len(), dw.len(), g.len());
+    if x.is_empty() || g.is_empty() {
+        return dw.fill(T::default());
+    }
+    weight::gradient(s, x, g, dw);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, with_isa};
+    use crate::threads::with_threads;
+
+    fn numbers(n: usize, seed: u64) -> Vec<f64> {
+        let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            s ^= s << 13;
+            s ^= s >> 7;
+            s ^= s << 17;
+            (s >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    /// Calls `f(y's index, x's index, w's index)` for each term of the definition.
+    fn terms(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
+        let ([oh, ow], (ci, co)) = (s.out(), s.per_group());
+        for n in 0..s.n {
+            for o in 0..s.c_out {
+                for c in 0..ci {
+                    for p in 0..oh * ow {
+                        for t in 0..s.kernel[0] * s.kernel[1] {
+                            let y = p / ow * s.stride[0] + t / s.kernel[1] * s.dilation[0];
+                            let x = p % ow * s.stride[1] + t % s.kernel[1] * s.dilation[1];
+                            let (Some(y), Some(x)) =
+                                (y.checked_sub(s.padding[0]), x.checked_sub(s.padding[1]))
+                            else {
+                                continue;
+                            };
+                            if y < s.h && x < s.w {
+                                let channel = n * s.c_in + o / co * ci + c;
+                                let weight = (o * ci + c) * s.kernel[0] * s.kernel[1] + t;
+                                f((n * s.c_out + o) * oh * ow + p, (channel * s.h + y) * s.w + x, weight);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn shapes() -> Vec<ConvShape> {
+        let base = ConvShape {
+            n: 2,
+            c_in: 3,
+            h: 9,
+            w: 11,
+            c_out: 5,
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+            dilation: [1, 1],
+            groups: 1,
+        };
+        vec![
+            base,
+            ConvShape { n: 1, c_out: 40, ..base },
+            ConvShape { n: 17, c_in: 1, h: 6, w: 5, c_out: 1, ..base },
+            ConvShape { kernel: [1, 1], padding: [0, 0], c_in: 9, c_out: 20, ..base },
+            ConvShape { kernel: [1, 1], padding: [0, 0], stride: [2, 2], ..base },
+            ConvShape { kernel: [5, 2], padding: [0, 3], ..base },
+            ConvShape { stride: [2, 2], ..base },
+            ConvShape { stride: [3, 2], kernel: [2, 5], padding: [0, 2], ..base },
+            ConvShape { dilation: [2, 3], padding: [2, 3], ..base },
+            ConvShape { dilation: [3, 2], stride: [2, 3], padding: [1, 0], kernel: [2, 3], ..base },
+            ConvShape { c_in: 6, c_out: 4, groups: 2, stride: [2, 1], ..base },
+            ConvShape { c_in: 6, c_out: 6, groups: 6, ..base },
+            ConvShape { c_in: 2, c_out: 70, kernel: [2, 2], padding: [0, 0], ..base },
+            ConvShape { h: 3, w: 3, kernel: [3, 3], padding: [0, 0], ..base },
+            ConvShape { h: 1, w: 40, kernel: [1, 3], padding: [0, 1], c_in: 20, ..base },
+            ConvShape { h: 5, w: 4, kernel: [2, 2], padding: [3, 2], ..base }, // more padding than the kernel reaches
+            ConvShape { n: 3, h: 14, w: 14, c_in: 4, c_out: 16, ..base },
+        ]
+    }
+
+    fn compare<T: Gemm>(
+        s: &ConvShape,
+        from: impl Fn(f64) -> T + Copy,
+        to: impl Fn(T) -> f64,
+        tolerance: f64,
+    ) {
+        let (x, w) = (numbers(s.n * s.c_in * s.h * s.w, 1), numbers(s.c_out * s.taps(), 2));
+        let (bias, outs) = (numbers(s.c_out, 3), s.out()[0] * s.out()[1]);
+        let g = numbers(s.n * s.c_out * outs, 4);
+        let (mut y0, mut dx0, mut dw0) = (vec![0.0; g.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+        terms(s, |y, i, t| {
+            y0[y] += x[i] * w[t];
+            dx0[i] += g[y] * w[t];
+            dw0[t] += g[y] * x[i];
+        });
+        let cast = |v: &[f64]| v.iter().map(|&v| from(v)).collect::<Vec<T>>();
+        let close = |got: &[T], want: &[f64], what: &str| {
+            for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+                let most = tolerance * (1.0 + want.abs());
+                assert!((to(got) - want).abs() <= most, "{what} {s:?} at {i}: {} {want}", to(got));
+            }
+        };
+        let (x, w, b, g) = (cast(&x), cast(&w), cast(&bias), cast(&g));
+        let run = |threads| {
+            let junk = from(f64::NAN);
+            let (mut y, mut dx, mut dw) = (vec![junk; g.len()], vec![junk; x.len()], vec![junk; w.len()]);
+            let mut z = y.clone();
+            with_threads(threads, || {
+                conv2d(s, &x, &w, None, Activation::None, &mut y);
+                conv2d(s, &x, &w, Some(&b), Activation::Relu, &mut z);
+                conv2d_data(s, &g, &w, &mut dx);
+                conv2d_weight(s, &x, &g, &mut dw);
+            });
+            [y, z, dx, dw]
+        };
+        let one = run(1);
+        close(&one[0], &y0, "y");
+        let z0: Vec<f64> =
+            y0.iter().enumerate().map(|(i, y)| (y + bias[i / outs % s.c_out]).max(0.0)).collect();
+        close(&one[1], &z0, "relu(y + b)");
+        close(&one[2], &dx0, "dx");
+        close(&one[3], &dw0, "dw");
+        for threads in [2, 8] {
+            assert!(run(threads) == one, "{s:?}: {threads} threads give other bits");
+        }
+    }
+
+    #[test]
+    fn convolutions_and_their_gradients_agree_with_the_definition_in_every_family() {
+        for &isa in Isa::available() {
+            with_isa(isa, || {
+                for s in shapes() {
+                    compare(&s, |x| x as f32, |x| x as f64, 2e-5);
+                    compare(&s, |x| x, |x| x, 1e-12);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn windows_are_the_matrix_of_a_convolution_and_the_transpose_is_its_adjoint() {
+        for s in shapes() {
+            let outs = s.out()[0] * s.out()[1];
+            let x = numbers(s.n * s.c_in * s.h * s.w, 1);
+            let k = s.kernel[0] * s.kernel[1];
+            let mut cols = vec![f64::NAN; s.n * s.c_in * k * outs];
+            window(&s, &x, &mut cols);
+            let other = numbers(cols.len(), 2);
+            let mut back = vec![f64::NAN; x.len()];
+            window_transpose(&s, &other, &mut back);
+            // One output channel that sums nothing: a depthwise shape whose terms are the copies themselves.
+            let copies = ConvShape { c_out: s.c_in, groups: s.c_in, ..s };
+            let (mut cols0, mut back0) = (vec![0.0; cols.len()], vec![0.0; x.len()]);
+            terms(&copies, |y, i, t| {
+                let at = (y / outs * k + t % k) * outs + y % outs;
+                cols0[at] = x[i];
+                back0[i] += other[at];
+            });
+            assert_eq!(cols, cols0, "{s:?}");
+            assert!(back.iter().zip(&back0).all(|(a, b)| (a - b).abs() < 1e-13), "{s:?}");
+        }
+    }
+
+    #[test]
+    fn no_images_give_no_output_and_a_zero_gradient() {
+        let s = ConvShape { n: 0, ..shapes()[0] };
+        let w = vec![1.0f32; s.c_out * s.taps()];
+        let mut dw = vec![f32::NAN; w.len()];
+        conv2d(&s, &[], &w, None, Activation::None, &mut []);
+        conv2d_data(&s, &[], &w, &mut []);
+        conv2d_weight(&s, &[], &[], &mut dw);
+        assert!(dw.iter().all(|&d| d == 0.0));
+    }
+}

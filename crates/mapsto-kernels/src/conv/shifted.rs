@@ -1,0 +1,211 @@
+//! The convolution kernel: `y[r, q] = Σₖ w[r, k] · planes[offset(k) + q]`, a matrix product whose right operand is read
+//! from shifted runs of the planes.
+
+use crate::gemm::lanes::{Kernel, Lanes, TILE, dispatch};
+use crate::gemm::tile::tile;
+use crate::gemm::{Gemm, sizes};
+use crate::workspace::{Scratch, scratch};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// The offsets of the terms, and which positions of a plane are outputs.
+pub struct Shifts<'a, T> {
+    offsets: &'a [usize],
+    /// Positions from the first output to the last, those between rows included.
+    positions: usize,
+    /// Outputs of one channel.
+    outputs: usize,
+    /// For each register of positions: how many outputs come before it, and which of its lanes are outputs.
+    before: Scratch<u32>,
+    masks: Scratch<u32>,
+    high: usize,
+    lanes: usize,
+    element: PhantomData<T>,
+}
+
+/// One run of the kernel.
+pub struct Output<'a, T> {
+    /// The planes, with [`Shifts::slack`] elements after them.
+    pub planes: &'a [T],
+    /// From [`Shifts::pack`].
+    pub weights: &'a [T],
+    /// Which of the packed rows; they begin at a panel and end at one or at the group's end.
+    pub rows: Range<usize>,
+    /// Rows of a group.
+    pub group: usize,
+    /// The rows' outputs, dense.
+    pub y: &'a mut [T],
+    /// For all rows that were packed.
+    pub bias: Option<&'a [T]>,
+    pub relu: bool,
+}
+
+impl<'a, T: Gemm> Shifts<'a, T> {
+    /// Outputs of `out` rows and columns in planes of `width` columns.
+    pub fn new(offsets: &'a [usize], width: usize, out: [usize; 2]) -> Self {
+        let (high, lanes) = sizes::<T>();
+        let positions = (out[0] - 1) * width + out[1];
+        let registers = positions.div_ceil(lanes);
+        let (mut before, mut masks) = (scratch(registers), scratch(registers));
+        let (mut count, mut column) = (0, 0);
+        for r in 0..registers {
+            let mut mask = 0u32;
+            for lane in 0..lanes.min(positions - r * lanes) {
+                mask |= ((column < out[1]) as u32) << lane;
+                column = if column + 1 == width { 0 } else { column + 1 };
+            }
+            (before[r], masks[r]) = (count, mask);
+            count += mask.count_ones();
+        }
+        Shifts {
+            offsets,
+            positions,
+            outputs: out[0] * out[1],
+            before,
+            masks,
+            high,
+            lanes,
+            element: PhantomData,
+        }
+    }
+
+    /// Elements that the kernel may read beyond the last plane.
+    pub fn slack(&self) -> usize {
+        TILE * self.lanes
+    }
+
+    /// Panels of the rows of a group.
+    pub fn panels(&self, group: usize) -> usize {
+        group.div_ceil(self.high)
+    }
+
+    /// The rows of one of `parts` parts of a group.
+    pub fn part(&self, group: usize, part: usize, parts: usize) -> (usize, usize) {
+        let panels = self.panels(group);
+        let row = |part: usize| (panels * part / parts * self.high).min(group);
+        (row(part), row(part + 1))
+    }
+
+    /// `weight(row, k)` in panels, each group beginning a new one.
+    pub fn pack(
+        &self,
+        rows: usize,
+        group: usize,
+        terms: usize,
+        weight: impl Fn(usize, usize) -> T,
+    ) -> Scratch<T> {
+        let high = self.high;
+        let mut packed = scratch(rows / group * self.panels(group) * high * terms);
+        for (p, panel) in packed.chunks_exact_mut(high * terms).enumerate() {
+            let (g, first) = (p / self.panels(group), p % self.panels(group) * high);
+            for i in 0..high {
+                for k in 0..terms {
+                    let inside = first + i < group;
+                    panel[k * high + i] =
+                        if inside { weight(g * group + first + i, k) } else { T::default() };
+                }
+            }
+        }
+        packed
+    }
+
+    /// Computes the rows' outputs on this thread.
+    pub fn run(&self, output: Output<T>) {
+        let reach = self.positions.next_multiple_of(TILE * self.lanes);
+        assert!(
+            self.offsets.iter().all(|o| o + reach <= output.planes.len()),
+            "convolution: planes without slack"
+        );
+        assert_eq!(output.y.len(), output.rows.len() * self.outputs);
+        assert!(output.bias.is_none_or(|bias| bias.len() >= output.rows.end));
+        let y = output.y.as_mut_ptr();
+        dispatch(Run { shifts: self, output, y });
+    }
+}
+
+/// Loop nest: tiles of 3 registers of positions › panels of 8 rows › terms. The planes under one tile of positions
+/// stay in L1 while all rows' weights stream by from L2.
+struct Run<'a, T> {
+    shifts: &'a Shifts<'a, T>,
+    output: Output<'a, T>,
+    /// `output.y`, of which each tile writes its own part.
+    y: *mut T,
+}
+
+impl<T: Gemm> Kernel<T> for Run<'_, T> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(self) {
+        let Run { shifts, output, y } = self;
+        let registers = shifts.masks.len();
+        let terms = shifts.offsets.len();
+        let (g, first) = (output.rows.start / output.group, output.rows.start % output.group);
+        let panel = g * shifts.panels(output.group) + first / L::ROWS;
+        let rows = output.rows.len();
+        let weights = &output.weights[panel * L::ROWS * terms..];
+        assert!(weights.len() >= rows.next_multiple_of(L::ROWS) * terms);
+        for from in (0..registers).step_by(TILE) {
+            for row in (0..rows).step_by(L::ROWS) {
+                let (a, height, count) =
+                    (&weights[row * terms..], L::ROWS.min(rows - row), TILE.min(registers - from));
+                // SAFETY: `run` has checked that the planes reach as far as the last register of the last term.
+                unsafe {
+                    match (if height == 1 { 1 } else { L::ROWS }, count) {
+                        (1, _) => rows_of::<L, 1, TILE>(shifts, &output, y, a, row, height, from, count),
+                        (8, 1) => rows_of::<L, 8, 1>(shifts, &output, y, a, row, height, from, count),
+                        (8, 2) => rows_of::<L, 8, 2>(shifts, &output, y, a, row, height, from, count),
+                        (8, _) => rows_of::<L, 8, TILE>(shifts, &output, y, a, row, height, from, count),
+                        (_, 1) => rows_of::<L, 4, 1>(shifts, &output, y, a, row, height, from, count),
+                        (_, 2) => rows_of::<L, 4, 2>(shifts, &output, y, a, row, height, from, count),
+                        _ => rows_of::<L, 4, TILE>(shifts, &output, y, a, row, height, from, count),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One tile: `height` rows from `row`, `count` registers from number `from`.
+#[inline(always)]
+unsafe fn rows_of<L: Lanes, const MR: usize, const NV: usize>(
+    shifts: &Shifts<L::Elem>,
+    output: &Output<L::Elem>,
+    y: *mut L::Elem,
+    a: &[L::Elem],
+    row: usize,
+    height: usize,
+    from: usize,
+    count: usize,
+) where
+    L::Elem: Gemm,
+{
+    let q = from * L::N;
+    let offsets = shifts.offsets;
+    // SAFETY: the planes hold NV registers from every offset + q (`slack` covers a last tile that is not full); `y` has
+    // `outputs` elements a row, and each register's outputs, `before` and onwards, lie within its row.
+    unsafe {
+        let base = output.planes.as_ptr().add(q);
+        let acc = tile::<L, MR, NV>(offsets.len(), a.as_ptr(), |k| base.add(*offsets.get_unchecked(k)));
+        for i in 0..MR {
+            if i >= height {
+                return;
+            }
+            let bias = output.bias.map(|bias| L::splat(bias[output.rows.start + row + i]));
+            let y = y.add((row + i) * shifts.outputs);
+            for v in 0..NV {
+                if v >= count {
+                    break;
+                }
+                let mut x = acc[i][v];
+                if let Some(bias) = bias {
+                    x = x.add(bias);
+                }
+                if output.relu {
+                    x = x.relu();
+                }
+                x.store_dense(y.add(shifts.before[from + v] as usize), shifts.masks[from + v]);
+            }
+        }
+    }
+}

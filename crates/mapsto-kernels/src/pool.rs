@@ -1,0 +1,313 @@
+//! Two-dimensional pooling: the largest or the mean of each window, and both derivatives.
+
+use crate::real::Real;
+use crate::simd;
+use crate::threads::{Pieces, for_chunks, parallel};
+
+/// The sizes of a pooling: x is `[planes, h, w]`, y is `[planes, out…]`; a plane is one channel of one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolShape {
+    /// Images × channels.
+    pub planes: usize,
+    /// Rows of a plane.
+    pub h: usize,
+    /// Columns of a plane.
+    pub w: usize,
+    /// Rows and columns of a window.
+    pub kernel: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows and columns by which the first windows reach out of the plane, at most half a window.
+    pub padding: [usize; 2],
+}
+
+impl PoolShape {
+    /// Rows and columns of the output: `(h + 2·padding - kernel) / stride + 1`.
+    ///
+    /// ```
+    /// # use mapsto_kernels::pool::PoolShape;
+    /// let s = PoolShape { planes: 64, h: 28, w: 28, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    /// assert_eq!(s.out(), [14, 14]);
+    /// ```
+    ///
+    /// # Panics
+    /// If a window is larger than the padded plane or smaller than twice the padding, or a stride is 0.
+    pub fn out(&self) -> [usize; 2] {
+        std::array::from_fn(|d| {
+            let (size, k, s, p) = ([self.h, self.w][d], self.kernel[d], self.stride[d], self.padding[d]);
+            assert!(s > 0 && k > 0, "pooling: a size 0 in {self:?}");
+            assert!(2 * p <= k, "pooling: padding {p} is more than half the window {k}");
+            assert!(k <= size + 2 * p, "pooling: a window of {k} on {size} + 2·{p} inputs");
+            (size + 2 * p - k) / s + 1
+        })
+    }
+
+    fn check(&self, x: usize, y: usize) -> [usize; 2] {
+        let [oh, ow] = self.out();
+        assert_eq!(x, self.planes * self.h * self.w, "pooling: elements of the input of {self:?}");
+        assert_eq!(y, self.planes * oh * ow, "pooling: elements of the output of {self:?}");
+        [oh, ow]
+    }
+
+    /// The part of output `i`'s window in direction `d` that lies in the plane.
+    fn inside(&self, d: usize, i: usize) -> std::ops::Range<usize> {
+        let (start, size) = (i * self.stride[d], [self.h, self.w][d]);
+        start.saturating_sub(self.padding[d])..(start + self.kernel[d] - self.padding[d]).min(size)
+    }
+
+    fn is_halving(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([2, 2], [2, 2], [0, 0])
+    }
+}
+
+/// Planes handled by one block: enough that a block is worth telling a thread about.
+fn planes_together(s: &PoolShape) -> usize {
+    (16_384 / (s.h * s.w).max(1)).max(1)
+}
+
+/// `y[p]` is the largest x of window p and `at[p]` its index `row · w + column` in its plane: the first if several are
+/// equal, the first NaN if there is one.
+///
+/// ```
+/// # use mapsto_kernels::pool::{PoolShape, max_pool2d};
+/// let s = PoolShape { planes: 1, h: 2, w: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+/// let (mut y, mut at) = ([0.0f32; 2], [0; 2]);
+/// max_pool2d(&s, &[1., 2., 3., 3., 4., 0., 3., 1.], &mut y, &mut at);
+/// assert_eq!((y, at), ([4., 3.], [4, 2]));
+/// ```
+///
+/// # Panics
+/// If a slice's length is not that of the shape, or a plane has more than 2³² elements.
+pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T], at: &mut [u32]) {
+    let [oh, ow] = s.check(x.len(), y.len());
+    assert_eq!(at.len(), y.len(), "max_pool2d: positions for {} outputs", y.len());
+    assert!(s.h * s.w <= u32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
+    let together = planes_together(s);
+    let (ys, ats) = (Pieces::new(y), Pieces::new(at));
+    parallel(s.planes.div_ceil(together), x.len(), |block| {
+        for plane in block * together..((block + 1) * together).min(s.planes) {
+            let x = &x[plane * s.h * s.w..][..s.h * s.w];
+            // SAFETY: each plane is visited by one call.
+            let y = unsafe { ys.get(plane * oh * ow, oh * ow) };
+            // SAFETY: as above.
+            let at = unsafe { ats.get(plane * oh * ow, oh * ow) };
+            if s.is_halving() { halve(s.w, ow, x, y, at) } else { largest(s, ow, x, y, at) }
+        }
+    });
+}
+
+/// The gradient of the input of [`max_pool2d`]: each output's gradient goes to the input it came from; `dx` is
+/// overwritten.
+///
+/// # Panics
+/// If a slice's length is not that of the shape, or `at` points out of a plane.
+pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[u32], dx: &mut [T]) {
+    let [oh, ow] = s.check(dx.len(), g.len());
+    assert_eq!(at.len(), g.len(), "max_pool2d_backward: positions for {} outputs", g.len());
+    let (together, size, outs) = (planes_together(s), s.h * s.w, oh * ow);
+    for_chunks(dx, (together * size).max(1), s.planes * size, |block, dx| {
+        for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
+            let plane = block * together + i;
+            dx.fill(T::ZERO);
+            let (g, at) = (&g[plane * outs..][..outs], &at[plane * outs..][..outs]);
+            g.iter().zip(at).for_each(|(&g, &at)| dx[at as usize] += g);
+        }
+    });
+}
+
+/// `y[p]` is the sum of window p over the kernel's size; the padding counts, as zeros.
+///
+/// ```
+/// # use mapsto_kernels::pool::{PoolShape, avg_pool2d};
+/// let s = PoolShape { planes: 1, h: 2, w: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+/// let mut y = [0.0f32; 2];
+/// avg_pool2d(&s, &[1., 2., 3., 4., 5., 6., 7., 8.], &mut y);
+/// assert_eq!(y, [3.5, 5.5]);
+/// ```
+///
+/// # Panics
+/// If a slice's length is not that of the shape.
+pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
+    let [oh, ow] = s.check(x.len(), y.len());
+    let (together, share) = (planes_together(s), share(s));
+    for_chunks(y, together * oh * ow, x.len(), |block, y| {
+        for (i, y) in y.chunks_exact_mut(oh * ow).enumerate() {
+            let x = &x[(block * together + i) * s.h * s.w..][..s.h * s.w];
+            simd::vectorize(|| {
+                for (p, y) in y.iter_mut().enumerate() {
+                    let mut sum = T::ZERO;
+                    for r in s.inside(0, p / ow) {
+                        for c in s.inside(1, p % ow) {
+                            sum += x[r * s.w + c];
+                        }
+                    }
+                    *y = sum * share;
+                }
+            });
+        }
+    });
+}
+
+/// The gradient of the input of [`avg_pool2d`]: each output's gradient is shared out over its window; `dx` is
+/// overwritten.
+///
+/// # Panics
+/// If a slice's length is not that of the shape.
+pub fn avg_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], dx: &mut [T]) {
+    let [oh, ow] = s.check(dx.len(), g.len());
+    let (together, share, size) = (planes_together(s), share(s), s.h * s.w);
+    for_chunks(dx, (together * size).max(1), g.len() * s.kernel[0] * s.kernel[1], |block, dx| {
+        for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
+            dx.fill(T::ZERO);
+            let g = &g[(block * together + i) * oh * ow..][..oh * ow];
+            for (p, &g) in g.iter().enumerate() {
+                for r in s.inside(0, p / ow) {
+                    dx[r * s.w..][s.inside(1, p % ow)].iter_mut().for_each(|d| *d += g * share);
+                }
+            }
+        }
+    });
+}
+
+fn share<T: Real>(s: &PoolShape) -> T {
+    T::ONE / T::from_f64((s.kernel[0] * s.kernel[1]) as f64)
+}
+
+/// Any window: the first largest, row by row.
+fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [u32]) {
+    for (p, (y, at)) in y.iter_mut().zip(at).enumerate() {
+        let (rows, cols) = (s.inside(0, p / ow), s.inside(1, p % ow));
+        let first = rows.start * s.w + cols.start;
+        (*y, *at) = (x[first], first as u32);
+        for r in rows {
+            for c in cols.clone() {
+                if beats(x[r * s.w + c], *y) {
+                    (*y, *at) = (x[r * s.w + c], (r * s.w + c) as u32);
+                }
+            }
+        }
+    }
+}
+
+/// Windows of 2 × 2 side by side, without a branch.
+fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [u32]) {
+    simd::vectorize(|| {
+        for (r, (y, at)) in y.chunks_exact_mut(ow).zip(at.chunks_exact_mut(ow)).enumerate() {
+            let start = 2 * r * w;
+            let (top, bottom) = x[start..start + 2 * w].split_at(w);
+            let pairs = top.chunks_exact(2).zip(bottom.chunks_exact(2));
+            for (c, ((y, at), (a, b))) in y.iter_mut().zip(at).zip(pairs).enumerate() {
+                let left = (start + 2 * c) as u32;
+                let above = if beats(a[1], a[0]) { (a[1], left + 1) } else { (a[0], left) };
+                let below =
+                    if beats(b[1], b[0]) { (b[1], left + w as u32 + 1) } else { (b[0], left + w as u32) };
+                (*y, *at) = if beats(below.0, above.0) { below } else { above };
+            }
+        }
+    });
+}
+
+/// Whether `x` takes the place of an earlier `best`: it is larger, or the first NaN.
+#[inline(always)]
+fn beats<T: Real>(x: T, best: T) -> bool {
+    (x > best) | (x.is_nan() & !best.is_nan())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, with_isa};
+    use crate::threads::with_threads;
+
+    fn shapes() -> Vec<PoolShape> {
+        let base = PoolShape { planes: 70, h: 28, w: 28, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+        vec![
+            base,
+            PoolShape { planes: 3, h: 7, w: 9, ..base },
+            PoolShape { planes: 2, h: 8, w: 11, kernel: [3, 3], padding: [1, 1], ..base },
+            PoolShape { h: 6, w: 5, kernel: [3, 2], stride: [1, 3], padding: [1, 0], ..base },
+            PoolShape { planes: 2, h: 7, w: 7, kernel: [7, 7], ..base },
+            PoolShape { planes: 0, ..base },
+        ]
+    }
+
+    /// Numbers with many ties.
+    fn numbers(n: usize) -> Vec<f32> {
+        (0..n).map(|i| (i * 7919 % 97 % 7) as f32 - 3.0).collect()
+    }
+
+    /// The inputs of each window, in order, as (index in x, index in its plane).
+    fn windows(s: &PoolShape) -> Vec<Vec<(usize, u32)>> {
+        let [oh, ow] = s.out();
+        let mut all = Vec::new();
+        for p in 0..s.planes * oh * ow {
+            let (plane, r, c) = (p / (oh * ow), p / ow % oh, p % ow);
+            let mut window = Vec::new();
+            for i in 0..s.kernel[0] {
+                for j in 0..s.kernel[1] {
+                    let (y, x) = (r * s.stride[0] + i, c * s.stride[1] + j);
+                    let (Some(y), Some(x)) = (y.checked_sub(s.padding[0]), x.checked_sub(s.padding[1]))
+                    else {
+                        continue;
+                    };
+                    if y < s.h && x < s.w {
+                        window.push(((plane * s.h + y) * s.w + x, (y * s.w + x) as u32));
+                    }
+                }
+            }
+            all.push(window);
+        }
+        all
+    }
+
+    #[test]
+    fn pooling_agrees_with_its_definition_on_any_number_of_threads_in_every_family() {
+        for s in shapes() {
+            let windows = windows(&s);
+            let (x, g) = (numbers(s.planes * s.h * s.w), numbers(windows.len()));
+            let size = (s.kernel[0] * s.kernel[1]) as f64;
+            let (mut largest, mut first, mut mean) = (vec![], vec![], vec![]);
+            let (mut dlargest, mut dmean) = (vec![0.0f64; x.len()], vec![0.0f64; x.len()]);
+            for (window, &g) in windows.iter().zip(&g) {
+                let max = window.iter().map(|w| x[w.0]).fold(f32::MIN, f32::max);
+                let at = window.iter().find(|w| x[w.0] == max).unwrap();
+                largest.push(max);
+                first.push(at.1);
+                dlargest[at.0] += g as f64;
+                mean.push(window.iter().map(|w| x[w.0] as f64).sum::<f64>() / size);
+                window.iter().for_each(|w| dmean[w.0] += g as f64 / size);
+            }
+            let close = |a: &[f32], b: &[f64]| a.iter().zip(b).all(|(&a, b)| (a as f64 - b).abs() < 1e-5);
+            for &isa in Isa::available() {
+                for threads in [1, 2, 8] {
+                    let (mut y, mut at) = (vec![f32::NAN; g.len()], vec![9; g.len()]);
+                    let mut dx = vec![f32::NAN; x.len()];
+                    with_isa(isa, || {
+                        with_threads(threads, || {
+                            max_pool2d(&s, &x, &mut y, &mut at);
+                            assert_eq!((&y, &at), (&largest, &first), "{s:?}");
+                            max_pool2d_backward(&s, &g, &at, &mut dx);
+                            assert!(close(&dx, &dlargest), "{s:?}");
+                            avg_pool2d(&s, &x, &mut y);
+                            assert!(close(&y, &mean), "{s:?}");
+                            avg_pool2d_backward(&s, &g, &mut dx);
+                            assert!(close(&dx, &dmean), "{s:?}");
+                        })
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_nan_wins() {
+        let s = PoolShape { planes: 1, h: 2, w: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+        let x = [1.0, f64::NAN, f64::NEG_INFINITY, f64::NEG_INFINITY, f64::NAN, 9.0, f64::NAN, f64::INFINITY];
+        for s in [s, PoolShape { stride: [1, 2], ..s }] {
+            let (mut y, mut at) = ([0.0; 2], [0; 2]);
+            max_pool2d(&s, &x, &mut y, &mut at);
+            assert!(y.iter().all(|y| y.is_nan()));
+            assert_eq!(at, [1, 6]);
+        }
+    }
+}
