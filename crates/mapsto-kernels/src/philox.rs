@@ -65,13 +65,7 @@ pub fn bits(draw: Draw, out: &mut [u32]) {
 
 /// Fills `out` with elements `offset ..` of [`bits`].
 pub fn bits_at(draw: Draw, offset: u64, out: &mut [u32]) {
-    fill(
-        draw,
-        offset,
-        out,
-        #[inline(always)]
-        |words, out| interleave(words, out),
-    );
+    fill(draw, offset, out, interleave);
 }
 
 /// Fills `out` with numbers uniform on `[lo, hi)`: 24 random bits each in f32, 32 in f64.

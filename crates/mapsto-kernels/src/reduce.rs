@@ -59,11 +59,22 @@ pub fn mean<T: Real>(x: &[T], dims: [usize; 3], y: &mut [T]) {
 /// assert_eq!(y, [5.0 / 3.0]);
 /// ```
 pub fn variance<T: Real>(x: &[T], dims: [usize; 3], mean: &[T], correction: f64, y: &mut [T]) {
-    assert_eq!(mean.len(), y.len(), "variance: one mean for each result");
-    fold::<Squares<T>>(x, dims, Some(mean), y);
+    squares(x, dims, mean, y);
     let n = dims[1] as f64 - correction;
     let n = if n > 0.0 { T::from_f64(n) } else { T::NAN };
     y.iter_mut().for_each(|y| *y /= n);
+}
+
+/// Squares about given means: `y[o, i] = Σⱼ (x[o, j, i] − mean[o, i])²`.
+///
+/// ```
+/// let mut y = [0f64];
+/// mapsto_kernels::reduce::squares(&[1., 2., 3.], [1, 3, 1], &[2.], &mut y);
+/// assert_eq!(y, [2.0]);
+/// ```
+pub fn squares<T: Real>(x: &[T], dims: [usize; 3], mean: &[T], y: &mut [T]) {
+    assert_eq!(mean.len(), y.len(), "squares: one mean for each result");
+    fold::<Squares<T>>(x, dims, Some(mean), y);
 }
 
 /// Largest values: `y[o, i] = maxⱼ x[o, j, i]`; NaN if any is NaN.

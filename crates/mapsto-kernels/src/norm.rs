@@ -1,0 +1,490 @@
+//! Layer and batch normalisation, `y = (x − mean) / √(var + ε) · γ + β`, forward and backward.
+//!
+//! Both take two visits for the statistics (mean, then squares about it), because one visit (E[x²] − E[x]²) cancels
+//! where the mean is large beside the spread. Sums over many rows are taken in fixed blocks and joined pairwise.
+
+use crate::blocks::for_blocks;
+use crate::real::Real;
+use crate::reduce;
+use crate::simd::vectorize;
+use crate::softmax::{LANES, tiles1, tiles2, total};
+use crate::threads::for_chunks;
+
+/// Normalises each row of `n` (Ba, Kiros & Hinton 2016, arXiv:1607.06450): `y = (x − mean) · rstd · γ + β`, with
+/// `rstd = 1/√(var + ε)` and the population's variance. `mean` and `rstd` take one number a row, for the gradient.
+///
+/// ```
+/// let (mut y, mut mean, mut rstd) = ([0f32; 2], [0.0], [0.0]);
+/// mapsto_kernels::norm::layer_norm(&[1.0, 5.0], 2, None, Some(&[10.0, 20.0]), 0.0, &mut y, &mut mean, &mut rstd);
+/// assert_eq!((y, mean, rstd), ([9.0, 21.0], [3.0], [0.5]));
+/// ```
+///
+/// # Panics
+/// If lengths do not fit (also in every other function here).
+pub fn layer_norm<T: Real>(
+    x: &[T],
+    n: usize,
+    gamma: Option<&[T]>,
+    beta: Option<&[T]>,
+    eps: f64,
+    y: &mut [T],
+    mean: &mut [T],
+    rstd: &mut [T],
+) {
+    assert!(x.len() == y.len() && x.len() == n * mean.len(), "layer_norm: the slices are not rows of {n}");
+    assert_eq!(mean.len(), rstd.len(), "layer_norm: one mean and one rstd for each row");
+    assert!(
+        [gamma, beta].iter().flatten().all(|p| p.len() == n),
+        "layer_norm: gamma and beta are rows of {n}"
+    );
+    if x.is_empty() {
+        return;
+    }
+    let (count, eps, group) = (T::from_f64(n as f64), T::from_f64(eps), (BLOCK / n).max(1));
+    for_blocks([y, mean, rstd], [group * n, group, group], 4 * x.len(), |i, [y, mean, rstd]| {
+        let x = &x[i * group * n..][..y.len()];
+        vectorize(
+            #[inline(always)]
+            || {
+                for (r, (x, y)) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)).enumerate() {
+                    let m = sum(x) / count;
+                    let mut squares = [T::ZERO; LANES];
+                    tiles1(
+                        x,
+                        m,
+                        #[inline(always)]
+                        |_, x| {
+                            for l in 0..LANES {
+                                squares[l] += (x[l] - m) * (x[l] - m);
+                            }
+                        },
+                    );
+                    let s = (total(squares) / count + eps).sqrt().recip();
+                    (mean[r], rstd[r]) = (m, s);
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - m) * s);
+                    if let Some(gamma) = gamma {
+                        y.iter_mut().zip(gamma).for_each(|(y, &gamma)| *y *= gamma);
+                    }
+                    if let Some(beta) = beta {
+                        y.iter_mut().zip(beta).for_each(|(y, &beta)| *y += beta);
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The gradient through [`layer_norm`]: with `z = (x − mean) rstd` and `h = γ g`,
+/// `dx = rstd (h − mean(h) − z mean(z h))` in each row, `dγ = Σ g z` and `dβ = Σ g` over the rows.
+pub fn layer_norm_backward<T: Real>(
+    x: &[T],
+    n: usize,
+    gamma: Option<&[T]>,
+    mean: &[T],
+    rstd: &[T],
+    g: &[T],
+    dx: &mut [T],
+    dgamma: &mut [T],
+    dbeta: &mut [T],
+) {
+    let rows = mean.len();
+    assert!(x.len() == n * rows && g.len() == x.len() && dx.len() == x.len(), "layer_norm: rows of {n}");
+    assert_eq!(rows, rstd.len(), "layer_norm: one mean and one rstd for each row");
+    assert!(gamma.is_none_or(|p| p.len() == n), "layer_norm: gamma is a row of {n}");
+    assert!(
+        dgamma.len() == n && dbeta.len() == n,
+        "layer_norm: the gradients of gamma and beta are rows of {n}"
+    );
+    if x.is_empty() {
+        dgamma.fill(T::ZERO);
+        return dbeta.fill(T::ZERO);
+    }
+    let count = T::from_f64(n as f64);
+    // At most 64 blocks, each with sums of its own for γ and β.
+    let group = (BLOCK / n).max(1).max(rows.div_ceil(64));
+    let blocks = rows.div_ceil(group);
+    let mut partial = vec![T::ZERO; 2 * n * blocks];
+    for_blocks([dx, &mut partial], [group * n, 2 * n], 8 * x.len(), |i, [dx, partial]| {
+        let span = i * group * n..i * group * n + dx.len();
+        let (x, g) = (&x[span.clone()], &g[span]);
+        let (for_gamma, for_beta) = partial.split_at_mut(n);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (r, dx) in dx.chunks_exact_mut(n).enumerate() {
+                    let (x, g) = (&x[r * n..(r + 1) * n], &g[r * n..(r + 1) * n]);
+                    let (m, s) = (mean[i * group + r], rstd[i * group + r]);
+                    for j in 0..n {
+                        for_gamma[j] += g[j] * ((x[j] - m) * s);
+                        for_beta[j] += g[j];
+                    }
+                    match gamma {
+                        Some(gamma) => {
+                            dx.iter_mut().zip(g).zip(gamma).for_each(|((h, &g), &gamma)| *h = g * gamma)
+                        }
+                        None => dx.copy_from_slice(g),
+                    }
+                    let mut products = [T::ZERO; LANES];
+                    tiles2(
+                        x,
+                        dx,
+                        #[inline(always)]
+                        |_, x, h| {
+                            for l in 0..LANES {
+                                products[l] += (x[l] - m) * h[l];
+                            }
+                        },
+                    );
+                    let (shift, slope) = (sum(dx) / count, total(products) * s * s / count);
+                    for (dx, &x) in dx.iter_mut().zip(x) {
+                        *dx = s * (*dx - shift - (x - m) * slope);
+                    }
+                }
+            },
+        );
+    });
+    let mut sums = vec![T::ZERO; 2 * n];
+    reduce::sum(&partial, [1, blocks, 2 * n], &mut sums);
+    dgamma.copy_from_slice(&sums[..n]);
+    dbeta.copy_from_slice(&sums[n..]);
+}
+
+/// Mean and population's variance of each channel of `x = [n, c, s]` (`s` stands for all axes after the channels).
+///
+/// ```
+/// let (mut mean, mut var) = ([0f32; 2], [0f32; 2]);
+/// mapsto_kernels::norm::batch_norm_stats(&[1., 3., 10., 10., 5., 7., 10., 10.], [2, 2, 2], &mut mean, &mut var);
+/// assert_eq!((mean, var), ([4., 10.], [5., 0.]));
+/// ```
+pub fn batch_norm_stats<T: Real>(x: &[T], dims: [usize; 3], mean: &mut [T], var: &mut [T]) {
+    let [n, c, s] = dims;
+    assert!(mean.len() == c && var.len() == c, "batch_norm: one mean and one variance for each channel");
+    let count = T::from_f64((n * s) as f64);
+    if s == 1 {
+        reduce::sum(x, [1, n, c], mean);
+        mean.iter_mut().for_each(|m| *m /= count);
+        return reduce::variance(x, [1, n, c], mean, 0.0, var);
+    }
+    // A sum for each sample and channel, then over the samples.
+    let mut partial = vec![T::ZERO; n * c];
+    reduce::sum(x, [n * c, s, 1], &mut partial);
+    reduce::sum(&partial, [1, n, c], mean);
+    mean.iter_mut().for_each(|m| *m /= count);
+    let means: Vec<T> = (0..n).flat_map(|_| mean.iter().copied()).collect();
+    reduce::squares(x, [n * c, s, 1], &means, &mut partial);
+    reduce::sum(&partial, [1, n, c], var);
+    var.iter_mut().for_each(|v| *v /= count);
+}
+
+/// `y = (x − mean) · rstd · γ + β` for each channel of `x = [n, c, s]` (Ioffe & Szegedy 2015, arXiv:1502.03167); with
+/// the batch's statistics in training, with running ones in use.
+///
+/// ```
+/// let mut y = [0f32; 4];
+/// mapsto_kernels::norm::batch_norm_apply(&[1., 3., 10., 20.], [1, 2, 2], &[2., 10.], &[1., 0.5], None, None, &mut y);
+/// assert_eq!(y, [-1., 1., 0., 5.]);
+/// ```
+pub fn batch_norm_apply<T: Real>(
+    x: &[T],
+    dims: [usize; 3],
+    mean: &[T],
+    rstd: &[T],
+    gamma: Option<&[T]>,
+    beta: Option<&[T]>,
+    y: &mut [T],
+) {
+    let [_, c, _] = dims;
+    check_channels(dims, [x.len(), y.len()], [Some(mean), Some(rstd), gamma, beta]);
+    let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
+    let shift = |k: usize| beta.map_or(T::ZERO, |b| b[k]);
+    let all: Vec<[T; 3]> = (0..c).map(|k| [mean[k], scale(k), shift(k)]).collect();
+    by_channel(
+        dims,
+        y,
+        #[inline(always)]
+        |at, channels, s, y| {
+            let x = &x[at..at + y.len()];
+            if s == 1 {
+                for ((y, &x), &[mean, scale, shift]) in y.iter_mut().zip(x).zip(&all[channels..]) {
+                    *y = (x - mean) * scale + shift;
+                }
+            } else {
+                let [mean, scale, shift] = all[channels];
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = (x - mean) * scale + shift;
+                }
+            }
+        },
+    );
+}
+
+/// The gradient through [`batch_norm_apply`] with the batch's own statistics ([`batch_norm_stats`]): with
+/// `z = (x − mean) rstd` and `N = n s`, for each channel `dβ = Σ g`, `dγ = Σ g z`,
+/// `dx = γ rstd (g − dβ/N − z dγ/N)`.
+pub fn batch_norm_backward<T: Real>(
+    x: &[T],
+    dims: [usize; 3],
+    g: &[T],
+    mean: &[T],
+    rstd: &[T],
+    gamma: Option<&[T]>,
+    dx: &mut [T],
+    dgamma: &mut [T],
+    dbeta: &mut [T],
+) {
+    let [n, c, s] = dims;
+    check_channels(
+        dims,
+        [x.len(), g.len(), dx.len()],
+        [Some(mean), Some(rstd), gamma, Some(dgamma), Some(dbeta)],
+    );
+    if x.is_empty() {
+        dgamma.fill(T::ZERO);
+        return dbeta.fill(T::ZERO);
+    }
+    // Sums of each block of samples: [blocks, (Σ g z, Σ g), c].
+    let group = if s == 1 { 64 } else { 1 };
+    let blocks = n.div_ceil(group);
+    let mut partial = vec![T::ZERO; blocks * 2 * c];
+    for_chunks(&mut partial, 2 * c, 4 * x.len(), |i, partial| {
+        let (for_gamma, for_beta) = partial.split_at_mut(c);
+        let span = i * group * c * s..((i + 1) * group).min(n) * c * s;
+        let (x, g) = (&x[span.clone()], &g[span]);
+        vectorize(
+            #[inline(always)]
+            || {
+                if s == 1 {
+                    for (x, g) in x.chunks_exact(c).zip(g.chunks_exact(c)) {
+                        for k in 0..c {
+                            for_gamma[k] += g[k] * ((x[k] - mean[k]) * rstd[k]);
+                            for_beta[k] += g[k];
+                        }
+                    }
+                    return;
+                }
+                for (k, (x, g)) in x.chunks_exact(s).zip(g.chunks_exact(s)).enumerate() {
+                    let m = mean[k];
+                    let (mut products, mut sums) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+                    tiles2(
+                        x,
+                        g,
+                        #[inline(always)]
+                        |_, x, g| {
+                            for l in 0..LANES {
+                                products[l] += (x[l] - m) * g[l];
+                                sums[l] += g[l];
+                            }
+                        },
+                    );
+                    (for_gamma[k], for_beta[k]) = (total(products) * rstd[k], total(sums));
+                }
+            },
+        );
+    });
+    let mut sums = vec![T::ZERO; 2 * c];
+    reduce::sum(&partial, [1, blocks, 2 * c], &mut sums);
+    dgamma.copy_from_slice(&sums[..c]);
+    dbeta.copy_from_slice(&sums[c..]);
+    let count = T::from_f64((n * s) as f64);
+    let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
+    let all: Vec<[T; 4]> =
+        (0..c).map(|k| [mean[k], scale(k), sums[c + k] / count, sums[k] / count * rstd[k]]).collect();
+    by_channel(
+        dims,
+        dx,
+        #[inline(always)]
+        |at, channels, s, dx| {
+            let (x, g) = (&x[at..at + dx.len()], &g[at..at + dx.len()]);
+            if s == 1 {
+                for (((dx, &x), &g), &[mean, scale, shift, slope]) in
+                    dx.iter_mut().zip(x).zip(g).zip(&all[channels..])
+                {
+                    *dx = scale * (g - shift - (x - mean) * slope);
+                }
+            } else {
+                let [mean, scale, shift, slope] = all[channels];
+                for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
+                    *dx = scale * (g - shift - (x - mean) * slope);
+                }
+            }
+        },
+    );
+}
+
+/// Elements in a piece of work.
+const BLOCK: usize = 4096;
+
+fn check_channels<T, const A: usize, const B: usize>(
+    dims: [usize; 3],
+    all: [usize; A],
+    each: [Option<&[T]>; B],
+) {
+    let elements = dims.iter().product();
+    assert!(all.iter().all(|&len| len == elements), "batch_norm: a slice has not the elements of {dims:?}");
+    assert!(each.iter().flatten().all(|v| v.len() == dims[1]), "batch_norm: not one number for each channel");
+}
+
+/// Calls `f(start, channel, s, piece of y)` for each run of one channel's elements; with `s = 1` for each sample,
+/// whose channels begin at 0.
+#[inline(always)]
+fn by_channel<T: Real>([_, c, s]: [usize; 3], y: &mut [T], f: impl Fn(usize, usize, usize, &mut [T]) + Sync) {
+    if y.is_empty() {
+        return;
+    }
+    let run = if s == 1 { c } else { s };
+    let group = (BLOCK / run).max(1) * run;
+    let cost = 2 * y.len();
+    for_chunks(y, group, cost, |i, y| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (k, y) in y.chunks_exact_mut(run).enumerate() {
+                    let at = i * group + k * run;
+                    f(at, if s == 1 { 0 } else { at / s % c }, s, y);
+                }
+            },
+        );
+    });
+}
+
+#[inline(always)]
+fn sum<T: Real>(x: &[T]) -> T {
+    let mut sums = [T::ZERO; LANES];
+    tiles1(
+        x,
+        T::ZERO,
+        #[inline(always)]
+        |_, x| {
+            for l in 0..LANES {
+                sums[l] += x[l];
+            }
+        },
+    );
+    total(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::threads::with_threads;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f64> {
+        (0..n).map(|i| (((i + seed) * 7919) % 1009) as f64 / 500.0 - 1.0).collect()
+    }
+
+    fn close(a: &[f64], b: &[f64], what: &str) {
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() < 1e-10 * (1.0 + b.abs()), "{what}: {a} {b}");
+        }
+    }
+
+    /// Normalises the elements `at` of `x` together and gives their results and, for a gradient `h` on the normalised
+    /// values, theirs: the Jacobian `∂zᵢ/∂xⱼ = rstd (δᵢⱼ − 1/N − zᵢ zⱼ / N)` written out.
+    fn plain(x: &[f64], h: &[f64], at: &[usize], eps: f64) -> (Vec<f64>, Vec<f64>) {
+        let n = at.len() as f64;
+        let mean = at.iter().map(|&i| x[i]).sum::<f64>() / n;
+        let rstd = 1.0 / (at.iter().map(|&i| (x[i] - mean).powi(2)).sum::<f64>() / n + eps).sqrt();
+        let z: Vec<f64> = at.iter().map(|&i| (x[i] - mean) * rstd).collect();
+        let dx = (0..at.len()).map(|j| {
+            let row = |i: usize| h[at[i]] * rstd * ((i == j) as u8 as f64 - 1.0 / n - z[i] * z[j] / n);
+            (0..at.len()).map(row).sum()
+        });
+        (z.clone(), dx.collect())
+    }
+
+    fn on_threads<R: PartialEq>(f: impl Fn() -> R) -> R {
+        let one = with_threads(1, &f);
+        assert!(with_threads(2, &f) == one && with_threads(8, &f) == one);
+        one
+    }
+
+    #[test]
+    fn layer_norm_against_its_jacobian() {
+        for (rows, n) in [(0, 4), (1, 1), (3, 5), (2, 33), (700, 10), (65, 128)] {
+            let (x, g) = (numbers(rows * n, 1), numbers(rows * n, 2));
+            let (gamma, beta) = (numbers(n, 3), numbers(n, 4));
+            for p in [None, Some((&gamma[..], &beta[..]))] {
+                let (y, dx, dgamma, dbeta) = on_threads(|| {
+                    let (mut y, mut dx) = (x.clone(), x.clone());
+                    let [mut mean, mut rstd] = [vec![0.0; rows], vec![0.0; rows]];
+                    let [mut dgamma, mut dbeta] = [vec![9.0; n], vec![9.0; n]];
+                    layer_norm(&x, n, p.map(|p| p.0), p.map(|p| p.1), 1e-3, &mut y, &mut mean, &mut rstd);
+                    let gamma = p.map(|p| p.0);
+                    layer_norm_backward(&x, n, gamma, &mean, &rstd, &g, &mut dx, &mut dgamma, &mut dbeta);
+                    (y, dx, dgamma, dbeta)
+                });
+                let ([mut wy, mut wdx], [mut wgamma, mut wbeta]) =
+                    ([x.clone(), x.clone()], [vec![0.0; n], vec![0.0; n]]);
+                let h: Vec<f64> =
+                    g.iter().enumerate().map(|(i, g)| g * p.map_or(1.0, |p| p.0[i % n])).collect();
+                for r in 0..rows {
+                    let at: Vec<usize> = (r * n..(r + 1) * n).collect();
+                    let (z, d) = plain(&x, &h, &at, 1e-3);
+                    for j in 0..n {
+                        wy[at[j]] = p.map_or(z[j], |p| z[j] * p.0[j] + p.1[j]);
+                        wdx[at[j]] = d[j];
+                        wgamma[j] += g[at[j]] * z[j];
+                        wbeta[j] += g[at[j]];
+                    }
+                }
+                close(&y, &wy, "y");
+                close(&dx, &wdx, "dx");
+                close(&dgamma, &wgamma, "dgamma");
+                close(&dbeta, &wbeta, "dbeta");
+            }
+        }
+    }
+
+    #[test]
+    fn batch_norm_against_its_jacobian() {
+        for dims @ [n, c, s] in
+            [[0, 3, 2], [1, 1, 2], [4, 3, 1], [130, 5, 1], [3, 4, 7], [5, 2, 33], [2, 70, 50]]
+        {
+            let len = n * c * s;
+            let (x, g) = (numbers(len, 1), numbers(len, 2));
+            let (gamma, beta) = (numbers(c, 3), numbers(c, 4));
+            for p in [None, Some((&gamma[..], &beta[..]))] {
+                let (y, dx, dgamma, dbeta) = on_threads(|| {
+                    let (mut y, mut dx) = (x.clone(), x.clone());
+                    let [mut mean, mut var, mut dgamma, mut dbeta] = [(); 4].map(|()| vec![9.0; c]);
+                    batch_norm_stats(&x, dims, &mut mean, &mut var);
+                    let rstd: Vec<f64> = var.iter().map(|v| 1.0 / (v + 1e-3).sqrt()).collect();
+                    batch_norm_apply(&x, dims, &mean, &rstd, p.map(|p| p.0), p.map(|p| p.1), &mut y);
+                    let gamma = p.map(|p| p.0);
+                    batch_norm_backward(&x, dims, &g, &mean, &rstd, gamma, &mut dx, &mut dgamma, &mut dbeta);
+                    (y, dx, dgamma, dbeta)
+                });
+                let ([mut wy, mut wdx], [mut wgamma, mut wbeta]) =
+                    ([x.clone(), x.clone()], [vec![0.0; c], vec![0.0; c]]);
+                let h: Vec<f64> =
+                    g.iter().enumerate().map(|(i, g)| g * p.map_or(1.0, |p| p.0[i / s % c])).collect();
+                for k in 0..c {
+                    let at: Vec<usize> = (0..len).filter(|i| i / s % c == k).collect();
+                    let (z, d) = plain(&x, &h, &at, 1e-3);
+                    for (j, &i) in at.iter().enumerate() {
+                        wy[i] = p.map_or(z[j], |p| z[j] * p.0[k] + p.1[k]);
+                        wdx[i] = d[j];
+                        wgamma[k] += g[i] * z[j];
+                        wbeta[k] += g[i];
+                    }
+                }
+                close(&y, &wy, "y");
+                close(&dx, &wdx, "dx");
+                close(&dgamma, &wgamma, "dgamma");
+                close(&dbeta, &wbeta, "dbeta");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_mean_leaves_the_spread_alone() {
+        let x: Vec<f32> = (0..1000).map(|i| 4096.0 + (i % 2) as f32).collect();
+        let (mut y, mut mean, mut rstd) = (x.clone(), [0.0], [0.0]);
+        layer_norm(&x, 1000, None, None, 0.0, &mut y, &mut mean, &mut rstd);
+        assert!((rstd[0] - 2.0).abs() < 1e-4 && (y[0] + 1.0).abs() < 1e-3, "{rstd:?}");
+        let (mut mean, mut var) = ([0.0; 2], [0.0; 2]);
+        batch_norm_stats(&x, [2, 2, 250], &mut mean, &mut var);
+        assert!((var[0] - 0.25).abs() < 1e-4 && (mean[1] - 4096.5).abs() < 1e-3);
+    }
+}

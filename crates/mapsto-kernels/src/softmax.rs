@@ -1,0 +1,374 @@
+//! Softmax, its logarithm and log-sum-exp of rows, each in one visit of a row, with their gradients.
+//!
+//! Every row is shifted by its maximum, so no exponential overflows. A row travels in tiles of 32 numbers, the last one
+//! filled up: a row of 10 classes costs as much as one of 32, and less than ten scalar exponentials.
+
+use crate::real::Real;
+use crate::simd::vectorize;
+use crate::threads::for_chunks;
+
+/// `y[r, j] = e^(x[r, j]) / Σₖ e^(x[r, k])` for rows of `n`.
+///
+/// ```
+/// let mut y = [0f32; 4];
+/// mapsto_kernels::softmax::softmax(&[0.0, 3f32.ln(), 1000.0, 1000.0], 2, &mut y);
+/// assert!((y[0] - 0.25).abs() < 1e-6 && y[3] == 0.5);
+/// ```
+///
+/// # Panics
+/// If `x` and `y` are not the same number of rows of `n` (also in every other function here).
+pub fn softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+    rows(
+        x,
+        n,
+        y,
+        #[inline(always)]
+        |_, x, y| {
+            let (_, sum) = exponentials(x, y);
+            let scale = sum.recip();
+            y.iter_mut().for_each(|y| *y *= scale);
+        },
+    );
+}
+
+/// The gradient through [`softmax`]: `dx = y (g − Σₖ gₖ yₖ)` for each row.
+///
+/// ```
+/// let mut dx = [0f32; 2];
+/// mapsto_kernels::softmax::softmax_backward(&[0.25, 0.75], &[1.0, 0.0], 2, &mut dx);
+/// assert_eq!(dx, [0.1875, -0.1875]);
+/// ```
+pub fn softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
+    assert_eq!(g.len(), y.len(), "softmax: the gradient has not the elements of the result");
+    rows(
+        y,
+        n,
+        dx,
+        #[inline(always)]
+        |at, y, dx| {
+            let g = &g[at..at + n];
+            let mut sums = [T::ZERO; LANES];
+            tiles2(
+                y,
+                g,
+                #[inline(always)]
+                |_, y, g| {
+                    for l in 0..LANES {
+                        sums[l] += y[l] * g[l];
+                    }
+                },
+            );
+            let dot = total(sums);
+            for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
+                *dx = y * (g - dot);
+            }
+        },
+    );
+}
+
+/// `y[r, j] = x[r, j] − ln Σₖ e^(x[r, k])` for rows of `n`.
+///
+/// ```
+/// let mut y = [0f64; 2];
+/// mapsto_kernels::softmax::log_softmax(&[0.0, 3f64.ln()], 2, &mut y);
+/// assert!((y[0] - 0.25f64.ln()).abs() < 1e-15);
+/// ```
+pub fn log_softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+    rows(
+        x,
+        n,
+        y,
+        #[inline(always)]
+        |_, x, y| {
+            let (highest, sum) = sum_of_exponentials(x);
+            let log = sum.ln();
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = (x - highest) - log;
+            }
+        },
+    );
+}
+
+/// The gradient through [`log_softmax`]: `dx = g − e^y Σₖ gₖ` for each row.
+///
+/// ```
+/// let (y, mut dx) = ([0.25f64.ln(), 0.75f64.ln()], [0.0; 2]);
+/// mapsto_kernels::softmax::log_softmax_backward(&y, &[1.0, 0.0], 2, &mut dx);
+/// assert!((dx[0] - 0.75).abs() < 1e-15);
+/// ```
+pub fn log_softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
+    assert_eq!(g.len(), y.len(), "log_softmax: the gradient has not the elements of the result");
+    rows(
+        y,
+        n,
+        dx,
+        #[inline(always)]
+        |at, y, dx| {
+            let g = &g[at..at + n];
+            let mut sums = [T::ZERO; LANES];
+            tiles1(
+                g,
+                T::ZERO,
+                #[inline(always)]
+                |_, g| {
+                    for l in 0..LANES {
+                        sums[l] += g[l];
+                    }
+                },
+            );
+            let sum = total(sums);
+            tiles1(
+                y,
+                T::ZERO,
+                #[inline(always)]
+                |at, y| {
+                    let e = y.map(
+                        #[inline(always)]
+                        |y| y.exp(),
+                    );
+                    for ((dx, &g), e) in dx[at..].iter_mut().zip(&g[at..]).zip(e) {
+                        *dx = g - e * sum;
+                    }
+                },
+            );
+        },
+    );
+}
+
+/// `y[r] = ln Σₖ e^(x[r, k])` for rows of `n`; `-inf` where `n` is 0. Its gradient is the softmax.
+///
+/// ```
+/// let mut y = [0f32; 1];
+/// mapsto_kernels::softmax::logsumexp(&[1000.0, 1000.0], 2, &mut y);
+/// assert_eq!(y[0], 1000.0 + 2f32.ln());
+/// ```
+///
+/// # Panics
+/// If `x` is not `n` for each element of `y`.
+pub fn logsumexp<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+    assert_eq!(x.len(), n * y.len(), "logsumexp: x is not rows of {n}, one for each result");
+    if n == 0 {
+        return y.fill(T::LOWEST);
+    }
+    let group = (BLOCK / n).max(1);
+    for_chunks(y, group, COST * x.len(), |i, y| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (r, y) in (i * group..).zip(y) {
+                    let (highest, sum) = sum_of_exponentials(&x[r * n..(r + 1) * n]);
+                    // An infinite maximum is the result; shifting by it gave NaN.
+                    *y = if highest.abs() == T::INFINITY { highest } else { highest + sum.ln() };
+                }
+            },
+        );
+    });
+}
+
+pub(crate) const LANES: usize = 32;
+/// Elements in a piece of work, and what one costs beside an addition.
+pub(crate) const BLOCK: usize = 4096;
+pub(crate) const COST: usize = 8;
+
+/// Calls `f(start, x row, y row)` for each row of `n`, in vector code, shared among threads.
+#[inline(always)]
+fn rows<T: Real>(x: &[T], n: usize, y: &mut [T], f: impl Fn(usize, &[T], &mut [T]) + Sync) {
+    assert_eq!(x.len(), y.len(), "softmax: the slices differ in length");
+    if x.is_empty() {
+        return;
+    }
+    assert!(n > 0 && x.len().is_multiple_of(n), "softmax: {} elements are not rows of {n}", x.len());
+    let group = (BLOCK / n).max(1) * n;
+    for_chunks(y, group, COST * x.len(), |i, y| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (k, y) in y.chunks_exact_mut(n).enumerate() {
+                    let at = i * group + k * n;
+                    f(at, &x[at..at + n], y);
+                }
+            },
+        );
+    });
+}
+
+/// A row's maximum.
+#[inline(always)]
+fn highest<T: Real>(x: &[T]) -> T {
+    let mut high = [T::LOWEST; LANES];
+    tiles1(
+        x,
+        T::LOWEST,
+        #[inline(always)]
+        |_, x| {
+            for l in 0..LANES {
+                high[l] = high[l].max(x[l]);
+            }
+        },
+    );
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            high[l] = high[l].max(high[l + half]);
+        }
+        half /= 2;
+    }
+    high[0]
+}
+
+/// A row's maximum `h` and `Σ e^(x − h)`.
+#[inline(always)]
+pub(crate) fn sum_of_exponentials<T: Real>(x: &[T]) -> (T, T) {
+    let h = highest(x);
+    let mut sums = [T::ZERO; LANES];
+    tiles1(
+        x,
+        T::LOWEST,
+        #[inline(always)]
+        |_, x| {
+            for l in 0..LANES {
+                sums[l] += (x[l] - h).exp();
+            }
+        },
+    );
+    (h, total(sums))
+}
+
+/// The same, keeping the exponentials in `y`.
+#[inline(always)]
+fn exponentials<T: Real>(x: &[T], y: &mut [T]) -> (T, T) {
+    let h = highest(x);
+    let mut sums = [T::ZERO; LANES];
+    tiles1(
+        x,
+        T::LOWEST,
+        #[inline(always)]
+        |at, x| {
+            let mut e = [T::ZERO; LANES];
+            for l in 0..LANES {
+                e[l] = (x[l] - h).exp();
+                sums[l] += e[l];
+            }
+            if at + LANES <= y.len() {
+                y[at..at + LANES].copy_from_slice(&e);
+            } else {
+                let rest = &mut y[at..];
+                rest.copy_from_slice(&e[..rest.len()]);
+            }
+        },
+    );
+    (h, total(sums))
+}
+
+/// Calls `f(start, tile)` for each 32 elements; the last tile is filled up with `pad`.
+#[inline(always)]
+pub(crate) fn tiles1<T: Real>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LANES])) {
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for (k, x) in whole.iter().enumerate() {
+        f(k * LANES, x);
+    }
+    if !rest.is_empty() {
+        let mut last = [pad; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        f(whole.len() * LANES, &last);
+    }
+}
+
+/// [`tiles1`] of two slices of one length, filled up with zeros.
+#[inline(always)]
+pub(crate) fn tiles2<T: Real>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LANES], &[T; LANES])) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (k, (a, b)) in a.iter().zip(b).enumerate() {
+        f(k * LANES, a, b);
+    }
+    if !a_rest.is_empty() {
+        let mut last = [[T::ZERO; LANES]; 2];
+        last[0][..a_rest.len()].copy_from_slice(a_rest);
+        last[1][..b_rest.len()].copy_from_slice(b_rest);
+        f(a.len() * LANES, &last[0], &last[1]);
+    }
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+pub(crate) fn total<T: Real>(mut x: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            x[l] += x[l + half];
+        }
+        half /= 2;
+    }
+    x[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, with_isa};
+    use crate::threads::with_threads;
+
+    #[test]
+    fn against_plain_formulas_with_the_same_bits_everywhere() {
+        for (rows, n) in [(0, 3), (1, 1), (3, 10), (5, 31), (5, 32), (7, 33), (2, 9001), (700, 10), (40, 257)]
+        {
+            let x: Vec<f32> = (0..rows * n).map(|i| ((i * 7919) % 1009) as f32 / 50.0 - 10.0).collect();
+            let g: Vec<f32> = (0..rows * n).map(|i| ((i * 104_729) % 997) as f32 / 500.0 - 1.0).collect();
+            let run = || {
+                let mut y = [(); 4].map(|()| vec![0f32; x.len()]);
+                let mut l = vec![0f32; rows];
+                let [s, ds, ls, dls] = &mut y;
+                softmax(&x, n, s);
+                softmax_backward(s, &g, n, ds);
+                log_softmax(&x, n, ls);
+                log_softmax_backward(ls, &g, n, dls);
+                logsumexp(&x, n, &mut l);
+                (y, l)
+            };
+            let ([s, ds, ls, dls], l) = with_threads(1, run);
+            for threads in [2, 8] {
+                assert!(
+                    with_threads(threads, run)
+                        == ([s.clone(), ds.clone(), ls.clone(), dls.clone()], l.clone())
+                );
+            }
+            for &isa in Isa::available() {
+                assert!(
+                    with_isa(isa, run) == ([s.clone(), ds.clone(), ls.clone(), dls.clone()], l.clone()),
+                    "{isa:?}"
+                );
+            }
+            for r in 0..rows {
+                let row = r * n..(r + 1) * n;
+                let (x, g): (Vec<f64>, Vec<f64>) = row.clone().map(|i| (x[i] as f64, g[i] as f64)).unzip();
+                let log = x.iter().map(|x| x.exp()).sum::<f64>().ln();
+                let p: Vec<f64> = x.iter().map(|x| (x - log).exp()).collect();
+                let (dot, sum) = (g.iter().zip(&p).map(|(g, p)| g * p).sum::<f64>(), g.iter().sum::<f64>());
+                assert!((l[r] as f64 - log).abs() < 2e-6 * (1.0 + log.abs()));
+                for (j, i) in row.enumerate() {
+                    assert!((s[i] as f64 - p[j]).abs() < 3e-6 * p[j], "{} {}", s[i], p[j]);
+                    assert!((ls[i] as f64 - (x[j] - log)).abs() < 4e-6 * (1.0 + x[j].abs() + log.abs()));
+                    assert!((ds[i] as f64 - p[j] * (g[j] - dot)).abs() < 4e-6 * p[j]);
+                    assert!((dls[i] as f64 - (g[j] - p[j] * sum)).abs() < 1e-5 * (1.0 + p[j] * n as f64));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn far_out_values() {
+        let mut y = [0f32; 4];
+        softmax(&[1e30, -1e30, f32::NEG_INFINITY, 0.0], 4, &mut y);
+        assert_eq!(y, [1.0, 0.0, 0.0, 0.0]);
+        log_softmax(&[1e4, 0.0, 0.0, 0.0], 4, &mut y);
+        assert_eq!(y, [0.0, -1e4, -1e4, -1e4]);
+        softmax(&[1.0, f32::NAN, 0.0, 2.0], 2, &mut y);
+        assert!(y[0].is_nan() && y[1].is_nan() && !y[2].is_nan());
+        let (inf, mut l) = (f32::INFINITY, [0f32; 3]);
+        logsumexp(&[-inf, -inf, inf, 0.0, f32::NAN, 0.0], 2, &mut l);
+        assert!(l[0] == -inf && l[1] == inf && l[2].is_nan());
+        logsumexp(&[], 0, &mut l);
+        assert_eq!(l, [-inf; 3]);
+        assert!(std::panic::catch_unwind(|| softmax(&[0f32; 5], 2, &mut [0f32; 5])).is_err());
+    }
+}
