@@ -1,10 +1,47 @@
 //! The tensor of mapsto: values, views, operations and their derivatives.
 
+pub mod backend;
+pub mod check;
+pub mod create;
+mod device;
+mod display;
+mod dtype;
+pub mod elementwise;
 pub mod error;
+pub mod graph;
+mod layout;
+mod operators;
+pub mod ops;
+pub mod random;
+mod reduce;
+mod scope;
+mod shape;
+mod storage;
+mod tensor;
+pub mod trace;
 
+pub use device::Device;
+pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
+pub use graph::{Grads, LeafId, grad};
+pub use layout::Layout;
+pub use random::seed;
+pub use scope::{is_recording, is_training, no_grad, record, train};
+pub use shape::{Axes, Axis, MAX_RANK, Shape, keep};
+pub use storage::{Plain, Storage};
+pub use tensor::Tensor;
+
+/// Host memory: what is live, what is cached, what was copied.
+pub mod memory {
+    pub use crate::storage::pool::{MemoryStats, stats, trim};
+}
 
 /// What most programs use; `use mapsto_tensor::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Error, ErrorKind, Result, catch};
+    pub use crate::graph::{Grads, grad};
+    pub use crate::ops::*;
+    pub use crate::{
+        DType, Device, Error, ErrorKind, Result, Shape, Tensor, assert_close, catch, is_training, keep,
+        memory, no_grad, random, record, seed, tensor, trace, train,
+    };
 }

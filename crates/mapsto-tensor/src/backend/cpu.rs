@@ -1,0 +1,231 @@
+//! The CPU backend: tensors become slices, and the kernels do the rest.
+
+use super::host::{self, with_type};
+use super::{Backend, Direction, MapOp, Order, Reduction, tiles};
+use crate::dtype::Class;
+use crate::random::{Distribution, Draw};
+use crate::shape::Shape;
+use crate::storage::{Plain, Storage};
+use crate::{DType, Device, Tensor};
+use mapsto_kernels::gemm::{Gemm, Mat, Write, gemm_batch};
+use mapsto_kernels::real::{Number, Real};
+use mapsto_kernels::{index, philox, reduce, scan, sort};
+
+/// Runs `$body` with `$t` standing for the type that arithmetic on `$dtype` is done in.
+macro_rules! with_class {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype.class() {
+            Class::F32 => {
+                type $t = f32;
+                $body
+            }
+            Class::F64 => {
+                type $t = f64;
+                $body
+            }
+            Class::I64 => {
+                type $t = i64;
+                $body
+            }
+        }
+    };
+}
+
+/// The CPU.
+pub struct Cpu;
+
+impl Backend for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn map(&self, op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
+        tiles::map(op, xs, shape, dtype)
+    }
+
+    fn reduce(&self, kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
+        let left: Vec<usize> =
+            x.shape().iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect();
+        let (rows, dims) = rows_of(x, mask);
+        let shape = Shape::new(&left);
+        let y = with_class!(rows.dtype(), T => reduce_rows::<T>(kind, &rows, dims, shape));
+        y.to(if kind == Reduction::Sum && !x.dtype().is_float() || is_position(kind) {
+            DType::I64
+        } else {
+            x.dtype()
+        })
+    }
+
+    fn scan(&self, x: &Tensor, axis: usize, direction: Direction) -> Tensor {
+        fn run<T: Number + Plain>(x: &Tensor, axis: usize, direction: Direction) -> Tensor {
+            let dims = around(x.shape(), axis);
+            Tensor::filled_by(*x.shape_of(), |y: &mut [T]| match direction {
+                Direction::Forward => scan::cumsum(slice(x), dims, y),
+                Direction::Backward => scan::cumsum_reverse(slice(x), dims, y),
+            })
+        }
+        let y = with_class!(x.dtype(), T => run::<T>(&in_class(x), axis, direction));
+        if x.dtype().is_float() { y.to(x.dtype()) } else { y }
+    }
+
+    fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        fn run<T: Gemm + Plain>(a: &Tensor, b: &Tensor) -> Tensor {
+            let ([batch, m, _], [_, _, n]) = (a.dims(), b.dims());
+            let (left, right) = (matrices::<T>(a), matrices::<T>(b));
+            Tensor::filled_by([batch, m, n], |c: &mut [T]| {
+                gemm_batch(batch, left, right, c, Write::Overwrite)
+            })
+        }
+        let (x, y) = (widened(a), widened(b));
+        if x.dtype() == DType::F64 { run::<f64>(&x, &y) } else { run::<f32>(&x, &y) }.to(a.dtype())
+    }
+
+    fn gather(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor {
+        let (x, index) = (x.contiguous(), index.contiguous());
+        let (dims, m) = (around(x.shape(), axis), index.shape()[axis]);
+        let mut y = Storage::new(Device::cpu(), index.len(), x.dtype());
+        with_type!(x.dtype(), T => {
+            index::gather(slice::<T>(&x), dims, slice(&index), m, &mut y.as_mut_slice::<T>()[..index.len()])
+        });
+        Tensor::from_storage(y, *index.shape_of(), x.dtype())
+    }
+
+    fn scatter_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+        let (index, src) = (index.contiguous(), in_class(src));
+        let (dims, m) = (around(x.shape(), axis), index.shape()[axis]);
+        let mut y = host::copy(&in_class(x));
+        with_class!(y.dtype(), T => index::scatter_add(y.as_mut_slice::<T>(), dims, slice(&index), m, slice(&src)));
+        y.to(x.dtype())
+    }
+
+    fn index_select(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor {
+        let (x, index) = (x.contiguous(), index.contiguous());
+        let shape = x.shape_of().with(axis, index.len());
+        let mut y = Storage::new(Device::cpu(), shape.count(), x.dtype());
+        with_type!(x.dtype(), T => {
+            let to = &mut y.as_mut_slice::<T>()[..shape.count()];
+            index::select(slice::<T>(&x), around(x.shape(), axis), slice(&index), to)
+        });
+        Tensor::from_storage(y, shape, x.dtype())
+    }
+
+    fn index_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+        let (index, src) = (index.contiguous(), in_class(src));
+        let dims = around(x.shape(), axis);
+        let mut y = host::copy(&in_class(x));
+        with_class!(y.dtype(), T => index::select_add(y.as_mut_slice::<T>(), dims, slice(&index), slice(&src)));
+        y.to(x.dtype())
+    }
+
+    fn argsort(&self, x: &Tensor, axis: usize, order: Order) -> Tensor {
+        let last = x.rank() - 1;
+        let rows = in_class(&x.swap(axis, last));
+        let n = rows.shape()[last];
+        let at = Tensor::filled_by(*rows.shape_of(), |at: &mut [i64]| {
+            if n > 0 {
+                with_class!(rows.dtype(), T => sort::argsort(slice::<T>(&rows), n, order, at))
+            }
+        });
+        at.swap(axis, last).contiguous()
+    }
+
+    fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor {
+        fn run<T: Real + Plain>(draw: Draw, distribution: Distribution, shape: &Shape) -> Tensor {
+            Tensor::filled_by(*shape, |out: &mut [T]| match distribution {
+                Distribution::Uniform(lo, hi) => {
+                    philox::uniform(draw, Real::from_f64(lo), Real::from_f64(hi), out)
+                }
+                Distribution::Normal(mean, std) => {
+                    philox::normal(draw, Real::from_f64(mean), Real::from_f64(std), out)
+                }
+                Distribution::Bernoulli(p) => {
+                    let mut hits = vec![0u8; out.len()];
+                    philox::bernoulli(draw, p, &mut hits);
+                    out.iter_mut().zip(hits).for_each(|(o, h)| *o = if h == 1 { T::ONE } else { T::ZERO });
+                }
+            })
+        }
+        match dtype.class() {
+            Class::F64 => run::<f64>(draw, distribution, shape),
+            _ => run::<f32>(draw, distribution, shape),
+        }
+        .to(dtype)
+    }
+}
+
+fn is_position(kind: Reduction) -> bool {
+    matches!(kind, Reduction::ArgMax | Reduction::ArgMin)
+}
+
+/// The tensor row-major in the type that arithmetic on it is done in.
+pub(crate) fn in_class(x: &Tensor) -> Tensor {
+    let dtype = match x.dtype().class() {
+        Class::F32 => DType::F32,
+        Class::F64 => DType::F64,
+        Class::I64 => DType::I64,
+    };
+    x.to(dtype).contiguous()
+}
+
+/// The tensor in f32 or f64, in whatever layout it has.
+fn widened(x: &Tensor) -> Tensor {
+    x.to(if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 })
+}
+
+/// The elements of a tensor known to be row-major and of type `T`.
+pub(crate) fn slice<T: Plain>(x: &Tensor) -> &[T] {
+    x.as_slice().unwrap_or_else(|| {
+        panic!("a row-major tensor of {} was expected, this is {:?}", T::DTYPE, x.layout())
+    })
+}
+
+/// `[outer, n, inner]` around an axis.
+pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
+    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
+}
+
+/// The tensor as row-major `[outer, n, inner]` with the axes of `mask` in the middle; copied only if they are not
+/// neighbours already.
+fn rows_of(x: &Tensor, mask: &[bool]) -> (Tensor, [usize; 3]) {
+    let gone: Vec<usize> = (0..x.rank()).filter(|&i| mask[i]).collect();
+    let (Some(&first), Some(&last)) = (gone.first(), gone.last()) else {
+        let x = in_class(x);
+        let count = x.len();
+        return (x, [count, 1, 1]);
+    };
+    let n: usize = gone.iter().map(|&i| x.shape()[i]).product();
+    if last - first + 1 == gone.len() {
+        let [outer, _, _] = around(x.shape(), first);
+        let [_, _, inner] = around(x.shape(), last);
+        return (in_class(x), [outer, n, inner]);
+    }
+    let order: Vec<usize> = (0..x.rank()).filter(|&i| !mask[i]).chain(gone.iter().copied()).collect();
+    let outer = (0..x.rank()).filter(|&i| !mask[i]).map(|i| x.shape()[i]).product();
+    (in_class(&x.permute(order)), [outer, n, 1])
+}
+
+fn reduce_rows<T: Number + Plain>(kind: Reduction, x: &Tensor, dims: [usize; 3], shape: Shape) -> Tensor {
+    let x = slice::<T>(x);
+    match kind {
+        Reduction::Sum => Tensor::filled_by(shape, |y: &mut [T]| reduce::sum(x, dims, y)),
+        Reduction::Max => Tensor::filled_by(shape, |y: &mut [T]| reduce::max(x, dims, y)),
+        Reduction::Min => Tensor::filled_by(shape, |y: &mut [T]| reduce::min(x, dims, y)),
+        Reduction::ArgMax => Tensor::filled_by(shape, |y: &mut [i64]| reduce::argmax(x, dims, y)),
+        Reduction::ArgMin => Tensor::filled_by(shape, |y: &mut [i64]| reduce::argmin(x, dims, y)),
+    }
+}
+
+/// The matrices of a `[batch, rows, cols]` tensor, in whatever layout it has.
+fn matrices<'a, T: Plain>(x: &'a Tensor) -> impl Fn(usize) -> Mat<'a, T> + Sync {
+    let (data, layout) = (x.storage().as_slice::<T>(), x.layout());
+    let (shape, strides) = (layout.shape(), layout.strides());
+    let (rows, cols) = (shape[1], shape[2]);
+    move |i| Mat {
+        data,
+        rows,
+        cols,
+        row_stride: strides[1],
+        col_stride: strides[2],
+        offset: (layout.offset() as isize + i as isize * strides[0]) as usize,
+    }
+}

@@ -1,0 +1,111 @@
+//! Reading, writing and copying tensors in memory that the CPU reaches.
+
+use super::tiles;
+use crate::device::Device;
+use crate::dtype::{DType, Element};
+use crate::shape::Shape;
+use crate::storage::Storage;
+use crate::{Tensor, fail};
+
+/// Runs `$body` with `$t` standing for the type whose slices hold `$dtype` (booleans are held as u8).
+macro_rules! with_type {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            $crate::DType::F16 => {
+                type $t = half::f16;
+                $body
+            }
+            $crate::DType::BF16 => {
+                type $t = half::bf16;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            $crate::DType::U8 | $crate::DType::Bool => {
+                type $t = u8;
+                $body
+            }
+            $crate::DType::I8 => {
+                type $t = i8;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_type;
+
+#[track_caller]
+fn on_host(device: Device, op: &str) {
+    if !device.backend().is_host() {
+        fail!(op, "the memory of {device:?} cannot be reached from the CPU"; help = "move the tensor to the CPU first");
+    }
+}
+
+/// A row-major copy of a tensor's elements, as a constant.
+#[track_caller]
+pub(crate) fn copy(x: &Tensor) -> Tensor {
+    on_host(x.device(), "copy");
+    let mut out = Storage::new(x.device(), x.len(), x.dtype());
+    with_type!(x.dtype(), T => tiles::read_all::<T>(x, &mut out.as_mut_slice::<T>()[..x.len()]));
+    Tensor::from_storage(out, *x.shape_of(), x.dtype())
+}
+
+/// The elements in row-major order as `T`; exact wherever `T` can hold them.
+#[track_caller]
+pub(crate) fn read<T: Element>(x: &Tensor) -> Vec<T> {
+    on_host(x.device(), "to_vec");
+    with_type!(x.dtype(), S => {
+        let copied: Vec<S>;
+        let slice: &[S] = match x.as_slice::<S>() {
+            Some(slice) => slice,
+            None => {
+                let mut buffer = vec![S::default(); x.len()];
+                tiles::read_all(x, &mut buffer);
+                copied = buffer;
+                &copied
+            }
+        };
+        slice.iter().map(|v| v.convert()).collect()
+    })
+}
+
+/// The elements as f64, from any dtype.
+#[track_caller]
+pub(crate) fn read_f64(x: &Tensor) -> Vec<f64> {
+    read(x)
+}
+
+/// A new tensor of the elements of a slice.
+pub(crate) fn write<T: Element>(device: Device, values: &[T], shape: Shape) -> Tensor {
+    on_host(device, "from_slice");
+    let mut out = Storage::new(device, values.len(), T::DTYPE);
+    with_type!(T::DTYPE, S => {
+        for (to, v) in out.as_mut_slice::<S>().iter_mut().zip(values) {
+            *to = v.convert();
+        }
+    });
+    Tensor::from_storage(out, shape, T::DTYPE)
+}
+
+/// A new tensor of one value.
+pub(crate) fn fill(device: Device, shape: Shape, value: f64, dtype: DType) -> Tensor {
+    on_host(device, "full");
+    let value = if dtype == DType::Bool { (value != 0.0) as u8 as f64 } else { value };
+    let mut out = Storage::new(device, shape.count(), dtype);
+    with_type!(dtype, S => out.as_mut_slice::<S>()[..shape.count()].fill(S::from_f64(value)));
+    Tensor::from_storage(out, shape, dtype)
+}

@@ -1,0 +1,91 @@
+//! What a device must be able to do: a narrow list of primitives; everything else is composed of them.
+
+pub mod cpu;
+pub mod host;
+mod tiles;
+
+use crate::random::{Distribution, Draw};
+use crate::shape::Shape;
+use crate::storage::pool;
+use crate::{DType, Tensor};
+pub use mapsto_kernels::sort::Order;
+use std::ptr::NonNull;
+
+/// A device's primitives. Every tensor given is a constant of that device with any layout; every result is a new,
+/// row-major constant. Shapes, dtypes and indices have been checked by the caller.
+pub trait Backend: Send + Sync + 'static {
+    /// The device's name, which is its identity: `cpu`.
+    fn name(&self) -> &'static str;
+    /// Whether the CPU reaches its memory.
+    fn is_host(&self) -> bool {
+        true
+    }
+    /// A block of memory of defined content, aligned to 64 bytes.
+    fn alloc(&self, bytes: usize) -> NonNull<u8> {
+        pool::alloc(bytes)
+    }
+    /// Takes a block of `alloc` back.
+    fn free(&self, block: NonNull<u8>, bytes: usize) {
+        pool::free(block, bytes)
+    }
+    /// Waits until everything asked for has been done.
+    fn sync(&self) {}
+
+    /// An elementwise operation on inputs broadcast to `shape`. It is computed in the class of the last input's dtype
+    /// (conditions come first) and stored as `dtype`.
+    fn map(&self, op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor;
+    /// A reduction over the axes of `mask`, which vanish; positions come as i64, and need exactly one axis.
+    fn reduce(&self, kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor;
+    /// Running sums along an axis.
+    fn scan(&self, x: &Tensor, axis: usize, direction: Direction) -> Tensor;
+    /// `[batch, m, k] × [batch, k, n] → [batch, m, n]`; either batch may be broadcast by stride 0.
+    fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor;
+    /// `y[.., i, ..] = x[.., index[.., i, ..], ..]` along an axis; `index` has the rank of `x`.
+    fn gather(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor;
+    /// A copy of `x` with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of i.
+    fn scatter_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
+    /// Whole slices along an axis: `y[.., i, ..] = x[.., index[i], ..]`, for a list of indices.
+    fn index_select(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor;
+    /// A copy of `x` with the slices of `src` added: `y[.., index[i], ..] += src[.., i, ..]`, in order of i.
+    fn index_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
+    /// The positions (i64) that sort along an axis; equal elements keep their order, NaN comes last.
+    fn argsort(&self, x: &Tensor, axis: usize, order: Order) -> Tensor;
+    /// Random numbers: element i is a pure function of the draw and i.
+    fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor;
+}
+
+/// An elementwise operation on tiles of numbers, in the three types that arithmetic is done in.
+pub trait MapOp: Send + Sync {
+    /// The operation's name.
+    fn name(&self) -> &'static str;
+    /// Writes a tile of f32.
+    fn f32(&self, xs: &[&[f32]], y: &mut [f32]);
+    /// Writes a tile of f64.
+    fn f64(&self, xs: &[&[f64]], y: &mut [f64]);
+    /// Writes a tile of i64.
+    fn i64(&self, xs: &[&[i64]], y: &mut [i64]);
+}
+
+/// The ways to reduce an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// The sum, in a fixed pairwise order; 0 of nothing.
+    Sum,
+    /// The largest; NaN if any is.
+    Max,
+    /// The smallest; NaN if any is.
+    Min,
+    /// The position of the first largest, or of the first NaN.
+    ArgMax,
+    /// The position of the first smallest, or of the first NaN.
+    ArgMin,
+}
+
+/// The way of a running sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the first element to the last.
+    Forward,
+    /// From the last element to the first.
+    Backward,
+}

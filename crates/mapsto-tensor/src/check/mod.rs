@@ -1,0 +1,410 @@
+//! The one harness for operations: values, derivatives of both orders, layouts, dtypes, threads, odd inputs, backends.
+//!
+//! It is public, so that operations of one's own are checked the same way:
+//!
+//! ```
+//! use mapsto_tensor::check::*;
+//! check(|x| x.square() * 0.5).reference(|x| 0.5 * x * x).on(floats(-3.0..3.0));
+//! ```
+//! From that line it runs: the values against the f64 reference; the first derivative against central differences in
+//! f64 (step 1e-6, atol 1e-6, rtol 1e-5), the second likewise; transposed, sliced, flipped and expanded inputs; scalar,
+//! empty, size-1 and odd-sized shapes; every float dtype; broadcasting, where there are two inputs; one thread against
+//! many, bit by bit; NaN and infinities; and the CPU against the oracle, a slow backend that computes all in f64.
+
+mod close;
+pub mod oracle;
+
+pub use close::{Expected, assert_tensors_close};
+
+use crate::graph::grads_or_zeros;
+use crate::random::Keyed;
+use crate::shape::{Shape, broadcast};
+use crate::{DType, Tensor, no_grad};
+use mapsto_kernels::threads::with_threads;
+use std::ops::Range;
+
+/// Where the numbers of a check come from.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    range: Range<f64>,
+    avoided: Vec<f64>,
+    integers: bool,
+}
+
+/// Floats drawn evenly from a range.
+pub fn floats(range: Range<f64>) -> Domain {
+    Domain { range, avoided: Vec::new(), integers: false }
+}
+
+/// Integers (i64) drawn evenly from a range: indices and class ids, which have no derivative.
+pub fn ints(range: Range<i64>) -> Domain {
+    Domain { range: range.start as f64..range.end as f64, avoided: Vec::new(), integers: true }
+}
+
+impl Domain {
+    /// Leaves out a neighbourhood of 1e-3 around a point, such as a kink where there is no derivative.
+    pub fn avoiding(mut self, point: f64) -> Domain {
+        self.avoided.push(point);
+        self
+    }
+
+    fn draw(&self, shape: &[usize], key: u64) -> Tensor {
+        let mut random = Keyed::new(&[0x636865636b, key]);
+        let count: usize = shape.iter().product();
+        if self.integers {
+            let values: Vec<i64> =
+                (0..count).map(|_| random.uniform(self.range.start, self.range.end).floor() as i64).collect();
+            return Tensor::from_vec(values, shape);
+        }
+        let values: Vec<f64> = (0..count)
+            .map(|_| {
+                loop {
+                    let v = random.uniform(self.range.start, self.range.end);
+                    if self.avoided.iter().all(|a| (v - a).abs() > 1e-3) {
+                        return v;
+                    }
+                }
+            })
+            .collect();
+        Tensor::from_vec(values, shape)
+    }
+}
+
+type Function = Box<dyn Fn(&[Tensor]) -> Tensor + Sync>;
+type Reference = Box<dyn Fn(&[f64]) -> f64>;
+
+/// A check being described; `on` runs it. `N` is the number of inputs.
+pub struct Check<const N: usize> {
+    f: Function,
+    reference: Option<Reference>,
+    shapes: Option<[Vec<usize>; N]>,
+    differentiable: bool,
+    tolerance: f64,
+}
+
+/// Checks an operation on one tensor.
+pub fn check(f: impl Fn(&Tensor) -> Tensor + Sync + 'static) -> Check<1> {
+    Check::new(Box::new(move |xs| f(&xs[0])))
+}
+
+/// Checks an operation on two tensors, which broadcast unless `shapes` says which ones they have.
+pub fn check2(f: impl Fn(&Tensor, &Tensor) -> Tensor + Sync + 'static) -> Check<2> {
+    Check::new(Box::new(move |xs| f(&xs[0], &xs[1])))
+}
+
+/// Checks an operation on three tensors, which broadcast unless `shapes` says which ones they have.
+pub fn check3(f: impl Fn(&Tensor, &Tensor, &Tensor) -> Tensor + Sync + 'static) -> Check<3> {
+    Check::new(Box::new(move |xs| f(&xs[0], &xs[1], &xs[2])))
+}
+
+impl Check<1> {
+    /// What each element must be.
+    pub fn reference(mut self, f: impl Fn(f64) -> f64 + 'static) -> Check<1> {
+        self.reference = Some(Box::new(move |x| f(x[0])));
+        self
+    }
+    /// Runs the check.
+    ///
+    /// # Panics
+    /// When anything is wrong, with what and where.
+    #[track_caller]
+    pub fn on(self, x: Domain) {
+        self.run([x])
+    }
+}
+
+impl Check<2> {
+    /// What each element must be.
+    pub fn reference(mut self, f: impl Fn(f64, f64) -> f64 + 'static) -> Check<2> {
+        self.reference = Some(Box::new(move |x| f(x[0], x[1])));
+        self
+    }
+    /// Runs the check.
+    ///
+    /// # Panics
+    /// When anything is wrong, with what and where.
+    #[track_caller]
+    pub fn on(self, a: Domain, b: Domain) {
+        self.run([a, b])
+    }
+}
+
+impl Check<3> {
+    /// What each element must be.
+    pub fn reference(mut self, f: impl Fn(f64, f64, f64) -> f64 + 'static) -> Check<3> {
+        self.reference = Some(Box::new(move |x| f(x[0], x[1], x[2])));
+        self
+    }
+    /// Runs the check.
+    ///
+    /// # Panics
+    /// When anything is wrong, with what and where.
+    #[track_caller]
+    pub fn on(self, a: Domain, b: Domain, c: Domain) {
+        self.run([a, b, c])
+    }
+}
+
+/// Shapes that an elementwise operation must take: scalar, size 1, odd, more axes, empty.
+const SHAPES: [&[usize]; 6] = [&[], &[1], &[7], &[3, 5], &[0], &[2, 0, 3]];
+/// Pairs that must broadcast.
+const PAIRS: [[&[usize]; 2]; 7] = [
+    [&[], &[3]],
+    [&[3, 1], &[4]],
+    [&[2, 3], &[2, 3]],
+    [&[1], &[2, 2]],
+    [&[2, 1, 3], &[4, 1]],
+    [&[0], &[1]],
+    [&[], &[]],
+];
+
+impl<const N: usize> Check<N> {
+    fn new(f: Function) -> Check<N> {
+        Check { f, reference: None, shapes: None, differentiable: true, tolerance: 1.0 }
+    }
+
+    /// The shapes of the inputs, where not any shapes will do.
+    pub fn shapes(mut self, shapes: [&[usize]; N]) -> Check<N> {
+        self.shapes = Some(shapes.map(<[usize]>::to_vec));
+        self
+    }
+
+    /// The result has no derivative (positions, comparisons, bits): only values are checked.
+    pub fn without_derivative(mut self) -> Check<N> {
+        self.differentiable = false;
+        self
+    }
+
+    /// Multiplies the tolerance between dtypes, for operations that amplify rounding errors.
+    pub fn tolerance(mut self, factor: f64) -> Check<N> {
+        self.tolerance = factor;
+        self
+    }
+
+    #[track_caller]
+    fn run(self, domains: [Domain; N]) {
+        let cases: Vec<[Vec<usize>; N]> = match &self.shapes {
+            Some(shapes) => vec![shapes.clone()],
+            None if N == 1 => SHAPES.iter().map(|s| std::array::from_fn(|_| s.to_vec())).collect(),
+            None => PAIRS.iter().map(|p| std::array::from_fn(|i| p[i % 2].to_vec())).collect(),
+        };
+        for (key, shapes) in cases.iter().enumerate() {
+            let xs: [Tensor; N] = std::array::from_fn(|i| domains[i].draw(&shapes[i], (key * N + i) as u64));
+            let y = (self.f)(&xs);
+            self.values(&xs, &y);
+            self.layouts(&xs, &y);
+            self.dtypes(&xs, &y);
+            self.oracle(&xs);
+            if self.differentiable && y.dtype().is_float() && !y.is_empty() {
+                self.derivatives(&xs);
+            }
+        }
+        self.threads(&domains);
+        self.special();
+    }
+
+    /// The values against the reference, broadcast by the plainest means.
+    #[track_caller]
+    fn values(&self, xs: &[Tensor; N], y: &Tensor) {
+        let Some(reference) = &self.reference else { return };
+        let mut shape = Shape::from(());
+        xs.iter().for_each(|x| shape = broadcast("check", &shape, x.shape_of()));
+        let columns: Vec<Vec<f64>> =
+            xs.iter().map(|x| crate::backend::host::read_f64(&x.expand(shape))).collect();
+        let expected: Vec<f64> = (0..shape.count())
+            .map(|i| reference(&columns.iter().map(|c| c[i]).collect::<Vec<_>>()))
+            .collect();
+        let expected = Tensor::from_vec(expected, shape);
+        assert_tensors_close(&y.to(DType::F64), &expected, 1e-12, 1e-12, "the values against the reference");
+    }
+
+    /// The same numbers lying differently in memory must give the same result.
+    #[track_caller]
+    fn layouts(&self, xs: &[Tensor; N], y: &Tensor) {
+        for kind in ["transposed", "sliced", "flipped", "expanded"] {
+            let odd: [Tensor; N] = std::array::from_fn(|i| laid_out(&xs[i], kind));
+            let again = (self.f)(&odd);
+            if kind == "expanded" {
+                let plain: [Tensor; N] = std::array::from_fn(|i| odd[i].flip_twice());
+                assert_tensors_close(&again, &(self.f)(&plain), 1e-12, 1e-12, "expanded inputs");
+            } else {
+                assert_tensors_close(&again, y, 1e-12, 1e-12, &format!("{kind} inputs"));
+            }
+        }
+    }
+
+    /// Every float dtype against f64, within what its digits allow.
+    #[track_caller]
+    fn dtypes(&self, xs: &[Tensor; N], y: &Tensor) {
+        for (dtype, tolerance) in [(DType::F32, 2e-5), (DType::F16, 2e-2), (DType::BF16, 1e-1)] {
+            // Both see the rounded inputs: only the operation's own error counts.
+            let rounded: [Tensor; N] =
+                std::array::from_fn(
+                    |i| if xs[i].dtype().is_float() { xs[i].to(dtype) } else { xs[i].clone() },
+                );
+            let widened: [Tensor; N] = std::array::from_fn(|i| {
+                if xs[i].dtype().is_float() { rounded[i].to(DType::F64) } else { xs[i].clone() }
+            });
+            let (low, high) = ((self.f)(&rounded), (self.f)(&widened));
+            assert_eq!(low.shape(), y.shape(), "{dtype}: the shape differs from f64's");
+            if y.dtype() == DType::F64 {
+                assert_eq!(low.dtype(), dtype, "the result of {dtype} inputs has another dtype");
+                let t = tolerance * self.tolerance;
+                assert_tensors_close(&low.to(DType::F64), &high, t, t, &format!("{dtype} against f64"));
+            }
+        }
+    }
+
+    /// The CPU against a backend that computes all in f64, the obvious way.
+    #[track_caller]
+    fn oracle(&self, xs: &[Tensor; N]) {
+        let device = oracle::device();
+        let theirs: [Tensor; N] = std::array::from_fn(|i| oracle::moved(&xs[i], device));
+        let expected = device.scope(|| (self.f)(&theirs));
+        assert_tensors_close(&(self.f)(xs), &expected, 1e-9, 1e-9, "the CPU against the oracle");
+    }
+
+    /// First and second derivatives against central differences, in f64.
+    #[track_caller]
+    fn derivatives(&self, xs: &[Tensor; N]) {
+        let floats: Vec<usize> = (0..N).filter(|&i| xs[i].dtype().is_float()).collect();
+        let y = (self.f)(xs);
+        let weight = floats_of(y.shape(), 1);
+        let scalar = |xs: &[Tensor]| ((self.f)(xs) * &weight).sum(..);
+        let gradients = |xs: &[Tensor], scalar: &dyn Fn(&[Tensor]) -> Tensor| -> Vec<Tensor> {
+            let leaves: Vec<Tensor> =
+                xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+            let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
+            grads_or_zeros(&scalar(&leaves), &wanted)
+        };
+        let first = gradients(xs, &scalar);
+        for (&i, g) in floats.iter().zip(&first) {
+            let numeric = central(xs, i, &|xs| no_grad(|| scalar(xs).item()));
+            assert_tensors_close(g, &numeric, 1e-6, 1e-5, &format!("the derivative of input {i}"));
+        }
+        // `backward` must agree with `grad`: fused kernels have a derivative of their own there.
+        let leaves: Vec<Tensor> =
+            xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+        let loss = scalar(&leaves);
+        if loss.is_recorded() {
+            let grads = loss.backward();
+            for (&i, g) in floats.iter().zip(&first) {
+                let zeros = Tensor::zeros_like(g);
+                let b = grads.get(&leaves[i]).unwrap_or(&zeros);
+                assert_tensors_close(b, g, 1e-9, 1e-9, &format!("`backward` against `grad` for input {i}"));
+            }
+        }
+        let directions: Vec<Tensor> =
+            floats.iter().map(|&i| floats_of(xs[i].shape(), 2 + i as u64)).collect();
+        let along = |xs: &[Tensor]| -> Tensor {
+            let leaves: Vec<Tensor> = xs.to_vec();
+            let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
+            let gs = grads_or_zeros(&scalar(&leaves), &wanted);
+            gs.iter()
+                .zip(&directions)
+                .map(|(g, d)| (g * d).sum(..))
+                .reduce(|a, b| a + b)
+                .expect("a float input")
+        };
+        let second = gradients(xs, &along);
+        for (&i, g) in floats.iter().zip(&second) {
+            let numeric = central(xs, i, &|xs| {
+                let leaves: Vec<Tensor> =
+                    xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+                along(&leaves).item()
+            });
+            assert_tensors_close(g, &numeric, 1e-5, 1e-5, &format!("the second derivative of input {i}"));
+        }
+    }
+
+    /// The same bits for any number of threads, on inputs large enough to be shared among them.
+    #[track_caller]
+    fn threads(&self, domains: &[Domain; N]) {
+        let shapes: [Vec<usize>; N] = self.shapes.clone().unwrap_or(std::array::from_fn(|_| vec![41, 1027]));
+        let xs: [Tensor; N] = std::array::from_fn(|i| {
+            let x = domains[i].draw(&shapes[i], 99 + i as u64);
+            if x.dtype().is_float() { x.to(DType::F32) } else { x }
+        });
+        let one = crate::backend::host::read_f64(&with_threads(1, || (self.f)(&xs)));
+        for n in [2, 8] {
+            let many = crate::backend::host::read_f64(&with_threads(n, || (self.f)(&xs)));
+            assert!(
+                one.iter().zip(&many).all(|(a, b)| a.to_bits() == b.to_bits()) && one.len() == many.len(),
+                "1 and {n} threads give different bits"
+            );
+        }
+    }
+
+    /// NaN and the infinities give what the reference gives.
+    #[track_caller]
+    fn special(&self) {
+        let Some(reference) = self.reference.as_ref().filter(|_| N == 1) else { return };
+        let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
+        for dtype in [DType::F32, DType::F64] {
+            let x = Tensor::from_slice(&values, 5).to(dtype);
+            let y = crate::backend::host::read_f64(&(self.f)(&std::array::from_fn::<_, N, _>(|_| x.clone())));
+            for (v, y) in values.iter().zip(y) {
+                let want = reference(&[*v]);
+                let same = (want.is_nan() && y.is_nan())
+                    || want == y
+                    || (want.is_finite() && (want - y).abs() < 1e-6 * (1.0 + want.abs()));
+                assert!(same, "at {v} ({dtype}) the reference is {want}, the result {y}");
+            }
+        }
+    }
+}
+
+/// Fixed pseudo-random weights around ±1, so that no gradient cancels by symmetry.
+fn floats_of(shape: &[usize], key: u64) -> Tensor {
+    floats(-1.5..1.5).draw(shape, 1000 + key)
+}
+
+/// The derivative of a number at every element of input `i`, by central differences.
+fn central(xs: &[Tensor], i: usize, f: &dyn Fn(&[Tensor]) -> f64) -> Tensor {
+    let step = 1e-6;
+    let values: Vec<f64> = xs[i].to_vec();
+    let at = |k: usize, v: f64| {
+        let mut moved = values.clone();
+        moved[k] = v;
+        let mut xs = xs.to_vec();
+        xs[i] = Tensor::from_vec(moved, xs[i].shape());
+        f(&xs)
+    };
+    let slopes: Vec<f64> = (0..values.len())
+        .map(|k| (at(k, values[k] + step) - at(k, values[k] - step)) / (2.0 * step))
+        .collect();
+    Tensor::from_vec(slopes, xs[i].shape())
+}
+
+/// The same elements (for `expanded`: the first of each row repeated) in an unusual layout.
+fn laid_out(x: &Tensor, kind: &str) -> Tensor {
+    let rank = x.rank();
+    match kind {
+        "transposed" if rank >= 2 => {
+            let order: Vec<usize> = (0..rank).rev().collect();
+            x.permute(&order).contiguous().permute(&order)
+        }
+        "sliced" if rank >= 1 => {
+            let around: Vec<(usize, usize)> = (0..rank).map(|i| (i % 2 + 1, 1)).collect();
+            let mut wide = x.pad(&around, 1.0);
+            for (i, &(before, _)) in around.iter().enumerate() {
+                wide = wide.slice(i, before as isize..(before + x.shape()[i]) as isize);
+            }
+            wide
+        }
+        "flipped" if rank >= 1 => x.flip(-1).contiguous().flip(-1),
+        "expanded" if rank >= 1 && x.shape()[0] > 0 => x.slice(0, 0..1).expand(x.shape()),
+        _ => x.clone(),
+    }
+}
+
+impl Tensor {
+    /// A row-major copy made through no kernel but reading and writing.
+    fn flip_twice(&self) -> Tensor {
+        match self.dtype() {
+            DType::F64 => Tensor::from_vec(self.to_vec::<f64>(), self.shape()),
+            DType::I64 => Tensor::from_vec(self.to_vec::<i64>(), self.shape()),
+            _ => self.contiguous(),
+        }
+    }
+}

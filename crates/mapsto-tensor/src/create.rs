@@ -1,0 +1,230 @@
+//! Making tensors: from numbers, by rule, at random.
+
+use crate::device::Device;
+use crate::dtype::{DType, Element};
+use crate::random::{self, Distribution, Draw, Stream};
+use crate::shape::Shape;
+use crate::{Tensor, fail};
+use std::ops::Range;
+
+impl Tensor {
+    /// Zeros (f32).
+    pub fn zeros(shape: impl Into<Shape>) -> Tensor {
+        Tensor::full(shape, 0.0)
+    }
+
+    /// Ones (f32).
+    pub fn ones(shape: impl Into<Shape>) -> Tensor {
+        Tensor::full(shape, 1.0)
+    }
+
+    /// One value everywhere (f32).
+    pub fn full(shape: impl Into<Shape>, value: f64) -> Tensor {
+        Tensor::full_of(shape, value, DType::F32)
+    }
+
+    /// One value everywhere, of any dtype.
+    pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
+        let shape = shape.into();
+        crate::backend::host::fill(Device::current(), shape, value, dtype)
+    }
+
+    /// One value (f32) without axes.
+    pub fn scalar(value: f64) -> Tensor {
+        Tensor::full((), value)
+    }
+
+    /// Zeros of the shape and dtype of `other`.
+    pub fn zeros_like(other: &Tensor) -> Tensor {
+        Tensor::full_like(other, 0.0)
+    }
+
+    /// Ones of the shape and dtype of `other`.
+    pub fn ones_like(other: &Tensor) -> Tensor {
+        Tensor::full_like(other, 1.0)
+    }
+
+    /// One value everywhere, of the shape and dtype of `other`.
+    pub fn full_like(other: &Tensor, value: f64) -> Tensor {
+        other.device().scope(|| Tensor::full_of(*other.shape_of(), value, other.dtype()))
+    }
+
+    /// The elements of a slice in row-major order.
+    ///
+    /// # Panics
+    /// When the slice has another length than the shape.
+    #[track_caller]
+    pub fn from_slice<T: Element>(values: &[T], shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        if values.len() != shape.count() {
+            fail!("from_slice", "{} values for the shape {shape:?} of {}", values.len(), shape.count());
+        }
+        crate::backend::host::write(Device::current(), values, shape)
+    }
+
+    /// The elements of a vector in row-major order.
+    ///
+    /// # Panics
+    /// When the vector has another length than the shape.
+    #[track_caller]
+    pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Tensor {
+        Tensor::from_slice(&values, shape)
+    }
+
+    /// `start, start + 1, ..` below `end`, as i64.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::arange(2..5).to_vec::<i64>(), [2, 3, 4]);
+    /// ```
+    pub fn arange(range: Range<i64>) -> Tensor {
+        let values: Vec<i64> = range.collect();
+        Tensor::from_slice(&values, values.len())
+    }
+
+    /// `n` values (f32) from `lo` to `hi`, both included, evenly spaced.
+    pub fn linspace(lo: f64, hi: f64, n: usize) -> Tensor {
+        let step = if n > 1 { (hi - lo) / (n - 1) as f64 } else { 0.0 };
+        let values: Vec<f32> = (0..n).map(|i| (lo + step * i as f64) as f32).collect();
+        Tensor::from_slice(&values, n)
+    }
+
+    /// The identity matrix of size `n` (f32).
+    pub fn eye(n: usize) -> Tensor {
+        Tensor::filled_by([n, n], |out: &mut [f32]| {
+            out.fill(0.0);
+            out.iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
+        })
+    }
+
+    /// Standard normal numbers (f32) from the user stream.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// assert!(Tensor::randn([10_000]).mean(..).item().abs() < 0.05);
+    /// ```
+    pub fn randn(shape: impl Into<Shape>) -> Tensor {
+        Tensor::normal(shape, 0.0, 1.0)
+    }
+
+    /// Numbers uniform in 0..1 (f32) from the user stream.
+    pub fn rand(shape: impl Into<Shape>) -> Tensor {
+        Tensor::uniform(shape, 0.0, 1.0)
+    }
+
+    /// Numbers uniform in `lo..hi` (f32) from the user stream.
+    pub fn uniform(shape: impl Into<Shape>, lo: f64, hi: f64) -> Tensor {
+        Tensor::random(random::next(Stream::User), Distribution::Uniform(lo, hi), shape, DType::F32)
+    }
+
+    /// Normal numbers (f32) from the user stream.
+    pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Tensor {
+        Tensor::random(random::next(Stream::User), Distribution::Normal(mean, std), shape, DType::F32)
+    }
+
+    /// Ones with probability `p`, else zeros (f32), from the user stream.
+    pub fn bernoulli(shape: impl Into<Shape>, p: f64) -> Tensor {
+        Tensor::random(random::next(Stream::User), Distribution::Bernoulli(p), shape, DType::F32)
+    }
+
+    /// A random order of `0..n` (i64) from the user stream.
+    pub fn permutation(n: usize) -> Tensor {
+        Tensor::from_slice(&random::permutation(random::next(Stream::User), n), n)
+    }
+
+    /// Random numbers of a draw: element i is a pure function of the draw and i.
+    pub fn random(draw: Draw, distribution: Distribution, shape: impl Into<Shape>, dtype: DType) -> Tensor {
+        Device::current().backend().random(draw, distribution, &shape.into(), dtype)
+    }
+}
+
+/// What `tensor![..]` accepts: numbers, arrays and vectors of what it accepts.
+pub trait Nested {
+    /// The number type at the bottom, after literals of f64 became f32 and of i32 became i64.
+    type Number: Element;
+    /// Appends the sizes of the axes.
+    fn sizes(&self, out: &mut Vec<usize>);
+    /// Appends the numbers in row-major order, or says at which size a row differs from the first.
+    fn numbers(&self, sizes: &[usize], out: &mut Vec<Self::Number>) -> Result<(), (usize, usize)>;
+}
+
+macro_rules! nested_number {
+    ($($t:ty => $to:ty),*) => {$(
+        impl Nested for $t {
+            type Number = $to;
+            fn sizes(&self, _: &mut Vec<usize>) {}
+            fn numbers(&self, _: &[usize], out: &mut Vec<$to>) -> Result<(), (usize, usize)> {
+                out.push(*self as $to);
+                Ok(())
+            }
+        }
+    )*};
+}
+nested_number!(f64 => f32, f32 => f32, i32 => i64, i64 => i64, u8 => u8, bool => bool);
+
+macro_rules! nested_list {
+    () => {
+        fn sizes(&self, out: &mut Vec<usize>) {
+            out.push(self.len());
+            if let Some(first) = self.first() {
+                first.sizes(out);
+            }
+        }
+        fn numbers(&self, sizes: &[usize], out: &mut Vec<N::Number>) -> Result<(), (usize, usize)> {
+            if self.len() != sizes[0] {
+                return Err((sizes[0], self.len()));
+            }
+            self.iter().try_for_each(|x| x.numbers(&sizes[1..], out))
+        }
+    };
+}
+impl<N: Nested, const K: usize> Nested for [N; K] {
+    type Number = N::Number;
+    nested_list!();
+}
+impl<N: Nested> Nested for Vec<N> {
+    type Number = N::Number;
+    nested_list!();
+}
+
+/// The tensor of nested arrays or vectors; `tensor!` in function form.
+///
+/// # Panics
+/// When the rows of an axis differ in length.
+#[track_caller]
+pub fn tensor<N: Nested>(values: N) -> Tensor {
+    let (mut sizes, mut out) = (Vec::new(), Vec::new());
+    values.sizes(&mut sizes);
+    if let Err((want, have)) = values.numbers(&sizes, &mut out) {
+        fail!("tensor", "rows of {want} and of {have} elements are mixed");
+    }
+    Tensor::from_vec(out, sizes)
+}
+
+/// A tensor of the numbers written: floats become f32, integers i64, `true` and `false` bool.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// assert_eq!(tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].shape(), [2, 3]);
+/// assert_eq!(tensor![1, 2].dtype(), DType::I64);
+/// ```
+#[macro_export]
+macro_rules! tensor {
+    ($($values:expr),* $(,)?) => { $crate::create::tensor([$($values),*]) };
+}
+
+#[test]
+fn tensors_are_made_by_rule() {
+    assert_eq!(Tensor::eye(3).to_vec::<f32>(), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    assert_eq!(Tensor::linspace(0.0, 1.0, 5).to_vec::<f32>(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+    assert_eq!(Tensor::full_of([2], 3.0, DType::I32).to_vec::<i32>(), [3, 3]);
+    assert_eq!(tensor![[true, false]].to_vec::<bool>(), [true, false]);
+    assert_eq!(tensor![vec![1.5f32], vec![2.5f32]].shape(), [2, 1]);
+    assert!(
+        crate::catch(|| tensor(vec![vec![1], vec![1, 2]]))
+            .unwrap_err()
+            .message()
+            .contains("rows of 1 and of 2")
+    );
+    assert_eq!(Tensor::zeros([0, 3]).to_vec::<f32>(), []);
+}

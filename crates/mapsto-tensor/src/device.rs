@@ -1,0 +1,66 @@
+//! Where tensors live and are computed: a value in scope, the CPU unless said otherwise.
+
+use crate::backend::{Backend, cpu::Cpu};
+use std::cell::Cell;
+use std::fmt;
+
+/// A device: a backend that holds and computes tensors.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// assert_eq!(Tensor::zeros([2]).device(), Device::cpu());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Device(&'static dyn Backend);
+
+thread_local! {
+    static CURRENT: Cell<Device> = const { Cell::new(Device(&Cpu)) };
+}
+
+impl Device {
+    /// The CPU.
+    pub fn cpu() -> Device {
+        Device(&Cpu)
+    }
+
+    /// A device computed by a backend of one's own.
+    pub const fn new(backend: &'static dyn Backend) -> Device {
+        Device(backend)
+    }
+
+    /// The device on which new tensors are made on this thread.
+    pub fn current() -> Device {
+        CURRENT.with(Cell::get)
+    }
+
+    /// Runs `body` with this device as the current one.
+    pub fn scope<R>(self, body: impl FnOnce() -> R) -> R {
+        struct Back(Device);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                CURRENT.with(|c| c.set(self.0));
+            }
+        }
+        let _back = Back(CURRENT.with(|c| c.replace(self)));
+        body()
+    }
+
+    /// The backend that computes.
+    #[inline]
+    pub fn backend(self) -> &'static dyn Backend {
+        self.0
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+impl Eq for Device {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}

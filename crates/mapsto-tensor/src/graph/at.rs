@@ -1,0 +1,117 @@
+//! What a derivative sees: the kept values of its operation, and which gradients are wanted.
+
+use super::{Kept, Node, Origin};
+use crate::Tensor;
+use crate::dtype::DType;
+use crate::tensor::Inner;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The point at which a derivative is taken.
+pub struct At<'a> {
+    pub(super) node: &'a Arc<Node>,
+    pub(super) kept: &'a Kept,
+    pub(super) again: bool,
+}
+
+impl At<'_> {
+    /// The first input.
+    pub fn x(&self) -> &Tensor {
+        self.input(0)
+    }
+
+    /// The first input of two.
+    pub fn a(&self) -> &Tensor {
+        self.input(0)
+    }
+
+    /// The second input of two.
+    pub fn b(&self) -> &Tensor {
+        self.input(1)
+    }
+
+    /// Input `i`.
+    ///
+    /// # Panics
+    /// When the operation's `keep` does not name it.
+    pub fn input(&self, i: usize) -> &Tensor {
+        let value = self.kept.inputs[i].value.as_ref();
+        value.unwrap_or_else(|| {
+            panic!("{}: the derivative reads input {i}, which `keep` does not name", self.node.op.name())
+        })
+    }
+
+    /// The result.
+    ///
+    /// # Panics
+    /// When the operation's `keep` does not name it.
+    pub fn y(&self) -> Tensor {
+        let y = self.kept.y.as_ref();
+        let y = y.unwrap_or_else(|| {
+            panic!("{}: the derivative reads the result, which `keep` does not name", self.node.op.name())
+        });
+        if !self.again {
+            return y.clone();
+        }
+        Tensor(Arc::new(Inner { origin: Origin::Made(self.node.clone()), ..(*y.0).clone() }))
+    }
+
+    /// What a fused kernel kept besides, in its order.
+    pub fn kept(&self) -> &[Tensor] {
+        &self.kept.extra
+    }
+
+    /// Whether the gradient of input `i` is wanted.
+    pub fn wants(&self, i: usize) -> bool {
+        !matches!(self.kept.inputs[i].origin, Origin::Constant)
+    }
+
+    /// How many inputs there are.
+    pub fn inputs(&self) -> usize {
+        self.kept.inputs.len()
+    }
+
+    /// The shape of input `i`, kept or not.
+    pub fn shape(&self, i: usize) -> &[usize] {
+        &self.kept.inputs[i].shape
+    }
+
+    /// The dtype of input `i`, kept or not.
+    pub fn dtype(&self, i: usize) -> DType {
+        self.kept.inputs[i].dtype
+    }
+
+    /// The shape of the result.
+    pub fn y_shape(&self) -> &[usize] {
+        &self.node.shape
+    }
+
+    /// Whether the derivative itself will be differentiated.
+    pub fn is_differentiated_again(&self) -> bool {
+        self.again
+    }
+
+    /// The gradients of two inputs, each computed only if it is wanted.
+    pub fn both(&self, a: impl FnOnce() -> Tensor, b: impl FnOnce() -> Tensor) -> Vjp {
+        Vjp::from([self.wants(0).then(a), self.wants(1).then(b)])
+    }
+}
+
+/// The gradients of an operation's inputs, in order; `None` for those without one.
+pub struct Vjp(pub(super) SmallVec<[Option<Tensor>; 2]>);
+
+impl From<Tensor> for Vjp {
+    fn from(g: Tensor) -> Vjp {
+        Vjp(SmallVec::from_iter([Some(g)]))
+    }
+}
+impl<const N: usize> From<[Option<Tensor>; N]> for Vjp {
+    fn from(g: [Option<Tensor>; N]) -> Vjp {
+        Vjp(g.into_iter().collect())
+    }
+}
+impl From<Vec<Option<Tensor>>> for Vjp {
+    fn from(g: Vec<Option<Tensor>>) -> Vjp {
+        Vjp(SmallVec::from_vec(g))
+    }
+}

@@ -1,0 +1,100 @@
+//! Fused operations: a kernel is an optimisation of a definition, never the definition.
+
+use super::{At, Keep, Op, Vjp, engine::grads_at, record_at};
+use crate::elementwise::Real;
+use crate::elementwise::{Unary, map};
+use crate::{Device, Tensor, no_grad};
+use std::panic::Location;
+
+/// An operation defined by others (`compose`) that has a faster kernel.
+///
+/// `compose` is its specification, the reference of its tests, its fallback where no kernel fits, and its second
+/// derivative: where gradients are differentiated again, they are those of `compose`.
+pub trait Fused: Send + Sync + Sized + 'static {
+    /// The name, as in the documentation.
+    fn name(&self) -> &'static str;
+    /// The definition, in terms of other operations.
+    fn compose(&self, xs: &[&Tensor]) -> Tensor;
+    /// The kernel: the result, and values that `cpu_vjp` wants besides; `None` if it does not fit these inputs.
+    /// It runs under `no_grad`, on inputs of the CPU.
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast>;
+    /// The derivative's kernel; `None` if there is none for these inputs, and `compose` is differentiated instead.
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp>;
+    /// Whether `cpu_vjp` also reads the result.
+    fn keeps_output(&self) -> bool {
+        false
+    }
+}
+
+/// What a fused kernel has computed.
+pub struct Fast {
+    /// The result.
+    pub y: Tensor,
+    /// Values for the derivative's kernel, such as the positions of maxima: `at.kept()`.
+    pub kept: Vec<Tensor>,
+}
+
+impl From<Tensor> for Fast {
+    fn from(y: Tensor) -> Fast {
+        Fast { y, kept: Vec::new() }
+    }
+}
+
+/// Runs a fused operation: its kernel where that fits, else its definition.
+#[track_caller]
+pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
+    let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
+    match if on_cpu { no_grad(|| op.cpu(xs)) } else { None } {
+        Some(Fast { y, kept }) => record_at(Recorded { op }, y, xs, kept, Location::caller()),
+        None => op.compose(xs),
+    }
+}
+
+struct Recorded<F> {
+    op: F,
+}
+
+impl<F: Fused> Op for Recorded<F> {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+    fn keep(&self) -> Keep {
+        if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        if !at.is_differentiated_again()
+            && let Some(vjp) = self.op.cpu_vjp(at, g)
+        {
+            return vjp;
+        }
+        // Each input passes through a recorded identity, so that the gradient at it alone is found, even where one
+        // input was computed from another; and so that the result still depends on the inputs' own history.
+        let xs: Vec<Tensor> = crate::record(|| {
+            (0..at.inputs())
+                .map(|i| match at.wants(i) {
+                    true if at.is_differentiated_again() => map(Identity, at.input(i)),
+                    true => at.input(i).detach().leaf(),
+                    false => at.input(i).detach(),
+                })
+                .collect()
+        });
+        let refs: Vec<&Tensor> = xs.iter().collect();
+        let y = crate::record(|| self.op.compose(&refs));
+        let mut found = vec![None; xs.len()];
+        grads_at(&y, g, &refs, &mut found);
+        found.into()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Identity;
+impl Unary for Identity {
+    const NAME: &'static str = "identity";
+    const KEEP: Keep = Keep::NONE;
+    fn f<R: Real>(self, x: R) -> R {
+        x
+    }
+    fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
+        g.clone()
+    }
+}

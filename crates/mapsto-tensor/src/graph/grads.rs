@@ -1,0 +1,146 @@
+//! Gradients as a value: leaf → tensor. Nothing accumulates behind your back, nothing needs zeroing.
+
+use super::LeafId;
+use crate::{Tensor, fail, no_grad};
+use std::collections::BTreeMap;
+use std::ops::{AddAssign, Mul};
+
+/// The gradients of one scalar at its leaves.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let w = tensor![3.0, 4.0].leaf();
+/// let mut grads = (&w * &w * 0.5).sum(..).backward();
+/// assert_eq!(grads.norm(), 5.0);
+/// assert_eq!(grads.clip_norm(1.0), 5.0);
+/// assert_close!(grads.of(&w), [0.6, 0.8]);
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "gradients do nothing until an optimizer takes them"]
+pub struct Grads(BTreeMap<LeafId, Tensor>);
+
+impl Grads {
+    /// No gradients.
+    pub fn new() -> Grads {
+        Grads::default()
+    }
+
+    /// The gradient at a leaf, if the scalar depends on it.
+    pub fn get(&self, leaf: &Tensor) -> Option<&Tensor> {
+        self.0.get(&leaf.leaf_id()?)
+    }
+
+    /// The gradient at a leaf.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn of(&self, leaf: &Tensor) -> &Tensor {
+        self.get(leaf).unwrap_or_else(|| match leaf.leaf_id() {
+            Some(_) => fail!("of", "the scalar does not depend on this leaf of shape {:?}", leaf.shape()),
+            None => fail!("of", "this tensor of shape {:?} is no leaf", leaf.shape(); help = "make it one with `.leaf()`, or use `grad(&y, [&x])`"),
+        })
+    }
+
+    /// The gradient of the leaf with this identity.
+    pub fn by_id(&self, id: LeafId) -> Option<&Tensor> {
+        self.0.get(&id)
+    }
+
+    /// Takes the gradient of a leaf out.
+    pub fn remove(&mut self, id: LeafId) -> Option<Tensor> {
+        self.0.remove(&id)
+    }
+
+    /// Sets the gradient of a leaf.
+    pub fn insert(&mut self, id: LeafId, g: Tensor) {
+        self.0.insert(id, g);
+    }
+
+    /// Adds to the gradient of a leaf.
+    pub(crate) fn add(&mut self, id: LeafId, g: &Tensor) {
+        match self.0.get_mut(&id) {
+            Some(sum) => *sum = &*sum + g,
+            None => {
+                self.0.insert(id, g.clone());
+            }
+        }
+    }
+
+    /// Every leaf with its gradient, in the order in which the leaves were made.
+    pub fn iter(&self) -> impl Iterator<Item = (LeafId, &Tensor)> {
+        self.0.iter().map(|(id, g)| (*id, g))
+    }
+
+    /// How many leaves have a gradient.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no leaf has a gradient.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The Euclidean norm of all gradients together: `√(Σ g²)`, summed in f64.
+    pub fn norm(&self) -> f64 {
+        self.0
+            .values()
+            .map(|g| no_grad(|| g.to(crate::DType::F64).square().sum(..).item()))
+            .sum::<f64>()
+            .sqrt()
+    }
+
+    /// Scales all gradients by `max / norm` if their common norm exceeds `max`; returns the norm before.
+    /// Source: Pascanu, Mikolov, Bengio (2013), On the difficulty of training recurrent neural networks, algorithm 1.
+    pub fn clip_norm(&mut self, max: f64) -> f64 {
+        let norm = self.norm();
+        if norm > max {
+            self.scale(max / norm);
+        }
+        norm
+    }
+
+    /// Clamps every element of every gradient to `-max..max`.
+    pub fn clip_value(&mut self, max: f64) {
+        no_grad(|| self.0.values_mut().for_each(|g| *g = g.clamp(-max, max)));
+    }
+
+    /// Multiplies every gradient by a number.
+    pub fn scale(&mut self, factor: f64) {
+        no_grad(|| self.0.values_mut().for_each(|g| *g = &*g * factor));
+    }
+
+    /// Whether every element of every gradient is finite.
+    pub fn is_finite(&self) -> bool {
+        self.0.values().all(Tensor::is_finite)
+    }
+}
+
+impl AddAssign for Grads {
+    fn add_assign(&mut self, other: Grads) {
+        no_grad(|| other.0.iter().for_each(|(id, g)| self.add(*id, g)));
+    }
+}
+
+impl Mul<f64> for Grads {
+    type Output = Grads;
+    fn mul(mut self, factor: f64) -> Grads {
+        self.scale(factor);
+        self
+    }
+}
+
+#[test]
+fn gradients_add_scale_and_clip() {
+    use crate::prelude::*;
+    let w = tensor![1.0, -2.0].leaf();
+    let once = || (&w * 3.0).sum(..).backward();
+    let mut sum = once();
+    sum += once();
+    assert_close!((sum.clone() * 0.5).of(&w), [3.0, 3.0]);
+    sum.clip_value(1.0);
+    assert_close!(sum.of(&w), [1.0, 1.0]);
+    assert!(sum.is_finite() && sum.len() == 1);
+    assert!(catch(|| sum.of(&tensor![1.0]).clone()).unwrap_err().message().contains("no leaf"));
+}

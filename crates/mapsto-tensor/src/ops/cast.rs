@@ -1,0 +1,79 @@
+//! Conversion between dtypes.
+
+use crate::backend::MapOp;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::{DType, Tensor};
+use std::panic::Location;
+
+impl Tensor {
+    /// The elements as another dtype. Floats round to nearest; floats become integers towards zero and saturate;
+    /// integers wrap; anything but zero is true.
+    ///
+    /// * Gradient: converted back, between floats; integers have none.   * ONNX: `Cast`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![1.9, -1.9].to(DType::I64).to_vec::<i64>(), [1, -1]);
+    /// assert_close!(tensor![1, 2].to(DType::F32) / 2.0, [0.5, 1.0]);
+    /// ```
+    #[track_caller]
+    pub fn to(&self, dtype: DType) -> Tensor {
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        let y = self.device().backend().map(&Same, &[self], self.shape_of(), dtype);
+        if dtype.is_float() && self.dtype().is_float() {
+            record_at(Cast, y, &[self], Vec::new(), Location::caller())
+        } else {
+            y
+        }
+    }
+}
+
+struct Cast;
+impl Op for Cast {
+    fn name(&self) -> &'static str {
+        "cast"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        g.to(at.dtype(0)).into()
+    }
+}
+
+/// The conversion itself happens where tiles are read and stored.
+struct Same;
+impl MapOp for Same {
+    fn name(&self) -> &'static str {
+        "cast"
+    }
+    fn f32(&self, xs: &[&[f32]], y: &mut [f32]) {
+        y.copy_from_slice(xs[0])
+    }
+    fn f64(&self, xs: &[&[f64]], y: &mut [f64]) {
+        y.copy_from_slice(xs[0])
+    }
+    fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
+        y.copy_from_slice(xs[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::prelude::*;
+
+    #[test]
+    fn cast() {
+        let x = tensor![0.1, -300.0, 3e9];
+        assert_eq!(x.to(DType::U8).to_vec::<u8>(), [0, 0, 255]);
+        assert_eq!(x.to(DType::Bool).to_vec::<bool>(), [true; 3]);
+        assert_eq!(tensor![300, -1].to(DType::U8).to_vec::<u8>(), [44, 255]);
+        for d in [DType::F16, DType::BF16, DType::F64] {
+            let back = tensor![0.5, -2.0].to(d).to(DType::F32);
+            assert_eq!(back.to_vec::<f32>(), [0.5, -2.0], "{d}");
+        }
+        let x = tensor![1.5].leaf();
+        assert_close!((x.to(DType::F64) * 2.0).sum(..).backward().of(&x), [2.0]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Limits from both sides.
+
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::{Tensor, fail};
+
+impl Tensor {
+    /// Each element limited to `lo..=hi`; NaN stays NaN.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = dy` within the limits, else 0.   * ONNX: `Clip`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-2.0, 0.5, 2.0].clamp(-1.0, 1.0), [-1.0, 0.5, 1.0]);
+    /// ```
+    /// # Panics
+    /// When `lo` exceeds `hi`.
+    #[track_caller]
+    pub fn clamp(&self, lo: f64, hi: f64) -> Tensor {
+        if lo > hi || lo.is_nan() || hi.is_nan() {
+            fail!("clamp", "the lower limit {lo} exceeds the upper limit {hi}");
+        }
+        map(Clamp { lo, hi }, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Clamp {
+    lo: f64,
+    hi: f64,
+}
+impl Unary for Clamp {
+    const NAME: &'static str = "clamp";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.max(R::from_f64(self.lo)).min(R::from_f64(self.hi))
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g * map(Within { lo: self.lo, hi: self.hi }, &at.x().detach())
+    }
+}
+
+/// 1 within the limits, else 0: the derivative of [`Clamp`], a constant almost everywhere.
+#[derive(Clone, Copy)]
+struct Within {
+    lo: f64,
+    hi: f64,
+}
+impl Unary for Within {
+    const NAME: &'static str = "within";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        R::select(x >= R::from_f64(self.lo) && x <= R::from_f64(self.hi), R::ONE, R::ZERO)
+    }
+    fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
+        g * 0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn clamp() {
+        let domain = floats(-2.0..2.0).avoiding(-1.0).avoiding(0.5);
+        check(|x| x.clamp(-1.0, 0.5)).reference(|x| if x.is_nan() { x } else { x.clamp(-1.0, 0.5) }).on(domain);
+    }
+}

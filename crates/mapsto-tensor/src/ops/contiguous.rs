@@ -1,0 +1,43 @@
+//! A row-major copy of a view, where kernels or readers want one.
+
+use crate::Tensor;
+use crate::graph::{At, Keep, Op, Vjp, record};
+
+impl Tensor {
+    /// The same elements in row-major order; the tensor itself when they are already.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert!(Tensor::zeros([2, 3]).t().contiguous().layout().is_contiguous());
+    /// ```
+    #[track_caller]
+    pub fn contiguous(&self) -> Tensor {
+        if self.layout().is_contiguous() {
+            return self.clone();
+        }
+        record(Contiguous, crate::backend::host::copy(self), &[self])
+    }
+}
+
+struct Contiguous;
+impl Op for Contiguous {
+    fn name(&self) -> &'static str {
+        "contiguous"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
+        g.clone().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn contiguous() {
+        check(|x| x.unsqueeze(0).unsqueeze(-1).swap(0, 1).contiguous()).on(floats(-2.0..2.0));
+    }
+}

@@ -1,0 +1,45 @@
+//! Division, element by element.
+
+use crate::Tensor;
+use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::graph::{At, Keep, Vjp};
+
+impl Tensor {
+    /// `a / b` of each pair of elements; a division by zero gives infinity or NaN. Also written `&a / &b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast`, floats only.   * Gradient: `da = dy / b`, `db = −dy a / b²`.   * ONNX: `Div`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 3.0] / 2.0, [0.5, 1.5]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn div(&self, other: impl Into<Operand>) -> Tensor {
+        zip(Div, self, &other.into().like("div", self))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Div;
+impl Binary for Div {
+    const NAME: &'static str = "div";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        a / b
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        at.both(|| g / at.b(), || -(g * at.a()) / at.b().square())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn div() {
+        check2(|a, b| a / b).reference(|a, b| a / b).on(floats(-9.0..9.0), floats(0.5..9.0));
+    }
+}

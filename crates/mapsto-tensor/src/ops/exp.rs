@@ -1,0 +1,43 @@
+//! Exponential: the function that is its own derivative.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// `eˣ` of each element.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = y dy`.   * ONNX: `Exp`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.0, 1.0].exp(), [1.0, 2.71828]);
+    /// ```
+    #[track_caller]
+    pub fn exp(&self) -> Tensor {
+        map(Exp, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Exp;
+impl Unary for Exp {
+    const NAME: &'static str = "exp";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.exp()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g * at.y()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn exp() {
+        check(|x| x.exp()).reference(f64::exp).on(floats(-8.0..8.0));
+    }
+}

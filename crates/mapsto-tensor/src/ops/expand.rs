@@ -1,0 +1,56 @@
+//! Repeating without copying: axes of size 1 stretched to a bigger size.
+
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::shape::Shape;
+use crate::{Tensor, fail};
+
+impl Tensor {
+    /// The same elements repeated along axes of size 1 and along axes added in front; a view, nothing is copied.
+    ///
+    /// * Shape: `[3, 1] → [2, 3, 4]`.   * Gradient: the sum over the repetitions.   * ONNX: `Expand`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![[1.0], [2.0]].expand([2, 2]), [[1.0, 1.0], [2.0, 2.0]]);
+    /// ```
+    /// # Panics
+    /// When an axis has neither size 1 nor the wanted size.
+    #[track_caller]
+    pub fn expand(&self, shape: impl Into<Shape>) -> Tensor {
+        let shape = shape.into();
+        let lead = shape.len().checked_sub(self.rank());
+        let fits = lead.is_some_and(|l| self.shape().iter().zip(&shape[l..]).all(|(&have, &want)| have == want || have == 1));
+        if !fits {
+            fail!("expand", "{:?} cannot be repeated to {shape:?}", self.shape(); help = "only axes of size 1 repeat, aligned at the last axis");
+        }
+        let y = Tensor::raw(self.0.storage.clone(), self.layout().broadcast_to(&shape), self.dtype());
+        record(Expand, y, &[self])
+    }
+}
+
+struct Expand;
+impl Op for Expand {
+    fn name(&self) -> &'static str {
+        "expand"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
+        g.clone().into() // the engine sums broadcasting away
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn expand() {
+        check(|x| {
+            let mut shape = vec![3];
+            shape.extend(x.shape());
+            x.expand(shape)
+        })
+        .on(floats(-2.0..2.0));
+    }
+}

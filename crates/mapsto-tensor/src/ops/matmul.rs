@@ -1,0 +1,132 @@
+//! Matrix products: the operation that neural networks spend their time in.
+
+use crate::elementwise::same_dtype;
+use crate::graph::{At, Op, Vjp, record_at};
+use crate::shape::{Shape, broadcast};
+use crate::{Tensor, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// The matrix product `yᵢⱼ = Σₖ aᵢₖ bₖⱼ` over the last two axes; axes before them are batches and broadcast.
+    /// A vector on the left is a row, on the right a column. Transposed views are read in place.
+    ///
+    /// * Shape: `[.., m, k] × [.., k, n] → [.., m, n]`.   * Gradient: `da = dy bᵀ`, `db = aᵀ dy`.   * ONNX: `MatMul`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_close!(a.matmul(&tensor![1.0, -1.0]), [-1.0, -1.0]);
+    /// assert_close!(a.matmul(&a.t()), [[5.0, 11.0], [11.0, 25.0]]);
+    /// ```
+    /// # Panics
+    /// When the inner sizes differ, the batches do not broadcast, or the elements are no floats of one dtype.
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor) -> Tensor {
+        let (a, b) = (self, other);
+        same_dtype("matmul", a, b);
+        if !a.dtype().is_float() {
+            fail!("matmul", "floats are needed, these are {}", a.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        if a.rank() == 0 || b.rank() == 0 {
+            fail!("matmul", "at least one axis is needed: {:?} × {:?}", a.shape(), b.shape(); help = "multiply by a number with `*`");
+        }
+        match (a.rank(), b.rank()) {
+            (1, 1) => return a.unsqueeze(0).matmul(&b.unsqueeze(1)).reshape(()),
+            (1, _) => return a.unsqueeze(0).matmul(b).squeeze(-2),
+            (_, 1) => return a.matmul(&b.unsqueeze(1)).squeeze(-1),
+            _ => {}
+        }
+        let (ra, rb) = (a.rank(), b.rank());
+        let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
+        if k != b.shape()[rb - 2] {
+            let (sa, sb, inner) = (a.shape(), b.shape(), b.shape()[rb - 2]);
+            if k == n {
+                fail!("matmul", "inner sizes differ: {sa:?} × {sb:?}      {k} ≠ {inner}";
+                      help = "the right operand looks transposed; try `x.matmul(&w.t())`");
+            }
+            fail!("matmul", "inner sizes differ: {sa:?} × {sb:?}      {k} ≠ {inner}";
+                  help = "the last axis of the left operand must equal the second last of the right one");
+        }
+        let y = if rb == 2 && (ra == 2 || a.layout().is_contiguous()) {
+            // One matrix on the right: all rows on the left form one tall matrix.
+            let rows = a.shape()[..ra - 1].iter().product::<usize>();
+            let tall = flat(a, &[1, rows, k]);
+            a.device().backend().matmul(&tall, &flat(b, &[1, k, n]))
+        } else {
+            let batch = broadcast("matmul", &Shape::new(&a.shape()[..ra - 2]), &Shape::new(&b.shape()[..rb - 2]));
+            let stretch = |x: &Tensor, rows: usize, cols: usize| {
+                let mut sizes = batch.to_vec();
+                sizes.extend([rows, cols]);
+                let full = Tensor::raw(x.0.storage.clone(), x.layout().broadcast_to(&Shape::new(&sizes)), x.dtype());
+                flat(&full, &[batch.count(), rows, cols])
+            };
+            a.device().backend().matmul(&stretch(a, m, k), &stretch(b, k, n))
+        };
+        let mut sizes = broadcast("matmul", &Shape::new(&a.shape()[..ra - 2]), &Shape::new(&b.shape()[..rb - 2])).to_vec();
+        sizes.extend([m, n]);
+        let y = Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(Shape::new(&sizes)), y.dtype());
+        record_at(MatMul, y, &[a, b], Vec::new(), Location::caller())
+    }
+}
+
+/// A constant of the same elements under another shape; copied only where the layout forces it.
+fn flat(x: &Tensor, shape: &[usize]) -> Tensor {
+    let x = x.detach();
+    crate::no_grad(|| x.reshape(shape))
+}
+
+struct MatMul;
+impl Op for MatMul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        at.both(
+            || g.matmul(&at.b().t()),
+            || {
+                if at.b().rank() == 2 && at.a().rank() > 2 {
+                    // One weight for many batches: the sum over batches happens inside one long product.
+                    let k = at.a().shape()[at.a().rank() - 1];
+                    let n = g.shape()[g.rank() - 1];
+                    return at.a().reshape([-1, k as isize]).t().matmul(&g.reshape([-1, n as isize]));
+                }
+                at.a().t().matmul(g)
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn matmul() {
+        let product = |a: &Tensor, b: &Tensor| a.matmul(b);
+        for (a, b) in [
+            (vec![3, 4], vec![4, 2]),
+            (vec![2, 3, 4], vec![4, 5]),
+            (vec![2, 1, 3, 4], vec![3, 4, 2]),
+            (vec![4], vec![4]),
+            (vec![4], vec![2, 4, 3]),
+            (vec![2, 3, 4], vec![4]),
+            (vec![0, 4], vec![4, 3]),
+            (vec![2, 0], vec![0, 3]),
+        ] {
+            check2(product).shapes([&a[..], &b[..]]).on(floats(-2.0..2.0), floats(-2.0..2.0));
+        }
+        let a = Tensor::randn([5, 7, 3]);
+        let b = Tensor::randn([4, 7]).t().to(DType::F32);
+        let slow = (a.swap(1, 2).unsqueeze(-1) * &b).sum(2);
+        assert_close!(a.swap(1, 2).matmul(&b), slow);
+    }
+
+    #[test]
+    fn a_mistake_names_both_shapes_and_the_fix() {
+        let e = catch(|| Tensor::zeros([32, 784]).matmul(&Tensor::zeros([128, 784]))).unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            "matmul: inner sizes differ: [32, 784] × [128, 784]      784 ≠ 128\nhelp: the right operand looks transposed; try `x.matmul(&w.t())`"
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! The operations, one file each: declaration, documentation, maths, derivative and test stand together there.
+//!
+//! To add one, write its file and name it in this list; `cargo xtask new op NAME` writes the file with blanks.
+
+/// Declares the modules of all operations and lists their names.
+macro_rules! ops {
+    ($($name:ident)*) => {
+        $(
+            mod $name;
+            #[allow(unused_imports)] // most files add only methods of Tensor
+            pub use $name::*;
+        )*
+        /// The files of this folder, for the test of the architecture.
+        pub const FILES: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+ops! {
+    add
+    cast
+    clamp
+    contiguous
+    div
+    exp
+    expand
+    matmul
+    mul
+    neg
+    pad
+    permute
+    reshape
+    slice
+    square
+    sub
+    sum
+    tanh
+}

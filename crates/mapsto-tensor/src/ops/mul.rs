@@ -1,0 +1,48 @@
+//! Multiplication, element by element.
+
+use crate::Tensor;
+use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::graph::{At, Keep, Vjp};
+
+impl Tensor {
+    /// `a · b` of each pair of elements. Also written `&a * &b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast`, any number.   * Gradient: `da = b dy`, `db = a dy`.   * ONNX: `Mul`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 2.0] * tensor![[3.0], [4.0]], [[3.0, 6.0], [4.0, 8.0]]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn mul(&self, other: impl Into<Operand>) -> Tensor {
+        zip(Mul, self, &other.into().like("mul", self))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Mul;
+impl Binary for Mul {
+    const NAME: &'static str = "mul";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        a * b
+    }
+    fn int(self) -> Option<fn(i64, i64) -> i64> {
+        Some(i64::wrapping_mul)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        at.both(|| g * at.b(), || g * at.a())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn mul() {
+        check2(|a, b| a * b).reference(|a, b| a * b).on(floats(-9.0..9.0), floats(-9.0..9.0));
+    }
+}

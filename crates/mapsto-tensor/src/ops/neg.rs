@@ -1,0 +1,46 @@
+//! Negation.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// `−x` of each element; also written `-&x`.
+    ///
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: `dx = −dy`.   * ONNX: `Neg`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(-tensor![1.0, -2.0], [-1.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn neg(&self) -> Tensor {
+        map(Neg, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Neg;
+impl Unary for Neg {
+    const NAME: &'static str = "neg";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        -x
+    }
+    fn int(self) -> Option<fn(i64) -> i64> {
+        Some(i64::wrapping_neg)
+    }
+    fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
+        -g
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn neg() {
+        check(|x| x.neg()).reference(|x| -x).on(floats(-9.0..9.0));
+    }
+}

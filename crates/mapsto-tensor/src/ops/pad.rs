@@ -1,0 +1,72 @@
+//! A border of one value around a tensor.
+
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::shape::Shape;
+use crate::{Tensor, fail};
+
+impl Tensor {
+    /// With `before` and `after` elements of `value` added on each axis: one pair an axis.
+    ///
+    /// * Shape: `[a, b] → [a + 1 + 2, b]` for `&[(1, 2), (0, 0)]`.   * Gradient: the inner part.   * ONNX: `Pad`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 2.0].pad(&[(1, 2)], 0.0), [0.0, 1.0, 2.0, 0.0, 0.0]);
+    /// ```
+    /// # Panics
+    /// When there is not one pair an axis.
+    #[track_caller]
+    pub fn pad(&self, around: &[(usize, usize)], value: f64) -> Tensor {
+        if around.len() != self.rank() {
+            fail!("pad", "{} pairs for {:?}, which has {} axes", around.len(), self.shape(), self.rank());
+        }
+        let sizes: Vec<usize> = self.shape().iter().zip(around).map(|(n, (a, b))| n + a + b).collect();
+        let mut y = self.device().scope(|| Tensor::full_of(Shape::new(&sizes), value, self.dtype()));
+        let strides = y.layout().strides().to_vec();
+        let x = self.detach().contiguous();
+        crate::backend::host::with_type!(self.dtype(), T => {
+            let from = x.as_slice::<T>().expect("row-major on the CPU");
+            let inner = x.shape().last().copied().unwrap_or(1);
+            let to = y.bytes_as_mut::<T>();
+            // One run of the last axis at a time.
+            for (r, run) in from.chunks(inner.max(1)).enumerate() {
+                let (mut rest, mut at) = (r, around.last().map_or(0, |a| a.0));
+                for i in (0..x.rank().saturating_sub(1)).rev() {
+                    at += (rest % x.shape()[i] + around[i].0) * strides[i] as usize;
+                    rest /= x.shape()[i];
+                }
+                to[at..at + run.len()].copy_from_slice(run);
+            }
+        });
+        record(Pad { around: around.to_vec() }, y, &[self])
+    }
+}
+
+struct Pad {
+    around: Vec<(usize, usize)>,
+}
+impl Op for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let mut g = g.clone();
+        for (i, &(before, _)) in self.around.iter().enumerate() {
+            g = g.slice(i, before as isize..(before + at.shape(0)[i]) as isize);
+        }
+        g.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn pad() {
+        check(|x| x.reshape([-1]).pad(&[(2, 1)], 0.5)).on(floats(-2.0..2.0));
+        check(|x| x.reshape([1, -1, 1]).pad(&[(1, 0), (0, 2), (3, 1)], 0.0)).on(floats(-2.0..2.0));
+    }
+}

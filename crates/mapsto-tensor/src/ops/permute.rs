@@ -1,0 +1,95 @@
+//! The same elements with the axes in another order: permute, swap and transpose; all are views.
+
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::shape::{Axis, MAX_RANK};
+use crate::{Tensor, fail};
+
+impl Tensor {
+    /// The axes in another order: axis `i` of the result is axis `axes[i]` of this.
+    ///
+    /// * Shape: `[a, b, c] → [c, a, b]` for `[2, 0, 1]`.   * Gradient: the inverse order.   * ONNX: `Transpose`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::zeros([2, 3, 4]).permute([2, 0, 1]).shape(), [4, 2, 3]);
+    /// ```
+    /// # Panics
+    /// When `axes` does not name every axis once.
+    #[track_caller]
+    pub fn permute<A: Into<Axis> + Copy>(&self, axes: impl AsRef<[A]>) -> Tensor {
+        let axes = axes.as_ref();
+        let mut order = [0; MAX_RANK];
+        let mut seen = [false; MAX_RANK];
+        if axes.len() != self.rank() {
+            fail!("permute", "{} axes are named, {:?} has {}", axes.len(), self.shape(), self.rank());
+        }
+        for (i, &a) in axes.iter().enumerate() {
+            order[i] = a.into().of("permute", self.shape());
+            if std::mem::replace(&mut seen[order[i]], true) {
+                fail!("permute", "axis {} is named twice", order[i]);
+            }
+        }
+        let order = &order[..axes.len()];
+        let y = Tensor::raw(self.0.storage.clone(), self.layout().permute(order), self.dtype());
+        let mut back = [0; MAX_RANK];
+        order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+        record(Permute { back }, y, &[self])
+    }
+
+    /// With two axes exchanged.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::zeros([2, 3, 4]).swap(0, -1).shape(), [4, 3, 2]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub fn swap(&self, a: impl Into<Axis>, b: impl Into<Axis>) -> Tensor {
+        let (a, b) = (a.into().of("swap", self.shape()), b.into().of("swap", self.shape()));
+        let mut order: Vec<usize> = (0..self.rank()).collect();
+        order.swap(a, b);
+        self.permute(order)
+    }
+
+    /// The transpose: the last two axes exchanged.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].t().to_vec::<f32>(), [1.0, 3.0, 2.0, 4.0]);
+    /// ```
+    /// # Panics
+    /// When there are fewer than two axes.
+    #[track_caller]
+    pub fn t(&self) -> Tensor {
+        if self.rank() < 2 {
+            fail!("t", "at least two axes are needed, the shape is {:?}", self.shape());
+        }
+        self.swap(-2, -1)
+    }
+}
+
+struct Permute {
+    back: [usize; MAX_RANK],
+}
+impl Op for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        g.permute(&self.back[..at.shape(0).len()]).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn permute() {
+        check(|x| x.unsqueeze(0).swap(0, -1)).on(floats(-2.0..2.0));
+        check(|x| x.permute((0..x.rank()).rev().collect::<Vec<_>>())).on(floats(-2.0..2.0));
+    }
+}

@@ -1,0 +1,180 @@
+//! The same elements under another shape: reshape, flatten, squeeze and unsqueeze.
+
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::shape::{Axis, MAX_RANK, Shape};
+use crate::{Tensor, fail};
+
+/// Sizes for [`Tensor::reshape`], one of which may be `-1`: whatever is left.
+pub struct Sizes {
+    rank: usize,
+    sizes: [isize; MAX_RANK],
+}
+
+macro_rules! sizes_from {
+    ($($t:ty)*) => {$(
+        impl<const N: usize> From<[$t; N]> for Sizes {
+            #[track_caller]
+            fn from(s: [$t; N]) -> Sizes {
+                Sizes::new(s.iter().map(|&n| n as isize))
+            }
+        }
+    )*};
+}
+sizes_from!(usize isize i32 i64);
+
+impl Sizes {
+    #[track_caller]
+    fn new(sizes: impl ExactSizeIterator<Item = isize>) -> Sizes {
+        let rank = sizes.len();
+        if rank > MAX_RANK {
+            fail!("reshape", "{rank} axes, the most is {MAX_RANK}");
+        }
+        let mut out = Sizes { rank, sizes: [1; MAX_RANK] };
+        out.sizes.iter_mut().zip(sizes).for_each(|(to, n)| *to = n);
+        out
+    }
+}
+
+impl From<()> for Sizes {
+    fn from(_: ()) -> Sizes {
+        Sizes { rank: 0, sizes: [1; MAX_RANK] }
+    }
+}
+impl From<&[usize]> for Sizes {
+    #[track_caller]
+    fn from(s: &[usize]) -> Sizes {
+        Sizes::new(s.iter().map(|&n| n as isize))
+    }
+}
+impl From<Vec<usize>> for Sizes {
+    #[track_caller]
+    fn from(s: Vec<usize>) -> Sizes {
+        Sizes::from(&s[..])
+    }
+}
+impl From<Shape> for Sizes {
+    fn from(s: Shape) -> Sizes {
+        Sizes::from(&s[..])
+    }
+}
+
+impl Tensor {
+    /// The same elements in row-major order under another shape; `-1` stands for whatever size is left.
+    ///
+    /// * Shape: `[..] → shape`.   * Gradient: the reshaped gradient.   * ONNX: `Reshape`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::arange(0..6).reshape([2, -1]).shape(), [2, 3]);
+    /// ```
+    /// # Panics
+    /// When the counts differ.
+    #[track_caller]
+    pub fn reshape(&self, shape: impl Into<Sizes>) -> Tensor {
+        let wanted = shape.into();
+        let sizes = &wanted.sizes[..wanted.rank];
+        let known: usize = sizes.iter().filter(|&&n| n >= 0).map(|&n| n as usize).product();
+        let open = sizes.iter().filter(|&&n| n < 0).count();
+        let fits = match open {
+            0 => known == self.len(),
+            1 => known > 0 && self.len().is_multiple_of(known),
+            _ => false,
+        };
+        if !fits {
+            fail!("reshape", "{:?} has {} elements, {sizes:?} has {}", self.shape(), self.len(),
+                  if open == 0 { known.to_string() } else { format!("a multiple of {known}") });
+        }
+        let rest = self.len() / known.max(1);
+        let sizes: Vec<usize> = sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect();
+        let shape = Shape::new(&sizes);
+        if &shape == self.shape_of() {
+            return self.clone();
+        }
+        let y = match self.layout().reshape(&shape) {
+            Some(layout) => Tensor::raw(self.0.storage.clone(), layout, self.dtype()),
+            None => {
+                let copy = crate::backend::host::copy(self);
+                Tensor::raw(copy.0.storage.clone(), crate::Layout::contiguous(shape), self.dtype())
+            }
+        };
+        record(Reshape, y, &[self])
+    }
+
+    /// The axes from `start` on joined into one.
+    ///
+    /// * Shape: `[a, b, c] → [a, b·c]` for `start = 1`.   * ONNX: `Flatten`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::zeros([5, 2, 3]).flatten(1).shape(), [5, 6]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub fn flatten(&self, start: impl Into<Axis>) -> Tensor {
+        if self.rank() == 0 {
+            return self.reshape([1usize]);
+        }
+        let start = start.into().of("flatten", self.shape());
+        let mut sizes = self.shape()[..start].to_vec();
+        sizes.push(self.shape()[start..].iter().product());
+        self.reshape(sizes)
+    }
+
+    /// Without axis `axis`, which must have size 1.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::zeros([2, 1, 3]).squeeze(1).shape(), [2, 3]);
+    /// ```
+    /// # Panics
+    /// When the axis has another size.
+    #[track_caller]
+    pub fn squeeze(&self, axis: impl Into<Axis>) -> Tensor {
+        let axis = axis.into().of("squeeze", self.shape());
+        if self.shape()[axis] != 1 {
+            fail!("squeeze", "axis {axis} of {:?} has size {}, not 1", self.shape(), self.shape()[axis]);
+        }
+        self.reshape(self.shape_of().without(axis))
+    }
+
+    /// With a new axis of size 1 before axis `axis`; `-1` adds it at the end.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::zeros([2, 3]).unsqueeze(-1).shape(), [2, 3, 1]);
+    /// ```
+    /// # Panics
+    /// When `axis` is beyond the end.
+    #[track_caller]
+    pub fn unsqueeze(&self, axis: impl Into<Axis>) -> Tensor {
+        let mut sizes = self.shape().to_vec();
+        sizes.push(1);
+        let axis = axis.into().of("unsqueeze", &sizes);
+        sizes.insert(axis, 1);
+        sizes.pop();
+        self.reshape(sizes)
+    }
+}
+
+struct Reshape;
+impl Op for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        g.reshape(at.shape(0)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn reshape() {
+        check(|x| x.reshape([-1])).on(floats(-2.0..2.0));
+        check(|x| x.flatten(0).unsqueeze(0).squeeze(0)).on(floats(-2.0..2.0));
+    }
+}

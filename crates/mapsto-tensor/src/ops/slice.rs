@@ -1,0 +1,135 @@
+//! A part of a tensor along its axes: ranges, single positions, reversed order; all are views.
+
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::shape::Axis;
+use crate::{Layout, Tensor, fail};
+use std::ops::{Bound, RangeBounds};
+
+impl Tensor {
+    /// The elements of a range along an axis; negative ends count from the back.
+    ///
+    /// * Shape: `[5, 3] → [2, 3]` for `slice(0, 1..3)`.   * Gradient: zeros around the gradient.   * ONNX: `Slice`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = Tensor::arange(0..5);
+    /// assert_eq!(x.slice(0, 1..3).to_vec::<i64>(), [1, 2]);
+    /// assert_eq!(x.slice(0, -2..).to_vec::<i64>(), [3, 4]);
+    /// ```
+    /// # Panics
+    /// When the range does not lie within the axis.
+    #[track_caller]
+    pub fn slice(&self, axis: impl Into<Axis>, range: impl RangeBounds<isize>) -> Tensor {
+        let axis = axis.into().of("slice", self.shape());
+        let n = self.shape()[axis] as isize;
+        let from_back = |i: isize| if i < 0 { i + n } else { i };
+        let start = match range.start_bound() {
+            Bound::Included(&i) => from_back(i),
+            Bound::Excluded(&i) => from_back(i) + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&i) => from_back(i) + 1,
+            Bound::Excluded(&i) => from_back(i),
+            Bound::Unbounded => n,
+        };
+        if start < 0 || end > n || start > end {
+            fail!("slice", "the range {start}..{end} does not lie in axis {axis} of {:?}", self.shape());
+        }
+        let (start, end) = (start as usize, end as usize);
+        let mut layout: Layout = *self.layout();
+        if self.len() > 0 && end > start {
+            layout.offset = (layout.offset as isize + start as isize * layout.strides[axis]) as usize;
+        }
+        layout.shape = layout.shape.with(axis, end - start);
+        let y = Tensor::raw(self.0.storage.clone(), layout, self.dtype());
+        record(Slice { axis, start }, y, &[self])
+    }
+
+    /// Position `i` of an axis, which vanishes; negative positions count from the back.
+    ///
+    /// * Shape: `[5, 3] → [3]` for `select(0, i)`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![[1.0, 2.0], [3.0, 4.0]].select(0, -1), [3.0, 4.0]);
+    /// ```
+    /// # Panics
+    /// When there is no such position.
+    #[track_caller]
+    pub fn select(&self, axis: impl Into<Axis>, i: isize) -> Tensor {
+        let axis = axis.into().of("select", self.shape());
+        let n = self.shape()[axis] as isize;
+        let at = if i < 0 { i + n } else { i };
+        if at < 0 || at >= n {
+            fail!("select", "position {i} of axis {axis} of {:?}", self.shape());
+        }
+        self.slice(axis, at..at + 1).squeeze(axis)
+    }
+
+    /// Reversed along an axis; a view with a negative stride.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::arange(0..3).flip(0).to_vec::<i64>(), [2, 1, 0]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub fn flip(&self, axis: impl Into<Axis>) -> Tensor {
+        let axis = axis.into().of("flip", self.shape());
+        let mut layout: Layout = *self.layout();
+        if self.len() > 0 {
+            let last = (layout.shape[axis] - 1) as isize;
+            layout.offset = (layout.offset as isize + last * layout.strides[axis]) as usize;
+        }
+        layout.strides[axis] = -layout.strides[axis];
+        let y = Tensor::raw(self.0.storage.clone(), layout, self.dtype());
+        record(Flip { axis }, y, &[self])
+    }
+}
+
+struct Slice {
+    axis: usize,
+    start: usize,
+}
+impl Op for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let (n, k) = (at.shape(0)[self.axis], g.shape()[self.axis]);
+        let around: Vec<(usize, usize)> = (0..g.rank())
+            .map(|i| if i == self.axis { (self.start, n - self.start - k) } else { (0, 0) })
+            .collect();
+        g.pad(&around, 0.0).into()
+    }
+}
+
+struct Flip {
+    axis: usize,
+}
+impl Op for Flip {
+    fn name(&self) -> &'static str {
+        "flip"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
+        g.flip(self.axis).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn slice() {
+        check(|x| x.reshape([-1]).slice(0, ..1.min(x.len() as isize))).on(floats(-2.0..2.0));
+        check(|x| x.unsqueeze(0).select(0, 0)).on(floats(-2.0..2.0));
+        check(|x| x.unsqueeze(0).flip(-1)).on(floats(-2.0..2.0));
+    }
+}

@@ -1,0 +1,48 @@
+//! Subtraction.
+
+use crate::Tensor;
+use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::graph::{At, Keep, Vjp};
+
+impl Tensor {
+    /// `a − b` of each pair of elements. Also written `&a - &b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast`, any number.   * Gradient: `da = dy`, `db = −dy`.   * ONNX: `Sub`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(1.0 - tensor![1.0, 2.0], [0.0, -1.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn sub(&self, other: impl Into<Operand>) -> Tensor {
+        zip(Sub, self, &other.into().like("sub", self))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Sub;
+impl Binary for Sub {
+    const NAME: &'static str = "sub";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        a - b
+    }
+    fn int(self) -> Option<fn(i64, i64) -> i64> {
+        Some(i64::wrapping_sub)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        at.both(|| g.clone(), || -g)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn sub() {
+        check2(|a, b| a - b).reference(|a, b| a - b).on(floats(-9.0..9.0), floats(-9.0..9.0));
+    }
+}

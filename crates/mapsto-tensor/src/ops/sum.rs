@@ -1,0 +1,58 @@
+//! Sums over axes.
+
+use crate::backend::Reduction;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::reduce::{reduce, unreduce};
+use crate::shape::{Axes, MAX_RANK};
+use crate::Tensor;
+use std::panic::Location;
+
+impl Tensor {
+    /// The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`.   * Gradient: `dx = dy`, repeated.
+    /// * ONNX: `ReduceSum`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_close!(x.sum(0), [4.0, 6.0]);
+    /// assert_eq!(x.sum(..).item(), 10.0);
+    /// ```
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub fn sum(&self, axes: impl Into<Axes>) -> Tensor {
+        let axes = axes.into();
+        let mask = axes.mask("sum", self.shape());
+        let y = reduce(Reduction::Sum, self, &mask, axes.keep);
+        record_at(Sum { mask }, y, &[self], Vec::new(), Location::caller())
+    }
+}
+
+struct Sum {
+    mask: [bool; MAX_RANK],
+}
+impl Op for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        unreduce(g, &self.mask, at.shape(0)).expand(at.shape(0)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::keep;
+
+    #[test]
+    fn sum() {
+        check(|x| x.sum(..)).on(floats(-2.0..2.0));
+        check(|x| x.unsqueeze(0).sum(-1)).on(floats(-2.0..2.0));
+        check(|x| x.unsqueeze(-1).sum(keep(0))).on(floats(-2.0..2.0));
+    }
+}

@@ -1,0 +1,43 @@
+//! Hyperbolic tangent: an activation that squashes to −1..1.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// Hyperbolic tangent of each element: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = (1 − y²) dy`.   * ONNX: `Tanh`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 1.0].tanh(), [-0.76159, 0.0, 0.76159]);
+    /// ```
+    #[track_caller]
+    pub fn tanh(&self) -> Tensor {
+        map(Tanh, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Tanh;
+impl Unary for Tanh {
+    const NAME: &'static str = "tanh";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.tanh()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g * (1.0 - at.y().square())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn tanh() {
+        check(|x| x.tanh()).reference(f64::tanh).on(floats(-10.0..10.0));
+    }
+}

@@ -1,0 +1,81 @@
+//! Modes as scopes: inference is the default; [`train`] records parameters and switches training behaviour on.
+
+use std::cell::Cell;
+
+#[derive(Clone, Copy, PartialEq)]
+struct Mode {
+    /// Operations on parameters are recorded.
+    record: bool,
+    /// Layers behave as in training: dropout drops, batch norm uses the batch.
+    training: bool,
+    /// Nothing at all is recorded.
+    off: bool,
+}
+
+thread_local! {
+    static MODE: Cell<Mode> = const { Cell::new(Mode { record: false, training: false, off: false }) };
+}
+
+fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R) -> R {
+    struct Back(Mode);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            MODE.with(|m| m.set(self.0));
+        }
+    }
+    let before = MODE.with(Cell::get);
+    let _back = Back(before);
+    let mut mode = before;
+    change(&mut mode);
+    MODE.with(|m| m.set(mode));
+    body()
+}
+
+/// Runs `body` in training mode: operations on parameters are recorded for `backward`, dropout drops, batch norm uses
+/// the statistics of the batch and updates its running ones. Outside of it a model is in inference mode.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let x = Tensor::ones([1000]);
+/// assert_eq!(x.dropout(0.5).sum(..).item(), 1000.0);
+/// assert_ne!(train(|| x.dropout(0.5)).sum(..).item(), 1000.0);
+/// ```
+pub fn train<R>(body: impl FnOnce() -> R) -> R {
+    within(|m| (m.record, m.training, m.off) = (true, true, false), body)
+}
+
+/// Runs `body` recording operations on parameters, with everything else as in inference.
+pub fn record<R>(body: impl FnOnce() -> R) -> R {
+    within(|m| (m.record, m.off) = (true, false), body)
+}
+
+/// Runs `body` recording nothing, not even operations on leaves made by hand.
+pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
+    within(|m| m.off = true, body)
+}
+
+/// Whether layers should behave as in training.
+pub fn is_training() -> bool {
+    MODE.with(|m| m.get().training)
+}
+
+/// Whether operations on parameters are recorded.
+pub fn is_recording() -> bool {
+    MODE.with(|m| m.get().record && !m.get().off)
+}
+
+/// Whether nothing is recorded.
+pub(crate) fn is_off() -> bool {
+    MODE.with(|m| m.get().off)
+}
+
+#[test]
+fn scopes_nest_and_end_with_a_panic() {
+    assert!(!is_training());
+    train(|| {
+        no_grad(|| assert!(is_training() && !is_recording()));
+        assert!(is_recording());
+    });
+    let _ = crate::catch(|| train(|| crate::fail!("op", "no")));
+    assert!(!is_training() && !is_recording());
+}

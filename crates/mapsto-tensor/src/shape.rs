@@ -1,0 +1,225 @@
+//! Shapes and axes as users write them: `[2, 3]`, `-1`, `..`, `keep(-1)`.
+
+use crate::fail;
+use std::fmt;
+use std::ops::{Deref, RangeFull};
+
+/// The most axes a tensor can have.
+pub const MAX_RANK: usize = 8;
+
+/// The sizes of a tensor's axes, held inline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    rank: u8,
+    sizes: [usize; MAX_RANK],
+}
+
+impl Shape {
+    /// The shape with these sizes.
+    ///
+    /// # Panics
+    /// When there are more than [`MAX_RANK`] of them.
+    #[track_caller]
+    pub fn new(sizes: &[usize]) -> Shape {
+        if sizes.len() > MAX_RANK {
+            fail!("shape", "{sizes:?} has {} axes, the most is {MAX_RANK}", sizes.len());
+        }
+        let mut s = Shape { rank: sizes.len() as u8, sizes: [1; MAX_RANK] };
+        s.sizes[..sizes.len()].copy_from_slice(sizes);
+        s
+    }
+
+    /// How many elements a tensor of this shape has.
+    pub fn count(&self) -> usize {
+        self.iter().product()
+    }
+
+    /// The shape without axis `axis`.
+    pub(crate) fn without(&self, axis: usize) -> Shape {
+        let mut v = self.to_vec();
+        v.remove(axis);
+        Shape::new(&v)
+    }
+
+    /// The shape with axis `axis` of another size.
+    pub(crate) fn with(mut self, axis: usize, size: usize) -> Shape {
+        self[axis] = size;
+        self
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+    #[inline]
+    fn deref(&self) -> &[usize] {
+        &self.sizes[..self.rank as usize]
+    }
+}
+
+impl std::ops::DerefMut for Shape {
+    fn deref_mut(&mut self) -> &mut [usize] {
+        &mut self.sizes[..self.rank as usize]
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // On one line even in `{:#?}`: a shape is read as one word.
+        write!(f, "[")?;
+        for (i, n) in self.iter().enumerate() {
+            write!(f, "{}{n}", if i == 0 { "" } else { ", " })?;
+        }
+        write!(f, "]")
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    #[track_caller]
+    fn from(s: [usize; N]) -> Shape {
+        Shape::new(&s)
+    }
+}
+impl From<&[usize]> for Shape {
+    #[track_caller]
+    fn from(s: &[usize]) -> Shape {
+        Shape::new(s)
+    }
+}
+impl From<&Vec<usize>> for Shape {
+    #[track_caller]
+    fn from(s: &Vec<usize>) -> Shape {
+        Shape::new(s)
+    }
+}
+impl From<Vec<usize>> for Shape {
+    #[track_caller]
+    fn from(s: Vec<usize>) -> Shape {
+        Shape::new(&s)
+    }
+}
+impl From<usize> for Shape {
+    fn from(n: usize) -> Shape {
+        Shape::new(&[n])
+    }
+}
+impl From<()> for Shape {
+    fn from(_: ()) -> Shape {
+        Shape::new(&[])
+    }
+}
+
+/// One axis, counted from the front (`0`, `1`, ..) or from the back (`-1`, `-2`, ..).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis(pub isize);
+
+impl Axis {
+    /// The axis counted from the front in a tensor of `rank` axes.
+    ///
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub(crate) fn of(self, op: &str, shape: &[usize]) -> usize {
+        let rank = shape.len() as isize;
+        let a = if self.0 < 0 { self.0 + rank } else { self.0 };
+        if a < 0 || a >= rank {
+            fail!(op, "axis {} of {shape:?}, which has {rank} axes", self.0);
+        }
+        a as usize
+    }
+}
+
+macro_rules! axis_from {
+    ($($t:ty)*) => {$(
+        impl From<$t> for Axis { fn from(a: $t) -> Axis { Axis(a as isize) } }
+        impl From<$t> for Axes { fn from(a: $t) -> Axes { Axes { list: Some(vec![Axis(a as isize)]), keep: false } } }
+        impl<const N: usize> From<[$t; N]> for Axes {
+            fn from(a: [$t; N]) -> Axes { Axes { list: Some(a.iter().map(|&a| Axis(a as isize)).collect()), keep: false } }
+        }
+    )*};
+}
+axis_from!(i32 isize usize i64);
+
+/// The axes a reduction runs over: `..` (all), `-1`, `[0, 2]`, and `keep(-1)` to keep them with size 1.
+#[derive(Clone, Debug)]
+pub struct Axes {
+    list: Option<Vec<Axis>>,
+    pub(crate) keep: bool,
+}
+
+impl From<RangeFull> for Axes {
+    fn from(_: RangeFull) -> Axes {
+        Axes { list: None, keep: false }
+    }
+}
+impl From<&[usize]> for Axes {
+    fn from(a: &[usize]) -> Axes {
+        Axes { list: Some(a.iter().map(|&a| Axis(a as isize)).collect()), keep: false }
+    }
+}
+
+/// The same axes, kept in the result with size 1.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!(x.sum(keep(-1)).shape(), [2, 1]);
+/// assert_eq!(x.sum(-1).shape(), [2]);
+/// ```
+pub fn keep(axes: impl Into<Axes>) -> Axes {
+    Axes { keep: true, ..axes.into() }
+}
+
+impl Axes {
+    /// Which axes of `shape` are meant, as a mask.
+    #[track_caller]
+    pub(crate) fn mask(&self, op: &str, shape: &[usize]) -> [bool; MAX_RANK] {
+        let mut mask = [false; MAX_RANK];
+        match &self.list {
+            None => mask[..shape.len()].fill(true),
+            Some(list) => {
+                for a in list {
+                    let a = a.of(op, shape);
+                    if mask[a] {
+                        fail!(op, "axis {a} is named twice");
+                    }
+                    mask[a] = true;
+                }
+            }
+        }
+        mask
+    }
+}
+
+/// The shape both operands broadcast to, by NumPy's rule: aligned at the last axis, sizes equal or one of them 1.
+#[track_caller]
+pub(crate) fn broadcast(op: &str, a: &Shape, b: &Shape) -> Shape {
+    if a == b {
+        return *a;
+    }
+    let rank = a.len().max(b.len());
+    let mut out = Shape::new(&[1; MAX_RANK][..rank]);
+    for i in 0..rank {
+        let at = |s: &Shape| if i + s.len() >= rank { s[i + s.len() - rank] } else { 1 };
+        let (x, y) = (at(a), at(b));
+        out[i] = match (x, y) {
+            _ if x == y => x,
+            (1, _) => y,
+            (_, 1) => x,
+            _ => {
+                fail!(op, "shapes do not broadcast: {a:?} and {b:?}      {x} ≠ {y} at axis {}", i as isize - rank as isize;
+                      help = "sizes must be equal or 1, aligned at the last axis; `unsqueeze` adds an axis of size 1")
+            }
+        };
+    }
+    out
+}
+
+#[test]
+fn broadcasting_follows_numpy() {
+    let b = |a: &[usize], b: &[usize]| broadcast("add", &a.into(), &b.into()).to_vec();
+    assert_eq!(b(&[3, 1], &[4]), [3, 4]);
+    assert_eq!(b(&[], &[2, 0]), [2, 0]);
+    assert_eq!(b(&[0], &[1]), [0]);
+    let e = crate::catch(|| b(&[2, 3], &[4])).unwrap_err();
+    assert_eq!(e.message(), "add: shapes do not broadcast: [2, 3] and [4]      3 ≠ 4 at axis -1");
+}

@@ -1,0 +1,308 @@
+//! The tensor itself: what it holds, how it is read, and how its only owner may write to it.
+
+use crate::device::Device;
+use crate::dtype::{DType, Element};
+use crate::fail;
+use crate::graph::{LeafId, LeafKind, Origin};
+use crate::layout::Layout;
+use crate::shape::Shape;
+use crate::storage::{Plain, Storage, pool};
+use std::sync::Arc;
+
+/// An n-dimensional array that remembers how it was made. Cloning is one reference count.
+/// Values never change under you: whoever writes, writes to a copy unless it is alone.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!((x.shape(), x.dtype()), (&[2, 2][..], DType::F32));
+/// assert_close!(x.matmul(&x), [[7.0, 10.0], [15.0, 22.0]]);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Tensor(pub(crate) Arc<Inner>);
+
+#[derive(Clone)]
+pub(crate) struct Inner {
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) layout: Layout,
+    pub(crate) dtype: DType,
+    pub(crate) origin: Origin,
+}
+
+impl Tensor {
+    /// A constant of a freshly written, row-major storage.
+    pub(crate) fn from_storage(storage: Storage, shape: Shape, dtype: DType) -> Tensor {
+        Tensor::raw(Arc::new(storage), Layout::contiguous(shape), dtype)
+    }
+
+    pub(crate) fn raw(storage: Arc<Storage>, layout: Layout, dtype: DType) -> Tensor {
+        Tensor(Arc::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
+    }
+
+    /// A new row-major constant on the CPU whose elements `fill` writes.
+    pub fn filled_by<T: Plain>(shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Tensor {
+        let shape = shape.into();
+        let mut storage = Storage::new(Device::current(), shape.count(), T::DTYPE);
+        fill(&mut storage.as_mut_slice::<T>()[..shape.count()]);
+        Tensor::from_storage(storage, shape, T::DTYPE)
+    }
+
+    /// The sizes of the axes.
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        &self.0.layout.shape
+    }
+
+    /// The sizes of exactly `N` axes: `let [n, c, h, w] = x.dims();`.
+    ///
+    /// # Panics
+    /// When the tensor has another number of axes.
+    #[track_caller]
+    pub fn dims<const N: usize>(&self) -> [usize; N] {
+        match self.shape().try_into() {
+            Ok(dims) => dims,
+            Err(_) => fail!("dims", "{N} axes are named, {:?} has {}", self.shape(), self.rank()),
+        }
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.0.layout.shape.count()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The kind of number of the elements.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// The device that holds it.
+    pub fn device(&self) -> Device {
+        self.0.storage.device()
+    }
+
+    /// Where the elements lie in the storage.
+    pub fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    /// The storage, of which this tensor may see a part.
+    pub fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    /// The shape as a value.
+    pub(crate) fn shape_of(&self) -> &Shape {
+        &self.0.layout.shape
+    }
+
+    /// The same values without their history: a constant.
+    pub fn detach(&self) -> Tensor {
+        match self.0.origin {
+            Origin::Constant => self.clone(),
+            _ => Tensor::raw(self.0.storage.clone(), self.0.layout, self.0.dtype),
+        }
+    }
+
+    /// The same values as a leaf: a point at which gradients are wanted, recorded in any mode but `no_grad`.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let x = tensor![3.0].leaf();
+    /// assert_close!(x.square().sum(..).backward().of(&x), [6.0]);
+    /// ```
+    /// # Panics
+    /// When the elements are not floats.
+    #[track_caller]
+    pub fn leaf(&self) -> Tensor {
+        self.with_leaf(LeafKind::Hand)
+    }
+
+    /// The same values as a parameter: a leaf that is recorded in [`train`](crate::train) and
+    /// [`record`](crate::record) only.
+    ///
+    /// # Panics
+    /// When the elements are not floats.
+    #[track_caller]
+    pub fn parameter(&self) -> Tensor {
+        self.with_leaf(LeafKind::Parameter)
+    }
+
+    #[track_caller]
+    fn with_leaf(&self, kind: LeafKind) -> Tensor {
+        if !self.dtype().is_float() {
+            fail!("leaf", "only floats have gradients, this is {}", self.dtype(); help = "convert it with `.to(DType::F32)`");
+        }
+        let mut inner = (*self.0).clone();
+        inner.origin = Origin::Leaf(LeafId::new(), kind);
+        Tensor(Arc::new(inner))
+    }
+
+    /// The identity of a leaf; none for constants and results.
+    pub fn leaf_id(&self) -> Option<LeafId> {
+        match self.0.origin {
+            Origin::Leaf(id, _) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the recorded result of an operation.
+    pub fn is_recorded(&self) -> bool {
+        matches!(self.0.origin, Origin::Made(_))
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].t().to_vec::<f32>(), [1.0, 3.0, 2.0, 4.0]);
+    /// ```
+    /// # Panics
+    /// When `T` is not the dtype's type, unless both are floats or both are integers and nothing can be lost.
+    #[track_caller]
+    pub fn to_vec<T: Element>(&self) -> Vec<T> {
+        let lossless = match (self.dtype(), T::DTYPE) {
+            (a, b) if a == b => true,
+            (DType::F16 | DType::BF16, DType::F32 | DType::F64) | (DType::F32, DType::F64) => true,
+            (DType::U8 | DType::I8 | DType::Bool, DType::I32 | DType::I64) | (DType::I32, DType::I64) => true,
+            _ => false,
+        };
+        if !lossless {
+            fail!("to_vec", "the elements are {}, {} was asked for", self.dtype(), T::DTYPE;
+                  help = "convert them first: `.to(DType::{:?})`", T::DTYPE);
+        }
+        crate::backend::host::read(&self.detach())
+    }
+
+    /// The single element as f64, whatever the dtype.
+    ///
+    /// # Panics
+    /// When there is not exactly one element.
+    #[track_caller]
+    pub fn item(&self) -> f64 {
+        if self.len() != 1 {
+            fail!("item", "one element was expected, {:?} has {}", self.shape(), self.len());
+        }
+        if self.dtype() == DType::F32
+            && let Some(s) = self.as_slice::<f32>()
+        {
+            return s[0] as f64;
+        }
+        crate::backend::host::read_f64(self)[0]
+    }
+
+    /// The elements as they lie in memory, when they lie one after the other on the CPU and are of type `T`.
+    pub fn as_slice<T: Plain>(&self) -> Option<&[T]> {
+        let Inner { layout, dtype, storage, .. } = &*self.0;
+        let plain = if *dtype == DType::Bool { DType::U8 } else { *dtype };
+        (plain == T::DTYPE && layout.is_contiguous() && storage.device().backend().is_host())
+            .then(|| &storage.as_slice::<T>()[layout.offset..layout.offset + layout.shape.count()])
+    }
+
+    /// The elements, to be written. Nobody else sees the change: a storage that is shared is copied first.
+    /// A leaf stays the same leaf; the result of an operation becomes a constant.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let mut x = tensor![1.0, 2.0];
+    /// let before = x.clone();
+    /// x.as_mut_slice::<f32>()[0] = 9.0;
+    /// assert_eq!((x.to_vec::<f32>(), before.to_vec::<f32>()), (vec![9.0, 2.0], vec![1.0, 2.0]));
+    /// ```
+    /// # Panics
+    /// When the elements are not of type `T`.
+    #[track_caller]
+    pub fn as_mut_slice<T: Plain>(&mut self) -> &mut [T] {
+        if self.dtype() != T::DTYPE {
+            fail!("as_mut_slice", "the elements are {}, not {}", self.dtype(), T::DTYPE);
+        }
+        let count = self.len();
+        let alone = Arc::get_mut(&mut self.0)
+            .is_some_and(|inner| inner.layout.is_contiguous() && Arc::get_mut(&mut inner.storage).is_some());
+        if !alone {
+            pool::count_copy();
+            let copy = crate::backend::host::copy(self);
+            let origin = match &self.0.origin {
+                Origin::Leaf(id, kind) => Origin::Leaf(*id, *kind),
+                _ => Origin::Constant,
+            };
+            self.0 = Arc::new(Inner { origin, ..(*copy.0).clone() });
+            drop(copy);
+        }
+        let inner = Arc::get_mut(&mut self.0).expect("the tensor is alone now");
+        if matches!(inner.origin, Origin::Made(_)) {
+            inner.origin = Origin::Constant;
+        }
+        let offset = inner.layout.offset;
+        let storage = Arc::get_mut(&mut inner.storage).expect("the storage is alone now");
+        &mut storage.as_mut_slice::<T>()[offset..offset + count]
+    }
+
+    /// The elements of a tensor just made, which nobody else holds yet, as the type its storage holds.
+    pub(crate) fn bytes_as_mut<T: Plain>(&mut self) -> &mut [T] {
+        let count = self.len();
+        let inner = Arc::get_mut(&mut self.0).expect("the tensor was just made");
+        let storage = Arc::get_mut(&mut inner.storage).expect("the storage was just made");
+        &mut storage.as_mut_slice::<T>()[..count]
+    }
+
+    /// The same leaf with other values of the same shape and dtype: how a parameter is loaded or updated as a whole.
+    ///
+    /// # Panics
+    /// When shape or dtype differ.
+    #[track_caller]
+    pub fn replace(&mut self, values: &Tensor) {
+        if self.shape() != values.shape() || self.dtype() != values.dtype() {
+            fail!(
+                "replace",
+                "{:?} of {} cannot take the values of {:?} of {}",
+                self.shape(),
+                self.dtype(),
+                values.shape(),
+                values.dtype()
+            );
+        }
+        let values = values.detach().contiguous();
+        let origin = match &self.0.origin {
+            Origin::Leaf(id, kind) => Origin::Leaf(*id, *kind),
+            _ => Origin::Constant,
+        };
+        self.0 = Arc::new(Inner { origin, ..(*values.0).clone() });
+    }
+
+    /// Whether every element is finite; integers always are.
+    pub fn is_finite(&self) -> bool {
+        match self.dtype() {
+            d if !d.is_float() => true,
+            DType::F32 if self.as_slice::<f32>().is_some() => {
+                // x − x is 0 for finite numbers and NaN otherwise; the sum vectorises where an early exit would not.
+                let s = self.as_slice::<f32>().unwrap_or_default();
+                s.chunks(4096).all(|c| c.iter().map(|x| x - x).sum::<f32>() == 0.0)
+            }
+            _ => crate::backend::host::read_f64(self).iter().all(|x| x.is_finite()),
+        }
+    }
+}
+
+#[test]
+fn writing_copies_only_when_shared_and_keeps_the_leaf() {
+    let mut x = Tensor::ones([3]).parameter();
+    let id = x.leaf_id();
+    let address = x.storage().address();
+    x.as_mut_slice::<f32>()[1] = 5.0;
+    assert_eq!((x.storage().address(), x.leaf_id()), (address, id));
+    let other = x.clone();
+    x.as_mut_slice::<f32>()[1] = 7.0;
+    assert_ne!(x.storage().address(), address);
+    assert_eq!((x.leaf_id(), x.to_vec::<f32>()[1], other.to_vec::<f32>()[1]), (id, 7.0, 5.0));
+}
