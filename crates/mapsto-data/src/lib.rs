@@ -1,1 +1,37 @@
 //! Datasets, transforms and loaders of mapsto.
+//!
+//! A [`Dataset`] is a number of samples; a [`Loader`] cuts it into batches, in an order that depends on the seed and the
+//! epoch alone; [`Transform`]s vary the inputs of training, and [`Preprocess`] prepares those of training and prediction
+//! alike. [`sets`] reads MNIST, IDX files, CSV tables and, with the feature `images`, folders of PNG and JPEG files.
+
+#![forbid(unsafe_code)]
+
+mod dataset;
+mod epoch;
+mod in_memory;
+mod loader;
+pub mod preprocess;
+mod rows;
+pub mod sets;
+mod split;
+mod subset;
+pub mod transforms;
+
+pub use dataset::{Dataset, Info, Sample};
+pub use epoch::Epoch;
+pub use in_memory::InMemory;
+pub use loader::{Batch, Loader, Pairs};
+pub use preprocess::{Normalize, Preprocess, Resize, Scale, Standardize, Step};
+#[cfg(feature = "images")]
+pub use sets::{Color, ImageFolder, read_image};
+pub use sets::{Idx, Table, idx_folder, mnist};
+pub use subset::Subset;
+pub use transforms::{Crop, Flip, Noise, Rotate, SampleKey, Shift, Transform};
+
+/// What most programs use; `use mapsto_data::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Batch, Crop, Dataset, Flip, InMemory, Loader, Noise, Normalize, Preprocess, Resize, Rotate, Sample,
+        SampleKey, Scale, Shift, Standardize, Step, Subset, Table, Transform, mnist,
+    };
+}

@@ -1,0 +1,227 @@
+//! `Preprocess`: the deterministic steps between raw inputs and a model, which travel with the model.
+
+mod normalize;
+mod resize;
+mod scale;
+mod standardize;
+
+pub use normalize::Normalize;
+pub use resize::Resize;
+pub use scale::Scale;
+pub use standardize::Standardize;
+
+use crate::Dataset;
+use mapsto_spec::{Args, Entry, Kind, Value, find};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch};
+use std::sync::Arc;
+
+/// One deterministic step, such as a normalisation: the same in training, evaluation and prediction.
+pub trait Step: Send + Sync {
+    /// Its name, as in a model file.
+    fn name(&self) -> &'static str;
+
+    /// The changed inputs of a batch, `x: [n, ..]`.
+    fn apply(&self, x: Tensor) -> Tensor;
+
+    /// The step as a model file writes it, with everything it has learnt.
+    fn entry(&self) -> Entry;
+
+    /// The step with what it learns from the training set, whose inputs have been through `before`.
+    ///
+    /// Steps that learn nothing are returned as they are by saying `None`.
+    ///
+    /// # Errors
+    /// When the set cannot be read, or gives nothing to learn.
+    fn fit(&self, _set: &dyn Dataset, _before: &Preprocess) -> Result<Option<Arc<dyn Step>>> {
+        Ok(None)
+    }
+}
+
+/// A list of [`Step`]s, applied to inputs in order.
+///
+/// A loader applies it last ([`Loader::preprocess`](crate::Loader::preprocess)); the model file carries it, so that
+/// prediction sees exactly what training saw.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// let steps = Preprocess::new().then(Scale::new(0.5)).then(Normalize::new([1.0], [2.0]));
+/// assert_eq!(steps.apply(tensor![[2.0, 10.0]]).to_vec::<f32>(), [0.0, 2.0]);
+/// let again = Preprocess::from_entries(&steps.entries())?;
+/// assert_eq!(again, steps);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Preprocess {
+    steps: Vec<Arc<dyn Step>>,
+}
+
+/// A step as a model file names it: how one is built from its entry.
+pub type StepKind = Kind<fn(&mut Args) -> Result<Arc<dyn Step>>>;
+
+/// Every step that a model file can name.
+pub const STEPS: &[StepKind] = &[scale::KIND, normalize::KIND, standardize::KIND, resize::KIND];
+
+impl Preprocess {
+    /// No steps.
+    pub fn new() -> Preprocess {
+        Preprocess::default()
+    }
+
+    /// These steps and then one more.
+    pub fn then(mut self, step: impl Step + 'static) -> Preprocess {
+        self.steps.push(Arc::new(step));
+        self
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The inputs of a batch, `x: [n, ..]`, after every step.
+    ///
+    /// # Panics
+    /// When a step does not fit the shape, or has learnt nothing yet ([`fit`](Preprocess::fit)).
+    #[track_caller]
+    pub fn apply(&self, x: Tensor) -> Tensor {
+        self.steps.iter().fold(x, |x, step| step.apply(x))
+    }
+
+    /// These steps with what they learn from a training set: `standardize` learns means and standard deviations.
+    ///
+    /// Only ever fit on training data; what is learnt from test data leaks into the test.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_tensor::prelude::*;
+    /// let train = InMemory::new(tensor![[1.0, 10.0], [3.0, 50.0]], Tensor::zeros([2, 1]));
+    /// let steps = Preprocess::new().then(Standardize::new()).fit(&train)?;
+    /// assert_eq!(steps.apply(tensor![[2.0, 50.0]]).to_vec::<f32>(), [0.0, 1.0]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the set cannot be read, or gives nothing to learn.
+    pub fn fit(&self, train: &dyn Dataset) -> Result<Preprocess> {
+        let mut fitted = Preprocess::new();
+        for step in &self.steps {
+            let learnt = step.fit(train, &fitted).map_err(|e| e.context(step.name()))?;
+            fitted.steps.push(learnt.unwrap_or_else(|| step.clone()));
+        }
+        Ok(fitted)
+    }
+
+    /// The steps as a model file writes them.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.steps.iter().map(|step| step.entry()).collect()
+    }
+
+    /// The steps that entries name, such as `{ normalize = 0.1307, std = 0.3081 }`.
+    ///
+    /// # Errors
+    /// When there is no such step, or an option is unknown, missing or out of range.
+    pub fn from_entries(entries: &[Entry]) -> Result<Preprocess> {
+        let step = |entry: &Entry| {
+            let mut args = Args::new("preprocessing step", entry);
+            let step = (find("preprocessing step", STEPS, entry)?.build)(&mut args)?;
+            args.finish()?;
+            Ok(step)
+        };
+        Ok(Preprocess { steps: entries.iter().map(step).collect::<Result<_>>()? })
+    }
+}
+
+impl PartialEq for Preprocess {
+    fn eq(&self, other: &Preprocess) -> bool {
+        self.entries() == other.entries()
+    }
+}
+
+impl std::fmt::Debug for Preprocess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.entries().iter().map(Entry::to_string)).finish()
+    }
+}
+
+/// `x` as `f32`s in row-major order, without a copy where it is that already.
+pub(crate) fn floats(x: Tensor) -> Tensor {
+    if x.as_slice::<f32>().is_some() { x } else { x.to(DType::F32).contiguous() }
+}
+
+/// Calls `f` on each stretch of elements of one channel: `x: [n, c, ..]`, elements of one `n` and `c` together.
+fn each_channel(x: &mut Tensor, channels: usize, mut f: impl FnMut(usize, &mut [f32])) {
+    if x.is_empty() {
+        return;
+    }
+    let inner = if channels == 1 { x.len() } else { x.shape()[2..].iter().product() };
+    for (i, part) in x.as_mut_slice::<f32>().chunks_exact_mut(inner).enumerate() {
+        f(i % channels, part);
+    }
+}
+
+/// Reads an option that is a number or a list of numbers.
+fn numbers(args: &Args, name: &str, value: Value) -> Result<Vec<f64>> {
+    use mapsto_spec::FromValue;
+    let list = f64::from_value(&value).map(|one| vec![one]).or_else(|| Vec::<f64>::from_value(&value));
+    list.ok_or_else(|| args.error(name, format!("a number or a list of numbers was expected, found {value}")))
+}
+
+/// One number where there is one, else the list: the short form is what people write.
+fn short(numbers: &[f64]) -> Value {
+    match *numbers {
+        [one] => one.into(),
+        _ => numbers.to_vec().into(),
+    }
+}
+
+fn batches(set: &dyn Dataset, before: &Preprocess, mut f: impl FnMut(Tensor) -> Result<()>) -> Result<()> {
+    const SIZE: usize = 256;
+    let all: Vec<usize> = (0..set.len()).collect();
+    for indices in all.chunks(SIZE) {
+        let (x, _) = set.batch(indices)?;
+        f(floats(catch(|| before.apply(x))?))?;
+    }
+    Ok(())
+}
+
+fn data(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Data, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_goes_through_its_entry_unchanged() {
+        let x = Tensor::from_vec((0..48).map(|v| v as f32 * 0.37).collect::<Vec<f32>>(), [2, 2, 3, 4]);
+        let set = crate::InMemory::new(x.clone(), Tensor::zeros([2, 1]));
+        let steps = Preprocess::new()
+            .then(Resize::new([2, 2]))
+            .then(Scale::new(1.0 / 3.0).offset(0.1))
+            .then(Normalize::new([0.1307, 0.5], [0.3081, 0.1]))
+            .then(Standardize::new())
+            .fit(&set)
+            .unwrap();
+        let again = Preprocess::from_entries(&steps.entries()).unwrap();
+        assert_eq!(again, steps);
+        assert_eq!(again.apply(x.clone()).to_vec::<f32>(), steps.apply(x).to_vec::<f32>());
+        assert_eq!(steps.entries().len(), STEPS.len(), "each kind of step is tried here");
+    }
+
+    #[test]
+    fn entries_read_as_people_write_them() {
+        let read = |entry| Preprocess::from_entries(&[entry]).map(|p| p.entries()[0].to_string());
+        let normalize = Entry::new("normalize").with_value(0.1307).with_option("std", 0.3081);
+        assert_eq!(read(normalize).unwrap(), "{ normalize = 0.1307, std = 0.3081 }");
+        assert_eq!(read(Entry::new("standardize")).unwrap(), "\"standardize\"");
+        assert_eq!(read(Entry::new("resize").with_value(28usize)).unwrap(), "{ resize = 28 }");
+        assert_eq!(read(Entry::new("scale").with_value(2usize)).unwrap(), "{ scale = 2.0, offset = 0.0 }");
+        let e = read(Entry::new("normalise")).unwrap_err();
+        assert_eq!(e.to_string(), "unknown preprocessing step `normalise`\nhelp: did you mean `normalize`?");
+        assert!(read(Entry::new("normalize").with_value(0.1).with_option("std", 0.0)).is_err());
+        assert!(read(Entry::new("normalize").with_value("x").with_option("std", 1.0)).is_err());
+        assert!(read(Entry::new("resize").with_value(0usize)).is_err());
+    }
+}

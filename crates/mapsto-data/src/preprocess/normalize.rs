@@ -1,0 +1,140 @@
+//! `Normalize`: subtracts a known mean and divides by a known standard deviation, per channel.
+
+use super::{Step, StepKind, each_channel, floats, numbers, short};
+use crate::{SampleKey, Transform};
+use mapsto_kernels::simd::vectorize;
+use mapsto_spec::Entry;
+use mapsto_tensor::{Tensor, fail};
+use std::sync::Arc;
+
+/// `y = (x − mean) / std`, with one mean and deviation for all elements, or one per channel (axis 1 of a batch).
+///
+/// * Shape: `[n, c, ..] → [n, c, ..]`.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// let y = Normalize::new([1.0, 10.0], [2.0, 5.0]).apply(tensor![[3.0, 0.0]]);
+/// assert_eq!(y.to_vec::<f32>(), [1.0, -2.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Normalize {
+    mean: Vec<f64>,
+    std: Vec<f64>,
+}
+
+impl Normalize {
+    /// With these means and standard deviations; one of each for all channels, or one per channel.
+    ///
+    /// # Panics
+    /// If there are not as many deviations as means, or one is not above 0.
+    #[track_caller]
+    pub fn new(mean: impl Into<Vec<f64>>, std: impl Into<Vec<f64>>) -> Normalize {
+        let (mean, std) = (mean.into(), std.into());
+        if let Some(what) = wrong(&mean, &std) {
+            fail!("normalize", "{what}");
+        }
+        Normalize { mean, std }
+    }
+
+    /// As a step: the changed inputs of a batch, `x: [n, c, ..]`.
+    ///
+    /// # Panics
+    /// If there is more than one mean, and not one per channel.
+    #[track_caller]
+    pub fn apply(&self, x: Tensor) -> Tensor {
+        normalize("normalize", x, &self.mean, &self.std)
+    }
+}
+
+impl Step for Normalize {
+    fn name(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn apply(&self, x: Tensor) -> Tensor {
+        Normalize::apply(self, x)
+    }
+
+    fn entry(&self) -> Entry {
+        Entry::new(KIND.name).with_value(short(&self.mean)).with_option("std", short(&self.std))
+    }
+}
+
+impl Transform for Normalize {
+    fn name(&self) -> &str {
+        KIND.name
+    }
+
+    fn apply(&self, x: Tensor, _: SampleKey) -> Tensor {
+        Normalize::apply(self, x.unsqueeze(0)).squeeze(0)
+    }
+
+    fn apply_batch(&self, x: Tensor, _: &[SampleKey]) -> Tensor {
+        Normalize::apply(self, x)
+    }
+}
+
+/// Subtracts and divides rather than multiplying by a reciprocal: the bits that other frameworks' pipelines give.
+#[track_caller]
+pub(super) fn normalize(name: &str, x: Tensor, mean: &[f64], std: &[f64]) -> Tensor {
+    if mean.len() > 1 && x.shape().get(1) != Some(&mean.len()) {
+        fail!(name, "{} means for inputs {:?}", mean.len(), x.shape();
+            help = "there is one mean per channel, axis 1 of a batch, or one for all");
+    }
+    let mut x = floats(x);
+    each_channel(&mut x, mean.len(), |channel, part| {
+        let (mean, std) = (mean[channel] as f32, std[channel] as f32);
+        vectorize(
+            #[inline(always)]
+            || part.iter_mut().for_each(|x| *x = (*x - mean) / std),
+        );
+    });
+    x
+}
+
+pub(super) fn wrong(mean: &[f64], std: &[f64]) -> Option<String> {
+    if mean.is_empty() || mean.len() != std.len() {
+        return Some(format!("{} means, but {} standard deviations", mean.len(), std.len()));
+    }
+    let bad = std.iter().find(|s| !(s.is_finite() && (**s as f32) > 0.0))?;
+    Some(format!("a standard deviation of {bad} is not above 0"))
+}
+
+pub(super) const KIND: StepKind = StepKind {
+    name: "normalize",
+    doc: "subtracts the given mean and divides by `std`; one number each, or one per channel",
+    build: |args| {
+        let mean = args.main()?;
+        let mean = numbers(args, "", mean)?;
+        let std = args.required("std")?;
+        let std = numbers(args, "std", std)?;
+        match wrong(&mean, &std) {
+            Some(what) => Err(args.error("std", what)),
+            None => Ok(Arc::new(Normalize { mean, std })),
+        }
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_normalised_each_by_its_own() {
+        let x = Tensor::from_vec((0..8).map(|v| v as f32).collect::<Vec<f32>>(), [2, 2, 2]);
+        let y = Normalize::new([0.0, 2.0], [1.0, 0.5]).apply(x.clone());
+        assert_eq!(y.to_vec::<f32>(), [0., 1., 0., 2., 4., 5., 8., 10.]);
+        assert_eq!(Normalize::new([1.0], [2.0]).apply(x.clone()).to_vec::<f32>()[3..5], [1.0, 1.5]);
+        let e = mapsto_tensor::catch(|| Normalize::new([0.0; 3], [1.0; 3]).apply(x)).err().unwrap();
+        assert_eq!(e.message(), "normalize: 3 means for inputs [2, 2, 2]");
+        assert!(mapsto_tensor::catch(|| Normalize::new([0.0; 2], [1.0])).is_err());
+    }
+
+    #[test]
+    fn a_shared_input_is_left_alone() {
+        let x = Tensor::ones([2, 3]);
+        let _ = Normalize::new([1.0], [2.0]).apply(x.clone());
+        assert_eq!(x.to_vec::<f32>(), [1.0; 6]);
+    }
+}

@@ -1,0 +1,152 @@
+//! `Resize`: brings images to one size.
+
+use super::{Step, StepKind, floats};
+use mapsto_spec::Entry;
+use mapsto_tensor::{Tensor, fail};
+use std::sync::Arc;
+
+/// Brings images to `[height, width]` by the triangle filter: bilinear interpolation when growing, and when shrinking
+/// the same filter widened to the scale, so that no pixel is skipped.
+///
+/// Pixel `i` of `n` covers `i/n ..= (i+1)/n` of the side, before and after (half-pixel centres).
+///
+/// * Shape: `[n, .., h, w] → [n, .., size]`.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// let y = Resize::new([1, 2]).apply(tensor![[[[0.0, 0.0, 7.0, 7.0]]]]);
+/// assert_close!(y, [[[[1.0, 6.0]]]]); // 3 : 3 : 1 of the three pixels that each one sees
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Resize {
+    size: [usize; 2],
+}
+
+impl Resize {
+    /// To `[height, width]`.
+    ///
+    /// # Panics
+    /// If one of them is 0.
+    #[track_caller]
+    pub fn new(size: [usize; 2]) -> Resize {
+        if size.contains(&0) {
+            fail!("resize", "an image of {size:?} has no pixels");
+        }
+        Resize { size }
+    }
+}
+
+impl Step for Resize {
+    fn name(&self) -> &'static str {
+        KIND.name
+    }
+
+    #[track_caller]
+    fn apply(&self, x: Tensor) -> Tensor {
+        let &[_, .., h, w] = x.shape() else {
+            fail!("resize", "not a batch of images: {:?}", x.shape(); help = "images are [channels, height, width]");
+        };
+        if x.rank() < 3 || h == 0 || w == 0 {
+            fail!("resize", "not a batch of images: {:?}", x.shape(); help = "images are [channels, height, width]");
+        }
+        if [h, w] == self.size {
+            return x;
+        }
+        let [high, wide] = self.size;
+        let (rows, columns) = (Filter::new(h, high), Filter::new(w, wide));
+        let x = floats(x);
+        let mut shape = x.shape().to_vec();
+        let rank = shape.len();
+        shape[rank - 2..].copy_from_slice(&self.size);
+        let from = x.as_slice::<f32>().expect("contiguous f32 on the host");
+        let mut narrow = vec![0.0; h * wide];
+        Tensor::filled_by::<f32>(shape, |to| {
+            for (from, to) in from.chunks_exact(h * w).zip(to.chunks_exact_mut(high * wide)) {
+                for (row, out) in from.chunks_exact(w).zip(narrow.chunks_exact_mut(wide)) {
+                    for (out, (first, weights)) in out.iter_mut().zip(&columns.taps) {
+                        *out = weights.iter().zip(&row[*first..]).map(|(a, x)| a * x).sum();
+                    }
+                }
+                for (out, (first, weights)) in to.chunks_exact_mut(wide).zip(&rows.taps) {
+                    out.fill(0.0);
+                    for (a, row) in weights.iter().zip(narrow[first * wide..].chunks_exact(wide)) {
+                        out.iter_mut().zip(row).for_each(|(out, x)| *out += a * x);
+                    }
+                }
+            }
+        })
+    }
+
+    fn entry(&self) -> Entry {
+        Entry::new(KIND.name).with_value(self.size)
+    }
+}
+
+/// For each new pixel of a side, the first old pixel it sees and the weights from there on, which add up to 1.
+struct Filter {
+    taps: Vec<(usize, Vec<f32>)>,
+}
+
+impl Filter {
+    fn new(from: usize, to: usize) -> Filter {
+        let scale = from as f64 / to as f64;
+        let reach = scale.max(1.0);
+        let tap = |i: usize| {
+            let center = (i as f64 + 0.5) * scale;
+            let first = (center - reach).floor().max(0.0) as usize;
+            let end = ((center + reach).ceil() as usize).min(from);
+            let weights: Vec<f64> =
+                (first..end).map(|j| (1.0 - (j as f64 + 0.5 - center).abs() / reach).max(0.0)).collect();
+            let sum: f64 = weights.iter().sum();
+            (first, weights.iter().map(|w| (w / sum) as f32).collect())
+        };
+        Filter { taps: (0..to).map(tap).collect() }
+    }
+}
+
+pub(super) const KIND: StepKind = StepKind {
+    name: "resize",
+    doc: "brings images to one height and width",
+    build: |args| {
+        let size: [usize; 2] = args.main()?;
+        if size.contains(&0) {
+            return Err(args.error("", format!("an image of {size:?} has no pixels")));
+        }
+        Ok(Arc::new(Resize::new(size)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resized(x: &[f32], [h, w]: [usize; 2], size: [usize; 2]) -> Vec<f32> {
+        Resize::new(size).apply(Tensor::from_slice(x, [1, h, w])).to_vec()
+    }
+
+    #[test]
+    fn growing_is_bilinear_with_half_pixel_centres() {
+        // Centres of the four new pixels lie at 0.25, 0.75, 1.25, 1.75 of two pixels whose centres are 0.5 and 1.5.
+        assert_eq!(resized(&[0., 4.], [1, 2], [1, 4]), [0., 1., 3., 4.]);
+        assert_eq!(resized(&[0., 4.], [2, 1], [4, 1]), [0., 1., 3., 4.]);
+    }
+
+    #[test]
+    fn shrinking_sees_every_pixel() {
+        // To one pixel the triangle spans ±4 around the centre: weights 1, 3, 3, 1 over 8 of its 0.625, 0.875 heights.
+        let w = [0.625, 0.875, 0.875, 0.625].map(|v: f32| v / 3.0);
+        let got = resized(&[8., 0., 0., 0.], [1, 4], [1, 1])[0];
+        assert!((got - 8.0 * w[0]).abs() < 1e-6, "{got}");
+        assert_eq!(
+            resized(&[3.0; 12], [3, 4], [2, 3]).iter().map(|v| v.round()).collect::<Vec<_>>(),
+            [3.0; 6]
+        );
+    }
+
+    #[test]
+    fn the_right_size_is_left_alone() {
+        let x = [1., 2., 3., 4., 5., 6.];
+        assert_eq!(resized(&x, [2, 3], [2, 3]), x);
+    }
+}

@@ -1,0 +1,111 @@
+//! Sets: the kinds of data that mapsto reads, and the list by which a model file names them.
+
+mod idx;
+#[cfg(feature = "images")]
+mod image_folder;
+mod mnist;
+mod table;
+
+pub use idx::Idx;
+#[cfg(feature = "images")]
+pub use image_folder::{Color, ImageFolder, read_image};
+pub use mnist::{idx_folder, mnist};
+pub use table::{Selection, Table};
+
+use crate::Dataset;
+use mapsto_spec::{Args, Entry, Kind, find};
+use mapsto_tensor::Result;
+use std::sync::Arc;
+
+/// What a `[data]` section names: samples to train on, and to test on where the set comes with some.
+pub struct Sets {
+    /// The samples to train on.
+    pub train: Arc<dyn Dataset>,
+    /// The samples to test on.
+    pub test: Option<Arc<dyn Dataset>>,
+}
+
+/// A set as a model file names it: how it is opened with its options.
+pub type SetKind = Kind<fn(&mut Args) -> Result<Sets>>;
+
+/// Every set that a model file can name.
+pub const SETS: &[SetKind] = &[
+    mnist::KIND,
+    mnist::IDX_KIND,
+    table::KIND,
+    #[cfg(feature = "images")]
+    image_folder::KIND,
+];
+
+/// The set that an entry such as `{ csv = true, path = "iris.csv", class = "species" }` names, and the entry with its
+/// defaults filled in.
+///
+/// ```
+/// use mapsto_spec::Entry;
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/mnist");
+/// # /*
+/// let folder = "data/mnist";
+/// # */
+/// let (sets, _) = mapsto_data::sets::from_entry(&Entry::new("mnist").with_option("path", folder))?;
+/// assert_eq!((sets.train.len(), sets.test.unwrap().len()), (60_000, 10_000));
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+///
+/// # Errors
+/// When there is no such set, an option is unknown or missing, or the data is missing or damaged.
+pub fn from_entry(entry: &Entry) -> Result<(Sets, Entry)> {
+    let mut args = Args::new("set", entry);
+    let sets = (find("set", SETS, entry)?.build)(&mut args)?;
+    Ok((sets, args.finish()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(entry: Entry) -> String {
+        from_entry(&entry).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn unknown_sets_and_missing_folders_are_named() {
+        assert_eq!(failure(Entry::new("mnits")), "unknown set `mnits`\nhelp: did you mean `mnist`?");
+        let missing = failure(Entry::new("mnist").with_option("path", "no/such/place"));
+        assert!(missing.starts_with("no/such/place: no such folder"), "{missing}");
+        assert!(failure(Entry::new("csv")).contains("set `csv` needs `path`"));
+    }
+
+    #[test]
+    fn a_table_is_read_by_its_entry() {
+        let folder = std::env::temp_dir().join(format!("mapsto-sets-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let train = file("train.csv", "a;b;kind\n1;2;x\n3;4;y\n");
+        let entry = Entry::new("csv").with_option("path", train.as_str()).with_option("delimiter", ";");
+        let classes = entry.clone().with_option("class", "kind");
+        let test = file("test.csv", "a;b;kind\n5;6;y\n");
+        let (sets, rendered) = from_entry(&classes.clone().with_option("test", test.as_str())).unwrap();
+        assert_eq!(sets.train.info().classes, ["x", "y"]);
+        assert_eq!(sets.test.unwrap().label(0).unwrap(), 1);
+        assert_eq!(rendered.option("features"), Some(&vec!["a", "b"].into()));
+        let (sets, _) =
+            from_entry(&entry.clone().with_option("target", "b").with_option("features", vec!["a"])).unwrap();
+        assert_eq!(sets.train.batch(&[1]).unwrap().1.to_vec::<f32>(), [4.0]);
+
+        let unknown = file("unknown.csv", "a;b;kind\n5;6;z\n");
+        let e = failure(classes.with_option("test", unknown.as_str()));
+        assert!(e.contains("unknown.csv:2: row 1, column `kind`: `z` is none of the known classes"), "{e}");
+        assert!(failure(entry.clone()).contains("either `target` or `class`"));
+        assert!(
+            failure(
+                entry.with_option("target", "b").with_option("features", vec!["a"]).with_option("clas", "k")
+            )
+            .contains("no option `clas`")
+        );
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

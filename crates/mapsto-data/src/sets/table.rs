@@ -1,0 +1,461 @@
+//! `Table`: CSV files with named columns, whose every cell is a number, a class label, or an error that says where.
+
+use super::{SetKind, Sets};
+use crate::{Dataset, InMemory, Info};
+use csv::{ReaderBuilder, StringRecord};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A table of text with named columns, from which features and a target are taken by name.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// let csv = "width,height,kind\n1.5,2,oak\n3,4,elm\n5,6,oak\n";
+/// let set = Table::parse(csv, "trees.csv")?.features(["width", "height"])?.class("kind")?;
+/// assert_eq!(set.x().to_vec::<f32>(), [1.5, 2.0, 3.0, 4.0, 5.0, 6.0]);
+/// assert_eq!(set.y().to_vec::<i64>(), [1, 0, 1]);
+/// assert_eq!(set.info().classes, ["elm", "oak"]);
+///
+/// let e = Table::parse("a,b\n1,2\n3,\n", "t.csv")?.features(["a"])?.target("b").err().unwrap();
+/// assert_eq!(e.to_string().lines().next(), Some("t.csv:3: row 2, column `b`: the value is missing"));
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Table {
+    name: Arc<str>,
+    columns: Vec<String>,
+    rows: Arc<[StringRecord]>,
+}
+
+impl Table {
+    /// Reads a comma-separated file whose first line names the columns.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and as [`parse`](Table::parse).
+    pub fn from_csv(path: impl AsRef<Path>) -> Result<Table> {
+        Table::from_delimited(path, b',')
+    }
+
+    /// Reads a file separated by another character, such as `b';'` or `b'\t'`.
+    ///
+    /// # Errors
+    /// As [`from_csv`](Table::from_csv).
+    pub fn from_delimited(path: impl AsRef<Path>, delimiter: u8) -> Result<Table> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        read(&bytes, &path.display().to_string(), delimiter)
+    }
+
+    /// Reads comma-separated text; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// When there is no row, a row has more or fewer cells than there are columns, a column's name comes twice or the
+    /// text is not UTF-8.
+    pub fn parse(text: impl AsRef<[u8]>, name: &str) -> Result<Table> {
+        read(text.as_ref(), name, b',')
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The number of rows, not counting the names.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Chooses the input columns, in this order.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn features<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<Selection> {
+        let features =
+            names.into_iter().map(|name| self.column(name.as_ref())).collect::<Result<Vec<_>>>()?;
+        if features.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("{}: no feature columns were chosen", self.name),
+            ));
+        }
+        Ok(Selection { table: self.clone(), features })
+    }
+
+    /// Chooses every column but these as input: usually all but the target and an identifier.
+    ///
+    /// # Errors
+    /// When there is no such column, or none is left.
+    pub fn features_except<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<Selection> {
+        let except =
+            names.into_iter().map(|name| self.column(name.as_ref())).collect::<Result<BTreeSet<_>>>()?;
+        self.features((0..self.columns.len()).filter(|c| !except.contains(c)).map(|c| &self.columns[c]))
+    }
+
+    fn column(&self, name: &str) -> Result<usize> {
+        self.columns.iter().position(|column| column == name).ok_or_else(|| {
+            Error::new(ErrorKind::Data, format!("{}: there is no column `{name}`", self.name))
+                .help(format!("the columns are {}", quoted(&self.columns)))
+        })
+    }
+
+    fn number(&self, row: usize, column: usize) -> Result<f32> {
+        let cell = self.cell(row, column)?;
+        let value: f64 = match cell.parse() {
+            Ok(value) => value,
+            Err(_) => {
+                return Err(self.at(row, column, &format!("`{}` is not a number", shortened(cell))).help(
+                    "leave columns of text out of the features; a column of class labels is chosen with `class`",
+                ));
+            }
+        };
+        if !(value as f32).is_finite() {
+            return Err(self.at(row, column, &format!("`{}` is not a finite number", shortened(cell))));
+        }
+        Ok(value as f32)
+    }
+
+    /// A cell without the blanks around it; empty cells and the usual words for "unknown" are errors.
+    fn cell(&self, row: usize, column: usize) -> Result<&str> {
+        let cell = self.rows[row].get(column).unwrap_or("").trim();
+        let unknown = ["", "?", "na", "n/a", "nan", "-nan", "null", "none"];
+        if unknown.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+            let word = if cell.is_empty() { String::new() } else { format!(": `{cell}`") };
+            return Err(self
+                .at(row, column, &format!("the value is missing{word}"))
+                .help("fill or remove such rows first; nothing is guessed"));
+        }
+        Ok(cell)
+    }
+
+    fn at(&self, row: usize, column: usize, what: &str) -> Error {
+        let line = self.rows[row].position().map_or(0, |p| p.line());
+        let message = format!("row {}, column `{}`: {what}", row + 1, self.columns[column]);
+        Error::new(ErrorKind::Data, message).at(format!("{}:{line}", self.name))
+    }
+}
+
+/// A table with its input columns chosen; naming the target makes a dataset of it.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    table: Table,
+    features: Vec<usize>,
+}
+
+impl Selection {
+    /// The inputs alone, for prediction: `[rows, features]`.
+    ///
+    /// # Errors
+    /// The first cell that is missing or not a finite number, by row and column.
+    pub fn inputs(&self) -> Result<Tensor> {
+        self.numbers(&self.features)
+    }
+
+    /// A set whose target is the value in one column.
+    ///
+    /// * Shape: `x: [n, features]`, `y: [n, 1]`.
+    ///
+    /// # Errors
+    /// As [`inputs`](Selection::inputs), for the target too; also when the target is one of the features.
+    pub fn target(&self, name: &str) -> Result<InMemory> {
+        self.targets([name])
+    }
+
+    /// A set whose targets are the values in several columns.
+    ///
+    /// * Shape: `x: [n, features]`, `y: [n, targets]`.
+    ///
+    /// # Errors
+    /// As [`target`](Selection::target).
+    pub fn targets<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<InMemory> {
+        let targets =
+            names.into_iter().map(|name| self.target_column(name.as_ref())).collect::<Result<Vec<_>>>()?;
+        if targets.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("{}: no target column was chosen", self.table.name),
+            ));
+        }
+        let set = InMemory::new(self.inputs()?, self.numbers(&targets)?);
+        Ok(set.with_info(self.info(&targets, Vec::new())))
+    }
+
+    /// A set whose target is the class named in one column. Classes are the labels that occur, sorted: as numbers where
+    /// all of them are whole numbers, as text otherwise.
+    ///
+    /// * Shape: `x: [n, features]`, `y: [n]` (`i64`).
+    ///
+    /// # Errors
+    /// As [`inputs`](Selection::inputs); a label that is missing.
+    pub fn class(&self, name: &str) -> Result<InMemory> {
+        let column = self.target_column(name)?;
+        let labels = self.labels(column)?;
+        let mut classes: Vec<&str> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        if classes.iter().all(|label| label.parse::<i64>().is_ok()) {
+            classes.sort_by_key(|label| label.parse::<i64>().unwrap_or(0));
+        }
+        self.classified(column, &labels, classes.into_iter().map(String::from).collect())
+    }
+
+    /// As [`class`](Selection::class), with the classes given: for test and prediction data, whose ids must mean the
+    /// same as in training.
+    ///
+    /// # Errors
+    /// As [`class`](Selection::class); also a label that is none of `classes`, by row.
+    pub fn class_of<S: AsRef<str>>(
+        &self,
+        name: &str,
+        classes: impl IntoIterator<Item = S>,
+    ) -> Result<InMemory> {
+        let column = self.target_column(name)?;
+        let classes = classes.into_iter().map(|class| class.as_ref().to_string()).collect();
+        self.classified(column, &self.labels(column)?, classes)
+    }
+
+    fn classified(&self, column: usize, labels: &[&str], classes: Vec<String>) -> Result<InMemory> {
+        let ids: HashMap<&str, i64> =
+            classes.iter().enumerate().map(|(id, class)| (class.as_str(), id as i64)).collect();
+        let id = |(row, label): (usize, &&str)| {
+            ids.get(label).copied().ok_or_else(|| {
+                self.table
+                    .at(row, column, &format!("`{}` is none of the known classes", shortened(label)))
+                    .help(format!("the classes are {}", quoted(&classes)))
+            })
+        };
+        let y = labels.iter().enumerate().map(id).collect::<Result<Vec<i64>>>()?;
+        let n = y.len();
+        let set = InMemory::new(self.inputs()?, Tensor::from_vec(y, [n]));
+        Ok(set.with_info(self.info(&[column], classes)))
+    }
+
+    fn labels(&self, column: usize) -> Result<Vec<&str>> {
+        (0..self.table.len()).map(|row| self.table.cell(row, column)).collect()
+    }
+
+    fn numbers(&self, columns: &[usize]) -> Result<Tensor> {
+        let mut values = Vec::with_capacity(self.table.len() * columns.len());
+        for row in 0..self.table.len() {
+            for &column in columns {
+                values.push(self.table.number(row, column)?);
+            }
+        }
+        Ok(Tensor::from_vec(values, [self.table.len(), columns.len()]))
+    }
+
+    fn target_column(&self, name: &str) -> Result<usize> {
+        let column = self.table.column(name)?;
+        if self.features.contains(&column) {
+            let message = format!("{}: the target `{name}` is also a feature", self.table.name);
+            return Err(
+                Error::new(ErrorKind::Data, message).help("a model that sees its target learns nothing else")
+            );
+        }
+        Ok(column)
+    }
+
+    fn info(&self, targets: &[usize], classes: Vec<String>) -> Info {
+        let names = |columns: &[usize]| columns.iter().map(|&c| self.table.columns[c].clone()).collect();
+        Info { classes, features: names(&self.features), targets: names(targets) }
+    }
+}
+
+fn read(bytes: &[u8], name: &str, delimiter: u8) -> Result<Table> {
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
+    let malformed = |e: csv::Error| malformed(name, e);
+    let columns: Vec<String> =
+        reader.headers().map_err(malformed)?.iter().map(|c| c.trim().to_string()).collect();
+    for (at, column) in columns.iter().enumerate() {
+        if columns[..at].contains(column) {
+            return Err(Error::new(ErrorKind::Data, format!("two columns are called `{column}`"))
+                .at(format!("{name}:1")));
+        }
+    }
+    let rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(malformed)?;
+    if rows.is_empty() {
+        return Err(Error::new(ErrorKind::Data, format!("{name}: no rows"))
+            .help("the first line names the columns, each further line is a row"));
+    }
+    Ok(Table { name: name.into(), columns, rows: rows.into() })
+}
+
+fn malformed(name: &str, e: csv::Error) -> Error {
+    let at = match e.position() {
+        Some(position) => format!("{name}:{}", position.line()),
+        None => name.to_string(),
+    };
+    let message = match e.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("the row has {len} cells, the table has {expected_len} columns")
+        }
+        csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_string(),
+        _ => e.to_string(),
+    };
+    Error::new(ErrorKind::Data, message).at(at)
+}
+
+fn quoted(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| format!("`{}`", shortened(name))).collect();
+    match names.len().saturating_sub(MOST) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A cell as it may stand in a message: a file with one huge cell must not fill the terminal.
+fn shortened(cell: &str) -> String {
+    const MOST: usize = 40;
+    let mut text: String = cell.chars().take(MOST).flat_map(char::escape_debug).collect();
+    if cell.chars().nth(MOST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+pub(super) const KIND: SetKind = SetKind {
+    name: "csv",
+    doc: "a table with named columns: `features`, and either `target` (values) or `class` (labels); `test` is a second file",
+    build: |args| {
+        let path: String = args.required("path")?;
+        let test: Option<String> = args.optional("test")?;
+        let (target, class) = (args.optional::<String>("target")?, args.optional::<String>("class")?);
+        let features = args.optional::<Vec<String>>("features")?;
+        let delimiter = args.get_or("delimiter", ",".to_string())?;
+        let &[delimiter] = delimiter.as_bytes() else {
+            return Err(
+                args.error("delimiter", format!("delimiter {delimiter:?} is not one ASCII character"))
+            );
+        };
+        let table = Table::from_delimited(&path, delimiter)?;
+        let (column, train): (_, fn(&Selection, &str) -> Result<InMemory>) = match (&target, &class) {
+            (Some(column), None) => (column, Selection::target),
+            (None, Some(column)) => (column, Selection::class),
+            _ => {
+                return Err(
+                    args.error("", "give either `target` or `class`: values to fit, or labels to tell apart")
+                );
+            }
+        };
+        let train = match features {
+            Some(features) => train(&table.features(features)?, column)?,
+            None => train(&table.features_except([column])?, column)?,
+        };
+        let Info { features, classes, .. } = train.info();
+        args.record("features", features.clone());
+        let test = match test {
+            None => None,
+            Some(path) => {
+                let chosen = Table::from_delimited(path, delimiter)?.features(&features)?;
+                let test =
+                    if class.is_some() { chosen.class_of(column, &classes) } else { chosen.target(column) };
+                Some(Arc::new(test?) as Arc<dyn Dataset>)
+            }
+        };
+        Ok(Sets { train: Arc::new(train), test })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapsto_tensor::random::Keyed;
+
+    const CSV: &str = "id,a,b,kind,price\n1,0.5,-1e3,10,3\n2, 1.5 ,2,9,4.5\n3,2.5,\"3\",10,6\n";
+
+    fn table() -> Table {
+        Table::parse(CSV, "t.csv").unwrap()
+    }
+
+    fn said<T>(outcome: Result<T>) -> String {
+        outcome.err().unwrap().to_string().lines().next().unwrap().to_string()
+    }
+
+    #[test]
+    fn features_and_targets_are_taken_by_name() {
+        let set = table().features(["b", "a"]).unwrap().target("price").unwrap();
+        assert_eq!(set.x().to_vec::<f32>(), [-1000.0, 0.5, 2.0, 1.5, 3.0, 2.5]);
+        assert_eq!((set.y().shape(), set.y().to_vec::<f32>()), (&[3, 1][..], vec![3.0, 4.5, 6.0]));
+        assert_eq!(
+            (set.info().features, set.info().targets),
+            (vec!["b".into(), "a".into()], vec!["price".into()])
+        );
+        let rest = table().features_except(["id", "kind", "price"]).unwrap();
+        assert_eq!(rest.inputs().unwrap().shape(), [3, 2]);
+        assert_eq!(rest.targets(["price", "id"]).unwrap().y().shape(), [3, 2]);
+    }
+
+    #[test]
+    fn whole_number_labels_sort_as_numbers() {
+        let set = table().features(["a"]).unwrap().class("kind").unwrap();
+        assert_eq!(set.info().classes, ["9", "10"]);
+        assert_eq!(set.y().to_vec::<i64>(), [1, 0, 1]);
+        let set = table().features(["a"]).unwrap().class_of("kind", ["10", "9"]).unwrap();
+        assert_eq!(set.y().to_vec::<i64>(), [0, 1, 0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_row_and_column() {
+        let features = |csv: &str, names: &[&str]| Table::parse(csv, "t.csv")?.features(names)?.inputs();
+        assert_eq!(
+            said(features("a,b\n1,2\n3,NaN\n", &["b"])),
+            "t.csv:3: row 2, column `b`: the value is missing: `NaN`"
+        );
+        assert_eq!(
+            said(features("a\n\n1\nx1\n", &["a"])),
+            "t.csv:4: row 2, column `a`: `x1` is not a number"
+        );
+        assert_eq!(
+            said(features("a\ninf\n", &["a"])),
+            "t.csv:2: row 1, column `a`: `inf` is not a finite number"
+        );
+        assert_eq!(
+            said(features("a\n1e39\n", &["a"])),
+            "t.csv:2: row 1, column `a`: `1e39` is not a finite number"
+        );
+        assert_eq!(
+            said(features("a,b\n1\n", &["a"])),
+            "t.csv:2: the row has 1 cells, the table has 2 columns"
+        );
+        assert_eq!(said(features("a,b\n1,2\n", &["c"])), "t.csv: there is no column `c`");
+        assert_eq!(said(features("a,a\n1,2\n", &["a"])), "t.csv:1: two columns are called `a`");
+        assert_eq!(said(features("a,b\n", &["a"])), "t.csv: no rows");
+        assert_eq!(said(features("", &["a"])), "t.csv: no rows");
+        assert_eq!(said(features("a\n1\n", &[])), "t.csv: no feature columns were chosen");
+        assert_eq!(said(Table::parse(b"a,b\n1,\xff\n", "t.csv")), "t.csv:2: the text is not UTF-8");
+        let features = table().features(["a"]).unwrap();
+        assert_eq!(said(features.target("a")), "t.csv: the target `a` is also a feature");
+        assert_eq!(
+            said(features.class_of("kind", ["10"])),
+            "t.csv:3: row 2, column `kind`: `9` is none of the known classes"
+        );
+        assert_eq!(said(Table::from_csv("no/such.csv")).split(": ").next(), Some("no/such.csv"));
+    }
+
+    #[test]
+    fn damaged_text_never_panics() {
+        for round in 0..3000 {
+            let mut key = Keyed::new(&[round, 2]);
+            let mut bytes = CSV.as_bytes().to_vec();
+            for _ in 0..=key.below(5) {
+                let at = key.below(bytes.len());
+                match key.below(3) {
+                    0 => bytes[at] = key.below(256) as u8,
+                    1 => bytes.truncate(at.max(1)),
+                    _ => bytes.insert(at, b"\",\n\r\0"[key.below(5)]),
+                }
+            }
+            let Ok(table) = Table::parse(&bytes, "t.csv") else { continue };
+            let Ok(features) = table.features_except(["kind"]) else { continue };
+            if let Ok(set) = features.class("kind") {
+                assert!(set.x().to_vec::<f32>().iter().all(|v| v.is_finite()));
+                assert_eq!(set.len(), table.len());
+            }
+        }
+    }
+}
