@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::{Deref, RangeFull};
 
 /// The most axes a tensor can have.
-pub const MAX_RANK: usize = 8;
+pub const MAX_RANK: usize = 6;
 
 /// The sizes of a tensor's axes, held inline.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -59,6 +59,11 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
             .collect();
     if dtype == C::DTYPE && straight.iter().all(Option::is_some) {
         let y = &mut out.as_mut_slice::<C>()[..count];
+        if count <= CHUNK {
+            let xs: SmallVec<[&[C]; 4]> = straight.into_iter().flatten().collect();
+            C::run(op, &xs, y);
+            return Tensor::from_storage(out, *shape, dtype);
+        }
         for_chunks(y, CHUNK, 2 * count, |i, y| {
             let xs: SmallVec<[&[C]; 4]> =
                 straight.iter().flatten().map(|x| &x[i * CHUNK..i * CHUNK + y.len()]).collect();

@@ -193,25 +193,20 @@ pub(crate) fn record_at<O: Op>(
 ) -> Tensor {
     trace::emit(op.name(), inputs, &y, caller);
     let off = scope::is_off();
-    if !inputs.iter().any(|x| x.0.origin.wants(off)) {
+    if off || !inputs.iter().any(|x| x.0.origin.wants(off)) {
         return y;
     }
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let keep = op.keep();
-    let kept = Kept {
-        inputs: inputs
-            .iter()
-            .enumerate()
-            .map(|(i, x)| Input {
-                value: keep.has_input(i).then(|| (*x).clone()),
-                origin: if x.0.origin.wants(off) { x.0.origin.clone() } else { Origin::Constant },
-                shape: *x.shape_of(),
-                dtype: x.dtype(),
-            })
-            .collect(),
-        y: keep.output.then(|| y.detach()),
-        extra,
-    };
+    let mut kept = Kept { inputs: SmallVec::new(), y: keep.output.then(|| y.detach()), extra };
+    for (i, x) in inputs.iter().enumerate() {
+        kept.inputs.push(Input {
+            value: keep.has_input(i).then(|| (*x).clone()),
+            origin: if x.0.origin.wants(off) { x.0.origin.clone() } else { Origin::Constant },
+            shape: *x.shape_of(),
+            dtype: x.dtype(),
+        });
+    }
     let node =
         Node { serial: SERIAL.fetch_add(1, Relaxed), shape: *y.shape_of(), kept: Mutex::new(Some(kept)), op };
     match Arc::get_mut(&mut y.0) {

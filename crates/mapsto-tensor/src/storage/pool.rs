@@ -22,9 +22,6 @@ pub struct MemoryStats {
     pub copies: usize,
 }
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static CACHED: AtomicUsize = AtomicUsize::new(0);
-static SYSTEM: AtomicUsize = AtomicUsize::new(0);
 static COPIES: AtomicUsize = AtomicUsize::new(0);
 
 /// The state of host memory.
@@ -36,12 +33,15 @@ static COPIES: AtomicUsize = AtomicUsize::new(0);
 /// # drop(x);
 /// ```
 pub fn stats() -> MemoryStats {
-    MemoryStats {
-        live_bytes: LIVE.load(Relaxed),
-        cached_bytes: CACHED.load(Relaxed),
-        system_allocations: SYSTEM.load(Relaxed),
-        copies: COPIES.load(Relaxed),
+    let mut stats =
+        MemoryStats { live_bytes: 0, cached_bytes: 0, system_allocations: 0, copies: COPIES.load(Relaxed) };
+    for (class, list) in CLASSES.iter().enumerate() {
+        let list = lock(list);
+        stats.live_bytes += list.live * size_of_class(class);
+        stats.cached_bytes += list.free.len() * size_of_class(class);
+        stats.system_allocations += list.system;
     }
+    stats
 }
 
 pub(crate) fn count_copy() {
@@ -50,10 +50,9 @@ pub(crate) fn count_copy() {
 
 /// Returns every cached block to the system.
 pub fn trim() {
-    for (class, list) in FREE.iter().enumerate() {
-        let blocks = std::mem::take(&mut *lock(list));
+    for (class, list) in CLASSES.iter().enumerate() {
+        let blocks = std::mem::take(&mut lock(list).free);
         for block in blocks {
-            CACHED.fetch_sub(size_of_class(class), Relaxed);
             // SAFETY: every block in list `class` was allocated with exactly this layout.
             unsafe { dealloc(block.0.as_ptr(), layout(class)) }
         }
@@ -64,13 +63,20 @@ struct Block(NonNull<u8>);
 // SAFETY: a free block is owned by the list it lies in.
 unsafe impl Send for Block {}
 
-/// Four classes for every doubling, from 64 bytes on: at most a fifth of a block is wasted.
-const CLASSES: usize = 4 * 42;
-static FREE: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
+/// The blocks of one size. The counts lie under the same lock as the list: an atomic each would cost more than all else.
+struct Class {
+    free: Vec<Block>,
+    live: usize,
+    system: usize,
+}
 
-fn lock(list: &Mutex<Vec<Block>>) -> std::sync::MutexGuard<'_, Vec<Block>> {
-    // The lists are consistent after any panic: push and pop are their only changes.
-    list.lock().unwrap_or_else(|e| e.into_inner())
+/// Four classes for every doubling, from 64 bytes on: at most a fifth of a block is wasted.
+static CLASSES: [Mutex<Class>; 4 * 42] =
+    [const { Mutex::new(Class { free: Vec::new(), live: 0, system: 0 }) }; 4 * 42];
+
+fn lock(class: &Mutex<Class>) -> std::sync::MutexGuard<'_, Class> {
+    // A class is consistent after any panic: push, pop and counting are its only changes.
+    class.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 fn class_of(bytes: usize) -> usize {
@@ -99,25 +105,23 @@ fn layout(class: usize) -> Layout {
 }
 
 pub(crate) fn alloc(bytes: usize) -> NonNull<u8> {
-    let class = class_of(bytes);
-    let size = size_of_class(class);
-    LIVE.fetch_add(size, Relaxed);
-    if let Some(block) = lock(&FREE[class]).pop() {
-        CACHED.fetch_sub(size, Relaxed);
+    let index = class_of(bytes);
+    let mut class = lock(&CLASSES[index]);
+    class.live += 1;
+    if let Some(block) = class.free.pop() {
         return block.0;
     }
-    SYSTEM.fetch_add(1, Relaxed);
+    class.system += 1;
+    drop(class);
     // SAFETY: class sizes are not zero.
-    let block = unsafe { alloc_zeroed(layout(class)) };
-    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout(class)))
+    let block = unsafe { alloc_zeroed(layout(index)) };
+    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout(index)))
 }
 
 pub(crate) fn free(block: NonNull<u8>, bytes: usize) {
-    let class = class_of(bytes);
-    let size = size_of_class(class);
-    LIVE.fetch_sub(size, Relaxed);
-    CACHED.fetch_add(size, Relaxed);
-    lock(&FREE[class]).push(Block(block));
+    let mut class = lock(&CLASSES[class_of(bytes)]);
+    class.live -= 1;
+    class.free.push(Block(block));
 }
 
 #[test]

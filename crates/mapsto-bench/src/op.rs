@@ -1,0 +1,17 @@
+//! The cost of one recorded operation on a scalar-sized tensor: what the framework adds to the arithmetic.
+
+use crate::timing::{report, time};
+use mapsto_tensor::prelude::*;
+
+/// Times `tanh` and `add` on one element, recorded, and `add` unrecorded.
+pub fn run() {
+    let x = tensor![0.5].leaf();
+    report("op_tanh_recorded", time(|| drop(std::hint::black_box(&x).tanh())));
+    report("op_add_recorded", time(|| drop(std::hint::black_box(&x) + &x)));
+    let c = tensor![0.5];
+    report("op_add", time(|| drop(std::hint::black_box(&c) + &c)));
+    let a = Tensor::ones([4, 2]).leaf();
+    let b = Tensor::ones([2, 4]).leaf();
+    report("op_matmul_4x2x4_recorded", time(|| drop(std::hint::black_box(&a).matmul(&b))));
+    report("op_tanh_backward", time(|| drop(std::hint::black_box(&x).tanh().sum(..).backward())));
+}
