@@ -4,7 +4,7 @@
 use crate::blocks::for_blocks;
 use crate::real::Real;
 use crate::simd::vectorize;
-use crate::softmax::{BLOCK, COST, sum_of_exponentials, tiles1};
+use crate::softmax::{BLOCK, COST, LANES, sum_of_exponentials, tiles1};
 use crate::threads::for_chunks;
 
 /// What is compared: logits in rows of `classes` with one class number each.
@@ -166,10 +166,10 @@ pub fn cross_entropy_backward<T: Real>(
                         T::LOWEST,
                         #[inline(always)]
                         |at, x| {
-                            let p = x.map(
-                                #[inline(always)]
-                                |x| scale * (x - log).exp(),
-                            );
+                            let mut p = [T::ZERO; LANES];
+                            for l in 0..LANES {
+                                p[l] = scale * (x[l] - log).exp();
+                            }
                             dx[at..].iter_mut().zip(p).for_each(|(dx, p)| *dx = p);
                         },
                     );

@@ -251,29 +251,41 @@ fn rows<F: Fold>(x: &[F::T], n: usize, context: Option<&[F::T]>, y: &mut [F::T])
     }
     let chunk = (BLOCK / n).max(1);
     for_chunks(y, chunk, x.len(), |i, y| {
-        for (j, y) in y.iter_mut().enumerate() {
-            *y = tree::<F>(0, blocks, &|k| leaf(i * chunk + j, k));
+        if blocks > 1 {
+            y[0] = tree::<F>(0, blocks, &|k| leaf(i, k));
+            return;
         }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (o, y) in (i * chunk..).zip(y) {
+                    *y = lanes::<F>(&x[o * n..(o + 1) * n], context.map_or(F::T::ZERO, |c| c[o]));
+                }
+            },
+        );
     });
 }
 
 fn row_block<F: Fold>(x: &[F::T], c: F::T) -> F::T {
     vectorize(
         #[inline(always)]
-        || {
-            let mut y = [F::START; LANES];
-            let (whole, rest) = x.as_chunks::<LANES>();
-            for x in whole {
-                for l in 0..LANES {
-                    y[l] = F::step(y[l], x[l], c);
-                }
-            }
-            for (y, &x) in y.iter_mut().zip(rest) {
-                *y = F::step(*y, x, c);
-            }
-            join_lanes::<F>(y)
-        },
+        || lanes::<F>(x, c),
     )
+}
+
+#[inline(always)]
+fn lanes<F: Fold>(x: &[F::T], c: F::T) -> F::T {
+    let mut y = [F::START; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for x in whole {
+        for l in 0..LANES {
+            y[l] = F::step(y[l], x[l], c);
+        }
+    }
+    for (y, &x) in y.iter_mut().zip(rest) {
+        *y = F::step(*y, x, c);
+    }
+    join_lanes::<F>(y)
 }
 
 #[inline(always)]
@@ -497,10 +509,17 @@ fn first_of<F: Fold>(x: &[F::T]) -> usize {
             break;
         }
     }
-    let start = block * BLOCK;
-    let inside = &x[start..(start + BLOCK).min(x.len())];
-    let found = inside.iter().position(|&x| if best.is_nan() { x.is_nan() } else { x == best });
-    start + found.expect("the extreme is one of the elements")
+    let is_best = |x: &F::T| if best.is_nan() { x.is_nan() } else { *x == best };
+    let mut start = block * BLOCK;
+    // Whole tiles first, without a way out in their middle: such a loop becomes vector code.
+    let any = |x: &[F::T; TILE]| {
+        vectorize(
+            #[inline(always)]
+            || x.iter().fold(false, |any, x| any | is_best(x)),
+        )
+    };
+    start += x[start..].as_chunks().0.iter().take_while(|x| !any(x)).count() * TILE;
+    start + x[start..].iter().position(is_best).expect("the extreme is one of the elements")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::real::Number;
 use crate::simd::vectorize;
-use crate::threads::{Pieces, parallel};
+use crate::threads::{Pieces, for_chunks, parallel};
 
 /// Running sums: `y[o, j, i] = Σ_{k ≤ j} x[o, k, i]` for `dims = [outer, n, inner]`; f32 is accumulated in f64.
 ///
@@ -42,6 +42,19 @@ fn scan<T: Number>(
 ) {
     assert_eq!(x.len(), outer * n * inner, "cumsum: x has not the elements of [{outer}, {n}, {inner}]");
     assert_eq!(y.len(), x.len(), "cumsum: y has not the elements of x");
+    if inner == 1 && n > 0 {
+        let rows = (4096 / n).max(1);
+        return for_chunks(y, rows * n, 4 * x.len(), |k, y| {
+            for (x, y) in x[k * rows * n..].chunks_exact(n).zip(y.chunks_exact_mut(n)) {
+                let mut sum = T::Wide::ZERO;
+                for j in 0..n {
+                    let at = place(j, n);
+                    sum = sum.plus(x[at].widen());
+                    y[at] = T::narrow(sum);
+                }
+            }
+        });
+    }
     let tiles = inner.div_ceil(TILE);
     let results = Pieces::new(y);
     parallel(outer * tiles, 4 * x.len(), |unit| {

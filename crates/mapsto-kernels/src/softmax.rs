@@ -122,10 +122,10 @@ pub fn log_softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
                 T::ZERO,
                 #[inline(always)]
                 |at, y| {
-                    let e = y.map(
-                        #[inline(always)]
-                        |y| y.exp(),
-                    );
+                    let mut e = [T::ZERO; LANES];
+                    for l in 0..LANES {
+                        e[l] = y[l].exp();
+                    }
                     for ((dx, &g), e) in dx[at..].iter_mut().zip(&g[at..]).zip(e) {
                         *dx = g - e * sum;
                     }
@@ -264,13 +264,11 @@ fn exponentials<T: Real>(x: &[T], y: &mut [T]) -> (T, T) {
 #[inline(always)]
 pub(crate) fn tiles1<T: Real>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LANES])) {
     let (whole, rest) = x.as_chunks::<LANES>();
-    for (k, x) in whole.iter().enumerate() {
-        f(k * LANES, x);
-    }
-    if !rest.is_empty() {
-        let mut last = [pad; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        f(whole.len() * LANES, &last);
+    let mut last = [pad; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    // `f` stands here once: inlined twice, LLVM leaves the shorter copy scalar.
+    for k in 0..x.len().div_ceil(LANES) {
+        f(k * LANES, if k < whole.len() { &whole[k] } else { &last });
     }
 }
 
@@ -278,14 +276,12 @@ pub(crate) fn tiles1<T: Real>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LAN
 #[inline(always)]
 pub(crate) fn tiles2<T: Real>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LANES], &[T; LANES])) {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (k, (a, b)) in a.iter().zip(b).enumerate() {
+    let mut last = [[T::ZERO; LANES]; 2];
+    last[0][..a_rest.len()].copy_from_slice(a_rest);
+    last[1][..b_rest.len()].copy_from_slice(b_rest);
+    for k in 0..a.len() + !a_rest.is_empty() as usize {
+        let (a, b) = if k < a.len() { (&a[k], &b[k]) } else { (&last[0], &last[1]) };
         f(k * LANES, a, b);
-    }
-    if !a_rest.is_empty() {
-        let mut last = [[T::ZERO; LANES]; 2];
-        last[0][..a_rest.len()].copy_from_slice(a_rest);
-        last[1][..b_rest.len()].copy_from_slice(b_rest);
-        f(a.len() * LANES, &last[0], &last[1]);
     }
 }
 
