@@ -22,7 +22,7 @@ use std::panic::Location;
 ///     const KEEP: Keep = Keep::INPUTS;
 ///     #[inline(always)]
 ///     fn f<R: Real>(self, x: R) -> R { x / (R::ONE + x.abs()) }
-///     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor { g / (1.0 + at.x().abs()).square() }
+///     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor { g / (at.x().abs() + 1.0).square() }
 /// }
 /// let x = tensor![1.0].leaf();
 /// let y = map(Softsign, &x);

@@ -16,6 +16,7 @@ pub mod random;
 mod reduce;
 mod scope;
 mod shape;
+mod slope;
 mod storage;
 mod tensor;
 pub mod trace;

@@ -58,7 +58,7 @@ impl Keep {
     }
 
     fn has_input(self, i: usize) -> bool {
-        i >= 8 || self.inputs >> i & 1 == 1
+        if i < 8 { self.inputs >> i & 1 == 1 } else { self.inputs == u8::MAX }
     }
 }
 

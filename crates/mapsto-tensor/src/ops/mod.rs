@@ -16,22 +16,52 @@ macro_rules! ops {
 }
 
 ops! {
+    abs
     add
     cast
+    cat
+    ceil
+    chunk
     clamp
+    compare
     contiguous
+    cos
     div
+    dropout
+    elu
+    erf
     exp
     expand
+    expm1
+    floor
+    gelu
+    gelu_tanh
+    leaky_relu
+    log
+    log1p
+    masked_fill
     matmul
     mul
     neg
     pad
     permute
+    recip
+    relu
     reshape
+    round
+    rsqrt
+    sigmoid
+    sign
+    silu
+    sin
     slice
+    softplus
+    split
+    sqrt
     square
+    stack
     sub
     sum
     tanh
+    where_
 }

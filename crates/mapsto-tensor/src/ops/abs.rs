@@ -1,0 +1,61 @@
+//! Absolute value.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `|x|` of each element.
+    ///
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: `dx = sign(x) dy`, 0 at 0.   * ONNX: `Abs`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-3.0, 2.0].abs(), [3.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn abs(&self) -> Tensor {
+        map(Abs, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Abs;
+impl Unary for Abs {
+    const NAME: &'static str = "abs";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.abs()
+    }
+    fn int(self) -> Option<fn(i64) -> i64> {
+        Some(i64::wrapping_abs)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(AbsSlope, g, &at.x().detach())
+    }
+}
+
+/// The sign.
+#[derive(Clone, Copy)]
+struct AbsSlope;
+impl Slope for AbsSlope {
+    const NAME: &'static str = "abs_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        g * x.sign()
+    }
+    fn bend(self, _: &Tensor) -> Option<Tensor> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn abs() {
+        check(|x| x.abs()).reference(f64::abs).on(floats(-9.0..9.0).avoiding(0.0));
+    }
+}

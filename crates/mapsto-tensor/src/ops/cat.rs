@@ -1,0 +1,112 @@
+//! Tensors joined along an axis.
+
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::shape::Axis;
+use crate::storage::Storage;
+use crate::{Tensor, fail};
+use std::borrow::Borrow;
+
+impl Tensor {
+    /// The parts one after the other along an axis.
+    ///
+    /// * Shape: `[2, 3], [4, 3] → [6, 3]` for axis 0, any number.   * Gradient: each part's slice.   * ONNX: `Concat`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (a, b) = (tensor![[1.0], [2.0]], tensor![[3.0, 4.0], [5.0, 6.0]]);
+    /// assert_close!(Tensor::cat(&[a, b], 1), [[1.0, 3.0, 4.0], [2.0, 5.0, 6.0]]);
+    /// ```
+    /// # Panics
+    /// When there are no parts, or when they differ in dtype or in the size of another axis.
+    #[track_caller]
+    pub fn cat<T: Borrow<Tensor>>(parts: &[T], axis: impl Into<Axis>) -> Tensor {
+        let parts: Vec<&Tensor> = parts.iter().map(Borrow::borrow).collect();
+        let Some(&first) = parts.first() else { fail!("cat", "there are no parts") };
+        let axis = axis.into().of("cat", first.shape());
+        for (i, part) in parts.iter().enumerate() {
+            let fits = part.rank() == first.rank()
+                && part.shape().iter().zip(first.shape()).enumerate().all(|(k, (a, b))| k == axis || a == b);
+            if !fits {
+                fail!("cat", "part 0 is {:?}, part {i} is {:?}", first.shape(), part.shape();
+                      help = "only axis {axis}, along which they are joined, may differ");
+            }
+            if part.dtype() != first.dtype() {
+                fail!("cat", "part 0 is {}, part {i} is {}", first.dtype(), part.dtype();
+                      help = "convert one with `.to(DType::{:?})`", first.dtype());
+            }
+            if part.device() != first.device() {
+                fail!("cat", "part 0 is on {:?}, part {i} on {:?}", first.device(), part.device());
+            }
+        }
+        let sizes: Vec<usize> = parts.iter().map(|p| p.shape()[axis]).collect();
+        let y = joined(&parts, axis, sizes.iter().sum());
+        record(Cat { axis, sizes }, y, &parts)
+    }
+}
+
+/// The parts copied to their places, a run of each in turn.
+fn joined(parts: &[&Tensor], axis: usize, size: usize) -> Tensor {
+    let first = parts[0];
+    let shape = first.shape_of().with(axis, size);
+    let rows: Vec<Tensor> = parts.iter().map(|p| p.detach().contiguous()).collect();
+    let outer: usize = shape[..axis].iter().product();
+    let mut out = Storage::new(first.device(), shape.count(), first.dtype());
+    crate::backend::host::with_type!(first.dtype(), T => {
+        let from: Vec<(&[T], usize)> = rows
+            .iter()
+            .map(|r| (r.as_slice::<T>().expect("row-major, in memory the CPU reaches"), r.len() / outer.max(1)))
+            .collect();
+        let mut to = &mut out.as_mut_slice::<T>()[..shape.count()];
+        for i in 0..outer {
+            for &(from, run) in &from {
+                let (now, later) = to.split_at_mut(run);
+                now.copy_from_slice(&from[i * run..][..run]);
+                to = later;
+            }
+        }
+    });
+    Tensor::from_storage(out, shape, first.dtype())
+}
+
+struct Cat {
+    axis: usize,
+    sizes: Vec<usize>,
+}
+impl Op for Cat {
+    fn name(&self) -> &'static str {
+        "cat"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let mut start = 0;
+        let slices: Vec<Option<Tensor>> = self
+            .sizes
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| {
+                let part = start..start + n as isize;
+                start += n as isize;
+                at.wants(i).then(|| g.slice(self.axis, part))
+            })
+            .collect();
+        slices.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn cat() {
+        check2(|a, b| Tensor::cat(&[a, b, a], 1))
+            .shapes([&[2, 3, 2], &[2, 1, 2]])
+            .on(floats(-2.0..2.0), floats(-2.0..2.0));
+        check2(|a, b| Tensor::cat(&[a, b], -1)).shapes([&[2, 0], &[2, 3]]).on(ints(0..9), ints(0..9));
+        check(|x| Tensor::cat(&vec![x.reshape([-1]); 20], 0)).on(floats(-2.0..2.0));
+        let e = catch(|| Tensor::cat(&[Tensor::zeros([2, 3]), Tensor::zeros([2, 4])], 0)).unwrap_err();
+        assert_eq!(e.message(), "cat: part 0 is [2, 3], part 1 is [2, 4]");
+    }
+}

@@ -1,0 +1,47 @@
+//! Rounding up.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// The smallest integer not below each element.
+    ///
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: 0.   * ONNX: `Ceil`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.4, 0.5, 2.0].ceil(), [-1.0, 1.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn ceil(&self) -> Tensor {
+        map(Ceil, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Ceil;
+impl Unary for Ceil {
+    const NAME: &'static str = "ceil";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.ceil()
+    }
+    fn int(self) -> Option<fn(i64) -> i64> {
+        Some(|x| x)
+    }
+    fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
+        Tensor::zeros_like(g)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn ceil() {
+        let domain = floats(-2.0..2.0).avoiding(-1.0).avoiding(0.0).avoiding(1.0);
+        check(|x| x.ceil()).reference(f64::ceil).on(domain);
+    }
+}

@@ -1,0 +1,139 @@
+//! Comparisons: which elements are equal, smaller or greater; the answer is a tensor of bool.
+
+use crate::Tensor;
+use crate::elementwise::{Compare, Operand, compare};
+
+impl Tensor {
+    /// Where `a = b`. NaN equals nothing, not even itself.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (bool), any number; or a tensor and a number.   * ONNX: `Equal`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![1, 2, 3].eq(2).to_vec::<bool>(), [false, true, false]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn eq(&self, other: impl Into<Operand>) -> Tensor {
+        compare(Eq, self, &other.into().like("eq", self))
+    }
+
+    /// Where `a ≠ b`. NaN differs from everything, also from itself.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (bool), any number; or a tensor and a number.   * ONNX: `Not(Equal)`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![1, 2, 3].ne(2).to_vec::<bool>(), [true, false, true]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn ne(&self, other: impl Into<Operand>) -> Tensor {
+        compare(Ne, self, &other.into().like("ne", self))
+    }
+
+    /// Where `a < b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (bool), any number; or a tensor and a number.   * ONNX: `Less`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![1, 2, 3].lt(2).to_vec::<bool>(), [true, false, false]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn lt(&self, other: impl Into<Operand>) -> Tensor {
+        compare(Lt, self, &other.into().like("lt", self))
+    }
+
+    /// Where `a ≤ b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (bool), any number; or a tensor and a number.   * ONNX: `LessOrEqual`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![1, 2, 3].le(2).to_vec::<bool>(), [true, true, false]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn le(&self, other: impl Into<Operand>) -> Tensor {
+        compare(Le, self, &other.into().like("le", self))
+    }
+
+    /// Where `a > b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (bool), any number; or a tensor and a number.   * ONNX: `Greater`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![0.5, 2.0].gt(tensor![1.0, 1.0]).to_vec::<bool>(), [false, true]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn gt(&self, other: impl Into<Operand>) -> Tensor {
+        compare(Gt, self, &other.into().like("gt", self))
+    }
+
+    /// Where `a ≥ b`.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (bool), any number; or a tensor and a number.   * ONNX: `GreaterOrEqual`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![0.5, 1.0].ge(1.0).to_vec::<bool>(), [false, true]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn ge(&self, other: impl Into<Operand>) -> Tensor {
+        compare(Ge, self, &other.into().like("ge", self))
+    }
+}
+
+macro_rules! relations {
+    ($($relation:ident, $name:literal, $sign:tt;)*) => {$(
+        #[derive(Clone, Copy)]
+        struct $relation;
+        impl Compare for $relation {
+            const NAME: &'static str = $name;
+            #[inline(always)]
+            fn f<T: PartialOrd>(self, a: T, b: T) -> bool {
+                a $sign b
+            }
+        }
+    )*};
+}
+relations! {
+    Eq, "eq", ==;
+    Ne, "ne", !=;
+    Lt, "lt", <;
+    Le, "le", <=;
+    Gt, "gt", >;
+    Ge, "ge", >=;
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn compare() {
+        let relations: [(fn(&Tensor, &Tensor) -> Tensor, fn(f64, f64) -> bool); 6] = [
+            (|a, b| a.eq(b), |a, b| a == b),
+            (|a, b| a.ne(b), |a, b| a != b),
+            (|a, b| a.lt(b), |a, b| a < b),
+            (|a, b| a.le(b), |a, b| a <= b),
+            (|a, b| a.gt(b), |a, b| a > b),
+            (|a, b| a.ge(b), |a, b| a >= b),
+        ];
+        for (f, reference) in relations {
+            let want = move |a, b| reference(a, b) as u8 as f64;
+            check2(f).reference(want).without_derivative().on(floats(-2.0..2.0), floats(-2.0..2.0));
+            check2(f).reference(want).without_derivative().on(ints(0..3), ints(0..3));
+        }
+        let nan = tensor![f64::NAN, 1.0];
+        assert_eq!(nan.eq(&nan).to_vec::<bool>(), [false, true]);
+        assert_eq!(nan.ne(&nan).to_vec::<bool>(), [true, false]);
+        assert_eq!(nan.le(1.0).to_vec::<bool>(), [false, true]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Dropout: elements left out at random in training, so that no unit relies on another.
+
+use crate::backend::cpu::{in_class, slice};
+use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::random::{self, Distribution, Draw, Stream};
+use crate::{DType, Device, Tensor, fail, is_training, no_grad};
+use mapsto_kernels::philox;
+
+impl Tensor {
+    /// In training ([`train`](crate::train)), each element becomes 0 with probability `p`, else `x / (1 − p)`, so that
+    /// its mean stays; in inference the tensor itself.
+    ///
+    /// The choice comes from the dropout stream, is a pure function of the seed and the position, and is not stored.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: the same choice, applied to `dy`.   * ONNX: `Dropout`.
+    /// * Source: Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov (2014), JMLR 15, in the inverted form.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = Tensor::ones([10_000]);
+    /// assert_eq!(x.dropout(0.25).sum(..).item(), 10_000.0);
+    /// let y = train(|| x.dropout(0.25));
+    /// assert!((y.sum(..).item() / 10_000.0 - 1.0).abs() < 0.05);
+    /// assert!(y.to_vec::<f32>().iter().all(|&y| y == 0.0 || y == 1.0 / 0.75));
+    /// ```
+    /// # Panics
+    /// When `p` is not within 0..1, or the elements are not floats.
+    #[track_caller]
+    pub fn dropout(&self, p: f64) -> Tensor {
+        if !(0.0..1.0).contains(&p) {
+            fail!("dropout", "the probability {p} is not within 0..1");
+        }
+        if !self.dtype().is_float() {
+            fail!("dropout", "floats are needed, this is {}", self.dtype());
+        }
+        if p == 0.0 || !is_training() {
+            return self.clone();
+        }
+        Dropout { p, draw: random::next(Stream::Dropout) }.apply(self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Dropout {
+    p: f64,
+    draw: Draw,
+}
+
+impl Dropout {
+    #[track_caller]
+    fn apply(self, x: &Tensor) -> Tensor {
+        let y = if x.device() == Device::cpu() { self.cpu(&x.detach()) } else { no_grad(|| self.compose(x)) };
+        record(self, y, &[x])
+    }
+
+    /// The definition.
+    fn compose(self, x: &Tensor) -> Tensor {
+        let dropped = x
+            .device()
+            .scope(|| Tensor::random(self.draw, Distribution::Bernoulli(self.p), *x.shape_of(), x.dtype()));
+        dropped.gt(0.0).where_(0.0, x * (1.0 / (1.0 - self.p)))
+    }
+
+    /// One pass, in which the random words live in registers.
+    fn cpu(self, x: &Tensor) -> Tensor {
+        let (rows, shape) = (in_class(x), *x.shape_of());
+        let y = Device::cpu().scope(|| match rows.dtype() {
+            DType::F64 => Tensor::filled_by(shape, |y: &mut [f64]| {
+                philox::dropout(self.draw, self.p, slice(&rows), y)
+            }),
+            _ => Tensor::filled_by(shape, |y: &mut [f32]| {
+                philox::dropout(self.draw, self.p, slice(&rows), y)
+            }),
+        });
+        y.to(x.dtype())
+    }
+}
+
+impl Op for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
+        self.apply(g).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn dropout() {
+        check(|x| {
+            seed(3);
+            train(|| x.square().dropout(0.4))
+        })
+        .on(floats(-2.0..2.0));
+    }
+
+    #[test]
+    fn it_acts_in_training_only_and_draws_anew_each_time() {
+        let x = Tensor::ones([100]);
+        assert_eq!(x.dropout(0.5).to_vec::<f32>(), x.to_vec::<f32>());
+        assert_eq!(train(|| x.dropout(0.0)).to_vec::<f32>(), x.to_vec::<f32>());
+        let draw = || train(|| x.dropout(0.5)).to_vec::<f32>();
+        assert_ne!(draw(), draw());
+        seed(1);
+        let first = draw();
+        seed(1);
+        assert_eq!(first, draw());
+        for p in [-0.1, 1.0, f64::NAN] {
+            assert!(catch(|| x.dropout(p)).unwrap_err().message().contains("is not within 0..1"));
+        }
+    }
+}

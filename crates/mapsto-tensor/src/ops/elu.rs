@@ -1,0 +1,63 @@
+//! Exponential linear unit: a relu with a smooth negative side.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `x` where positive, else `alpha (eˣ − 1)`, of each element; 1 is the usual `alpha`.
+    ///
+    /// Source: Clevert, Unterthiner, Hochreiter (2015), arXiv:1511.07289, eq. 15.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = dy` where `x > 0`, else `alpha eˣ dy`.   * ONNX: `Elu`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 2.0].elu(1.0), [-0.63212, 0.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn elu(&self, alpha: f64) -> Tensor {
+        map(Elu { alpha }, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Elu {
+    alpha: f64,
+}
+impl Unary for Elu {
+    const NAME: &'static str = "elu";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        R::select(x > R::ZERO, x, R::from_f64(self.alpha) * x.exp_m1())
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(self, g, at.x())
+    }
+}
+
+impl Slope for Elu {
+    const NAME: &'static str = "elu_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        R::select(x > R::ZERO, g, g * R::from_f64(self.alpha) * x.exp())
+    }
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        // Limited to 0 first: eˣ may be infinite on the side that is not taken, and 0 · ∞ is no zero.
+        let below = x.clamp(f64::NEG_INFINITY, 0.0).exp() * self.alpha;
+        Some(x.detach().gt(0.0).where_(0.0, below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn elu() {
+        check(|x| x.elu(1.5))
+            .reference(|x| if x > 0.0 { x } else { 1.5 * x.exp_m1() })
+            .on(floats(-3.0..3.0).avoiding(0.0));
+    }
+}

@@ -1,0 +1,43 @@
+//! Exponential minus one, without losing digits.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// `eˣ − 1` of each element, accurate near zero.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = (y + 1) dy`.   * ONNX: `Sub(Exp(x), 1)`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.0, 1.0, 1e-7].expm1() * 1e7, [0.0, 17182818.0, 1.0]);
+    /// ```
+    #[track_caller]
+    pub fn expm1(&self) -> Tensor {
+        map(Expm1, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Expm1;
+impl Unary for Expm1 {
+    const NAME: &'static str = "expm1";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.exp_m1()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g * (at.y() + 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn expm1() {
+        check(|x| x.expm1()).reference(f64::exp_m1).on(floats(-5.0..5.0));
+    }
+}

@@ -1,0 +1,47 @@
+//! Rounding down.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// The largest integer not above each element.
+    ///
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: 0.   * ONNX: `Floor`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.4, 0.5, 2.0].floor(), [-2.0, 0.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn floor(&self) -> Tensor {
+        map(Floor, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Floor;
+impl Unary for Floor {
+    const NAME: &'static str = "floor";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.floor()
+    }
+    fn int(self) -> Option<fn(i64) -> i64> {
+        Some(|x| x)
+    }
+    fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
+        Tensor::zeros_like(g)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn floor() {
+        let domain = floats(-2.0..2.0).avoiding(-1.0).avoiding(0.0).avoiding(1.0);
+        check(|x| x.floor()).reference(f64::floor).on(domain);
+    }
+}

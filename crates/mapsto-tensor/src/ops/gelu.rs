@@ -1,0 +1,74 @@
+//! Gaussian error linear unit, exact: the activation of BERT and ViT.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+impl Tensor {
+    /// `x Φ(x)` of each element, where `Φ(x) = ½ (1 + erf(x/√2))` is the normal distribution function.
+    /// [`gelu_tanh`](Tensor::gelu_tanh) is the approximation that GPT-2 uses.
+    ///
+    /// Source: Hendrycks, Gimpel (2016), arXiv:1606.08415, eq. 1.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = (Φ(x) + x φ(x)) dy`, `φ` the normal density.
+    /// * ONNX: `Gelu`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 1.0].gelu(), [-0.15866, 0.0, 0.84134]);
+    /// ```
+    #[track_caller]
+    pub fn gelu(&self) -> Tensor {
+        map(Gelu, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Gelu;
+impl Unary for Gelu {
+    const NAME: &'static str = "gelu";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x * cdf(x)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(GeluSlope, g, at.x())
+    }
+}
+
+/// The normal distribution function.
+#[inline(always)]
+fn cdf<R: Real>(x: R) -> R {
+    R::HALF * (R::ONE + (x * R::from_f64(FRAC_1_SQRT_2)).erf())
+}
+
+/// The height of the normal density at 0: `1 / √(2π)`.
+const PEAK: f64 = 0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
+
+/// `Φ(x) + x φ(x)`.
+#[derive(Clone, Copy)]
+struct GeluSlope;
+impl Slope for GeluSlope {
+    const NAME: &'static str = "gelu_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        g * (cdf(x) + x * (R::from_f64(PEAK) * (x * x * -R::HALF).exp()))
+    }
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        let square = x.square();
+        Some((&square * -0.5).exp() * (2.0 - square) * PEAK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn gelu() {
+        use crate::elementwise::Real;
+        check(|x| x.gelu()).reference(|x| 0.5 * x * (1.0 + Real::erf(x / 2f64.sqrt()))).on(floats(-6.0..6.0));
+    }
+}

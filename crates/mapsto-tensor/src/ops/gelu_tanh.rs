@@ -1,0 +1,80 @@
+//! Gaussian error linear unit in its tanh form: the activation of GPT-2.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `½ x (1 + tanh u)` of each element, with `u = √(2/π) (x + 0.044715 x³)`: [`gelu`](Tensor::gelu) within 5e-4.
+    ///
+    /// Source: Hendrycks, Gimpel (2016), arXiv:1606.08415, section 2.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = ½ (1 + t + x (1 − t²) u′) dy`, `t = tanh u`.
+    /// * ONNX: `Gelu` with `approximate="tanh"`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 1.0].gelu_tanh(), [-0.15881, 0.0, 0.84119]);
+    /// ```
+    #[track_caller]
+    pub fn gelu_tanh(&self) -> Tensor {
+        map(GeluTanh, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct GeluTanh;
+impl Unary for GeluTanh {
+    const NAME: &'static str = "gelu_tanh";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        R::HALF * x * (R::ONE + inner(x).tanh())
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(GeluTanhSlope, g, at.x())
+    }
+}
+
+/// `√(2/π)`.
+const SCALE: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+/// The weight of the cube.
+const CUBE: f64 = 0.044715;
+
+/// `u = √(2/π) (x + 0.044715 x³)`.
+#[inline(always)]
+fn inner<R: Real>(x: R) -> R {
+    R::from_f64(SCALE) * x * (R::ONE + R::from_f64(CUBE) * x * x)
+}
+
+/// `½ (1 + t + x (1 − t²) u′)`.
+#[derive(Clone, Copy)]
+struct GeluTanhSlope;
+impl Slope for GeluTanhSlope {
+    const NAME: &'static str = "gelu_tanh_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        let t = inner(x).tanh();
+        let du = R::from_f64(SCALE) * (R::ONE + R::from_f64(3.0 * CUBE) * x * x);
+        g * (R::HALF * (R::ONE + t + x * (R::ONE - t * t) * du))
+    }
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        let square = x.square();
+        let t = (x * (1.0 + &square * CUBE) * SCALE).tanh();
+        let du = (1.0 + square * (3.0 * CUBE)) * SCALE;
+        let ddu = x * (6.0 * CUBE * SCALE);
+        Some((1.0 - t.square()) * (&du + x * 0.5 * (ddu - t * du.square() * 2.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn gelu_tanh() {
+        check(|x| x.gelu_tanh())
+            .reference(|x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()))
+            .on(floats(-6.0..6.0));
+    }
+}

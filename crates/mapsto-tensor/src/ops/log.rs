@@ -1,0 +1,43 @@
+//! Natural logarithm.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// `ln x` of each element; `−∞` at 0, NaN below. Near 1, [`log1p`](Tensor::log1p) is more accurate.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = dy / x`.   * ONNX: `Log`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 10.0].log(), [0.0, 2.30259]);
+    /// ```
+    #[track_caller]
+    pub fn log(&self) -> Tensor {
+        map(Log, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Log;
+impl Unary for Log {
+    const NAME: &'static str = "log";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.ln()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g / at.x()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn log() {
+        check(|x| x.log()).reference(f64::ln).on(floats(0.1..9.0));
+    }
+}

@@ -1,0 +1,58 @@
+//! Reciprocal.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `1 / x` of each element; infinite at 0.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = −y² dy`.   * ONNX: `Reciprocal`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![4.0, -0.5].recip(), [0.25, -2.0]);
+    /// ```
+    #[track_caller]
+    pub fn recip(&self) -> Tensor {
+        map(Recip, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Recip;
+impl Unary for Recip {
+    const NAME: &'static str = "recip";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.recip()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(RecipSlope, g, &at.y())
+    }
+}
+
+/// `−y²`.
+#[derive(Clone, Copy)]
+struct RecipSlope;
+impl Slope for RecipSlope {
+    const NAME: &'static str = "recip_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, y: R) -> R {
+        -(g * y * y)
+    }
+    fn bend(self, y: &Tensor) -> Option<Tensor> {
+        Some(y * -2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn recip() {
+        check(|x| x.recip()).reference(|x| 1.0 / x).on(floats(0.2..9.0));
+    }
+}

@@ -1,0 +1,61 @@
+//! Rectified linear unit: the activation that keeps what is positive.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `max(0, x)` of each element; NaN stays NaN.
+    ///
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: `dx = dy` where `x > 0`, else 0.   * ONNX: `Relu`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 2.0].relu(), [0.0, 0.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn relu(&self) -> Tensor {
+        map(Relu, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Relu;
+impl Unary for Relu {
+    const NAME: &'static str = "relu";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.max(R::ZERO)
+    }
+    fn int(self) -> Option<fn(i64) -> i64> {
+        Some(|x| x.max(0))
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(Step, g, &at.y().detach())
+    }
+}
+
+/// 1 where the result is positive, else 0; the gradient at NaN passes, so that it shows.
+#[derive(Clone, Copy)]
+struct Step;
+impl Slope for Step {
+    const NAME: &'static str = "relu_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, y: R) -> R {
+        R::select(y <= R::ZERO, R::ZERO, g)
+    }
+    fn bend(self, _: &Tensor) -> Option<Tensor> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn relu() {
+        check(|x| x.relu()).reference(|x| if x < 0.0 { 0.0 } else { x }).on(floats(-3.0..3.0).avoiding(0.0));
+    }
+}

@@ -1,0 +1,47 @@
+//! Rounding to the nearest integer.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// The nearest integer to each element, halves to the even one (as IEEE 754 and NumPy).
+    ///
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: 0.   * ONNX: `Round`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.4, 0.5, 1.5].round(), [-1.0, 0.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn round(&self) -> Tensor {
+        map(Round, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Round;
+impl Unary for Round {
+    const NAME: &'static str = "round";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.round()
+    }
+    fn int(self) -> Option<fn(i64) -> i64> {
+        Some(|x| x)
+    }
+    fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
+        Tensor::zeros_like(g)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn round() {
+        let domain = floats(-2.0..2.0).avoiding(-1.5).avoiding(-0.5).avoiding(0.5).avoiding(1.5);
+        check(|x| x.round()).reference(f64::round_ties_even).on(domain);
+    }
+}

@@ -1,0 +1,58 @@
+//! Reciprocal of the square root, as norms need it.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `1 / √x` of each element; infinite at 0, NaN below.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = −½ y³ dy`.   * ONNX: `Reciprocal(Sqrt(x))`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![4.0, 2.0].rsqrt(), [0.5, 0.70711]);
+    /// ```
+    #[track_caller]
+    pub fn rsqrt(&self) -> Tensor {
+        map(Rsqrt, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Rsqrt;
+impl Unary for Rsqrt {
+    const NAME: &'static str = "rsqrt";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.sqrt().recip()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(RsqrtSlope, g, &at.y())
+    }
+}
+
+/// `−½ y³`.
+#[derive(Clone, Copy)]
+struct RsqrtSlope;
+impl Slope for RsqrtSlope {
+    const NAME: &'static str = "rsqrt_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, y: R) -> R {
+        g * (y * y * y * -R::HALF)
+    }
+    fn bend(self, y: &Tensor) -> Option<Tensor> {
+        Some(y.square() * -1.5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn rsqrt() {
+        check(|x| x.rsqrt()).reference(|x| 1.0 / x.sqrt()).on(floats(0.2..9.0));
+    }
+}

@@ -1,0 +1,58 @@
+//! Logistic function: an activation that squashes to 0..1, from a logit to a probability.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `1 / (1 + e⁻ˣ)` of each element, without overflow on either side.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = y (1 − y) dy`.   * ONNX: `Sigmoid`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 1.0].sigmoid(), [0.26894, 0.5, 0.73106]);
+    /// ```
+    #[track_caller]
+    pub fn sigmoid(&self) -> Tensor {
+        map(Sigmoid, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sigmoid;
+impl Unary for Sigmoid {
+    const NAME: &'static str = "sigmoid";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.sigmoid()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(SigmoidSlope, g, &at.y())
+    }
+}
+
+/// `y (1 − y)`.
+#[derive(Clone, Copy)]
+struct SigmoidSlope;
+impl Slope for SigmoidSlope {
+    const NAME: &'static str = "sigmoid_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, y: R) -> R {
+        g * y * (R::ONE - y)
+    }
+    fn bend(self, y: &Tensor) -> Option<Tensor> {
+        Some(1.0 - y * 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn sigmoid() {
+        check(|x| x.sigmoid()).reference(|x| 1.0 / (1.0 + (-x).exp())).on(floats(-9.0..9.0));
+    }
+}

@@ -1,0 +1,62 @@
+//! Sigmoid linear unit, also called swish: a smooth relu.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
+
+impl Tensor {
+    /// `x σ(x)` of each element, with `σ` the [`sigmoid`](Tensor::sigmoid).
+    ///
+    /// Source: Elfwing, Uchibe, Doya (2017), arXiv:1702.03118; Ramachandran, Zoph, Le (2017), arXiv:1710.05941.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = σ (1 + x (1 − σ)) dy`.   * ONNX: `Mul(x, Sigmoid(x))`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-1.0, 0.0, 1.0].silu(), [-0.26894, 0.0, 0.73106]);
+    /// ```
+    #[track_caller]
+    pub fn silu(&self) -> Tensor {
+        map(Silu, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Silu;
+impl Unary for Silu {
+    const NAME: &'static str = "silu";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x * x.sigmoid()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(SiluSlope, g, at.x())
+    }
+}
+
+/// `σ (1 + x (1 − σ))`.
+#[derive(Clone, Copy)]
+struct SiluSlope;
+impl Slope for SiluSlope {
+    const NAME: &'static str = "silu_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        let s = x.sigmoid();
+        g * (s * (R::ONE + x * (R::ONE - s)))
+    }
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        let s = x.sigmoid();
+        Some(&s * (1.0 - &s) * (2.0 + x * (1.0 - &s * 2.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn silu() {
+        check(|x| x.silu()).reference(|x| x / (1.0 + (-x).exp())).on(floats(-9.0..9.0));
+    }
+}

@@ -1,0 +1,43 @@
+//! Sine.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// The sine of each element, an angle in radians.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = cos(x) dy`.   * ONNX: `Sin`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.0, 1.0].sin(), [0.0, 0.84147]);
+    /// ```
+    #[track_caller]
+    pub fn sin(&self) -> Tensor {
+        map(Sin, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sin;
+impl Unary for Sin {
+    const NAME: &'static str = "sin";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.sin()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g * at.x().cos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn sin() {
+        check(|x| x.sin()).reference(f64::sin).on(floats(-9.0..9.0));
+    }
+}

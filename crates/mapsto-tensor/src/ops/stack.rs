@@ -1,0 +1,45 @@
+//! Tensors of one shape put side by side along a new axis.
+
+use crate::shape::Axis;
+use crate::{Tensor, fail};
+use std::borrow::Borrow;
+
+impl Tensor {
+    /// The parts, all of one shape, along a new axis before axis `axis`; `-1` adds it at the end.
+    ///
+    /// * Shape: `n · [2, 3] → [n, 2, 3]` for axis 0, any number.   * Gradient: each part's slice.
+    /// * ONNX: `Concat(Unsqueeze(..))`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (a, b) = (tensor![1.0, 2.0], tensor![3.0, 4.0]);
+    /// assert_close!(Tensor::stack(&[&a, &b], 0), [[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_close!(Tensor::stack(&[&a, &b], -1), [[1.0, 3.0], [2.0, 4.0]]);
+    /// ```
+    /// # Panics
+    /// When there are no parts, or when they differ in shape or dtype.
+    #[track_caller]
+    pub fn stack<T: Borrow<Tensor>>(parts: &[T], axis: impl Into<Axis>) -> Tensor {
+        let Some(first) = parts.first() else { fail!("stack", "there are no parts") };
+        let shape = first.borrow().shape();
+        if let Some(i) = parts.iter().position(|p| p.borrow().shape() != shape) {
+            fail!("stack", "part 0 is {shape:?}, part {i} is {:?}", parts[i].borrow().shape());
+        }
+        let axis = axis.into();
+        let rows: Vec<Tensor> = parts.iter().map(|p| p.borrow().unsqueeze(axis)).collect();
+        Tensor::cat(&rows, axis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn stack() {
+        check(|x| Tensor::stack(&[x, &(x * 2.0)], 0)).on(floats(-2.0..2.0));
+        check(|x| Tensor::stack(&[x, &x.square(), x], -1)).on(floats(-2.0..2.0));
+        let e = catch(|| Tensor::stack(&[Tensor::zeros([2]), Tensor::zeros([3])], 0)).unwrap_err();
+        assert_eq!(e.message(), "stack: part 0 is [2], part 1 is [3]");
+    }
+}

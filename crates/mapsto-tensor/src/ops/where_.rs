@@ -1,0 +1,127 @@
+//! A choice between two tensors, element by element.
+
+use crate::backend::MapOp;
+use crate::elementwise::{Operand, same_dtype, scalar_like};
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::shape::broadcast;
+use crate::{DType, Tensor, fail};
+use mapsto_kernels::map::map3;
+use std::panic::Location;
+
+impl Tensor {
+    /// `a` where this condition holds, else `b`, for each element. What is not chosen has no say: neither its NaN nor
+    /// its gradient passes.
+    ///
+    /// * Shape: `[..] (bool), [..], [..] → broadcast`, any number; `a` or `b` may be a number.
+    /// * Gradient: `da = dy` where the condition holds, `db = dy` elsewhere, 0 otherwise.   * ONNX: `Where`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![-2.0, 3.0];
+    /// assert_close!(x.lt(0.0).where_(&x * 0.1, &x), [-0.2, 3.0]);
+    /// assert_close!(x.lt(0.0).where_(0.0, &x), [0.0, 3.0]);
+    /// ```
+    /// # Panics
+    /// When the condition is not bool, the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn where_(&self, a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
+        if self.dtype() != DType::Bool {
+            fail!("where_", "the condition is {}, not bool", self.dtype(); help = "compare it, e.g. `cond.ne(0)`");
+        }
+        let (a, b) = match (a.into(), b.into()) {
+            (Operand::Tensor(a), b) => {
+                let b = b.like("where_", &a);
+                (a, b)
+            }
+            (a, Operand::Tensor(b)) => (a.like("where_", &b), b),
+            (Operand::Scalar(a), Operand::Scalar(b)) => {
+                let like = self.device().scope(|| Tensor::zeros(()));
+                (scalar_like("where_", a, &like), scalar_like("where_", b, &like))
+            }
+        };
+        same_dtype("where_", &a, &b);
+        if self.device() != a.device() {
+            fail!("where_", "devices differ: {:?} and {:?}", self.device(), a.device());
+        }
+        let shape = broadcast("where_", &broadcast("where_", self.shape_of(), a.shape_of()), b.shape_of());
+        let y = self.device().backend().map(&Choose, &[self, &a, &b], &shape, a.dtype());
+        record_at(Choose, y, &[self, &a, &b], Vec::new(), Location::caller())
+    }
+}
+
+struct Choose;
+impl Op for Choose {
+    fn name(&self) -> &'static str {
+        "where_"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(0)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let condition = at.input(0);
+        Vjp::from([
+            None,
+            at.wants(1).then(|| condition.where_(g, 0.0)),
+            at.wants(2).then(|| condition.where_(0.0, g)),
+        ])
+    }
+}
+impl MapOp for Choose {
+    fn name(&self) -> &'static str {
+        "where_"
+    }
+    fn f32(&self, xs: &[&[f32]], y: &mut [f32]) {
+        map3(
+            xs[0],
+            xs[1],
+            xs[2],
+            y,
+            #[inline(always)]
+            |c, a, b| if c != 0.0 { a } else { b },
+        )
+    }
+    fn f64(&self, xs: &[&[f64]], y: &mut [f64]) {
+        map3(
+            xs[0],
+            xs[1],
+            xs[2],
+            y,
+            #[inline(always)]
+            |c, a, b| if c != 0.0 { a } else { b },
+        )
+    }
+    fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
+        map3(
+            xs[0],
+            xs[1],
+            xs[2],
+            y,
+            #[inline(always)]
+            |c, a, b| if c != 0 { a } else { b },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn where_() {
+        check3(|c, a, b| c.eq(1).where_(a, b))
+            .reference(|c, a, b| if c == 1.0 { a } else { b })
+            .on(ints(0..2), floats(-2.0..2.0), floats(-2.0..2.0));
+        check3(|c, a, b| c.eq(1).where_(a, b)).on(ints(0..2), ints(-9..9), ints(-9..9));
+        check2(|c, a| c.eq(1).where_(a, 0.5)).on(ints(0..2), floats(-2.0..2.0));
+    }
+
+    #[test]
+    fn what_is_not_chosen_has_no_say() {
+        let x = tensor![0.0, 2.0].leaf();
+        let y = x.gt(0.0).where_(x.log(), 0.0);
+        assert_close!(y, [0.0, 0.69315]);
+        let y = x.gt(0.0).where_(1.0, 0.5);
+        assert_close!(y, [0.5, 1.0]);
+        assert!(catch(|| x.where_(1.0, 0.0)).unwrap_err().message().contains("not bool"));
+    }
+}

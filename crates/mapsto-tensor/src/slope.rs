@@ -1,0 +1,43 @@
+//! Derivatives of elementwise operations in one pass: `g · f′(v)` as an operation of its own, differentiable again.
+
+use crate::Tensor;
+use crate::elementwise::{Binary, Real, zip};
+use crate::graph::{At, Keep, Vjp};
+
+/// The slope of an operation, as a function of the value that its derivative keeps: its input or its result.
+pub(crate) trait Slope: Copy + Send + Sync + 'static {
+    /// The name, as a trace shows it.
+    const NAME: &'static str;
+    /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
+    fn times<R: Real>(self, g: R, v: R) -> R;
+    /// The derivative of the slope by `v`; none where it is zero almost everywhere.
+    fn bend(self, v: &Tensor) -> Option<Tensor>;
+}
+
+/// `g · f′(v)` in one pass. Give `v` detached where the slope has no `bend`.
+pub(crate) fn times_slope<S: Slope>(slope: S, g: &Tensor, v: &Tensor) -> Tensor {
+    zip(Times(slope), g, v)
+}
+
+#[derive(Clone, Copy)]
+struct Times<S>(S);
+impl<S: Slope> Binary for Times<S> {
+    const NAME: &'static str = S::NAME;
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, g: R, v: R) -> R {
+        self.0.times(g, v)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let bend = if at.wants(1) { self.0.bend(at.b()) } else { None };
+        Vjp::from([at.wants(0).then(|| times_slope(self.0, g, at.b())), bend.map(|bend| g * at.a() * bend)])
+    }
+}
+
+#[test]
+fn a_zero_slope_stops_even_an_infinite_gradient() {
+    use crate::prelude::*;
+    let x = tensor![-1.0, 2.0].leaf();
+    let grads = x.relu().backward_with(&tensor![f32::INFINITY, 3.0]);
+    assert_close!(grads.of(&x), [0.0, 3.0]);
+}
