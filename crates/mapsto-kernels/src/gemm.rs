@@ -222,7 +222,7 @@ const STEPS: usize = 192;
 const LONG: usize = 4096;
 const SMALL: usize = 1 << 14;
 /// Elements of the shared operand packed at a time: 4 MiB of f32, for the outer caches.
-const SHARED: usize = 1 << 20;
+const SHARED: usize = 1 << 18;
 
 /// The tail of the direct ways.
 fn after<T: Gemm>(c: &mut [T], n: usize, finish: Finish<T>) {
@@ -296,7 +296,7 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     // of the panel, at least 8 tasks where there is enough to do.
     let (short, long, unit) =
         if by_rows { (n.next_multiple_of(lanes), m, high) } else { (m.next_multiple_of(high), n, wide) };
-    let most = if by_rows { 128 } else { 4 * wide };
+    let most = if by_rows { 256 } else { 4 * wide };
     let task = (long.div_ceil(8)).next_multiple_of(unit).clamp(unit, most.next_multiple_of(unit));
     let pieces = k.div_ceil(STEPS);
     let steps = k.div_ceil(pieces);

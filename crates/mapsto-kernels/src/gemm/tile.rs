@@ -112,6 +112,11 @@ impl<T: Float> Spot<T> {
     ) {
         // SAFETY: panels and C are valid by the caller's promise; only `height` rows of `width` are touched.
         unsafe {
+            for i in 0..MR.min(self.height) {
+                for v in 0..NV {
+                    prefetch(self.c.add(i * self.stride + v * L::N));
+                }
+            }
             let acc = tile::<L, MR, NV>(steps, a, |k| b.add(k * NV * L::N));
             for i in 0..MR {
                 if i >= self.height {
@@ -134,4 +139,17 @@ impl<T: Float> Spot<T> {
             }
         }
     }
+}
+
+/// Asks for the cache line of `p` ahead of its use.
+#[inline(always)]
+fn prefetch<T>(p: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, whatever the address; SSE is part of x86-64.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
 }
