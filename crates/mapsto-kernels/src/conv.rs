@@ -18,6 +18,7 @@ pub use window::{window, window_transpose};
 use planes::{Along, Planes};
 use shifted::{Output, Shifts};
 
+use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::{Activation, Gemm};
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
@@ -147,7 +148,10 @@ pub fn conv2d<T: Gemm>(
     let mut offsets = scratch::<usize>(k);
     planes.offsets(s, &mut offsets);
     let shifts = Shifts::<T>::new(&offsets, planes.size[1], [oh, ow]);
-    let weights = shifts.pack(s.groups * co, co, k, |r, k_| w[r * k + k_]);
+    let weights = shifts.pack(s.groups * co, co, k, |panel, width, row, lanes| {
+        let strip = Strip { data: w, start: (row * k) as isize, lane: k as isize, step: 1 };
+        interleave(panel, width, lanes, k, strip)
+    });
     let parts = s.parts(shifts.panels(co));
     let out = Pieces::new(y);
     parallel(s.n * s.groups * parts, s.macs(), |block| {
@@ -201,10 +205,17 @@ pub fn conv2d_data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
         let mut offsets = scratch::<usize>(co * taps);
         planes.offsets_of_gradient(&rows, &cols, &mut offsets);
         let shifts = Shifts::<T>::new(&offsets, planes.size[1], [u, v]);
-        let weights = shifts.pack(s.groups * ci, ci, co * taps, |r, k| {
-            let (group, c, o, tap) = (r / ci, r % ci, k / taps, k % taps);
-            let (i, j) = (rows.taps[tap / cols.taps.len()].0, cols.taps[tap % cols.taps.len()].0);
-            w[(((group * co + o) * ci + c) * kh + i) * kw + j]
+        let weights = shifts.pack(s.groups * ci, ci, co * taps, |panel, width, row, lanes| {
+            let (group, c) = (row / ci, row % ci);
+            for (o, panel) in panel.chunks_exact_mut(width * taps).enumerate() {
+                let w = &w[((group * co + o) * ci + c) * kh * kw..][..lanes * kh * kw];
+                for (tap, panel) in panel.chunks_exact_mut(width).enumerate() {
+                    let (i, j) = (rows.taps[tap / cols.taps.len()].0, cols.taps[tap % cols.taps.len()].0);
+                    let strip =
+                        Strip { data: w, start: (i * kw + j) as isize, lane: (kh * kw) as isize, step: 0 };
+                    interleave(panel, width, lanes, 1, strip);
+                }
+            }
         });
         let parts = s.parts(shifts.panels(ci));
         let out = Pieces::new(dx);

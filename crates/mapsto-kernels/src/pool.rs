@@ -189,22 +189,59 @@ fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [u3
     }
 }
 
-/// Windows of 2 × 2 side by side, without a branch.
+/// Windows of 2 × 2 side by side, in runs of a fixed length that LLVM turns into registers (a loop over the columns of
+/// a narrow plane would stay scalar); the last run overlaps the one before.
 fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [u32]) {
     simd::vectorize(|| {
         for (r, (y, at)) in y.chunks_exact_mut(ow).zip(at.chunks_exact_mut(ow)).enumerate() {
-            let start = 2 * r * w;
-            let (top, bottom) = x[start..start + 2 * w].split_at(w);
-            let pairs = top.chunks_exact(2).zip(bottom.chunks_exact(2));
-            for (c, ((y, at), (a, b))) in y.iter_mut().zip(at).zip(pairs).enumerate() {
-                let left = (start + 2 * c) as u32;
-                let above = if beats(a[1], a[0]) { (a[1], left + 1) } else { (a[0], left) };
-                let below =
-                    if beats(b[1], b[0]) { (b[1], left + w as u32 + 1) } else { (b[0], left + w as u32) };
-                (*y, *at) = if beats(below.0, above.0) { below } else { above };
+            let row = Row { x: &x[2 * r * w..][..2 * w], w, start: 2 * r * w };
+            match ow {
+                16.. => row.in_runs::<16>(y, at),
+                8.. => row.in_runs::<8>(y, at),
+                4.. => row.in_runs::<4>(y, at),
+                _ => row.in_runs::<1>(y, at),
             }
         }
     });
+}
+
+/// Two rows of a plane, of `w` columns, from index `start`.
+struct Row<'a, T> {
+    x: &'a [T],
+    w: usize,
+    start: usize,
+}
+
+impl<T> Row<'_, T> {
+    #[inline(always)]
+    fn in_runs<const N: usize>(&self, y: &mut [T], at: &mut [u32])
+    where
+        T: Real,
+    {
+        let last = y.len() - N;
+        let mut c = 0;
+        loop {
+            let (a, b) = (&self.x[2 * c..][..2 * N], &self.x[self.w + 2 * c..][..2 * N]);
+            let (mut best, mut place) = ([T::ZERO; N], [0u32; N]);
+            let first = (self.start + 2 * c) as u32;
+            for i in 0..N {
+                let left = first + 2 * i as u32;
+                let above = beats(a[2 * i + 1], a[2 * i]);
+                let (x, p) = (T::select(above, a[2 * i + 1], a[2 * i]), left + above as u32);
+                let below = beats(b[2 * i + 1], b[2 * i]);
+                let (z, q) = (T::select(below, b[2 * i + 1], b[2 * i]), left + self.w as u32 + below as u32);
+                let lower = beats(z, x);
+                best[i] = T::select(lower, z, x);
+                place[i] = if lower { q } else { p };
+            }
+            y[c..c + N].copy_from_slice(&best);
+            at[c..c + N].copy_from_slice(&place);
+            if c == last {
+                return;
+            }
+            c = (c + N).min(last);
+        }
+    }
 }
 
 /// Whether `x` takes the place of an earlier `best`: it is larger, or the first NaN.

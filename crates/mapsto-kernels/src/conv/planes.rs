@@ -7,6 +7,8 @@ use crate::gemm::Gemm;
 /// `(r·step + origin, c·step + origin)` in each direction, or 0 outside the image.
 pub struct Planes {
     pub size: [usize; 2],
+    /// Elements from one plane to the next.
+    stride: usize,
     step: [usize; 2],
     /// The image's row and column at each phase's (0, 0).
     origins: [Vec<isize>; 2],
@@ -23,7 +25,8 @@ impl Planes {
             phases.dedup();
             phases.into_iter().map(|phase| phase as isize - s.padding[d] as isize).collect()
         };
-        Planes { size: [size(0), size(1)], step: s.stride, origins: [origins(0), origins(1)] }
+        let size = [size(0), size(1)];
+        Planes { size, stride: apart(size), step: s.stride, origins: [origins(0), origins(1)] }
     }
 
     /// Where output (0, 0) finds its input for each tap (c, i, j), in that order.
@@ -37,14 +40,15 @@ impl Planes {
         for (k, offset) in offsets.iter_mut().enumerate() {
             let ((a, y), (b, x)) = (place(0, k % taps / s.kernel[1]), place(1, k % s.kernel[1]));
             let plane = (k / taps * self.origins[0].len() + a) * self.origins[1].len() + b;
-            *offset = (plane * self.size[0] + y) * self.size[1] + x;
+            *offset = plane * self.stride + y * self.size[1] + x;
         }
     }
 
     /// The output gradient's planes under one phase of the data gradient.
     pub fn of_gradient(rows: &Along, cols: &Along) -> Planes {
         let origins = [vec![rows.lowest], vec![cols.lowest]];
-        Planes { size: [rows.count + rows.reach, cols.count + cols.reach], step: [1, 1], origins }
+        let size = [rows.count + rows.reach, cols.count + cols.reach];
+        Planes { size, stride: apart(size), step: [1, 1], origins }
     }
 
     /// Where the phase's input (0, 0) finds its output gradient for each (o, tap row, tap column), in that order.
@@ -53,13 +57,13 @@ impl Planes {
         for (k, offset) in offsets.iter_mut().enumerate() {
             let (i, j) = (k % taps / cols.taps.len(), k % cols.taps.len());
             let (y, x) = (rows.reach - rows.taps[i].1, cols.reach - cols.taps[j].1);
-            *offset = (k / taps * self.size[0] + y) * self.size[1] + x;
+            *offset = k / taps * self.stride + y * self.size[1] + x;
         }
     }
 
     /// Elements of the planes of some channels.
     pub fn len(&self, channels: usize) -> usize {
-        channels * self.origins[0].len() * self.origins[1].len() * self.size[0] * self.size[1]
+        channels * self.origins[0].len() * self.origins[1].len() * self.stride
     }
 
     /// Copies the channels of `x`, each of `h × w`, and zeros what follows the last plane (kernels read beyond it).
@@ -68,7 +72,7 @@ impl Planes {
         let used = self.len(x.len() / (h * w));
         let (planes, slack) = store.split_at_mut(used);
         slack.fill(T::default());
-        let mut planes = planes.chunks_exact_mut(rows * cols);
+        let mut planes = planes.chunks_exact_mut(self.stride);
         for channel in x.chunks_exact(h * w) {
             for &top in &self.origins[0] {
                 for &left in &self.origins[1] {
@@ -76,7 +80,7 @@ impl Planes {
                     // Columns whose source is inside the image.
                     let from = first_inside(left, self.step[1]).min(cols);
                     let to = first_beyond(left, self.step[1], w).clamp(from, cols);
-                    for (r, row) in plane.chunks_exact_mut(cols).enumerate() {
+                    for (r, row) in plane[..rows * cols].chunks_exact_mut(cols).enumerate() {
                         let y = top + (r * self.step[0]) as isize;
                         if y < 0 || y >= h as isize || from == to {
                             row.fill(T::default());
@@ -125,6 +129,12 @@ impl Along {
         let reach = taps.last().map_or(0, |t| t.1);
         Along { first, count, taps, reach, lowest: u as isize - reach as isize }
     }
+}
+
+/// The distance of planes: an odd number of cache lines (of f32). Planes 1 KiB apart, as 14 × 14 padded would be, share a
+/// quarter of the L1 cache's sets, and 64 of them evict one another (data gradient of 32 → 64 channels: 2.24 → 1.98 ms).
+fn apart(size: [usize; 2]) -> usize {
+    (size[0] * size[1]).div_ceil(16) * 16 | 16
 }
 
 /// The least `c` with `origin + c·step ≥ 0`.

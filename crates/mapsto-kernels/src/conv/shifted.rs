@@ -2,8 +2,9 @@
 //! from shifted runs of the planes.
 
 use crate::gemm::lanes::{Kernel, Lanes, TILE, dispatch};
-use crate::gemm::tile::tile;
+use crate::gemm::tile::{prefetch, tile};
 use crate::gemm::{Gemm, sizes};
+use crate::threads::for_chunks;
 use crate::workspace::{Scratch, scratch};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -86,26 +87,21 @@ impl<'a, T: Gemm> Shifts<'a, T> {
         (row(part), row(part + 1))
     }
 
-    /// `weight(row, k)` in panels, each group beginning a new one.
+    /// The weights in panels, each group beginning a new one: `fill(panel, width, row, lanes)` writes rows
+    /// `row..row + lanes`, each group of `width` numbers holding one term of all of them, then zeros.
     pub fn pack(
         &self,
         rows: usize,
         group: usize,
         terms: usize,
-        weight: impl Fn(usize, usize) -> T,
+        fill: impl Fn(&mut [T], usize, usize, usize) + Sync,
     ) -> Scratch<T> {
         let high = self.high;
         let mut packed = scratch(rows / group * self.panels(group) * high * terms);
-        for (p, panel) in packed.chunks_exact_mut(high * terms).enumerate() {
+        for_chunks(&mut packed, high * terms, rows * terms, |p, panel| {
             let (g, first) = (p / self.panels(group), p % self.panels(group) * high);
-            for i in 0..high {
-                for k in 0..terms {
-                    let inside = first + i < group;
-                    panel[k * high + i] =
-                        if inside { weight(g * group + first + i, k) } else { T::default() };
-                }
-            }
-        }
+            fill(panel, high, g * group + first, high.min(group - first));
+        });
         packed
     }
 
@@ -145,26 +141,34 @@ impl<T: Gemm> Kernel<T> for Run<'_, T> {
         let rows = output.rows.len();
         let weights = &output.weights[panel * L::ROWS * terms..];
         assert!(weights.len() >= rows.next_multiple_of(L::ROWS) * terms);
-        for from in (0..registers).step_by(TILE) {
-            for row in (0..rows).step_by(L::ROWS) {
-                let (a, height, count) =
-                    (&weights[row * terms..], L::ROWS.min(rows - row), TILE.min(registers - from));
-                // SAFETY: `run` has checked that the planes reach as far as the last register of the last term.
-                unsafe {
-                    match (if height == 1 { 1 } else { L::ROWS }, count) {
-                        (1, _) => rows_of::<L, 1, TILE>(shifts, &output, y, a, row, height, from, count),
-                        (8, 1) => rows_of::<L, 8, 1>(shifts, &output, y, a, row, height, from, count),
-                        (8, 2) => rows_of::<L, 8, 2>(shifts, &output, y, a, row, height, from, count),
-                        (8, _) => rows_of::<L, 8, TILE>(shifts, &output, y, a, row, height, from, count),
-                        (_, 1) => rows_of::<L, 4, 1>(shifts, &output, y, a, row, height, from, count),
-                        (_, 2) => rows_of::<L, 4, 2>(shifts, &output, y, a, row, height, from, count),
-                        _ => rows_of::<L, 4, TILE>(shifts, &output, y, a, row, height, from, count),
-                    }
+        let tiles = registers.div_ceil(TILE);
+        let panels = rows.div_ceil(L::ROWS);
+        // Whichever operand is the larger is read once.
+        let weights_once = size_of_val(weights) > L2_SHARE;
+        for step in 0..tiles * panels {
+            let (t, p) =
+                if weights_once { (step % tiles, step / tiles) } else { (step / panels, step % panels) };
+            let (from, row) = (registers * t / tiles, p * L::ROWS);
+            let count = registers * (t + 1) / tiles - from;
+            let (a, height) = (&weights[row * terms..], L::ROWS.min(rows - row));
+            // SAFETY: `run` has checked that the planes reach as far as the last register of the last term.
+            unsafe {
+                match (if height == 1 { 1 } else { L::ROWS }, count) {
+                    (1, _) => rows_of::<L, 1, TILE>(shifts, &output, y, a, row, height, from, count),
+                    (8, 1) => rows_of::<L, 8, 1>(shifts, &output, y, a, row, height, from, count),
+                    (8, 2) => rows_of::<L, 8, 2>(shifts, &output, y, a, row, height, from, count),
+                    (8, _) => rows_of::<L, 8, TILE>(shifts, &output, y, a, row, height, from, count),
+                    (_, 1) => rows_of::<L, 4, 1>(shifts, &output, y, a, row, height, from, count),
+                    (_, 2) => rows_of::<L, 4, 2>(shifts, &output, y, a, row, height, from, count),
+                    _ => rows_of::<L, 4, TILE>(shifts, &output, y, a, row, height, from, count),
                 }
             }
         }
     }
 }
+
+/// Bytes of weights up to which they are read again for each tile of positions.
+const L2_SHARE: usize = 1 << 20;
 
 /// One tile: `height` rows from `row`, `count` registers from number `from`.
 #[inline(always)]
@@ -186,6 +190,11 @@ unsafe fn rows_of<L: Lanes, const MR: usize, const NV: usize>(
     // `outputs` elements a row, and each register's outputs, `before` and onwards, lie within its row.
     unsafe {
         let base = output.planes.as_ptr().add(q);
+        for i in 0..MR.min(height) {
+            for v in 0..NV.min(count) {
+                prefetch(y.add((row + i) * shifts.outputs + shifts.before[from + v] as usize));
+            }
+        }
         let acc = tile::<L, MR, NV>(offsets.len(), a.as_ptr(), |k| base.add(*offsets.get_unchecked(k)));
         for i in 0..MR {
             if i >= height {

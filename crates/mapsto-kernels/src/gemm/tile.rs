@@ -143,7 +143,7 @@ impl<T: Float> Spot<T> {
 
 /// Asks for the cache line of `p` ahead of its use.
 #[inline(always)]
-fn prefetch<T>(p: *const T) {
+pub fn prefetch<T>(p: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults, whatever the address; SSE is part of x86-64.
     unsafe {
