@@ -5,22 +5,63 @@ use super::{Mat, scratch_copy};
 use crate::simd;
 use crate::threads::{Pieces, parallel};
 
-/// C (+)= A·B by plain loops, for a few hundred multiplications: about 25 ns and 1-2 ns a multiplication.
+/// C (+)= A·B by plain loops, for a handful of multiplications.
 pub fn tiny<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], add: bool) {
-    let n = b.cols;
-    for i in 0..a.rows {
-        let row = &mut c[i * n..(i + 1) * n];
-        if !add {
-            row.fill(T::default());
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert!(c.len() >= m * n);
+    let (rows, columns) = (a.data.as_ptr().wrapping_add(a.offset), b.data.as_ptr().wrapping_add(b.offset));
+    for i in 0..m {
+        for j in 0..n {
+            let x = rows.wrapping_offset(i as isize * a.row_stride);
+            let y = columns.wrapping_offset(j as isize * b.col_stride);
+            let mut sum = if add { c[i * n + j] } else { T::default() };
+            for k in 0..k as isize {
+                // SAFETY: `Mat::check` found every element of both inside its slice.
+                sum += unsafe { *x.wrapping_offset(k * a.col_stride) * *y.wrapping_offset(k * b.row_stride) };
+            }
+            c[i * n + j] = sum;
         }
-        for k in 0..a.cols {
-            let x = a.at(i, k);
-            let start = b.index(k, 0);
-            if b.col_stride == 1 {
-                row.iter_mut().zip(&b.data[start as usize..]).for_each(|(y, &b)| *y += x * b);
-            } else {
-                for (j, y) in row.iter_mut().enumerate() {
-                    *y += x * b.data[(start + j as isize * b.col_stride) as usize];
+    }
+}
+
+/// C (+)= A·B for B with dense rows, both read where they lie: what panels would save is less than they cost.
+///
+/// Loop nest: columns by registers › rows by 4 › steps.
+pub struct Unpacked<'a, T> {
+    pub a: Mat<'a, T>,
+    pub b: Mat<'a, T>,
+    pub c: &'a mut [T],
+    pub add: bool,
+}
+
+impl<T: Float> Kernel<T> for Unpacked<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(self) {
+        const ROWS: usize = 4;
+        let Unpacked { a, b, c, add } = self;
+        let (m, k, n) = (a.rows, a.cols, b.cols);
+        assert!(b.col_stride == 1 && m > 0 && k > 0 && c.len() >= m * n);
+        for j in (0..n).step_by(L::N) {
+            let w = L::N.min(n - j);
+            for i in (0..m).step_by(ROWS) {
+                // SAFETY: `Mat::check` found every element of A and B inside its slice; rows beyond the last repeat it.
+                unsafe {
+                    let row = |r: usize| a.data.as_ptr().offset(a.index((i + r).min(m - 1), 0));
+                    let rows: [*const T; ROWS] = std::array::from_fn(row);
+                    let columns = b.data.as_ptr().offset(b.index(0, j));
+                    let mut acc = [L::splat(T::default()); ROWS];
+                    for k in 0..k as isize {
+                        let y = L::load_first(columns.offset(k * b.row_stride), w);
+                        for r in 0..ROWS {
+                            acc[r] = acc[r].fma(L::splat(*rows[r].offset(k * a.col_stride)), y);
+                        }
+                    }
+                    for r in 0..ROWS.min(m - i) {
+                        let c = c.as_mut_ptr().add((i + r) * n + j);
+                        let x = if add { acc[r].add(L::load_first(c, w)) } else { acc[r] };
+                        x.store_first(c, w);
+                    }
                 }
             }
         }
