@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// ```
 /// use mapsto_data::prelude::*;
 /// use mapsto_tensor::prelude::*;
-/// let y = Resize::new([1, 2]).apply(tensor![[[[0.0, 0.0, 7.0, 7.0]]]]);
-/// assert_close!(y, [[[[1.0, 6.0]]]]); // 3 : 3 : 1 of the three pixels that each one sees
+/// let y = Resize::new([1, 2]).apply(tensor![[[0.0, 0.0, 7.0, 7.0]]]);
+/// assert_close!(y, [[[1.0, 6.0]]]); // 3 : 3 : 1 of the three pixels that each one sees
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Resize {
