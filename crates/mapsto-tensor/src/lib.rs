@@ -9,6 +9,7 @@ mod dtype;
 pub mod elementwise;
 pub mod error;
 pub mod graph;
+mod indices;
 mod layout;
 mod operators;
 pub mod ops;

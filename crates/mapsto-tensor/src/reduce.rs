@@ -16,3 +16,8 @@ pub(crate) fn unreduce(y: &Tensor, mask: &[bool], shape: &[usize]) -> Tensor {
     let sizes: Vec<usize> = shape.iter().zip(mask).map(|(&n, &gone)| if gone { 1 } else { n }).collect();
     y.reshape(sizes)
 }
+
+/// How many elements fall together in one.
+pub(crate) fn count(mask: &[bool], shape: &[usize]) -> usize {
+    shape.iter().zip(mask).filter(|(_, gone)| **gone).map(|(n, _)| n).product()
+}

@@ -1,6 +1,6 @@
 //! The CPU backend: tensors become slices, and the kernels do the rest.
 
-use super::host::{self, with_type};
+use super::host::with_type;
 use super::{Backend, Direction, MapOp, Order, Reduction, tiles};
 use crate::dtype::Class;
 use crate::random::{Distribution, Draw};
@@ -30,6 +30,20 @@ macro_rules! with_class {
         }
     };
 }
+
+/// Runs `$body` with `$t` standing for the type that arithmetic on floats of `$dtype` is done in: f32 or f64.
+macro_rules! with_float {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        if $dtype == $crate::DType::F64 {
+            type $t = f64;
+            $body
+        } else {
+            type $t = f32;
+            $body
+        }
+    };
+}
+pub(crate) use with_float;
 
 /// The CPU.
 pub struct Cpu;
@@ -90,12 +104,13 @@ impl Backend for Cpu {
         Tensor::from_storage(y, *index.shape_of(), x.dtype())
     }
 
-    fn scatter_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
-        let (index, src) = (index.contiguous(), in_class(src));
+    fn scatter_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+        let (index, src, dtype) = (index.contiguous(), in_class(src), x.dtype());
         let (dims, m) = (around(x.shape(), axis), index.shape()[axis]);
-        let mut y = host::copy(&in_class(x));
+        let mut y = in_class(&x);
+        drop(x); // so that `y` is alone, if nobody else holds `x`, and is written in place
         with_class!(y.dtype(), T => index::scatter_add(y.as_mut_slice::<T>(), dims, slice(&index), m, slice(&src)));
-        y.to(x.dtype())
+        y.to(dtype)
     }
 
     fn index_select(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor {
@@ -109,12 +124,13 @@ impl Backend for Cpu {
         Tensor::from_storage(y, shape, x.dtype())
     }
 
-    fn index_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
-        let (index, src) = (index.contiguous(), in_class(src));
+    fn index_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+        let (index, src, dtype) = (index.contiguous(), in_class(src), x.dtype());
         let dims = around(x.shape(), axis);
-        let mut y = host::copy(&in_class(x));
+        let mut y = in_class(&x);
+        drop(x); // as above
         with_class!(y.dtype(), T => index::select_add(y.as_mut_slice::<T>(), dims, slice(&index), slice(&src)));
-        y.to(x.dtype())
+        y.to(dtype)
     }
 
     fn argsort(&self, x: &Tensor, axis: usize, order: Order) -> Tensor {
@@ -168,7 +184,7 @@ pub(crate) fn in_class(x: &Tensor) -> Tensor {
 }
 
 /// The tensor in f32 or f64, in whatever layout it has.
-fn widened(x: &Tensor) -> Tensor {
+pub(crate) fn widened(x: &Tensor) -> Tensor {
     x.to(if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 })
 }
 
@@ -186,7 +202,7 @@ pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
 
 /// The tensor as row-major `[outer, n, inner]` with the axes of `mask` in the middle; copied only if they are not
 /// neighbours already.
-fn rows_of(x: &Tensor, mask: &[bool]) -> (Tensor, [usize; 3]) {
+pub(crate) fn rows_of(x: &Tensor, mask: &[bool]) -> (Tensor, [usize; 3]) {
     let gone: Vec<usize> = (0..x.rank()).filter(|&i| mask[i]).collect();
     let (Some(&first), Some(&last)) = (gone.first(), gone.last()) else {
         let x = in_class(x);
@@ -217,15 +233,20 @@ fn reduce_rows<T: Number + Plain>(kind: Reduction, x: &Tensor, dims: [usize; 3],
 
 /// The matrices of a `[batch, rows, cols]` tensor, in whatever layout it has.
 fn matrices<'a, T: Plain>(x: &'a Tensor) -> impl Fn(usize) -> Mat<'a, T> + Sync {
-    let (data, layout) = (x.storage().as_slice::<T>(), x.layout());
-    let (shape, strides) = (layout.shape(), layout.strides());
-    let (rows, cols) = (shape[1], shape[2]);
-    move |i| Mat {
-        data,
-        rows,
-        cols,
-        row_stride: strides[1],
-        col_stride: strides[2],
-        offset: (layout.offset() as isize + i as isize * strides[0]) as usize,
+    let stride = x.layout().strides()[0];
+    let first = matrix(x);
+    move |i| Mat { offset: (first.offset as isize + i as isize * stride) as usize, ..first }
+}
+
+/// The last two axes of a tensor as a matrix, in whatever layout it has.
+pub(crate) fn matrix<T: Plain>(x: &Tensor) -> Mat<'_, T> {
+    let (layout, last) = (x.layout(), x.rank() - 1);
+    Mat {
+        data: x.storage().as_slice(),
+        rows: layout.shape()[last - 1],
+        cols: layout.shape()[last],
+        row_stride: layout.strides()[last - 1],
+        col_stride: layout.strides()[last],
+        offset: layout.offset(),
     }
 }

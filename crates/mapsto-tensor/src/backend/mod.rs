@@ -42,12 +42,14 @@ pub trait Backend: Send + Sync + 'static {
     fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor;
     /// `y[.., i, ..] = x[.., index[.., i, ..], ..]` along an axis; `index` has the rank of `x`.
     fn gather(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor;
-    /// A copy of `x` with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of i.
-    fn scatter_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
+    /// `x` with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of i; in place if `x` is
+    /// alone.
+    fn scatter_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
     /// Whole slices along an axis: `y[.., i, ..] = x[.., index[i], ..]`, for a list of indices.
     fn index_select(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor;
-    /// A copy of `x` with the slices of `src` added: `y[.., index[i], ..] += src[.., i, ..]`, in order of i.
-    fn index_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
+    /// `x` with the slices of `src` added: `y[.., index[i], ..] += src[.., i, ..]`, in order of i; in place if `x` is
+    /// alone.
+    fn index_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
     /// The positions (i64) that sort along an axis; equal elements keep their order, NaN comes last.
     fn argsort(&self, x: &Tensor, axis: usize, order: Order) -> Tensor;
     /// Random numbers: element i is a pure function of the draw and i.

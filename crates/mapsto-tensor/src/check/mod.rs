@@ -12,9 +12,11 @@
 //! many, bit by bit; NaN and infinities; and the CPU against the oracle, a slow backend that computes all in f64.
 
 mod close;
+mod fused;
 pub mod oracle;
 
 pub use close::{Expected, assert_tensors_close};
+pub use fused::check_fused;
 
 use crate::graph::grads_or_zeros;
 use crate::random::Keyed;

@@ -181,8 +181,8 @@ impl Backend for Oracle {
         out.tensor(x.dtype())
     }
 
-    fn scatter_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
-        let (mut out, i, s) = (Array::of(x), Array::of(index), Array::of(src));
+    fn scatter_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+        let (mut out, i, s) = (Array::of(&x), Array::of(index), Array::of(src));
         for at in positions(index.shape()) {
             let place = out.place(&with(&at, axis, i.at(&at) as usize));
             out.values[place] += s.at(&at);
@@ -201,8 +201,8 @@ impl Backend for Oracle {
         out.tensor(x.dtype())
     }
 
-    fn index_add(&self, x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
-        let (mut out, i, s) = (Array::of(x), Array::of(index), Array::of(src));
+    fn index_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+        let (mut out, i, s) = (Array::of(&x), Array::of(index), Array::of(src));
         for at in positions(src.shape()) {
             let place = out.place(&with(&at, axis, i.values[at[axis]] as usize));
             out.values[place] += s.at(&at);

@@ -18,6 +18,8 @@ macro_rules! ops {
 ops! {
     abs
     add
+    argmax
+    argmin
     cast
     cat
     ceil
@@ -29,18 +31,25 @@ ops! {
     div
     dropout
     elu
+    embedding
     erf
     exp
     expand
     expm1
     floor
+    gather
     gelu
     gelu_tanh
+    index_select
     leaky_relu
+    linear
     log
     log1p
     masked_fill
     matmul
+    max
+    mean
+    min
     mul
     neg
     pad
@@ -50,11 +59,13 @@ ops! {
     reshape
     round
     rsqrt
+    scatter_add
     sigmoid
     sign
     silu
     sin
     slice
+    softmax
     softplus
     split
     sqrt

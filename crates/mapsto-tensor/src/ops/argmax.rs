@@ -1,0 +1,53 @@
+//! Positions of the largest elements.
+
+use crate::Tensor;
+use crate::backend::Reduction;
+use crate::reduce::reduce;
+use crate::shape::Axis;
+use crate::{MAX_RANK, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// The position (i64) of the first largest element along an axis; of the first NaN, if there is one.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`.   * Gradient: none.   * ONNX: `ArgMax`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![[1.0, 5.0, 5.0], [7.0, 3.0, 3.0]].argmax(-1).to_vec::<i64>(), [1, 0]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or it has no elements.
+    #[track_caller]
+    pub fn argmax(&self, axis: impl Into<Axis>) -> Tensor {
+        extreme_position("argmax", Reduction::ArgMax, self, axis.into())
+    }
+}
+
+/// The position of the largest or the smallest element along an axis.
+#[track_caller]
+pub(crate) fn extreme_position(op: &'static str, kind: Reduction, x: &Tensor, axis: Axis) -> Tensor {
+    let axis = axis.of(op, x.shape());
+    if x.shape()[axis] == 0 {
+        fail!(op, "axis {axis} of {:?} has no elements to choose from", x.shape());
+    }
+    let mut mask = [false; MAX_RANK];
+    mask[axis] = true;
+    let y = reduce(kind, x, &mask, false);
+    crate::trace::emit(op, &[x], &y, Location::caller());
+    y
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn argmax() {
+        check(|x| x.unsqueeze(0).argmax(0)).on(floats(-2.0..2.0));
+        check(|x| x.argmax(-1)).shapes([&[3, 5]]).on(ints(-3..3));
+        assert_eq!(tensor![1.0, f64::NAN, f64::NAN].argmax(0).item(), 1.0);
+        let e = catch(|| Tensor::zeros([2, 0]).argmax(1)).unwrap_err();
+        assert_eq!(e.message(), "argmax: axis 1 of [2, 0] has no elements to choose from");
+    }
+}

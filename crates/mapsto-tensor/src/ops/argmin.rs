@@ -1,0 +1,37 @@
+//! Positions of the smallest elements.
+
+use crate::Tensor;
+use crate::backend::Reduction;
+use crate::shape::Axis;
+use super::argmax::extreme_position;
+
+impl Tensor {
+    /// The position (i64) of the first smallest element along an axis; of the first NaN, if there is one.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`.   * Gradient: none.   * ONNX: `ArgMin`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![[1.0, 5.0, 5.0], [7.0, 3.0, 3.0]].argmin(-1).to_vec::<i64>(), [0, 1]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or it has no elements.
+    #[track_caller]
+    pub fn argmin(&self, axis: impl Into<Axis>) -> Tensor {
+        extreme_position("argmin", Reduction::ArgMin, self, axis.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn argmin() {
+        check(|x| x.unsqueeze(0).argmin(0)).on(floats(-2.0..2.0));
+        check(|x| x.argmin(-1)).shapes([&[3, 5]]).on(ints(-3..3));
+        assert_eq!(tensor![1.0, f64::NAN, f64::NAN].argmin(0).item(), 1.0);
+        let e = catch(|| Tensor::zeros([2, 0]).argmin(1)).unwrap_err();
+        assert_eq!(e.message(), "argmin: axis 1 of [2, 0] has no elements to choose from");
+    }
+}

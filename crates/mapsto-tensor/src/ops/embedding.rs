@@ -1,0 +1,63 @@
+//! Embedding: ids become rows of a table.
+
+use super::index_select::index_add;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::indices::positions;
+use crate::shape::Shape;
+use crate::{Tensor, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// For ids, their rows of a table: `y[.., :] = table[id, :]`.
+    ///
+    /// * Shape: `[..], [v, d] → [.., d]`, ids in `0..v`.   * Gradient: `dtable[id, :] += dy[.., :]`.   * ONNX: `Gather`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let table = tensor![[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]];
+    /// assert_close!(tensor![2, 0].embedding(&table), [[2.0, 2.1], [0.0, 0.1]]);
+    /// ```
+    /// # Panics
+    /// When the table has not two axes, or an id is not within it.
+    #[track_caller]
+    pub fn embedding(&self, table: &Tensor) -> Tensor {
+        if table.rank() != 2 {
+            fail!("embedding", "the table must be [ids, size], it is {:?}", table.shape());
+        }
+        let (ids, [v, d]) = (positions("embedding", self, table.dims::<2>()[0]), table.dims());
+        debug_assert!(v > 0 || ids.is_empty());
+        let list = ids.reshape([ids.len()]);
+        let rows = table.device().backend().index_select(table, 0, &list);
+        let mut shape = self.shape().to_vec();
+        shape.push(d);
+        let y = rows.reshape(shape);
+        record_at(Embedding, y, &[table, &list], Vec::new(), Location::caller())
+    }
+}
+
+struct Embedding;
+impl Op for Embedding {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(1)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let rows = g.reshape([at.b().len(), at.shape(0)[1]]);
+        Vjp::from([Some(index_add(Shape::new(at.shape(0)), 0, at.b(), &rows)), None])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn embedding() {
+        check2(|i, t| i.embedding(t)).shapes([&[2, 3], &[4, 5]]).on(ints(0..4), floats(-2.0..2.0));
+        check2(|i, t| i.embedding(t)).shapes([&[], &[4, 2]]).on(ints(0..4), floats(-2.0..2.0));
+        let e = catch(|| tensor![[0, 1], [2, 7]].embedding(&Tensor::zeros([4, 2]))).unwrap_err();
+        assert_eq!(e.message(), "embedding: the index 7 at [1, 1] is not within 0..4");
+    }
+}

@@ -1,0 +1,71 @@
+//! Elements picked along an axis, one for each index.
+
+use super::scatter_add::scatter;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::indices::positions;
+use crate::shape::Axis;
+use crate::{Tensor, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// `y[.., i, ..] = x[.., index[.., i, ..], ..]`: element by element, along an axis.
+    ///
+    /// * Shape: `[a, n] → [a, m]` for an index `[a, m]` along the last axis: all other axes are equal.
+    /// * Gradient: `dx[.., index[.., i, ..], ..] += dy[.., i, ..]`.   * ONNX: `GatherElements`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+    /// assert_close!(x.gather(-1, &tensor![[2], [0]]), [[3.0], [4.0]]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or an index is not within the axis.
+    #[track_caller]
+    pub fn gather(&self, axis: impl Into<Axis>, index: &Tensor) -> Tensor {
+        let axis = axis.into().of("gather", self.shape());
+        check_shapes("gather", self.shape(), axis, index.shape());
+        let index = positions("gather", index, self.shape()[axis]);
+        let y = self.device().backend().gather(self, axis, &index);
+        record_at(Gather { axis }, y, &[self, &index], Vec::new(), Location::caller())
+    }
+}
+
+/// The index has the axes of `x`, and all but one have the same size.
+#[track_caller]
+pub(crate) fn check_shapes(op: &str, x: &[usize], axis: usize, index: &[usize]) {
+    let fits = x.len() == index.len() && (0..x.len()).all(|i| i == axis || x[i] == index[i]);
+    if !fits {
+        fail!(op, "the index {index:?} does not fit {x:?} along axis {axis}";
+              help = "all sizes but that of axis {axis} must be equal; `unsqueeze` adds an axis, `expand` repeats one, `index_select` takes whole slices");
+    }
+}
+
+pub(crate) struct Gather {
+    pub(crate) axis: usize,
+}
+impl Op for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(1)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        Vjp::from([Some(scatter(at.shape(0), self.axis, at.b(), g)), None])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn gather() {
+        check2(|x, i| x.gather(0, i)).shapes([&[4, 3], &[5, 3]]).on(floats(-2.0..2.0), ints(0..4));
+        check2(|x, i| x.gather(-1, i)).shapes([&[2, 3, 4], &[2, 3, 1]]).on(floats(-2.0..2.0), ints(0..4));
+        check2(|x, i| x.gather(1, i)).shapes([&[2, 3], &[2, 0]]).on(floats(-2.0..2.0), ints(0..3));
+        let message = |i: Tensor| catch(|| Tensor::zeros([2, 3]).gather(1, &i)).unwrap_err().message().to_string();
+        assert_eq!(message(tensor![[0], [3]]), "gather: the index 3 at [1, 0] is not within 0..3");
+        assert_eq!(message(tensor![0, 1]), "gather: the index [2] does not fit [2, 3] along axis 1");
+    }
+}

@@ -1,0 +1,86 @@
+//! Whole slices along an axis, by their positions.
+
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::indices::positions;
+use crate::shape::{Axis, Shape};
+use crate::{Tensor, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// The slices at the positions of a list: `y[.., i, ..] = x[.., index[i], ..]`.
+    ///
+    /// * Shape: `[n, a] → [m, a]` for `m` indices along axis 0.
+    /// * Gradient: `dx[.., index[i], ..] += dy[.., i, ..]`.   * ONNX: `Gather`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+    /// assert_close!(x.index_select(0, &tensor![2, 0]), [[5.0, 6.0], [1.0, 2.0]]);
+    /// ```
+    /// # Panics
+    /// When the indices are no list, or one is not within the axis.
+    #[track_caller]
+    pub fn index_select(&self, axis: impl Into<Axis>, index: &Tensor) -> Tensor {
+        let axis = axis.into().of("index_select", self.shape());
+        if index.rank() != 1 {
+            fail!("index_select", "a list of indices is needed, their shape is {:?}", index.shape();
+                  help = "`gather` picks element by element, `embedding` takes ids of any shape");
+        }
+        let index = positions("index_select", index, self.shape()[axis]);
+        let y = self.device().backend().index_select(self, axis, &index);
+        record_at(IndexSelect { axis }, y, &[self, &index], Vec::new(), Location::caller())
+    }
+}
+
+struct IndexSelect {
+    axis: usize,
+}
+impl Op for IndexSelect {
+    fn name(&self) -> &'static str {
+        "index_select"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(1)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        Vjp::from([Some(index_add(Shape::new(at.shape(0)), self.axis, at.b(), g)), None])
+    }
+}
+
+/// Zeros with the slices of `src` added at the positions of a list that has been checked: how the gradient of
+/// `index_select` and of `embedding` flows. The zeros are nobody else's, so they are written in place.
+#[track_caller]
+pub(crate) fn index_add(shape: Shape, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+    let zeros = src.device().scope(|| Tensor::full_of(shape, 0.0, src.dtype()));
+    let y = src.device().backend().index_add(zeros, axis, index, src);
+    record_at(IndexAdd { axis }, y, &[src, index], Vec::new(), Location::caller())
+}
+
+struct IndexAdd {
+    axis: usize,
+}
+impl Op for IndexAdd {
+    fn name(&self) -> &'static str {
+        "index_add"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(1)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        Vjp::from([Some(g.index_select(self.axis, at.b())), None])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn index_select() {
+        check2(|x, i| x.index_select(0, i)).shapes([&[4, 3], &[6]]).on(floats(-2.0..2.0), ints(0..4));
+        check2(|x, i| x.index_select(1, i)).shapes([&[2, 3, 4], &[2]]).on(floats(-2.0..2.0), ints(0..3));
+        check2(|x, i| x.index_select(-1, i)).shapes([&[2, 3], &[0]]).on(floats(-2.0..2.0), ints(0..3));
+        let e = catch(|| Tensor::zeros([2, 3]).index_select(1, &tensor![0, 5])).unwrap_err();
+        assert_eq!(e.message(), "index_select: the index 5 at position 1 is not within 0..3");
+    }
+}

@@ -1,0 +1,152 @@
+//! The affine map of a fully connected layer, in one product.
+
+use crate::backend::cpu::{in_class, matrix, slice, widened, with_float};
+use crate::elementwise::same_dtype;
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::storage::Plain;
+use crate::{Tensor, fail};
+use mapsto_kernels::gemm::{Activation, Epilogue, Gemm, Mat, Write, gemm};
+
+impl Tensor {
+    /// `y = x wᵀ + b` over the last axis, the bias being added as the product is stored.
+    ///
+    /// * Shape: `[.., in], [out, in], [out] → [.., out]`, floats of one dtype.
+    /// * Gradient: `dx = dy w`, `dw = dyᵀ x`, `db = Σ dy`.   * ONNX: `Gemm`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (w, b) = (tensor![[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]], tensor![0.5, 0.0, -1.0]);
+    /// assert_close!(tensor![1.0, 10.0].linear(&w, Some(&b)), [21.5, 43.0, 9.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn linear(&self, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        check_shapes(self, w, b);
+        match b {
+            Some(b) => fused(Linear, &[self, w, b]),
+            None => fused(Linear, &[self, w]),
+        }
+    }
+}
+
+#[track_caller]
+fn check_shapes(x: &Tensor, w: &Tensor, b: Option<&Tensor>) {
+    same_dtype("linear", x, w);
+    if !x.dtype().is_float() {
+        fail!("linear", "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
+    }
+    if w.rank() != 2 {
+        fail!("linear", "the weight must be [out, in], it is {:?}", w.shape());
+    }
+    let [out, inputs] = w.dims();
+    let (have, shape) = (x.shape().last().copied(), x.shape());
+    if have != Some(inputs) {
+        let have = have.map_or("no axis".to_string(), |n| n.to_string());
+        let help = if x.rank() > 2 && shape[1..].iter().product::<usize>() == inputs {
+            "join the axes first: `x.flatten(1)`"
+        } else if shape.last() == Some(&out) {
+            "the weight looks transposed: it is [out, in]; try `w.t()`"
+        } else {
+            "the last axis of x must be the last axis of the weight, which is [out, in]"
+        };
+        fail!("linear", "input sizes differ: x {shape:?} and w {:?}      {have} ≠ {inputs}", w.shape(); help = "{help}");
+    }
+    if let Some(b) = b {
+        same_dtype("linear", x, b);
+        if b.shape() != [out] {
+            let bias = b.shape();
+            fail!("linear", "the bias {bias:?} does not fit the weight {:?}, which has {out} outputs", w.shape();
+                  help = "the bias must be [{out}]");
+        }
+    }
+}
+
+struct Linear;
+impl Fused for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let y = xs[0].matmul(&xs[1].t());
+        match xs.get(2) {
+            Some(b) => y + *b,
+            None => y,
+        }
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (x, w) = (widened(&tall(xs[0])), widened(xs[1]));
+        let b = xs.get(2).map(|b| in_class(b));
+        let shape = xs[0].shape_of().with(xs[0].rank() - 1, xs[1].shape()[0]);
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
+            let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation: Activation::None };
+            gemm(matrix(&x), matrix::<T>(&w).t(), y, Write::Overwrite, epilogue)
+        }));
+        Some(y.to(xs[0].dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let rows = tall(g);
+        let wide = widened(&rows);
+        let dx = at.wants(0).then(|| {
+            let w = widened(at.b());
+            with_float!(wide.dtype(), T => product::<T>(matrix(&wide), matrix(&w))).reshape(at.shape(0))
+        });
+        let dw = at.wants(1).then(|| {
+            let x = widened(&tall(at.a()));
+            with_float!(wide.dtype(), T => product::<T>(matrix::<T>(&wide).t(), matrix(&x)))
+        });
+        let mut grads = vec![dx, dw];
+        if at.inputs() == 3 {
+            grads.push(at.wants(2).then(|| rows.sum(0)));
+        }
+        Some(grads.into())
+    }
+}
+
+/// All axes but the last joined into one.
+fn tall(x: &Tensor) -> Tensor {
+    let n = x.shape()[x.rank() - 1];
+    x.reshape([x.shape()[..x.rank() - 1].iter().product(), n])
+}
+
+fn product<T: Gemm + Plain>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
+    Tensor::filled_by([a.rows, b.cols], |c: &mut [T]| gemm(a, b, c, Write::Overwrite, Epilogue::none()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn linear() {
+        let d = || floats(-2.0..2.0);
+        check3(|x, w, b| x.linear(w, Some(b))).shapes([&[4, 3], &[5, 3], &[5]]).on(d(), d(), d());
+        check3(|x, w, b| x.linear(w, Some(b))).shapes([&[3], &[2, 3], &[2]]).on(d(), d(), d());
+        check2(|x, w| x.linear(w, None)).shapes([&[2, 3, 4], &[5, 4]]).on(d(), d());
+        check2(|x, w| x.linear(w, None)).shapes([&[0, 4], &[5, 4]]).on(d(), d());
+        check2(|x, w| x.linear(w, None)).shapes([&[2, 0], &[3, 0]]).on(d(), d());
+        check_fused(|| Linear, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
+        check_fused(|| Linear, &[(&[2, 9, 20], d()), (&[40, 20], d())]);
+    }
+
+    #[test]
+    fn a_mistake_names_both_shapes_and_the_fix() {
+        let error = |x: &[usize], w: &[usize], b: Option<usize>| {
+            let b = b.map(Tensor::zeros);
+            catch(|| Tensor::zeros(x).linear(&Tensor::zeros(w), b.as_ref())).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&[32, 784], &[784, 128], None),
+            "linear: input sizes differ: x [32, 784] and w [784, 128]      784 ≠ 128\nhelp: the weight looks transposed: it is [out, in]; try `w.t()`"
+        );
+        assert_eq!(
+            error(&[8, 64, 7, 7], &[128, 3136], None),
+            "linear: input sizes differ: x [8, 64, 7, 7] and w [128, 3136]      7 ≠ 3136\nhelp: join the axes first: `x.flatten(1)`"
+        );
+        assert_eq!(
+            error(&[8, 4], &[2, 4], Some(3)),
+            "linear: the bias [3] does not fit the weight [2, 4], which has 2 outputs\nhelp: the bias must be [2]"
+        );
+    }
+}

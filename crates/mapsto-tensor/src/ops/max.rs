@@ -1,0 +1,104 @@
+//! The largest elements over axes, and what they share with the smallest.
+
+use crate::backend::Reduction;
+use crate::elementwise::{Binary, Real, zip};
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::reduce::{count, reduce, unreduce};
+use crate::shape::{Axes, MAX_RANK};
+use crate::{Tensor, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// The largest element over axes; NaN if any is. (`maximum` compares two tensors.)
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`.
+    /// * Gradient: `dy` to the largest element, shared equally if several are equal.   * ONNX: `ReduceMax`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[1.0, 5.0], [7.0, 3.0]];
+    /// assert_close!(x.max(-1), [5.0, 7.0]);
+    /// assert_eq!(x.max(..).item(), 7.0);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or it has no elements.
+    #[track_caller]
+    pub fn max(&self, axes: impl Into<Axes>) -> Tensor {
+        extreme("max", Reduction::Max, self, axes.into())
+    }
+}
+
+/// The largest or the smallest element over axes.
+#[track_caller]
+pub(crate) fn extreme(name: &'static str, kind: Reduction, x: &Tensor, axes: Axes) -> Tensor {
+    let mask = axes.mask(name, x.shape());
+    let left: usize = x.shape().iter().zip(&mask).filter(|(_, gone)| !**gone).map(|(n, _)| n).product();
+    if count(&mask, x.shape()) == 0 && left > 0 {
+        fail!(name, "there are no elements to choose from in {:?}", x.shape());
+    }
+    let y = reduce(kind, x, &mask, axes.keep);
+    if !x.dtype().is_float() {
+        crate::trace::emit(name, &[x], &y, Location::caller());
+        return y;
+    }
+    record_at(Extreme { name, mask }, y, &[x], Vec::new(), Location::caller())
+}
+
+struct Extreme {
+    name: &'static str,
+    mask: [bool; MAX_RANK],
+}
+impl Op for Extreme {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn keep(&self) -> Keep {
+        Keep::BOTH
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let back = |t: &Tensor| unreduce(t, &self.mask, at.shape(0));
+        // Which elements are extreme does not change with small steps: a constant.
+        let extreme = zip(Equal, &at.x().detach(), &back(&at.y().detach()));
+        let axes: Vec<usize> = (0..at.x().rank()).filter(|&i| self.mask[i]).collect();
+        let share = back(g) / extreme.sum(crate::keep(&axes[..]));
+        (extreme * share).into()
+    }
+}
+
+/// 1 where both are equal, else 0.
+#[derive(Clone, Copy)]
+struct Equal;
+impl Binary for Equal {
+    const NAME: &'static str = "equal";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        R::select(a == b, R::ONE, R::ZERO)
+    }
+    fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None, None])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn max() {
+        check(|x| x.unsqueeze(0).max(0)).on(floats(-2.0..2.0));
+        check(|x| x.max(..)).shapes([&[3, 5]]).on(floats(-2.0..2.0));
+        check(|x| x.max(keep([0, 2]))).shapes([&[3, 5, 4]]).on(floats(-2.0..2.0));
+        check(|x| x.max(-1)).shapes([&[0, 3]]).on(floats(-2.0..2.0));
+        assert!(tensor![1.0, f64::NAN].max(..).item().is_nan());
+        assert_eq!(tensor![[3, 9], [7, 1]].max(0).to_vec::<i64>(), [7, 9]);
+    }
+
+    #[test]
+    fn ties_share_the_gradient_and_nothing_has_no_maximum() {
+        let x = tensor![2.0, 5.0, 5.0].leaf();
+        assert_close!(x.max(..).backward().of(&x), [0.0, 0.5, 0.5]);
+        let e = catch(|| Tensor::zeros([0, 3]).max(0)).unwrap_err();
+        assert_eq!(e.message(), "max: there are no elements to choose from in [0, 3]");
+    }
+}

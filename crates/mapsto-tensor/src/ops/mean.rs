@@ -1,0 +1,68 @@
+//! Means over axes.
+
+use crate::backend::Reduction;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::reduce::{count, reduce, unreduce};
+use crate::shape::{Axes, MAX_RANK};
+use crate::{DType, Tensor, fail, no_grad};
+use std::panic::Location;
+
+impl Tensor {
+    /// The mean over axes: `y = Σ x / n`, summed in f32 at least; NaN of nothing.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`; floats only.
+    /// * Gradient: `dx = dy / n`, repeated.   * ONNX: `ReduceMean`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[1.0, 2.0], [3.0, 6.0]];
+    /// assert_close!(x.mean(-1), [1.5, 4.5]);
+    /// assert_eq!(x.mean(..).item(), 3.0);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or the elements are no floats.
+    #[track_caller]
+    pub fn mean(&self, axes: impl Into<Axes>) -> Tensor {
+        let axes = axes.into();
+        let mask = axes.mask("mean", self.shape());
+        if !self.dtype().is_float() {
+            fail!("mean", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        let y = no_grad(|| {
+            // In 16 bits the sum could overflow where the mean does not.
+            let wide = if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+            let sum = reduce(Reduction::Sum, &self.to(wide), &mask, axes.keep);
+            (sum / count(&mask, self.shape()) as f64).to(self.dtype())
+        });
+        record_at(Mean { mask }, y, &[self], Vec::new(), Location::caller())
+    }
+}
+
+struct Mean {
+    mask: [bool; MAX_RANK],
+}
+impl Op for Mean {
+    fn name(&self) -> &'static str {
+        "mean"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let g = g / count(&self.mask, at.shape(0)) as f64;
+        unreduce(&g, &self.mask, at.shape(0)).expand(at.shape(0)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn mean() {
+        check(|x| x.mean(..)).on(floats(-2.0..2.0));
+        check(|x| x.unsqueeze(0).mean(-1)).on(floats(-2.0..2.0));
+        check(|x| x.mean(keep([0, 2]))).shapes([&[3, 5, 2]]).on(floats(-2.0..2.0));
+        assert_eq!(Tensor::full_of([4096], 100.0, DType::F16).mean(..).item(), 100.0); // the sum is beyond f16
+    }
+}

@@ -1,0 +1,93 @@
+//! Adding elements to places named by indices: the transpose of `gather`.
+
+use super::gather::check_shapes;
+use crate::elementwise::same_dtype;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::indices::positions;
+use crate::shape::Axis;
+use crate::{Tensor, fail};
+use std::panic::Location;
+
+impl Tensor {
+    /// This tensor with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of `i`.
+    ///
+    /// * Shape: `[a, n], [a, m], [a, m] → [a, n]` along the last axis: all other axes are equal.
+    /// * Gradient: `dx = dy`, `dsrc[.., i, ..] = dy[.., index[.., i, ..], ..]`.   * ONNX: `ScatterElements`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let y = Tensor::zeros([3]).scatter_add(0, &tensor![2, 0, 2], &tensor![1.0, 2.0, 3.0]);
+    /// assert_close!(y, [2.0, 0.0, 4.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or an index is not within the axis.
+    #[track_caller]
+    pub fn scatter_add(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor) -> Tensor {
+        let axis = axis.into().of("scatter_add", self.shape());
+        same_dtype("scatter_add", self, src);
+        check_shapes("scatter_add", self.shape(), axis, index.shape());
+        if index.shape() != src.shape() {
+            fail!("scatter_add", "{:?} indices for {:?} elements", index.shape(), src.shape();
+                  help = "each element needs its index");
+        }
+        let index = positions("scatter_add", index, self.shape()[axis]);
+        let y = self.device().backend().scatter_add(self.detach(), axis, &index, src);
+        record_at(ScatterAdd { axis }, y, &[self, &index, src], Vec::new(), Location::caller())
+    }
+}
+
+/// Zeros with the elements of `src` added at the places of an index that has been checked: how the gradient of
+/// `gather` flows. The zeros are nobody else's, so they are written in place.
+#[track_caller]
+pub(crate) fn scatter(shape: &[usize], axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+    let zeros = src.device().scope(|| Tensor::full_of(shape, 0.0, src.dtype()));
+    let y = src.device().backend().scatter_add(zeros, axis, index, src);
+    record_at(Scatter { axis }, y, &[src, index], Vec::new(), Location::caller())
+}
+
+struct ScatterAdd {
+    axis: usize,
+}
+impl Op for ScatterAdd {
+    fn name(&self) -> &'static str {
+        "scatter_add"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(1)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        Vjp::from([Some(g.clone()), None, at.wants(2).then(|| g.gather(self.axis, at.b()))])
+    }
+}
+
+struct Scatter {
+    axis: usize,
+}
+impl Op for Scatter {
+    fn name(&self) -> &'static str {
+        "scatter"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE.input(1)
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        Vjp::from([Some(g.gather(self.axis, at.b())), None])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn scatter_add() {
+        let (x, v) = (floats(-2.0..2.0), floats(-2.0..2.0));
+        check3(|x, i, v| x.scatter_add(0, i, v)).shapes([&[4, 3], &[5, 3], &[5, 3]]).on(x.clone(), ints(0..4), v.clone());
+        check3(|x, i, v| x.scatter_add(-1, i, v)).shapes([&[2, 4], &[2, 1], &[2, 1]]).on(x, ints(0..4), v);
+        let x = Tensor::zeros([2]);
+        let y = x.scatter_add(0, &tensor![1], &tensor![5.0]);
+        assert_eq!((x.to_vec::<f32>(), y.to_vec::<f32>()), (vec![0.0, 0.0], vec![0.0, 5.0]));
+        let e = catch(|| x.scatter_add(0, &tensor![1], &tensor![5.0, 6.0])).unwrap_err();
+        assert_eq!(e.message(), "scatter_add: [1] indices for [2] elements");
+    }
+}

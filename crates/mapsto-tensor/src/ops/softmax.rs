@@ -1,0 +1,83 @@
+//! Softmax: numbers become probabilities.
+
+use crate::backend::cpu::{in_class, slice, with_float};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::shape::Axis;
+use crate::{Tensor, fail};
+use mapsto_kernels::softmax::{softmax, softmax_backward};
+
+impl Tensor {
+    /// `yᵢ = e^xᵢ / Σₖ e^xₖ` along an axis: positive numbers that sum to 1.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = y (dy − Σₖ dyₖ yₖ)`.   * ONNX: `Softmax`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.0, 1.0, 2.0].softmax(-1), [0.09003, 0.24473, 0.66524]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or the elements are no floats.
+    #[track_caller]
+    pub fn softmax(&self, axis: impl Into<Axis>) -> Tensor {
+        let axis = axis.into().of("softmax", self.shape());
+        if !self.dtype().is_float() {
+            fail!("softmax", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        if self.is_empty() {
+            return self.clone();
+        }
+        fused(Softmax { axis }, &[self])
+    }
+}
+
+struct Softmax {
+    axis: usize,
+}
+impl Fused for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        // Any shift cancels: that by the maximum keeps the exponentials in range, and is a constant.
+        let e = (xs[0] - xs[0].detach().max(crate::keep(self.axis))).exp();
+        &e / e.sum(crate::keep(self.axis))
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let x = in_rows(xs[0], self.axis);
+        let n = xs[0].shape()[self.axis];
+        let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| softmax(slice(&x), n, y)));
+        Some(y.swap(self.axis, -1).to(xs[0].dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let (y, g) = (in_rows(&at.y(), self.axis), in_rows(g, self.axis));
+        let n = at.y_shape()[self.axis];
+        let dx = with_float!(at.dtype(0), T => Tensor::filled_by(*y.shape_of(), |dx: &mut [T]| {
+            softmax_backward(slice(&y), slice(&g), n, dx)
+        }));
+        Some(dx.swap(self.axis, -1).into())
+    }
+    fn keeps_output(&self) -> bool {
+        true
+    }
+}
+
+/// The tensor with `axis` exchanged with the last one, row-major in the type that arithmetic is done in.
+pub(crate) fn in_rows(x: &Tensor, axis: usize) -> Tensor {
+    in_class(&x.swap(axis, -1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn softmax() {
+        check(|x| x.unsqueeze(-1).softmax(0)).on(floats(-3.0..3.0));
+        check(|x| x.softmax(1)).shapes([&[2, 5, 3]]).on(floats(-3.0..3.0));
+        check(|x| x.softmax(-1)).shapes([&[3, 40]]).on(floats(-30.0..30.0));
+        check_fused(|| Softmax { axis: 1 }, &[(&[7, 33], floats(-3.0..3.0))]);
+        check_fused(|| Softmax { axis: 0 }, &[(&[6, 5], floats(-3.0..3.0))]);
+        assert_close!(tensor![1000.0, 1000.0].softmax(-1), [0.5, 0.5]);
+    }
+}
