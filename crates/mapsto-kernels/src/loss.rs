@@ -4,7 +4,7 @@
 use crate::blocks::for_blocks;
 use crate::real::Real;
 use crate::simd::vectorize;
-use crate::softmax::{BLOCK, COST, LANES, sum_of_exponentials, tiles1};
+use crate::softmax::{BLOCK, COST, LANES, SHORT, exponentials_across, sum_of_exponentials};
 use crate::threads::for_chunks;
 
 /// What is compared: logits in rows of `classes` with one class number each.
@@ -72,6 +72,7 @@ impl<T: Real> CrossEntropy<'_, T> {
     }
 
     fn check(&self, logits: &[T], ids: &[i64]) {
+        assert!(self.classes > 0 || ids.is_empty(), "cross_entropy: there are no classes to choose from");
         assert_eq!(logits.len(), ids.len() * self.classes, "cross_entropy: one class for each row of logits");
         assert!(
             self.weights.is_none_or(|w| w.len() == self.classes),
@@ -104,23 +105,37 @@ pub fn cross_entropy<T: Real>(
         vectorize(
             #[inline(always)]
             || {
-                for (r, (loss, log)) in (i * group..).zip(loss.iter_mut().zip(log)) {
-                    let Some(target) = rule.target(ids[r]) else {
-                        (*loss, *log) = (T::ZERO, T::ZERO);
-                        continue;
-                    };
-                    let x = &logits[r * k..(r + 1) * k];
-                    let (h, sum) = sum_of_exponentials(x);
-                    // Everything relative to the maximum, so that large logits cancel before they round.
-                    let rest = sum.ln();
-                    *log = h + rest;
-                    *loss = (T::ONE - rule.smoothing) * rule.weight(target) * (rest - (x[target] - h));
-                    if rule.smoothing > T::ZERO {
-                        let mut sum = T::ZERO;
-                        for c in 0..k {
-                            sum += rule.weight(c) * (x[c] - h);
+                let together = if k <= SHORT { LANES } else { 1 };
+                for start in (0..loss.len()).step_by(together) {
+                    let rows = together.min(loss.len() - start);
+                    let first = i * group + start;
+                    let x = &logits[first * k..(first + rows) * k];
+                    let (mut highest, mut rest) = ([T::ZERO; LANES], [T::ONE; LANES]);
+                    if together > 1 {
+                        (highest, rest) = exponentials_across(x, k, &mut [[T::ZERO; LANES]; SHORT]);
+                    } else {
+                        (highest[0], rest[0]) = sum_of_exponentials(x);
+                    }
+                    for l in 0..LANES {
+                        rest[l] = rest[l].ln();
+                    }
+                    for (r, x) in x.chunks_exact(k).enumerate() {
+                        // Everything relative to the maximum, so that large logits cancel before they round.
+                        let (h, rest) = (highest[r], rest[r]);
+                        let (loss, log) = (&mut loss[start + r], &mut log[start + r]);
+                        let Some(target) = rule.target(ids[first + r]) else {
+                            (*loss, *log) = (T::ZERO, T::ZERO);
+                            continue;
+                        };
+                        *log = h + rest;
+                        *loss = (T::ONE - rule.smoothing) * rule.weight(target) * (rest - (x[target] - h));
+                        if rule.smoothing > T::ZERO {
+                            let mut sum = T::ZERO;
+                            for c in 0..k {
+                                sum += rule.weight(c) * (x[c] - h);
+                            }
+                            *loss += spread * (all * rest - sum);
                         }
-                        *loss += spread * (all * rest - sum);
                     }
                 }
             },
@@ -153,6 +168,14 @@ pub fn cross_entropy_backward<T: Real>(
         vectorize(
             #[inline(always)]
             || {
+                // The exponentials of all rows of the piece in one run: one by one, short rows would not fill a register.
+                let x = &logits[i * group * k..][..dx.len()];
+                for ((dx, x), &log) in dx.chunks_exact_mut(k).zip(x.chunks_exact(k)).zip(&log[i * group..]) {
+                    dx.iter_mut().zip(x).for_each(|(dx, &x)| *dx = x - log);
+                }
+                for dx in dx.iter_mut() {
+                    *dx = dx.exp();
+                }
                 for (r, dx) in (i * group..).zip(dx.chunks_exact_mut(k)) {
                     let Some(target) = rule.target(ids[r]) else {
                         dx.fill(T::ZERO);
@@ -160,19 +183,7 @@ pub fn cross_entropy_backward<T: Real>(
                     };
                     let own = (T::ONE - rule.smoothing) * rule.weight(target);
                     let scale = g[r] * (own + spread * all);
-                    let log = log[r];
-                    tiles1(
-                        &logits[r * k..(r + 1) * k],
-                        T::LOWEST,
-                        #[inline(always)]
-                        |at, x| {
-                            let mut p = [T::ZERO; LANES];
-                            for l in 0..LANES {
-                                p[l] = scale * (x[l] - log).exp();
-                            }
-                            dx[at..].iter_mut().zip(p).for_each(|(dx, p)| *dx = p);
-                        },
-                    );
+                    dx.iter_mut().for_each(|dx| *dx *= scale);
                     if rule.smoothing > T::ZERO {
                         for c in 0..k {
                             dx[c] -= g[r] * spread * rule.weight(c);

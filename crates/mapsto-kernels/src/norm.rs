@@ -7,7 +7,7 @@ use crate::blocks::for_blocks;
 use crate::real::Real;
 use crate::reduce;
 use crate::simd::vectorize;
-use crate::softmax::{LANES, tiles1, tiles2, total};
+use crate::softmax::{LANES, sum, tiles1, tiles2, total};
 use crate::threads::for_chunks;
 
 /// Normalises each row of `n` (Ba, Kiros & Hinton 2016, arXiv:1607.06450): `y = (x − mean) · rstd · γ + β`, with
@@ -345,22 +345,6 @@ fn by_channel<T: Real>([_, c, s]: [usize; 3], y: &mut [T], f: impl Fn(usize, usi
             },
         );
     });
-}
-
-#[inline(always)]
-fn sum<T: Real>(x: &[T]) -> T {
-    let mut sums = [T::ZERO; LANES];
-    tiles1(
-        x,
-        T::ZERO,
-        #[inline(always)]
-        |_, x| {
-            for l in 0..LANES {
-                sums[l] += x[l];
-            }
-        },
-    );
-    total(sums)
 }
 
 #[cfg(test)]
