@@ -1,1 +1,49 @@
 //! Layers, losses, initialisers, optimizers and schedules of mapsto.
+//!
+//! A [`Module`] is what a model holds, a [`Layer`] is what it does. Losses are functions of outputs and targets, optimizers
+//! change the parameters of a module by gradients, schedules say how fast. Everything that can be named in a model file
+//! stands in a list: [`layers::LAYERS`], [`losses::LOSSES`], [`optim::OPTIMIZERS`], [`schedules::SCHEDULES`],
+//! [`init::INITS`].
+
+mod check_layer;
+pub mod init;
+pub mod layers;
+pub mod losses;
+mod module;
+pub mod optim;
+mod pending;
+pub mod schedules;
+mod spec;
+
+pub use check_layer::{LayerCheck, check_layer};
+pub use layers::*;
+pub use losses::*;
+/// Implements [`Module`] by visiting every field under its name.
+pub use mapsto_derive::Module;
+pub use module::{
+    Apply, Average, Exceptions, Item, ItemMut, Layer, LoadReport, Module, ModuleExt, Param, Path, Segment,
+    State, matches,
+};
+pub use optim::*;
+pub use schedules::*;
+pub use spec::ModelSpec;
+
+/// What most programs use; `use mapsto_nn::prelude::*;`.
+pub mod prelude {
+    pub use crate::init::Init;
+    pub use crate::layers::*;
+    pub use crate::losses::*;
+    pub use crate::optim::{
+        Adagrad, Adam, AdamW, Optimizer, OptimizerState, RmsProp, Sgd, build_optimizer, check_rule,
+    };
+    #[allow(unused_imports)]
+    pub(crate) use crate::pending::Pending;
+    pub use crate::schedules::{
+        Constant, Cosine, ExponentialDecay, Horizon, LinearWarmup, Schedule, StepDecay, build_schedule,
+    };
+    pub use crate::{
+        Apply, Average, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, Param,
+        Path, State, seq,
+    };
+    pub use mapsto_tensor::prelude::*;
+}

@@ -1,6 +1,6 @@
 //! A line of a registry: a name and how to build what it names.
 
-use crate::{Entry, nearest};
+use crate::{Args, Entry, nearest};
 use mapsto_tensor::{Error, ErrorKind, Result};
 
 /// One named way to build something; a registry is a list of these (`LAYERS`, `OPTIMIZERS`, …).
@@ -51,4 +51,18 @@ pub fn find<'a, F>(noun: &str, kinds: &'a [Kind<F>], entry: &Entry) -> Result<&'
         Some(span) => error.with_span(span.into()),
         None => error,
     })
+}
+
+/// How most registries build: from the arguments alone.
+pub type Build<T> = fn(&mut Args) -> Result<T>;
+
+/// What an entry names, built, and the entry with every default filled in.
+///
+/// # Errors
+/// When the name or an option is unknown, or a value does not fit; the error points at its place.
+pub fn build<T>(noun: &'static str, kinds: &[Kind<Build<T>>], entry: &Entry) -> Result<(T, Entry)> {
+    let kind = find(noun, kinds, entry)?;
+    let mut args = Args::new(noun, entry);
+    let built = (kind.build)(&mut args)?;
+    Ok((built, args.finish()?))
 }

@@ -19,7 +19,7 @@ pub use args::Args;
 pub use entry::Entry;
 pub use from_value::FromValue;
 pub use json::Json;
-pub use kind::{Kind, find};
+pub use kind::{Build, Kind, build, find};
 pub use nearest::{distance, nearest};
 pub use source::Source;
 pub use span::Span;

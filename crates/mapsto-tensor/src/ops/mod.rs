@@ -40,29 +40,20 @@ ops! {
     gather
     gelu
     gelu_tanh
-    index
     index_select
-    is_inf
-    is_nan
     leaky_relu
     linear
     log
     log1p
-    logical
     masked_fill
     matmul
     max
-    maximum
     mean
     min
-    minimum
     mul
     neg
-    one_hot
     pad
     permute
-    pow
-    powt
     recip
     relu
     reshape
@@ -83,6 +74,5 @@ ops! {
     sub
     sum
     tanh
-    to_device
     where_
 }

@@ -1,0 +1,70 @@
+//! One value everywhere: zeros for biases, ones for scales.
+
+use super::{Init, InitKind};
+use mapsto_tensor::Tensor;
+
+/// The same value everywhere.
+///
+/// ```
+/// use mapsto_nn::init::{Constant, Init};
+/// assert_eq!(Constant(0.25).tensor(&[3]).to_vec::<f32>(), [0.25, 0.25, 0.25]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constant(
+    /// The value.
+    pub f64,
+);
+
+/// Zero everywhere; the usual start of a bias.
+///
+/// ```
+/// use mapsto_nn::init::{Init, Zeros};
+/// assert_eq!(Zeros.tensor(&[2]).to_vec::<f32>(), [0.0, 0.0]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zeros;
+
+/// One everywhere; the usual start of a norm's scale.
+///
+/// ```
+/// use mapsto_nn::init::{Init, Ones};
+/// assert_eq!(Ones.tensor(&[2]).to_vec::<f32>(), [1.0, 1.0]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ones;
+
+impl Init for Constant {
+    fn tensor(&self, shape: &[usize]) -> Tensor {
+        Tensor::full(shape, self.0)
+    }
+}
+
+impl Init for Zeros {
+    fn tensor(&self, shape: &[usize]) -> Tensor {
+        Tensor::zeros(shape)
+    }
+}
+
+impl Init for Ones {
+    fn tensor(&self, shape: &[usize]) -> Tensor {
+        Tensor::ones(shape)
+    }
+}
+
+pub(super) const ZEROS: InitKind =
+    InitKind { name: "zeros", doc: "Zero everywhere.", build: |_| Ok(Box::new(Zeros)) };
+
+pub(super) const ONES: InitKind =
+    InitKind { name: "ones", doc: "One everywhere.", build: |_| Ok(Box::new(Ones)) };
+
+pub(super) const CONSTANT: InitKind = InitKind {
+    name: "constant",
+    doc: "The given value everywhere.",
+    build: |args| Ok(Box::new(Constant(args.main()?))),
+};
+
+#[test]
+fn constants_fill_any_shape() {
+    assert_eq!(Zeros.tensor(&[2, 0, 3]).shape(), [2, 0, 3]);
+    assert_eq!(Ones.tensor(&[]).item(), 1.0);
+}

@@ -1,0 +1,56 @@
+//! Normally distributed weights.
+
+use super::{Init, InitKind};
+use mapsto_tensor::DType;
+use mapsto_tensor::Tensor;
+use mapsto_tensor::random::{self, Distribution, Stream};
+
+/// Normal with a given standard deviation, and mean 0 unless told otherwise.
+///
+/// ```
+/// use mapsto_nn::init::{Init, Normal};
+/// let w = Normal::new(0.1).tensor(&[100, 100]);
+/// assert!((w.square().mean(..).sqrt().item() - 0.1).abs() < 0.005);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normal {
+    std: f64,
+    mean: f64,
+}
+
+impl Normal {
+    /// Normal with mean 0.
+    pub fn new(std: f64) -> Normal {
+        Normal { std, mean: 0.0 }
+    }
+
+    /// The same around another mean.
+    pub fn mean(self, mean: f64) -> Normal {
+        Normal { mean, ..self }
+    }
+}
+
+impl Init for Normal {
+    fn tensor(&self, shape: &[usize]) -> Tensor {
+        let draw = random::next(Stream::Init);
+        Tensor::random(draw, Distribution::Normal(self.mean, self.std), shape, DType::F32)
+    }
+}
+
+pub(super) const KIND: InitKind = InitKind {
+    name: "normal",
+    doc: "Normal with the given standard deviation.",
+    build: |args| {
+        let std: f64 = args.main_or(0.01)?;
+        if std < 0.0 {
+            return Err(args.error("", format!("a standard deviation is not negative, found {std}")));
+        }
+        Ok(Box::new(Normal::new(std).mean(args.get_or("mean", 0.0)?)))
+    },
+};
+
+#[test]
+fn the_mean_is_where_it_was_put() {
+    let w = Normal::new(1.0).mean(5.0).tensor(&[10_000]);
+    assert!((w.mean(..).item() - 5.0).abs() < 0.05);
+}

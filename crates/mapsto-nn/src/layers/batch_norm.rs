@@ -1,0 +1,199 @@
+//! Batch normalisation: each channel is brought to mean 0 and variance 1 over the batch.
+
+use super::LayerKind;
+#[allow(unused_imports)]
+use crate::pending::Pending;
+use crate::{Layer, Module, Param, State};
+use mapsto_tensor::{Tensor, fail, is_training};
+
+/// `y = (x − mean) / √(var + eps) · w + b` per channel, for inputs with up to `D` axes after the channels.
+///
+/// In training, mean and variance are those of the batch, and the running ones move towards them by `momentum`:
+/// `running ← (1 − momentum) · running + momentum · batch` (the running variance towards the unbiased one). In inference
+/// the running ones are used, so a sample's result does not depend on the others.
+///
+/// * Shape: `[n, channels, ..] → [n, channels, ..]`.
+/// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros.
+/// * States: `running_mean` `[channels]`, zeros; `running_var` `[channels]`, ones.
+///
+/// Source: Ioffe, Szegedy (2015), Batch normalization, arXiv:1502.03167, algorithms 1 and 2.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let norm = BatchNorm1d::new(1);
+/// let x = tensor![[1.0], [3.0]];
+/// assert_close!(train(|| norm.forward(&x)), [[-1.0], [1.0]]);
+/// assert_close!(norm.running_mean.get(), [0.2]);
+/// assert_close!(norm.running_var.get(), [1.1]);
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct BatchNorm<const D: usize> {
+    /// The scale, `[channels]`.
+    pub weight: Param,
+    /// The shift, `[channels]`.
+    pub bias: Param,
+    /// The running mean, `[channels]`.
+    pub running_mean: State,
+    /// The running variance, `[channels]`.
+    pub running_var: State,
+    momentum: f64,
+    eps: f64,
+}
+
+/// Batch normalisation of `[n, channels]` or `[n, channels, length]`.
+pub type BatchNorm1d = BatchNorm<1>;
+
+/// Batch normalisation of `[n, channels, height, width]`.
+pub type BatchNorm2d = BatchNorm<2>;
+
+impl<const D: usize> BatchNorm<D> {
+    /// Normalises this many channels; momentum is 0.1 and eps 10⁻⁵.
+    pub fn new(channels: usize) -> Self {
+        BatchNorm {
+            weight: Param::new(Tensor::ones([channels])),
+            bias: Param::new(Tensor::zeros([channels])),
+            running_mean: State::new(Tensor::zeros([channels])),
+            running_var: State::new(Tensor::ones([channels])),
+            momentum: 0.1,
+            eps: 1e-5,
+        }
+    }
+
+    /// The same with running statistics that move by another share of the way.
+    pub fn momentum(self, momentum: f64) -> Self {
+        BatchNorm { momentum, ..self }
+    }
+
+    /// The same with another number added to the variance.
+    pub fn eps(self, eps: f64) -> Self {
+        BatchNorm { eps, ..self }
+    }
+
+    #[track_caller]
+    fn check(&self, x: &Tensor) {
+        let (name, channels) = (format!("batch_norm{D}d"), self.weight.len());
+        let axes_fit = x.rank() == D + 2 || (D == 1 && x.rank() == 2);
+        if !axes_fit {
+            let expected = match D {
+                1 => "[n, channels] or [n, channels, length]",
+                2 => "[n, channels, height, width]",
+                _ => "[n, channels, ..]",
+            };
+            fail!(name, "{expected} was expected, found {:?}", x.shape());
+        }
+        if x.shape()[1] != channels {
+            fail!(name, "{channels} channels were expected, {:?} has {}", x.shape(), x.shape()[1]);
+        }
+        if is_training() && x.len() / channels.max(1) < 2 {
+            fail!(name, "one value a channel has no variance: {:?}", x.shape();
+                  help = "train with a batch of at least 2; `drop_last` leaves out an incomplete batch");
+        }
+    }
+
+    fn move_running(&self, mean: &Tensor, var: &Tensor, count: usize) {
+        let step = |state: &State, new: Tensor| {
+            state.set(
+                state.get() * (1.0 - self.momentum) + new.detach().to(state.get().dtype()) * self.momentum,
+            );
+        };
+        step(&self.running_mean, mean.clone());
+        step(&self.running_var, var.detach() * (count as f64 / (count - 1) as f64));
+    }
+}
+
+impl<const D: usize> Layer for BatchNorm<D> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.check(x);
+        let (w, b) = (&self.weight, &self.bias);
+        if !is_training() {
+            let (mean, var) = (self.running_mean.get(), self.running_var.get());
+            return x.batch_norm_with(&mean, &var, w, b, self.eps);
+        }
+        let (y, mean, var) = x.batch_norm(w, b, self.eps);
+        self.move_running(&mean, &var, x.len() / w.len());
+        y
+    }
+
+    fn name(&self) -> std::borrow::Cow<'static, str> {
+        format!("BatchNorm{D}d").into()
+    }
+
+    fn describe(&self) -> String {
+        format!("BatchNorm{D}d({})", self.weight.len())
+    }
+}
+
+pub(super) const KIND_1D: LayerKind = LayerKind {
+    name: "batch_norm1d",
+    doc: "Brings each feature to mean 0 and variance 1 over the batch.",
+    build: |args, input| {
+        let (momentum, eps): (f64, f64) = (args.get_or("momentum", 0.1)?, args.get_or("eps", 1e-5)?);
+        match input {
+            [channels] | [channels, _] => {
+                Ok(Box::new(BatchNorm1d::new(*channels).momentum(momentum).eps(eps)))
+            }
+            _ => Err(args
+                .error("", format!("the input should be [features] or [channels, length], it is {input:?}"))
+                .help("for images there is `batch_norm2d`")),
+        }
+    },
+};
+
+pub(super) const KIND_2D: LayerKind = LayerKind {
+    name: "batch_norm2d",
+    doc: "Brings each channel to mean 0 and variance 1 over the batch and the image.",
+    build: |args, input| {
+        let (momentum, eps): (f64, f64) = (args.get_or("momentum", 0.1)?, args.get_or("eps", 1e-5)?);
+        let [channels, ..] = super::image(args, input)?;
+        Ok(Box::new(BatchNorm2d::new(channels).momentum(momentum).eps(eps)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn batch_norm() {
+        check_layer(|| BatchNorm1d::new(3)).gives([4, 3], [4, 3]);
+        check_layer(|| BatchNorm1d::new(3)).gives([2, 3, 5], [2, 3, 5]);
+        check_layer(|| BatchNorm2d::new(2).eps(1e-3)).gives([2, 2, 3, 4], [2, 2, 3, 4]);
+    }
+
+    #[test]
+    fn running_statistics_follow_the_batches_in_training_only() {
+        let norm = BatchNorm2d::new(2).momentum(0.5);
+        let x = Tensor::randn([8, 2, 3, 3]) * 3.0 + 1.0;
+        let _ = norm.forward(&x);
+        assert_eq!(norm.running_mean.get().to_vec::<f32>(), [0.0, 0.0]);
+        let _ = train(|| norm.forward(&x));
+        let rows = x.permute([1, 0, 2, 3]).reshape([2, 72]);
+        assert_close!(norm.running_mean.get(), rows.mean(1) * 0.5);
+        assert_close!(norm.running_var.get(), rows.var_with(1, 1) * 0.5 + 0.5);
+        // After many batches, inference and training agree up to the unbiased variance.
+        (0..60).for_each(|_| drop(train(|| norm.forward(&x))));
+        let (y, z) = (norm.forward(&x), train(|| norm.forward(&x)));
+        assert!((y - z).abs().max(..).item() < 0.05);
+    }
+
+    #[test]
+    fn wrong_inputs_are_named() {
+        let message = |x: Tensor| {
+            catch(|| train(|| BatchNorm2d::new(3).forward(&x))).unwrap_err().message().to_string()
+        };
+        assert_eq!(
+            message(Tensor::ones([2, 3])),
+            "batch_norm2d: [n, channels, height, width] was expected, found [2, 3]"
+        );
+        assert_eq!(
+            message(Tensor::ones([2, 4, 1, 1])),
+            "batch_norm2d: 3 channels were expected, [2, 4, 1, 1] has 4"
+        );
+        assert_eq!(
+            message(Tensor::ones([1, 3, 1, 1])),
+            "batch_norm2d: one value a channel has no variance: [1, 3, 1, 1]"
+        );
+    }
+}

@@ -1,0 +1,65 @@
+//! How large a model that is only written down may become before it is built: files are not trusted.
+
+use mapsto_spec::Args;
+use mapsto_tensor::{Error, Result};
+use std::cell::Cell;
+
+/// No single tensor of a model built from a file has more elements; 2²⁸ in f32 are 1 GiB.
+const MOST: usize = 1 << 28;
+
+thread_local! {
+    /// The elements that weights may still have.
+    static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// Runs `build`, in which weights may have no more than `elements` elements in all.
+pub(crate) fn within<R>(elements: usize, build: impl FnOnce() -> R) -> R {
+    struct Back(usize);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            LEFT.with(|left| left.set(self.0));
+        }
+    }
+    let _back = Back(LEFT.with(|left| left.replace(elements)));
+    build()
+}
+
+/// Takes the elements of a weight out of the budget, before they are allocated.
+pub(super) fn weight(args: &Args, shape: &[usize]) -> Result<()> {
+    let count = count(shape).ok_or_else(|| too_large(args, "a weight", shape))?;
+    let left = LEFT.with(Cell::get).checked_sub(count).ok_or_else(|| {
+        args.error("", format!("a weight of {shape:?} is more than the model may hold"))
+            .help("a model file holds every weight its layers need")
+    })?;
+    LEFT.with(|l| l.set(left));
+    Ok(())
+}
+
+/// Refuses outputs for one sample that no machine could hold.
+pub(super) fn output(args: &Args, shape: &[usize]) -> Result<()> {
+    count(shape).map(|_| ()).ok_or_else(|| too_large(args, "an output", shape))
+}
+
+/// The number of elements, if that is not too large.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    // Sizes of 0 must not hide a product that overflows.
+    let product = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
+    product.filter(|&n| n <= MOST)
+}
+
+fn too_large(args: &Args, what: &str, shape: &[usize]) -> Error {
+    args.error("", format!("{what} of {shape:?} is too large"))
+}
+
+#[test]
+fn budgets_are_spent_and_restored() {
+    let args = Args::new("layer", &mapsto_spec::Entry::new("linear"));
+    within(10, || {
+        weight(&args, &[2, 3]).unwrap();
+        assert!(weight(&args, &[5]).unwrap_err().message().contains("more than the model may hold"));
+        weight(&args, &[4]).unwrap();
+    });
+    weight(&args, &[1000]).unwrap();
+    assert!(weight(&args, &[0, usize::MAX, 2]).unwrap_err().message().contains("is too large"));
+    assert!(output(&args, &[1 << 20, 1 << 20]).is_err());
+}

@@ -1,0 +1,81 @@
+//! Dropout: a layer that forgets at random while training, so that no feature is relied upon alone.
+
+use super::LayerKind;
+use crate::{Layer, Module};
+use mapsto_tensor::Tensor;
+
+/// In training, sets each element to 0 with probability `p` and divides the others by `1 − p`; otherwise the identity.
+///
+/// * Shape: `[..] → [..]`.
+///
+/// Source: Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov (2014), Dropout, JMLR 15; in the inverted form.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let (drop, x) = (Dropout::new(0.5), Tensor::ones([1000]));
+/// assert_eq!(drop.forward(&x).sum(..).item(), 1000.0);
+/// let y = train(|| drop.forward(&x));
+/// assert!(y.to_vec::<f32>().iter().all(|&y| y == 0.0 || y == 2.0));
+/// assert!((y.mean(..).item() - 1.0).abs() < 0.2);
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct Dropout {
+    p: f64,
+}
+
+impl Dropout {
+    /// Drops each element with probability `p`.
+    ///
+    /// # Panics
+    /// When `p` is not in 0..1.
+    #[track_caller]
+    pub fn new(p: f64) -> Dropout {
+        if !(0.0..1.0).contains(&p) {
+            mapsto_tensor::fail!("dropout", "a probability in 0..1 was expected, found {p}");
+        }
+        Dropout { p }
+    }
+}
+
+impl Layer for Dropout {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.dropout(self.p)
+    }
+
+    fn describe(&self) -> String {
+        format!("Dropout({})", self.p)
+    }
+}
+
+pub(super) const KIND: LayerKind = LayerKind {
+    name: "dropout",
+    doc: "Forgets each element with the given probability while training.",
+    build: |args, _| {
+        let p: f64 = args.main_or(0.5)?;
+        if !(0.0..1.0).contains(&p) {
+            return Err(args.error("", format!("a probability in 0..1 was expected, found {p}")));
+        }
+        Ok(Box::new(Dropout::new(p)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn dropout() {
+        check_layer(|| Dropout::new(0.3)).gives([4, 5], [4, 5]);
+        assert!(catch(|| Dropout::new(1.0)).unwrap_err().message().contains("found 1"));
+    }
+
+    #[test]
+    fn the_gradient_has_the_same_holes() {
+        let x = Tensor::ones([64]).leaf();
+        let y = train(|| Dropout::new(0.5).forward(&x));
+        let grads = y.sum(..).backward();
+        assert_eq!(grads.of(&x).to_vec::<f32>(), y.to_vec::<f32>());
+    }
+}

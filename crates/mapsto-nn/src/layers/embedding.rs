@@ -1,0 +1,84 @@
+//! The embedding: a learned vector for each id.
+
+use super::LayerKind;
+use crate::init::{Init, Normal};
+use crate::{Layer, Module, Param};
+use mapsto_tensor::{DType, Tensor};
+
+/// The row of a table for each id: `y[.., :] = w[x[..], :]`.
+///
+/// * Shape: `[..] → [.., size]`; ids are integers in `0..count`.
+/// * Parameters: `weight` `[count, size]`, standard normal.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut table = Embedding::new(3, 2);
+/// table.weight.set(&tensor![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])?;
+/// assert_close!(table.forward(&tensor![2, 0]), [[4.0, 5.0], [0.0, 1.0]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct Embedding {
+    /// The table, `[count, size]`.
+    pub weight: Param,
+}
+
+impl Embedding {
+    /// Vectors of `size` for the ids `0..count`.
+    pub fn new(count: usize, size: usize) -> Embedding {
+        Embedding { weight: Param::new(Normal::new(1.0).tensor(&[count, size])) }
+    }
+
+    /// The same with its table drawn by another initialiser.
+    pub fn init(self, init: impl Init) -> Embedding {
+        Embedding { weight: Param::new(init.tensor(self.weight.shape())) }
+    }
+}
+
+impl Layer for Embedding {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.embedding(&self.weight)
+    }
+
+    fn describe(&self) -> String {
+        let [count, size] = self.weight.dims();
+        format!("Embedding({count} × {size})")
+    }
+
+    fn input_dtype(&self) -> DType {
+        DType::I64
+    }
+}
+
+pub(super) const KIND: LayerKind = LayerKind {
+    name: "embedding",
+    doc: "A learned vector for each of the given number of ids.",
+    build: |args, input| {
+        let (count, size): (usize, usize) = (args.main()?, args.required("size")?);
+        if count == 0 {
+            return Err(args.error("", "a table needs at least one row"));
+        }
+        super::budget::weight(args, &[count, size])?;
+        super::budget::output(args, &[input.iter().product(), size])?;
+        let layer = Embedding::new(count, size);
+        Ok(Box::new(match super::init_option(args)? {
+            Some(init) => layer.init(init),
+            None => layer,
+        }))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn embedding() {
+        check_layer(|| Embedding::new(1, 3)).gives([2, 4], [2, 4, 3]);
+        let table = Embedding::new(4, 2);
+        let grads = train(|| table.forward(&tensor![1, 1, 3]).sum(..)).backward();
+        assert_close!(grads.of(&table.weight), [[0.0, 0.0], [2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]);
+    }
+}

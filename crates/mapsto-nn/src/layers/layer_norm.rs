@@ -1,0 +1,76 @@
+//! Layer normalisation: each sample is brought to mean 0 and variance 1 over its own features.
+
+use super::{LayerKind, features};
+#[allow(unused_imports)]
+use crate::pending::Pending;
+use crate::{Layer, Module, Param};
+use mapsto_tensor::Tensor;
+
+/// `y = (x − mean) / √(var + eps) · w + b`, mean and variance taken over the last axis of each sample.
+///
+/// * Shape: `[.., size] → [.., size]`.
+/// * Parameters: `weight` `[size]`, ones; `bias` `[size]`, zeros.
+///
+/// Source: Ba, Kiros, Hinton (2016), Layer normalization, arXiv:1607.06450.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let y = LayerNorm::new(2).forward(&tensor![[1.0, 3.0], [0.0, 10.0]]);
+/// assert_close!(y, [[-1.0, 1.0], [-1.0, 1.0]]);
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct LayerNorm {
+    /// The scale, `[size]`.
+    pub weight: Param,
+    /// The shift, `[size]`.
+    pub bias: Param,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Normalises a last axis of this size; eps is 10⁻⁵.
+    pub fn new(size: usize) -> LayerNorm {
+        LayerNorm {
+            weight: Param::new(Tensor::ones([size])),
+            bias: Param::new(Tensor::zeros([size])),
+            eps: 1e-5,
+        }
+    }
+
+    /// The same with another number added to the variance.
+    pub fn eps(self, eps: f64) -> LayerNorm {
+        LayerNorm { eps, ..self }
+    }
+}
+
+impl Layer for LayerNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(&self.weight, &self.bias, self.eps)
+    }
+
+    fn describe(&self) -> String {
+        format!("LayerNorm({})", self.weight.len())
+    }
+}
+
+pub(super) const KIND: LayerKind = LayerKind {
+    name: "layer_norm",
+    doc: "Brings each sample to mean 0 and variance 1 over its last axis.",
+    build: |args, input| {
+        let eps: f64 = args.get_or("eps", 1e-5)?;
+        Ok(Box::new(LayerNorm::new(features(args, input)?).eps(eps)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn layer_norm() {
+        check_layer(|| LayerNorm::new(5)).gives([3, 5], [3, 5]);
+        check_layer(|| LayerNorm::new(4).eps(1e-3)).gives([2, 3, 4], [2, 3, 4]);
+    }
+}

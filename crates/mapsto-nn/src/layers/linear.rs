@@ -1,0 +1,116 @@
+//! The fully connected layer: every output is a weighted sum of every input.
+
+use super::{LayerKind, budget, features, init_option};
+use crate::init::{Init, Uniform};
+use crate::{Layer, Module, Param};
+use mapsto_tensor::Tensor;
+
+/// Fully connected layer: `y = x Wᵀ + b`.
+///
+/// * Shape: `[.., inputs] → [.., outputs]`.
+/// * Parameters: `weight` `[outputs, inputs]` and `bias` `[outputs]`, both uniform in ±1/√inputs (LeCun, Bottou, Orr,
+///   Müller 1998, Efficient backprop, as PyTorch draws them: Kaiming uniform of slope √5).
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut fc = Linear::new(2, 1);
+/// fc.weight.set(&tensor![[2.0, -1.0]])?;
+/// fc.bias.as_mut().unwrap().set(&tensor![0.5])?;
+/// assert_close!(fc.forward(&tensor![[1.0, 1.0], [3.0, 0.0]]), [[1.5], [6.5]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct Linear {
+    /// The weight, `[outputs, inputs]`.
+    pub weight: Param,
+    /// The bias, `[outputs]`.
+    pub bias: Option<Param>,
+}
+
+impl Linear {
+    /// A layer from `inputs` to `outputs` features.
+    pub fn new(inputs: usize, outputs: usize) -> Linear {
+        let init = Uniform::symmetric(1.0 / (inputs.max(1) as f64).sqrt());
+        Linear {
+            weight: Param::new(init.tensor(&[outputs, inputs])),
+            bias: Some(Param::new(init.tensor(&[outputs]))),
+        }
+    }
+
+    /// The same without a bias.
+    pub fn no_bias(self) -> Linear {
+        Linear { bias: None, ..self }
+    }
+
+    /// The same with its weight drawn by another initialiser and its bias zero.
+    pub fn init(self, init: impl Init) -> Linear {
+        let (outputs, inputs) = (self.outputs(), self.inputs());
+        Linear {
+            weight: Param::new(init.tensor(&[outputs, inputs])),
+            bias: self.bias.map(|_| Param::new(Tensor::zeros([outputs]))),
+        }
+    }
+
+    /// The number of input features.
+    pub fn inputs(&self) -> usize {
+        self.weight.shape()[1]
+    }
+
+    /// The number of output features.
+    pub fn outputs(&self) -> usize {
+        self.weight.shape()[0]
+    }
+}
+
+impl Layer for Linear {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, self.bias.as_deref())
+    }
+
+    fn describe(&self) -> String {
+        let bias = if self.bias.is_some() { "" } else { ", no bias" };
+        format!("Linear({} → {}{bias})", self.inputs(), self.outputs())
+    }
+}
+
+pub(super) const KIND: LayerKind = LayerKind {
+    name: "linear",
+    doc: "Fully connected layer with the given number of outputs.",
+    build: |args, input| {
+        let (outputs, inputs): (usize, usize) = (args.main()?, features(args, input)?);
+        budget::weight(args, &[outputs, inputs])?;
+        budget::weight(args, &[outputs])?;
+        budget::output(args, &[input.iter().product::<usize>() / inputs.max(1), outputs])?;
+        let layer = Linear::new(inputs, outputs);
+        let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
+        Ok(Box::new(match init_option(args)? {
+            Some(init) => layer.init(init),
+            None => layer,
+        }))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn linear() {
+        check_layer(|| Linear::new(3, 4)).gives([5, 3], [5, 4]);
+        check_layer(|| Linear::new(3, 4).no_bias()).gives([2, 5, 3], [2, 5, 4]);
+    }
+
+    #[test]
+    fn the_first_weights_are_uniform() {
+        let fc = Linear::new(100, 300);
+        for p in [&fc.weight, fc.bias.as_ref().unwrap()] {
+            assert!(p.abs().max(..).item() <= 0.1);
+            assert!((p.square().mean(..).sqrt().item() - 0.1 / 3f64.sqrt()).abs() < 0.004);
+        }
+        let zero = Linear::new(4, 2).init(crate::init::Ones);
+        assert_close!(zero.forward(&Tensor::ones([1, 4])), [[4.0, 4.0]]);
+        assert_eq!(Linear::new(784, 64).no_bias().describe(), "Linear(784 → 64, no bias)");
+    }
+}

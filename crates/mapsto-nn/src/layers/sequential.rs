@@ -1,0 +1,117 @@
+//! Layers one after the other, each taking what the one before it gives.
+
+use crate::module::{Item, ItemMut, Path};
+use crate::{Layer, Module};
+use mapsto_tensor::{DType, Tensor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Layers of any kind, one after the other; [`seq!`](crate::seq) makes one.
+///
+/// Its parameters are named by position: `0.weight`, `0.bias`, `2.weight`.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let net = seq![Linear::new(784, 64), Tensor::relu, Linear::new(64, 10)];
+/// assert_eq!(net.forward(&Tensor::zeros([32, 784])).shape(), [32, 10]);
+/// assert_eq!(net.to_string(), "Sequential(\n  0: Linear(784 → 64)\n  1: relu\n  2: Linear(64 → 10)\n)");
+/// ```
+#[derive(Default)]
+pub struct Sequential {
+    layers: Vec<Box<dyn Layer>>,
+}
+
+impl Sequential {
+    /// These layers in this order.
+    pub fn new(layers: Vec<Box<dyn Layer>>) -> Sequential {
+        Sequential { layers }
+    }
+
+    /// The same with one more layer at the end.
+    pub fn then(mut self, layer: impl Layer + 'static) -> Sequential {
+        self.layers.push(Box::new(layer));
+        self
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &[Box<dyn Layer>] {
+        &self.layers
+    }
+}
+
+// By hand, because the layers stand directly under the model: `0.weight`, not `layers.0.weight`.
+impl Module for Sequential {
+    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+        self.layers.visit(path, f);
+    }
+    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+        self.layers.visit_mut(path, f);
+    }
+}
+
+impl Layer for Sequential {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        crate::module::in_order(&self.layers, x)
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        "Sequential".into()
+    }
+
+    fn describe(&self) -> String {
+        let inner: Vec<String> = self.layers.iter().map(|l| l.describe()).collect();
+        format!("Sequential({})", inner.join(", "))
+    }
+
+    fn input_dtype(&self) -> DType {
+        self.layers.input_dtype()
+    }
+}
+
+impl fmt::Display for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sequential(\n")?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            writeln!(f, "  {i}: {}", layer.describe())?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Debug for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+/// Layers one after the other: `seq![Linear::new(2, 8), Tensor::tanh, Linear::new(8, 1)]` is a
+/// [`Sequential`](crate::Sequential).
+///
+/// A closure is a layer when its argument is annotated.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let net = seq![Tensor::relu, |x: &Tensor| x * 2.0];
+/// assert_close!(net.forward(&tensor![-1.0, 3.0]), [0.0, 6.0]);
+/// ```
+#[macro_export]
+macro_rules! seq {
+    ($($layer:expr),* $(,)?) => {
+        $crate::Sequential::new(::std::vec![
+            $(::std::boxed::Box::new($layer) as ::std::boxed::Box<dyn $crate::Layer>),*
+        ])
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn sequential() {
+        check_layer(|| seq![Linear::new(3, 4), Tensor::tanh, Linear::new(4, 2)]).gives([5, 3], [5, 2]);
+        check_layer(|| seq![]).gives([5, 3], [5, 3]);
+        check_layer(|| seq![].then(Linear::new(3, 1)).then(Tensor::square)).gives([5, 3], [5, 1]);
+        assert_eq!(seq![Embedding::new(2, 2)].input_dtype(), DType::I64);
+    }
+}

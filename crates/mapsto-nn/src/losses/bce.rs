@@ -1,0 +1,45 @@
+//! Binary cross-entropy of probabilities.
+
+use super::{LossKind, alike};
+use mapsto_tensor::{Tensor, fail};
+
+/// Binary cross-entropy of probabilities: `−mean (t log y + (1 − t) log (1 − y))`.
+///
+/// Logarithms are bounded at log 10⁻³⁰, where the gradient ends; [`bce_with_logits`](super::bce_with_logits) on the values
+/// before the sigmoid is exact everywhere and should be preferred.
+///
+/// * Shape: `[..], [..] → []`; `y` in 0..1.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let loss = bce(&tensor![0.5, 0.9], &tensor![1.0, 1.0]);
+/// assert_close!(loss, (-(0.5f64.ln()) - 0.9f64.ln()) / 2.0);
+/// ```
+/// # Panics
+/// When the shapes differ, or when `y` holds something outside of 0..1.
+#[track_caller]
+pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
+    let t = alike("bce", y, target);
+    let (lo, hi) =
+        if y.is_empty() { (0.0, 0.0) } else { (y.detach().min(..).item(), y.detach().max(..).item()) };
+    if lo < 0.0 || hi > 1.0 {
+        fail!("bce", "outputs should be probabilities, they reach from {lo} to {hi}";
+              help = "use `bce_with_logits` without a sigmoid at the end of the model");
+    }
+    let log = |p: &Tensor| p.clamp(1e-30, 1.0).log();
+    -(&t * log(y) + (1.0 - &t) * log(&(1.0 - y))).mean(..)
+}
+
+pub(super) const KIND: LossKind =
+    LossKind { name: "bce", doc: "Binary cross-entropy of probabilities.", build: |_| Ok(Box::new(bce)) };
+
+#[test]
+fn certainty_stays_finite_and_logits_are_noticed() {
+    use mapsto_tensor::{catch, tensor};
+    let y = tensor![0.0, 1.0].leaf();
+    let loss = bce(&y, &tensor![1.0, 0.0]);
+    assert!((loss.item() - 69.07755).abs() < 1e-3);
+    assert!(loss.backward().of(&y).is_finite());
+    assert_eq!(bce(&tensor![0.0, 1.0], &tensor![0.0, 1.0]).item(), 0.0);
+    let error = catch(|| bce(&tensor![-1.0, 2.0], &tensor![0.0, 1.0])).unwrap_err();
+    assert_eq!(error.message(), "bce: outputs should be probabilities, they reach from -1 to 2");
+}

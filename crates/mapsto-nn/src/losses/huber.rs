@@ -1,0 +1,80 @@
+//! The Huber loss: squared near the target, absolute far from it.
+
+use super::{Loss, LossKind, alike};
+use mapsto_tensor::Tensor;
+use std::borrow::Cow;
+
+/// Huber loss with δ = 1: `mean of ½ d²` where `d = |y − t| ≤ δ`, and of `δ (d − ½ δ)` beyond.
+///
+/// * Shape: `[..], [..] → []`.
+///
+/// Source: Huber (1964), Robust estimation of a location parameter.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// assert_eq!(huber(&tensor![0.5, 3.0], &tensor![0.0, 0.0]).item(), (0.125 + 2.5) / 2.0);
+/// ```
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn huber(y: &Tensor, target: &Tensor) -> Tensor {
+    Huber::new(1.0).loss(y, target)
+}
+
+/// The Huber loss with a δ of one's own.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// assert_eq!(Huber::new(2.0).loss(&tensor![3.0], &tensor![0.0]).item(), 4.0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Huber {
+    delta: f64,
+}
+
+impl Huber {
+    /// Squared up to a distance of `delta`.
+    ///
+    /// # Panics
+    /// When `delta` is not above 0.
+    #[track_caller]
+    pub fn new(delta: f64) -> Huber {
+        if delta.is_nan() || delta <= 0.0 {
+            mapsto_tensor::fail!("huber", "delta must be above 0, found {delta}");
+        }
+        Huber { delta }
+    }
+}
+
+impl Loss for Huber {
+    #[track_caller]
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        let d = (y - alike("huber", y, target)).abs();
+        // With c = min(d, δ), both branches are c (d − ½ c): no selection is needed.
+        let c = d.clamp(0.0, self.delta);
+        (&c * (&d - &c * 0.5)).mean(..)
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        "huber".into()
+    }
+}
+
+pub(super) const KIND: LossKind = LossKind {
+    name: "huber",
+    doc: "Squared near the target, absolute beyond the given distance.",
+    build: |args| {
+        let delta: f64 = args.main_or(1.0)?;
+        if delta <= 0.0 {
+            return Err(args.error("", format!("delta must be above 0, found {delta}")));
+        }
+        Ok(Box::new(Huber::new(delta)))
+    },
+};
+
+#[test]
+fn the_gradient_is_the_clipped_difference() {
+    use mapsto_tensor::{assert_close, tensor};
+    let y = tensor![-5.0, -0.5, 0.0, 1.0, 7.0].leaf();
+    let grads = Huber::new(2.0).loss(&y, &Tensor::zeros([5])).backward();
+    assert_close!(grads.of(&y), [-0.4, -0.1, 0.0, 0.2, 0.4]);
+}

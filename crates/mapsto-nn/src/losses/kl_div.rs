@@ -1,0 +1,41 @@
+//! Kullback-Leibler divergence from given log-probabilities to target probabilities.
+
+use super::{LossKind, alike};
+#[allow(unused_imports)]
+use crate::pending::Pending;
+use mapsto_tensor::Tensor;
+
+/// `Σ t (log t − y) / n`, where `y` holds log-probabilities and `t` probabilities, summed over all but the first axis and
+/// averaged over that; `0 log 0` is 0.
+///
+/// * Shape: `[n, ..], [n, ..] → []`.
+///
+/// Source: Kullback, Leibler (1951), On information and sufficiency.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let (y, t) = (tensor![[0.5, 0.5]].log(), tensor![[1.0, 0.0]]);
+/// assert_close!(kl_div(&y, &t), 2f64.ln());
+/// ```
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
+    let t = alike("kl_div", y, target);
+    let n = y.shape().first().copied().unwrap_or(1).max(1);
+    // Bounded, so that t = 0 gives 0 · finite and not 0 · ∞.
+    let log_t = t.clamp(1e-38, f64::MAX).log();
+    (&t * (log_t - y)).sum(..) / n as f64
+}
+
+pub(super) const KIND: LossKind = LossKind {
+    name: "kl_div",
+    doc: "Kullback-Leibler divergence of target probabilities from log-probabilities.",
+    build: |_| Ok(Box::new(kl_div)),
+};
+
+#[test]
+fn it_is_zero_only_for_the_same_distribution() {
+    let t = Tensor::randn([4, 6]).softmax(-1);
+    assert!(kl_div(&t.log(), &t).item().abs() < 1e-6);
+    assert!(kl_div(&Tensor::randn([4, 6]).log_softmax(-1), &t).item() > 0.01);
+}

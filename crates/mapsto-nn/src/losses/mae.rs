@@ -1,0 +1,28 @@
+//! Mean absolute error, for regression that outliers should not rule.
+
+use super::{LossKind, alike};
+use mapsto_tensor::Tensor;
+
+/// Mean absolute error: `mean |y − t|` over all elements.
+///
+/// * Shape: `[..], [..] → []`.   * Gradient: 0 where `y = t`.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// assert_eq!(mae(&tensor![1.0, 4.0], &tensor![2.0, 1.0]).item(), 2.0);
+/// ```
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn mae(y: &Tensor, target: &Tensor) -> Tensor {
+    (y - alike("mae", y, target)).abs().mean(..)
+}
+
+pub(super) const KIND: LossKind =
+    LossKind { name: "mae", doc: "Mean absolute error.", build: |_| Ok(Box::new(mae)) };
+
+#[test]
+fn the_gradient_at_the_target_is_zero() {
+    use mapsto_tensor::tensor;
+    let y = tensor![1.0, 2.0].leaf();
+    assert_eq!(mae(&y, &tensor![1.0, 0.0]).backward().of(&y).to_vec::<f32>(), [0.0, 0.5]);
+}

@@ -1,0 +1,212 @@
+//! The losses, one file each, and the list of those that can be named in a file: how far outputs are from their targets.
+//!
+//! Every loss is a mean, so that it does not change with the size of the batch, and none broadcasts: shapes that differ are
+//! an error that names both.
+
+mod bce;
+mod bce_with_logits;
+mod cross_entropy;
+mod huber;
+mod kl_div;
+mod mae;
+mod mse;
+mod nll;
+mod penalty;
+
+pub use bce::bce;
+pub use bce_with_logits::bce_with_logits;
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use huber::{Huber, huber};
+pub use kl_div::kl_div;
+pub use mae::mae;
+pub use mse::mse;
+pub use nll::nll;
+pub use penalty::{l1_penalty, l2_penalty};
+
+use mapsto_spec::{Args, Entry, Kind};
+use mapsto_tensor::{Result, Tensor, fail};
+use std::borrow::Cow;
+
+/// A measure of how far outputs are from their targets, as one number.
+///
+/// Functions `Fn(&Tensor, &Tensor) -> Tensor` are losses.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// fn largest(y: &Tensor, target: &Tensor) -> Tensor { (y - target).abs().max(..) }
+/// let losses: [Box<dyn Loss>; 2] = [Box::new(mse), Box::new(largest)];
+/// let (y, target) = (tensor![1.0, 4.0], tensor![1.0, 1.0]);
+/// assert_eq!(losses.each_ref().map(|l| l.loss(&y, &target).item()), [4.5, 3.0]);
+/// assert_eq!(losses[1].name(), "largest");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loss",
+    note = "a loss is a function of outputs and targets, `fn(&Tensor, &Tensor) -> Tensor`, such as `mse` or `cross_entropy`"
+)]
+pub trait Loss: Send + Sync {
+    /// The loss of the outputs `y` for the targets, without axes.
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor;
+
+    /// The name shown in reports.
+    fn name(&self) -> Cow<'static, str> {
+        crate::module::short_name(std::any::type_name::<Self>())
+    }
+
+    /// How much the mean of a batch with these targets weighs beside those of other batches: the number of its samples,
+    /// unless the loss counts them otherwise.
+    ///
+    /// Batches merge exactly as `Σ weight · loss / Σ weight`.
+    fn weight(&self, target: &Tensor) -> f64 {
+        target.shape().first().copied().unwrap_or(1) as f64
+    }
+}
+
+impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for F {
+    #[track_caller]
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        self(y, target)
+    }
+}
+
+impl Loss for Box<dyn Loss> {
+    #[track_caller]
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        (**self).loss(y, target)
+    }
+    fn name(&self) -> Cow<'static, str> {
+        (**self).name()
+    }
+    fn weight(&self, target: &Tensor) -> f64 {
+        (**self).weight(target)
+    }
+}
+
+/// A line of [`LOSSES`].
+pub type LossKind = Kind<fn(&mut Args) -> Result<Box<dyn Loss>>>;
+
+/// Every loss that can be named in a file.
+pub const LOSSES: &[LossKind] = &[
+    mse::KIND,
+    mae::KIND,
+    huber::KIND,
+    bce::KIND,
+    bce_with_logits::KIND,
+    cross_entropy::KIND,
+    nll::KIND,
+    kl_div::KIND,
+];
+
+/// The loss that an entry names, and the entry with its defaults filled in.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// use mapsto_spec::Entry;
+/// let (loss, rendered) = build_loss(&Entry::new("huber"))?;
+/// assert_eq!(rendered.to_string(), "{ huber = 1.0 }");
+/// assert_eq!(loss.loss(&tensor![3.0], &tensor![0.0]).item(), 2.5);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+/// # Errors
+/// When the name or an option is unknown, or a value does not fit.
+pub fn build_loss(entry: &Entry) -> Result<(Box<dyn Loss>, Entry)> {
+    mapsto_spec::build("loss", LOSSES, entry)
+}
+
+/// The targets in the dtype of the outputs, their shapes being the same.
+#[track_caller]
+fn alike(loss: &str, y: &Tensor, target: &Tensor) -> Tensor {
+    if y.shape() != target.shape() {
+        let help = if y.len() == target.len() {
+            format!("reshape one of them: `target.reshape({:?})`", y.shape())
+        } else {
+            "a loss compares element by element and never broadcasts".to_string()
+        };
+        fail!(loss, "outputs {:?} and targets {:?} differ in shape", y.shape(), target.shape(); help = "{help}");
+    }
+    target.to(y.dtype())
+}
+
+/// Checks that `ids` `[..]` are ids of classes on the last axis of `y` `[.., k]`.
+#[track_caller]
+fn check_ids(loss: &str, y: &Tensor, ids: &Tensor, ignore: Option<i64>) {
+    let Some((&k, rows)) = y.shape().split_last() else {
+        fail!(loss, "outputs [.., classes] were expected, found a tensor without axes");
+    };
+    if rows != ids.shape() {
+        fail!(loss, "outputs {:?} and class ids {:?} do not fit", y.shape(), ids.shape();
+              help = "for outputs [.., classes] give one id for each row, or probabilities of the outputs' shape");
+    }
+    let wrong = |&(_, &id): &(usize, &i64)| (id < 0 || id >= k as i64) && Some(id) != ignore;
+    let values = ids.to_vec::<i64>();
+    if let Some((i, id)) = values.iter().enumerate().find(wrong) {
+        fail!(loss, "class id {id} of sample {i} is out of range 0..{k}"; help = "ids count from 0");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::prelude::*;
+
+    type NamedLoss = (&'static str, fn(&Tensor, &Tensor) -> Tensor);
+
+    const ELEMENTWISE: [NamedLoss; 6] = [
+        ("mse", mse),
+        ("mae", mae),
+        ("huber", huber),
+        ("bce", bce),
+        ("bce_with_logits", bce_with_logits),
+        ("kl_div", kl_div),
+    ];
+
+    #[test]
+    fn unequal_shapes_are_an_error_that_names_both() {
+        for (name, loss) in ELEMENTWISE {
+            let error = catch(|| loss(&Tensor::full([4, 1], 0.5), &Tensor::full([4], 0.5))).unwrap_err();
+            assert_eq!(error.message(), format!("{name}: outputs [4, 1] and targets [4] differ in shape"));
+            assert_eq!(error.help_text(), Some("reshape one of them: `target.reshape([4, 1])`"));
+        }
+        let error = catch(|| cross_entropy(&Tensor::ones([4, 3]), &tensor![0, 1])).unwrap_err();
+        assert_eq!(error.message(), "cross_entropy: outputs [4, 3] and class ids [2] do not fit");
+        let error = catch(|| cross_entropy(&Tensor::ones([2, 3]), &tensor![0, 3])).unwrap_err();
+        assert_eq!(error.message(), "cross_entropy: class id 3 of sample 1 is out of range 0..3");
+    }
+
+    #[test]
+    fn gradients_equal_central_differences() {
+        seed(3);
+        let target = Tensor::rand([4, 3]).to(DType::F64);
+        let target = &target / target.sum(keep(-1));
+        for (name, loss) in
+            ELEMENTWISE.into_iter().chain([("cross_entropy", cross_entropy as _), ("nll", nll_of as _)])
+        {
+            let y = (Tensor::rand([4, 3]).to(DType::F64) * 0.8 + 0.1).leaf();
+            let found = loss(&y, &target).backward().of(&y).to_vec::<f64>();
+            for (i, g) in found.into_iter().enumerate() {
+                let at = |e: f64| {
+                    let mut values = y.to_vec::<f64>();
+                    values[i] += e;
+                    loss(&Tensor::from_vec(values, [4, 3]), &target).item()
+                };
+                let numeric = (at(1e-6) - at(-1e-6)) / 2e-6;
+                assert!((g - numeric).abs() < 1e-8, "{name}[{i}]: {g} {numeric}");
+            }
+        }
+    }
+
+    fn nll_of(y: &Tensor, _: &Tensor) -> Tensor {
+        nll(y, &tensor![0, 2, 1, 1])
+    }
+
+    #[test]
+    fn losses_of_batches_merge_to_that_of_all() {
+        let (y, t) = (Tensor::rand([6, 2]), Tensor::rand([6, 2]));
+        for (name, loss) in ELEMENTWISE {
+            let parts = [0..1_isize, 1..6].map(|r| {
+                let (y, t) = (y.slice(0, r.clone()), t.slice(0, r));
+                (loss.weight(&t), loss.loss(&y, &t).item())
+            });
+            let merged =
+                parts.iter().map(|(w, l)| w * l).sum::<f64>() / parts.iter().map(|(w, _)| w).sum::<f64>();
+            assert!((merged - loss(&y, &t).item()).abs() < 1e-6, "{name}");
+        }
+    }
+}

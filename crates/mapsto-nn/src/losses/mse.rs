@@ -1,0 +1,27 @@
+//! Mean squared error, for regression.
+
+use super::{LossKind, alike};
+use mapsto_tensor::Tensor;
+
+/// Mean squared error: `mean (y − t)²` over all elements.
+///
+/// * Shape: `[..], [..] → []`.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// assert_eq!(mse(&tensor![1.0, 4.0], &tensor![1.0, 1.0]).item(), 4.5);
+/// ```
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn mse(y: &Tensor, target: &Tensor) -> Tensor {
+    (y - alike("mse", y, target)).square().mean(..)
+}
+
+pub(super) const KIND: LossKind =
+    LossKind { name: "mse", doc: "Mean squared error.", build: |_| Ok(Box::new(mse)) };
+
+#[test]
+fn integer_targets_are_numbers_too() {
+    use mapsto_tensor::tensor;
+    assert_eq!(mse(&tensor![1.0, 3.0], &tensor![1, 1]).item(), 2.0);
+}

@@ -1,0 +1,36 @@
+//! Negative log-likelihood of class ids under given log-probabilities.
+
+use super::{LossKind, check_ids};
+#[allow(unused_imports)]
+use crate::pending::Pending;
+use mapsto_tensor::Tensor;
+
+/// `−mean y[i, t[i]]`, where `y` holds log-probabilities, as from a `log_softmax`.
+///
+/// * Shape: `[.., classes], [..] → []`; targets are class ids.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let y = tensor![[0.25, 0.75], [0.5, 0.5]].log();
+/// assert_close!(nll(&y, &tensor![1, 0]), -(0.75f64.ln() + 0.5f64.ln()) / 2.0);
+/// ```
+/// # Panics
+/// When the shapes do not fit or an id is out of range.
+#[track_caller]
+pub fn nll(y: &Tensor, target: &Tensor) -> Tensor {
+    check_ids("nll", y, target, None);
+    -y.gather(-1, &target.unsqueeze(-1)).mean(..)
+}
+
+pub(super) const KIND: LossKind = LossKind {
+    name: "nll",
+    doc: "Negative log-likelihood of class ids under log-probabilities.",
+    build: |_| Ok(Box::new(nll)),
+};
+
+#[test]
+fn sequences_have_one_id_a_step() {
+    use mapsto_tensor::tensor;
+    let y = Tensor::randn([2, 3, 5]).log_softmax(-1);
+    let flat = nll(&y.reshape([6, 5]), &tensor![0, 1, 2, 3, 4, 0]).item();
+    assert_eq!(nll(&y, &tensor![[0, 1, 2], [3, 4, 0]]).item(), flat);
+}

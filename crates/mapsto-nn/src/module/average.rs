@@ -1,0 +1,75 @@
+//! A moving average of a model's weights, which often generalises better than the last ones.
+
+use super::{Exceptions, Item, LoadReport, Module, ModuleExt, Path};
+use mapsto_tensor::{Result, Tensor};
+
+/// Exponential moving average of every parameter: `a ← β a + (1 − β) w`; states are taken as they are.
+///
+/// Source: Polyak, Juditsky (1992), Acceleration of stochastic approximation by averaging; the exponential form as in
+/// Tarvainen, Valpola (2017), arXiv:1703.01780.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut net = seq![Linear::new(1, 1).no_bias()];
+/// net.load_state_dict([("0.weight".to_string(), tensor![[0.0]])], &Exceptions::none())?;
+/// let mut average = Average::new(&net, 0.9);
+/// net.load_state_dict([("0.weight".to_string(), tensor![[1.0]])], &Exceptions::none())?;
+/// average.update(&net);
+/// average.apply_to(&mut net)?;
+/// assert_close!(net.state_dict()[0].1, [[0.1]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Average {
+    beta: f64,
+    values: Vec<(String, Tensor)>,
+}
+
+impl Average {
+    /// Starts from the model's present weights; `beta` in 0..1 is how much of the past each update keeps.
+    pub fn new(model: &(impl Module + ?Sized), beta: f64) -> Average {
+        Average { beta, values: model.state_dict() }
+    }
+
+    /// Moves the average towards the model's present weights.
+    ///
+    /// # Panics
+    /// When this is not the model that the average was started from.
+    #[track_caller]
+    pub fn update(&mut self, model: &(impl Module + ?Sized)) {
+        let (beta, mut i) = (self.beta, 0);
+        model.visit(&mut Path::new(), &mut |path, item| {
+            let Some((_, value)) = self.values.get_mut(i).filter(|(name, _)| *name == path.to_string())
+            else {
+                mapsto_tensor::fail!("average", "the model has `{path}` where the average has another name";
+                                     help = "use one `Average` for each model");
+            };
+            *value = match item {
+                Item::Param(p) => &*value * beta + p.detach() * (1.0 - beta),
+                Item::State(s) => s.get(),
+            };
+            i += 1;
+        });
+    }
+
+    /// The averaged values by name, as a [`state_dict`](ModuleExt::state_dict).
+    pub fn state_dict(&self) -> Vec<(String, Tensor)> {
+        self.values.clone()
+    }
+
+    /// Gives the averaged values to a model.
+    ///
+    /// # Errors
+    /// When the model has other names or shapes.
+    pub fn apply_to(&self, model: &mut impl Module) -> Result<LoadReport> {
+        model.load_state_dict(self.values.clone(), &Exceptions::none())
+    }
+}
+
+#[test]
+fn an_average_refuses_another_model() {
+    use crate::prelude::*;
+    let mut average = Average::new(&Linear::new(1, 1), 0.5);
+    let other = seq![Linear::new(1, 1)];
+    let error = catch(|| average.update(&other)).unwrap_err();
+    assert_eq!(error.message(), "average: the model has `0.weight` where the average has another name");
+}

@@ -1,0 +1,115 @@
+//! Adagrad: each element steps by its gradient in units of all its gradients so far.
+
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive};
+use crate::Module;
+use mapsto_kernels::optim::{self, Decay};
+use mapsto_tensor::{Grads, Tensor};
+
+/// `s ← s + g²`, `p ← p − lr g / (√s + ε)`.
+///
+/// ε is 10⁻¹⁰. Weight decay adds `λ p` to `g`; with a learning-rate decay δ the rate of step t is `lr / (1 + (t − 1) δ)`.
+///
+/// Source: Duchi, Hazan, Singer (2011), Adaptive subgradient methods, JMLR 12.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let mut opt = Adagrad::new(0.1);
+/// for expected in [0.9, 0.9 - 0.1 / 2f64.sqrt()] {
+///     let grads = train(|| w.forward(&tensor![[50.0]]).sum(..)).backward();
+///     opt.step(&mut w, grads);
+///     assert_close!(w.weight, [[expected]]);
+/// }
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Adagrad {
+    rule: AdagradRule,
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct AdagradRule {
+    eps: f64,
+    lr_decay: f64,
+    decay: f64,
+}
+
+impl Adagrad {
+    /// With ε = 10⁻¹⁰; 10⁻² is a usual learning rate.
+    #[track_caller]
+    pub fn new(lr: f64) -> Adagrad {
+        Adagrad { rule: AdagradRule { eps: 1e-10, lr_decay: 0.0, decay: 0.0 }, memory: Memory::new(lr) }
+    }
+
+    /// The same with another ε.
+    pub fn eps(mut self, eps: f64) -> Adagrad {
+        self.rule.eps = eps;
+        self
+    }
+
+    /// The same with a learning rate that falls as `1 / (1 + (t − 1) δ)`.
+    pub fn lr_decay(mut self, lr_decay: f64) -> Adagrad {
+        self.rule.lr_decay = lr_decay;
+        self
+    }
+
+    /// The same with weight decay λ.
+    pub fn decay(mut self, decay: f64) -> Adagrad {
+        self.rule.decay = decay;
+        self
+    }
+}
+
+impl Rule for AdagradRule {
+    fn slots(&self) -> &'static [&'static str] {
+        &["sum"]
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let decay = Decay::L2(now.decay.unwrap_or(self.decay));
+        let rule =
+            optim::Adagrad { lr: now.lr, lr_decay: self.lr_decay, step: now.step, eps: self.eps, decay };
+        optim::adagrad(&rule, p, g, memory[0].as_mut_slice::<T>());
+    }
+}
+
+impl Optimizer for Adagrad {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        self.memory.apply("adagrad", &self.rule, model, grads);
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+pub(super) const KIND: OptimizerKind = OptimizerKind {
+    name: "adagrad",
+    doc: "Steps in units of all gradients so far (Duchi et al. 2011).",
+    build: |args| {
+        let opt = Adagrad::new(lr(args, 1e-2)?).eps(positive(args, "eps", 1e-10)?);
+        Ok(Box::new(opt.lr_decay(positive(args, "lr_decay", 0.0)?).decay(positive(args, "decay", 0.0)?)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_rule;
+    use crate::prelude::*;
+
+    #[test]
+    fn adagrad() {
+        check_rule(|| Adagrad::new(0.1).eps(1e-3).lr_decay(0.5).decay(0.2)).follows(|t, p, g, [s, _]| {
+            let g = g + 0.2 * p;
+            *s += g * g;
+            p - 0.1 / (1.0 + (t - 1) as f64 * 0.5) * g / (s.sqrt() + 1e-3)
+        });
+    }
+}

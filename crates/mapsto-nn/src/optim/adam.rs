@@ -1,0 +1,130 @@
+//! Adam: each element steps by its mean gradient in units of the gradient's typical size.
+
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive, share};
+use crate::Module;
+use mapsto_kernels::optim::{self, Decay};
+use mapsto_tensor::{Grads, Tensor};
+
+/// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `p ← p − lr m̂ / (√v̂ + ε)`, with `m̂ = m / (1 − β₁ᵗ)` and
+/// `v̂ = v / (1 − β₂ᵗ)`.
+///
+/// β₁ is 0.9, β₂ 0.999 and ε 10⁻⁸. Weight decay adds `λ p` to `g`; [`AdamW`](super::AdamW)'s is usually better.
+///
+/// Source: Kingma, Ba (2015), Adam, arXiv:1412.6980, algorithm 1.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let grads = train(|| w.forward(&tensor![[50.0]]).sum(..)).backward();
+/// Adam::new(0.1).step(&mut w, grads);
+/// assert_close!(w.weight, [[0.9]]); // the first step is lr, whatever the gradient's size
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Adam {
+    rule: AdamRule,
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AdamRule {
+    pub(super) beta1: f64,
+    pub(super) beta2: f64,
+    pub(super) eps: f64,
+    pub(super) decay: f64,
+    /// How the decay enters: through the gradient or beside it.
+    pub(super) form: fn(f64) -> Decay,
+}
+
+impl Adam {
+    /// With β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸; 10⁻³ is a usual learning rate.
+    #[track_caller]
+    pub fn new(lr: f64) -> Adam {
+        let rule = AdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.0, form: Decay::L2 };
+        Adam { rule, memory: Memory::new(lr) }
+    }
+
+    /// The same with other β₁ and β₂.
+    pub fn betas(mut self, beta1: f64, beta2: f64) -> Adam {
+        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self
+    }
+
+    /// The same with another ε.
+    pub fn eps(mut self, eps: f64) -> Adam {
+        self.rule.eps = eps;
+        self
+    }
+
+    /// The same with weight decay λ through the gradient.
+    pub fn decay(mut self, decay: f64) -> Adam {
+        self.rule.decay = decay;
+        self
+    }
+}
+
+impl Rule for AdamRule {
+    fn slots(&self) -> &'static [&'static str] {
+        &["m", "v"]
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let [m, v] = memory else { unreachable!("two slots were asked for") };
+        let decay = (self.form)(now.decay.unwrap_or(self.decay));
+        let rule = optim::Adam {
+            lr: now.lr,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            eps: self.eps,
+            step: now.step,
+            decay,
+        };
+        optim::adam(&rule, p, g, m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
+    }
+}
+
+impl Optimizer for Adam {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        self.memory.apply("adam", &self.rule, model, grads);
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+pub(super) const KIND: OptimizerKind = OptimizerKind {
+    name: "adam",
+    doc: "Steps in units of the gradient's typical size (Kingma, Ba 2015).",
+    build: |args| {
+        let opt = Adam::new(lr(args, 1e-3)?).betas(share(args, "beta1", 0.9)?, share(args, "beta2", 0.999)?);
+        Ok(Box::new(opt.eps(positive(args, "eps", 1e-8)?).decay(positive(args, "decay", 0.0)?)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_rule;
+    use crate::prelude::*;
+
+    #[test]
+    fn adam() {
+        let definition = |decay: f64| {
+            move |t: i32, p: f64, g: f64, [m, v]: &mut [f64; 2]| {
+                let g = g + decay * p;
+                *m = 0.8 * *m + 0.2 * g;
+                *v = 0.95 * *v + 0.05 * g * g;
+                let (m, v) = (*m / (1.0 - 0.8f64.powi(t)), *v / (1.0 - 0.95f64.powi(t)));
+                p - 0.1 * m / (v.sqrt() + 1e-3)
+            }
+        };
+        check_rule(|| Adam::new(0.1).betas(0.8, 0.95).eps(1e-3)).follows(definition(0.0));
+        check_rule(|| Adam::new(0.1).betas(0.8, 0.95).eps(1e-3).decay(0.2)).follows(definition(0.2));
+    }
+}

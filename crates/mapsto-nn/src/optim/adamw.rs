@@ -1,0 +1,95 @@
+//! AdamW: Adam whose weight decay stands beside the gradient's step and not inside it.
+
+use super::adam::AdamRule;
+use super::{Memory, Optimizer, OptimizerKind, Rule, lr, positive, share};
+use crate::Module;
+use mapsto_kernels::optim::Decay;
+use mapsto_tensor::Grads;
+
+/// As [`Adam`](super::Adam), after `p ← p − lr λ p`: the decay is the same for all, however large their gradients.
+///
+/// β₁ is 0.9, β₂ 0.999, ε 10⁻⁸ and λ 0.01.
+///
+/// Source: Loshchilov, Hutter (2019), Decoupled weight decay regularization, arXiv:1711.05101, algorithm 2.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let grads = train(|| w.forward(&tensor![[50.0]]).sum(..)).backward();
+/// AdamW::new(0.1).decay(0.5).step(&mut w, grads);
+/// assert_close!(w.weight, [[1.0 - 0.1 * 0.5 - 0.1]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct AdamW {
+    rule: AdamRule,
+    memory: Memory,
+}
+
+impl AdamW {
+    /// With β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸ and decay 0.01; 10⁻³ is a usual learning rate.
+    #[track_caller]
+    pub fn new(lr: f64) -> AdamW {
+        let rule = AdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.01, form: Decay::Decoupled };
+        AdamW { rule, memory: Memory::new(lr) }
+    }
+
+    /// The same with other β₁ and β₂.
+    pub fn betas(mut self, beta1: f64, beta2: f64) -> AdamW {
+        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self
+    }
+
+    /// The same with another ε.
+    pub fn eps(mut self, eps: f64) -> AdamW {
+        self.rule.eps = eps;
+        self
+    }
+
+    /// The same with another weight decay λ.
+    pub fn decay(mut self, decay: f64) -> AdamW {
+        self.rule.decay = decay;
+        self
+    }
+}
+
+impl Optimizer for AdamW {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        self.memory.apply("adamw", &self.rule, model, grads);
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+pub(super) const KIND: OptimizerKind = OptimizerKind {
+    name: "adamw",
+    doc: "Adam with weight decay beside the gradient's step (Loshchilov, Hutter 2019).",
+    build: |args| {
+        let opt = AdamW::new(lr(args, 1e-3)?).betas(share(args, "beta1", 0.9)?, share(args, "beta2", 0.999)?);
+        Ok(Box::new(opt.eps(positive(args, "eps", 1e-8)?).decay(positive(args, "decay", 0.01)?)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_rule;
+    use crate::prelude::*;
+
+    #[test]
+    fn adamw() {
+        check_rule(|| AdamW::new(0.1).betas(0.8, 0.95).eps(1e-3).decay(0.2)).follows(|t, p, g, [m, v]| {
+            *m = 0.8 * *m + 0.2 * g;
+            *v = 0.95 * *v + 0.05 * g * g;
+            let (m, v) = (*m / (1.0 - 0.8f64.powi(t)), *v / (1.0 - 0.95f64.powi(t)));
+            p - 0.1 * 0.2 * p - 0.1 * m / (v.sqrt() + 1e-3)
+        });
+    }
+}

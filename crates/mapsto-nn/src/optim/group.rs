@@ -1,0 +1,50 @@
+//! Settings for some of the parameters, chosen by name.
+
+use super::{Args, Entry, Result};
+
+/// What is different for the parameters of a group; what is not set is as for all others.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let opt = Sgd::new(0.1).decay(1e-4).group("*.bias", |g| g.decay(0.0)).group("head.*", |g| g.lr(1.0));
+/// # let _ = opt;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Group {
+    pub(super) lr: Option<f64>,
+    pub(super) decay: Option<f64>,
+}
+
+impl Group {
+    /// Another learning rate at the start; it follows the schedule in proportion.
+    pub fn lr(self, lr: f64) -> Group {
+        Group { lr: Some(lr), ..self }
+    }
+
+    /// Another weight decay.
+    pub fn decay(self, decay: f64) -> Group {
+        Group { decay: Some(decay), ..self }
+    }
+
+    /// These settings, completed by those of `other`.
+    pub(super) fn or(self, other: Group) -> Group {
+        Group { lr: self.lr.or(other.lr), decay: self.decay.or(other.decay) }
+    }
+}
+
+/// The group that `{ "*.bias" = true, decay = 0.0 }` describes.
+pub(super) fn from_entry(entry: &Entry) -> Result<(Group, Entry)> {
+    let mut args = Args::new("group", entry);
+    let group = Group { lr: args.optional("lr")?, decay: args.optional("decay")? };
+    if [group.lr, group.decay].into_iter().flatten().any(|x| x < 0.0) {
+        return Err(args.error("", "a learning rate and a weight decay are not negative"));
+    }
+    Ok((group, args.finish()?))
+}
+
+#[test]
+fn settings_complete_each_other() {
+    let (a, b) = (Group::default().lr(1.0), Group::default().lr(2.0).decay(3.0));
+    assert_eq!(a.or(b), Group { lr: Some(1.0), decay: Some(3.0) });
+    assert!(from_entry(&Entry::new("*").with_option("lr", -1.0)).is_err());
+}

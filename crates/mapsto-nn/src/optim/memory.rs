@@ -1,0 +1,336 @@
+//! What an optimizer remembers of each parameter, under the parameter's identity, and how its rule is applied to all.
+
+use super::Group;
+use crate::module::{Item, ItemMut, Module, Param, Path, matches};
+use mapsto_kernels::real::Real;
+use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail};
+use std::collections::HashMap;
+
+/// A float type that parameters are updated in: f32 or f64.
+pub trait Scalar: Plain + Real {}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
+
+/// The formula of an optimizer, for one parameter.
+///
+/// ```
+/// use mapsto_nn::optim::*;
+/// use mapsto_nn::prelude::*;
+/// use std::borrow::Cow;
+/// /// Every element moves by `lr` against its gradient's sign.
+/// struct SignDescent { memory: Memory }
+///
+/// #[derive(Clone, Copy)]
+/// struct SignRule;
+/// impl Rule for SignRule {
+///     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], _: &mut [Tensor]) {
+///         let lr = <T as mapsto_tensor::Element>::from_f64(now.lr);
+///         p.iter_mut().zip(g).for_each(|(p, &g)| *p = if g > T::ZERO { *p - lr } else { *p + lr });
+///     }
+/// }
+/// impl Optimizer for SignDescent {
+///     fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+///         self.memory.apply("sign_descent", &SignRule, model, grads)
+///     }
+///     fn memory(&self) -> &Memory { &self.memory }
+///     fn memory_mut(&mut self) -> &mut Memory { &mut self.memory }
+/// }
+///
+/// let mut net = Linear::new(1, 1).no_bias();
+/// net.weight.set(&tensor![[1.0]])?;
+/// let mut opt = SignDescent { memory: Memory::new(0.25) };
+/// let grads = train(|| net.forward(&tensor![[3.0]]).sum(..)).backward();
+/// opt.step(&mut net, grads);
+/// assert_close!(net.weight, [[0.75]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+pub trait Rule {
+    /// The names of the tensors, of a parameter's shape and zero at first, that are remembered of each parameter.
+    fn slots(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Changes the parameter `p` by its gradient `g`; `memory` holds the tensors of [`slots`](Rule::slots).
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]);
+}
+
+/// The circumstances of one update of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// Its learning rate.
+    pub lr: f64,
+    /// The number of this update of the parameter, from 1.
+    pub step: u64,
+    /// The weight decay of its group, if it has its own.
+    pub decay: Option<f64>,
+}
+
+/// What an optimizer remembers.
+#[derive(Debug, Default)]
+pub struct Memory {
+    lr: f64,
+    /// The learning rate at the beginning, to which those of groups are in proportion.
+    base: f64,
+    groups: Vec<(String, Group)>,
+    slots: HashMap<LeafId, Slot>,
+}
+
+/// What is remembered of one parameter.
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    step: u64,
+    group: Group,
+    kinds: &'static [&'static str],
+    tensors: Vec<Tensor>,
+}
+
+/// Everything that an optimizer needs to continue exactly.
+#[derive(Clone, Debug)]
+pub struct OptimizerState {
+    /// The optimizer's name.
+    pub name: String,
+    /// The learning rate.
+    pub lr: f64,
+    /// Tensors by name: `m/fc.weight`, and the number of updates `step/fc.weight` as one i64.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+impl Memory {
+    /// Of nothing yet, with a learning rate.
+    ///
+    /// # Panics
+    /// When the learning rate is negative or not finite.
+    #[track_caller]
+    pub fn new(lr: f64) -> Memory {
+        if !lr.is_finite() || lr < 0.0 {
+            fail!("optimizer", "a learning rate is finite and not negative, found {lr}");
+        }
+        Memory { lr, base: lr, ..Memory::default() }
+    }
+
+    /// Applies a rule to every parameter that has a gradient and is not frozen.
+    ///
+    /// # Panics
+    /// When there is none, or when a group's pattern fits no name.
+    #[track_caller]
+    pub fn apply<R: Rule>(&mut self, op: &str, rule: &R, model: &mut dyn Module, grads: Grads) {
+        if self.slots.is_empty() {
+            self.check_groups(op, model);
+        }
+        let mut updated = 0;
+        model.visit_mut(&mut Path::new(), &mut |path, item| {
+            let ItemMut::Param(p) = item else { return };
+            if p.is_frozen() {
+                return;
+            }
+            let Some(g) = grads.by_id(p.id()) else { return };
+            self.update(rule, path, p, g);
+            updated += 1;
+        });
+        if updated == 0 {
+            fail!(op, "none of the model's parameters has a gradient";
+                  help = "was the loss computed from this very model, inside `train(|| ..)`?");
+        }
+    }
+
+    fn update<R: Rule>(&mut self, rule: &R, path: &Path, p: &mut Param, g: &Tensor) {
+        // Half-precision parameters are updated in f32, and so is what is remembered of them.
+        let dtype = if p.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let (lr, base) = (self.lr, self.base);
+        let groups = &self.groups;
+        let slot = self.slots.entry(p.id()).or_insert_with(|| {
+            let name = path.to_string();
+            let tensors = rule.slots().iter().map(|_| Tensor::full_of(p.shape(), 0.0, dtype)).collect();
+            Slot { group: group_of(groups, &name), name, step: 0, kinds: rule.slots(), tensors }
+        });
+        slot.step += 1;
+        let lr = match slot.group.lr {
+            // With a rate of 0 at the beginning there is no proportion to keep.
+            Some(own) if base > 0.0 => own * (lr / base),
+            Some(own) => own,
+            None => lr,
+        };
+        let now = Update { lr, step: slot.step, decay: slot.group.decay };
+        let g = g.to(dtype).contiguous();
+        match p.dtype() {
+            DType::F32 => {
+                p.update(|p| rule.apply(&now, p.as_mut_slice::<f32>(), values(&g), &mut slot.tensors))
+            }
+            DType::F64 => {
+                p.update(|p| rule.apply(&now, p.as_mut_slice::<f64>(), values(&g), &mut slot.tensors))
+            }
+            half => {
+                let mut wide = p.detach().to(DType::F32);
+                rule.apply(&now, wide.as_mut_slice::<f32>(), values(&g), &mut slot.tensors);
+                p.update(|p| p.replace(&wide.to(half)));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_groups(&self, op: &str, model: &dyn Module) {
+        for (pattern, _) in &self.groups {
+            let mut fits = false;
+            model.visit(&mut Path::new(), &mut |path, item| {
+                fits |= matches!(item, Item::Param(_)) && matches(pattern, &path.to_string());
+            });
+            if !fits {
+                fail!(op, "no parameter is called `{pattern}`"; help = "`*` stands for any part of a name");
+            }
+        }
+    }
+
+    /// The learning rate, of parameters in no group.
+    pub fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    /// Sets the learning rate; those of groups change in proportion.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    /// Adds settings for the parameters whose names fit the pattern, before those of earlier groups.
+    pub fn add_group(&mut self, pattern: String, group: Group) {
+        self.groups.push((pattern, group));
+        let groups = &self.groups;
+        self.slots.values_mut().for_each(|slot| slot.group = group_of(groups, &slot.name));
+    }
+
+    pub(super) fn state(&self, optimizer: &str) -> OptimizerState {
+        let mut slots: Vec<&Slot> = self.slots.values().collect();
+        slots.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut tensors = Vec::new();
+        for slot in slots {
+            for (kind, tensor) in slot.kinds.iter().zip(&slot.tensors) {
+                tensors.push((format!("{kind}/{}", slot.name), tensor.clone()));
+            }
+            tensors.push((format!("step/{}", slot.name), Tensor::from_slice(&[slot.step as i64], 1)));
+        }
+        OptimizerState { name: optimizer.to_string(), lr: self.lr, tensors }
+    }
+
+    pub(super) fn load(
+        &mut self,
+        optimizer: &str,
+        kinds: &'static [&'static str],
+        model: &dyn Module,
+        state: &OptimizerState,
+    ) -> Result<()> {
+        let wrong = |message: String| Error::new(ErrorKind::Model, format!("optimizer state: {message}"));
+        if state.name != optimizer {
+            return Err(wrong(format!("it is of `{}`, this is `{optimizer}`", state.name)));
+        }
+        if !state.lr.is_finite() || state.lr < 0.0 {
+            return Err(wrong(format!("{} is no learning rate", state.lr)));
+        }
+        let mut params: HashMap<String, (LeafId, Vec<usize>, DType)> = HashMap::new();
+        model.visit(&mut Path::new(), &mut |path, item| {
+            if let Item::Param(p) = item {
+                let dtype = if p.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+                params.insert(path.to_string(), (p.id(), p.shape().to_vec(), dtype));
+            }
+        });
+        let mut slots: HashMap<LeafId, Slot> = HashMap::new();
+        for (key, tensor) in &state.tensors {
+            let (slot_name, name) =
+                key.split_once('/').ok_or_else(|| wrong(format!("`{key}` is no name of it")))?;
+            let (id, shape, dtype) =
+                params.get(name).ok_or_else(|| wrong(format!("the model has no parameter `{name}`")))?;
+            let slot = slots.entry(*id).or_insert_with(|| Slot {
+                name: name.to_string(),
+                step: 0,
+                group: group_of(&self.groups, name),
+                kinds,
+                tensors: Vec::new(),
+            });
+            if slot_name == "step" {
+                if tensor.dtype() != DType::I64 || tensor.len() != 1 {
+                    return Err(wrong(format!("`{key}` should be one i64")));
+                }
+                slot.step = u64::try_from(tensor.to_vec::<i64>()[0])
+                    .map_err(|_| wrong(format!("`{key}` is negative")))?;
+                continue;
+            }
+            if tensor.shape() != &shape[..] || tensor.dtype() != *dtype {
+                let found = format!("{:?} {}", tensor.shape(), tensor.dtype());
+                return Err(wrong(format!("`{key}` should be {shape:?} {dtype}, found {found}")));
+            }
+            // Saved in the order of the slots, and read in it.
+            if kinds.get(slot.tensors.len()) != Some(&slot_name) {
+                return Err(wrong(format!("`{key}` is out of place")));
+            }
+            slot.tensors.push(tensor.detach().contiguous());
+        }
+        if let Some(slot) = slots.values().find(|slot| slot.tensors.len() != kinds.len()) {
+            return Err(wrong(format!("`{}/{}` is missing", kinds[slot.tensors.len()], slot.name)));
+        }
+        (self.lr, self.slots) = (state.lr, slots);
+        Ok(())
+    }
+}
+
+/// The elements of a contiguous tensor of the type `T`.
+fn values<T: Plain>(t: &Tensor) -> &[T] {
+    t.as_slice::<T>().expect("contiguous and converted just before")
+}
+
+fn group_of(groups: &[(String, Group)], name: &str) -> Group {
+    let fitting = groups.iter().rev().filter(|(pattern, _)| matches(pattern, name));
+    fitting.fold(Group::default(), |group, (_, other)| group.or(*other))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::prelude::*;
+
+    fn one_step(net: &mut Linear, opt: &mut dyn Optimizer) {
+        let x = tensor![[1.0, -2.0], [0.5, 3.0]];
+        let grads = train(|| net.forward(&x).square().sum(..)).backward();
+        opt.step(net, grads);
+    }
+
+    #[test]
+    fn a_saved_state_continues_to_the_bit() {
+        let mut net = Linear::new(2, 1);
+        let mut opt = Adam::new(0.1);
+        (0..3).for_each(|_| one_step(&mut net, &mut opt));
+        opt.set_lr(0.03);
+        let (weights, state) = (net.state_dict(), opt.state());
+        let names: Vec<&str> = state.tensors.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["m/bias", "v/bias", "step/bias", "m/weight", "v/weight", "step/weight"]);
+        (0..3).for_each(|_| one_step(&mut net, &mut opt));
+
+        let mut again = Linear::new(2, 1);
+        again.load_state_dict(weights, &Exceptions::none()).unwrap();
+        let mut resumed = Adam::new(1.0);
+        resumed.load_state(&again, &state).unwrap();
+        (0..3).for_each(|_| one_step(&mut again, &mut resumed));
+        assert_eq!(net.weight.to_vec::<f32>(), again.weight.to_vec::<f32>());
+        assert_eq!(resumed.lr(), 0.03);
+    }
+
+    #[test]
+    fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
+        let mut net = Linear::new(2, 1);
+        let mut opt = Adam::new(0.1);
+        one_step(&mut net, &mut opt);
+        let good = opt.state();
+        let mut refuse = |change: &dyn Fn(&mut OptimizerState), text: &str| {
+            let mut state = good.clone();
+            change(&mut state);
+            let error = opt.load_state(&net, &state).unwrap_err();
+            assert!(error.message().contains(text), "{error}");
+        };
+        refuse(&|s| s.name = "Sgd".into(), "it is of `Sgd`, this is `Adam`");
+        refuse(&|s| s.tensors[0].0 = "m/head".into(), "no parameter `head`");
+        refuse(&|s| s.tensors[0].1 = Tensor::ones([2]), "`m/bias` should be [1] f32, found [2] f32");
+        refuse(&|s| s.tensors[2].1 = tensor![-1], "`step/bias` is negative");
+        refuse(&|s| s.tensors.swap(0, 1), "out of place");
+        refuse(&|s| s.tensors[0].0 = "bias".into(), "is no name of it");
+        refuse(&|s| drop(s.tensors.remove(4)), "`v/weight` is missing");
+        refuse(&|s| s.lr = f64::NAN, "is no learning rate");
+        assert_eq!(opt.state().tensors.len(), good.tensors.len());
+    }
+}

@@ -1,0 +1,311 @@
+//! The optimizers, one file each, and the list of those that can be named in a file: how gradients change parameters.
+
+mod adagrad;
+mod adam;
+mod adamw;
+mod check_rule;
+mod group;
+mod memory;
+mod rmsprop;
+mod sgd;
+
+pub use adagrad::Adagrad;
+pub use adam::Adam;
+pub use adamw::AdamW;
+pub use check_rule::{RuleCheck, check_rule};
+pub use group::Group;
+pub use memory::{Memory, OptimizerState, Rule, Scalar, Update};
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
+use crate::Module;
+use mapsto_spec::{Args, Entry, Kind, Value};
+use mapsto_tensor::{Grads, Result, fail};
+use std::borrow::Cow;
+
+/// A way to change the parameters of a model by their gradients.
+///
+/// What an optimizer remembers of each parameter is in its [`Memory`], under the parameter's identity; its formula is a
+/// [`Rule`]. An optimizer of one's own needs the three required methods below and a rule.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut net = Linear::new(1, 1).no_bias();
+/// net.weight.set(&tensor![[2.0]])?;
+/// let mut opt = Sgd::new(0.1);
+/// let grads = train(|| net.forward(&tensor![[3.0]]).square().sum(..)).backward(); // 2 · (2·3) · 3 = 36
+/// opt.step(&mut net, grads);
+/// assert_close!(net.weight, [[2.0 - 0.1 * 36.0]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+pub trait Optimizer: Send {
+    /// Changes every parameter that has a gradient and is not frozen, in place.
+    ///
+    /// # Panics
+    /// When no parameter of the model has a gradient, or a group's pattern fits no name.
+    fn step(&mut self, model: &mut dyn Module, grads: Grads);
+
+    /// The names of what it remembers of each parameter; those of its rule.
+    fn slots(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What it remembers.
+    fn memory(&self) -> &Memory;
+
+    /// What it remembers, to be changed.
+    fn memory_mut(&mut self) -> &mut Memory;
+
+    /// The name shown in reports.
+    fn name(&self) -> Cow<'static, str> {
+        crate::module::short_name(std::any::type_name::<Self>())
+    }
+
+    /// The learning rate, of parameters in no group.
+    fn lr(&self) -> f64 {
+        self.memory().lr()
+    }
+
+    /// Sets the learning rate; those of groups change in proportion.
+    ///
+    /// # Panics
+    /// When it is negative or not finite.
+    #[track_caller]
+    fn set_lr(&mut self, lr: f64) {
+        if !lr.is_finite() || lr < 0.0 {
+            fail!("set_lr", "a learning rate is finite and not negative, found {lr}");
+        }
+        self.memory_mut().set_lr(lr);
+    }
+
+    /// Everything needed to continue exactly: tensors by name, such as `m/fc.weight` and `step/fc.weight`.
+    fn state(&self) -> OptimizerState {
+        self.memory().state(&self.name())
+    }
+
+    /// Continues from a saved state of the same optimizer on the same model.
+    ///
+    /// # Errors
+    /// When the state is another optimizer's, or names a parameter or shape that the model does not have.
+    fn load_state(&mut self, model: &dyn Module, state: &OptimizerState) -> Result<()> {
+        let (name, slots) = (self.name(), self.slots());
+        self.memory_mut().load(&name, slots, model, state)
+    }
+
+    /// The same with settings of its own for the parameters whose names fit the pattern; later groups go before earlier
+    /// ones.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let opt = AdamW::new(1e-3).decay(0.05).group("*.bias", |g| g.decay(0.0).lr(2e-3));
+    /// # let _ = opt;
+    /// ```
+    fn group(mut self, pattern: impl Into<String>, settings: impl FnOnce(Group) -> Group) -> Self
+    where
+        Self: Sized,
+    {
+        self.memory_mut().add_group(pattern.into(), settings(Group::default()));
+        self
+    }
+}
+
+impl Optimizer for Box<dyn Optimizer> {
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        (**self).step(model, grads);
+    }
+    fn memory(&self) -> &Memory {
+        (**self).memory()
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        (**self).memory_mut()
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        (**self).slots()
+    }
+    fn name(&self) -> Cow<'static, str> {
+        (**self).name()
+    }
+}
+
+/// A line of [`OPTIMIZERS`].
+pub type OptimizerKind = Kind<fn(&mut Args) -> Result<Box<dyn Optimizer>>>;
+
+/// Every optimizer that can be named in a file.
+pub const OPTIMIZERS: &[OptimizerKind] = &[sgd::KIND, rmsprop::KIND, adagrad::KIND, adam::KIND, adamw::KIND];
+
+/// The optimizer that an entry names, and the entry with its defaults filled in.
+///
+/// Every optimizer takes `groups`, a list of patterns with settings: `groups = [{ "*.bias" = true, decay = 0.0 }]`.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// use mapsto_spec::Entry;
+/// let (opt, rendered) = build_optimizer(&Entry::new("adamw").with_value(1e-3))?;
+/// assert_eq!(opt.lr(), 1e-3);
+/// assert_eq!(rendered.to_string(), "{ adamw = 0.001, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0.01 }");
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+/// # Errors
+/// When the name or an option is unknown, or a value does not fit.
+pub fn build_optimizer(entry: &Entry) -> Result<(Box<dyn Optimizer>, Entry)> {
+    let kind = mapsto_spec::find("optimizer", OPTIMIZERS, entry)?;
+    let mut args = Args::new("optimizer", entry);
+    let mut optimizer = (kind.build)(&mut args)?;
+    if let Some(groups) = args.optional::<Vec<Entry>>("groups")? {
+        let mut rendered = Vec::new();
+        for entry in &groups {
+            let (group, entry) = group::from_entry(entry)?;
+            optimizer.memory_mut().add_group(entry.name.clone(), group);
+            rendered.push(entry);
+        }
+        args.record("groups", Value::List(rendered.into_iter().map(Value::from).collect()));
+    }
+    Ok((optimizer, args.finish()?))
+}
+
+/// The learning rate of an entry.
+fn lr(args: &mut Args, default: f64) -> Result<f64> {
+    let lr: f64 = args.main_or(default)?;
+    if lr < 0.0 {
+        Err(args.error("", format!("a learning rate is not negative, found {lr}")))
+    } else {
+        Ok(lr)
+    }
+}
+
+/// An option that must lie in `0..1`.
+fn share(args: &mut Args, name: &str, default: f64) -> Result<f64> {
+    let x: f64 = args.get_or(name, default)?;
+    if (0.0..1.0).contains(&x) {
+        Ok(x)
+    } else {
+        Err(args.error(name, format!("`{name}` lies in 0..1, found {x}")))
+    }
+}
+
+/// An option that must not be negative.
+fn positive(args: &mut Args, name: &str, default: f64) -> Result<f64> {
+    let x: f64 = args.get_or(name, default)?;
+    if x >= 0.0 { Ok(x) } else { Err(args.error(name, format!("`{name}` is not negative, found {x}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::prelude::*;
+    use mapsto_spec::Entry;
+
+    #[test]
+    fn every_optimizer_is_built_from_its_name_and_learns() {
+        for kind in crate::optim::OPTIMIZERS {
+            seed(1);
+            let (mut opt, rendered) = build_optimizer(&Entry::new(kind.name).with_value(0.1)).unwrap();
+            assert_eq!(rendered, build_optimizer(&rendered).unwrap().1, "{}", kind.name);
+            let mut net = Linear::new(2, 1);
+            let (x, y) = (Tensor::randn([16, 2]), Tensor::ones([16, 1]));
+            let before = mse(&net.forward(&x), &y).item();
+            for _ in 0..100 {
+                let grads = train(|| mse(&net.forward(&x), &y)).backward();
+                opt.step(&mut net, grads);
+            }
+            let after = mse(&net.forward(&x), &y).item();
+            assert!(after < 0.2 * before, "{}: {before} → {after}", kind.name);
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_refused() {
+        let message = |e: Entry| build_optimizer(&e).err().unwrap().to_string();
+        assert!(message(Entry::new("adma")).contains("did you mean `adam`?"));
+        assert!(message(Entry::new("adam").with_value(-1.0)).contains("not negative, found -1"));
+        assert!(
+            message(Entry::new("adam").with_option("beta1", 1.0)).contains("`beta1` lies in 0..1, found 1")
+        );
+        assert!(message(Entry::new("sgd").with_option("momentun", 0.9)).contains("did you mean `momentum`?"));
+        let group = Entry::new("*.bias").with_option("dekay", 0.0);
+        assert!(
+            message(Entry::new("sgd").with_option("groups", vec![group])).contains("did you mean `decay`?")
+        );
+    }
+
+    #[test]
+    fn groups_have_their_own_settings() {
+        let group = Entry::new("bias").with_option("lr", 0.5).with_option("decay", 0.0);
+        let entry =
+            Entry::new("sgd").with_value(0.1).with_option("decay", 1.0).with_option("groups", vec![group]);
+        let (mut opt, rendered) = build_optimizer(&entry).unwrap();
+        assert!(
+            rendered.to_string().ends_with("groups = [{ bias = true, lr = 0.5, decay = 0.0 }] }"),
+            "{rendered}"
+        );
+        let mut net = Linear::new(1, 1);
+        net.load_state_dict(
+            [("weight".to_string(), tensor![[2.0]]), ("bias".to_string(), tensor![2.0])],
+            &Exceptions::none(),
+        )
+        .unwrap();
+        let one = |net: &Linear| {
+            let mut grads = Grads::new();
+            grads.insert(net.weight.id(), tensor![[1.0]]);
+            grads.insert(net.bias.as_ref().unwrap().id(), tensor![1.0]);
+            grads
+        };
+        let grads = one(&net);
+        opt.step(&mut net, grads);
+        assert_close!(net.weight, [[2.0 - 0.1 * (1.0 + 2.0)]]);
+        assert_close!(net.bias.as_deref().unwrap(), [2.0 - 0.5]);
+        // A schedule halves every learning rate.
+        opt.set_lr(0.05);
+        let grads = one(&net);
+        opt.step(&mut net, grads);
+        assert_close!(net.bias.as_deref().unwrap(), [1.5 - 0.25]);
+    }
+
+    #[test]
+    fn steps_that_can_do_nothing_are_refused() {
+        let (mut net, other) = (Linear::new(1, 1), Linear::new(1, 1));
+        let grads = train(|| other.forward(&Tensor::ones([1, 1])).sum(..)).backward();
+        let error = catch(|| Sgd::new(0.1).step(&mut net, grads)).unwrap_err();
+        assert_eq!(error.message(), "sgd: none of the model's parameters has a gradient");
+        let grads = train(|| net.forward(&Tensor::ones([1, 1])).sum(..)).backward();
+        let error = catch(|| Sgd::new(0.1).group("*.bias", |g| g.lr(0.0)).step(&mut net, grads)).unwrap_err();
+        assert_eq!(error.message(), "sgd: no parameter is called `*.bias`");
+    }
+
+    #[test]
+    fn frozen_parameters_stay() {
+        let mut net = Linear::new(2, 1);
+        net.freeze("weight").unwrap();
+        let before = net.weight.to_vec::<f32>();
+        let grads = train(|| net.forward(&Tensor::ones([1, 2])).sum(..)).backward();
+        AdamW::new(0.1).step(&mut net, grads);
+        assert_eq!(net.weight.to_vec::<f32>(), before);
+    }
+
+    #[test]
+    fn steady_training_copies_no_parameter() {
+        let mut net = seq![Linear::new(8, 16), Tensor::tanh, Linear::new(16, 1)];
+        let (x, y) = (Tensor::randn([4, 8]), Tensor::randn([4, 1]));
+        let mut opt = AdamW::new(1e-3);
+        let mut one_step = || {
+            let grads = train(|| mse(&net.forward(&x), &y)).backward();
+            opt.step(&mut net, grads);
+        };
+        (0..3).for_each(|_| one_step());
+        let before = memory::stats();
+        (0..20).for_each(|_| one_step());
+        let after = memory::stats();
+        assert_eq!((after.copies, after.system_allocations), (before.copies, before.system_allocations));
+    }
+
+    #[test]
+    fn half_precision_parameters_are_updated_in_full_precision() {
+        let mut net = Linear::new(3, 1);
+        net.convert(DType::BF16);
+        let mut grads = Grads::new();
+        grads.insert(net.weight.id(), Tensor::ones([1, 3]).to(DType::BF16));
+        let before = net.weight.to_vec::<f32>();
+        Sgd::new(0.5).step(&mut net, grads);
+        assert_close!(
+            net.weight.to(DType::F32),
+            (Tensor::from_vec(before, [1, 3]) - 0.5).to(DType::BF16).to(DType::F32)
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! RMSprop: each element steps by its gradient in units of the gradient's recent size.
+
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive, share};
+use crate::Module;
+use mapsto_kernels::optim::{self, Decay};
+use mapsto_tensor::{Grads, Tensor};
+
+/// `v ← α v + (1 − α) g²`, `p ← p − lr g / (√v + ε)`; with momentum `b ← μ b + g / (√v + ε)`, `p ← p − lr b`.
+///
+/// α is 0.99 and ε 10⁻⁸. Weight decay adds `λ p` to `g`.
+///
+/// Source: Tieleman, Hinton (2012), lecture 6.5 of Neural networks for machine learning.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let grads = train(|| w.forward(&tensor![[50.0]]).sum(..)).backward();
+/// RmsProp::new(0.1).alpha(0.75).step(&mut w, grads);
+/// assert_close!(w.weight, [[0.8]]); // the root of 0.25 · g² is g/2
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RmsProp {
+    rule: RmsPropRule,
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RmsPropRule {
+    alpha: f64,
+    eps: f64,
+    momentum: f64,
+    decay: f64,
+}
+
+impl RmsProp {
+    /// With α = 0.99 and ε = 10⁻⁸, without momentum; 10⁻² is a usual learning rate.
+    #[track_caller]
+    pub fn new(lr: f64) -> RmsProp {
+        let rule = RmsPropRule { alpha: 0.99, eps: 1e-8, momentum: 0.0, decay: 0.0 };
+        RmsProp { rule, memory: Memory::new(lr) }
+    }
+
+    /// The same keeping another share of the running mean.
+    pub fn alpha(mut self, alpha: f64) -> RmsProp {
+        self.rule.alpha = alpha;
+        self
+    }
+
+    /// The same with another ε.
+    pub fn eps(mut self, eps: f64) -> RmsProp {
+        self.rule.eps = eps;
+        self
+    }
+
+    /// The same with momentum μ.
+    pub fn momentum(mut self, momentum: f64) -> RmsProp {
+        self.rule.momentum = momentum;
+        self
+    }
+
+    /// The same with weight decay λ.
+    pub fn decay(mut self, decay: f64) -> RmsProp {
+        self.rule.decay = decay;
+        self
+    }
+}
+
+impl Rule for RmsPropRule {
+    fn slots(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &["v"] } else { &["v", "momentum"] }
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let [v, sum @ ..] = memory else { unreachable!("a slot was asked for") };
+        let decay = Decay::L2(now.decay.unwrap_or(self.decay));
+        let rule =
+            optim::RmsProp { lr: now.lr, alpha: self.alpha, eps: self.eps, momentum: self.momentum, decay };
+        optim::rmsprop(
+            &rule,
+            p,
+            g,
+            v.as_mut_slice::<T>(),
+            None,
+            sum.first_mut().map(|b| b.as_mut_slice::<T>()),
+        );
+    }
+}
+
+impl Optimizer for RmsProp {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        self.memory.apply("rmsprop", &self.rule, model, grads);
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+pub(super) const KIND: OptimizerKind = OptimizerKind {
+    name: "rmsprop",
+    doc: "Steps in units of the gradient's recent size (Tieleman, Hinton 2012).",
+    build: |args| {
+        let opt = RmsProp::new(lr(args, 1e-2)?)
+            .alpha(share(args, "alpha", 0.99)?)
+            .eps(positive(args, "eps", 1e-8)?);
+        Ok(Box::new(opt.momentum(share(args, "momentum", 0.0)?).decay(positive(args, "decay", 0.0)?)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_rule;
+    use crate::prelude::*;
+
+    #[test]
+    fn rmsprop() {
+        check_rule(|| RmsProp::new(0.1).alpha(0.9).eps(1e-3).decay(0.2)).follows(|_, p, g, [v, _]| {
+            let g = g + 0.2 * p;
+            *v = 0.9 * *v + 0.1 * g * g;
+            p - 0.1 * g / (v.sqrt() + 1e-3)
+        });
+        check_rule(|| RmsProp::new(0.1).alpha(0.9).eps(1e-3).momentum(0.8)).follows(|_, p, g, [v, b]| {
+            *v = 0.9 * *v + 0.1 * g * g;
+            *b = 0.8 * *b + g / (v.sqrt() + 1e-3);
+            p - 0.1 * *b
+        });
+    }
+}

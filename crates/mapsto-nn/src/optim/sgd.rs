@@ -1,0 +1,122 @@
+//! Stochastic gradient descent, plain, with momentum, or looking ahead.
+
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive, share};
+use crate::Module;
+use mapsto_kernels::optim::{self, Decay, Momentum};
+use mapsto_tensor::{Grads, Tensor};
+
+/// Gradient descent: `p ← p − lr g`; with momentum `b ← μ b + g`, `p ← p − lr b`; with Nesterov's `p ← p − lr (g + μ b)`.
+///
+/// Weight decay adds `λ p` to `g`.
+///
+/// Sources: Robbins, Monro (1951); Polyak (1964), Some methods of speeding up the convergence of iteration methods;
+/// Sutskever, Martens, Dahl, Hinton (2013), On the importance of initialization and momentum, in PyTorch's form.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let mut opt = Sgd::new(0.1).momentum(0.9);
+/// for expected in [0.9, 0.71] {
+///     let grads = train(|| w.forward(&tensor![[1.0]]).sum(..)).backward(); // the gradient is 1
+///     opt.step(&mut w, grads);
+///     assert_close!(w.weight, [[expected]]);
+/// }
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Sgd {
+    rule: SgdRule,
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SgdRule {
+    momentum: f64,
+    kind: Momentum,
+    decay: f64,
+}
+
+impl Sgd {
+    /// Plain gradient descent.
+    #[track_caller]
+    pub fn new(lr: f64) -> Sgd {
+        let rule = SgdRule { momentum: 0.0, kind: Momentum::Classical, decay: 0.0 };
+        Sgd { rule, memory: Memory::new(lr) }
+    }
+
+    /// The same with momentum μ, usually 0.9.
+    pub fn momentum(mut self, momentum: f64) -> Sgd {
+        self.rule.momentum = momentum;
+        self
+    }
+
+    /// The same looking one momentum step ahead; without momentum it changes nothing.
+    pub fn nesterov(mut self) -> Sgd {
+        self.rule.kind = Momentum::Nesterov;
+        self
+    }
+
+    /// The same with weight decay λ.
+    pub fn decay(mut self, decay: f64) -> Sgd {
+        self.rule.decay = decay;
+        self
+    }
+}
+
+impl Rule for SgdRule {
+    fn slots(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &[] } else { &["momentum"] }
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let decay = Decay::L2(now.decay.unwrap_or(self.decay));
+        let rule = optim::Sgd { lr: now.lr, momentum: self.momentum, dampening: 0.0, kind: self.kind, decay };
+        optim::sgd(&rule, p, g, memory.first_mut().map(|b| b.as_mut_slice::<T>()));
+    }
+}
+
+impl Optimizer for Sgd {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        self.memory.apply("sgd", &self.rule, model, grads);
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+pub(super) const KIND: OptimizerKind = OptimizerKind {
+    name: "sgd",
+    doc: "Gradient descent, with `momentum`, `nesterov` and weight `decay` as wished.",
+    build: |args| {
+        let opt = Sgd::new(lr(args, 0.01)?).momentum(share(args, "momentum", 0.0)?);
+        let opt = if args.get_or("nesterov", false)? { opt.nesterov() } else { opt };
+        Ok(Box::new(opt.decay(positive(args, "decay", 0.0)?)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_rule;
+    use crate::prelude::*;
+
+    #[test]
+    fn sgd() {
+        check_rule(|| Sgd::new(0.1)).follows(|_, p, g, _| p - 0.1 * g);
+        check_rule(|| Sgd::new(0.1).decay(0.3)).follows(|_, p, g, _| p - 0.1 * (g + 0.3 * p));
+        check_rule(|| Sgd::new(0.1).momentum(0.8).decay(0.3)).follows(|_, p, g, [b, _]| {
+            *b = 0.8 * *b + g + 0.3 * p;
+            p - 0.1 * *b
+        });
+        check_rule(|| Sgd::new(0.1).momentum(0.8).nesterov()).follows(|_, p, g, [b, _]| {
+            *b = 0.8 * *b + g;
+            p - 0.1 * (g + 0.8 * *b)
+        });
+    }
+}

@@ -1,0 +1,64 @@
+//! The learning rate that falls along half a cosine: slowly, then fast, then slowly.
+
+use super::{Schedule, ScheduleKind};
+
+/// `lr(t) = base · (floor + (1 − floor) · ½ (1 + cos(π t / steps)))`, and `base · floor` after `steps`.
+///
+/// Source: Loshchilov, Hutter (2017), SGDR, arXiv:1608.03983, eq. 5, without restarts.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let schedule = Cosine::new(100).floor(0.1);
+/// assert_eq!([0, 50, 100, 101].map(|t| schedule.lr(t, 2.0)), [2.0, 1.1, 0.2, 0.2]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cosine {
+    steps: u64,
+    floor: f64,
+}
+
+impl Cosine {
+    /// Down to 0 over so many steps.
+    ///
+    /// # Panics
+    /// When `steps` is 0.
+    #[track_caller]
+    pub fn new(steps: u64) -> Cosine {
+        if steps == 0 {
+            mapsto_tensor::fail!("cosine", "a fall within 0 steps has no meaning");
+        }
+        Cosine { steps, floor: 0.0 }
+    }
+
+    /// The same down to this share of the base.
+    pub fn floor(self, floor: f64) -> Cosine {
+        Cosine { floor, ..self }
+    }
+}
+
+impl Schedule for Cosine {
+    fn lr(&self, step: u64, base: f64) -> f64 {
+        let done = (step as f64 / self.steps as f64).min(1.0);
+        // Exactly 0 at the end, where rounding would leave 10⁻¹⁷.
+        let height = if done < 1.0 { (1.0 + (std::f64::consts::PI * done).cos()) / 2.0 } else { 0.0 };
+        base * (self.floor + (1.0 - self.floor) * height)
+    }
+}
+
+pub(super) const KIND: ScheduleKind = ScheduleKind {
+    name: "cosine",
+    doc: "Half a cosine down to the share `floor` at the end of the training.",
+    build: |args, horizon| {
+        let floor: f64 = args.get_or("floor", 0.0)?;
+        if !(0.0..=1.0).contains(&floor) {
+            return Err(args.error("floor", format!("a share in 0..1 was expected, found {floor}")));
+        }
+        Ok(Box::new(Cosine::new(horizon.steps.max(1)).floor(floor)))
+    },
+};
+
+#[test]
+fn it_never_rises() {
+    let schedule = Cosine::new(37).floor(0.05);
+    let rates: Vec<f64> = (0..50).map(|t| schedule.lr(t, 1.0)).collect();
+    assert!(rates.windows(2).all(|w| w[1] <= w[0]) && rates[49] == 0.05, "{rates:?}");
+}

@@ -1,0 +1,55 @@
+//! The learning rate that falls by the same share at every step.
+
+use super::{Schedule, ScheduleKind};
+
+/// `lr(t) = base · factor^(t / steps)`: a fall by `factor` in so many steps.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let schedule = ExponentialDecay::new(100, 0.25);
+/// assert_eq!([0, 50, 100].map(|t| schedule.lr(t, 1.0)), [1.0, 0.5, 0.25]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExponentialDecay {
+    steps: u64,
+    factor: f64,
+}
+
+impl ExponentialDecay {
+    /// Multiplied by `factor` over so many steps, smoothly.
+    ///
+    /// # Panics
+    /// When `steps` is 0.
+    #[track_caller]
+    pub fn new(steps: u64, factor: f64) -> ExponentialDecay {
+        if steps == 0 {
+            mapsto_tensor::fail!("exponential_decay", "a fall within 0 steps has no meaning");
+        }
+        ExponentialDecay { steps, factor }
+    }
+}
+
+impl Schedule for ExponentialDecay {
+    fn lr(&self, step: u64, base: f64) -> f64 {
+        base * self.factor.powf(step as f64 / self.steps as f64)
+    }
+}
+
+pub(super) const KIND: ScheduleKind = ScheduleKind {
+    name: "exponential_decay",
+    doc: "Multiplied by the given factor over each epoch, smoothly.",
+    build: |args, horizon| {
+        let factor: f64 = args.main()?;
+        if factor < 0.0 {
+            return Err(args.error("", format!("a factor is not negative, found {factor}")));
+        }
+        Ok(Box::new(ExponentialDecay::new(horizon.epoch.max(1), factor)))
+    },
+};
+
+#[test]
+fn each_step_falls_by_the_same_share() {
+    let schedule = ExponentialDecay::new(10, 0.5);
+    let share = schedule.lr(1, 1.0);
+    assert!((schedule.lr(8, 1.0) / schedule.lr(7, 1.0) - share).abs() < 1e-12);
+}

@@ -1,0 +1,49 @@
+//! The learning rate that rises from near 0, while the first gradients are still wild.
+
+use super::{Horizon, Schedule, ScheduleKind, build_schedule, steps};
+use mapsto_spec::Entry;
+
+/// `lr(t) = base · (t + 1) / steps`, and `base` from then on; the first step is not lost to a rate of 0.
+///
+/// Source: Goyal et al. (2017), Accurate, large minibatch SGD, arXiv:1706.02677, section 2.2.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let schedule = LinearWarmup::new(4);
+/// assert_eq!([0, 1, 3, 4].map(|t| schedule.lr(t, 1.0)), [0.25, 0.5, 1.0, 1.0]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearWarmup {
+    steps: u64,
+}
+
+impl LinearWarmup {
+    /// Up to the base over so many steps.
+    pub fn new(steps: u64) -> LinearWarmup {
+        LinearWarmup { steps }
+    }
+}
+
+impl Schedule for LinearWarmup {
+    fn lr(&self, step: u64, base: f64) -> f64 {
+        if step >= self.steps { base } else { base * (step + 1) as f64 / self.steps as f64 }
+    }
+}
+
+pub(super) const KIND: ScheduleKind = ScheduleKind {
+    name: "linear_warmup",
+    doc: "Rises over the given number of epochs, then follows `then`.",
+    build: |args, horizon| {
+        let epochs: f64 = args.main_or(1.0)?;
+        let up = steps(args, "", epochs, horizon)?;
+        let next: Entry = args.get_or("then", Entry::new("constant"))?;
+        let rest = Horizon { steps: horizon.steps.saturating_sub(up), ..horizon };
+        let (next, rendered) = build_schedule(&next, rest)?;
+        args.record("then", rendered);
+        Ok(Box::new(LinearWarmup::new(up).then(up, next)))
+    },
+};
+
+#[test]
+fn no_steps_are_no_warmup() {
+    assert_eq!(LinearWarmup::new(0).lr(0, 0.5), 0.5);
+}

@@ -1,0 +1,54 @@
+//! The learning rate that drops at regular intervals.
+
+use super::{Schedule, ScheduleKind, steps};
+
+/// `lr(t) = base · factor^⌊t / every⌋`.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let schedule = StepDecay::new(100, 0.5);
+/// assert_eq!([0, 99, 100, 250].map(|t| schedule.lr(t, 1.0)), [1.0, 1.0, 0.5, 0.25]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepDecay {
+    every: u64,
+    factor: f64,
+}
+
+impl StepDecay {
+    /// Multiplied by `factor` every so many steps.
+    ///
+    /// # Panics
+    /// When `every` is 0.
+    #[track_caller]
+    pub fn new(every: u64, factor: f64) -> StepDecay {
+        if every == 0 {
+            mapsto_tensor::fail!("step_decay", "a drop every 0 steps has no meaning");
+        }
+        StepDecay { every, factor }
+    }
+}
+
+impl Schedule for StepDecay {
+    fn lr(&self, step: u64, base: f64) -> f64 {
+        base * self.factor.powf((step / self.every) as f64)
+    }
+}
+
+pub(super) const KIND: ScheduleKind = ScheduleKind {
+    name: "step_decay",
+    doc: "Multiplied by the given factor `every` so many epochs.",
+    build: |args, horizon| {
+        let factor: f64 = args.main_or(0.1)?;
+        let every: f64 = args.required("every")?;
+        if factor < 0.0 {
+            return Err(args.error("", format!("a factor is not negative, found {factor}")));
+        }
+        Ok(Box::new(StepDecay::new(steps(args, "every", every, horizon)?, factor)))
+    },
+};
+
+#[test]
+fn late_steps_do_not_overflow() {
+    assert_eq!(StepDecay::new(1, 0.5).lr(u64::MAX, 1.0), 0.0);
+}

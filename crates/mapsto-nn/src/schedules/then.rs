@@ -1,0 +1,41 @@
+//! One schedule after another.
+
+use super::Schedule;
+
+/// The first schedule up to a step, then the second, whose steps count from there; [`Schedule::then`] makes it.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let schedule = Constant.then(10, StepDecay::new(5, 0.1));
+/// assert_eq!([9, 10, 15].map(|t| schedule.lr(t, 1.0)), [1.0, 1.0, 0.1]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Then<A, B> {
+    first: A,
+    at: u64,
+    second: B,
+}
+
+impl<A: Schedule, B: Schedule> Then<A, B> {
+    /// `first` for the steps below `at`, `second` from there.
+    pub fn new(first: A, at: u64, second: B) -> Then<A, B> {
+        Then { first, at, second }
+    }
+}
+
+impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
+    fn lr(&self, step: u64, base: f64) -> f64 {
+        match step.checked_sub(self.at) {
+            None => self.first.lr(step, base),
+            Some(step) => self.second.lr(step, base),
+        }
+    }
+}
+
+#[test]
+fn schedules_chain() {
+    let base = |_: u64, base: f64| base;
+    let double = |_: u64, base: f64| base * 2.0;
+    let chain = base.then(3, double).then(5, base);
+    assert_eq!([2, 3, 4, 5].map(|t| chain.lr(t, 1.0)), [1.0, 2.0, 2.0, 1.0]);
+}

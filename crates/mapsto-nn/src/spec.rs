@@ -1,0 +1,262 @@
+//! A model written down: the shape of its input and its layers as entries, from a model file or a saved model.
+
+use crate::layers::{LAYERS, Sequential, budget};
+use crate::{Layer, ModuleExt};
+use mapsto_spec::{Entry, Json};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, random};
+
+/// The layers of a model in order, and the shape of one input.
+///
+/// Layers are told the shape they receive, found by passing zeros through what has been built so far; so a file says
+/// `{ linear = 128 }` and not how many features arrive.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// use mapsto_spec::Entry;
+/// let layers = [Entry::new("flatten"), Entry::new("linear").with_value(10_usize)];
+/// let spec = ModelSpec::new([1, 28, 28], layers);
+/// let model = spec.build()?;
+/// assert_eq!(model.forward(&Tensor::zeros([2, 1, 28, 28])).shape(), [2, 10]);
+/// assert_eq!(model.parameter_count(), 784 * 10 + 10);
+/// assert_eq!(ModelSpec::from_json(&spec.to_json())?, spec);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSpec {
+    /// The shape of one input, without the batch axis.
+    pub input: Vec<usize>,
+    /// The layers in order.
+    pub layers: Vec<Entry>,
+}
+
+impl ModelSpec {
+    /// A model of these layers for inputs of this shape.
+    pub fn new(input: impl Into<Vec<usize>>, layers: impl IntoIterator<Item = Entry>) -> ModelSpec {
+        ModelSpec { input: input.into(), layers: layers.into_iter().collect() }
+    }
+
+    /// Builds the model, its weights freshly drawn.
+    ///
+    /// # Errors
+    /// When a layer or an option is unknown, a value does not fit, or a layer cannot take the shape it would receive; the
+    /// error points at the entry.
+    pub fn build(&self) -> Result<Sequential> {
+        Ok(build_layers(&self.layers, &self.input)?.layers)
+    }
+
+    /// Builds the model, provided that its weights have no more than `elements` elements in all: for files from elsewhere,
+    /// whose own size says how many weights there can be.
+    ///
+    /// # Errors
+    /// As [`build`](ModelSpec::build), and when the weights are more; they are not allocated then.
+    pub fn build_within(&self, elements: usize) -> Result<Sequential> {
+        budget::within(elements, || self.build())
+    }
+
+    /// The same with every default filled in. Draws no randomness that would shift later draws.
+    ///
+    /// # Errors
+    /// As [`build`](ModelSpec::build).
+    pub fn rendered(&self) -> Result<ModelSpec> {
+        let state = random::state();
+        let built = build_layers(&self.layers, &self.input);
+        random::set_state(&state);
+        Ok(ModelSpec { input: self.input.clone(), layers: built?.entries })
+    }
+
+    /// The shape after each layer, without the batch axis.
+    ///
+    /// # Errors
+    /// As [`build`](ModelSpec::build).
+    pub fn shapes(&self) -> Result<Vec<Vec<usize>>> {
+        let state = random::state();
+        let built = build_layers(&self.layers, &self.input);
+        random::set_state(&state);
+        Ok(built?.shapes)
+    }
+
+    /// The spec as JSON: `{"input":[1,28,28],"layers":["flatten",{"linear":10}]}`.
+    pub fn to_json(&self) -> Json {
+        let layers = self.layers.iter().map(Entry::to_json).collect();
+        Json::Object(vec![
+            ("input".into(), Json::from(self.input.clone())),
+            ("layers".into(), Json::List(layers)),
+        ])
+    }
+
+    /// Reads what [`to_json`](ModelSpec::to_json) writes.
+    ///
+    /// # Errors
+    /// When `json` has another form.
+    pub fn from_json(json: &Json) -> Result<ModelSpec> {
+        let wrong = |what: &str| Error::new(ErrorKind::Model, format!("model spec: {what}"));
+        let sizes = json.get("input").and_then(Json::list).ok_or_else(|| wrong("`input` is missing"))?;
+        let size = |j: &Json| j.int().and_then(|n| usize::try_from(n).ok());
+        let input =
+            sizes.iter().map(|j| size(j).ok_or_else(|| wrong("`input` holds something that is no size")));
+        let layers = json.get("layers").and_then(Json::list).ok_or_else(|| wrong("`layers` is missing"))?;
+        Ok(ModelSpec {
+            input: input.collect::<Result<_>>()?,
+            layers: layers.iter().map(Entry::from_json).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Layers built one after the other.
+pub(crate) struct Built {
+    pub(crate) layers: Sequential,
+    /// The entries with every default filled in.
+    pub(crate) entries: Vec<Entry>,
+    /// The shape after each layer, without the batch axis.
+    pub(crate) shapes: Vec<Vec<usize>>,
+    /// The last shape.
+    pub(crate) output: Vec<usize>,
+}
+
+pub(crate) fn build_layers(entries: &[Entry], input: &[usize]) -> Result<Built> {
+    if budget::count(input).is_none() || input.len() + 1 > mapsto_tensor::MAX_RANK {
+        return Err(Error::new(ErrorKind::Model, format!("model: an input of shape {input:?} is too large")));
+    }
+    let (mut layers, mut rendered, mut shapes) = (Sequential::default(), Vec::new(), Vec::new());
+    let mut shape = input.to_vec();
+    for (i, entry) in entries.iter().enumerate() {
+        let built = build_layer(entry, &shape).map_err(|e| at(e, entry, i));
+        let (layer, entry, after) = built?;
+        shape = after;
+        shapes.push(shape.clone());
+        rendered.push(entry);
+        layers = layers.then(layer);
+    }
+    Ok(Built { layers, entries: rendered, shapes, output: shape })
+}
+
+fn build_layer(entry: &Entry, input: &[usize]) -> Result<(Box<dyn Layer>, Entry, Vec<usize>)> {
+    let kind = mapsto_spec::find("layer", LAYERS, entry)?;
+    let mut args = mapsto_spec::Args::new("layer", entry);
+    let layer = catch(|| (kind.build)(&mut args, input))??;
+    let entry = args.finish()?;
+    let batch: Vec<usize> = std::iter::once(1).chain(input.iter().copied()).collect();
+    let dtype = layer.input_dtype();
+    // Zeros in inference mode draw nothing and change no state. They are cheap even for large models: one sample.
+    let y = catch(|| no_grad(|| layer.forward(&Tensor::full_of(&batch[..], 0.0, dtype))))?;
+    let output = y.shape().get(1..).unwrap_or_default().to_vec();
+    if output.contains(&0) {
+        return Err(Error::new(
+            ErrorKind::Model,
+            format!("layer `{}`: nothing is left of {input:?}: {output:?}", entry.name),
+        ));
+    }
+    Ok((layer, entry, output))
+}
+
+/// Points at the entry, unless the error already points into it, and names entries that have no place by their number.
+fn at(error: Error, entry: &Entry, i: usize) -> Error {
+    match entry.span {
+        Some(span) => error.with_span(span.into()),
+        None => error.context(format!("layers[{i}]")),
+    }
+}
+
+impl ModelSpec {
+    /// The dtype of the inputs the built model takes: ids when it begins with an embedding.
+    ///
+    /// # Errors
+    /// As [`build`](ModelSpec::build).
+    pub fn input_dtype(&self) -> Result<DType> {
+        let state = random::state();
+        let built = self.build();
+        random::set_state(&state);
+        Ok(built?.input_dtype())
+    }
+
+    /// The number of parameters of the built model.
+    ///
+    /// # Errors
+    /// As [`build`](ModelSpec::build).
+    pub fn parameter_count(&self) -> Result<usize> {
+        let state = random::state();
+        let built = self.build();
+        random::set_state(&state);
+        Ok(built?.parameter_count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::{seed, tensor};
+    use mapsto_spec::Span;
+
+    fn linear(n: usize) -> Entry {
+        Entry::new("linear").with_value(n)
+    }
+
+    fn error(input: &[usize], layers: impl IntoIterator<Item = Entry>) -> String {
+        ModelSpec::new(input, layers).build().err().expect("an error").to_string()
+    }
+
+    #[test]
+    fn rendering_draws_nothing_and_changes_nothing() {
+        let spec = ModelSpec::new([3], [linear(4), Entry::new("relu"), linear(2)]);
+        let x = tensor![[1.0, 2.0, 3.0]];
+        seed(3);
+        let direct = spec.build().unwrap().forward(&x).to_vec::<f32>();
+        seed(3);
+        let rendered = spec.rendered().unwrap();
+        assert_eq!(rendered.build().unwrap().forward(&x).to_vec::<f32>(), direct);
+        assert_eq!(rendered.rendered().unwrap(), rendered);
+    }
+
+    #[test]
+    fn errors_point_at_the_entry() {
+        let spec = ModelSpec::new([4], [linear(2), Entry::new("linaer").with_value(2_usize).at(30..36)]);
+        let error = spec.build().err().unwrap();
+        assert_eq!(error.span(), Some(30..36));
+        assert_eq!(error.to_string(), "unknown layer `linaer`\nhelp: did you mean `linear`?");
+        let mistyped = linear(3).with_option_at("bais", false, Span::new(50, 60)).at(40..46);
+        assert_eq!(ModelSpec::new([4], [mistyped]).build().err().unwrap().span(), Some(50..60));
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_explained() {
+        assert_eq!(
+            self::error(&[1, 28, 28], [linear(10)]),
+            "layers[0]: layer `linear`: the input should be [features] or [steps, features], it is [1, 28, 28]\n\
+             help: put \"flatten\" before it"
+        );
+        assert!(self::error(&[4], [linear(1 << 40)]).contains("is too large"));
+        assert!(self::error(&[1 << 40, 1 << 40], []).contains("is too large"));
+        assert!(self::error(&[4], [linear(0)]).contains("nothing is left of [4]"));
+        assert!(self::error(&[4], [Entry::new("dropout").with_value(1.5)]).contains("found 1.5"));
+        let spec = ModelSpec::new([4], [linear(3), linear(2)]);
+        assert!(spec.build_within(4 * 3 + 3 + 3 * 2 + 2).is_ok());
+        assert!(
+            spec.build_within(4 * 3 + 3 + 3 * 2 + 1)
+                .err()
+                .unwrap()
+                .message()
+                .contains("more than the model may hold")
+        );
+        let init = linear(2).with_option("init", "kaiming_norml");
+        assert!(self::error(&[4], [init]).contains("did you mean `kaiming_normal`?"));
+    }
+
+    #[test]
+    fn ids_go_through_an_embedding() {
+        let embed = Entry::new("embedding").with_value(10_usize).with_option("size", 4_usize);
+        let spec = ModelSpec::new([6], [embed, linear(3), Entry::new("flatten"), linear(2)]);
+        assert_eq!(spec.shapes().unwrap(), [vec![6, 4], vec![6, 3], vec![18], vec![2]]);
+        assert_eq!(spec.input_dtype().unwrap(), DType::I64);
+    }
+
+    #[test]
+    fn residual_blocks_nest_and_render() {
+        let body = vec![linear(4), Entry::new("tanh")];
+        let spec = ModelSpec::new([4], [Entry::new("residual").with_value(body)]);
+        assert_eq!(
+            spec.rendered().unwrap().layers[0].to_string(),
+            "{ residual = [{ linear = 4, bias = true }, \"tanh\"] }"
+        );
+        let wrong = Entry::new("residual").with_value(vec![linear(3)]);
+        assert!(self::error(&[4], [wrong]).contains("the body gives [3] and the way around it [4]"));
+    }
+}
