@@ -77,11 +77,11 @@ fn planes_together(s: &PoolShape) -> usize {
 /// ```
 ///
 /// # Panics
-/// If a slice's length is not that of the shape, or a plane has more than 2³² elements.
-pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T], at: &mut [u32]) {
+/// If a slice's length is not that of the shape, or a plane has more than 2³¹ elements.
+pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T], at: &mut [i32]) {
     let [oh, ow] = s.check(x.len(), y.len());
     assert_eq!(at.len(), y.len(), "max_pool2d: positions for {} outputs", y.len());
-    assert!(s.h * s.w <= u32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
+    assert!(s.h * s.w <= i32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
     let together = planes_together(s);
     let (ys, ats) = (Pieces::new(y), Pieces::new(at));
     parallel(s.planes.div_ceil(together), x.len(), |block| {
@@ -101,7 +101,7 @@ pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T], at: &mut [u32]) 
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or `at` points out of a plane.
-pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[u32], dx: &mut [T]) {
+pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[i32], dx: &mut [T]) {
     let [oh, ow] = s.check(dx.len(), g.len());
     assert_eq!(at.len(), g.len(), "max_pool2d_backward: positions for {} outputs", g.len());
     let (together, size, outs) = (planes_together(s), s.h * s.w, oh * ow);
@@ -174,15 +174,15 @@ fn share<T: Real>(s: &PoolShape) -> T {
 }
 
 /// Any window: the first largest, row by row.
-fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [u32]) {
+fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
     for (p, (y, at)) in y.iter_mut().zip(at).enumerate() {
         let (rows, cols) = (s.inside(0, p / ow), s.inside(1, p % ow));
         let first = rows.start * s.w + cols.start;
-        (*y, *at) = (x[first], first as u32);
+        (*y, *at) = (x[first], first as i32);
         for r in rows {
             for c in cols.clone() {
                 if beats(x[r * s.w + c], *y) {
-                    (*y, *at) = (x[r * s.w + c], (r * s.w + c) as u32);
+                    (*y, *at) = (x[r * s.w + c], (r * s.w + c) as i32);
                 }
             }
         }
@@ -191,7 +191,7 @@ fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [u3
 
 /// Windows of 2 × 2 side by side, in runs of a fixed length that LLVM turns into registers (a loop over the columns of
 /// a narrow plane would stay scalar); the last run overlaps the one before.
-fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [u32]) {
+fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
     simd::vectorize(|| {
         for (r, (y, at)) in y.chunks_exact_mut(ow).zip(at.chunks_exact_mut(ow)).enumerate() {
             let row = Row { x: &x[2 * r * w..][..2 * w], w, start: 2 * r * w };
@@ -214,7 +214,7 @@ struct Row<'a, T> {
 
 impl<T> Row<'_, T> {
     #[inline(always)]
-    fn in_runs<const N: usize>(&self, y: &mut [T], at: &mut [u32])
+    fn in_runs<const N: usize>(&self, y: &mut [T], at: &mut [i32])
     where
         T: Real,
     {
@@ -222,14 +222,14 @@ impl<T> Row<'_, T> {
         let mut c = 0;
         loop {
             let (a, b) = (&self.x[2 * c..][..2 * N], &self.x[self.w + 2 * c..][..2 * N]);
-            let (mut best, mut place) = ([T::ZERO; N], [0u32; N]);
-            let first = (self.start + 2 * c) as u32;
+            let (mut best, mut place) = ([T::ZERO; N], [0i32; N]);
+            let first = (self.start + 2 * c) as i32;
             for i in 0..N {
-                let left = first + 2 * i as u32;
+                let left = first + 2 * i as i32;
                 let above = beats(a[2 * i + 1], a[2 * i]);
-                let (x, p) = (T::select(above, a[2 * i + 1], a[2 * i]), left + above as u32);
+                let (x, p) = (T::select(above, a[2 * i + 1], a[2 * i]), left + above as i32);
                 let below = beats(b[2 * i + 1], b[2 * i]);
-                let (z, q) = (T::select(below, b[2 * i + 1], b[2 * i]), left + self.w as u32 + below as u32);
+                let (z, q) = (T::select(below, b[2 * i + 1], b[2 * i]), left + self.w as i32 + below as i32);
                 let lower = beats(z, x);
                 best[i] = T::select(lower, z, x);
                 place[i] = if lower { q } else { p };
@@ -274,7 +274,7 @@ mod tests {
     }
 
     /// The inputs of each window, in order, as (index in x, index in its plane).
-    fn windows(s: &PoolShape) -> Vec<Vec<(usize, u32)>> {
+    fn windows(s: &PoolShape) -> Vec<Vec<(usize, i32)>> {
         let [oh, ow] = s.out();
         let mut all = Vec::new();
         for p in 0..s.planes * oh * ow {
@@ -288,7 +288,7 @@ mod tests {
                         continue;
                     };
                     if y < s.h && x < s.w {
-                        window.push(((plane * s.h + y) * s.w + x, (y * s.w + x) as u32));
+                        window.push(((plane * s.h + y) * s.w + x, (y * s.w + x) as i32));
                     }
                 }
             }
