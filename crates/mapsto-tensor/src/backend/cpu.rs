@@ -1,12 +1,13 @@
 //! The CPU backend: tensors become slices, and the kernels do the rest.
 
 use super::host::with_type;
-use super::{Backend, Direction, MapOp, Order, Reduction, tiles};
+use super::{Backend, Direction, MapOp, Order, Reduction, Window, tiles};
 use crate::dtype::Class;
 use crate::random::{Distribution, Draw};
 use crate::shape::Shape;
 use crate::storage::{Plain, Storage};
 use crate::{DType, Device, Tensor};
+use mapsto_kernels::conv::{self, ConvShape};
 use mapsto_kernels::gemm::{Gemm, Mat, Write, gemm_batch};
 use mapsto_kernels::real::{Number, Real};
 use mapsto_kernels::{index, philox, reduce, scan, sort};
@@ -63,7 +64,7 @@ impl Backend for Cpu {
         let (rows, dims) = rows_of(x, mask);
         let shape = Shape::new(&left);
         let y = with_class!(rows.dtype(), T => reduce_rows::<T>(kind, &rows, dims, shape));
-        y.to(if kind == Reduction::Sum && !x.dtype().is_float() || is_position(kind) {
+        y.to(if accumulates(kind) && !x.dtype().is_float() || is_position(kind) {
             DType::I64
         } else {
             x.dtype()
@@ -145,6 +146,36 @@ impl Backend for Cpu {
         at.swap(axis, last).contiguous()
     }
 
+    fn topk(&self, x: &Tensor, axis: usize, k: usize, order: Order) -> Tensor {
+        let last = x.rank() - 1;
+        let rows = in_class(&x.swap(axis, last));
+        let n = rows.shape()[last];
+        let at = Tensor::filled_by(rows.shape_of().with(last, k), |at: &mut [i64]| {
+            if n > 0 && k > 0 {
+                with_class!(rows.dtype(), T => sort::topk(slice::<T>(&rows), n, k, order, at))
+            }
+        });
+        at.swap(axis, last).contiguous()
+    }
+
+    fn window(&self, x: &Tensor, window: &Window) -> Tensor {
+        let (x, s) = (x.contiguous(), conv_shape(x.shape(), window));
+        let shape = columns(&s);
+        let mut y = Storage::new(Device::cpu(), shape.count(), x.dtype());
+        with_type!(x.dtype(), T => conv::window(&s, slice::<T>(&x), &mut y.as_mut_slice::<T>()[..shape.count()]));
+        Tensor::from_storage(y, shape, x.dtype())
+    }
+
+    fn window_transpose(&self, cols: &Tensor, window: &Window, image: [usize; 2]) -> Tensor {
+        let [n, rows, _] = cols.dims();
+        let shape = [n, rows / (window.kernel[0] * window.kernel[1]), image[0], image[1]];
+        let (s, values) = (conv_shape(&shape, window), in_class(cols));
+        with_class!(values.dtype(), T => {
+            Tensor::filled_by(shape, |x: &mut [T]| conv::window_transpose(&s, slice(&values), x))
+        })
+        .to(cols.dtype())
+    }
+
     fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor {
         fn run<T: Real + Plain>(draw: Draw, distribution: Distribution, shape: &Shape) -> Tensor {
             Tensor::filled_by(*shape, |out: &mut [T]| match distribution {
@@ -167,6 +198,32 @@ impl Backend for Cpu {
         }
         .to(dtype)
     }
+}
+
+/// The sizes of a convolution with these windows; of its channels, the windows concern the inputs alone.
+pub(crate) fn conv_shape(x: &[usize], window: &Window) -> ConvShape {
+    let Window { kernel, stride, padding, dilation } = *window;
+    ConvShape {
+        n: x[0],
+        c_in: x[1],
+        h: x[2],
+        w: x[3],
+        c_out: 1,
+        kernel,
+        stride,
+        padding,
+        dilation,
+        groups: 1,
+    }
+}
+
+fn columns(s: &ConvShape) -> Shape {
+    let [oh, ow] = s.out();
+    Shape::new(&[s.n, s.c_in * s.kernel[0] * s.kernel[1], oh * ow])
+}
+
+fn accumulates(kind: Reduction) -> bool {
+    matches!(kind, Reduction::Sum | Reduction::Product)
 }
 
 fn is_position(kind: Reduction) -> bool {
@@ -224,6 +281,7 @@ fn reduce_rows<T: Number + Plain>(kind: Reduction, x: &Tensor, dims: [usize; 3],
     let x = slice::<T>(x);
     match kind {
         Reduction::Sum => Tensor::filled_by(shape, |y: &mut [T]| reduce::sum(x, dims, y)),
+        Reduction::Product => Tensor::filled_by(shape, |y: &mut [T]| reduce::product(x, dims, y)),
         Reduction::Max => Tensor::filled_by(shape, |y: &mut [T]| reduce::max(x, dims, y)),
         Reduction::Min => Tensor::filled_by(shape, |y: &mut [T]| reduce::min(x, dims, y)),
         Reduction::ArgMax => Tensor::filled_by(shape, |y: &mut [i64]| reduce::argmax(x, dims, y)),

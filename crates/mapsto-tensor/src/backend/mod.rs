@@ -3,6 +3,7 @@
 pub mod cpu;
 pub mod host;
 mod tiles;
+mod window;
 
 use crate::random::{Distribution, Draw};
 use crate::shape::Shape;
@@ -10,6 +11,7 @@ use crate::storage::pool;
 use crate::{DType, Tensor};
 pub use mapsto_kernels::sort::Order;
 use std::ptr::NonNull;
+pub use window::{Size2, Window};
 
 /// A device's primitives. Every tensor given is a constant of that device with any layout; every result is a new,
 /// row-major constant. Shapes, dtypes and indices have been checked by the caller.
@@ -50,8 +52,16 @@ pub trait Backend: Send + Sync + 'static {
     /// `x` with the slices of `src` added: `y[.., index[i], ..] += src[.., i, ..]`, in order of i; in place if `x` is
     /// alone.
     fn index_add(&self, x: Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor;
-    /// The positions (i64) that sort along an axis; equal elements keep their order, NaN comes last.
+    /// The positions (i64) that sort along an axis; equal elements keep their order, NaN counts as the largest.
     fn argsort(&self, x: &Tensor, axis: usize, order: Order) -> Tensor;
+    /// The first `k` of those positions along an axis.
+    fn topk(&self, x: &Tensor, axis: usize, k: usize, order: Order) -> Tensor {
+        self.argsort(x, axis, order).slice(axis, ..k as isize)
+    }
+    /// The windows of images as columns: `[n, c, h, w] → [n, c·kh·kw, oh·ow]`, 0 in the padding.
+    fn window(&self, x: &Tensor, window: &Window) -> Tensor;
+    /// The transpose of `window` for images of `[h, w]`: each element added to the point it came from.
+    fn window_transpose(&self, cols: &Tensor, window: &Window, image: [usize; 2]) -> Tensor;
     /// Random numbers: element i is a pure function of the draw and i.
     fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor;
 }
@@ -73,6 +83,8 @@ pub trait MapOp: Send + Sync {
 pub enum Reduction {
     /// The sum, in a fixed pairwise order; 0 of nothing.
     Sum,
+    /// The product, in a fixed pairwise order; 1 of nothing.
+    Product,
     /// The largest; NaN if any is.
     Max,
     /// The smallest; NaN if any is.

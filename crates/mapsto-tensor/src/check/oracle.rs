@@ -2,7 +2,7 @@
 //!
 //! It keeps the backend's trait honest, and every kernel of the CPU is checked against it.
 
-use crate::backend::{Backend, Direction, MapOp, Order, Reduction, host};
+use crate::backend::{Backend, Direction, MapOp, Order, Reduction, Window, host};
 use crate::dtype::Class;
 use crate::random::{Distribution, Draw};
 use crate::shape::Shape;
@@ -81,6 +81,15 @@ fn with(at: &[usize], axis: usize, i: usize) -> Vec<usize> {
     at
 }
 
+/// The point of the image at `[n, c, i, j, p, q]`: point (i, j) of window (p, q); none in the padding.
+fn tap(window: &Window, image: [usize; 2], at: &[usize]) -> Option<[usize; 2]> {
+    let point = |d: usize| {
+        let padded = at[4 + d] * window.stride[d] + at[2 + d] * window.dilation[d];
+        padded.checked_sub(window.padding[d]).filter(|&p| p < image[d])
+    };
+    Some([point(0)?, point(1)?])
+}
+
 impl Backend for Oracle {
     fn name(&self) -> &'static str {
         "oracle"
@@ -138,13 +147,14 @@ impl Backend for Oracle {
             let best = (0..group.len()).reduce(|b, i| if beats(group[i], group[b]) { i } else { b });
             *y = match kind {
                 Reduction::Sum => group.iter().sum(),
+                Reduction::Product => group.iter().product(),
                 Reduction::Max | Reduction::Min => best.map_or(f64::NAN, |b| group[b]),
                 Reduction::ArgMax | Reduction::ArgMin => best.unwrap_or(0) as f64,
             };
         }
         out.tensor(match kind {
             Reduction::ArgMax | Reduction::ArgMin => DType::I64,
-            Reduction::Sum if !x.dtype().is_float() => DType::I64,
+            Reduction::Sum | Reduction::Product if !x.dtype().is_float() => DType::I64,
             _ => x.dtype(),
         })
     }
@@ -219,8 +229,8 @@ impl Backend for Oracle {
             rank.sort_by(|i, j| {
                 let (a, b) = (value(i), value(j));
                 let nan = a.is_nan().cmp(&b.is_nan());
-                let by_value = a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal);
-                nan.then(if order == Order::Ascending { by_value } else { by_value.reverse() })
+                let ascending = nan.then(a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal));
+                if order == Order::Ascending { ascending } else { ascending.reverse() }
             });
             for (i, from) in rank.into_iter().enumerate() {
                 let place = out.place(&with(&at, axis, i));
@@ -228,6 +238,36 @@ impl Backend for Oracle {
             }
         }
         out.tensor(DType::I64)
+    }
+
+    fn window(&self, x: &Tensor, window: &Window) -> Tensor {
+        let (array, [n, c, h, w]) = (Array::of(x), x.dims());
+        let [oh, ow] = window.out([h, w]).expect("checked by the caller");
+        let [kh, kw] = window.kernel;
+        let mut out = Array::zeros(&[n, c * kh * kw, oh * ow]);
+        for at in positions(&[n, c, kh, kw, oh, ow]) {
+            if let Some([y, x]) = tap(window, [h, w], &at) {
+                let place = out.place(&[at[0], (at[1] * kh + at[2]) * kw + at[3], at[4] * ow + at[5]]);
+                out.values[place] = array.at(&[at[0], at[1], y, x]);
+            }
+        }
+        out.tensor(x.dtype())
+    }
+
+    fn window_transpose(&self, cols: &Tensor, window: &Window, [h, w]: [usize; 2]) -> Tensor {
+        let (array, [n, rows, _]) = (Array::of(cols), cols.dims());
+        let [oh, ow] = window.out([h, w]).expect("checked by the caller");
+        let [kh, kw] = window.kernel;
+        let c = rows / (kh * kw);
+        let mut out = Array::zeros(&[n, c, h, w]);
+        for at in positions(&[n, c, kh, kw, oh, ow]) {
+            if let Some([y, x]) = tap(window, [h, w], &at) {
+                let place = out.place(&[at[0], at[1], y, x]);
+                out.values[place] +=
+                    array.at(&[at[0], (at[1] * kh + at[2]) * kw + at[3], at[4] * ow + at[5]]);
+            }
+        }
+        out.tensor(cols.dtype())
     }
 
     fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor {

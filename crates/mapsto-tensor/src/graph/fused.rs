@@ -1,6 +1,6 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
-use super::{At, Keep, Op, Vjp, engine::grads_at, record_at};
+use super::{At, Keep, Op, Origin, Vjp, engine::grads_at, record_at};
 use crate::elementwise::Real;
 use crate::elementwise::{Unary, map};
 use crate::{Device, Tensor, no_grad};
@@ -81,7 +81,9 @@ impl<F: Fused> Op for Recorded<F> {
         let refs: Vec<&Tensor> = xs.iter().collect();
         let y = crate::record(|| self.op.compose(&refs));
         let mut found = vec![None; xs.len()];
-        grads_at(&y, g, &refs, &mut found);
+        if !matches!(y.0.origin, Origin::Constant) {
+            grads_at(&y, g, &refs, &mut found);
+        }
         found.into()
     }
 }

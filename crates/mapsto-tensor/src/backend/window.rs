@@ -1,0 +1,72 @@
+//! Windows that slide over images: their sizes, and how many fit.
+
+/// Rows and columns: `3` means 3 × 3, `[3, 5]` means 3 × 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size2(pub [usize; 2]);
+
+impl From<usize> for Size2 {
+    fn from(n: usize) -> Size2 {
+        Size2([n, n])
+    }
+}
+impl From<[usize; 2]> for Size2 {
+    fn from(n: [usize; 2]) -> Size2 {
+        Size2(n)
+    }
+}
+
+/// Windows of `kernel` points, `dilation` apart, every `stride` points of an image with `padding` points around it.
+///
+/// ```
+/// use mapsto_tensor::ops::Window;
+/// assert_eq!(Window::new(3).out([28, 28]), Some([26, 26]));
+/// assert_eq!(Window::new(3).stride(2).padding(1).out([28, 28]), Some([14, 14]));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Rows and columns of a window.
+    pub kernel: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows and columns added on each side of the image.
+    pub padding: [usize; 2],
+    /// Rows and columns from one point of a window to the next.
+    pub dilation: [usize; 2],
+}
+
+impl Window {
+    /// Dense windows at every place where they fit.
+    pub fn new(kernel: impl Into<Size2>) -> Window {
+        Window { kernel: kernel.into().0, stride: [1, 1], padding: [0, 0], dilation: [1, 1] }
+    }
+
+    /// With another distance between windows.
+    pub fn stride(self, stride: impl Into<Size2>) -> Window {
+        Window { stride: stride.into().0, ..self }
+    }
+
+    /// With points around the image.
+    pub fn padding(self, padding: impl Into<Size2>) -> Window {
+        Window { padding: padding.into().0, ..self }
+    }
+
+    /// With another distance between the points of a window.
+    pub fn dilation(self, dilation: impl Into<Size2>) -> Window {
+        Window { dilation: dilation.into().0, ..self }
+    }
+
+    /// How many windows there are in each direction, `(size + 2·padding − dilation·(kernel − 1) − 1) / stride + 1`, of
+    /// an image of `[h, w]` points; none if not even one fits or a size is 0.
+    pub fn out(&self, image: [usize; 2]) -> Option<[usize; 2]> {
+        let mut out = [0; 2];
+        for d in 0..2 {
+            if self.kernel[d] == 0 || self.stride[d] == 0 || self.dilation[d] == 0 {
+                return None;
+            }
+            let reach = (self.kernel[d] - 1).checked_mul(self.dilation[d])?.checked_add(1)?;
+            let room = image[d].checked_add(self.padding[d].checked_mul(2)?)?;
+            out[d] = room.checked_sub(reach)? / self.stride[d] + 1;
+        }
+        Some(out)
+    }
+}
