@@ -18,8 +18,13 @@ macro_rules! ops {
 ops! {
     abs
     add
+    all
+    any
     argmax
     argmin
+    argsort
+    avg_pool2d
+    batch_norm
     cast
     cat
     ceil
@@ -27,7 +32,10 @@ ops! {
     clamp
     compare
     contiguous
+    conv2d
     cos
+    cross_entropy
+    cumsum
     div
     dropout
     elu
@@ -41,19 +49,24 @@ ops! {
     gelu
     gelu_tanh
     index_select
+    layer_norm
     leaky_relu
     linear
     log
     log1p
+    log_softmax
+    logsumexp
     masked_fill
     matmul
     max
+    max_pool2d
     mean
     min
     mul
     neg
     pad
     permute
+    prod
     recip
     relu
     reshape
@@ -67,12 +80,17 @@ ops! {
     slice
     softmax
     softplus
+    sort
     split
     sqrt
     square
     stack
+    std
     sub
     sum
     tanh
+    topk
+    var
     where_
+    window
 }

@@ -1,0 +1,37 @@
+//! Whether all elements are true.
+
+use super::any::truth;
+use crate::Tensor;
+use crate::backend::Reduction;
+use crate::shape::Axes;
+
+impl Tensor {
+    /// Whether all elements over axes are true, that is: not zero; true of nothing.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`; the result is bool.
+    /// * Gradient: none.   * ONNX: `ReduceMin`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[0.0, 2.0], [1.0, 3.0]];
+    /// assert_eq!(x.all(-1).to_vec::<bool>(), [false, true]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub fn all(&self, axes: impl Into<Axes>) -> Tensor {
+        truth("all", Reduction::Min, self, axes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn all() {
+        check(|x| x.all(..)).on(ints(0..2));
+        check(|x| x.all(0)).shapes([&[3, 5]]).on(ints(0..2));
+        check(|x| x.all(crate::keep(1))).shapes([&[3, 0]]).on(ints(0..2));
+        assert!(crate::Tensor::zeros([0]).all(..).to_vec::<bool>()[0]);
+    }
+}

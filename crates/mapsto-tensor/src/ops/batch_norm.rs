@@ -1,0 +1,202 @@
+//! Batch normalisation: each channel to mean 0 and variance 1 over the batch.
+
+use crate::backend::cpu::{around, in_class, slice, with_float};
+use crate::elementwise::same_dtype;
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::{Device, Tensor, fail, keep, no_grad};
+use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
+
+impl Tensor {
+    /// `y = (x − mean) / √(var + ε) · γ + β` for each channel, with the mean and the population's variance of the
+    /// batch, which are returned besides: `(y, mean, var)`. They are constants, for running statistics to be updated by.
+    ///
+    /// * Shape: `[n, c, ..], [c], [c] → [n, c, ..], [c], [c]`.   * ONNX: `BatchNormalization`.
+    /// * Gradient: with `z = (x − mean) / √(var + ε)` and means over the batch,
+    ///   `dx = γ / √(var + ε) · (dy − mean(dy) − z mean(dy z))`, `dγ = Σ dy z`, `dβ = Σ dy`.
+    /// * Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[1.0, 10.0], [3.0, 30.0]];
+    /// let (y, mean, var) = x.batch_norm(&Tensor::ones([2]), &Tensor::zeros([2]), 0.0);
+    /// assert_close!(y, [[-1.0, -1.0], [1.0, 1.0]]);
+    /// assert_close!(mean, [2.0, 20.0]);
+    /// assert_close!(var, [1.0, 100.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn batch_norm(&self, gamma: &Tensor, beta: &Tensor, eps: f64) -> (Tensor, Tensor, Tensor) {
+        check_channels(self, &[("gamma", gamma), ("beta", beta)]);
+        same_dtype("batch_norm", self, gamma);
+        same_dtype("batch_norm", self, beta);
+        let (mean, var) = no_grad(|| statistics(&self.detach()));
+        let op = BatchNorm { eps, statistics: Some((mean.clone(), var.clone())) };
+        (fused(op, &[self, gamma, beta]), mean, var)
+    }
+
+    /// `y = (x − mean) / √(var + ε) · γ + β` for each channel with given statistics, as a trained network is used.
+    ///
+    /// * Shape: `[n, c, ..], [c] × 4 → [n, c, ..]`.   * ONNX: `BatchNormalization`.
+    /// * Gradient: `dx = γ / √(var + ε) · dy`, and those of all other inputs.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (one, zero) = (tensor![1.0], tensor![0.0]);
+    /// let y = tensor![[3.0], [5.0]].batch_norm_with(&tensor![1.0], &tensor![4.0], &one, &zero, 0.0);
+    /// assert_close!(y, [[1.0], [2.0]]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes of `x`, `gamma` and `beta` differ.
+    #[track_caller]
+    pub fn batch_norm_with(&self, mean: &Tensor, var: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Tensor {
+        check_channels(self, &[("mean", mean), ("var", var), ("gamma", gamma), ("beta", beta)]);
+        same_dtype("batch_norm", self, gamma);
+        same_dtype("batch_norm", self, beta);
+        let (mean, var) = (mean.to(self.dtype()), var.to(self.dtype()));
+        fused(GivenNorm { eps }, &[self, &mean, &var, gamma, beta])
+    }
+}
+
+#[track_caller]
+fn check_channels(x: &Tensor, each: &[(&str, &Tensor)]) {
+    if x.rank() < 2 {
+        fail!("batch_norm", "the input must be [n, c, ..], it is {:?}", x.shape());
+    }
+    if !x.dtype().is_float() {
+        fail!("batch_norm", "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
+    }
+    let c = x.shape()[1];
+    if let Some((name, t)) = each.iter().find(|(_, t)| t.shape() != [c]) {
+        fail!("batch_norm", "x {:?} has {c} channels, {name} is {:?}", x.shape(), t.shape(); help = "it must be [{c}]");
+    }
+}
+
+/// Mean and population's variance of each channel, in the type that arithmetic is done in.
+fn statistics(x: &Tensor) -> (Tensor, Tensor) {
+    if x.device() != Device::cpu() {
+        let axes = other_axes(x);
+        return (x.mean(&axes[..]), x.var(&axes[..]));
+    }
+    let (x, dims) = (in_class(x), dims(x.shape()));
+    let mut var = None;
+    let mean = with_float!(x.dtype(), T => Tensor::filled_by(dims[1], |mean: &mut [T]| {
+        var = Some(Tensor::filled_by(dims[1], |var: &mut [T]| batch_norm_stats(slice(&x), dims, mean, var)));
+    }));
+    (mean, var.expect("filled above"))
+}
+
+/// `1 / √(var + ε)`, in the type that arithmetic is done in.
+fn reciprocal(var: &Tensor, eps: f64) -> Tensor {
+    let var = in_class(var);
+    with_float!(var.dtype(), T => Tensor::filled_by(var.len(), |out: &mut [T]| {
+        out.iter_mut().zip(slice::<T>(&var)).for_each(|(o, v)| *o = 1.0 / (v + eps as T).sqrt())
+    }))
+}
+
+/// `[n, c, the rest]`.
+fn dims(shape: &[usize]) -> [usize; 3] {
+    around(shape, 1)
+}
+
+fn other_axes(x: &Tensor) -> Vec<usize> {
+    (0..x.rank()).filter(|&i| i != 1).collect()
+}
+
+/// A tensor of one number a channel, shaped to broadcast against `[n, c, ..]`.
+fn by_channel(t: &Tensor, x: &Tensor) -> Tensor {
+    let mut shape = vec![1; x.rank() - 1];
+    shape[0] = t.len();
+    t.reshape(shape)
+}
+
+/// Of x, γ and β, with the statistics of x.
+struct BatchNorm {
+    eps: f64,
+    /// Known already, if the caller wanted them as well.
+    statistics: Option<(Tensor, Tensor)>,
+}
+impl Fused for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let axes = other_axes(xs[0]);
+        let d = xs[0] - xs[0].mean(keep(&axes[..]));
+        let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
+        d * rstd * by_channel(xs[1], xs[0]) + by_channel(xs[2], xs[0])
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (mean, var) = self.statistics.clone().unwrap_or_else(|| statistics(xs[0]));
+        let rstd = reciprocal(&var, self.eps);
+        let y = apply(xs[0], &mean, &rstd, xs[1], xs[2]);
+        Some(Fast { y, kept: vec![mean, rstd] })
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let (x, gamma, g) = (in_class(at.input(0)), in_class(at.input(1)), in_class(g));
+        let (mean, rstd, dims) = (&at.kept()[0], &at.kept()[1], dims(at.shape(0)));
+        let (mut dgamma, mut dbeta) = (None, None);
+        let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
+            dgamma = Some(Tensor::filled_by(dims[1], |dgamma: &mut [T]| {
+                dbeta = Some(Tensor::filled_by(dims[1], |dbeta: &mut [T]| {
+                    let (mean, rstd, gamma) = (slice(mean), slice(rstd), Some(slice(&gamma)));
+                    batch_norm_backward(slice(&x), dims, slice(&g), mean, rstd, gamma, dx, dgamma, dbeta)
+                }));
+            }));
+        }));
+        Some([Some(dx), dgamma, dbeta].into())
+    }
+}
+
+fn apply(x: &Tensor, mean: &Tensor, rstd: &Tensor, gamma: &Tensor, beta: &Tensor) -> Tensor {
+    let (values, mean, gamma, beta) = (in_class(x), in_class(mean), in_class(gamma), in_class(beta));
+    let y = with_float!(x.dtype(), T => Tensor::filled_by(x.shape(), |y: &mut [T]| {
+        let (gamma, beta) = (Some(slice(&gamma)), Some(slice(&beta)));
+        batch_norm_apply(slice(&values), dims(x.shape()), slice(&mean), slice(rstd), gamma, beta, y)
+    }));
+    y.to(x.dtype())
+}
+
+/// Of x, the mean, the variance, γ and β.
+struct GivenNorm {
+    eps: f64,
+}
+impl Fused for GivenNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm_with"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let each = |i: usize| by_channel(xs[i], xs[0]);
+        (xs[0] - each(1)) * (each(2) + self.eps).rsqrt() * each(3) + each(4)
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        Some(apply(xs[0], xs[1], &reciprocal(xs[2], self.eps), xs[3], xs[4]).into())
+    }
+    fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
+        None // a network in use is seldom differentiated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn batch_norm() {
+        let d = || floats(-2.0..2.0);
+        check3(|x, w, b| x.batch_norm(w, b, 1e-3).0).shapes([&[4, 2], &[2], &[2]]).tolerance(4.0).on(d(), d(), d());
+        check3(|x, w, b| x.batch_norm(w, b, 1e-3).0).shapes([&[2, 3, 2, 2], &[3], &[3]]).tolerance(4.0).on(d(), d(), d());
+        for shape in [&[70, 5][..], &[6, 3, 4, 5]] {
+            let c: &[usize] = &shape[1..2];
+            check_fused(|| BatchNorm { eps: 1e-3, statistics: None }, &[(shape, d()), (c, d()), (c, d())]);
+            let var = floats(0.5..2.0);
+            check_fused(|| GivenNorm { eps: 1e-3 }, &[(shape, d()), (c, d()), (c, var), (c, d()), (c, d())]);
+        }
+        let x = Tensor::randn([5, 3, 4]);
+        let (_, mean, var) = x.batch_norm(&Tensor::ones([3]), &Tensor::zeros([3]), 1e-5);
+        assert_close!(mean, x.mean([0, 2]));
+        assert_close!(var, x.var([0, 2]));
+        let e = catch(|| x.batch_norm(&Tensor::ones([3]), &Tensor::zeros([4]), 1e-5)).unwrap_err();
+        assert_eq!(e.to_string(), "batch_norm: x [5, 3, 4] has 3 channels, beta is [4]\nhelp: it must be [3]");
+    }
+}

@@ -1,0 +1,62 @@
+//! Running sums.
+
+use crate::Tensor;
+use crate::backend::Direction;
+use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::shape::Axis;
+use std::panic::Location;
+
+impl Tensor {
+    /// Running sums along an axis: `yᵢ = Σ_{k ≤ i} xₖ`; integers sum to i64.
+    ///
+    /// * Shape: `[..] → [..]`.   * Gradient: `dxᵢ = Σ_{k ≥ i} dyₖ`.   * ONNX: `CumSum`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 2.0, 3.0].cumsum(0), [1.0, 3.0, 6.0]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis.
+    #[track_caller]
+    pub fn cumsum(&self, axis: impl Into<Axis>) -> Tensor {
+        let axis = axis.into().of("cumsum", self.shape());
+        scan(self, CumSum { axis, direction: Direction::Forward })
+    }
+}
+
+#[track_caller]
+fn scan(x: &Tensor, op: CumSum) -> Tensor {
+    let y = x.device().backend().scan(x, op.axis, op.direction);
+    record_at(op, y, &[x], Vec::new(), Location::caller())
+}
+
+struct CumSum {
+    axis: usize,
+    direction: Direction,
+}
+impl Op for CumSum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
+        let direction = match self.direction {
+            Direction::Forward => Direction::Backward,
+            Direction::Backward => Direction::Forward,
+        };
+        scan(g, CumSum { axis: self.axis, direction }).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn cumsum() {
+        check(|x| x.unsqueeze(0).cumsum(-1)).on(floats(-2.0..2.0));
+        check(|x| x.cumsum(1)).shapes([&[2, 4, 3]]).on(floats(-2.0..2.0));
+        check(|x| x.cumsum(0)).shapes([&[5]]).on(ints(-9..9));
+    }
+}

@@ -1,0 +1,102 @@
+//! Layer normalisation: each row to mean 0 and variance 1.
+
+use crate::backend::cpu::{in_class, slice, with_float};
+use crate::elementwise::same_dtype;
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::{Tensor, fail, keep};
+use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
+
+impl Tensor {
+    /// `y = (x − mean) / √(var + ε) · γ + β` over the last axes, as many as `γ` has, with the population's variance.
+    ///
+    /// * Shape: `[.., d], [d], [d] → [.., d]`.   * ONNX: `LayerNormalization`.
+    /// * Gradient: with `z = (x − mean) / √(var + ε)`, `h = γ dy` and means over a row,
+    ///   `dx = (h − mean(h) − z mean(z h)) / √(var + ε)`, `dγ = Σ dy z`, `dβ = Σ dy`.
+    /// * Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let y = tensor![[1.0, 5.0]].layer_norm(&tensor![1.0, 2.0], &tensor![10.0, 20.0], 0.0);
+    /// assert_close!(y, [[9.0, 22.0]]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn layer_norm(&self, gamma: &Tensor, beta: &Tensor, eps: f64) -> Tensor {
+        const OP: &str = "layer_norm";
+        if !self.dtype().is_float() {
+            fail!(OP, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        same_dtype(OP, self, gamma);
+        same_dtype(OP, self, beta);
+        if gamma.rank() == 0 || !self.shape().ends_with(gamma.shape()) {
+            fail!(OP, "gamma {:?} does not fit x {:?}", gamma.shape(), self.shape(); help = "it must have the sizes of the last axes of x");
+        }
+        if gamma.shape() != beta.shape() {
+            fail!(OP, "gamma {:?} and beta {:?} differ in shape", gamma.shape(), beta.shape());
+        }
+        fused(LayerNorm { eps }, &[self, gamma, beta])
+    }
+}
+
+struct LayerNorm {
+    eps: f64,
+}
+impl Fused for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let axes: Vec<usize> = (xs[0].rank() - xs[1].rank()..xs[0].rank()).collect();
+        let d = xs[0] - xs[0].mean(keep(&axes[..]));
+        let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
+        d * rstd * xs[1] + xs[2]
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let n = xs[1].len();
+        if n == 0 {
+            return None;
+        }
+        let (x, gamma, beta) = (in_class(xs[0]), in_class(xs[1]), in_class(xs[2]));
+        let (mut mean, mut rstd) = (None, None);
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(x.shape(), |y: &mut [T]| {
+            mean = Some(Tensor::filled_by(x.len() / n, |mean: &mut [T]| {
+                rstd = Some(Tensor::filled_by(x.len() / n, |rstd: &mut [T]| {
+                    let (gamma, beta) = (Some(slice(&gamma)), Some(slice(&beta)));
+                    layer_norm(slice(&x), n, gamma, beta, self.eps, y, mean, rstd)
+                }));
+            }));
+        }));
+        Some(Fast { y: y.to(xs[0].dtype()), kept: [mean, rstd].into_iter().flatten().collect() })
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let (x, gamma, g) = (in_class(at.input(0)), in_class(at.input(1)), in_class(g));
+        let (mean, rstd) = (&at.kept()[0], &at.kept()[1]);
+        let (mut dgamma, mut dbeta) = (None, None);
+        let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
+            dgamma = Some(Tensor::filled_by(at.shape(1), |dgamma: &mut [T]| {
+                dbeta = Some(Tensor::filled_by(at.shape(1), |dbeta: &mut [T]| {
+                    let (mean, rstd, weight) = (slice(mean), slice(rstd), Some(slice(&gamma)));
+                    layer_norm_backward(slice(&x), gamma.len(), weight, mean, rstd, slice(&g), dx, dgamma, dbeta)
+                }));
+            }));
+        }));
+        Some([Some(dx), dgamma, dbeta].into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn layer_norm() {
+        let d = || floats(-2.0..2.0);
+        check3(|x, w, b| x.layer_norm(w, b, 1e-3)).shapes([&[3, 5], &[5], &[5]]).tolerance(4.0).on(d(), d(), d());
+        check3(|x, w, b| x.layer_norm(w, b, 1e-3)).shapes([&[2, 3, 4], &[3, 4], &[3, 4]]).tolerance(4.0).on(d(), d(), d());
+        check_fused(|| LayerNorm { eps: 1e-3 }, &[(&[70, 33], d()), (&[33], d()), (&[33], d())]);
+        let e = catch(|| Tensor::zeros([2, 8]).layer_norm(&Tensor::ones([4]), &Tensor::zeros([4]), 0.0)).unwrap_err();
+        assert_eq!(e.message(), "layer_norm: gamma [4] does not fit x [2, 8]");
+    }
+}

@@ -1,0 +1,78 @@
+//! The logarithm of the softmax, computed without taking the softmax: exact where probabilities would round to 0.
+
+use super::softmax::in_rows;
+use crate::backend::cpu::{slice, with_float};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::shape::Axis;
+use crate::{Tensor, fail};
+use mapsto_kernels::softmax::{log_softmax, log_softmax_backward};
+
+impl Tensor {
+    /// `yᵢ = xᵢ − ln Σₖ e^xₖ` along an axis: log-probabilities.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = dy − e^y Σₖ dyₖ`.   * ONNX: `LogSoftmax`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.0, 1.0, 2.0].log_softmax(-1), [-2.40761, -1.40761, -0.40761]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or the elements are no floats.
+    #[track_caller]
+    pub fn log_softmax(&self, axis: impl Into<Axis>) -> Tensor {
+        let axis = axis.into().of("log_softmax", self.shape());
+        if !self.dtype().is_float() {
+            fail!("log_softmax", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        if self.is_empty() {
+            return self.clone();
+        }
+        fused(LogSoftmax { axis }, &[self])
+    }
+}
+
+struct LogSoftmax {
+    axis: usize,
+}
+impl Fused for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        // Any shift cancels: that by the maximum keeps the exponentials in range, and is a constant.
+        let z = xs[0] - xs[0].detach().max(crate::keep(self.axis));
+        &z - z.exp().sum(crate::keep(self.axis)).log()
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let x = in_rows(xs[0], self.axis);
+        let n = xs[0].shape()[self.axis];
+        let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| log_softmax(slice(&x), n, y)));
+        Some(y.swap(self.axis, -1).to(xs[0].dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let (y, g) = (in_rows(&at.y(), self.axis), in_rows(g, self.axis));
+        let n = at.y_shape()[self.axis];
+        let dx = with_float!(at.dtype(0), T => Tensor::filled_by(*y.shape_of(), |dx: &mut [T]| {
+            log_softmax_backward(slice(&y), slice(&g), n, dx)
+        }));
+        Some(dx.swap(self.axis, -1).into())
+    }
+    fn keeps_output(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn log_softmax() {
+        check(|x| x.unsqueeze(-1).log_softmax(0)).on(floats(-3.0..3.0));
+        check(|x| x.log_softmax(1)).shapes([&[2, 5, 3]]).on(floats(-3.0..3.0));
+        check_fused(|| LogSoftmax { axis: 1 }, &[(&[7, 33], floats(-3.0..3.0))]);
+        check_fused(|| LogSoftmax { axis: 0 }, &[(&[6, 5], floats(-3.0..3.0))]);
+        assert_close!(tensor![0.0, 1000.0].log_softmax(-1), [-1000.0, 0.0]);
+    }
+}

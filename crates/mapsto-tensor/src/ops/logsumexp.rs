@@ -1,0 +1,96 @@
+//! The logarithm of a sum of exponentials, without overflow: a smooth maximum.
+
+use crate::backend::cpu::{in_class, slice, widened, with_float};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::reduce::{count, unreduce};
+use crate::shape::{Axes, MAX_RANK};
+use crate::{Tensor, fail, keep};
+use mapsto_kernels::softmax::logsumexp;
+
+impl Tensor {
+    /// `y = ln Σ eˣ` over axes; `−∞` of nothing.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`; floats only.
+    /// * Gradient: `dx = e^(x − y) dy`, the softmax.   * ONNX: `ReduceLogSumExp`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![[0.0, 0.0], [1000.0, 1000.0]].logsumexp(-1), [0.69315, 1000.69315]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or the elements are no floats.
+    #[track_caller]
+    pub fn logsumexp(&self, axes: impl Into<Axes>) -> Tensor {
+        let axes = axes.into();
+        let mask = axes.mask("logsumexp", self.shape());
+        if !self.dtype().is_float() {
+            fail!("logsumexp", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        if count(&mask, self.shape()) == 0 {
+            let y = self.sum(axes);
+            return Tensor::full_like(&y, f64::NEG_INFINITY);
+        }
+        let y = fused(LogSumExp { mask }, &[self]);
+        if axes.keep { y } else { y.reshape(left(&mask, self.shape())) }
+    }
+}
+
+fn left(mask: &[bool], shape: &[usize]) -> Vec<usize> {
+    shape.iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect()
+}
+
+/// Keeps the axes it sums over with size 1.
+struct LogSumExp {
+    mask: [bool; MAX_RANK],
+}
+impl LogSumExp {
+    fn axes(&self, x: &Tensor) -> Vec<usize> {
+        (0..x.rank()).filter(|&i| self.mask[i]).collect()
+    }
+}
+impl Fused for LogSumExp {
+    fn name(&self) -> &'static str {
+        "logsumexp"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let axes = self.axes(xs[0]);
+        // The shift must stay finite where all are infinite: ∞ − ∞ is NaN.
+        let top = f32::MAX as f64;
+        let shift = xs[0].detach().max(keep(&axes[..])).clamp(-top, top);
+        (xs[0] - &shift).exp().sum(keep(&axes[..])).log() + shift
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (x, gone) = (xs[0], self.axes(xs[0]));
+        let order: Vec<usize> = (0..x.rank()).filter(|&i| !self.mask[i]).chain(gone.iter().copied()).collect();
+        let rows = in_class(&x.permute(order));
+        let n = count(&self.mask, x.shape());
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(left(&self.mask, x.shape()), |y: &mut [T]| {
+            logsumexp(slice(&rows), n, y)
+        }));
+        Some(unreduce(&y, &self.mask, x.shape()).to(x.dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let y = widened(&at.y());
+        Some(((widened(at.x()) - y).exp() * widened(g)).into())
+    }
+    fn keeps_output(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn logsumexp() {
+        check(|x| x.unsqueeze(0).logsumexp(-1)).on(floats(-3.0..3.0));
+        check(|x| x.logsumexp(keep([0, 2]))).shapes([&[3, 4, 2]]).on(floats(-3.0..3.0));
+        let mask = |axes: &[usize]| std::array::from_fn(|i| axes.contains(&i));
+        check_fused(|| LogSumExp { mask: mask(&[1]) }, &[(&[4, 9, 3], floats(-3.0..3.0))]);
+        let inf = f64::INFINITY;
+        assert_close!(tensor![[-inf, -inf], [inf, 0.0]].logsumexp(-1), [-inf, inf]);
+        assert_close!(Tensor::zeros([2, 0]).logsumexp(1), [-inf, -inf]);
+    }
+}

@@ -1,0 +1,175 @@
+//! Two-dimensional max pooling: the strongest response of each window.
+
+use crate::backend::cpu::{in_class, slice, with_float};
+use crate::backend::{Size2, Window};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::{Tensor, fail};
+use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward};
+
+/// The windows of a pooling: side by side unless a stride is given.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// assert_eq!(Pool2d::new(2).stride, [2, 2]);
+/// assert_eq!(Pool2d::new(3).stride(2).padding(1).padding, [1, 1]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool2d {
+    /// Rows and columns of a window.
+    pub kernel: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows and columns by which the first and last windows reach out of the image, at most half a window.
+    pub padding: [usize; 2],
+}
+
+impl Pool2d {
+    /// Windows side by side, without padding.
+    pub fn new(kernel: impl Into<Size2>) -> Pool2d {
+        let kernel = kernel.into().0;
+        Pool2d { kernel, stride: kernel, padding: [0, 0] }
+    }
+    /// With another distance between windows.
+    pub fn stride(self, stride: impl Into<Size2>) -> Pool2d {
+        Pool2d { stride: stride.into().0, ..self }
+    }
+    /// With windows that reach out of the image.
+    pub fn padding(self, padding: impl Into<Size2>) -> Pool2d {
+        Pool2d { padding: padding.into().0, ..self }
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        Window { kernel: self.kernel, stride: self.stride, padding: self.padding, dilation: [1, 1] }
+    }
+
+    /// The sizes for the kernels, of images known to fit.
+    pub(crate) fn shape(&self, x: &[usize]) -> PoolShape {
+        let Pool2d { kernel, stride, padding } = *self;
+        PoolShape { planes: x[0] * x[1], h: x[2], w: x[3], kernel, stride, padding }
+    }
+
+    /// The shape of the result.
+    ///
+    /// # Panics
+    /// When the images are not `[n, c, h, w]` of floats, or the windows do not fit them.
+    #[track_caller]
+    pub(crate) fn check(&self, op: &str, x: &Tensor) -> [usize; 4] {
+        if !x.dtype().is_float() {
+            fail!(op, "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        let &[n, c, h, w] = x.shape() else {
+            fail!(op, "the input must be [n, c, h, w], it is {:?}", x.shape(); help = "`unsqueeze` adds an axis");
+        };
+        let Pool2d { kernel, stride, padding } = self;
+        if (0..2).any(|d| 2 * padding[d] > kernel[d]) {
+            fail!(op, "padding {padding:?} is more than half of the window {kernel:?}"; help = "such windows would lie outside of the image");
+        }
+        match self.window().out([h, w]) {
+            Some([oh, ow]) => [n, c, oh, ow],
+            None => fail!(op, "the window {kernel:?} does not fit the image {:?} (stride {stride:?}, padding {padding:?})", [h, w];
+                          help = "a smaller window is needed; no size may be 0 but that of the padding"),
+        }
+    }
+}
+
+impl Tensor {
+    /// The largest element of each `k × k` window, the windows lying side by side; NaN if any is.
+    ///
+    /// * Shape: `[n, c, h, w] → [n, c, h / k, w / k]`, what is left over at the end being left out.
+    /// * Gradient: `dy` to the first largest element of each window.   * ONNX: `MaxPool`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[[[1.0, 2.0, 0.0, 5.0], [4.0, 3.0, 0.0, 0.0]]]];
+    /// assert_close!(x.max_pool2d(2).flatten(0), [4.0, 5.0]);
+    /// ```
+    /// # Panics
+    /// When the images are not `[n, c, h, w]` of floats, or the windows do not fit them.
+    #[track_caller]
+    pub fn max_pool2d(&self, k: impl Into<Size2>) -> Tensor {
+        self.max_pool2d_with(Pool2d::new(k))
+    }
+
+    /// [`max_pool2d`](Tensor::max_pool2d) with any stride and padding; what lies in the padding is never the largest.
+    ///
+    /// * Shape: `[n, c, h, w] → [n, c, oh, ow]` with `oh = (h + 2·padding − k) / stride + 1`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let y = tensor![[[[-1.0, -2.0, -3.0]]]].max_pool2d_with(Pool2d::new([1, 3]).stride([1, 2]).padding([0, 1]));
+    /// assert_close!(y.flatten(0), [-1.0, -2.0]);
+    /// ```
+    /// # Panics
+    /// As [`max_pool2d`](Tensor::max_pool2d).
+    #[track_caller]
+    pub fn max_pool2d_with(&self, pool: Pool2d) -> Tensor {
+        pool.check("max_pool2d", self);
+        fused(MaxPool2d { pool }, &[self])
+    }
+}
+
+struct MaxPool2d {
+    pool: Pool2d,
+}
+impl Fused for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let shape = self.pool.check("max_pool2d", xs[0]);
+        let ([n, c, oh, ow], [kh, kw], [ph, pw]) = (shape, self.pool.kernel, self.pool.padding);
+        let padded = xs[0].pad(&[(0, 0), (0, 0), (ph, ph), (pw, pw)], f64::NEG_INFINITY);
+        let cols = padded.window(self.pool.padding(0).window()).reshape([n * c, kh * kw, oh * ow]);
+        // By position, not by `max`: of equal elements the first takes the whole gradient.
+        let at = cols.detach().argmax(1).unsqueeze(1);
+        cols.gather(1, &at).reshape(shape)
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (x, s) = (in_class(xs[0]), self.pool.shape(xs[0].shape()));
+        let out = self.pool.check("max_pool2d", xs[0]);
+        let mut at = None;
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| {
+            at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool2d(&s, slice(&x), y, at)));
+        }));
+        Some(Fast { y: y.to(xs[0].dtype()), kept: at.into_iter().collect() })
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let (g, s) = (in_class(g), self.pool.shape(at.shape(0)));
+        let dx = with_float!(g.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
+            max_pool2d_backward(&s, slice(&g), slice(&at.kept()[0]), dx)
+        }));
+        Some(dx.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn max_pool2d() {
+        let d = || floats(-2.0..2.0);
+        check(|x| x.max_pool2d(2)).shapes([&[2, 2, 5, 4]]).on(d());
+        check(|x| x.max_pool2d_with(Pool2d::new([3, 2]).stride([2, 1]).padding([1, 0]))).shapes([&[1, 2, 4, 3]]).on(d());
+        for pool in [Pool2d::new(2), Pool2d::new(3).stride(2).padding(1), Pool2d::new([1, 4]).stride(1)] {
+            check_fused(|| MaxPool2d { pool }, &[(&[3, 2, 8, 7], d())]);
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_elements_takes_the_gradient_in_both_forms() {
+        let x = Tensor::zeros([1, 1, 2, 4]).leaf();
+        let first = [[1.0, 0.0, 1.0, 0.0], [0.0; 4]];
+        let of = |g: &Tensor| g.squeeze(0).squeeze(0);
+        assert_close!(of(x.max_pool2d(2).sum(..).backward().of(&x)), first);
+        assert_close!(of(&grad(&x.max_pool2d(2).sum(..), [&x])[0]), first);
+        assert!(tensor![[[[1.0, f64::NAN]]]].max_pool2d([1, 2]).item().is_nan());
+    }
+
+    #[test]
+    fn windows_that_do_not_fit_are_named() {
+        let error = |pool| catch(|| Tensor::zeros([1, 1, 2, 2]).max_pool2d_with(pool)).unwrap_err().message().to_string();
+        assert_eq!(error(Pool2d::new(3)), "max_pool2d: the window [3, 3] does not fit the image [2, 2] (stride [3, 3], padding [0, 0])");
+        assert_eq!(error(Pool2d::new(2).padding(2)), "max_pool2d: padding [2, 2] is more than half of the window [2, 2]");
+    }
+}

@@ -1,0 +1,110 @@
+//! Variances over axes.
+
+use crate::backend::cpu::{rows_of, slice, widened, with_float};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::reduce::{count, unreduce};
+use crate::shape::{Axes, MAX_RANK};
+use crate::{Tensor, fail, keep};
+use mapsto_kernels::reduce::{mean, variance};
+
+impl Tensor {
+    /// The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.
+    ///
+    /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`; floats only.
+    /// * Gradient: `dx = 2 (x − mean) dy / n`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![[1.0, 3.0], [2.0, 8.0]].var(-1), [1.0, 9.0]);
+    /// ```
+    /// # Panics
+    /// When there is no such axis, or the elements are no floats.
+    #[track_caller]
+    pub fn var(&self, axes: impl Into<Axes>) -> Tensor {
+        self.var_with(axes, 0)
+    }
+
+    /// The variance with divisor `n − ddof`: 1 gives the unbiased estimate from a sample. NaN where nothing is left to
+    /// divide by.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 2.0, 3.0, 4.0].var_with(.., 1), 1.66667);
+    /// ```
+    /// # Panics
+    /// As [`var`](Tensor::var).
+    #[track_caller]
+    pub fn var_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
+        let axes = axes.into();
+        let mask = axes.mask("var", self.shape());
+        if !self.dtype().is_float() {
+            fail!("var", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        let y = fused(Var { mask, ddof }, &[self]);
+        if axes.keep {
+            return y;
+        }
+        let left: Vec<usize> = (0..self.rank()).filter(|&i| !mask[i]).map(|i| self.shape()[i]).collect();
+        y.reshape(left)
+    }
+}
+
+/// Keeps the axes it reduces with size 1.
+struct Var {
+    mask: [bool; MAX_RANK],
+    ddof: usize,
+}
+impl Var {
+    fn divisor(&self, shape: &[usize]) -> f64 {
+        match count(&self.mask, shape) {
+            n if n > self.ddof => (n - self.ddof) as f64,
+            _ => f64::NAN,
+        }
+    }
+}
+impl Fused for Var {
+    fn name(&self) -> &'static str {
+        "var"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let axes: Vec<usize> = (0..xs[0].rank()).filter(|&i| self.mask[i]).collect();
+        let d = xs[0] - xs[0].mean(keep(&axes[..]));
+        d.square().sum(keep(&axes[..])) / self.divisor(xs[0].shape())
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let shape = xs[0].shape();
+        let (rows, dims) = rows_of(xs[0], &self.mask);
+        let left = dims[0] * dims[2];
+        let (m, y) = with_float!(rows.dtype(), T => {
+            let m = Tensor::filled_by(left, |m: &mut [T]| mean(slice(&rows), dims, m));
+            let y = Tensor::filled_by(left, |y: &mut [T]| {
+                variance(slice(&rows), dims, slice(&m), self.ddof as f64, y)
+            });
+            (m, y)
+        });
+        let y = unreduce(&y, &self.mask, shape).to(xs[0].dtype());
+        Some(Fast { y, kept: vec![unreduce(&m, &self.mask, shape)] })
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let scale = widened(g) * (2.0 / self.divisor(at.shape(0)));
+        Some(((widened(at.x()) - &at.kept()[0]) * scale).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn var() {
+        check(|x| x.var(..)).on(floats(-2.0..2.0));
+        check(|x| x.var_with(keep([0, 2]), 1)).shapes([&[3, 4, 2]]).on(floats(-2.0..2.0));
+        check(|x| x.var(1)).shapes([&[2, 5, 3]]).on(floats(-2.0..2.0));
+        let mask = |axes: &[usize]| std::array::from_fn(|i| axes.contains(&i));
+        check_fused(|| Var { mask: mask(&[1]), ddof: 1 }, &[(&[4, 9, 3], floats(-3.0..3.0))]);
+        check_fused(|| Var { mask: mask(&[0, 2]), ddof: 0 }, &[(&[4, 9, 3], floats(-3.0..3.0))]);
+        assert!(tensor![3.0].var_with(.., 1).item().is_nan());
+        assert_close!((tensor![1.0, 2.0, 3.0] + 10000.0).var(..), 2.0 / 3.0);
+    }
+}
