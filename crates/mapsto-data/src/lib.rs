@@ -31,7 +31,9 @@ pub use transforms::{Crop, Flip, Noise, Rotate, SampleKey, Shift, Transform};
 /// What most programs use; `use mapsto_data::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Batch, Crop, Dataset, Flip, InMemory, Loader, Noise, Normalize, Preprocess, Resize, Rotate, Sample,
-        SampleKey, Scale, Shift, Standardize, Step, Subset, Table, Transform, mnist,
+        Batch, Crop, Dataset, Flip, Idx, InMemory, Info, Loader, Noise, Normalize, Preprocess, Resize,
+        Rotate, Sample, SampleKey, Scale, Shift, Standardize, Step, Subset, Table, Transform, mnist,
     };
+    #[cfg(feature = "images")]
+    pub use crate::{Color, ImageFolder};
 }

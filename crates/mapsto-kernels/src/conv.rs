@@ -8,6 +8,7 @@
 //! The price is computing the outputs "between" rows, `(kernel - 1) / (width + kernel - 1)` of the work (13 % for 14
 //! columns and a 3 × 3 kernel), which are left out as a register is stored.
 
+mod dots;
 mod planes;
 mod shifted;
 mod weight;
@@ -263,7 +264,7 @@ pub fn conv2d_weight<T: Gemm>(s: &ConvShape, x: &[T], g: &[T], dw: &mut [T]) {
     if x.is_empty() || g.is_empty() {
         return dw.fill(T::default());
     }
-    weight::gradient(s, x, g, dw);
+    if dots::pays::<T>(s) { dots::gradient(s, x, g, dw) } else { weight::gradient(s, x, g, dw) }
 }
 
 #[cfg(test)]

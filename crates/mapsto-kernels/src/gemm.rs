@@ -229,8 +229,8 @@ const STEPS: usize = 192;
 /// k from which a product with a small C (at most [`SMALL`] elements) is cut along k.
 const LONG: usize = 4096;
 const SMALL: usize = 1 << 14;
-/// Elements of the shared operand packed at a time: 4 MiB of f32, for the outer caches.
-const SHARED: usize = 1 << 18;
+/// Elements of the shared operand packed at a time: 1 MiB of f32, half of an L2 cache. (Tests pack in many rounds.)
+const SHARED: usize = if cfg!(test) { 1 << 12 } else { 1 << 18 };
 
 /// The tail of the direct ways.
 fn after<T: Gemm>(c: &mut [T], n: usize, finish: Finish<T>) {

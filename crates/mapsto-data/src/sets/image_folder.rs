@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// * Shape: `x: [channels, h, w]`, `f32` in 0 ..= 1; `y: []`, the class id.
 ///
 /// ```no_run
-/// use mapsto_data::{ImageFolder, prelude::*};
+/// use mapsto_data::prelude::*;
 /// let set = ImageFolder::open("pets")?.size([32, 32]);
 /// println!("{} images of {:?}", set.len(), set.info().classes);
 /// let loader = set.batches(64).shuffle().workers(2);

@@ -8,6 +8,13 @@ use crate::gemm::{Gemm, sizes};
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
+/// How many runs of how many images: the work is cut so, whatever the threads.
+pub fn runs(s: &ConvShape, size: usize) -> (usize, usize) {
+    let runs = (PARTIAL / size.max(1)).clamp(1, RUNS).min(s.n);
+    let each = s.n.div_ceil(runs);
+    (s.n.div_ceil(each), each)
+}
+
 /// Images are summed in at most this many runs, whose sums are then added in order.
 const RUNS: usize = 16;
 /// Elements that the runs' partial sums may take together.
@@ -28,9 +35,7 @@ pub fn gradient<T: Gemm>(s: &ConvShape, x: &[T], g: &[T], dw: &mut [T]) {
     let width = registers.div_ceil(registers.div_ceil(TILE)) * lanes;
     let panels = co.div_ceil(width);
     let size = panels * s.groups * taps * width;
-    let runs = (PARTIAL / size).clamp(1, RUNS).min(s.n);
-    let each = s.n.div_ceil(runs);
-    let runs = s.n.div_ceil(each);
+    let (runs, each) = runs(s, size);
     let mut partial = scratch::<T>(runs * size);
     let out = Pieces::new(&mut partial);
     parallel(runs * s.groups * panels, s.macs(), |block| {

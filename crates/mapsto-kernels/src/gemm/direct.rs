@@ -169,8 +169,7 @@ impl<T: Float> Kernel<T> for Along<'_, T> {
     unsafe fn run<L: Lanes<Elem = T>>(self) {
         let Along { x, b, y } = self;
         for (j, y) in y.iter_mut().enumerate() {
-            // SAFETY: `Mat` has checked that all of B lies in its slice, so column j has x.len() elements from here;
-            // `lanes` has room for the widest register.
+            // SAFETY: `Mat` has checked that all of B lies in its slice, so column j has x.len() elements from here.
             unsafe {
                 let column = b.data.as_ptr().offset(b.index(0, j));
                 let mut sum = [L::splat(T::default()); 4];
@@ -188,17 +187,7 @@ impl<T: Float> Kernel<T> for Along<'_, T> {
                     sum[0] = sum[0].fma(x, L::load_first(column.add(i), w));
                     i += w;
                 }
-                let mut lanes = [T::default(); 16];
-                sum[0].add(sum[1]).add(sum[2].add(sum[3])).store(lanes.as_mut_ptr());
-                let mut half = L::N / 2;
-                while half > 0 {
-                    for l in 0..half {
-                        let other = lanes[l + half];
-                        lanes[l] += other;
-                    }
-                    half /= 2;
-                }
-                *y += lanes[0];
+                *y += sum[0].add(sum[1]).add(sum[2].add(sum[3])).sum();
             }
         }
     }

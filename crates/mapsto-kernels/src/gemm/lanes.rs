@@ -29,6 +29,24 @@ pub unsafe trait Lanes: Copy {
     unsafe fn add(self, x: Self) -> Self;
     /// `max(self, 0)`; NaN stays NaN.
     unsafe fn relu(self) -> Self;
+
+    /// The sum of the lanes, by halves.
+    #[inline(always)]
+    unsafe fn sum(self) -> Self::Elem {
+        let mut lanes = [Self::Elem::default(); 16];
+        const { assert!(Self::N <= 16 && Self::N.is_power_of_two()) };
+        // SAFETY: there is room for the lanes.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        let mut half = Self::N / 2;
+        while half > 0 {
+            for l in 0..half {
+                let other = lanes[l + half];
+                lanes[l] += other;
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
 }
 
 /// Registers across a micro-tile: 3 × 16 columns of f32 with AVX-512.

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn compare() {
-        let relations: [(fn(&Tensor, &Tensor) -> Tensor, fn(f64, f64) -> bool); 6] = [
+        type Relation = (fn(&Tensor, &Tensor) -> Tensor, fn(f64, f64) -> bool);
+        let relations: [Relation; 6] = [
             (|a, b| a.eq(b), |a, b| a == b),
             (|a, b| a.ne(b), |a, b| a != b),
             (|a, b| a.lt(b), |a, b| a < b),

@@ -48,24 +48,33 @@ ops! {
     gather
     gelu
     gelu_tanh
+    index
     index_select
+    is_inf
+    is_nan
     layer_norm
     leaky_relu
     linear
     log
     log1p
     log_softmax
+    logical
     logsumexp
     masked_fill
     matmul
     max
     max_pool2d
+    maximum
     mean
     min
+    minimum
     mul
     neg
+    one_hot
     pad
     permute
+    pow
+    powt
     prod
     recip
     relu
@@ -89,6 +98,7 @@ ops! {
     sub
     sum
     tanh
+    to_device
     topk
     var
     where_

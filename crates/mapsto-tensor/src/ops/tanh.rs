@@ -3,6 +3,7 @@
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
 
 impl Tensor {
     /// Hyperbolic tangent of each element: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.
@@ -28,7 +29,21 @@ impl Unary for Tanh {
         x.tanh()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
-        g * (1.0 - at.y().square())
+        times_slope(TanhSlope, g, &at.y())
+    }
+}
+
+/// `1 − y²`.
+#[derive(Clone, Copy)]
+struct TanhSlope;
+impl Slope for TanhSlope {
+    const NAME: &'static str = "tanh_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, y: R) -> R {
+        g * (R::ONE - y * y)
+    }
+    fn bend(self, y: &Tensor) -> Option<Tensor> {
+        Some(y * -2.0)
     }
 }
 

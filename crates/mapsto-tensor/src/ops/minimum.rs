@@ -1,0 +1,76 @@
+//! The smaller of two numbers.
+
+use crate::Tensor;
+use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::graph::{At, Keep, Vjp};
+
+impl Tensor {
+    /// The smaller one of each pair of elements; NaN if either is.
+    ///
+    /// * Shape: `[..], [..] → broadcast`, any number; or a tensor and a number.
+    /// * Gradient: `dy` to the smaller one, half to each of two equals.   * ONNX: `Min`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![1.0, 5.0].minimum(tensor![3.0, 2.0]), [1.0, 2.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn minimum(&self, other: impl Into<Operand>) -> Tensor {
+        zip(Minimum, self, &other.into().like("minimum", self))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Minimum;
+impl Binary for Minimum {
+    const NAME: &'static str = "minimum";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        a.min(b)
+    }
+    fn int(self) -> Option<fn(i64, i64) -> i64> {
+        Some(|a, b| a.min(b))
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let (a, b) = (at.a().detach(), at.b().detach());
+        at.both(|| g * zip(Share, &a, &b), || g * zip(Share, &b, &a))
+    }
+}
+
+/// The first number's share of the gradient, a constant almost everywhere: 1, ½ of a tie, or 0.
+#[derive(Clone, Copy)]
+struct Share;
+impl Binary for Share {
+    const NAME: &'static str = "minimum_grad";
+    const KEEP: Keep = Keep::NONE;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        R::select(a == b, R::HALF, R::select(a > b, R::ZERO, R::ONE))
+    }
+    fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None, None])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn minimum() {
+        check2(|a, b| a.minimum(b)).reference(f64::min).on(floats(-2.0..2.0), floats(-2.0..2.0));
+        check2(|a, b| a.minimum(b)).reference(f64::min).on(ints(-3..3), ints(-3..3));
+    }
+
+    #[test]
+    fn equals_share_the_gradient() {
+        let (a, b) = (tensor![1.0, 2.0].leaf(), tensor![1.0, 3.0].leaf());
+        let grads = a.minimum(&b).sum(..).backward();
+        assert_close!(grads.of(&a), [0.5, 1.0]);
+        assert_close!(grads.of(&b), [0.5, 0.0]);
+        assert!(tensor![f64::NAN].minimum(0.0).item().is_nan());
+    }
+}

@@ -1,0 +1,54 @@
+//! Class ids as rows of zeros with a single one.
+
+use crate::backend::host;
+use crate::{DType, Tensor, fail};
+
+impl Tensor {
+    /// For each class id a row (f32) of `classes` zeros with a one at the id.
+    ///
+    /// * Shape: `[..] → [.., classes]`, integers only.   * ONNX: `OneHot`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![2, 0].one_hot(3), [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    /// ```
+    /// # Panics
+    /// When the elements are no integers, or one is not within `0..classes`.
+    #[track_caller]
+    pub fn one_hot(&self, classes: usize) -> Tensor {
+        if self.dtype().is_float() || self.dtype() == DType::Bool {
+            fail!("one_hot", "class ids are integers, this is {}", self.dtype(); help = "convert them with `.to(DType::I64)`");
+        }
+        let ids: Vec<i64> = host::read(self);
+        if let Some(i) = ids.iter().position(|&id| id < 0 || id >= classes as i64) {
+            let mut rest = i;
+            let mut place: Vec<usize> = self.shape().iter().rev().map(|&n| (rest % n, rest /= n).0).collect();
+            place.reverse();
+            fail!("one_hot", "the class id at {place:?} is {}, there are {classes} classes", ids[i];
+                  help = "ids count from 0; {} is the last one here", classes as i64 - 1);
+        }
+        let mut shape = self.shape().to_vec();
+        shape.push(classes);
+        self.device().scope(|| {
+            Tensor::filled_by(shape, |y: &mut [f32]| {
+                y.fill(0.0);
+                ids.iter().enumerate().for_each(|(row, &id)| y[row * classes + id as usize] = 1.0);
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn one_hot() {
+        check(|x| x.one_hot(4)).without_derivative().on(ints(0..4));
+        assert_eq!(tensor![3, 1].to(DType::U8).one_hot(4).to_vec::<f32>(), [0., 0., 0., 1., 0., 1., 0., 0.]);
+        let e = catch(|| tensor![[0, 1], [5, 2]].one_hot(3)).unwrap_err();
+        assert_eq!(e.message(), "one_hot: the class id at [1, 0] is 5, there are 3 classes");
+        assert!(catch(|| tensor![-1].one_hot(3)).unwrap_err().message().contains("at [0] is -1"));
+        assert!(catch(|| tensor![1.0].one_hot(3)).unwrap_err().message().contains("are integers, this is f32"));
+    }
+}

@@ -1,0 +1,87 @@
+//! Powers with one exponent for all elements.
+
+use crate::Tensor;
+use crate::elementwise::{Real, Unary, map};
+use crate::graph::{At, Keep};
+
+impl Tensor {
+    /// `xᵖ` of each element. Whole exponents up to 32 are multiplications, so a negative base is fine with them and
+    /// NaN with others; [`powt`](Tensor::powt) takes an exponent for each element.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = p xᵖ⁻¹ dy`.   * ONNX: `Pow`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![-2.0, 3.0].pow(3.0), [-8.0, 27.0]);
+    /// assert_close!(tensor![4.0, 2.0].pow(-0.5), [0.5, 0.70711]);
+    /// ```
+    #[track_caller]
+    pub fn pow(&self, p: f64) -> Tensor {
+        if p.fract() == 0.0 && p.abs() <= 32.0 {
+            map(Whole { p: p as i32 }, self)
+        } else {
+            map(Power { p }, self)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Power {
+    p: f64,
+}
+impl Unary for Power {
+    const NAME: &'static str = "pow";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.powf(R::from_f64(self.p))
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        g * at.x().pow(self.p - 1.0) * self.p
+    }
+}
+
+/// A small whole exponent, by multiplication.
+#[derive(Clone, Copy)]
+struct Whole {
+    p: i32,
+}
+impl Unary for Whole {
+    const NAME: &'static str = "pow";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.powi(self.p)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        match self.p {
+            // Not `0 · x⁻¹`, which is NaN at 0.
+            0 => Tensor::zeros_like(g),
+            1 => g.clone(),
+            p => g * at.x().pow(p as f64 - 1.0) * p as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn pow() {
+        for p in [0.0, 1.0, 2.0, 3.0, 7.0] {
+            check(move |x| x.pow(p)).reference(move |x| x.powf(p)).on(floats(-1.5..1.5));
+        }
+        for p in [-2.0, -0.5, 0.5, 2.7, 40.0] {
+            check(move |x| x.pow(p)).tolerance(8.0).reference(move |x| x.powf(p)).on(floats(0.5..1.2));
+        }
+    }
+
+    #[test]
+    fn at_zero() {
+        let x = tensor![0.0].leaf();
+        for (p, want) in [(0.0, 0.0), (1.0, 1.0), (2.0, 0.0)] {
+            assert_close!(x.pow(p).sum(..).backward().of(&x), [want]);
+        }
+    }
+}
