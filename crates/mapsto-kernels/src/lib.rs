@@ -18,6 +18,7 @@ pub mod philox;
 pub mod pool;
 pub mod real;
 pub mod reduce;
+mod routines;
 pub mod scan;
 pub mod simd;
 pub mod softmax;

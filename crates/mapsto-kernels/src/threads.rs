@@ -2,9 +2,9 @@
 //!
 //! One job runs at a time. Its caller works too, and workers *join* a job rather than being waited for: a job ends
 //! when its blocks are done, even if some worker never woke. A worker that runs out of work looks out for the next
-//! job for [`SPIN`] and then sleeps, so a chain of small kernels does not pay for a wake-up each time (a wake-up
-//! costs 5-50 µs in a virtual machine, joining while awake about 0.3 µs). A call from inside a job, or while another
-//! thread has the pool, runs on the spot.
+//! job for [`SPIN`] and then sleeps, so a chain of small kernels does not pay for a wake-up (a system call and some
+//! microseconds) each time; a job of two empty blocks takes 0.08 µs while a worker is awake. A call from inside a job,
+//! or while another thread has the pool, runs on the spot.
 
 use std::any::Any;
 use std::cell::Cell;
