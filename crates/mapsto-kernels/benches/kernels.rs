@@ -106,7 +106,7 @@ impl Bench {
     fn pool(&self, planes: usize, side: usize) {
         let s = PoolShape { planes, h: side, w: side, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
         let x = numbers(planes * side * side);
-        let (mut y, mut at, mut dx) = (vec![0.0; x.len() / 4], vec![0; x.len() / 4], x.clone());
+        let (mut y, mut at, mut dx) = (vec![0.0; x.len() / 4], vec![0i32; x.len() / 4], x.clone());
         let name = format!("max pool {planes}x{side}x{side}");
         self.run(&format!("{name} forward"), 0, || max_pool2d(&s, &x, black_box(&mut y), &mut at));
         self.run(&format!("{name} backward"), 0, || max_pool2d_backward(&s, &y, &at, black_box(&mut dx)));
