@@ -11,7 +11,6 @@ pub mod layers;
 pub mod losses;
 mod module;
 pub mod optim;
-mod pending;
 pub mod schedules;
 mod spec;
 
@@ -36,8 +35,6 @@ pub mod prelude {
     pub use crate::optim::{
         Adagrad, Adam, AdamW, Optimizer, OptimizerState, RmsProp, Sgd, build_optimizer, check_rule,
     };
-    #[allow(unused_imports)]
-    pub(crate) use crate::pending::Pending;
     pub use crate::schedules::{
         Constant, Cosine, ExponentialDecay, Horizon, LinearWarmup, Schedule, StepDecay, build_schedule,
     };

@@ -1,8 +1,6 @@
 //! The activations as named layers, for model files and summaries; in code, `Tensor::relu` is a layer itself.
 
 use super::LayerKind;
-#[allow(unused_imports)]
-use crate::pending::Pending;
 use crate::{Layer, Module};
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;

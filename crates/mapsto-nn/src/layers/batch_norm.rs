@@ -1,8 +1,6 @@
 //! Batch normalisation: each channel is brought to mean 0 and variance 1 over the batch.
 
 use super::LayerKind;
-#[allow(unused_imports)]
-use crate::pending::Pending;
 use crate::{Layer, Module, Param, State};
 use mapsto_tensor::{Tensor, fail, is_training};
 

@@ -1,8 +1,6 @@
 //! Layer normalisation: each sample is brought to mean 0 and variance 1 over its own features.
 
 use super::{LayerKind, features};
-#[allow(unused_imports)]
-use crate::pending::Pending;
 use crate::{Layer, Module, Param};
 use mapsto_tensor::Tensor;
 

@@ -1,23 +1,29 @@
 //! The layers, one file each, and the list of those that can be named in a model file.
 
 mod activation;
+mod avg_pool2d;
 mod batch_norm;
 pub(crate) mod budget;
+mod conv2d;
 mod dropout;
 mod embedding;
 mod flatten;
 mod layer_norm;
 mod linear;
+mod max_pool2d;
 mod residual;
 mod sequential;
 
 pub use activation::Activation;
+pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
+pub use conv2d::Conv2d;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use max_pool2d::MaxPool2d;
 pub use residual::Residual;
 pub use sequential::Sequential;
 
@@ -31,6 +37,9 @@ pub type LayerKind = Kind<fn(&mut Args, &[usize]) -> Result<Box<dyn Layer>>>;
 /// Every layer that can be named in a model file.
 pub const LAYERS: &[LayerKind] = &[
     linear::KIND,
+    conv2d::KIND,
+    max_pool2d::KIND,
+    avg_pool2d::KIND,
     batch_norm::KIND_1D,
     batch_norm::KIND_2D,
     layer_norm::KIND,

@@ -1,9 +1,8 @@
 //! Cross-entropy of logits: a softmax and its loss in one, for class ids or probabilities.
 
-use super::{Loss, LossKind, alike, check_ids};
-#[allow(unused_imports)]
-use crate::pending::Pending;
-use mapsto_tensor::{Tensor, fail};
+use super::{Loss, LossKind};
+use mapsto_tensor::ops::CrossEntropyOptions;
+use mapsto_tensor::{DType, Tensor, fail};
 use std::borrow::Cow;
 
 /// Cross-entropy of the softmax of logits: `−mean log softmax(y)[t]` for class ids, `−mean Σ t log softmax(y)` for
@@ -24,7 +23,7 @@ use std::borrow::Cow;
 /// When the shapes do not fit or an id is out of range.
 #[track_caller]
 pub fn cross_entropy(y: &Tensor, target: &Tensor) -> Tensor {
-    CrossEntropy::new().loss(y, target)
+    y.cross_entropy(target)
 }
 
 /// Cross-entropy with label smoothing, class weights or an id that is ignored.
@@ -42,9 +41,7 @@ pub fn cross_entropy(y: &Tensor, target: &Tensor) -> Tensor {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct CrossEntropy {
-    smoothing: f64,
-    weights: Option<Tensor>,
-    ignore: Option<i64>,
+    options: CrossEntropyOptions,
 }
 
 impl CrossEntropy {
@@ -53,116 +50,30 @@ impl CrossEntropy {
         CrossEntropy::default()
     }
 
-    /// Gives the share `s` in 0..1 of the certainty to all classes alike.
-    ///
-    /// # Panics
-    /// When `s` is not in 0..1.
-    #[track_caller]
+    /// Gives the share `s` in 0..=1 of the certainty to all classes alike.
     pub fn label_smoothing(self, s: f64) -> CrossEntropy {
-        if !(0.0..1.0).contains(&s) {
-            fail!("cross_entropy", "label smoothing in 0..1 was expected, found {s}");
-        }
-        CrossEntropy { smoothing: s, ..self }
+        CrossEntropy { options: self.options.label_smoothing(s) }
     }
 
     /// Lets each class count by its weight, `[classes]`.
-    ///
-    /// # Panics
-    /// When the weights have more than one axis.
-    #[track_caller]
     pub fn weights(self, weights: Tensor) -> CrossEntropy {
-        if weights.rank() != 1 {
-            fail!("cross_entropy", "weights [classes] were expected, found {:?}", weights.shape());
-        }
-        CrossEntropy { weights: Some(weights.detach()), ..self }
+        CrossEntropy { options: self.options.weights(weights.detach()) }
     }
 
     /// Leaves out the rows with this id, which need not be one of a class.
     pub fn ignore_index(self, id: i64) -> CrossEntropy {
-        CrossEntropy { ignore: Some(id), ..self }
-    }
-
-    fn is_plain(&self) -> bool {
-        self.smoothing == 0.0 && self.weights.is_none() && self.ignore.is_none()
-    }
-
-    /// The weights in the dtype of the outputs `y`.
-    #[track_caller]
-    fn weights_for(&self, y: &Tensor) -> Option<Tensor> {
-        let w = self.weights.as_ref()?;
-        let k = y.shape().last().copied().unwrap_or(0);
-        if w.len() != k {
-            fail!("cross_entropy", "{} weights for {k} classes", w.len());
-        }
-        Some(w.to(y.dtype()))
-    }
-
-    #[track_caller]
-    fn of_ids(&self, y: &Tensor, ids: &Tensor) -> Tensor {
-        check_ids("cross_entropy", y, ids, self.ignore);
-        let log_p = y.log_softmax(-1);
-        if self.is_plain() {
-            return -log_p.gather(-1, &ids.unsqueeze(-1)).mean(..);
-        }
-        let k = y.shape()[y.rank() - 1];
-        // Ignored rows look at class 0 and count with weight 0.
-        let (ids, counts) = match self.ignore {
-            Some(id) => {
-                let ignored = ids.eq(id);
-                (ids.masked_fill(&ignored, 0.0), ids.ne(id).to(y.dtype()))
-            }
-            None => (ids.clone(), Tensor::ones_like(&y.detach().select(-1, 0))),
-        };
-        let picked = log_p.gather(-1, &ids.unsqueeze(-1)).squeeze(-1);
-        let weights = self.weights_for(y);
-        let (each, total) = match &weights {
-            Some(w) => {
-                let of_row = w.index_select(0, &ids.reshape([-1])).reshape(ids.shape()) * &counts;
-                (picked * &of_row, of_row.sum(..))
-            }
-            None => (picked * &counts, counts.sum(..)),
-        };
-        let mut sum = each.sum(..) * (1.0 - self.smoothing);
-        if self.smoothing > 0.0 {
-            let spread = match &weights {
-                Some(w) => (log_p * w).sum(-1),
-                None => log_p.sum(-1),
-            };
-            sum = sum + (spread * &counts).sum(..) * (self.smoothing / k as f64);
-        }
-        if total.item() == 0.0 {
-            fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
-        }
-        -sum / total
-    }
-
-    #[track_caller]
-    fn of_probabilities(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        if let Some(id) = self.ignore {
-            fail!("cross_entropy", "`ignore_index({id})` is about class ids, the targets are probabilities");
-        }
-        if y.rank() == target.rank() + 1 {
-            fail!("cross_entropy", "targets {:?} of {} are neither class ids nor probabilities for outputs {:?}",
-                  target.shape(), target.dtype(), y.shape(); help = "class ids are integers: `target.to(DType::I64)`");
-        }
-        let mut t = alike("cross_entropy", y, target);
-        let k = y.shape().last().copied().unwrap_or(1);
-        if self.smoothing > 0.0 {
-            t = t * (1.0 - self.smoothing) + self.smoothing / k as f64;
-        }
-        let log_p = y.log_softmax(-1);
-        let each = match self.weights_for(y) {
-            Some(w) => log_p * w * t,
-            None => log_p * t,
-        };
-        -each.sum(-1).mean(..)
+        CrossEntropy { options: self.options.ignore_index(id) }
     }
 }
 
 impl Loss for CrossEntropy {
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        if target.dtype().is_float() { self.of_probabilities(y, target) } else { self.of_ids(y, target) }
+        let counted = self.options.weights.is_some() || self.options.ignore_index.is_some();
+        if counted && !target.dtype().is_float() && !target.is_empty() && self.weight(target) == 0.0 {
+            fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
+        }
+        y.cross_entropy_with(target, &self.options)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -170,16 +81,18 @@ impl Loss for CrossEntropy {
     }
 
     fn weight(&self, target: &Tensor) -> f64 {
-        if target.dtype().is_float() || (self.weights.is_none() && self.ignore.is_none()) {
+        let CrossEntropyOptions { weights, ignore_index, .. } = &self.options;
+        if target.dtype().is_float() || (weights.is_none() && ignore_index.is_none()) {
             return target.shape().first().copied().unwrap_or(1) as f64;
         }
-        let weights = self.weights.as_ref().map(|w| w.to_vec::<f32>());
+        let weights = weights.as_ref().map(|w| w.to(DType::F64).to_vec::<f64>());
         let of = |id: i64| match (&weights, usize::try_from(id)) {
-            _ if Some(id) == self.ignore => 0.0,
-            (Some(w), Ok(id)) => w.get(id).copied().unwrap_or(0.0) as f64,
+            _ if Some(id) == *ignore_index => 0.0,
+            // An id that is no class is reported by the loss itself; here it must only not hide it.
+            (Some(w), Ok(id)) => w.get(id).copied().unwrap_or(1.0),
             _ => 1.0,
         };
-        target.to_vec::<i64>().into_iter().map(of).sum()
+        target.to(DType::I64).to_vec::<i64>().into_iter().map(of).sum()
     }
 }
 
@@ -273,8 +186,10 @@ mod tests {
     fn guesses_are_refused() {
         let message =
             |t: Tensor| catch(|| cross_entropy(&Tensor::ones([2, 3]), &t)).unwrap_err().message().to_string();
-        assert!(message(tensor![0.0, 1.0]).contains("[2] of f32 are neither class ids nor probabilities"));
-        assert!(message(tensor![[0.0, 1.0]]).contains("outputs [2, 3] and targets [1, 2] differ in shape"));
+        assert!(message(tensor![0.0, 1.0]).contains("logits [2, 3] and probabilities [2] differ in shape"));
+        assert!(
+            message(tensor![[0.0, 1.0]]).contains("logits [2, 3] and probabilities [1, 2] differ in shape")
+        );
         let all = CrossEntropy::new().ignore_index(0);
         assert!(
             catch(|| all.loss(&Tensor::ones([1, 2]), &tensor![0]))

@@ -1,8 +1,6 @@
 //! Kullback-Leibler divergence from given log-probabilities to target probabilities.
 
 use super::{LossKind, alike};
-#[allow(unused_imports)]
-use crate::pending::Pending;
 use mapsto_tensor::Tensor;
 
 /// `Σ t (log t − y) / n`, where `y` holds log-probabilities and `t` probabilities, summed over all but the first axis and

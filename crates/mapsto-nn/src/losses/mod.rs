@@ -127,7 +127,7 @@ fn alike(loss: &str, y: &Tensor, target: &Tensor) -> Tensor {
 
 /// Checks that `ids` `[..]` are ids of classes on the last axis of `y` `[.., k]`.
 #[track_caller]
-fn check_ids(loss: &str, y: &Tensor, ids: &Tensor, ignore: Option<i64>) {
+fn check_ids(loss: &str, y: &Tensor, ids: &Tensor) {
     let Some((&k, rows)) = y.shape().split_last() else {
         fail!(loss, "outputs [.., classes] were expected, found a tensor without axes");
     };
@@ -135,10 +135,10 @@ fn check_ids(loss: &str, y: &Tensor, ids: &Tensor, ignore: Option<i64>) {
         fail!(loss, "outputs {:?} and class ids {:?} do not fit", y.shape(), ids.shape();
               help = "for outputs [.., classes] give one id for each row, or probabilities of the outputs' shape");
     }
-    let wrong = |&(_, &id): &(usize, &i64)| (id < 0 || id >= k as i64) && Some(id) != ignore;
+    let wrong = |&(_, &id): &(usize, &i64)| id < 0 || id >= k as i64;
     let values = ids.to_vec::<i64>();
     if let Some((i, id)) = values.iter().enumerate().find(wrong) {
-        fail!(loss, "class id {id} of sample {i} is out of range 0..{k}"; help = "ids count from 0");
+        fail!(loss, "class id {id} of sample {i} is not within 0..{k}"; help = "ids count from 0");
     }
 }
 
@@ -165,9 +165,12 @@ mod tests {
             assert_eq!(error.help_text(), Some("reshape one of them: `target.reshape([4, 1])`"));
         }
         let error = catch(|| cross_entropy(&Tensor::ones([4, 3]), &tensor![0, 1])).unwrap_err();
-        assert_eq!(error.message(), "cross_entropy: outputs [4, 3] and class ids [2] do not fit");
+        assert_eq!(
+            error.message(),
+            "cross_entropy: logits [4, 3] and class ids [2] do not fit      [4] ≠ [2]"
+        );
         let error = catch(|| cross_entropy(&Tensor::ones([2, 3]), &tensor![0, 3])).unwrap_err();
-        assert_eq!(error.message(), "cross_entropy: class id 3 of sample 1 is out of range 0..3");
+        assert_eq!(error.message(), "cross_entropy: class id 3 at position 1 is not within 0..3");
     }
 
     #[test]

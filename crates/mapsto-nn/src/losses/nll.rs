@@ -1,8 +1,6 @@
 //! Negative log-likelihood of class ids under given log-probabilities.
 
 use super::{LossKind, check_ids};
-#[allow(unused_imports)]
-use crate::pending::Pending;
 use mapsto_tensor::Tensor;
 
 /// `−mean y[i, t[i]]`, where `y` holds log-probabilities, as from a `log_softmax`.
@@ -17,7 +15,7 @@ use mapsto_tensor::Tensor;
 /// When the shapes do not fit or an id is out of range.
 #[track_caller]
 pub fn nll(y: &Tensor, target: &Tensor) -> Tensor {
-    check_ids("nll", y, target, None);
+    check_ids("nll", y, target);
     -y.gather(-1, &target.unsqueeze(-1)).mean(..)
 }
 

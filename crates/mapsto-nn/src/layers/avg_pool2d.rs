@@ -1,0 +1,96 @@
+//! Average pooling: the mean response of each window.
+
+use super::conv2d::by;
+use super::{LayerKind, image};
+use crate::{Layer, Module};
+use mapsto_tensor::Tensor;
+use mapsto_tensor::ops::{Pool2d, Size2};
+
+/// The mean of each window: `y[n, c, i, j] = 1/k² · Σ x[n, c, i·s + u − p, j·s + v − p]`.
+///
+/// * Shape: `[n, c, h, w] → [n, c, h', w']` with `h' = (h + 2p − k)/s + 1`, rounded down.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let x = tensor![[[[1.0, 2.0, 0.0, 1.0], [3.0, 4.0, 1.0, 0.0]]]];
+/// assert_close!(x.apply(&AvgPool2d::new(2)).flatten(0), [2.5, 0.5]);
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct AvgPool2d {
+    #[module(skip)]
+    pool: Pool2d,
+}
+
+impl AvgPool2d {
+    /// Windows of this size, side by side.
+    pub fn new(kernel: impl Into<Size2>) -> AvgPool2d {
+        AvgPool2d { pool: Pool2d::new(kernel) }
+    }
+
+    /// The same with steps of this size between windows; without it, windows stand side by side.
+    pub fn stride(self, stride: impl Into<Size2>) -> AvgPool2d {
+        AvgPool2d { pool: self.pool.stride(stride) }
+    }
+
+    /// The same with padding around the image, whose zeros count in the mean.
+    pub fn padding(self, padding: impl Into<Size2>) -> AvgPool2d {
+        AvgPool2d { pool: self.pool.padding(padding) }
+    }
+}
+
+impl Layer for AvgPool2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.avg_pool2d_with(self.pool)
+    }
+
+    fn describe(&self) -> String {
+        let Pool2d { kernel, stride, padding } = self.pool;
+        let stride = if stride == kernel { String::new() } else { format!(", stride {}", by(stride)) };
+        let padding = if padding == [0, 0] { String::new() } else { format!(", padding {}", by(padding)) };
+        format!("AvgPool2d({}{stride}{padding})", by(kernel))
+    }
+}
+
+pub(super) const KIND: LayerKind = LayerKind {
+    name: "avg_pool2d",
+    doc: "The mean of each window of the given size.",
+    build: |args, input| {
+        let kernel: [usize; 2] = args.main()?;
+        let stride: [usize; 2] = args.get_or("stride", kernel)?;
+        let padding: [usize; 2] = args.get_or("padding", [0, 0])?;
+        let [_, h, w] = image(args, input)?;
+        if kernel.contains(&0) || stride.contains(&0) {
+            return Err(args.error("stride", "a window and its stride are at least 1"));
+        }
+        for (size, kernel, padding) in [(h, kernel[0], padding[0]), (w, kernel[1], padding[1])] {
+            if padding > kernel / 2 {
+                return Err(args.error(
+                    "padding",
+                    format!("a padding of {padding} is more than half the window of {kernel}"),
+                ));
+            }
+            if kernel > size + 2 * padding {
+                return Err(args
+                    .error("", format!("a window of {kernel} does not fit the image {input:?} of {size}")));
+            }
+        }
+        Ok(Box::new(AvgPool2d::new(kernel).stride(stride).padding(padding)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn avg_pool2d() {
+        check_layer(|| AvgPool2d::new(2)).gives([2, 3, 4, 6], [2, 3, 2, 3]);
+        check_layer(|| AvgPool2d::new([3, 2]).stride(1).padding(1)).gives([1, 2, 5, 4], [1, 2, 5, 5]);
+        assert_eq!(
+            AvgPool2d::new(3).stride(2).padding(1).describe(),
+            "AvgPool2d(3×3, stride 2×2, padding 1×1)"
+        );
+    }
+}
