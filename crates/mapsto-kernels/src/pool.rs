@@ -55,6 +55,28 @@ impl PoolShape {
         start.saturating_sub(self.padding[d])..(start + self.kernel[d] - self.padding[d]).min(size)
     }
 
+    /// For each row of outputs and each point of its windows, in order: `f(outputs, input of the first)` for those whose
+    /// point lies in the plane; their inputs are a stride apart. So the inner loop is over outputs, not over a window.
+    #[inline(always)]
+    fn points(&self, [oh, ow]: [usize; 2], mut f: impl FnMut(std::ops::Range<usize>, usize)) {
+        for p in 0..oh {
+            for r in self.inside(0, p) {
+                for j in 0..self.kernel[1] {
+                    // Outputs q with padding ≤ q·stride + j < padding + w.
+                    let from = self.padding[1].saturating_sub(j).div_ceil(self.stride[1]).min(ow);
+                    let to =
+                        (self.padding[1] + self.w).saturating_sub(j).div_ceil(self.stride[1]).clamp(from, ow);
+                    if from < to {
+                        f(
+                            p * ow + from..p * ow + to,
+                            r * self.w + from * self.stride[1] + j - self.padding[1],
+                        );
+                    }
+                }
+            }
+        }
+    }
+
     fn is_halving(&self) -> bool {
         (self.kernel, self.stride, self.padding) == ([2, 2], [2, 2], [0, 0])
     }
@@ -133,19 +155,30 @@ pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
     for_chunks(y, together * oh * ow, x.len(), |block, y| {
         for (i, y) in y.chunks_exact_mut(oh * ow).enumerate() {
             let x = &x[(block * together + i) * s.h * s.w..][..s.h * s.w];
-            simd::vectorize(|| {
-                for (p, y) in y.iter_mut().enumerate() {
-                    let mut sum = T::ZERO;
-                    for r in s.inside(0, p / ow) {
-                        for c in s.inside(1, p % ow) {
-                            sum += x[r * s.w + c];
-                        }
-                    }
-                    *y = sum * share;
-                }
-            });
+            simd::vectorize(
+                #[inline(always)]
+                || {
+                    y.fill(T::ZERO);
+                    s.points(
+                        [oh, ow],
+                        #[inline(always)]
+                        |outs, first| add_strided(&mut y[outs], &x[first..], s.stride[1]),
+                    );
+                    y.iter_mut().for_each(|y| *y *= share);
+                },
+            );
         }
     });
+}
+
+/// `y[i] += x[i·stride]`; the two most frequent strides are constants to the compiler.
+#[inline(always)]
+fn add_strided<T: Real>(y: &mut [T], x: &[T], stride: usize) {
+    match stride {
+        1 => y.iter_mut().zip(x).for_each(|(y, &x)| *y += x),
+        2 => y.iter_mut().zip(x.chunks(2)).for_each(|(y, x)| *y += x[0]),
+        _ => y.iter_mut().zip(x.iter().step_by(stride)).for_each(|(y, &x)| *y += x),
+    }
 }
 
 /// The gradient of the input of [`avg_pool2d`]: each output's gradient is shared out over its window; `dx` is
@@ -160,11 +193,25 @@ pub fn avg_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], dx: &mut [T]) {
         for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
             dx.fill(T::ZERO);
             let g = &g[(block * together + i) * oh * ow..][..oh * ow];
-            for (p, &g) in g.iter().enumerate() {
-                for r in s.inside(0, p / ow) {
-                    dx[r * s.w..][s.inside(1, p % ow)].iter_mut().for_each(|d| *d += g * share);
-                }
-            }
+            simd::vectorize(
+                #[inline(always)]
+                || {
+                    s.points(
+                        [oh, ow],
+                        #[inline(always)]
+                        |outs, first| {
+                            let dx = &mut dx[first..];
+                            match s.stride[1] {
+                                1 => dx.iter_mut().zip(&g[outs]).for_each(|(d, &g)| *d += g * share),
+                                2 => dx.chunks_mut(2).zip(&g[outs]).for_each(|(d, &g)| d[0] += g * share),
+                                n => {
+                                    dx.iter_mut().step_by(n).zip(&g[outs]).for_each(|(d, &g)| *d += g * share)
+                                }
+                            }
+                        },
+                    );
+                },
+            );
         }
     });
 }
