@@ -161,7 +161,7 @@ impl Fused for Conv2d {
         let (x, w, b) = (in_class(xs[0]), in_class(xs[1]), xs.get(2).map(|b| in_class(b)));
         let [oh, ow] = s.out();
         let y = with_float!(x.dtype(), T => Tensor::filled_by([s.n, s.c_out, oh, ow], |y: &mut [T]| {
-            conv2d(&s, slice(&x), slice(&w), b.as_ref().map(|b| slice(b)), Activation::None, y)
+            conv2d(&s, slice(&x), slice(&w), b.as_ref().map(slice), Activation::None, y)
         }));
         Some(y.to(xs[0].dtype()).into())
     }

@@ -223,7 +223,7 @@ impl Fused for CrossEntropy {
             let mut sum = [0.0];
             reduce::sum::<T>(slice(&each), [1, rows, 1], &mut sum);
             let mean = sum[0] / rule.total_weight(slice(&ids));
-            Fast { y: Tensor::full_of((), mean as f64, dtype), kept: vec![log] }
+            Fast { y: Tensor::full_of((), Real::to_f64(mean), dtype), kept: vec![log] }
         }))
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

@@ -78,7 +78,7 @@ impl Fused for Linear {
         let b = xs.get(2).map(|b| in_class(b));
         let shape = xs[0].shape_of().with(xs[0].rank() - 1, xs[1].shape()[0]);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
-            let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation: Activation::None };
+            let epilogue = Epilogue { bias: b.as_ref().map(slice), activation: Activation::None };
             gemm(matrix(&x), matrix::<T>(&w).t(), y, Write::Overwrite, epilogue)
         }));
         Some(y.to(xs[0].dtype()).into())

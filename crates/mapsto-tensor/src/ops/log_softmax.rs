@@ -1,6 +1,6 @@
 //! The logarithm of the softmax, computed without taking the softmax: exact where probabilities would round to 0.
 
-use super::softmax::in_rows;
+use super::softmax::{back, in_rows};
 use crate::backend::cpu::{slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::shape::Axis;
@@ -46,7 +46,7 @@ impl Fused for LogSoftmax {
         let x = in_rows(xs[0], self.axis);
         let n = xs[0].shape()[self.axis];
         let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| log_softmax(slice(&x), n, y)));
-        Some(y.swap(self.axis, -1).to(xs[0].dtype()).into())
+        Some(back(y, self.axis).to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let (y, g) = (in_rows(&at.y(), self.axis), in_rows(g, self.axis));
@@ -54,7 +54,7 @@ impl Fused for LogSoftmax {
         let dx = with_float!(at.dtype(0), T => Tensor::filled_by(*y.shape_of(), |dx: &mut [T]| {
             log_softmax_backward(slice(&y), slice(&g), n, dx)
         }));
-        Some(dx.swap(self.axis, -1).into())
+        Some(back(dx, self.axis).into())
     }
     fn keeps_output(&self) -> bool {
         true

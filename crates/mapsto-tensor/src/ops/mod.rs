@@ -25,6 +25,7 @@ ops! {
     argsort
     avg_pool2d
     batch_norm
+    bce_with_logits
     cast
     cat
     ceil

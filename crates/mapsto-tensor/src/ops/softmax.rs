@@ -45,7 +45,7 @@ impl Fused for Softmax {
         let x = in_rows(xs[0], self.axis);
         let n = xs[0].shape()[self.axis];
         let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| softmax(slice(&x), n, y)));
-        Some(y.swap(self.axis, -1).to(xs[0].dtype()).into())
+        Some(back(y, self.axis).to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let (y, g) = (in_rows(&at.y(), self.axis), in_rows(g, self.axis));
@@ -53,7 +53,7 @@ impl Fused for Softmax {
         let dx = with_float!(at.dtype(0), T => Tensor::filled_by(*y.shape_of(), |dx: &mut [T]| {
             softmax_backward(slice(&y), slice(&g), n, dx)
         }));
-        Some(dx.swap(self.axis, -1).into())
+        Some(back(dx, self.axis).into())
     }
     fn keeps_output(&self) -> bool {
         true
@@ -62,7 +62,12 @@ impl Fused for Softmax {
 
 /// The tensor with `axis` exchanged with the last one, row-major in the type that arithmetic is done in.
 pub(crate) fn in_rows(x: &Tensor, axis: usize) -> Tensor {
-    in_class(&x.swap(axis, -1))
+    if axis + 1 == x.rank() { in_class(x) } else { in_class(&x.swap(axis, -1)) }
+}
+
+/// The axes of [`in_rows`] exchanged back.
+pub(crate) fn back(rows: Tensor, axis: usize) -> Tensor {
+    if axis + 1 == rows.rank() { rows } else { rows.swap(axis, -1) }
 }
 
 #[cfg(test)]

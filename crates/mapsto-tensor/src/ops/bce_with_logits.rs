@@ -1,0 +1,82 @@
+//! Binary cross-entropy of logits: the loss of yes and no, exact where the sigmoid saturates.
+
+use crate::elementwise::{Binary, Real, zip};
+use crate::graph::{At, Keep, Vjp};
+use crate::{Tensor, fail};
+
+impl Tensor {
+    /// The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.
+    ///
+    /// * Shape: `[..], [..] → []`, never broadcast; floats of one dtype.
+    /// * Gradient: `dx = (σ(x) − t) dy / n`, `dt = −x dy / n`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (x, t) = (tensor![0.0, 100.0, -100.0], tensor![1.0, 1.0, 1.0]);
+    /// assert_close!(x.bce_with_logits(&t), (0.69315 + 0.0 + 100.0) / 3.0);
+    /// ```
+    /// # Panics
+    /// When the shapes or the dtypes differ.
+    #[track_caller]
+    pub fn bce_with_logits(&self, target: &Tensor) -> Tensor {
+        if self.shape() != target.shape() {
+            fail!("bce_with_logits", "logits {:?} and targets {:?} differ in shape", self.shape(), target.shape();
+                  help = "a loss never broadcasts; `reshape` or `unsqueeze` one of them");
+        }
+        zip(BceWithLogits, self, target).mean(..)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct BceWithLogits;
+impl Binary for BceWithLogits {
+    const NAME: &'static str = "bce_with_logits";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R, t: R) -> R {
+        // max(x, 0) + ln(1 + e^−|x|): nothing overflows and nothing cancels.
+        x.max(R::ZERO) - x * t + (-x.abs()).exp().ln_1p()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        at.both(|| g * zip(Residual, at.a(), at.b()), || -(g * at.a()))
+    }
+}
+
+/// `σ(x) − t`.
+#[derive(Clone, Copy)]
+struct Residual;
+impl Binary for Residual {
+    const NAME: &'static str = "sigmoid_residual";
+    const KEEP: Keep = Keep::NONE.input(0);
+    #[inline(always)]
+    fn f<R: Real>(self, x: R, t: R) -> R {
+        x.sigmoid() - t
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        at.both(
+            || {
+                let y = at.a().sigmoid();
+                g * (&y * (1.0 - &y))
+            },
+            || -g,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn bce_with_logits() {
+        let (x, t) = (floats(-4.0..4.0).avoiding(0.0), floats(0.0..1.0));
+        check2(|x, t| x.bce_with_logits(t)).shapes([&[3, 5], &[3, 5]]).on(x.clone(), t.clone());
+        check2(|x, t| x.bce_with_logits(t)).shapes([&[], &[]]).on(x, t);
+        let x = tensor![2.0, -1.0, 0.0];
+        let t = tensor![1.0, 0.0, 0.25];
+        let p = x.sigmoid();
+        assert_close!(x.bce_with_logits(&t), -(&t * p.log() + (1.0 - &t) * (1.0 - p).log()).mean(..));
+        let e = catch(|| x.bce_with_logits(&tensor![[1.0]])).unwrap_err();
+        assert_eq!(e.message(), "bce_with_logits: logits [3] and targets [1, 1] differ in shape");
+    }
+}
