@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn error(input: &[usize], layers: impl IntoIterator<Item = Entry>) -> String {
-        ModelSpec::new(input, layers).build().err().expect("an error").to_string()
+        ModelSpec::new(input, layers).build().expect_err("an error").to_string()
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Conv2d {
     #[track_caller]
     pub fn groups(self, groups: usize) -> Conv2d {
         let (inputs, [outputs, _, kh, kw]) = (self.inputs(), self.weight.dims());
-        if groups == 0 || inputs % groups != 0 || outputs % groups != 0 {
+        if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
             mapsto_tensor::fail!(
                 "conv2d",
                 "{inputs} and {outputs} channels cannot be divided into {groups} groups"
@@ -141,7 +141,7 @@ pub(super) const KIND: LayerKind = LayerKind {
         let bias = args.get_or("bias", true)?;
         let init = init_option(args)?;
         let [channels, h, w] = image(args, input)?;
-        if groups == 0 || channels % groups != 0 || outputs % groups != 0 {
+        if groups == 0 || !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
             let message = format!("{channels} and {outputs} channels cannot be divided into {groups} groups");
             return Err(args.error("groups", message));
         }
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_window_that_does_not_fit_is_explained() {
-        let error = |e: Entry| ModelSpec::new([1, 4, 4], [e]).build().err().expect("an error").to_string();
+        let error = |e: Entry| ModelSpec::new([1, 4, 4], [e]).build().expect_err("an error").to_string();
         assert!(error(entry(4, 9)).contains("a window of 9 does not fit the padded image [1, 4, 4] of 4"));
         assert!(
             error(entry(4, 3).with_option("groups", 3_usize)).contains("cannot be divided into 3 groups")
