@@ -1,1 +1,38 @@
 //! The trainer of mapsto: metrics, callbacks, run folders, model files and plots.
+//!
+//! Features, on by default: `plots` (SVG plots, through plotters), `progress` (a live line, through indicatif), `signals`
+//! (Ctrl-C, through ctrlc). Without them the trainer is the same, in plain rows and without pictures.
+
+mod atomic_file;
+pub mod callbacks;
+mod csv;
+mod evaluate;
+mod history;
+mod interrupt;
+pub mod metrics;
+mod model_file;
+#[cfg(feature = "plots")]
+pub mod plots;
+mod progress;
+mod run_folder;
+mod tally;
+mod trainer;
+
+pub use atomic_file::write_atomic;
+pub use evaluate::{Evaluation, Mistake, Outputs, Predictions, evaluate, predict};
+pub use history::{History, Row};
+pub use interrupt::Interrupt;
+pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
+pub use progress::Progress;
+pub use run_folder::{RunFolder, environment};
+pub use trainer::Trainer;
+
+/// What most programs use; `use mapsto_train::prelude::*;`.
+pub mod prelude {
+    pub use crate::callbacks::{Checkpoint, EarlyStop, MetricsLog, each_epoch, each_step};
+    pub use crate::metrics::{Accuracy, Average, ConfusionMatrix, F1, Mae, Precision, Recall, Rmse, TopK};
+    pub use crate::{
+        Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder, Trainer, evaluate, load,
+        predict, save,
+    };
+}

@@ -1,0 +1,123 @@
+//! Checkpoints: the best model of a run, and its latest state, as files that are always whole.
+
+use super::{Callback, CallbackKind, CallbackState, Moment, Run};
+use crate::metrics::Better;
+use mapsto_tensor::Result;
+use std::path::PathBuf;
+
+/// Writes the model at its best, or the newest training state, after an epoch.
+///
+/// `best.safetensors` is a plain model file. `last.safetensors` is one too, and holds besides what a run needs to go on
+/// exactly where it stopped ([`Trainer::resume`](crate::Trainer::resume)); it is also written when the run is
+/// interrupted. Both go to the trainer's folder unless [`Checkpoint::to`] names a file.
+///
+/// ```
+/// use mapsto_train::callbacks::{Callback, Checkpoint};
+/// let checkpoint = Checkpoint::best("val accuracy").to("models/digits.safetensors");
+/// assert_eq!(checkpoint.name(), "save the model with the best `val accuracy`");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The column to be best in, and its best value; none for the latest state.
+    watched: Option<(String, f64)>,
+    better: Better,
+    path: Option<PathBuf>,
+    every: usize,
+}
+
+impl Checkpoint {
+    /// The model of the epoch that is best in a column.
+    #[must_use]
+    pub fn best(column: impl Into<String>) -> Checkpoint {
+        Checkpoint { watched: Some((column.into(), f64::NAN)), better: Better::Lower, path: None, every: 1 }
+    }
+
+    /// The state after each epoch, from which the run can be resumed.
+    #[must_use]
+    pub fn last() -> Checkpoint {
+        Checkpoint { watched: None, better: Better::Lower, path: None, every: 1 }
+    }
+
+    /// Writes to this file.
+    #[must_use]
+    pub fn to(self, path: impl Into<PathBuf>) -> Checkpoint {
+        Checkpoint { path: Some(path.into()), ..self }
+    }
+
+    /// Looks only every so many epochs; at least 1.
+    #[must_use]
+    pub fn every(self, epochs: usize) -> Checkpoint {
+        Checkpoint { every: epochs.max(1), ..self }
+    }
+
+    fn save_if_best(&mut self, run: &Run<'_>) -> Result<()> {
+        let Some((column, best)) = &mut self.watched else { return Ok(()) };
+        let Some(value) = run.value(column) else { return Ok(()) };
+        let old = if best.is_nan() { self.better.worst() } else { *best };
+        if self.better.improves(value, old, 0.0) {
+            run.save_model(self.path.clone().unwrap_or_else(|| run.place("best.safetensors")))?;
+            *best = value;
+        }
+        Ok(())
+    }
+
+    fn keep(&self, run: &mut Run<'_>) {
+        let path = self.path.clone().unwrap_or_else(|| run.place("last.safetensors"));
+        run.keep_training_state(path);
+    }
+}
+
+impl Callback for Checkpoint {
+    fn name(&self) -> String {
+        match &self.watched {
+            Some((column, _)) => format!("save the model with the best `{column}`"),
+            None => "save the state to resume from".into(),
+        }
+    }
+
+    fn moments(&self) -> &'static [Moment] {
+        match self.watched {
+            Some(_) => &[Moment::Start, Moment::EpochEnd],
+            None => &[Moment::EpochEnd, Moment::Interrupted],
+        }
+    }
+
+    fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {
+        let due = run.pace.epoch.is_multiple_of(self.every) || run.pace.epoch == run.pace.epochs;
+        match (moment, &self.watched) {
+            (Moment::Start, Some((column, _))) => self.better = run.column(column)?.better,
+            (Moment::EpochEnd, Some(_)) if due => self.save_if_best(run)?,
+            (Moment::EpochEnd, None) if due => self.keep(run),
+            (Moment::Interrupted, None) => self.keep(run),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> CallbackState {
+        let best = self.watched.iter().map(|(_, best)| ("best".to_string(), *best));
+        CallbackState { numbers: best.collect(), tensors: Vec::new() }
+    }
+
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        if let Some((_, best)) = &mut self.watched {
+            *best = state.number("best")?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) const BEST: CallbackKind = CallbackKind {
+    name: "best",
+    doc: "saves the model of the epoch that is best in a column",
+    build: |args| {
+        let column = args.main_or("val loss".to_string())?;
+        Ok(Box::new(Checkpoint::best(column).every(args.get_or("every", 1_usize)?)))
+    },
+};
+
+pub(super) const LAST: CallbackKind = CallbackKind {
+    name: "last",
+    doc: "saves the state after each epoch, from which the run can be resumed exactly",
+    build: |args| Ok(Box::new(Checkpoint::last().every(args.get_or("every", 1_usize)?))),
+};

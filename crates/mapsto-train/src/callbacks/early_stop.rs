@@ -1,0 +1,137 @@
+//! Early stopping: ends a run that no longer improves, and gives back the best weights it had.
+
+use super::{Callback, CallbackKind, CallbackState, Moment, Run};
+use crate::metrics::Better;
+use mapsto_nn::{Exceptions, ModuleExt};
+use mapsto_tensor::{Result, Tensor};
+
+/// Ends training when a column has not improved for some epochs, and restores the weights of its best epoch.
+///
+/// The weights are restored however the run ends, at the last planned epoch too. A NaN counts as no improvement.
+/// The direction is the column's own: a loss falls, an accuracy rises.
+///
+/// ```
+/// use mapsto_train::callbacks::{Callback, EarlyStop};
+/// let stop = EarlyStop::watching("val accuracy").patience(3).least(0.001);
+/// assert_eq!(
+///     stop.name(),
+///     "stop early when `val accuracy` has not improved by 0.001 for 3 epochs, and restore the best weights"
+/// );
+/// ```
+#[derive(Clone, Debug)]
+pub struct EarlyStop {
+    column: String,
+    patience: usize,
+    least: f64,
+    better: Better,
+    best: Option<Best>,
+    waited: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Best {
+    value: f64,
+    epoch: usize,
+    weights: Vec<(String, Tensor)>,
+}
+
+impl EarlyStop {
+    /// Watches a column of the history, with a patience of 5 epochs.
+    #[must_use]
+    pub fn watching(column: impl Into<String>) -> EarlyStop {
+        let column = column.into();
+        EarlyStop { column, patience: 5, least: 0.0, better: Better::Lower, best: None, waited: 0 }
+    }
+
+    /// How many epochs without improvement are borne; at least 1.
+    #[must_use]
+    pub fn patience(self, epochs: usize) -> EarlyStop {
+        EarlyStop { patience: epochs.max(1), ..self }
+    }
+
+    /// By how much a value must beat the best one to count as an improvement; 0 by default.
+    #[must_use]
+    pub fn least(self, improvement: f64) -> EarlyStop {
+        EarlyStop { least: improvement, ..self }
+    }
+
+    fn look(&mut self, run: &mut Run<'_>) {
+        let Some(value) = run.value(&self.column) else { return };
+        let old = self.best.as_ref().map_or(self.better.worst(), |b| b.value);
+        if self.better.improves(value, old, self.least) {
+            // Cloning a tensor is a reference count; the optimizer then copies on its next write.
+            self.best = Some(Best { value, epoch: run.pace.epoch, weights: run.model.state_dict() });
+            self.waited = 0;
+            return;
+        }
+        self.waited += 1;
+        if self.waited >= self.patience {
+            let best = self.best.as_ref().map_or("never finite".into(), |b| {
+                format!("best {:.6} in epoch {}", b.value, b.epoch)
+            });
+            run.stop(format!("`{}` has not improved for {} epochs ({best})", self.column, self.waited));
+        }
+    }
+}
+
+impl Callback for EarlyStop {
+    fn name(&self) -> String {
+        let by = if self.least > 0.0 { format!(" by {}", self.least) } else { String::new() };
+        format!(
+            "stop early when `{}` has not improved{by} for {} epochs, and restore the best weights",
+            self.column, self.patience
+        )
+    }
+
+    fn moments(&self) -> &'static [Moment] {
+        &[Moment::Start, Moment::EpochEnd, Moment::End]
+    }
+
+    fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {
+        match moment {
+            Moment::Start => self.better = run.column(&self.column)?.better,
+            Moment::End if !run.history.interrupted => {
+                if let Some(best) = &self.best {
+                    run.model.load_state_dict(best.weights.iter().cloned(), &Exceptions::none())?;
+                }
+            }
+            Moment::EpochEnd => self.look(run),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> CallbackState {
+        let Some(best) = &self.best else {
+            return CallbackState { numbers: vec![("waited".into(), self.waited as f64)], tensors: Vec::new() };
+        };
+        let numbers = [("waited", self.waited as f64), ("best", best.value), ("epoch", best.epoch as f64)];
+        CallbackState {
+            numbers: numbers.map(|(n, v)| (n.to_string(), v)).to_vec(),
+            tensors: best.weights.clone(),
+        }
+    }
+
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        self.waited = state.number("waited")? as usize;
+        self.best = match state.number("best") {
+            Ok(value) => Some(Best { value, epoch: state.number("epoch")? as usize, weights: state.tensors }),
+            Err(_) => None,
+        };
+        Ok(())
+    }
+}
+
+pub(super) const KIND: CallbackKind = CallbackKind {
+    name: "early_stop",
+    doc: "ends a run whose column has not improved for some epochs, and restores the best weights",
+    build: |args| {
+        let column = args.main_or("val loss".to_string())?;
+        let patience = args.get_or("patience", 5_usize)?;
+        let least = args.get_or("least", 0.0)?;
+        if patience == 0 {
+            return Err(args.error("patience", "patience is at least 1"));
+        }
+        Ok(Box::new(EarlyStop::watching(column).patience(patience).least(least)))
+    },
+};

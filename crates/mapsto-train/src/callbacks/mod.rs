@@ -1,0 +1,136 @@
+//! Callbacks: what happens beside the training loop, at which moments of it.
+//!
+//! A callback declares its moments and is called at those only, so that [`Trainer::explain`](crate::Trainer::explain)
+//! tells the truth. To add one: a file here with the type, and its line below.
+
+mod checkpoint;
+mod each;
+mod early_stop;
+mod metrics_log;
+mod run;
+
+pub use checkpoint::Checkpoint;
+pub use each::{EachEpoch, EachStep, each_epoch, each_step};
+pub use early_stop::EarlyStop;
+pub use metrics_log::MetricsLog;
+pub(crate) use run::Wishes;
+pub use run::{Column, Pace, Run};
+
+use mapsto_spec::{Args, Entry, Kind};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+
+/// Every callback that a training file can name.
+pub const CALLBACKS: &[CallbackKind] = &[early_stop::KIND, checkpoint::BEST, checkpoint::LAST];
+
+/// A callback that files can name: its name, one line about it, and how to build it from its entry.
+pub type CallbackKind = Kind<fn(&mut Args) -> Result<Box<dyn Callback>>>;
+
+/// A place in the training loop where callbacks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Once, before the first epoch (also of a resumed run).
+    Start,
+    /// Before the first batch of an epoch.
+    EpochStart,
+    /// After an optimizer step.
+    Step,
+    /// After an epoch's validation, when its row is in the history.
+    EpochEnd,
+    /// Once, after the step in which the user asked to stop.
+    Interrupted,
+    /// Once, after the last epoch, however the run ended (but for an error).
+    End,
+}
+
+/// Something that runs beside the training loop.
+///
+/// ```
+/// use mapsto_tensor::Result;
+/// use mapsto_train::callbacks::{Callback, Moment, Run};
+/// /// Stops once the loss is small enough.
+/// struct GoodEnough(f64);
+/// impl Callback for GoodEnough {
+///     fn name(&self) -> String {
+///         format!("stop at a loss below {}", self.0)
+///     }
+///     fn moments(&self) -> &'static [Moment] {
+///         &[Moment::EpochEnd]
+///     }
+///     fn at(&mut self, _: Moment, run: &mut Run) -> Result<()> {
+///         if run.value("loss").is_some_and(|loss| loss < self.0) {
+///             run.stop("the loss is small enough");
+///         }
+///         Ok(())
+///     }
+/// }
+/// assert_eq!(GoodEnough(0.01).name(), "stop at a loss below 0.01");
+/// ```
+pub trait Callback: Send {
+    /// What it does, in a few words.
+    fn name(&self) -> String;
+
+    /// The moments at which it is called.
+    fn moments(&self) -> &'static [Moment];
+
+    /// Called at each of its moments, in the order in which callbacks were added.
+    ///
+    /// # Errors
+    /// An error ends the training with it.
+    fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()>;
+
+    /// What it must remember for a resumed run to go on as an uninterrupted one would.
+    fn state(&self) -> CallbackState {
+        CallbackState::default()
+    }
+
+    /// Takes back what [`Callback::state`] gave.
+    ///
+    /// # Errors
+    /// When the state is of another callback.
+    fn load_state(&mut self, state: CallbackState) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
+}
+
+/// What a callback remembers: numbers and tensors by name.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackState {
+    /// Numbers by name; every bit is kept.
+    pub numbers: Vec<(String, f64)>,
+    /// Tensors by name.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+impl CallbackState {
+    /// A number of this state.
+    ///
+    /// # Errors
+    /// When it is missing: the state is of another callback.
+    pub fn number(&self, name: &str) -> Result<f64> {
+        self.numbers.iter().find(|(n, _)| n == name).map(|(_, v)| *v).ok_or_else(|| {
+            Error::new(ErrorKind::Model, format!("callback state: `{name}` is missing"))
+                .help("resume with the callbacks, in the order, that the run was started with")
+        })
+    }
+}
+
+/// Builds the callback an entry names: `{ early_stop = "val accuracy", patience = 3 }`.
+///
+/// Returns it with the entry rendered with its defaults.
+///
+/// ```
+/// use mapsto_spec::Entry;
+/// let (callback, entry) = mapsto_train::callbacks::build(&Entry::new("early_stop").with_value("val loss")).unwrap();
+/// assert_eq!(callback.name(), "stop early when `val loss` has not improved for 5 epochs, and restore the best weights");
+/// assert_eq!(entry.to_string(), r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#);
+/// ```
+///
+/// # Errors
+/// An unknown name or option, with the nearest known one; a value out of range.
+pub fn build(entry: &Entry) -> Result<(Box<dyn Callback>, Entry)> {
+    let kind = mapsto_spec::find("callback", CALLBACKS, entry)?;
+    let mut args = Args::new("callback", entry);
+    let callback = (kind.build)(&mut args)?;
+    Ok((callback, args.finish()?))
+}

@@ -1,0 +1,117 @@
+//! What a callback sees of the run it belongs to, and what it may ask of it.
+
+use crate::history::History;
+use crate::metrics::Better;
+use crate::model_file::{ModelFile, ModelInfo};
+use mapsto_nn::Layer;
+use mapsto_tensor::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+/// A column of the history and which way it improves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name, such as `val accuracy`.
+    pub name: String,
+    /// Which way it improves.
+    pub better: Better,
+}
+
+/// Where in the run a callback is called, and how fast the run goes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The number of epochs planned.
+    pub epochs: usize,
+    /// Batches of the epoch that are done.
+    pub batch: usize,
+    /// Batches in an epoch.
+    pub batches: usize,
+    /// Optimizer steps since the start of the run.
+    pub step: u64,
+    /// Training samples of the epoch that are done.
+    pub samples: u64,
+    /// The loss of the last step.
+    pub loss: f64,
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// Training samples a second, this epoch.
+    pub samples_per_second: f64,
+    /// The share of this epoch's training time spent waiting for data, 0 to 1.
+    pub waiting: f64,
+    /// Seconds to the end of the last planned epoch at the speed so far.
+    pub seconds_left: f64,
+}
+
+/// A run of training, as a callback sees it.
+pub struct Run<'a> {
+    /// The model in training.
+    pub model: &'a mut dyn Layer,
+    /// The epochs so far; at [`Moment::EpochEnd`](super::Moment::EpochEnd) the last row is of the epoch that ended.
+    pub history: &'a History,
+    /// Where the run is.
+    pub pace: &'a Pace,
+    /// The loss and metric columns that the history has.
+    pub columns: &'a [Column],
+    pub(crate) info: &'a ModelInfo,
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) wishes: Wishes,
+}
+
+/// What callbacks asked for at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) stop: Option<String>,
+    pub(crate) keep: Vec<PathBuf>,
+}
+
+impl Run<'_> {
+    /// The value of a column in the last finished epoch.
+    #[must_use]
+    pub fn value(&self, column: &str) -> Option<f64> {
+        self.history.last(column)
+    }
+
+    /// A column by name, for callbacks that watch one.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest name.
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        self.columns.iter().find(|c| c.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+            let help = match mapsto_spec::nearest(name, names.iter().copied()) {
+                _ if name.starts_with("val ") && !names.iter().any(|n| n.starts_with("val ")) => {
+                    "give `fit` a validation loader".to_string()
+                }
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", names.join(", ")),
+            };
+            Error::new(ErrorKind::Usage, format!("training: no column `{name}` to watch")).help(help)
+        })
+    }
+
+    /// Ends the run after this epoch; the first reason given counts.
+    pub fn stop(&mut self, reason: impl Into<String>) {
+        self.wishes.stop.get_or_insert(reason.into());
+    }
+
+    /// Writes the model, with its spec, preprocessing and class names, to a file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save_model(&self, path: impl AsRef<Path>) -> Result<()> {
+        ModelFile::of(&*self.model).with_info(self.info.clone()).write(path)
+    }
+
+    /// Has the trainer write model and training state to a file once every callback of this moment is done, so that the
+    /// run can be resumed from there exactly.
+    pub fn keep_training_state(&mut self, path: impl Into<PathBuf>) {
+        self.wishes.keep.push(path.into());
+    }
+
+    /// Where files of this run belong: the trainer's folder, or `checkpoints`.
+    #[must_use]
+    pub fn place(&self, file: &str) -> PathBuf {
+        self.folder.unwrap_or(Path::new("checkpoints")).join(file)
+    }
+}

@@ -1,0 +1,310 @@
+//! Judging a model on data it did not learn from, and collecting what it says.
+
+use crate::csv;
+use crate::interrupt::Interrupt;
+use crate::metrics::{ConfusionMatrix, Decision, Metric, argmax, floats};
+use crate::tally::{Judged, Tally};
+use mapsto_data::Loader;
+use mapsto_nn::{Layer, Loss};
+use mapsto_tensor::{Result, Tensor, no_grad};
+use std::time::Instant;
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The mean loss over the samples.
+    pub loss: f64,
+    /// Each metric by name.
+    pub metrics: Vec<(String, f64)>,
+    /// Which class was taken for which, where outputs are scores of at most 1000 classes.
+    pub confusion: Option<ConfusionMatrix>,
+    /// How many samples were judged.
+    pub samples: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Evaluation {
+    /// A metric, or the `loss`, by name.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<f64> {
+        if name == "loss" {
+            return Some(self.loss);
+        }
+        self.metrics.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
+    }
+}
+
+/// Runs a model over a loader in inference mode: nothing recorded, no dropout, running statistics.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// use mapsto_nn::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::evaluate;
+/// use mapsto_train::metrics::Accuracy;
+/// let set = InMemory::new(tensor![[2.0, 0.0], [0.0, 3.0], [1.0, 0.0]], tensor![0, 1, 1]);
+/// let model = |x: &Tensor| x.clone(); // any layer: here the inputs are the scores
+/// let found = evaluate(&model, &set.batches(2), &cross_entropy, &[&Accuracy::new()]).unwrap();
+/// assert_eq!(found.value("accuracy"), Some(2.0 / 3.0));
+/// assert_eq!(found.confusion.unwrap().mistakes(), [(1, 0, 1)]); // one sample of class 1 taken for 0
+/// ```
+///
+/// # Errors
+/// A damaged sample; shapes that a metric cannot read; targets outside the classes.
+pub fn evaluate<M: Layer + ?Sized>(
+    model: &M,
+    loader: &Loader,
+    loss: &dyn Loss,
+    metrics: &[&dyn Metric],
+) -> Result<Evaluation> {
+    let start = Instant::now();
+    let (mut tally, mut confusion) = (Tally::default(), None);
+    for batch in loader.epoch(0) {
+        let batch = batch?;
+        let (y, value) = judge(|x| model.forward(x), &batch.x, &batch.y, loss);
+        let judged = Judged { y: &y, target: &batch.y, loss: value, weight: loss.weight(&batch.y) };
+        tally.add(metrics.iter().copied(), judged)?;
+        confuse(&mut confusion, &y, &batch.y);
+    }
+    let values = tally.values(metrics.iter().copied(), "");
+    Ok(Evaluation {
+        loss: tally.loss(),
+        metrics: values.into_iter().skip(1).collect(),
+        confusion,
+        samples: tally.samples(),
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// The tally of a loader, or nothing when interrupted on the way.
+pub(crate) fn tally(
+    model: &dyn Layer,
+    loader: &Loader,
+    loss: &dyn Loss,
+    metrics: &[Box<dyn Metric>],
+    interrupt: Option<&Interrupt>,
+) -> Result<Option<Tally>> {
+    let mut tally = Tally::default();
+    for batch in loader.epoch(0) {
+        if interrupt.is_some_and(Interrupt::requested) {
+            return Ok(None);
+        }
+        let batch = batch?;
+        let (y, value) = judge(|x| model.forward(x), &batch.x, &batch.y, loss);
+        let judged = Judged { y: &y, target: &batch.y, loss: value, weight: loss.weight(&batch.y) };
+        tally.add(metrics.iter().map(|m| &**m), judged)?;
+    }
+    Ok(Some(tally))
+}
+
+fn judge(forward: impl Fn(&Tensor) -> Tensor, x: &Tensor, target: &Tensor, loss: &dyn Loss) -> (Tensor, f64) {
+    no_grad(|| {
+        let y = forward(x);
+        let value = loss.loss(&y, target).item();
+        (y, value)
+    })
+}
+
+const MOST_CLASSES: usize = 1000;
+
+fn confuse(matrix: &mut Option<ConfusionMatrix>, y: &Tensor, target: &Tensor) {
+    if y.rank() != 2 || y.shape()[1] > MOST_CLASSES {
+        return;
+    }
+    // Regression outputs of several columns are not class scores: their targets do not decide, and there is no matrix.
+    if target.dtype().is_float() && target.shape() == y.shape() && !are_probabilities(target) {
+        return;
+    }
+    let Ok(decided) = Decision::Argmax.decide("confusion matrix", y, target) else { return };
+    matrix.get_or_insert_with(|| ConfusionMatrix::new(decided.classes)).add_decided(&decided);
+}
+
+fn are_probabilities(target: &Tensor) -> bool {
+    let classes = target.shape()[1].max(1);
+    floats(target).chunks(classes).all(|row| {
+        row.iter().all(|p| (0.0..=1.0).contains(p)) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-3
+    })
+}
+
+/// What a model's outputs are, for those who print them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// Scores before a softmax, or of one column before a sigmoid: `cross_entropy`, `bce_with_logits`.
+    Logits,
+    /// Probabilities: `nll` and `bce` on a model that ends in softmax or sigmoid.
+    Probabilities,
+    /// Plain numbers: regression.
+    Values,
+}
+
+/// A model's outputs for every sample of a loader, beside the targets.
+#[derive(Clone, Debug)]
+pub struct Predictions {
+    /// Outputs, one row a sample.
+    pub y: Tensor,
+    /// Targets, one row a sample.
+    pub target: Tensor,
+    /// Which sample of the set each row is.
+    pub indices: Vec<usize>,
+}
+
+/// Collects a model's outputs over a loader in inference mode.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::{Outputs, predict};
+/// let set = InMemory::new(tensor![[1.0], [2.0]], tensor![[3.0], [7.0]]);
+/// let found = predict(&|x: &Tensor| x * 3.0, &set.batches(1)).unwrap();
+/// assert_eq!(found.y.to_vec::<f32>(), [3.0, 6.0]);
+/// assert_eq!(found.to_csv(Outputs::Values, &[]), "index,target,prediction\n0,3,3\n1,7,6\n");
+/// ```
+///
+/// # Errors
+/// A damaged sample; an empty loader.
+pub fn predict<M: Layer + ?Sized>(model: &M, loader: &Loader) -> Result<Predictions> {
+    let (mut ys, mut targets, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    for batch in loader.epoch(0) {
+        let batch = batch?;
+        ys.push(no_grad(|| model.forward(&batch.x)));
+        targets.push(batch.y);
+        indices.extend(batch.indices);
+    }
+    if ys.is_empty() {
+        return Err(mapsto_tensor::Error::new(mapsto_tensor::ErrorKind::Data, "predict: the loader has no sample"));
+    }
+    Ok(Predictions { y: Tensor::cat(&ys, 0), target: Tensor::cat(&targets, 0), indices })
+}
+
+/// One sample that was given the wrong class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mistake {
+    /// Which sample of the set.
+    pub index: usize,
+    /// Its class.
+    pub actual: usize,
+    /// The class it was given.
+    pub predicted: usize,
+    /// The probability with which it was given that class, 0 to 1.
+    pub confidence: f64,
+}
+
+impl Predictions {
+    /// The predictions as CSV.
+    ///
+    /// For classes: `index,target,prediction,right,probability`, classes by name where there are names. For values:
+    /// `index,target,prediction`, numbered where there are several.
+    #[must_use]
+    pub fn to_csv(&self, outputs: Outputs, classes: &[String]) -> String {
+        match self.classified(outputs) {
+            Some(rows) => classes_csv(&rows, classes),
+            None => self.values_csv(),
+        }
+    }
+
+    /// The samples given a wrong class, the most confident first; empty for plain values.
+    #[must_use]
+    pub fn mistakes(&self, outputs: Outputs) -> Vec<Mistake> {
+        let mut wrong: Vec<Mistake> = self.classified(outputs).unwrap_or_default();
+        wrong.retain(|m| m.actual != m.predicted);
+        wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.index.cmp(&b.index)));
+        wrong
+    }
+
+    /// Every sample with the class it was given, right or wrong.
+    fn classified(&self, outputs: Outputs) -> Option<Vec<Mistake>> {
+        if outputs == Outputs::Values {
+            return None;
+        }
+        let n = self.indices.len();
+        let scores = floats(&self.y);
+        let width = scores.len() / n.max(1);
+        let decision = match (width, outputs) {
+            (1, Outputs::Logits) => Decision::Threshold(0.0),
+            (1, _) => Decision::Threshold(0.5),
+            _ => Decision::Argmax,
+        };
+        let decided = decision.decide("predictions", &self.y, &self.target).ok()?;
+        if decided.actual.len() != n {
+            return None; // several decisions a sample, such as the words of a text
+        }
+        let row = |i: usize| Mistake {
+            index: self.indices[i],
+            actual: decided.actual[i],
+            predicted: decided.predicted[i],
+            confidence: confidence(&scores[i * width..(i + 1) * width], outputs),
+        };
+        Some((0..n).map(row).collect())
+    }
+
+    fn values_csv(&self) -> String {
+        let n = self.indices.len().max(1);
+        let (y, target) = (floats(&self.y), floats(&self.target));
+        let header = |name: &str, width: usize| match width {
+            1 => name.to_string(),
+            _ => (0..width).map(|i| format!("{name} {i}")).collect::<Vec<_>>().join(","),
+        };
+        let (wide_y, wide_t) = (y.len() / n, target.len() / n);
+        let mut text = format!("index,{},{}\n", header("target", wide_t), header("prediction", wide_y));
+        let is_f32 = self.y.dtype() != mapsto_tensor::DType::F64;
+        let number = |v: &f64| if is_f32 { (*v as f32).to_string() } else { v.to_string() };
+        for (i, index) in self.indices.iter().enumerate() {
+            let row = target[i * wide_t..(i + 1) * wide_t].iter().chain(&y[i * wide_y..(i + 1) * wide_y]);
+            text += &format!("{index},{}\n", row.map(number).collect::<Vec<_>>().join(","));
+        }
+        text
+    }
+}
+
+fn classes_csv(rows: &[Mistake], classes: &[String]) -> String {
+    let name = |c: usize| classes.get(c).map_or_else(|| c.to_string(), |n| csv::field(n));
+    let mut text = "index,target,prediction,right,probability\n".to_string();
+    for m in rows {
+        let (actual, predicted) = (name(m.actual), name(m.predicted));
+        text += &format!("{},{actual},{predicted},{},{:.6}\n", m.index, m.actual == m.predicted, m.confidence);
+    }
+    text
+}
+
+/// The probability of the class that a row of outputs names.
+fn confidence(row: &[f64], outputs: Outputs) -> f64 {
+    match (row, outputs) {
+        ([p], Outputs::Probabilities) => p.max(1.0 - p),
+        ([z], _) => 1.0 / (1.0 + (-z.abs()).exp()),
+        (row, Outputs::Probabilities) => row[argmax(row)],
+        (row, _) => {
+            let most = row[argmax(row)];
+            1.0 / row.iter().map(|z| (z - most).exp()).sum::<f64>()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapsto_tensor::prelude::*;
+
+    #[test]
+    fn mistakes_come_most_confident_first() {
+        let y = tensor![[2.0, 0.0], [0.0, 1.0], [0.0, 4.0], [3.0, 0.0]];
+        let predictions = Predictions { y, target: tensor![0, 0, 0, 0], indices: vec![5, 6, 7, 8] };
+        let wrong: Vec<usize> = predictions.mistakes(Outputs::Logits).iter().map(|m| m.index).collect();
+        assert_eq!(wrong, [7, 6]);
+        let names = ["cat".to_string(), "dog, big".to_string()];
+        let csv = predictions.to_csv(Outputs::Logits, &names);
+        // 1 / (1 + e⁻²) = 0.880797
+        assert!(csv.starts_with("index,target,prediction,right,probability\n5,cat,cat,true,0.880797\n6,cat,\"dog, big\",false,0.731059\n"), "{csv}");
+    }
+
+    #[test]
+    fn one_column_is_two_classes() {
+        let (y, target) = (tensor![[0.25], [0.75]], tensor![[1.0], [1.0]]);
+        let predictions = Predictions { y, target, indices: vec![0, 1] };
+        assert_eq!(
+            predictions.mistakes(Outputs::Probabilities),
+            [Mistake { index: 0, actual: 1, predicted: 0, confidence: 0.75 }]
+        );
+        assert!(predictions.mistakes(Outputs::Values).is_empty());
+    }
+}

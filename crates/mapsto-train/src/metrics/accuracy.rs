@@ -1,0 +1,82 @@
+//! Accuracy: the share of samples given their own class.
+
+use super::{Better, Counts, Decision, Metric, MetricKind};
+use mapsto_tensor::{Result, Tensor};
+
+/// The share of samples whose predicted class is the true one.
+///
+/// `accuracy = right / samples`. Equal to scikit-learn's `accuracy_score`.
+///
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`; with [`Accuracy::threshold`], two
+///   tensors of one shape, the target 0 or 1.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::metrics::{Accuracy, Metric};
+/// let y = tensor![[2.0, 1.0, 0.0], [0.0, 1.0, 3.0], [0.0, 1.0, 0.5], [1.0, 0.0, 0.0]];
+/// let counts = Accuracy::new().count(&y, &tensor![0, 2, 1, 2]).unwrap();
+/// assert_eq!(Accuracy::new().value(&counts), 0.75);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Accuracy {
+    decision: Decision,
+}
+
+impl Accuracy {
+    /// The class is the one with the largest score; the first of equals.
+    #[must_use]
+    #[allow(clippy::new_without_default)] // a metric is always named, never a default of something
+    pub fn new() -> Accuracy {
+        Accuracy { decision: Decision::Argmax }
+    }
+
+    /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    #[must_use]
+    pub fn threshold(at: f64) -> Accuracy {
+        Accuracy { decision: Decision::Threshold(at) }
+    }
+}
+
+impl Metric for Accuracy {
+    fn name(&self) -> String {
+        "accuracy".into()
+    }
+
+    fn better(&self) -> Better {
+        Better::Higher
+    }
+
+    fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
+        let decided = self.decision.decide("accuracy", y, target)?;
+        let right = decided.predicted.iter().zip(&decided.actual).filter(|(p, a)| p == a).count();
+        Ok(Counts::whole(vec![right as u64, decided.actual.len() as u64]))
+    }
+
+    fn value(&self, counts: &Counts) -> f64 {
+        share(counts)
+    }
+}
+
+/// Of `[part, whole]`, the share.
+pub(super) fn share(counts: &Counts) -> f64 {
+    match counts.whole[..] {
+        [part, whole] if whole > 0 => part as f64 / whole as f64,
+        _ => f64::NAN,
+    }
+}
+
+pub(super) const KIND: MetricKind = MetricKind {
+    name: "accuracy",
+    doc: "the share of samples given their own class",
+    build: |args| {
+        Ok(Box::new(match super::threshold_from(args)? {
+            Some(at) => Accuracy::threshold(at),
+            None => Accuracy::new(),
+        }))
+    },
+};
+
+#[test]
+fn of_nothing_is_not_a_number() {
+    assert!(Accuracy::new().value(&Counts::default()).is_nan());
+}

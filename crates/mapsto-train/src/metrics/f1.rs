@@ -1,0 +1,74 @@
+//! F1: precision and recall in one number, which is high only when both are.
+
+use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
+use mapsto_spec::Args;
+use mapsto_tensor::{Result, Tensor};
+
+/// F1: the harmonic mean of precision and recall.
+///
+/// `F1 = 2 right / (predicted + actual)`. Macro, micro, weighted or of one class ([`Average`]); 0 / 0 counts as 0. Equal to scikit-learn's
+/// `f1_score`.
+///
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::metrics::{F1, Average, Metric};
+/// let y = tensor![[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [0.0, 1.0]]; // classes 0 1 1 1
+/// let f1 = F1::new(Average::Class(1));
+/// let counts = f1.count(&y, &tensor![0, 1, 0, 0]).unwrap();
+/// assert_eq!(f1.value(&counts), 0.5);
+/// ```
+#[derive(Clone, Debug)]
+pub struct F1 {
+    average: Average,
+    decision: Decision,
+}
+
+impl F1 {
+    /// The class is the one with the largest score.
+    #[must_use]
+    pub fn new(average: Average) -> F1 {
+        F1 { average, decision: Decision::Argmax }
+    }
+
+    /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    #[must_use]
+    pub fn threshold(self, at: f64) -> F1 {
+        F1 { decision: Decision::Threshold(at), ..self }
+    }
+}
+
+impl Metric for F1 {
+    fn name(&self) -> String {
+        match self.average {
+            Average::Class(c) => format!("f1 of class {c}"),
+            average => format!("{} f1", average.name()),
+        }
+    }
+
+    fn better(&self) -> Better {
+        Better::Higher
+    }
+
+    fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
+        Ok(ClassCounts::of(&self.decision.decide("f1", y, target)?).into_counts())
+    }
+
+    fn value(&self, counts: &Counts) -> f64 {
+        ClassCounts::from_counts(counts).average(self.average, |right, predicted, actual| (2.0 * right, predicted + actual))
+    }
+}
+
+pub(super) const KIND: MetricKind = MetricKind {
+    name: "f1",
+    doc: "the harmonic mean of precision and recall: macro, micro, weighted or a class",
+    build: |args: &mut Args| {
+        let average = super::average_from(args)?;
+        let metric = F1::new(average);
+        Ok(match super::threshold_from(args)? {
+            Some(at) => Box::new(metric.threshold(at)),
+            None => Box::new(metric),
+        })
+    },
+};

@@ -1,0 +1,175 @@
+//! Metrics: how well outputs agree with targets, as counts that merge exactly whatever the batch size.
+//!
+//! A metric is two pure functions: a batch to [`Counts`], and counts to a number. Counts of batches add up to the counts
+//! of the whole set, so the number does not depend on how the set was cut; an average of batch averages would.
+//! To add one: a file here that implements [`Metric`] and declares its `KIND`, and its line in [`METRICS`].
+
+mod accuracy;
+mod class_counts;
+mod confusion_matrix;
+mod counts;
+mod decision;
+mod exact_sum;
+mod f1;
+mod mae;
+mod precision;
+mod recall;
+mod rmse;
+mod top_k;
+
+pub use accuracy::Accuracy;
+pub use class_counts::{Average, ClassCounts};
+pub use confusion_matrix::ConfusionMatrix;
+pub use counts::Counts;
+pub use decision::{Decided, Decision};
+pub use exact_sum::ExactSum;
+pub use f1::F1;
+pub use mae::Mae;
+pub use precision::Precision;
+pub use recall::Recall;
+pub use rmse::Rmse;
+pub use top_k::TopK;
+
+pub(crate) use decision::{argmax, floats};
+
+use mapsto_spec::{Args, Entry, Kind, Value};
+use mapsto_tensor::{Result, Tensor};
+
+/// Every metric that a training file can name.
+pub const METRICS: &[MetricKind] =
+    &[accuracy::KIND, top_k::KIND, precision::KIND, recall::KIND, f1::KIND, mae::KIND, rmse::KIND];
+
+/// A metric that files can name: its name, one line about it, and how to build it from its entry.
+pub type MetricKind = Kind<fn(&mut Args) -> Result<Box<dyn Metric>>>;
+
+/// Which way a number improves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// More is better, as of accuracy.
+    Higher,
+    /// Less is better, as of a loss.
+    Lower,
+}
+
+impl Better {
+    /// Whether `new` improves on `old` by more than `least`; nothing improves by being NaN.
+    ///
+    /// ```
+    /// use mapsto_train::metrics::Better;
+    /// assert!(Better::Higher.improves(0.91, 0.90, 0.0));
+    /// assert!(!Better::Lower.improves(0.4999, 0.5, 0.001));
+    /// ```
+    #[must_use]
+    pub fn improves(self, new: f64, old: f64, least: f64) -> bool {
+        match self {
+            Better::Higher => new > old + least,
+            Better::Lower => new < old - least,
+        }
+    }
+
+    /// The value that every number improves on.
+    #[must_use]
+    pub fn worst(self) -> f64 {
+        match self {
+            Better::Higher => f64::NEG_INFINITY,
+            Better::Lower => f64::INFINITY,
+        }
+    }
+}
+
+/// A number about outputs and targets, found from counts that add up.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::metrics::{Accuracy, Counts, Metric};
+/// let (accuracy, mut all) = (Accuracy::new(), Counts::default());
+/// for (y, target) in [(tensor![[2.0, 1.0]], tensor![0]), (tensor![[2.0, 1.0], [0.0, 1.0]], tensor![1, 1])] {
+///     all.merge(&accuracy.count(&y, &target).unwrap());
+/// }
+/// assert_eq!(accuracy.value(&all), 2.0 / 3.0);
+/// ```
+pub trait Metric: Send + Sync {
+    /// The name of its column, such as `accuracy`.
+    fn name(&self) -> String;
+
+    /// Which way it improves.
+    fn better(&self) -> Better;
+
+    /// Counts one batch.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, or a target is outside the classes.
+    fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts>;
+
+    /// The number that some counts describe, NaN when they are of no sample.
+    fn value(&self, counts: &Counts) -> f64;
+}
+
+/// Builds the metric an entry names: `"accuracy"`, `{ top_k = 5 }`, `{ f1 = "macro" }`.
+///
+/// Returns it with the entry rendered with its defaults.
+///
+/// ```
+/// use mapsto_spec::Entry;
+/// let (metric, entry) = mapsto_train::metrics::build(&Entry::new("f1")).unwrap();
+/// assert_eq!((metric.name().as_str(), entry.to_string().as_str()), ("macro f1", r#"{ f1 = "macro" }"#));
+/// ```
+///
+/// # Errors
+/// An unknown name or option, with the nearest known one; a value out of range.
+pub fn build(entry: &Entry) -> Result<(Box<dyn Metric>, Entry)> {
+    let kind = mapsto_spec::find("metric", METRICS, entry)?;
+    let mut args = Args::new("metric", entry);
+    let metric = (kind.build)(&mut args)?;
+    Ok((metric, args.finish()?))
+}
+
+/// The average that precision, recall and F1 take as their main value; `macro` where it is left out.
+fn average_from(args: &mut Args) -> Result<Average> {
+    let average = match args.main_optional::<Value>()? {
+        None => Some(Average::Macro),
+        Some(Value::Int(class)) => usize::try_from(class).ok().map(Average::Class),
+        Some(Value::Str(name)) => Average::from_name(&name),
+        Some(_) => None,
+    };
+    let average = average
+        .ok_or_else(|| args.error("", "the average is \"macro\", \"micro\", \"weighted\" or a class number"))?;
+    match average {
+        Average::Class(c) => args.record_main(c),
+        named => args.record_main(named.name()),
+    }
+    Ok(average)
+}
+
+/// The threshold of two-class metrics, if one is given.
+fn threshold_from(args: &mut Args) -> Result<Option<f64>> {
+    args.optional::<f64>("threshold")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_builds_and_names_its_column() {
+        let names: Vec<String> =
+            METRICS.iter().map(|k| build(&Entry::new(k.name).with_value(first_value(k))).unwrap().0.name()).collect();
+        assert_eq!(names, ["accuracy", "top-2 accuracy", "macro precision", "macro recall", "macro f1", "mae", "rmse"]);
+        assert!(METRICS.iter().all(|k| !k.doc.is_empty()));
+    }
+
+    fn first_value(kind: &MetricKind) -> Value {
+        if kind.name == "top_k" { Value::Int(2) } else { Value::Bool(true) }
+    }
+
+    #[test]
+    fn entries_are_checked() {
+        let error = |entry: Entry| build(&entry).err().unwrap().to_string();
+        assert!(error(Entry::new("acuracy")).contains("did you mean `accuracy`"));
+        assert!(error(Entry::new("f1").with_value("average")).contains("weighted"));
+        assert!(error(Entry::new("top_k").with_value(0_usize)).contains("at least 1"));
+        let (metric, entry) = build(&Entry::new("recall").with_value(1_usize).with_option("threshold", 0.5)).unwrap();
+        assert_eq!(metric.name(), "recall of class 1");
+        assert_eq!(entry.to_string(), "{ recall = 1, threshold = 0.5 }");
+    }
+}

@@ -1,0 +1,74 @@
+//! Precision: how much of what was called a class is that class.
+
+use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
+use mapsto_spec::Args;
+use mapsto_tensor::{Result, Tensor};
+
+/// Precision: of the samples given a class, the share that has it.
+///
+/// `precision = right / predicted`. Macro, micro, weighted or of one class ([`Average`]); 0 / 0 counts as 0. Equal to scikit-learn's
+/// `precision_score`.
+///
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::metrics::{Precision, Average, Metric};
+/// let y = tensor![[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [0.0, 1.0]]; // classes 0 1 1 1
+/// let precision = Precision::new(Average::Class(1));
+/// let counts = precision.count(&y, &tensor![0, 1, 0, 0]).unwrap();
+/// assert_eq!(precision.value(&counts), 1.0 / 3.0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Precision {
+    average: Average,
+    decision: Decision,
+}
+
+impl Precision {
+    /// The class is the one with the largest score.
+    #[must_use]
+    pub fn new(average: Average) -> Precision {
+        Precision { average, decision: Decision::Argmax }
+    }
+
+    /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    #[must_use]
+    pub fn threshold(self, at: f64) -> Precision {
+        Precision { decision: Decision::Threshold(at), ..self }
+    }
+}
+
+impl Metric for Precision {
+    fn name(&self) -> String {
+        match self.average {
+            Average::Class(c) => format!("precision of class {c}"),
+            average => format!("{} precision", average.name()),
+        }
+    }
+
+    fn better(&self) -> Better {
+        Better::Higher
+    }
+
+    fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
+        Ok(ClassCounts::of(&self.decision.decide("precision", y, target)?).into_counts())
+    }
+
+    fn value(&self, counts: &Counts) -> f64 {
+        ClassCounts::from_counts(counts).average(self.average, |right, predicted, _| (right, predicted))
+    }
+}
+
+pub(super) const KIND: MetricKind = MetricKind {
+    name: "precision",
+    doc: "of the samples given a class, the share that has it: macro, micro, weighted or a class",
+    build: |args: &mut Args| {
+        let average = super::average_from(args)?;
+        let metric = Precision::new(average);
+        Ok(match super::threshold_from(args)? {
+            Some(at) => Box::new(metric.threshold(at)),
+            None => Box::new(metric),
+        })
+    },
+};

@@ -1,0 +1,74 @@
+//! Recall: how much of a class was found.
+
+use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
+use mapsto_spec::Args;
+use mapsto_tensor::{Result, Tensor};
+
+/// Recall: of the samples that have a class, the share that was given it.
+///
+/// `recall = right / actual`. Macro, micro, weighted or of one class ([`Average`]); 0 / 0 counts as 0. Equal to scikit-learn's
+/// `recall_score`.
+///
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::metrics::{Recall, Average, Metric};
+/// let y = tensor![[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [0.0, 1.0]]; // classes 0 1 1 1
+/// let recall = Recall::new(Average::Class(1));
+/// let counts = recall.count(&y, &tensor![0, 1, 0, 0]).unwrap();
+/// assert_eq!(recall.value(&counts), 1.0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Recall {
+    average: Average,
+    decision: Decision,
+}
+
+impl Recall {
+    /// The class is the one with the largest score.
+    #[must_use]
+    pub fn new(average: Average) -> Recall {
+        Recall { average, decision: Decision::Argmax }
+    }
+
+    /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    #[must_use]
+    pub fn threshold(self, at: f64) -> Recall {
+        Recall { decision: Decision::Threshold(at), ..self }
+    }
+}
+
+impl Metric for Recall {
+    fn name(&self) -> String {
+        match self.average {
+            Average::Class(c) => format!("recall of class {c}"),
+            average => format!("{} recall", average.name()),
+        }
+    }
+
+    fn better(&self) -> Better {
+        Better::Higher
+    }
+
+    fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
+        Ok(ClassCounts::of(&self.decision.decide("recall", y, target)?).into_counts())
+    }
+
+    fn value(&self, counts: &Counts) -> f64 {
+        ClassCounts::from_counts(counts).average(self.average, |right, _, actual| (right, actual))
+    }
+}
+
+pub(super) const KIND: MetricKind = MetricKind {
+    name: "recall",
+    doc: "of the samples that have a class, the share that was given it: macro, micro, weighted or a class",
+    build: |args: &mut Args| {
+        let average = super::average_from(args)?;
+        let metric = Recall::new(average);
+        Ok(match super::threshold_from(args)? {
+            Some(at) => Box::new(metric.threshold(at)),
+            None => Box::new(metric),
+        })
+    },
+};

@@ -1,0 +1,231 @@
+//! Model files: weights, spec, preprocessing and class names in one safetensors file, so that what was trained is what is
+//! deployed.
+
+mod header;
+mod safetensors;
+
+pub use safetensors::{read_tensors, write_tensors};
+
+use crate::atomic_file::write_atomic;
+use mapsto_data::Preprocess;
+use mapsto_nn::{Exceptions, LoadReport, ModelSpec, Module, ModuleExt, Sequential};
+use mapsto_spec::{Entry, Json};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::fs;
+use std::path::Path;
+
+/// What travels with the weights so that a model can be rebuilt and used without the program that trained it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelInfo {
+    /// The model's spec, if it was built from one.
+    pub spec: Option<Json>,
+    /// What is done to every input before the model sees it.
+    pub preprocess: Option<Json>,
+    /// The names of the classes, in the order of the outputs.
+    pub classes: Vec<String>,
+}
+
+impl ModelInfo {
+    /// The preprocessing as steps; none where there is none.
+    ///
+    /// # Errors
+    /// When it is not a list of known steps.
+    pub fn preprocessing(&self) -> Result<Preprocess> {
+        let Some(json) = &self.preprocess else { return Ok(Preprocess::new()) };
+        let steps = json.list().ok_or_else(|| Error::new(ErrorKind::Data, "preprocess: not a list of steps"))?;
+        Preprocess::from_entries(&steps.iter().map(Entry::from_json).collect::<Result<Vec<Entry>>>()?)
+    }
+}
+
+pub(crate) fn preprocess_json(preprocess: &Preprocess) -> Option<Json> {
+    let steps: Vec<Json> = preprocess.entries().iter().map(Entry::to_json).collect();
+    if steps.is_empty() { None } else { Some(Json::List(steps)) }
+}
+
+/// Tensors whose names begin so belong to the training state, not to the model.
+pub(crate) const TRAINER: &str = "trainer/";
+
+/// A model as a file holds it: named tensors, and what is needed to use them.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::ModelFile;
+/// let path = std::env::temp_dir().join(format!("mapsto-model-{}.safetensors", std::process::id()));
+/// let (model, mut other) = (Linear::new(2, 1), Linear::new(2, 1));
+/// ModelFile::of(&model).classes(["no", "yes"]).write(&path).unwrap();
+///
+/// let file = ModelFile::read(&path).unwrap();
+/// assert_eq!(file.info.classes, ["no", "yes"]);
+/// file.load_into(&mut other).unwrap();
+/// let x = tensor![[1.0, 2.0]];
+/// assert_eq!(other.forward(&x).to_vec::<f32>(), model.forward(&x).to_vec::<f32>());
+/// # std::fs::remove_file(path).unwrap();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ModelFile {
+    /// Parameters and states by name.
+    pub tensors: Vec<(String, Tensor)>,
+    /// Spec, preprocessing and class names.
+    pub info: ModelInfo,
+    /// The training state's tensors, named without their common beginning.
+    pub(crate) training: Vec<(String, Tensor)>,
+    /// The training state's texts.
+    pub(crate) training_text: Vec<(String, String)>,
+}
+
+impl ModelFile {
+    /// The parameters and states of a model.
+    #[must_use]
+    pub fn of<M: Module + ?Sized>(model: &M) -> ModelFile {
+        ModelFile { tensors: model.state_dict(), ..ModelFile::default() }
+    }
+
+    /// Adds the spec the model was built from.
+    #[must_use]
+    pub fn spec(mut self, spec: &ModelSpec) -> ModelFile {
+        self.info.spec = Some(spec.to_json());
+        self
+    }
+
+    /// Adds what is done to every input.
+    #[must_use]
+    pub fn preprocess(mut self, preprocess: &Preprocess) -> ModelFile {
+        self.info.preprocess = preprocess_json(preprocess);
+        self
+    }
+
+    /// Adds the names of the classes.
+    #[must_use]
+    pub fn classes<S: Into<String>>(mut self, classes: impl IntoIterator<Item = S>) -> ModelFile {
+        self.info.classes = classes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Replaces spec, preprocessing and class names.
+    #[must_use]
+    pub fn with_info(self, info: ModelInfo) -> ModelFile {
+        ModelFile { info, ..self }
+    }
+
+    /// Writes the file: to a temporary one beside it, synced, then renamed.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let training = self.training.iter().map(|(name, t)| (format!("{TRAINER}{name}"), t.clone()));
+        let tensors: Vec<(String, Tensor)> = self.tensors.iter().cloned().chain(training).collect();
+        let mut metadata = vec![("format".to_string(), "mapsto 1".to_string())];
+        let json = |key: &str, value: &Option<Json>| value.iter().map(|v| (key.to_string(), v.to_string())).collect::<Vec<_>>();
+        metadata.extend(json("spec", &self.info.spec));
+        metadata.extend(json("preprocess", &self.info.preprocess));
+        if !self.info.classes.is_empty() {
+            metadata.push(("classes".into(), Json::from(self.info.classes.clone()).to_string()));
+        }
+        metadata.extend(self.training_text.iter().map(|(k, v)| (format!("{TRAINER}{k}"), v.clone())));
+        write_atomic(path, |w| write_tensors(w, &metadata, &tensors))
+    }
+
+    /// Reads a file that anyone may have written; a safetensors file from elsewhere has tensors and no info.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged in any way: nothing is allocated on the word of the file, but only for
+    /// bytes that are there.
+    pub fn read(path: impl AsRef<Path>) -> Result<ModelFile> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
+        ModelFile::from_bytes(&bytes).map_err(|e| e.context(path.display()))
+    }
+
+    /// Reads the content of a file.
+    ///
+    /// # Errors
+    /// As [`ModelFile::read`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
+        let (metadata, tensors) = read_tensors(bytes)?;
+        let mut file = ModelFile::default();
+        for (key, text) in metadata {
+            match key.as_str() {
+                "spec" => file.info.spec = Some(Json::parse(&text).map_err(|e| e.context("spec"))?),
+                "preprocess" => file.info.preprocess = Some(Json::parse(&text).map_err(|e| e.context("preprocess"))?),
+                "classes" => file.info.classes = words(&text)?,
+                _ => {
+                    if let Some(key) = key.strip_prefix(TRAINER) {
+                        file.training_text.push((key.into(), text));
+                    }
+                }
+            }
+        }
+        for (name, tensor) in tensors {
+            match name.strip_prefix(TRAINER) {
+                Some(name) => file.training.push((name.into(), tensor)),
+                None => file.tensors.push((name, tensor)),
+            }
+        }
+        Ok(file)
+    }
+
+    /// Rebuilds the model from its spec and fills in its weights.
+    ///
+    /// # Errors
+    /// When the file holds no spec, the spec cannot be built, or the weights are not exactly its own.
+    pub fn build(&self) -> Result<Sequential> {
+        let spec = self.info.spec.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Model, "model file: it holds weights but no spec to build a model from")
+                .help("make the model in the program and fill it with `file.load_into(&mut model)`")
+        })?;
+        let mut model = ModelSpec::from_json(spec)?.build()?;
+        self.load_into(&mut model)?;
+        Ok(model)
+    }
+
+    /// Puts the tensors into a model that has the same names and shapes.
+    ///
+    /// # Errors
+    /// Unless every name of the file is in the model and every name of the model in the file; the model is then unchanged.
+    pub fn load_into<M: Module + ?Sized>(&self, model: &mut M) -> Result<LoadReport> {
+        self.load_into_except(model, &Exceptions::none())
+    }
+
+    /// As [`ModelFile::load_into`], but for names that may be missing, unexpected or of another shape.
+    ///
+    /// # Errors
+    /// When a name outside the exceptions does not match; the model is then unchanged.
+    pub fn load_into_except<M: Module + ?Sized>(&self, model: &mut M, except: &Exceptions) -> Result<LoadReport> {
+        model.load_state_dict(self.tensors.iter().cloned(), except)
+    }
+}
+
+/// A JSON list of texts.
+fn words(text: &str) -> Result<Vec<String>> {
+    let json = Json::parse(text).map_err(|e| e.context("classes"))?;
+    let words = json.list().and_then(|items| items.iter().map(|w| w.str().map(str::to_string)).collect());
+    words.ok_or_else(|| Error::new(ErrorKind::Data, "classes: not a list of names"))
+}
+
+/// Writes a model's parameters and states to a file.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let path = std::env::temp_dir().join(format!("mapsto-save-{}.safetensors", std::process::id()));
+/// let (model, mut other) = (Linear::new(3, 2), Linear::new(3, 2));
+/// mapsto_train::save(&model, &path).unwrap();
+/// let report = mapsto_train::load(&mut other, &path).unwrap();
+/// assert_eq!(report.matched, ["weight", "bias"]);
+/// # std::fs::remove_file(path).unwrap();
+/// ```
+///
+/// # Errors
+/// When the file system refuses.
+pub fn save<M: Module + ?Sized>(model: &M, path: impl AsRef<Path>) -> Result<()> {
+    ModelFile::of(model).write(path)
+}
+
+/// Reads a model's parameters and states from a file.
+///
+/// # Errors
+/// When the file is damaged, or its names and shapes are not exactly the model's.
+pub fn load<M: Module + ?Sized>(model: &mut M, path: impl AsRef<Path>) -> Result<LoadReport> {
+    let path = path.as_ref();
+    ModelFile::read(path)?.load_into(model).map_err(|e| e.context(path.display()))
+}

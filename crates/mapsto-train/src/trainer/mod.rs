@@ -1,0 +1,278 @@
+//! The trainer: a training loop that says what it does, and does nothing silently wrong.
+
+mod explain;
+mod fit;
+mod non_finite;
+mod training_state;
+
+use crate::callbacks::Callback;
+use crate::history::History;
+use crate::interrupt::Interrupt;
+use crate::metrics::Metric;
+use crate::model_file::ModelInfo;
+use crate::progress::Progress;
+use fit::Fit;
+use mapsto_data::Loader;
+use mapsto_nn::{Layer, Loss, Module, Optimizer, Schedule};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::path::PathBuf;
+use training_state::TrainingState;
+
+/// A penalty on the weights, added to the loss.
+type Penalty = Box<dyn Fn(&dyn Module) -> Tensor + Send>;
+
+/// Fits a model to data: `Trainer::new(optimizer, loss)`, what else is wanted, then `.fit(&mut model, train, val)`.
+///
+/// Each step: forward in `train(..)`, loss, backward, a check that every number is finite, clipping, the learning rate of
+/// the schedule, the optimizer. Each epoch ends with the validation loader in inference mode, a row in the history, and
+/// the callbacks. [`Trainer::explain`] prints this loop with everything in its place.
+///
+/// ```
+/// use mapsto_data::prelude::*;
+/// use mapsto_nn::prelude::*;
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_train::Trainer;
+/// seed(1);
+/// let x = Tensor::linspace(-1.0, 1.0, 64).reshape([64, 1]);
+/// let set = InMemory::new(x.clone(), &x * 3.0 + 1.0);
+/// let mut line = Linear::new(1, 1);
+/// let history = Trainer::new(Sgd::new(0.5), mse)
+///     .epochs(20)
+///     .quiet()
+///     .fit(&mut line, set.batches(16).shuffle(), None)
+///     .unwrap();
+/// assert!(history.last("loss").unwrap() < 1e-6);
+/// assert!((line.weight.item() - 3.0).abs() < 1e-3); // y = 3 x + 1
+/// ```
+pub struct Trainer {
+    plan: Plan,
+    optimizer: Box<dyn Optimizer>,
+    callbacks: Vec<Box<dyn Callback>>,
+    progress: Option<Progress>,
+    seed: Option<u64>,
+    resume: Option<PathBuf>,
+}
+
+/// What stays the same throughout a run.
+struct Plan {
+    loss: Box<dyn Loss>,
+    metrics: Vec<Box<dyn Metric>>,
+    schedule: Option<Box<dyn Schedule>>,
+    penalties: Vec<Penalty>,
+    epochs: usize,
+    accumulate: usize,
+    clip_norm: Option<f64>,
+    clip_value: Option<f64>,
+    info: ModelInfo,
+    folder: Option<PathBuf>,
+    interrupt: Option<Interrupt>,
+}
+
+impl Trainer {
+    /// An optimizer and the loss it lowers; one epoch, progress shown on standard error.
+    #[must_use]
+    pub fn new(optimizer: impl Optimizer + 'static, loss: impl Loss + 'static) -> Trainer {
+        Trainer::boxed(Box::new(optimizer), Box::new(loss))
+    }
+
+    /// As [`Trainer::new`], from what a registry built.
+    #[must_use]
+    pub fn boxed(optimizer: Box<dyn Optimizer>, loss: Box<dyn Loss>) -> Trainer {
+        let plan = Plan {
+            loss,
+            metrics: Vec::new(),
+            schedule: None,
+            penalties: Vec::new(),
+            epochs: 1,
+            accumulate: 1,
+            clip_norm: None,
+            clip_value: None,
+            info: ModelInfo::default(),
+            folder: None,
+            interrupt: None,
+        };
+        let progress = Some(Progress::auto());
+        Trainer { plan, optimizer, callbacks: Vec::new(), progress, seed: None, resume: None }
+    }
+
+    /// Adds a metric, reported for training (over the epoch, as the model learns) and validation.
+    #[must_use]
+    pub fn metric(self, metric: impl Metric + 'static) -> Trainer {
+        self.boxed_metric(Box::new(metric))
+    }
+
+    /// As [`Trainer::metric`], from what a registry built.
+    #[must_use]
+    pub fn boxed_metric(mut self, metric: Box<dyn Metric>) -> Trainer {
+        self.plan.metrics.push(metric);
+        self
+    }
+
+    /// Adds a callback; they run in the order in which they were added.
+    #[must_use]
+    pub fn on(self, callback: impl Callback + 'static) -> Trainer {
+        self.boxed_callback(Box::new(callback))
+    }
+
+    /// As [`Trainer::on`], from what a registry built.
+    #[must_use]
+    pub fn boxed_callback(mut self, callback: Box<dyn Callback>) -> Trainer {
+        self.callbacks.push(callback);
+        self
+    }
+
+    /// How many times to go through the training loader.
+    #[must_use]
+    pub fn epochs(mut self, epochs: usize) -> Trainer {
+        self.plan.epochs = epochs;
+        self
+    }
+
+    /// Takes one optimizer step for every `batches` batches, with the gradient of all their samples together.
+    ///
+    /// Batches are weighted as their loss says (by their samples, if it says nothing), so that the step is that of one
+    /// large batch up to rounding; what is left at the end of an epoch makes a smaller step. Batch statistics, such as
+    /// those of batch norm, remain those of the small batches.
+    ///
+    /// # Panics
+    /// When `batches` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn accumulate(mut self, batches: usize) -> Trainer {
+        if batches == 0 {
+            mapsto_tensor::fail!("accumulate", "0 batches make no step"; help = "1 is a step for every batch");
+        }
+        self.plan.accumulate = batches;
+        self
+    }
+
+    /// Scales the gradients down when their global norm exceeds `most`.
+    #[must_use]
+    pub fn clip_norm(mut self, most: f64) -> Trainer {
+        self.plan.clip_norm = Some(most);
+        self
+    }
+
+    /// Clamps each element of the gradients to `-most..=most`.
+    #[must_use]
+    pub fn clip_value(mut self, most: f64) -> Trainer {
+        self.plan.clip_value = Some(most);
+        self
+    }
+
+    /// Sets the learning rate of each step from a schedule; its base is the optimizer's learning rate.
+    #[must_use]
+    pub fn schedule(self, schedule: impl Schedule + 'static) -> Trainer {
+        self.boxed_schedule(Box::new(schedule))
+    }
+
+    /// As [`Trainer::schedule`], from what a registry built.
+    #[must_use]
+    pub fn boxed_schedule(mut self, schedule: Box<dyn Schedule>) -> Trainer {
+        self.plan.schedule = Some(schedule);
+        self
+    }
+
+    /// Adds a penalty on the weights to the loss that is lowered; the reported loss is without it.
+    #[must_use]
+    pub fn regularize(mut self, penalty: impl Fn(&dyn Module) -> Tensor + Send + 'static) -> Trainer {
+        self.plan.penalties.push(Box::new(penalty));
+        self
+    }
+
+    /// Seeds the randomness of the run (dropout and the like). Initial weights are the model's, made before; the
+    /// order of the samples is the loader's.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Trainer {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The folder into which checkpoints and logs go.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Trainer {
+        self.plan.folder = Some(folder.into());
+        self
+    }
+
+    /// Spec, preprocessing and class names, to be written into every model file of the run; the training loader's own
+    /// preprocessing and class names where this has none.
+    #[must_use]
+    pub fn info(mut self, info: ModelInfo) -> Trainer {
+        self.plan.info = info;
+        self
+    }
+
+    /// A flag that stops the run after the step it is in: see [`Interrupt`].
+    #[must_use]
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Trainer {
+        self.plan.interrupt = Some(interrupt);
+        self
+    }
+
+    /// Continues a run from the file that [`Checkpoint::last`](crate::callbacks::Checkpoint::last) wrote: weights,
+    /// optimizer, randomness, history and position. The result has the same bits as a run that was never stopped, when
+    /// model, loaders and trainer are made as they were.
+    #[must_use]
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Trainer {
+        self.resume = Some(path.into());
+        self
+    }
+
+    /// Shows progress in another way.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress) -> Trainer {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// Shows no progress.
+    #[must_use]
+    pub fn quiet(mut self) -> Trainer {
+        self.progress = None;
+        self
+    }
+
+    /// Trains the model; `val` is a loader or `None`.
+    ///
+    /// # Errors
+    /// A damaged sample; a loss or gradient that is not finite (kind [`ErrorKind::NonFinite`]), naming the layer, the
+    /// batch and the step; a file that cannot be written; whatever a callback reports. An interrupted run is no error: its
+    /// history says so.
+    pub fn fit<M: Layer>(
+        &mut self,
+        model: &mut M,
+        train: Loader,
+        val: impl Into<Option<Loader>>,
+    ) -> Result<History> {
+        self.fit_with(model, &train, val.into().as_ref())
+    }
+
+    /// As [`Trainer::fit`], with loaders that are used again afterwards.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub fn fit_with(&mut self, model: &mut dyn Layer, train: &Loader, val: Option<&Loader>) -> Result<History> {
+        if train.is_empty() {
+            return Err(Error::new(ErrorKind::Data, "training: the training loader has no batch")
+                .help("is the set empty, or smaller than one batch with `.drop_last()`?"));
+        }
+        if let Some(seed) = self.seed {
+            mapsto_tensor::seed(seed);
+        }
+        let progress = self.progress.as_mut().map(|p| p as &mut dyn Callback);
+        let callbacks = self.callbacks.iter_mut().map(|c| &mut **c as &mut dyn Callback).collect();
+        let mut fit = Fit::new(&self.plan, &mut *self.optimizer, progress, callbacks, model, train, val);
+        if let Some(path) = &self.resume {
+            TrainingState::resume(&mut fit, path)?;
+        }
+        fit.run()
+    }
+}
+
+impl Plan {
+    /// The metrics as plain references.
+    fn metrics(&self) -> impl Iterator<Item = &dyn Metric> {
+        self.metrics.iter().map(|m| &**m)
+    }
+}

@@ -1,0 +1,129 @@
+//! Finding where NaN or infinity first came from, so that training stops with a name and not with a ruined model.
+
+use mapsto_data::Batch;
+use mapsto_nn::{Module, ModuleExt};
+use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Tensor, trace};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Where in the run.
+pub(super) struct Place {
+    pub(super) epoch: usize,
+    pub(super) batch: usize,
+    pub(super) batches: usize,
+    pub(super) step: u64,
+    pub(super) samples: Vec<usize>,
+}
+
+const HELP: &str = "lower the learning rate, clip gradients with `.clip_norm(1.0)`, or normalise the inputs";
+
+/// What to say of a loss that is not finite: runs `again` (the same forward pass, with the same randomness) and watches
+/// each operation.
+pub(super) fn in_loss(model: &dyn Module, batch: &Batch, loss: f64, at: &Place, again: impl FnOnce()) -> Error {
+    let what = format!("the loss is {}", word(loss));
+    if let Some(i) = first_row_not_finite(&batch.x) {
+        let sample = at.samples.get(i).map_or(String::new(), |s| format!(" (sample {s} of the set)"));
+        return error(at, &what, &format!("the batch itself is not finite in row {i}{sample}"))
+            .help("look at that sample: training data must be finite");
+    }
+    if let Some((name, _)) = model.parameters().into_iter().find(|(_, p)| !p.is_finite()) {
+        return error(at, &what, &format!("`{name}` is no longer finite after step {}", at.step - 1)).help(HELP);
+    }
+    let found = watch(model, again);
+    let cause = match (&found.nan, &found.infinite) {
+        (Some(nan), Some(infinite)) if infinite.serial < nan.serial => {
+            format!("{} gave the first NaN, {} the first infinity", nan.text, infinite.text)
+        }
+        (Some(nan), _) => format!("{} gave the first NaN", nan.text),
+        (None, Some(infinite)) => format!("{} gave the first infinity", infinite.text),
+        (None, None) => "every operation was finite when the batch was run again".into(),
+    };
+    error(at, &what, &cause).help(HELP)
+}
+
+/// What to say of gradients that are not finite though the loss is.
+pub(super) fn in_gradients(model: &dyn Module, grads: &Grads, at: &Place) -> Error {
+    let parameters = model.parameters();
+    let mut names: Vec<String> = parameters
+        .iter()
+        .filter(|(_, p)| grads.get(p).is_some_and(|g| !g.is_finite()))
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    names.reverse(); // the backward pass reaches the last layer first
+    let more = names.len().saturating_sub(3);
+    names.truncate(3);
+    let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+    error(at, "the gradient is not finite", &format!("from the last layer back, first {}{and}", names.join(", ")))
+        .help("an operation is used where its derivative is infinite, such as the square root or the logarithm of 0")
+}
+
+fn error(at: &Place, what: &str, cause: &str) -> Error {
+    let Place { epoch, batch, batches, step, .. } = at;
+    Error::new(
+        ErrorKind::NonFinite,
+        format!("training: {what} in epoch {epoch}, batch {batch} of {batches} (step {step}): {cause}"),
+    )
+}
+
+#[derive(Default)]
+struct Found {
+    serial: usize,
+    layer: Option<String>,
+    nan: Option<Sighting>,
+    infinite: Option<Sighting>,
+}
+
+struct Sighting {
+    serial: usize,
+    text: String,
+}
+
+fn watch(model: &dyn Module, body: impl FnOnce()) -> Found {
+    let names: HashMap<LeafId, String> =
+        model.parameters().into_iter().filter_map(|(name, p)| Some((p.leaf_id()?, name))).collect();
+    let found = Rc::new(RefCell::new(Found::default()));
+    let seen = found.clone();
+    let watcher = move |event: &trace::TraceEvent<'_>| {
+        let found = &mut *seen.borrow_mut();
+        found.serial += 1;
+        let own = event.leaves().find_map(|id| names.get(&id)).map(|name| layer_of(name).to_string());
+        let inside = own.is_some();
+        found.layer = own.or(found.layer.take());
+        if event.output.is_finite() {
+            return;
+        }
+        let layer = match (&found.layer, inside) {
+            (Some(layer), true) => format!("layer `{layer}`: "),
+            (Some(layer), false) => format!("after layer `{layer}`: "),
+            (None, _) => "before the first layer: ".into(),
+        };
+        let (file, line) = (event.caller.file(), event.caller.line());
+        let sighting = Sighting { serial: found.serial, text: format!("{layer}`{}` ({file}:{line})", event.op) };
+        let kind = if has_nan(event.output) { &mut found.nan } else { &mut found.infinite };
+        kind.get_or_insert(sighting);
+    };
+    trace::with(watcher, body);
+    found.take()
+}
+
+/// `fc1` of `fc1.weight`; a parameter of the model itself is its own layer.
+fn layer_of(parameter: &str) -> &str {
+    parameter.rsplit_once('.').map_or(parameter, |(layer, _)| layer)
+}
+
+fn has_nan(t: &Tensor) -> bool {
+    crate::metrics::floats(&t.detach()).iter().any(|v| v.is_nan())
+}
+
+fn first_row_not_finite(x: &Tensor) -> Option<usize> {
+    if x.is_finite() {
+        return None;
+    }
+    let width = x.len() / x.shape()[0].max(1);
+    crate::metrics::floats(x).iter().position(|v| !v.is_finite()).map(|i| i / width.max(1))
+}
+
+fn word(loss: f64) -> &'static str {
+    if loss.is_nan() { "NaN" } else { "infinite" }
+}

@@ -1,0 +1,137 @@
+//! The state of a run as a file, from which it goes on with the same bits.
+
+use super::fit::{Fit, Position};
+use crate::callbacks::CallbackState;
+use crate::history::History;
+use crate::model_file::ModelFile;
+use crate::tally::Tally;
+use mapsto_nn::OptimizerState;
+use mapsto_tensor::random::{self, RandomState};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::path::Path;
+
+/// Reads and writes training states: a model file with more in it.
+pub(super) struct TrainingState;
+
+impl TrainingState {
+    /// Writes model, optimizer, randomness, position, history and callbacks into one file, whole or not at all.
+    pub(super) fn write(fit: &Fit<'_>, path: &Path) -> Result<()> {
+        let optimizer = fit.optimizer.state();
+        let mut file = ModelFile::of(&*fit.model).with_info(fit.info.clone());
+        file.training = optimizer.tensors.iter().map(|(n, t)| (format!("optimizer/{n}"), t.clone())).collect();
+        let p = &fit.position;
+        let mut texts = vec![
+            ("optimizer".to_string(), optimizer.name),
+            ("lr".into(), bits(optimizer.lr)),
+            ("loss".into(), fit.plan.loss.name().to_string()),
+            ("position".into(), format!("{} {} {} {}", p.epoch, p.batch, p.step, fit.train.len())),
+            ("numbers".into(), [p.base_lr, p.seconds, p.waited].map(bits).join(" ")),
+            ("tally".into(), p.tally.to_text()),
+            ("random".into(), random_text(&random::state())),
+            ("history".into(), fit.history.to_csv()),
+        ];
+        for (i, callback) in fit.callbacks.iter().enumerate() {
+            let state = callback.state();
+            let numbers: Vec<String> = state.numbers.iter().map(|(n, v)| format!("{n}={}", bits(*v))).collect();
+            texts.push((format!("callback {i}"), format!("{}\n{}", callback.name(), numbers.join(";"))));
+            let tensors = state.tensors.into_iter().map(|(n, t)| (format!("callback {i}/{n}"), t));
+            file.training.extend(tensors);
+        }
+        file.training_text = texts;
+        file.write(path)
+    }
+
+    /// Puts a run where the file says.
+    pub(super) fn resume(fit: &mut Fit<'_>, path: &Path) -> Result<()> {
+        let file = ModelFile::read(path)?;
+        let state = Saved { file: &file };
+        state.apply(fit).map_err(|e| e.context(format!("resume from {}", path.display())))
+    }
+}
+
+struct Saved<'a> {
+    file: &'a ModelFile,
+}
+
+impl Saved<'_> {
+    fn apply(&self, fit: &mut Fit<'_>) -> Result<()> {
+        let name = self.text("optimizer")?;
+        self.same("optimizer", name, &fit.optimizer.name())?;
+        self.same("loss", self.text("loss")?, &fit.plan.loss.name())?;
+        let position: Vec<u64> = words(self.text("position")?)?;
+        let [epoch, batch, steps, batches] = position[..] else { return Err(damaged()) };
+        self.same("batches in an epoch", &batches.to_string(), &fit.train.len().to_string())?;
+        let numbers = self.text("numbers")?.split(' ').map(from_bits).collect::<Result<Vec<f64>>>()?;
+        let [base_lr, seconds, waited] = numbers[..] else { return Err(damaged()) };
+        let tally = Tally::from_text(self.text("tally")?).ok_or_else(damaged)?;
+        let history = History::from_csv(self.text("history")?)?;
+        let random: Vec<u64> = words(self.text("random")?)?;
+        let [seed, draws @ ..] = &random[..] else { return Err(damaged()) };
+        let draws = draws.try_into().map_err(|_| damaged())?;
+
+        self.file.load_into(fit.model)?;
+        let state = OptimizerState { name: name.into(), lr: from_bits(self.text("lr")?)?, tensors: self.tensors("optimizer/") };
+        fit.optimizer.load_state(&*fit.model, &state)?;
+        for (i, callback) in fit.callbacks.iter_mut().enumerate() {
+            callback.load_state(self.callback(i)?)?;
+        }
+        random::set_state(&RandomState { seed: *seed, draws });
+        fit.history = history;
+        let (epoch, batch) = (epoch as usize, batch as usize);
+        fit.position = Position { epoch, batch, step: steps, base_lr, tally, seconds, waited };
+        Ok(())
+    }
+
+    fn text(&self, key: &str) -> Result<&str> {
+        let found = self.file.training_text.iter().find(|(k, _)| k == key);
+        found.map(|(_, v)| v.as_str()).ok_or_else(|| {
+            Error::new(ErrorKind::Model, format!("the file holds no training state (`{key}` is missing)"))
+                .help("resume from the file that `Checkpoint::last()` writes; a plain model file is only weights")
+        })
+    }
+
+    fn tensors(&self, prefix: &str) -> Vec<(String, Tensor)> {
+        let tensors = self.file.training.iter();
+        tensors.filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_string(), t.clone()))).collect()
+    }
+
+    fn callback(&self, i: usize) -> Result<CallbackState> {
+        let text = self.text(&format!("callback {i}"))?;
+        let (_, numbers) = text.split_once('\n').ok_or_else(damaged)?;
+        let number = |pair: &str| {
+            let (name, value) = pair.split_once('=').ok_or_else(damaged)?;
+            Ok((name.to_string(), from_bits(value)?))
+        };
+        let numbers = numbers.split(';').filter(|p| !p.is_empty()).map(number).collect::<Result<_>>()?;
+        Ok(CallbackState { numbers, tensors: self.tensors(&format!("callback {i}/")) })
+    }
+
+    fn same(&self, what: &str, saved: &str, now: &str) -> Result<()> {
+        if saved == now {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Model, format!("{what}: the saved run had {saved}, this one has {now}"))
+            .help("resume with the data, model and trainer that the run was started with"))
+    }
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::Data, "the training state is damaged")
+}
+
+fn bits(v: f64) -> String {
+    format!("{:016x}", v.to_bits())
+}
+
+fn from_bits(text: &str) -> Result<f64> {
+    u64::from_str_radix(text, 16).map(f64::from_bits).map_err(|_| damaged())
+}
+
+fn words(text: &str) -> Result<Vec<u64>> {
+    text.split(' ').map(|w| w.parse().map_err(|_| damaged())).collect()
+}
+
+fn random_text(state: &RandomState) -> String {
+    let numbers: Vec<String> = [state.seed].iter().chain(&state.draws).map(u64::to_string).collect();
+    numbers.join(" ")
+}
