@@ -172,7 +172,10 @@ pub fn predict<M: Layer + ?Sized>(model: &M, loader: &Loader) -> Result<Predicti
         indices.extend(batch.indices);
     }
     if ys.is_empty() {
-        return Err(mapsto_tensor::Error::new(mapsto_tensor::ErrorKind::Data, "predict: the loader has no sample"));
+        return Err(mapsto_tensor::Error::new(
+            mapsto_tensor::ErrorKind::Data,
+            "predict: the loader has no sample",
+        ));
     }
     Ok(Predictions { y: Tensor::cat(&ys, 0), target: Tensor::cat(&targets, 0), indices })
 }
@@ -262,7 +265,8 @@ fn classes_csv(rows: &[Mistake], classes: &[String]) -> String {
     let mut text = "index,target,prediction,right,probability\n".to_string();
     for m in rows {
         let (actual, predicted) = (name(m.actual), name(m.predicted));
-        text += &format!("{},{actual},{predicted},{},{:.6}\n", m.index, m.actual == m.predicted, m.confidence);
+        text +=
+            &format!("{},{actual},{predicted},{},{:.6}\n", m.index, m.actual == m.predicted, m.confidence);
     }
     text
 }

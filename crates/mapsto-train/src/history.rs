@@ -128,9 +128,14 @@ impl History {
         if !known {
             return Err(Error::new(ErrorKind::Data, "metrics.csv: the first line is not a run's header"));
         }
-        let rows = lines.enumerate().map(|(i, line)| read_row(&header, line).ok_or_else(|| {
-            Error::new(ErrorKind::Data, format!("metrics.csv: line {}: not a row of {} numbers", i + 2, header.len()))
-        }));
+        let rows = lines.enumerate().map(|(i, line)| {
+            read_row(&header, line).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Data,
+                    format!("metrics.csv: line {}: not a row of {} numbers", i + 2, header.len()),
+                )
+            })
+        });
         Ok(History { rows: rows.collect::<Result<_>>()?, ..History::default() })
     }
 
@@ -214,7 +219,9 @@ mod tests {
     #[test]
     fn csv_keeps_every_digit() {
         let text = history().to_csv();
-        assert!(text.starts_with("epoch,step,lr,loss,val loss,seconds,samples/s,waiting\n1,5,0.001,0.30000000000000004,"));
+        assert!(text.starts_with(
+            "epoch,step,lr,loss,val loss,seconds,samples/s,waiting\n1,5,0.001,0.30000000000000004,"
+        ));
         assert_eq!(History::from_csv(&text).unwrap().rows[0], history().rows[0]);
         assert!(History::from_csv(&text).unwrap().last("val loss").unwrap().is_nan());
         assert!(History::from_csv("a,b\n1,2").is_err());
@@ -227,7 +234,10 @@ mod tests {
         let first = Json::parse(lines.lines().next().unwrap()).unwrap();
         assert_eq!(first.get("val loss"), Some(&Json::Float(0.5)));
         assert!(lines.lines().nth(1).unwrap().contains("\"val loss\":null"), "NaN has no JSON");
-        assert_eq!(history().to_string(), "epoch      loss  val loss\n    1    0.3000    0.5000\n    2    0.0000       NaN");
+        assert_eq!(
+            history().to_string(),
+            "epoch      loss  val loss\n    1    0.3000    0.5000\n    2    0.0000       NaN"
+        );
         assert_eq!(history().min("val loss"), Some((1, 0.5)));
     }
 }

@@ -32,7 +32,7 @@ pub mod prelude {
     pub use crate::callbacks::{Checkpoint, EarlyStop, MetricsLog, each_epoch, each_step};
     pub use crate::metrics::{Accuracy, Average, ConfusionMatrix, F1, Mae, Precision, Recall, Rmse, TopK};
     pub use crate::{
-        Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder, Trainer, evaluate, load,
-        predict, save,
+        Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder, Trainer,
+        evaluate, load, predict, save,
     };
 }

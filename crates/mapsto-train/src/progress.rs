@@ -186,7 +186,11 @@ fn cells(row: &Row, epochs: usize, left: f64) -> String {
 
 /// Four decimals, or a power of ten where those would show little.
 fn number(v: f64) -> String {
-    if v == 0.0 || (1e-3..1e5).contains(&v.abs()) || !v.is_finite() { format!("{v:.4}") } else { format!("{v:.2e}") }
+    if v == 0.0 || (1e-3..1e5).contains(&v.abs()) || !v.is_finite() {
+        format!("{v:.4}")
+    } else {
+        format!("{v:.2e}")
+    }
 }
 
 /// A count of samples in at most five characters.
@@ -217,7 +221,15 @@ mod tests {
     fn rows_line_up_with_their_header() {
         let names = ["loss", "val top-5 accuracy"];
         let values = names.iter().map(|n| (n.to_string(), 0.123_456)).collect();
-        let row = Row { epoch: 3, step: 1, lr: 3e-4, values, seconds: 75.5, samples_per_second: 12_345.0, waiting: 0.031 };
+        let row = Row {
+            epoch: 3,
+            step: 1,
+            lr: 3e-4,
+            values,
+            seconds: 75.5,
+            samples_per_second: 12_345.0,
+            waiting: 0.031,
+        };
         let (head, line) = (header(&names.map(str::to_string)), cells(&row, 12, 4000.0));
         assert_eq!(head.chars().count(), line.chars().count());
         assert_eq!(
@@ -229,6 +241,9 @@ mod tests {
     #[test]
     fn numbers_stay_short() {
         assert_eq!([1e-9, 0.5, 12345.678, 1e9].map(number), ["1.00e-9", "0.5000", "12345.6780", "1.00e9"]);
-        assert_eq!([3.0, 59.6, 3725.0, 86_400.0, f64::NAN].map(duration), ["3.0 s", "60 s", "62m05s", "24h00m", "-"]);
+        assert_eq!(
+            [3.0, 59.6, 3725.0, 86_400.0, f64::NAN].map(duration),
+            ["3.0 s", "60 s", "62m05s", "24h00m", "-"]
+        );
     }
 }

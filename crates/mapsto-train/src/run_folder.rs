@@ -77,8 +77,11 @@ impl RunFolder {
     pub fn open(path: impl Into<PathBuf>) -> Result<RunFolder> {
         let run = RunFolder { path: path.into() };
         if !run.file("config.toml").is_file() {
-            return Err(Error::new(ErrorKind::Usage, format!("{}: no run folder (no config.toml in it)", run.path.display()))
-                .help("give the folder that `mapsto train` made, such as runs/mnist-1"));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("{}: no run folder (no config.toml in it)", run.path.display()),
+            )
+            .help("give the folder that `mapsto train` made, such as runs/mnist-1"));
         }
         Ok(run)
     }
@@ -137,7 +140,8 @@ impl RunFolder {
     /// When the file system refuses.
     pub fn write_env(&self, more: Vec<(String, Json)>) -> Result<()> {
         let pairs: Vec<(String, Json)> = environment().into_iter().chain(more).collect();
-        let lines: Vec<String> = pairs.iter().map(|(k, v)| format!("  {}: {v}", Json::from(k.as_str()))).collect();
+        let lines: Vec<String> =
+            pairs.iter().map(|(k, v)| format!("  {}: {v}", Json::from(k.as_str()))).collect();
         self.write("env.json", &format!("{{\n{}\n}}\n", lines.join(",\n")))
     }
 
@@ -154,7 +158,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write_predictions(&self, predictions: &Predictions, outputs: Outputs, classes: &[String]) -> Result<()> {
+    pub fn write_predictions(
+        &self,
+        predictions: &Predictions,
+        outputs: Outputs,
+        classes: &[String],
+    ) -> Result<()> {
         self.write("predictions.csv", &predictions.to_csv(outputs, classes))
     }
 

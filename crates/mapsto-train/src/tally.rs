@@ -61,7 +61,8 @@ impl Tally {
     ) -> Vec<(String, f64)> {
         let nothing = Counts::default();
         let counts = self.metrics.iter().chain(std::iter::repeat(&nothing));
-        let metrics = metrics.into_iter().zip(counts).map(|(m, c)| (format!("{prefix}{}", m.name()), m.value(c)));
+        let metrics =
+            metrics.into_iter().zip(counts).map(|(m, c)| (format!("{prefix}{}", m.name()), m.value(c)));
         [(format!("{prefix}loss"), self.loss())].into_iter().chain(metrics).collect()
     }
 

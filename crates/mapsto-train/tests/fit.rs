@@ -106,7 +106,11 @@ fn an_interrupted_and_resumed_run_gives_the_same_bits() {
     for stop in [27, 30, 1] {
         let mut part = net();
         let history = trainer(Interrupt::new(), stop).fit(&mut part, train_loader(), val()).unwrap();
-        assert!(history.interrupted && history.rows.len() == (stop as usize - 1) / 10, "{stop}: {:?}", history.stopped);
+        assert!(
+            history.interrupted && history.rows.len() == (stop as usize - 1) / 10,
+            "{stop}: {:?}",
+            history.stopped
+        );
 
         seed(77); // the state of randomness is in the file
         let mut resumed = seq![Linear::new(2, 16), Tensor::relu, Dropout::new(0.2), Linear::new(16, 2)];
@@ -272,7 +276,9 @@ fn progress_is_one_header_and_one_row_an_epoch() {
     let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
-    for column in ["epoch", "loss", "accuracy", "val loss", "val accuracy", "lr", "samples/s", "waiting", "left"] {
+    for column in
+        ["epoch", "loss", "accuracy", "val loss", "val accuracy", "lr", "samples/s", "waiting", "left"]
+    {
         assert!(lines[0].contains(column), "{column} in {}", lines[0]);
     }
     assert!(lines[3].trim_start().starts_with("3/3"));

@@ -95,7 +95,11 @@ fn equal_to_scikit_learn_at_any_batch_size() {
                 let value = metric.value(&counts);
                 let error = (value - expected).abs() / expected.abs().max(1.0);
                 assert!(error <= 1e-12, "{} {name}: {value} for {expected}", case.name);
-                assert_eq!(*bits.get_or_insert(value.to_bits()), value.to_bits(), "{name} in batches of {size}");
+                assert_eq!(
+                    *bits.get_or_insert(value.to_bits()),
+                    value.to_bits(),
+                    "{name} in batches of {size}"
+                );
             }
             compared += 1;
         }

@@ -133,7 +133,9 @@ fn damaged(good: &[u8], key: &mut random::Keyed) -> Vec<u8> {
                 let piece = bytes[from..(from + n).min(bytes.len())].to_vec();
                 bytes.splice(at..at, piece);
             }
-            5 if bytes.len() > 8 => bytes[..8].copy_from_slice(&(key.below(2 * good.len()) as u64).to_le_bytes()),
+            5 if bytes.len() > 8 => {
+                bytes[..8].copy_from_slice(&(key.below(2 * good.len()) as u64).to_le_bytes())
+            }
             _ => {}
         }
     }
@@ -161,7 +163,10 @@ fn thirty_thousand_damaged_files_give_errors_and_no_panic() {
         }
     }
     assert_eq!(refused + read, 30_000);
-    assert!(refused > 15_000 && read > 300, "{refused} refused, {read} read: the damage is too mild or too harsh");
+    assert!(
+        refused > 15_000 && read > 300,
+        "{refused} refused, {read} read: the damage is too mild or too harsh"
+    );
 }
 
 fn small_model() -> Vec<u8> {
@@ -176,7 +181,11 @@ fn small_model() -> Vec<u8> {
 #[test]
 fn a_model_comes_back_from_its_file_alone() {
     let path = std::env::temp_dir().join(format!("mapsto-info-{}.safetensors", std::process::id()));
-    let layers = [Entry::new("linear").with_value(3_usize), Entry::new("relu"), Entry::new("linear").with_value(2_usize)];
+    let layers = [
+        Entry::new("linear").with_value(3_usize),
+        Entry::new("relu"),
+        Entry::new("linear").with_value(2_usize),
+    ];
     let spec = ModelSpec::new([2], layers);
     let model = spec.build().unwrap();
     let preprocess = Preprocess::new().then(Scale::new(0.5));

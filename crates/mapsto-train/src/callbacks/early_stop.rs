@@ -66,9 +66,10 @@ impl EarlyStop {
         }
         self.waited += 1;
         if self.waited >= self.patience {
-            let best = self.best.as_ref().map_or("never finite".into(), |b| {
-                format!("best {:.6} in epoch {}", b.value, b.epoch)
-            });
+            let best = self
+                .best
+                .as_ref()
+                .map_or("never finite".into(), |b| format!("best {:.6} in epoch {}", b.value, b.epoch));
             run.stop(format!("`{}` has not improved for {} epochs ({best})", self.column, self.waited));
         }
     }
@@ -103,7 +104,10 @@ impl Callback for EarlyStop {
 
     fn state(&self) -> CallbackState {
         let Some(best) = &self.best else {
-            return CallbackState { numbers: vec![("waited".into(), self.waited as f64)], tensors: Vec::new() };
+            return CallbackState {
+                numbers: vec![("waited".into(), self.waited as f64)],
+                tensors: Vec::new(),
+            };
         };
         let numbers = [("waited", self.waited as f64), ("best", best.value), ("epoch", best.epoch as f64)];
         CallbackState {

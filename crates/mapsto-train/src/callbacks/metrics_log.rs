@@ -12,13 +12,12 @@ use mapsto_tensor::Result;
 /// use mapsto_train::callbacks::{Callback, MetricsLog};
 /// assert_eq!(MetricsLog::new().name(), "write metrics.csv and metrics.jsonl");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MetricsLog(());
 
 impl MetricsLog {
     /// To the trainer's folder.
     #[must_use]
-    #[allow(clippy::new_without_default)] // a callback is always named, never a default of something
     pub fn new() -> MetricsLog {
         MetricsLog(())
     }

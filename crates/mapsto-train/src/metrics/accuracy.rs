@@ -25,7 +25,6 @@ pub struct Accuracy {
 impl Accuracy {
     /// The class is the one with the largest score; the first of equals.
     #[must_use]
-    #[allow(clippy::new_without_default)] // a metric is always named, never a default of something
     pub fn new() -> Accuracy {
         Accuracy { decision: Decision::Argmax }
     }
@@ -34,6 +33,12 @@ impl Accuracy {
     #[must_use]
     pub fn threshold(at: f64) -> Accuracy {
         Accuracy { decision: Decision::Threshold(at) }
+    }
+}
+
+impl Default for Accuracy {
+    fn default() -> Accuracy {
+        Accuracy::new()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The confusion matrix: which class was taken for which.
 
-use super::{Decision, Decided};
+use super::{Decided, Decision};
 use mapsto_tensor::{Result, Tensor};
 use std::fmt;
 
@@ -68,7 +68,12 @@ impl ConfusionMatrix {
     #[track_caller]
     pub fn merge(&mut self, other: &ConfusionMatrix) {
         if self.classes != other.classes {
-            mapsto_tensor::fail!("confusion matrix", "{} classes and {} classes do not merge", self.classes, other.classes);
+            mapsto_tensor::fail!(
+                "confusion matrix",
+                "{} classes and {} classes do not merge",
+                self.classes,
+                other.classes
+            );
         }
         self.cells.iter_mut().zip(&other.cells).for_each(|(a, b)| *a += b);
     }

@@ -44,14 +44,19 @@ impl Decision {
             Decision::Argmax => {
                 let scores = Scores::read(who, y)?;
                 let actual = scores.classes_of(who, target)?;
-                Ok(Decided { predicted: scores.rows().map(argmax).collect(), actual, classes: scores.classes })
+                Ok(Decided {
+                    predicted: scores.rows().map(argmax).collect(),
+                    actual,
+                    classes: scores.classes,
+                })
             }
             Decision::Threshold(at) => {
                 if y.shape() != target.shape() {
                     return Err(mismatch(who, y, target, "give both one shape, such as [n, 1]"));
                 }
                 let predicted = floats(y).into_iter().map(|v| usize::from(v >= at)).collect();
-                let actual = floats(target).into_iter().map(|v| zero_or_one(who, v)).collect::<Result<_>>()?;
+                let actual =
+                    floats(target).into_iter().map(|v| zero_or_one(who, v)).collect::<Result<_>>()?;
                 Ok(Decided { predicted, actual, classes: 2 })
             }
         }
@@ -110,7 +115,10 @@ impl Scores {
         usize::try_from(id).ok().filter(|&c| c < self.classes).ok_or_else(|| {
             Error::new(
                 ErrorKind::Data,
-                format!("{who}: target {id} of row {row} is outside the {} classes 0..{}", self.classes, self.classes),
+                format!(
+                    "{who}: target {id} of row {row} is outside the {} classes 0..{}",
+                    self.classes, self.classes
+                ),
             )
             .help("check the labels, or the size of the last layer")
         })
@@ -166,7 +174,8 @@ mod tests {
         let soft = Decision::Argmax.decide("m", &y, &tensor![[0.2, 0.8, 0.0], [0.0, 0.1, 0.9]]).unwrap();
         assert_eq!(ids, soft);
         assert_eq!(ids.predicted, [1, 0], "the first of equals");
-        let two = Decision::Threshold(0.0).decide("m", &tensor![[-1.0], [0.0]], &tensor![[1.0], [1.0]]).unwrap();
+        let two =
+            Decision::Threshold(0.0).decide("m", &tensor![[-1.0], [0.0]], &tensor![[1.0], [1.0]]).unwrap();
         assert_eq!((two.predicted, two.actual), (vec![0, 1], vec![1, 1]));
     }
 
@@ -174,7 +183,10 @@ mod tests {
     fn refuses_to_guess() {
         let text = |y: Tensor, t: Tensor, d: Decision| d.decide("accuracy", &y, &t).unwrap_err().to_string();
         let y = tensor![[0.1, 0.7], [0.5, 0.5]];
-        assert!(text(y.clone(), tensor![0, 2], Decision::Argmax).contains("target 2 of row 1 is outside the 2 classes"));
+        assert!(
+            text(y.clone(), tensor![0, 2], Decision::Argmax)
+                .contains("target 2 of row 1 is outside the 2 classes")
+        );
         assert!(text(y.clone(), tensor![0.0, 1.0], Decision::Argmax).contains("do not fit"));
         assert!(text(y.clone(), tensor![0, 1, 1], Decision::Argmax).contains("[3]"));
         assert!(text(tensor![[0.1], [0.5]], tensor![0, 1], Decision::Argmax).contains("threshold"));

@@ -56,7 +56,8 @@ impl Metric for F1 {
     }
 
     fn value(&self, counts: &Counts) -> f64 {
-        ClassCounts::from_counts(counts).average(self.average, |right, predicted, actual| (2.0 * right, predicted + actual))
+        ClassCounts::from_counts(counts)
+            .average(self.average, |right, predicted, actual| (2.0 * right, predicted + actual))
     }
 }
 

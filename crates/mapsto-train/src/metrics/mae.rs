@@ -15,13 +15,12 @@ use mapsto_tensor::{Result, Tensor};
 /// let counts = Mae::new().count(&tensor![2.5, 0.0, 2.0, 8.0], &tensor![3.0, -0.5, 2.0, 7.0]).unwrap();
 /// assert_eq!(Mae::new().value(&counts), 0.5);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Mae(());
 
 impl Mae {
     /// Over all elements.
     #[must_use]
-    #[allow(clippy::new_without_default)] // a metric is always named, never a default of something
     pub fn new() -> Mae {
         Mae(())
     }
@@ -48,7 +47,12 @@ impl Metric for Mae {
 /// The exact sum of a function of `y − target`, and the number of elements.
 pub(super) fn errors(who: &str, y: &Tensor, target: &Tensor, f: fn(f64) -> f64) -> Result<Counts> {
     if y.shape() != target.shape() {
-        return Err(mismatch(who, y, target, "nothing is broadcast here: give both one shape, such as [n, 1]"));
+        return Err(mismatch(
+            who,
+            y,
+            target,
+            "nothing is broadcast here: give both one shape, such as [n, 1]",
+        ));
     }
     let differences = floats(y).into_iter().zip(floats(target)).map(|(y, t)| f(y - t));
     Ok(Counts::mean(differences.collect(), y.len()))

@@ -132,8 +132,9 @@ fn average_from(args: &mut Args) -> Result<Average> {
         Some(Value::Str(name)) => Average::from_name(&name),
         Some(_) => None,
     };
-    let average = average
-        .ok_or_else(|| args.error("", "the average is \"macro\", \"micro\", \"weighted\" or a class number"))?;
+    let average = average.ok_or_else(|| {
+        args.error("", "the average is \"macro\", \"micro\", \"weighted\" or a class number")
+    })?;
     match average {
         Average::Class(c) => args.record_main(c),
         named => args.record_main(named.name()),
@@ -152,9 +153,14 @@ mod tests {
 
     #[test]
     fn every_kind_builds_and_names_its_column() {
-        let names: Vec<String> =
-            METRICS.iter().map(|k| build(&Entry::new(k.name).with_value(first_value(k))).unwrap().0.name()).collect();
-        assert_eq!(names, ["accuracy", "top-2 accuracy", "macro precision", "macro recall", "macro f1", "mae", "rmse"]);
+        let names: Vec<String> = METRICS
+            .iter()
+            .map(|k| build(&Entry::new(k.name).with_value(first_value(k))).unwrap().0.name())
+            .collect();
+        assert_eq!(
+            names,
+            ["accuracy", "top-2 accuracy", "macro precision", "macro recall", "macro f1", "mae", "rmse"]
+        );
         assert!(METRICS.iter().all(|k| !k.doc.is_empty()));
     }
 
@@ -168,7 +174,8 @@ mod tests {
         assert!(error(Entry::new("acuracy")).contains("did you mean `accuracy`"));
         assert!(error(Entry::new("f1").with_value("average")).contains("weighted"));
         assert!(error(Entry::new("top_k").with_value(0_usize)).contains("at least 1"));
-        let (metric, entry) = build(&Entry::new("recall").with_value(1_usize).with_option("threshold", 0.5)).unwrap();
+        let (metric, entry) =
+            build(&Entry::new("recall").with_value(1_usize).with_option("threshold", 0.5)).unwrap();
         assert_eq!(metric.name(), "recall of class 1");
         assert_eq!(entry.to_string(), "{ recall = 1, threshold = 0.5 }");
     }

@@ -16,13 +16,12 @@ use mapsto_tensor::{Result, Tensor};
 /// let counts = Rmse::new().count(&tensor![3.0, 0.0], &tensor![0.0, 4.0]).unwrap();
 /// assert_eq!(Rmse::new().value(&counts), 12.5_f64.sqrt());
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rmse(());
 
 impl Rmse {
     /// Over all elements.
     #[must_use]
-    #[allow(clippy::new_without_default)] // a metric is always named, never a default of something
     pub fn new() -> Rmse {
         Rmse(())
     }

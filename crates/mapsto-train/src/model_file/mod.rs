@@ -32,7 +32,8 @@ impl ModelInfo {
     /// When it is not a list of known steps.
     pub fn preprocessing(&self) -> Result<Preprocess> {
         let Some(json) = &self.preprocess else { return Ok(Preprocess::new()) };
-        let steps = json.list().ok_or_else(|| Error::new(ErrorKind::Data, "preprocess: not a list of steps"))?;
+        let steps =
+            json.list().ok_or_else(|| Error::new(ErrorKind::Data, "preprocess: not a list of steps"))?;
         Preprocess::from_entries(&steps.iter().map(Entry::from_json).collect::<Result<Vec<Entry>>>()?)
     }
 }
@@ -116,7 +117,9 @@ impl ModelFile {
         let training = self.training.iter().map(|(name, t)| (format!("{TRAINER}{name}"), t.clone()));
         let tensors: Vec<(String, Tensor)> = self.tensors.iter().cloned().chain(training).collect();
         let mut metadata = vec![("format".to_string(), "mapsto 1".to_string())];
-        let json = |key: &str, value: &Option<Json>| value.iter().map(|v| (key.to_string(), v.to_string())).collect::<Vec<_>>();
+        let json = |key: &str, value: &Option<Json>| {
+            value.iter().map(|v| (key.to_string(), v.to_string())).collect::<Vec<_>>()
+        };
         metadata.extend(json("spec", &self.info.spec));
         metadata.extend(json("preprocess", &self.info.preprocess));
         if !self.info.classes.is_empty() {
@@ -147,7 +150,9 @@ impl ModelFile {
         for (key, text) in metadata {
             match key.as_str() {
                 "spec" => file.info.spec = Some(Json::parse(&text).map_err(|e| e.context("spec"))?),
-                "preprocess" => file.info.preprocess = Some(Json::parse(&text).map_err(|e| e.context("preprocess"))?),
+                "preprocess" => {
+                    file.info.preprocess = Some(Json::parse(&text).map_err(|e| e.context("preprocess"))?)
+                }
                 "classes" => file.info.classes = words(&text)?,
                 _ => {
                     if let Some(key) = key.strip_prefix(TRAINER) {
@@ -191,7 +196,11 @@ impl ModelFile {
     ///
     /// # Errors
     /// When a name outside the exceptions does not match; the model is then unchanged.
-    pub fn load_into_except<M: Module + ?Sized>(&self, model: &mut M, except: &Exceptions) -> Result<LoadReport> {
+    pub fn load_into_except<M: Module + ?Sized>(
+        &self,
+        model: &mut M,
+        except: &Exceptions,
+    ) -> Result<LoadReport> {
         model.load_state_dict(self.tensors.iter().cloned(), except)
     }
 }

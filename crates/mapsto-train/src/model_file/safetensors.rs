@@ -8,6 +8,11 @@ use mapsto_spec::Json;
 use mapsto_tensor::{DType, Result, Tensor};
 use std::io::{self, Write};
 
+/// Texts by key.
+type Texts = Vec<(String, String)>;
+/// Tensors by name.
+type Tensors = Vec<(String, Tensor)>;
+
 /// Reads the metadata and the tensors of a safetensors file, in the order of its header.
 ///
 /// ```
@@ -22,8 +27,7 @@ use std::io::{self, Write};
 /// # Errors
 /// When anything in the file contradicts anything else: a size beyond the file, bytes shared or left over, a shape that
 /// does not fill its bytes, a name twice, an unknown dtype. Memory stays in proportion to the file.
-#[allow(clippy::type_complexity)]
-pub fn read_tensors(file: &[u8]) -> Result<(Vec<(String, String)>, Vec<(String, Tensor)>)> {
+pub fn read_tensors(file: &[u8]) -> Result<(Texts, Tensors)> {
     let header = header::read(file)?;
     let mut tensors = Vec::with_capacity(header.entries.len());
     for entry in header.entries {

@@ -38,7 +38,11 @@ pub fn confusion(matrix: &ConfusionMatrix) -> Result<String> {
         heading(area, "confusion matrix", &below)?;
         area.draw_text("true class", &text(13, INK, HPos::Left, VPos::Bottom), (24, top - 8))?;
         let middle = left + side / 2;
-        area.draw_text("predicted class", &text(13, INK, HPos::Center, VPos::Top), (middle, top + side + 30))?;
+        area.draw_text(
+            "predicted class",
+            &text(13, INK, HPos::Center, VPos::Top),
+            (middle, top + side + 30),
+        )?;
         // Names of many classes would overlap: every so many are written.
         let every = (16 / cell.max(1)).max(1) as usize;
         for a in 0..k {
@@ -55,7 +59,8 @@ pub fn confusion(matrix: &ConfusionMatrix) -> Result<String> {
                 let n = matrix.get(a, p);
                 let share = n as f64 / samples.max(1) as f64;
                 let (hue, depth) = if a == p { (ACCENT, share) } else { (WRONG, share.sqrt()) };
-                let color = if n == 0 { RGBColor(247, 248, 250) } else { between(WHITE, hue, 0.12 + 0.88 * depth) };
+                let color =
+                    if n == 0 { RGBColor(247, 248, 250) } else { between(WHITE, hue, 0.12 + 0.88 * depth) };
                 let x = left + p as i32 * cell;
                 let gap = i32::from(cell > 8);
                 area.draw(&Rectangle::new([(x, y), (x + cell - gap, y + cell - gap)], color.filled()))?;

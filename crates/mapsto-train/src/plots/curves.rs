@@ -65,7 +65,12 @@ pub fn curves(history: &History, column: &str) -> Result<String> {
         for (points, color, name) in lines.into_iter().rev() {
             let Some(end) = points.last() else { continue };
             match name {
-                "training" => chart.draw_series(DashedLineSeries::new(points.iter().copied(), 6, 4, color.stroke_width(2)))?,
+                "training" => chart.draw_series(DashedLineSeries::new(
+                    points.iter().copied(),
+                    6,
+                    4,
+                    color.stroke_width(2),
+                ))?,
                 _ => chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(2)))?,
             };
             if points.len() == 1 {
@@ -140,12 +145,21 @@ mod tests {
 
     #[test]
     fn labels_are_short() {
-        assert_eq!([0.6, 0.0, 0.985, 20.0, 1e-7, 1e9].map(label), ["0.6", "0", "0.985", "20", "1.0e-7", "1.0e9"]);
+        assert_eq!(
+            [0.6, 0.0, 0.985, 20.0, 1e-7, 1e9].map(label),
+            ["0.6", "0", "0.985", "20", "1.0e-7", "1.0e9"]
+        );
     }
 
     #[test]
     fn draws_whatever_it_is_given() {
-        for values in [&[][..], &[(0.5, f64::NAN)], &[(f64::INFINITY, f64::NAN)], &[(1.0, 1.0), (1.0, 1.0)], &[(1e300, -1e300)]] {
+        for values in [
+            &[][..],
+            &[(0.5, f64::NAN)],
+            &[(f64::INFINITY, f64::NAN)],
+            &[(1.0, 1.0), (1.0, 1.0)],
+            &[(1e300, -1e300)],
+        ] {
             assert!(curves(&history(values), "loss").unwrap().starts_with("<svg"));
         }
     }

@@ -34,7 +34,9 @@ pub fn filters(weight: &Tensor, input: &[usize]) -> Result<Option<String>> {
     let drawn = values.chunks_exact(channels * h * w).take(64);
     let (low, high) = extent(&values);
     let most = low.abs().max(high.abs());
-    let tiles: Vec<Tile> = drawn.map(|filter| if channels == 3 { in_color(filter, h, w) } else { by_sign(filter, h, w, most) }).collect();
+    let tiles: Vec<Tile> = drawn
+        .map(|filter| if channels == 3 { in_color(filter, h, w) } else { by_sign(filter, h, w, most) })
+        .collect();
     let below = match all {
         n if n > tiles.len() => format!("the first {} of {n} filters of {h} × {w}", tiles.len()),
         n => format!("{n} filters of {h} × {w}"),

@@ -153,7 +153,8 @@ pub(super) fn sheet<'a>(
     let columns = (tiles.len() as f64).sqrt().ceil().clamp(1.0, 8.0) as usize;
     let rows = tiles.len().div_ceil(columns);
     let captioned = (0..tiles.len()).any(|i| !caption(i).0.is_empty());
-    let (step_x, step_y) = (SIDE as i32 + if captioned { 40 } else { 16 }, SIDE as i32 + if captioned { 52 } else { 16 });
+    let (step_x, step_y) =
+        (SIDE as i32 + if captioned { 40 } else { 16 }, SIDE as i32 + if captioned { 52 } else { 16 });
     let size = ((48 + columns as i32 * step_x).max(360) as u32, (88 + rows as i32 * step_y) as u32);
     page(size, |area| {
         heading(area, title, below)?;
@@ -187,7 +188,13 @@ mod tests {
     #[test]
     fn odd_pictures_do_no_harm() {
         let nan = Tensor::full([4, 4], f64::NAN);
-        let list = [nan, Tensor::zeros([3, 200, 100]), Tensor::ones([5]), Tensor::ones([2, 3, 3]), Tensor::zeros([0, 0])];
+        let list = [
+            nan,
+            Tensor::zeros([3, 200, 100]),
+            Tensor::ones([5]),
+            Tensor::ones([2, 3, 3]),
+            Tensor::zeros([0, 0]),
+        ];
         let list: Vec<Picture> =
             list.into_iter().map(|pixels| Picture { pixels, title: "t".into(), note: "n".into() }).collect();
         assert!(pictures("odd", "", &list).unwrap().starts_with("<svg"));

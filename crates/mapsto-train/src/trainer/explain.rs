@@ -40,7 +40,10 @@ impl Trainer {
         text.line(2, "gradients = derivative of the loss, by backward");
         let mut inner = 2;
         if plan.accumulate > 1 {
-            text.line(2, &format!("add them up, weighted by samples; after every {} batches", plan.accumulate));
+            text.line(
+                2,
+                &format!("add them up, weighted by samples; after every {} batches", plan.accumulate),
+            );
             inner = 3;
         }
         text.line(inner, "stop with the name of the parameter if a gradient is not finite");
@@ -53,12 +56,16 @@ impl Trainer {
         if plan.schedule.is_some() {
             text.line(inner, "learning rate = schedule(step)");
         }
-        text.line(inner, &format!("step of {}, learning rate {}", self.optimizer.name(), self.optimizer.lr()));
+        text.line(
+            inner,
+            &format!("step of {}, learning rate {}", self.optimizer.name(), self.optimizer.lr()),
+        );
         text.moment(inner, "step", Moment::Step, self);
         if plan.interrupt.is_some() {
             text.line(inner, "leave the loop if the user asked to stop");
         }
-        let names: Vec<String> = ["loss".to_string()].into_iter().chain(plan.metrics.iter().map(|m| m.name())).collect();
+        let names: Vec<String> =
+            ["loss".to_string()].into_iter().chain(plan.metrics.iter().map(|m| m.name())).collect();
         text.line(1, &format!("validation, in inference mode: {}", names.join(", ")));
         text.moment(1, "epoch end", Moment::EpochEnd, self);
         text.moment(0, "interrupted", Moment::Interrupted, self);

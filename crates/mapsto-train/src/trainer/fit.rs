@@ -69,7 +69,21 @@ impl<'a> Fit<'a> {
         let columns = columns(plan, val.is_some());
         let info = info(&plan.info, train);
         let (history, pace) = (History::default(), Pace::default());
-        Fit { plan, optimizer, progress, callbacks, model, train, val, columns, info, position, history, pace, pending: None }
+        Fit {
+            plan,
+            optimizer,
+            progress,
+            callbacks,
+            model,
+            train,
+            val,
+            columns,
+            info,
+            position,
+            history,
+            pace,
+            pending: None,
+        }
     }
 
     pub(super) fn run(mut self) -> Result<History> {
@@ -78,7 +92,11 @@ impl<'a> Fit<'a> {
         while self.position.epoch < self.plan.epochs && self.history.stopped.is_none() {
             if self.epoch()? == Outcome::Interrupted {
                 self.history.interrupted = true;
-                let at = format!("by the user in epoch {} after batch {}", self.position.epoch + 1, self.position.batch);
+                let at = format!(
+                    "by the user in epoch {} after batch {}",
+                    self.position.epoch + 1,
+                    self.position.batch
+                );
                 self.history.stopped = Some(at);
                 self.notify(Moment::Interrupted)?;
             }
@@ -100,7 +118,8 @@ impl<'a> Fit<'a> {
         if let Some(val) = self.val {
             let interrupt = self.plan.interrupt.as_ref();
             let plan = self.plan;
-            let Some(tally) = evaluate::tally(&*self.model, val, &*plan.loss, &plan.metrics, interrupt)? else {
+            let Some(tally) = evaluate::tally(&*self.model, val, &*plan.loss, &plan.metrics, interrupt)?
+            else {
                 return Ok(Outcome::Interrupted);
             };
             values.extend(tally.values(plan.metrics(), "val "));
@@ -161,7 +180,9 @@ impl<'a> Fit<'a> {
             }));
         }
         self.pace.loss = value;
-        self.position.tally.add(self.plan.metrics(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
+        self.position
+            .tally
+            .add(self.plan.metrics(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
         let grads = total.backward();
         self.pending = Some(match self.pending.take() {
             None if self.plan.accumulate == 1 => (grads, weight),

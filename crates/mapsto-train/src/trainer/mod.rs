@@ -252,7 +252,12 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::fit`].
-    pub fn fit_with(&mut self, model: &mut dyn Layer, train: &Loader, val: Option<&Loader>) -> Result<History> {
+    pub fn fit_with(
+        &mut self,
+        model: &mut dyn Layer,
+        train: &Loader,
+        val: Option<&Loader>,
+    ) -> Result<History> {
         if train.is_empty() {
             return Err(Error::new(ErrorKind::Data, "training: the training loader has no batch")
                 .help("is the set empty, or smaller than one batch with `.drop_last()`?"));

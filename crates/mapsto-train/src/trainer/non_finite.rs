@@ -20,7 +20,13 @@ const HELP: &str = "lower the learning rate, clip gradients with `.clip_norm(1.0
 
 /// What to say of a loss that is not finite: runs `again` (the same forward pass, with the same randomness) and watches
 /// each operation.
-pub(super) fn in_loss(model: &dyn Module, batch: &Batch, loss: f64, at: &Place, again: impl FnOnce()) -> Error {
+pub(super) fn in_loss(
+    model: &dyn Module,
+    batch: &Batch,
+    loss: f64,
+    at: &Place,
+    again: impl FnOnce(),
+) -> Error {
     let what = format!("the loss is {}", word(loss));
     if let Some(i) = first_row_not_finite(&batch.x) {
         let sample = at.samples.get(i).map_or(String::new(), |s| format!(" (sample {s} of the set)"));
@@ -28,7 +34,8 @@ pub(super) fn in_loss(model: &dyn Module, batch: &Batch, loss: f64, at: &Place, 
             .help("look at that sample: training data must be finite");
     }
     if let Some((name, _)) = model.parameters().into_iter().find(|(_, p)| !p.is_finite()) {
-        return error(at, &what, &format!("`{name}` is no longer finite after step {}", at.step - 1)).help(HELP);
+        return error(at, &what, &format!("`{name}` is no longer finite after step {}", at.step - 1))
+            .help(HELP);
     }
     let found = watch(model, again);
     let cause = match (&found.nan, &found.infinite) {
@@ -99,7 +106,8 @@ fn watch(model: &dyn Module, body: impl FnOnce()) -> Found {
             (None, _) => "before the first layer: ".into(),
         };
         let (file, line) = (event.caller.file(), event.caller.line());
-        let sighting = Sighting { serial: found.serial, text: format!("{layer}`{}` ({file}:{line})", event.op) };
+        let sighting =
+            Sighting { serial: found.serial, text: format!("{layer}`{}` ({file}:{line})", event.op) };
         let kind = if has_nan(event.output) { &mut found.nan } else { &mut found.infinite };
         kind.get_or_insert(sighting);
     };

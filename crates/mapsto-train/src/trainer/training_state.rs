@@ -18,7 +18,8 @@ impl TrainingState {
     pub(super) fn write(fit: &Fit<'_>, path: &Path) -> Result<()> {
         let optimizer = fit.optimizer.state();
         let mut file = ModelFile::of(&*fit.model).with_info(fit.info.clone());
-        file.training = optimizer.tensors.iter().map(|(n, t)| (format!("optimizer/{n}"), t.clone())).collect();
+        file.training =
+            optimizer.tensors.iter().map(|(n, t)| (format!("optimizer/{n}"), t.clone())).collect();
         let p = &fit.position;
         let mut texts = vec![
             ("optimizer".to_string(), optimizer.name),
@@ -32,7 +33,8 @@ impl TrainingState {
         ];
         for (i, callback) in fit.callbacks.iter().enumerate() {
             let state = callback.state();
-            let numbers: Vec<String> = state.numbers.iter().map(|(n, v)| format!("{n}={}", bits(*v))).collect();
+            let numbers: Vec<String> =
+                state.numbers.iter().map(|(n, v)| format!("{n}={}", bits(*v))).collect();
             texts.push((format!("callback {i}"), format!("{}\n{}", callback.name(), numbers.join(";"))));
             let tensors = state.tensors.into_iter().map(|(n, t)| (format!("callback {i}/{n}"), t));
             file.training.extend(tensors);
@@ -70,7 +72,11 @@ impl Saved<'_> {
         let draws = draws.try_into().map_err(|_| damaged())?;
 
         self.file.load_into(fit.model)?;
-        let state = OptimizerState { name: name.into(), lr: from_bits(self.text("lr")?)?, tensors: self.tensors("optimizer/") };
+        let state = OptimizerState {
+            name: name.into(),
+            lr: from_bits(self.text("lr")?)?,
+            tensors: self.tensors("optimizer/"),
+        };
         fit.optimizer.load_state(&*fit.model, &state)?;
         for (i, callback) in fit.callbacks.iter_mut().enumerate() {
             callback.load_state(self.callback(i)?)?;
