@@ -71,7 +71,7 @@ impl Progress {
             }
             bar.set_position(p.batch as u64);
             // Drawn a few times a second: a message for each of thousands of steps would cost more than the steps.
-            if p.batch % message_interval(p.batches) == 0 || p.batch == p.batches {
+            if p.batch.is_multiple_of(message_interval(p.batches)) || p.batch == p.batches {
                 bar.set_prefix(format!("{}/{}", p.epoch, p.epochs));
                 bar.set_message(format!(
                     "loss {:.4}  {} samples/s  {:.0} % waiting  {} left",

@@ -118,7 +118,7 @@ impl ConfusionMatrix {
         let k = self.classes;
         let pairs = (0..k * k).map(|i| (i / k, i % k, self.cells[i]));
         let mut pairs: Vec<_> = pairs.filter(|&(a, p, n)| a != p && n > 0).collect();
-        pairs.sort_by(|x, y| y.2.cmp(&x.2));
+        pairs.sort_by_key(|mistake| std::cmp::Reverse(mistake.2));
         pairs
     }
 

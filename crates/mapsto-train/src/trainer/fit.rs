@@ -154,7 +154,7 @@ impl<'a> Fit<'a> {
             self.gradients(&batch)?;
             self.position.batch += 1;
             let last = self.position.batch == self.train.len();
-            if self.position.batch % self.plan.accumulate == 0 || last {
+            if self.position.batch.is_multiple_of(self.plan.accumulate) || last {
                 self.step(&batch)?;
                 self.position.seconds = before + start.elapsed().as_secs_f64();
                 self.look();
