@@ -3,7 +3,6 @@
 use mapsto_data::prelude::*;
 use mapsto_nn::prelude::*;
 use mapsto_tensor::ErrorKind;
-use mapsto_tensor::prelude::*;
 use mapsto_train::callbacks::{Callback, Moment, Run};
 use mapsto_train::prelude::*;
 use std::io::Write;
@@ -309,7 +308,7 @@ for each of 12 epochs
         add them up, weighted by samples; after every 4 batches
             stop with the name of the parameter if a gradient is not finite
             scale the gradients down to a global norm of 1
-            step of adamw, learning rate 0.001
+            step of AdamW, learning rate 0.001
     validation, in inference mode: loss, accuracy
     epoch end: stop early when `val accuracy` has not improved for 3 epochs, and restore the best weights
     epoch end: save the model with the best `val accuracy`

@@ -3,7 +3,6 @@
 use mapsto_data::{Preprocess, Scale};
 use mapsto_nn::prelude::*;
 use mapsto_spec::Entry;
-use mapsto_tensor::prelude::*;
 use mapsto_tensor::{DType, ErrorKind};
 use mapsto_train::prelude::*;
 use mapsto_train::{read_tensors, write_tensors};

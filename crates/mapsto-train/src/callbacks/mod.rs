@@ -134,3 +134,30 @@ pub fn build(entry: &Entry) -> Result<(Box<dyn Callback>, Entry)> {
     let callback = (kind.build)(&mut args)?;
     Ok((callback, args.finish()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_builds_with_its_defaults_written_down() {
+        let rendered: Vec<String> =
+            CALLBACKS.iter().map(|k| build(&Entry::new(k.name)).unwrap().1.to_string()).collect();
+        assert_eq!(
+            rendered,
+            [
+                r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#,
+                r#"{ best = "val loss", every = 1 }"#,
+                "{ last = true, every = 1 }"
+            ]
+        );
+    }
+
+    #[test]
+    fn entries_are_checked() {
+        let error = |entry: Entry| build(&entry).err().unwrap().to_string();
+        assert!(error(Entry::new("early_stp")).contains("did you mean `early_stop`"));
+        assert!(error(Entry::new("early_stop").with_option("patience", 0_usize)).contains("at least 1"));
+        assert!(error(Entry::new("best").with_option("evry", 2_usize)).contains("did you mean `every`"));
+    }
+}

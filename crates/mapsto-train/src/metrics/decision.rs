@@ -1,6 +1,6 @@
 //! From scores to classes: the one place that decides which class a row of outputs names, and refuses to guess.
 
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
 /// How a model's outputs become classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,66 +63,42 @@ impl Decision {
     }
 }
 
-/// Rows of class scores.
-pub(crate) struct Scores {
-    values: Vec<f64>,
-    shape: Vec<usize>,
-    pub(crate) classes: usize,
+/// The number of classes that outputs hold scores of.
+pub(super) fn class_count(who: &str, y: &Tensor) -> Result<usize> {
+    match y.shape() {
+        [_, .., classes] if *classes >= 2 => Ok(*classes),
+        shape => Err(Error::new(
+            ErrorKind::Model,
+            format!("{who}: outputs {shape:?} hold no scores of two or more classes on their last axis"),
+        )
+        .help("for one number per sample choose a threshold: 0.0 for logits, 0.5 for probabilities")),
+    }
 }
 
-impl Scores {
-    pub(crate) fn read(who: &str, y: &Tensor) -> Result<Scores> {
-        let shape = y.shape().to_vec();
-        match shape.last() {
-            Some(&classes) if classes >= 2 && shape.len() >= 2 => {
-                Ok(Scores { values: floats(y), shape, classes })
-            }
-            _ => Err(Error::new(
-                ErrorKind::Model,
-                format!("{who}: outputs {shape:?} hold no scores of two or more classes on their last axis"),
-            )
-            .help("for one number per sample choose a threshold: 0.0 for logits, 0.5 for probabilities")),
-        }
+/// The true class of each row of outputs, from ids or from probabilities.
+pub(super) fn true_classes(who: &str, outputs: &[usize], target: &Tensor) -> Result<Vec<usize>> {
+    let (classes, lead) = (outputs[outputs.len() - 1], &outputs[..outputs.len() - 1]);
+    if target.shape() == lead && !target.dtype().is_float() {
+        let ids = target.to(DType::I64).to_vec::<i64>();
+        return ids.into_iter().enumerate().map(|(row, id)| in_range(who, classes, row, id)).collect();
     }
+    if target.shape() == outputs && target.dtype().is_float() {
+        return Ok(floats(target).chunks_exact(classes).map(argmax).collect());
+    }
+    let message = format!("{who}: outputs {outputs:?} and target {:?} do not fit", target.shape());
+    Err(Error::new(ErrorKind::Model, message).help(format!(
+        "targets are class ids {lead:?} of a whole-number type, or probabilities {outputs:?} of a float type; \
+         this one is {}",
+        target.dtype()
+    )))
+}
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &[f64]> {
-        self.values.chunks_exact(self.classes)
-    }
-
-    /// The true class of each row, from ids or from probabilities.
-    pub(crate) fn classes_of(&self, who: &str, target: &Tensor) -> Result<Vec<usize>> {
-        let lead = &self.shape[..self.shape.len() - 1];
-        if target.shape() == lead && !is_float(target.dtype()) {
-            let ids = target.to(DType::I64).to_vec::<i64>();
-            return ids.into_iter().enumerate().map(|(i, id)| self.in_range(who, i, id)).collect();
-        }
-        if target.shape() == self.shape && is_float(target.dtype()) {
-            return Ok(floats(target).chunks_exact(self.classes).map(argmax).collect());
-        }
-        let help = format!(
-            "targets are class ids {lead:?} of a whole-number type, or probabilities {:?} of a float type; this one is {:?}",
-            self.shape,
-            target.dtype()
-        );
-        Err(Error::new(
-            ErrorKind::Model,
-            format!("{who}: outputs {:?} and target {:?} do not fit", self.shape, target.shape()),
-        )
-        .help(help))
-    }
-
-    fn in_range(&self, who: &str, row: usize, id: i64) -> Result<usize> {
-        usize::try_from(id).ok().filter(|&c| c < self.classes).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Data,
-                format!(
-                    "{who}: target {id} of row {row} is outside the {} classes 0..{}",
-                    self.classes, self.classes
-                ),
-            )
-            .help("check the labels, or the size of the last layer")
-        })
-    }
+fn in_range(who: &str, classes: usize, row: usize, id: i64) -> Result<usize> {
+    usize::try_from(id).ok().filter(|&c| c < classes).ok_or_else(|| {
+        let message =
+            format!("{who}: target {id} of row {row} is outside the {classes} classes 0..{classes}");
+        Error::new(ErrorKind::Data, message).help("check the labels, or the size of the last layer")
+    })
 }
 
 /// Values as f64, whatever the type.
@@ -137,10 +113,6 @@ pub(crate) fn mismatch(who: &str, y: &Tensor, target: &Tensor, help: &str) -> Er
         format!("{who}: shapes differ: outputs {:?}, target {:?}", y.shape(), target.shape()),
     )
     .help(help)
-}
-
-pub(crate) fn is_float(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16)
 }
 
 /// The index of the largest value, the first of equals (as `numpy.argmax`).

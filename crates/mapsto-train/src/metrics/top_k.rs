@@ -1,7 +1,8 @@
 //! Top-k accuracy: the share of samples whose class is among the k best-scored.
 
 use super::accuracy::share;
-use super::{Better, Counts, Metric, MetricKind, decision::Scores};
+use super::decision::{class_count, true_classes};
+use super::{Better, Counts, Metric, MetricKind, floats};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// The share of samples whose true class has one of the `k` largest scores.
@@ -47,16 +48,18 @@ impl Metric for TopK {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        let scores = Scores::read("top_k", y)?;
-        if self.k >= scores.classes {
+        let classes = class_count("top_k", y)?;
+        if self.k >= classes {
             return Err(Error::new(
                 ErrorKind::Model,
-                format!("top_k: the best {} of {} classes are always right", self.k, scores.classes),
+                format!("top_k: the best {} of {classes} classes are always right", self.k),
             )
-            .help(format!("choose k below {}", scores.classes)));
+            .help(format!("choose k below {classes}")));
         }
-        let actual = scores.classes_of("top_k", target)?;
-        let right = scores.rows().zip(&actual).filter(|(row, a)| rank(row, **a) < self.k).count();
+        let actual = true_classes("top_k", y.shape(), target)?;
+        let scores = floats(y);
+        let right =
+            scores.chunks_exact(classes).zip(&actual).filter(|(row, a)| rank(row, **a) < self.k).count();
         Ok(Counts::whole(vec![right as u64, actual.len() as u64]))
     }
 

@@ -151,8 +151,8 @@ impl<'a> Fit<'a> {
             let Some(batch) = batches.next() else { return Ok(Outcome::Finished) };
             let batch = batch?;
             self.position.waited += wait.elapsed().as_secs_f64();
-            self.gradients(&batch)?;
             self.position.batch += 1;
+            self.gradients(&batch)?;
             let last = self.position.batch == self.train.len();
             if self.position.batch.is_multiple_of(self.plan.accumulate) || last {
                 self.step(&batch)?;
@@ -286,7 +286,7 @@ impl<'a> Fit<'a> {
     fn place(&self, batch: &Batch) -> non_finite::Place {
         non_finite::Place {
             epoch: self.position.epoch + 1,
-            batch: self.position.batch.max(1),
+            batch: self.position.batch,
             batches: self.train.len(),
             step: self.position.step + 1,
             samples: batch.indices.clone(),
