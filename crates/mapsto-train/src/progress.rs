@@ -73,12 +73,13 @@ impl Progress {
             // Drawn a few times a second: a message for each of thousands of steps would cost more than the steps.
             if p.batch.is_multiple_of(message_interval(p.batches)) || p.batch == p.batches {
                 bar.set_prefix(format!("{}/{}", p.epoch, p.epochs));
+                // The least important comes last, where a narrow terminal cuts.
                 bar.set_message(format!(
-                    "loss {:.4}  {} samples/s  {:.0} % waiting  {} left",
+                    "loss {:.4}  {} left  {} samples/s  {:.0} % waiting",
                     p.loss,
+                    duration(p.seconds_left),
                     short(p.samples_per_second),
-                    100.0 * p.waiting,
-                    duration(p.seconds_left)
+                    100.0 * p.waiting
                 ));
             }
         }
@@ -151,7 +152,7 @@ impl Callback for Progress {
 fn live_line() -> indicatif::ProgressBar {
     use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
-    let style = ProgressStyle::with_template("epoch {prefix}  {bar:24.cyan/dim} {pos:>5}/{len}  {wide_msg}");
+    let style = ProgressStyle::with_template("epoch {prefix}  {bar:20.cyan/dim} {pos:>5}/{len}  {wide_msg}");
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("━━─"));
     }
