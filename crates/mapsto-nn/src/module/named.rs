@@ -72,10 +72,7 @@ pub trait ModuleExt: Module {
         &mut self,
         tensors: impl IntoIterator<Item = (String, Tensor)>,
         exceptions: &Exceptions,
-    ) -> Result<LoadReport>
-    where
-        Self: Sized,
-    {
+    ) -> Result<LoadReport> {
         load::load(self, tensors, exceptions)
     }
 
