@@ -1,7 +1,8 @@
 //! One function over every element of one, two or three slices: the loop under every elementwise op.
 //!
 //! These run on the current thread, over one tile; whoever calls them cuts the tensor into tiles. Write the closure
-//! as `#[inline(always)] |x| ..` in the call itself: only what is inlined here becomes vector code.
+//! as `#[inline(always)] |x| ..` in the call itself: only what is inlined here becomes vector code. Let it own what it
+//! captures (`move`): a parameter behind a reference might overlap `y`, so it is read again for each element.
 
 use crate::simd::vectorize;
 
@@ -21,7 +22,7 @@ pub fn map1<X: Copy, Y>(x: &[X], y: &mut [Y], f: impl Fn(X) -> Y) {
     assert_eq!(x.len(), y.len(), "map1: lengths differ");
     vectorize(
         #[inline(always)]
-        || {
+        move || {
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = f(x);
             }
@@ -44,7 +45,7 @@ pub fn map2<A: Copy, B: Copy, Y>(a: &[A], b: &[B], y: &mut [Y], f: impl Fn(A, B)
     assert!(a.len() == y.len() && b.len() == y.len(), "map2: lengths differ");
     vectorize(
         #[inline(always)]
-        || {
+        move || {
             for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
                 *y = f(a, b);
             }
@@ -68,7 +69,7 @@ pub fn map3<A: Copy, B: Copy, C: Copy, Y>(a: &[A], b: &[B], c: &[C], y: &mut [Y]
     assert!(a.len() == y.len() && b.len() == y.len() && c.len() == y.len(), "map3: lengths differ");
     vectorize(
         #[inline(always)]
-        || {
+        move || {
             for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
                 *y = f(a, b, c);
             }
@@ -91,7 +92,7 @@ pub fn update<Y: Copy, X: Copy>(y: &mut [Y], x: &[X], f: impl Fn(Y, X) -> Y) {
     assert_eq!(x.len(), y.len(), "update: lengths differ");
     vectorize(
         #[inline(always)]
-        || {
+        move || {
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = f(*y, x);
             }

@@ -189,24 +189,33 @@ impl<U: Unary> MapOp for Mapped<U> {
         U::NAME
     }
     fn f32(&self, xs: &[&[f32]], y: &mut [f32]) {
+        // A copy that moves: what is read through `self` is read again for each element, as `y` might overlap it,
+        // and then nothing vectorises (elu: 8.2 ms against 0.37 ms for a million).
+        let op = self.0;
         map1(
             xs[0],
             y,
             #[inline(always)]
-            |x| self.0.f(x),
+            move |x| op.f(x),
         )
     }
     fn f64(&self, xs: &[&[f64]], y: &mut [f64]) {
+        let op = self.0;
         map1(
             xs[0],
             y,
             #[inline(always)]
-            |x| self.0.f(x),
+            move |x| op.f(x),
         )
     }
     fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
         let f = self.0.int().expect("checked by `map`");
-        xs[0].iter().zip(y).for_each(|(x, y)| *y = f(*x));
+        map1(
+            xs[0],
+            y,
+            #[inline(always)]
+            move |x| f(x),
+        )
     }
 }
 
@@ -227,26 +236,34 @@ impl<B: Binary> MapOp for Zipped<B> {
         B::NAME
     }
     fn f32(&self, xs: &[&[f32]], y: &mut [f32]) {
+        let op = self.0; // as in `Mapped`
         map2(
             xs[0],
             xs[1],
             y,
             #[inline(always)]
-            |a, b| self.0.f(a, b),
+            move |a, b| op.f(a, b),
         )
     }
     fn f64(&self, xs: &[&[f64]], y: &mut [f64]) {
+        let op = self.0;
         map2(
             xs[0],
             xs[1],
             y,
             #[inline(always)]
-            |a, b| self.0.f(a, b),
+            move |a, b| op.f(a, b),
         )
     }
     fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
         let f = self.0.int().expect("checked by `zip`");
-        xs[0].iter().zip(xs[1]).zip(y).for_each(|((a, b), y)| *y = f(*a, *b));
+        map2(
+            xs[0],
+            xs[1],
+            y,
+            #[inline(always)]
+            move |a, b| f(a, b),
+        )
     }
 }
 

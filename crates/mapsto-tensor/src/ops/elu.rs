@@ -30,7 +30,8 @@ impl Unary for Elu {
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        R::select(x > R::ZERO, x, R::from_f64(self.alpha) * x.exp_m1())
+        // A sum of both sides, one of which is 0: around a choice the compiler would put a branch.
+        x.max(R::ZERO) + R::from_f64(self.alpha) * x.min(R::ZERO).exp_m1()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(self, g, at.x())
@@ -41,7 +42,7 @@ impl Slope for Elu {
     const NAME: &'static str = "elu_grad";
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        R::select(x > R::ZERO, g, g * R::from_f64(self.alpha) * x.exp())
+        g * R::select(x > R::ZERO, R::ONE, R::from_f64(self.alpha)) * x.min(R::ZERO).exp()
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         // Limited to 0 first: eˣ may be infinite on the side that is not taken, and 0 · ∞ is no zero.

@@ -30,7 +30,7 @@ impl Unary for LeakyRelu {
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        R::select(x > R::ZERO, x, x * R::from_f64(self.slope))
+        x * R::select(x > R::ZERO, R::ONE, R::from_f64(self.slope))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(self, g, &at.x().detach())
@@ -41,7 +41,7 @@ impl Slope for LeakyRelu {
     const NAME: &'static str = "leaky_relu_grad";
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        R::select(x > R::ZERO, g, g * R::from_f64(self.slope))
+        g * R::select(x > R::ZERO, R::ONE, R::from_f64(self.slope))
     }
     fn bend(self, _: &Tensor) -> Option<Tensor> {
         None
