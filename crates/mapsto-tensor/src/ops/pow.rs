@@ -5,8 +5,10 @@ use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
 
 impl Tensor {
-    /// `xᵖ` of each element. Whole exponents up to 32 are multiplications, so a negative base is fine with them and
-    /// NaN with others; [`powt`](Tensor::powt) takes an exponent for each element.
+    /// `xᵖ` of each element; a negative base is fine with a whole exponent and NaN with others.
+    ///
+    /// Whole exponents up to 32 are multiplications, ½ and −½ are [`sqrt`](Tensor::sqrt) and [`rsqrt`](Tensor::rsqrt);
+    /// [`powt`](Tensor::powt) takes an exponent for each element.
     ///
     /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = p xᵖ⁻¹ dy`.   * ONNX: `Pow`.
     /// ```
@@ -16,10 +18,19 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn pow(&self, p: f64) -> Tensor {
-        if p.fract() == 0.0 && p.abs() <= 32.0 {
-            map(Whole { p: p as i32 }, self)
-        } else {
-            map(Power { p }, self)
+        match p {
+            // With the exponent known to the compiler, a power is vector code.
+            -2.0 => map(Known::<-2>, self),
+            -1.0 => self.recip(),
+            -0.5 => self.rsqrt(),
+            0.0 => map(Known::<0>, self),
+            0.5 => self.sqrt(),
+            1.0 => map(Known::<1>, self),
+            2.0 => self.square(),
+            3.0 => map(Known::<3>, self),
+            4.0 => map(Known::<4>, self),
+            _ if p.fract() == 0.0 && p.abs() <= 32.0 => map(Whole { p: p as i32 }, self),
+            _ => map(Power { p }, self),
         }
     }
 }
@@ -53,11 +64,26 @@ impl Unary for Whole {
         x.powi(self.p)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
-        match self.p {
+        g * at.x().pow(self.p as f64 - 1.0) * self.p as f64
+    }
+}
+
+/// One of the commonest exponents.
+#[derive(Clone, Copy)]
+struct Known<const P: i32>;
+impl<const P: i32> Unary for Known<P> {
+    const NAME: &'static str = "pow";
+    const KEEP: Keep = Keep::INPUTS;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.powi(P)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        match P {
             // Not `0 · x⁻¹`, which is NaN at 0.
             0 => Tensor::zeros_like(g),
             1 => g.clone(),
-            p => g * at.x().pow(p as f64 - 1.0) * p as f64,
+            _ => g * at.x().pow(P as f64 - 1.0) * P as f64,
         }
     }
 }
@@ -69,12 +95,14 @@ mod tests {
 
     #[test]
     fn pow() {
-        for p in [0.0, 1.0, 2.0, 3.0, 7.0] {
+        for p in [0.0, 1.0, 2.0, 3.0, 4.0, 7.0] {
             check(move |x| x.pow(p)).reference(move |x| x.powf(p)).on(floats(-1.5..1.5));
         }
-        for p in [-2.0, -0.5, 0.5, 2.7, 40.0] {
+        for p in [-7.0, -2.0, -1.0, -0.3, 2.7, 40.0] {
             check(move |x| x.pow(p)).tolerance(8.0).reference(move |x| x.powf(p)).on(floats(0.5..1.2));
         }
+        check(|x| x.pow(0.5)).reference(f64::sqrt).on(floats(0.5..1.2));
+        check(|x| x.pow(-0.5)).reference(|x| 1.0 / x.sqrt()).on(floats(0.5..1.2));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The square, cheaper and clearer than a power.
 
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, scalar_like};
 use crate::graph::{At, Keep};
+use crate::slope::{Slope, times_slope};
 
 impl Tensor {
     /// `x²` of each element.
@@ -31,7 +32,21 @@ impl Unary for Square {
         Some(|x| x.wrapping_mul(x))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
-        g * at.x() * 2.0
+        times_slope(SquareSlope, g, at.x())
+    }
+}
+
+/// `2 x`.
+#[derive(Clone, Copy)]
+struct SquareSlope;
+impl Slope for SquareSlope {
+    const NAME: &'static str = "square_grad";
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        g * (x + x)
+    }
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        Some(scalar_like("square", 2.0, x))
     }
 }
 
