@@ -1,2 +1,57 @@
-//! The chores of this repository.
-fn main() {}
+//! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`.
+
+mod new;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+The chores of this repository.
+
+  cargo xtask ci               run what CI runs
+  cargo xtask new op NAME      write crates/mapsto-tensor/src/ops/NAME.rs with blanks, and name it in the list
+  cargo xtask new layer NAME   likewise for a layer, an optimizer or a metric
+  cargo xtask bless            rewrite the snapshots of messages and transcripts
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words[..] {
+        ["ci"] => run(Command::new("bash").arg(".ci/run")),
+        ["bless"] => run(Command::new("cargo").args(["test", "--workspace", "--tests"]).env("MAPSTO_BLESS", "1")),
+        ["new", kind, name] => match new::write(&root(), kind, name) {
+            Ok(paths) => {
+                paths.iter().for_each(|p| println!("{p}"));
+                ExitCode::SUCCESS
+            }
+            Err(message) => {
+                eprintln!("xtask new: {message}");
+                ExitCode::from(2)
+            }
+        },
+        [] | ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("unknown chore `{}`\n\n{HELP}", words.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the root").to_path_buf()
+}
+
+fn run(command: &mut Command) -> ExitCode {
+    match command.current_dir(root()).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("{command:?}: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The invariants of the architecture, each checked over the text of the repository.
+
+use mapsto_tests::{code, root, rust_files, text};
+
+/// The layers, lowest first: a crate may depend on crates of lower layers only.
+const LAYERS: &[&[&str]] = &[
+    &["mapsto-kernels", "mapsto-derive"],
+    &["mapsto-tensor"],
+    &["mapsto-spec"],
+    &["mapsto-nn", "mapsto-data"],
+    &["mapsto-train"],
+    &["mapsto"],
+    &["mapsto-cli", "mapsto-bench", "mapsto-examples", "mapsto-tests"],
+];
+
+fn layer(name: &str) -> usize {
+    LAYERS.iter().position(|l| l.contains(&name)).unwrap_or_else(|| panic!("{name} has no layer in tests/architecture.rs"))
+}
+
+/// The crates of the workspace with the text of their manifests.
+fn manifests() -> Vec<(String, String)> {
+    let crates = std::fs::read_dir(root().join("crates")).expect("crates/ exists");
+    let mut out: Vec<(String, String)> = crates
+        .flatten()
+        .filter(|e| e.path().join("Cargo.toml").exists())
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .map(|name| (name.clone(), text(&format!("crates/{name}/Cargo.toml"))))
+        .collect();
+    out.extend(["examples", "tests"].map(|d| (format!("mapsto-{d}"), text(&format!("{d}/Cargo.toml")))));
+    out.sort();
+    out
+}
+
+/// The names on the left of `=` in the dependency sections of a manifest, but for optional development helpers.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut out = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.contains("dependencies");
+        } else if inside && let Some((name, _)) = line.split_once(['.', '=']) {
+            out.push(name.trim().to_string());
+        }
+    }
+    out
+}
+
+#[test]
+fn arrows_point_down() {
+    for (name, manifest) in manifests() {
+        for dependency in dependencies(&manifest).iter().filter(|d| d.starts_with("mapsto")) {
+            assert!(layer(dependency) < layer(&name), "{name} depends on {dependency}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn unsafe_stays_in_the_kernels_and_the_storage_and_says_why() {
+    for (file, text) in rust_files("crates") {
+        let allowed =
+            file.starts_with("crates/mapsto-kernels/") || file.starts_with("crates/mapsto-tensor/src/storage/");
+        let lines: Vec<&str> = text.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if !code.contains("unsafe ") || code.contains("unsafe_code") {
+                continue;
+            }
+            assert!(allowed, "{file}:{}: unsafe outside of kernels and storage", i + 1);
+            let opens = code.contains("unsafe {") || code.contains("unsafe impl");
+            // An `unsafe fn` states its contract under `# Safety`; a block or impl has its reason on the lines above.
+            let said = (i.saturating_sub(6)..i).any(|k| lines[k].contains("SAFETY:"));
+            assert!(!opens || said, "{file}:{}: an unsafe block without a `// SAFETY:` line", i + 1);
+        }
+    }
+}
+
+/// The folders in which one file is one thing, named in the list of its `mod.rs`.
+const LISTS: &[&str] = &[
+    "crates/mapsto-tensor/src/ops",
+    "crates/mapsto-nn/src/layers",
+    "crates/mapsto-nn/src/losses",
+    "crates/mapsto-nn/src/optim",
+    "crates/mapsto-nn/src/schedules",
+    "crates/mapsto-data/src/sets",
+    "crates/mapsto-data/src/transforms",
+    "crates/mapsto-train/src/metrics",
+    "crates/mapsto-train/src/callbacks",
+];
+
+#[test]
+fn each_thing_is_one_documented_tested_file_and_one_line_of_a_list() {
+    for folder in LISTS {
+        let list = text(&format!("{folder}/mod.rs"));
+        let mut files = 0;
+        for (file, body) in rust_files(folder) {
+            let name = file.strip_prefix(folder).and_then(|f| f.strip_prefix('/')).unwrap_or(&file);
+            let Some(stem) = name.strip_suffix(".rs").filter(|s| *s != "mod" && !s.contains('/')) else { continue };
+            files += 1;
+            assert!(body.starts_with("//! "), "{file}: the first line does not say what it is");
+            let listed = list.lines().any(|l| {
+                l.trim() == stem || l.trim().trim_end_matches([';', ',']).ends_with(stem) || l.contains(&format!("{stem}::"))
+            });
+            assert!(listed, "{file}: `{stem}` is not named in {folder}/mod.rs");
+            assert!(body.contains("pub fn ") || body.contains("pub struct "), "{file}: nothing public in it");
+            assert!(body.contains("/// ```"), "{file}: no runnable example");
+            assert!(body.contains("#[test]"), "{file}: no test");
+        }
+        assert!(files > 0, "{folder} is empty");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_none_is_a_drawer() {
+    for (file, body) in rust_files("crates").into_iter().chain(rust_files("examples")).chain(rust_files("tests")) {
+        assert!(body.starts_with("//!"), "{file}: the first line does not say what it is");
+        let stem = file.rsplit('/').next().and_then(|f| f.strip_suffix(".rs")).unwrap_or_default();
+        let drawers = ["util", "utils", "common", "types", "base", "helper", "helpers", "misc"];
+        assert!(!drawers.contains(&stem), "{file}: name it after the one thing it holds");
+    }
+}
+
+#[test]
+fn no_file_matches_on_the_set_of_operations() {
+    let names = mapsto_tensor::ops::FILES;
+    for (file, body) in rust_files("crates") {
+        if file.contains("/ops/") || file.contains("/layers/") || file.contains("/tests/") {
+            continue;
+        }
+        let code = code(&body);
+        let arms = names
+            .iter()
+            .filter(|n| code.contains(&format!("\"{n}\" =>")) || code.contains(&format!("\"{n}\" |")))
+            .count();
+        assert!(arms < 3, "{file} matches on {arms} operations by name: declare what it needs in their files");
+    }
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    for (file, body) in rust_files("crates") {
+        let prints = ["mapsto-cli/", "mapsto-bench/", "/tests/", "/benches/", "/examples/"];
+        if prints.iter().any(|p| file.contains(p)) {
+            continue;
+        }
+        for macro_name in ["println!", "eprintln!", "print!(", "eprint!(", "dbg!("] {
+            assert!(!code(&body).contains(macro_name), "{file} prints with {macro_name}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_stubbed_skipped_or_silenced() {
+    let all = rust_files("crates").into_iter().chain(rust_files("examples")).chain(rust_files("xtask"));
+    for (file, body) in all {
+        // Written in two parts, so that this file does not find itself.
+        for bad in [["todo", "!("], ["unimplemented", "!("], ["#[ign", "ore"], ["FIX", "ME"], ["allow(dead", "_code)"]] {
+            let bad = bad.concat();
+            assert!(!body.contains(&bad), "{file} contains {bad}");
+        }
+    }
+}
+
+#[test]
+fn building_and_testing_need_no_network_no_gpu_and_no_build_script() {
+    for (name, manifest) in manifests() {
+        for bad in ["git =", "reqwest", "ureq", "hyper", "cuda", "cudarc", "wgpu", "build ="] {
+            let found = manifest.lines().any(|l| l.starts_with(bad) || l.contains(&format!("{{ {bad}")));
+            assert!(!found, "{name}: its manifest names {bad}");
+        }
+        assert!(!root().join(format!("crates/{name}/build.rs")).exists(), "{name} has a build script");
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason_in_the_architecture() {
+    let architecture = text("ARCHITECTURE.md");
+    for (name, manifest) in manifests() {
+        for dependency in dependencies(&manifest).iter().filter(|d| !d.starts_with("mapsto")) {
+            assert!(
+                architecture.contains(&format!("| `{dependency}` |")),
+                "{name} depends on {dependency}, for which ARCHITECTURE.md gives no reason"
+            );
+        }
+    }
+}
+
+#[test]
+fn unlisted_crates_are_found() {
+    assert!(std::panic::catch_unwind(|| layer("mapsto-nonesuch")).is_err());
+    assert_eq!(dependencies("[dependencies]\nhalf = \"2\"\nmapsto-nn.workspace = true\n[lints]\nx = 1"), ["half", "mapsto-nn"]);
+}
