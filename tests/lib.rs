@@ -58,3 +58,21 @@ pub fn code(text: &str) -> String {
     }
     out
 }
+
+/// The guide and the README: every block of code in them is compiled and run as a documentation test.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! pages {
+        ($($name:ident => $path:literal)*) => { $(#[doc = include_str!($path)] mod $name {})* };
+    }
+    pages! {
+        readme => "../README.md"
+        tensors => "../docs/tensors.md"
+        gradients => "../docs/gradients.md"
+        models => "../docs/models.md"
+        data => "../docs/data.md"
+        training => "../docs/training.md"
+        command_line => "../docs/command-line.md"
+        extending => "../docs/extending.md"
+    }
+}
