@@ -1,7 +1,7 @@
 //! The cost of one recorded operation on a scalar-sized tensor: what the framework adds to the arithmetic.
 
 use crate::timing::{report, time};
-use mapsto_tensor::prelude::*;
+use mapsto::prelude::*;
 
 /// Times `tanh` and `add` on one element, recorded, and `add` unrecorded.
 pub fn run() {

@@ -33,3 +33,10 @@ pub fn time(mut step: impl FnMut()) -> (f64, f64) {
 pub fn report(name: &str, (median, min): (f64, f64)) {
     println!("mapsto {name} {median:.5} {min:.5}");
 }
+
+/// The most memory the process has held, in MB; 0 where the system does not say.
+pub fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmHWM"));
+    line.and_then(|l| l.split_whitespace().nth(1)).and_then(|k| k.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
