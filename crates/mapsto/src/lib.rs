@@ -1,1 +1,63 @@
-//! mapsto: a neural-network framework, from one neuron to a trained model.
+//! mapsto ↦: a neural-network framework, from one neuron to a trained model.
+//!
+//! `x ↦ f(x)`: everything is a mapping. Tensors remember how they were made, models are plain structs, gradients are values,
+//! and training is a loop that you can write yourself or leave to the [`Trainer`](train::Trainer):
+//!
+//! ```
+//! use mapsto::prelude::*;
+//! seed(1);
+//! let (x, y) = (tensor![[0., 0.], [0., 1.], [1., 0.], [1., 1.]], tensor![[0.], [1.], [1.], [0.]]);
+//! let mut net = seq![Linear::new(2, 8), Tensor::tanh, Linear::new(8, 1)];
+//! let mut opt = Adam::new(0.05);
+//! for _ in 0..500 {
+//!     let loss = train(|| bce_with_logits(&net.forward(&x), &y));
+//!     opt.step(&mut net, loss.backward());
+//! }
+//! assert_close!(net.forward(&x).sigmoid().round(), [0., 1., 1., 0.]);
+//! ```
+//!
+//! This crate is what programs depend on: it gathers the crates below it under one name. What a beginner needs is in the
+//! [`prelude`]; the rest is in the modules [`nn`], [`data`], [`train`](mod@train) and [`spec`].
+//!
+//! # Features
+//! * `images` (default): folders of PNG and JPEG images, through the `image` crate.
+//! * `plots` (default): SVG plots of a run, through `plotters`.
+//! * `progress` (default): a live line while training, through `indicatif`.
+//! * `signals` (default): Ctrl-C finishes the step and saves, through `ctrlc`.
+
+pub use mapsto_kernels::simd::{Isa, isa};
+pub use mapsto_kernels::threads::{set_threads, threads, with_threads};
+pub use mapsto_tensor::*;
+
+/// Implements [`nn::Module`]: a struct visits its fields by name.
+pub use mapsto_nn::Module;
+pub use mapsto_nn::seq;
+
+/// Modules, layers, initialisers, losses, optimizers and schedules.
+pub mod nn {
+    pub use mapsto_nn::*;
+}
+
+/// Datasets, transforms, preprocessing and loaders.
+pub mod data {
+    pub use mapsto_data::*;
+}
+
+/// The trainer, metrics, callbacks, model files, run folders and plots.
+pub mod train {
+    pub use mapsto_train::*;
+}
+
+/// Named entries with options: how layers, losses and the like are written in files.
+pub mod spec {
+    pub use mapsto_spec::*;
+}
+
+/// What most programs use; `use mapsto::prelude::*;`.
+pub mod prelude {
+    pub use mapsto_data::prelude::*;
+    pub use mapsto_nn::prelude::*;
+    pub use mapsto_train::prelude::*;
+    // Both crates have an average: of metrics over classes (this one) and of weights over steps (`nn::Average`).
+    pub use mapsto_train::metrics::Average;
+}

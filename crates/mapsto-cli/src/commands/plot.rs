@@ -1,0 +1,49 @@
+//! `mapsto plot`: the plots of a run, drawn again from what it left behind.
+
+use clap::{Arg, Command};
+use mapsto::train::{RunFolder, predict};
+
+use super::{Invocation, Overriding, Verb, reopen};
+use crate::failure::Failure;
+use crate::output::say;
+use crate::pictures;
+
+/// The subcommand.
+pub const VERB: Verb = Verb { name: "plot", command, overriding: Overriding::None, run };
+
+fn command(command: Command) -> Command {
+    command
+        .about("Draw the plots of a run, finished or still under way")
+        .arg(Arg::new("run").value_name("RUN").required(true).help("The folder of a run, such as runs/mnist-1"))
+        .after_help(
+            "Draws into RUN/plots: loss and metrics by epoch; once there is a best model, the confusion matrix,\n\
+             the most confident mistakes and the filters of the first layer.\n\nExample:\n  mapsto plot runs/mnist-1",
+        )
+}
+
+fn run(invocation: &Invocation) -> Result<(), Failure> {
+    let folder = RunFolder::open(invocation.text("run"))?;
+    pictures::draw_curves(&folder, &folder.history()?)?;
+    if folder.best().is_file() {
+        let mut experiment = reopen(&folder)?;
+        experiment.load(&folder.best())?;
+        let input = experiment.config.model.input.as_deref().unwrap_or_default();
+        pictures::draw_filters(&folder, &experiment.model, input)?;
+        if let Some(test) = &experiment.test {
+            let found = experiment.evaluate(test)?;
+            let predictions = predict(&experiment.model, test)?;
+            pictures::draw_test(&folder, &experiment, &found, &predictions)?;
+        }
+    }
+    let plots = folder.file("plots");
+    let mut names: Vec<String> = std::fs::read_dir(&plots)
+        .map_err(|e| mapsto::Error::io(&plots, e))?
+        .flatten()
+        .map(|entry| entry.path().display().to_string())
+        .collect();
+    names.sort();
+    for name in names {
+        say!("{name}");
+    }
+    Ok(())
+}

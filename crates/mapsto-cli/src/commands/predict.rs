@@ -1,0 +1,177 @@
+//! `mapsto predict`: what the best model of a run says of new images or of the rows of a table.
+
+use std::path::Path;
+
+use clap::{Arg, Command};
+use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
+use mapsto::nn::{Layer, ModelSpec, Sequential};
+use mapsto::spec::{Entry, Json};
+use mapsto::train::{ModelFile, ModelInfo, Outputs, RunFolder};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
+
+use super::{Invocation, Overriding, Verb};
+use crate::config::Config;
+use crate::experiment::outputs;
+use crate::failure::Failure;
+use crate::output::say;
+use crate::source::Sources;
+
+/// The subcommand.
+pub const VERB: Verb = Verb { name: "predict", command, overriding: Overriding::None, run };
+
+fn command(command: Command) -> Command {
+    command
+        .about("Ask the best model of a run about images, or about the rows of a table")
+        .arg(Arg::new("run").value_name("RUN").required(true).help("The folder of a run, such as runs/mnist-1"))
+        .arg(
+            Arg::new("files")
+                .value_name("IMAGE|CSV")
+                .required(true)
+                .num_args(1..)
+                .help("PNG or JPEG images, or CSV tables with the columns that the model was trained on"),
+        )
+        .arg(
+            Arg::new("top")
+                .long("top")
+                .value_name("N")
+                .default_value("3")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .help("How many classes to name, the likeliest first"),
+        )
+        .arg(
+            Arg::new("invert")
+                .long("invert")
+                .action(clap::ArgAction::SetTrue)
+                .help("Exchange black and white in images: MNIST's digits are white on black"),
+        )
+        .after_help(
+            "Images are brought to the size and channels that the model takes.\n\n\
+             Examples:\n  mapsto predict runs/mnist-1 seven.png\n  mapsto predict runs/mnist-1 --invert scan-*.jpg\n  \
+             mapsto predict runs/tabular-1 flowers.csv",
+        )
+}
+
+/// A trained model and what it needs to be used.
+struct Predictor {
+    model: Sequential,
+    input: Vec<usize>,
+    preprocess: Preprocess,
+    info: ModelInfo,
+    outputs: Outputs,
+    /// The columns that the model was trained on, where it was trained on a table.
+    features: Vec<String>,
+}
+
+fn run(invocation: &Invocation) -> Result<(), Failure> {
+    let predictor = Predictor::open(&RunFolder::open(invocation.text("run"))?)?;
+    let top = invocation.matches.get_one::<u32>("top").map_or(3, |&n| n as usize);
+    for file in invocation.texts("files") {
+        let path = Path::new(file);
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            let x = Table::from_csv(path)?.features(&predictor.features)?.inputs()?;
+            for (row, answer) in predictor.answers(x, top)?.into_iter().enumerate() {
+                say!("{file}:{}  {answer}", row + 1);
+            }
+        } else {
+            let x = predictor.image(path)?;
+            let x = if invocation.matches.get_flag("invert") { 1.0 - x } else { x };
+            for answer in predictor.answers(x.unsqueeze(0), top)? {
+                say!("{file}  {answer}");
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Predictor {
+    fn open(folder: &RunFolder) -> Result<Predictor> {
+        let name = folder.file("config.toml").display().to_string();
+        let mut sources = Sources::new(&name, &folder.config()?);
+        let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
+        let file = ModelFile::read(folder.best())?;
+        let json = |part: &Option<Json>, what: &str| {
+            part.clone().ok_or_else(|| {
+                let message = format!("{}: the file holds no {what}", folder.best().display());
+                Error::new(ErrorKind::Model, message)
+            })
+        };
+        let spec = ModelSpec::from_json(&json(&file.info.spec, "layers")?)?;
+        let steps = json(&file.info.preprocess, "preprocessing")?;
+        let steps: Vec<Entry> = steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
+        let mut model = spec.build()?;
+        file.load_into(&mut model)?;
+        let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
+        Ok(Predictor {
+            model,
+            input: spec.input,
+            preprocess: Preprocess::from_entries(&steps)?,
+            info: file.info,
+            outputs: outputs(&config.train.loss),
+            features: features.unwrap_or_default(),
+        })
+    }
+
+    /// Reads an image the way the model takes it: `[channels, h, w]`.
+    fn image(&self, path: &Path) -> Result<Tensor> {
+        let (color, size) = match self.input[..] {
+            [1, h, w] => (Color::Gray, [h, w]),
+            [3, h, w] => (Color::Rgb, [h, w]),
+            _ => {
+                let message = format!("{}: the model takes {:?}, no images", path.display(), self.input);
+                return Err(Error::new(ErrorKind::Model, message).help("give it a table, in a .csv file"));
+            }
+        };
+        let image = read_image(path, color)?;
+        Ok(Resize::new(size).apply(image.unsqueeze(0)).squeeze(0))
+    }
+
+    /// One line for each input.
+    fn answers(&self, x: Tensor, top: usize) -> Result<Vec<String>> {
+        let y = mapsto::catch(|| no_grad(|| self.model.forward(&self.preprocess.apply(x))))?.to(DType::F64);
+        let rows = y.shape()[0];
+        let values = y.to_vec::<f64>();
+        Ok(values.chunks(values.len() / rows.max(1)).map(|row| self.answer(row, top)).collect())
+    }
+
+    fn answer(&self, row: &[f64], top: usize) -> String {
+        let Some(shares) = shares(row, self.outputs) else {
+            return row.iter().map(|value| format!("{value:.6}")).collect::<Vec<_>>().join("  ");
+        };
+        let mut order: Vec<usize> = (0..shares.len()).collect();
+        order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
+        let name = |class: usize| self.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let named = order.iter().take(top).map(|&class| format!("{} {:.1} %", name(class), 100.0 * shares[class]));
+        named.collect::<Vec<_>>().join("  ")
+    }
+}
+
+/// The probability of each class; nothing where outputs are no classes.
+fn shares(row: &[f64], outputs: Outputs) -> Option<Vec<f64>> {
+    match (row, outputs) {
+        (_, Outputs::Values) => None,
+        (&[p], Outputs::Probabilities) => Some(vec![1.0 - p, p]),
+        (&[z], Outputs::Logits) => {
+            let p = 1.0 / (1.0 + (-z).exp());
+            Some(vec![1.0 - p, p])
+        }
+        (row, Outputs::Probabilities) => Some(row.to_vec()),
+        (row, Outputs::Logits) => {
+            let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = row.iter().map(|z| (z - most).exp()).sum();
+            Some(row.iter().map(|z| (z - most).exp() / total).collect())
+        }
+    }
+}
+
+#[test]
+fn shares_are_probabilities() {
+    let near = |found: Option<Vec<f64>>, wanted: &[f64]| {
+        let found = found.unwrap();
+        assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
+    };
+    near(shares(&[0.0, 3.0_f64.ln()], Outputs::Logits), &[0.25, 0.75]);
+    near(shares(&[3.0_f64.ln()], Outputs::Logits), &[0.25, 0.75]);
+    near(shares(&[0.75], Outputs::Probabilities), &[0.25, 0.75]);
+    near(shares(&[1000.0, 1000.0], Outputs::Logits), &[0.5, 0.5]);
+    assert_eq!(shares(&[1.0], Outputs::Values), None);
+}

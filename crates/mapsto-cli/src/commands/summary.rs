@@ -1,0 +1,157 @@
+//! `mapsto summary`: the layers of a model, what they give, hold and cost.
+
+use std::path::Path;
+
+use clap::{Arg, Command};
+use mapsto::nn::{Layer, ModelSpec, ModuleExt};
+use mapsto::train::{ModelFile, RunFolder};
+use mapsto::{Error, ErrorKind, Result, Tensor, no_grad};
+
+use super::{Invocation, Overriding, Verb, read_experiment};
+use crate::failure::Failure;
+use crate::output::say;
+use crate::report::grouped;
+use crate::work;
+
+/// The subcommand.
+pub const VERB: Verb = Verb { name: "summary", command, overriding: Overriding::Configuration, run };
+
+fn command(command: Command) -> Command {
+    command
+        .about("List the layers of a model: output shape, parameters, multiplications, memory")
+        .arg(
+            Arg::new("model")
+                .value_name("FILE.toml|RUN|FILE.safetensors")
+                .required(true)
+                .help("A training file, the folder of a run, or a model file"),
+        )
+        .override_usage("mapsto summary FILE.toml [--SECTION.KEY VALUE]...\n       mapsto summary RUN|FILE.safetensors")
+        .after_help(
+            "Numbers are for one sample. MACs are multiplications each followed by an addition, of matrix products\n\
+             and convolutions; memory is that of the layer's output.\n\n\
+             Examples:\n  mapsto summary mnist.toml\n  mapsto summary runs/mnist-1",
+        )
+}
+
+/// A line of the table.
+struct Row {
+    layer: String,
+    shape: Vec<usize>,
+    parameters: usize,
+    macs: u64,
+    bytes: usize,
+}
+
+fn run(invocation: &Invocation) -> Result<(), Failure> {
+    let name = invocation.text("model");
+    let path = Path::new(name);
+    let spec = if path.is_dir() {
+        stored_spec(&RunFolder::open(path)?.best())?
+    } else if path.extension().is_some_and(|extension| extension == "safetensors") {
+        stored_spec(path)?
+    } else {
+        let config = read_experiment(name, invocation.overrides)?.config;
+        ModelSpec::new(config.model.input.unwrap_or_default(), config.model.layers)
+    };
+    let rows = rows(&spec)?;
+    for line in table(&spec.input, &rows) {
+        say!("{line}");
+    }
+    Ok(())
+}
+
+fn stored_spec(file: &Path) -> Result<ModelSpec> {
+    let found = ModelFile::read(file)?;
+    let spec = found.info.spec.ok_or_else(|| {
+        Error::new(ErrorKind::Model, format!("{}: the file holds weights without the layers they belong to", file.display()))
+    })?;
+    ModelSpec::from_json(&spec)
+}
+
+/// Runs zeros of batch 1 through the layers, one by one.
+fn rows(spec: &ModelSpec) -> Result<Vec<Row>> {
+    let model = spec.build()?;
+    let shape: Vec<usize> = std::iter::once(1).chain(spec.input.iter().copied()).collect();
+    let mut x = Tensor::zeros(&shape[..]).to(model.input_dtype());
+    let mut rows = Vec::new();
+    for layer in model.layers() {
+        let (y, macs) = no_grad(|| work::macs(|| layer.forward(&x)));
+        rows.push(Row {
+            layer: layer.describe(),
+            shape: y.shape()[1..].to_vec(),
+            parameters: layer.parameter_count(),
+            macs,
+            bytes: y.len() * y.dtype().size(),
+        });
+        x = y;
+    }
+    Ok(rows)
+}
+
+fn table(input: &[usize], rows: &[Row]) -> Vec<String> {
+    let shape = |shape: &[usize]| format!("{shape:?}");
+    let mut cells = vec![["layer", "output", "parameters", "MACs", "memory"].map(str::to_string)];
+    cells.push(["input".into(), shape(input), String::new(), String::new(), String::new()]);
+    for row in rows {
+        let count = |n: usize| if n == 0 { "-".to_string() } else { grouped(n) };
+        cells.push([row.layer.clone(), shape(&row.shape), count(row.parameters), count(row.macs as usize), bytes(row.bytes)]);
+    }
+    let total = |f: fn(&Row) -> usize| rows.iter().map(f).sum::<usize>();
+    cells.push([
+        "total".into(),
+        String::new(),
+        grouped(total(|r| r.parameters)),
+        grouped(total(|r| r.macs as usize)),
+        bytes(total(|r| r.bytes)),
+    ]);
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let line = |row: &[String; 5]| {
+        let [a, b, c, d, e] = row;
+        let [wa, wb, wc, wd, we] = widths;
+        format!("{a:<wa$}  {b:<wb$}  {c:>wc$}  {d:>wd$}  {e:>we$}").trim_end().to_string()
+    };
+    let rule = "─".repeat(widths.iter().sum::<usize>() + 8);
+    let mut lines: Vec<String> = cells.iter().map(line).collect();
+    lines.insert(lines.len() - 1, rule.clone());
+    lines.insert(1, rule);
+    lines
+}
+
+fn bytes(n: usize) -> String {
+    match n {
+        n if n < 1 << 10 => format!("{n} B"),
+        n if n < 1 << 20 => format!("{:.1} KiB", n as f64 / 1024.0),
+        n => format!("{:.1} MiB", n as f64 / 1048576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapsto::spec::Entry;
+
+    #[test]
+    fn the_numbers_of_a_small_network_are_those_done_by_hand() {
+        let layers = [
+            Entry::new("conv2d").with_value(8_usize).with_option("kernel", 3_usize),
+            Entry::new("relu"),
+            Entry::new("flatten"),
+            Entry::new("linear").with_value(10_usize),
+        ];
+        let rows = rows(&ModelSpec::new([2, 6, 6], layers)).unwrap();
+        let found: Vec<_> = rows.iter().map(|r| (r.shape.clone(), r.parameters, r.macs, r.bytes)).collect();
+        // conv: 8 filters of 2·3·3 weights and a bias, at 4·4 places; linear: 8·4·4 inputs to 10 outputs.
+        assert_eq!(
+            found,
+            [
+                (vec![8, 4, 4], 8 * 18 + 8, 8 * 18 * 16, 4 * 128),
+                (vec![8, 4, 4], 0, 0, 4 * 128),
+                (vec![128], 0, 0, 4 * 128),
+                (vec![10], 1290, 1280, 40),
+            ]
+        );
+        let lines = table(&[2, 6, 6], &rows);
+        assert!(lines.last().unwrap().contains("1,442") && lines.last().unwrap().contains("3,584"), "{lines:?}");
+    }
+}

@@ -1,0 +1,280 @@
+//! `Experiment`: a configuration brought to life: data opened and split, layers built, trainer put together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mapsto::data::{Dataset, Info, Loader, Preprocess, sets, transforms};
+use mapsto::nn::layers::LAYERS;
+use mapsto::nn::{self, Horizon, Layer, Loss, ModelSpec, Sequential};
+use mapsto::spec::{Entry, Json, find};
+use mapsto::train::callbacks;
+use mapsto::train::metrics::{self, Metric};
+use mapsto::train::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
+use mapsto::{Error, ErrorKind, Result, catch};
+
+use crate::config::{Config, Split};
+
+/// Everything a run needs, checked.
+pub struct Experiment {
+    /// The configuration with every default filled in.
+    pub config: Config,
+    /// The model, its weights drawn with the seed.
+    pub model: Sequential,
+    /// Batches to learn from.
+    pub train: Loader,
+    /// Batches to watch the training by.
+    pub validation: Option<Loader>,
+    /// Batches that are looked at once, at the end.
+    pub test: Option<Loader>,
+    /// What is known about the data.
+    pub info: Info,
+    /// What travels with the weights.
+    pub model_info: ModelInfo,
+    loss: Box<dyn Loss>,
+    metrics: Vec<Box<dyn Metric>>,
+}
+
+/// Samples for the three purposes.
+struct Parts {
+    train: Arc<dyn Dataset>,
+    validation: Option<Arc<dyn Dataset>>,
+    test: Option<Arc<dyn Dataset>>,
+}
+
+impl Experiment {
+    /// Opens the data and builds the model of a configuration.
+    ///
+    /// # Errors
+    /// Data that is missing, damaged or out of range; a model that does not fit it; an unknown name or option.
+    pub fn open(mut config: Config) -> Result<Experiment> {
+        mapsto::set_threads(config.train.threads);
+        // What costs nothing to check comes before what is slow to open.
+        let metrics = fill(&mut config.train.metrics, metrics::build)?;
+        let (loss, entry) = nn::build_loss(&config.train.loss)?;
+        config.train.loss = entry;
+        let (_, entry) = nn::build_optimizer(&config.train.optimizer)?;
+        config.train.optimizer = entry;
+        if let Some(schedule) = &mut config.train.schedule {
+            let horizon = Horizon { steps: config.train.epochs as u64, epoch: 1 };
+            *schedule = nn::build_schedule(schedule, horizon)?.1;
+        }
+        let augment = fill(&mut config.data.augment, transforms::from_entry)?;
+        let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
+        add_callbacks(&mut config, &metrics);
+        fill(&mut config.train.callbacks, callbacks::build)?;
+        check_layers(&config)?;
+
+        let (opened, set) = sets::from_entry(&config.data.set).map_err(|e| config.data.explain(e))?;
+        config.data.set = set;
+        let info = opened.train.info();
+        let parts = divide(&mut config, opened)?;
+        let preprocess = preprocess.fit(&*parts.train)?;
+        let spec = model_spec(&mut config, &parts, &augment, &preprocess)?;
+        mapsto::seed(config.train.seed);
+        let model = spec.build()?;
+        let spec = spec.rendered()?;
+        config.model.layers = spec.layers.clone();
+
+        let loader = |set: Arc<dyn Dataset>| {
+            let loader = Loader::new(set, config.data.batch).seed(config.train.seed);
+            loader.workers(config.data.workers).preprocess(preprocess.clone())
+        };
+        let (validation, test) = (parts.validation.map(loader), parts.test.map(loader));
+        let mut train = loader(parts.train);
+        if config.data.shuffle {
+            train = train.shuffle();
+        }
+        let train = augment.into_iter().fold(train, Loader::transform);
+        let entries = preprocess.entries().iter().map(Entry::to_json).collect();
+        let model_info = ModelInfo {
+            spec: Some(spec.to_json()),
+            preprocess: Some(Json::List(entries)),
+            classes: info.classes.clone(),
+        };
+        let experiment = Experiment { config, model, train, validation, test, info, model_info, loss, metrics };
+        experiment.check_fit()?;
+        Ok(experiment)
+    }
+
+    /// The trainer of this experiment; the callbacks write into `folder`.
+    ///
+    /// # Errors
+    /// None that opening has not found.
+    pub fn trainer(&self, folder: &Path) -> Result<Trainer> {
+        let train = &self.config.train;
+        let mut trainer = Trainer::boxed(nn::build_optimizer(&train.optimizer)?.0, nn::build_loss(&train.loss)?.0)
+            .epochs(train.epochs)
+            .seed(train.seed)
+            .accumulate(train.accumulate)
+            .folder(folder)
+            .info(self.model_info.clone());
+        for entry in &train.metrics {
+            trainer = trainer.boxed_metric(metrics::build(entry)?.0);
+        }
+        if let Some(schedule) = &train.schedule {
+            let epoch = self.train.len().div_ceil(train.accumulate) as u64;
+            let horizon = Horizon { steps: epoch * train.epochs as u64, epoch };
+            trainer = trainer.boxed_schedule(nn::build_schedule(schedule, horizon)?.0);
+        }
+        if let Some(most) = train.clip_norm {
+            trainer = trainer.clip_norm(most);
+        }
+        for entry in &train.callbacks {
+            trainer = trainer.boxed_callback(callbacks::build(entry)?.0);
+        }
+        Ok(trainer)
+    }
+
+    /// The loss and metrics of the model, as it is now, on a loader.
+    ///
+    /// # Errors
+    /// A damaged sample.
+    pub fn evaluate(&self, loader: &Loader) -> Result<Evaluation> {
+        let metrics: Vec<&dyn Metric> = self.metrics.iter().map(|metric| &**metric).collect();
+        evaluate(&self.model, loader, &*self.loss, &metrics)
+    }
+
+    /// What the model's outputs mean.
+    pub fn outputs(&self) -> Outputs {
+        outputs(&self.config.train.loss)
+    }
+
+    /// Loads the weights of a model file.
+    ///
+    /// # Errors
+    /// The file is damaged, or of another model.
+    pub fn load(&mut self, path: &Path) -> Result<()> {
+        ModelFile::read(path)?.load_into(&mut self.model).map_err(|e| e.context(path.display()))?;
+        Ok(())
+    }
+
+    /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
+    fn check_fit(&self) -> Result<()> {
+        let first: Vec<usize> = (0..self.train.dataset().len().min(2)).collect();
+        let (x, target) = self.train.dataset().batch(&first)?;
+        let y = catch(|| self.model.forward(&self.train.preprocessing().apply(x)))?;
+        let classes = &self.info.classes;
+        if self.outputs() != Outputs::Values && !classes.is_empty() {
+            let width = y.shape().last().copied().unwrap_or(1);
+            if y.rank() == 2 && width != classes.len() && !(width == 1 && classes.len() == 2 && target.rank() == 2) {
+                let message = format!(
+                    "the model gives {width} value{}, the data has {} classes: {}",
+                    if width == 1 { "" } else { "s" },
+                    classes.len(),
+                    shortened(classes)
+                );
+                let error = Error::new(ErrorKind::Model, message);
+                return Err(error.help(format!("end the layers with {{ linear = {} }}", classes.len())));
+            }
+        }
+        let context = |e: Error| e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()));
+        let _loss = catch(|| self.loss.loss(&y, &target)).map_err(context)?;
+        for metric in &self.metrics {
+            catch(|| metric.count(&y, &target)).and_then(|counts| counts).map_err(context)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a model's outputs mean, told by the loss it was trained with.
+pub fn outputs(loss: &Entry) -> Outputs {
+    const LOGITS: [&str; 2] = ["cross_entropy", "bce_with_logits"];
+    const PROBABILITIES: [&str; 1] = ["bce"];
+    match loss.name.as_str() {
+        name if LOGITS.contains(&name) => Outputs::Logits,
+        name if PROBABILITIES.contains(&name) => Outputs::Probabilities,
+        _ => Outputs::Values,
+    }
+}
+
+/// Builds what each entry names and writes its defaults into it.
+fn fill<T>(entries: &mut [Entry], build: impl Fn(&Entry) -> Result<(T, Entry)>) -> Result<Vec<T>> {
+    let one = |entry: &mut Entry| {
+        let (built, filled) = build(entry)?;
+        *entry = filled;
+        Ok(built)
+    };
+    entries.iter_mut().map(one).collect()
+}
+
+/// Every run keeps its best and its last state; what "best" watches is the first metric, or else the loss.
+fn add_callbacks(config: &mut Config, metrics: &[Box<dyn Metric>]) {
+    let callbacks = &mut config.train.callbacks;
+    let prefix = if config.data.validation > 0.0 { "val " } else { "" };
+    let column = metrics.first().map_or("loss".to_string(), |metric| metric.name());
+    if !callbacks.iter().any(|c| c.name == "best") {
+        callbacks.push(Entry::new("best").with_value(format!("{prefix}{column}")));
+    }
+    if !callbacks.iter().any(|c| c.name == "last") {
+        callbacks.push(Entry::new("last"));
+    }
+}
+
+/// Finds unknown layers and options before the data is opened, wherever the input shape is known.
+fn check_layers(config: &Config) -> Result<()> {
+    for layer in &config.model.layers {
+        find("layer", LAYERS, layer)?;
+    }
+    let Some(input) = &config.model.input else { return Ok(()) };
+    ModelSpec::new(input.clone(), config.model.layers.clone()).shapes().map(drop)
+}
+
+fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
+    let data = &mut config.data;
+    let has_classes = !opened.train.info().classes.is_empty();
+    let split = *data.split.get_or_insert(if has_classes { Split::Stratified } else { Split::Random });
+    let seed = config.train.seed;
+    let part = |set: Arc<dyn Dataset>, share: f64| -> Result<(Arc<dyn Dataset>, Option<Arc<dyn Dataset>>)> {
+        if share == 0.0 {
+            return Ok((set, None));
+        }
+        let shares = [1.0 - share, share];
+        let [rest, held_out] = match split {
+            Split::Stratified => set.stratified_split(shares, seed)?,
+            Split::Random => set.split(shares, seed),
+            Split::Ordered => set.ordered_split(shares),
+        };
+        if rest.is_empty() || held_out.is_empty() {
+            let message = format!("{} samples are too few to hold out a share of {share}", set.len());
+            return Err(Error::new(ErrorKind::Data, message).help("hold out more, or nothing with 0"));
+        }
+        Ok((Arc::new(rest), Some(Arc::new(held_out))))
+    };
+    let (train, test) = match opened.test {
+        Some(_) if data.test.is_some() => {
+            let message = format!("[data] holds out a test share, and set `{}` brings a test set", data.set.name);
+            return Err(Error::new(ErrorKind::Usage, message).help("leave `test` out"));
+        }
+        Some(test) => (opened.train, Some(test)),
+        None => part(opened.train, *data.test.get_or_insert(0.2))?,
+    };
+    let (train, validation) = part(train, data.validation)?;
+    Ok(Parts { train, validation, test })
+}
+
+/// The model's specification, its input shape taken from the data, or checked against it.
+fn model_spec(
+    config: &mut Config,
+    parts: &Parts,
+    augment: &[Arc<dyn transforms::Transform>],
+    preprocess: &Preprocess,
+) -> Result<ModelSpec> {
+    let mut probe = Loader::new(parts.train.subset([0]), 1).preprocess(preprocess.clone());
+    for transform in augment {
+        probe = probe.transform(transform.clone());
+    }
+    let batch = probe.epoch(0).next().unwrap_or_else(|| unreachable!("one sample is one batch"))?;
+    let found = batch.x.shape()[1..].to_vec();
+    let input = config.model.input.get_or_insert_with(|| found.clone());
+    if *input != found {
+        let message = format!("[model] input is {input:?}, the data's is {found:?}");
+        return Err(Error::new(ErrorKind::Model, message).help("leave `input` out to take the data's"));
+    }
+    Ok(ModelSpec::new(found, config.model.layers.clone()))
+}
+
+fn shortened(names: &[String]) -> String {
+    const MOST: usize = 12;
+    let shown = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{shown}, …") } else { shown }
+}

@@ -1,0 +1,59 @@
+//! The plots of a run: which there are, and what each is drawn from.
+
+use mapsto::nn::{Layer, ModuleExt};
+use mapsto::train::{Evaluation, History, Predictions, RunFolder, plots};
+use mapsto::{Result, Tensor};
+
+use crate::experiment::Experiment;
+
+/// Draws the loss and each metric by epoch.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn draw_curves(folder: &RunFolder, history: &History) -> Result<()> {
+    for column in history.columns().iter().filter(|column| !column.starts_with("val ")) {
+        folder.write_plot(&file_name(column), &plots::curves(history, column)?)?;
+    }
+    Ok(())
+}
+
+/// Draws what the test found: who was taken for whom, and the most confident mistakes where samples are pictures.
+///
+/// # Errors
+/// A damaged sample; a file that cannot be written.
+pub fn draw_test(
+    folder: &RunFolder,
+    experiment: &Experiment,
+    found: &Evaluation,
+    predictions: &Predictions,
+) -> Result<()> {
+    let classes = &experiment.info.classes;
+    if let Some(confusion) = &found.confusion {
+        folder.write_plot("confusion", &plots::confusion(&confusion.clone().named(classes))?)?;
+    }
+    let Some(test) = &experiment.test else { return Ok(()) };
+    let is_picture = matches!(experiment.config.model.input.as_deref(), Some([1 | 3, h, w]) if h * w > 1);
+    let mistakes = predictions.mistakes(experiment.outputs());
+    if is_picture && !mistakes.is_empty() {
+        let svg = plots::misclassified(&mistakes, classes, |i| Ok(test.dataset().get(i)?.x))?;
+        folder.write_plot("misclassified", &svg)?;
+    }
+    Ok(())
+}
+
+/// Draws the filters of the first layer, where they look at pictures.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn draw_filters(folder: &RunFolder, model: &dyn Layer, input: &[usize]) -> Result<()> {
+    let first: Option<Tensor> = model.parameters().into_iter().next().map(|(_, weight)| weight);
+    if let Some(svg) = first.map(|weight| plots::filters(&weight, input)).transpose()?.flatten() {
+        folder.write_plot("filters", &svg)?;
+    }
+    Ok(())
+}
+
+/// A column's name as a file's: `macro f1` is drawn in `macro-f1.svg`.
+fn file_name(column: &str) -> String {
+    column.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}

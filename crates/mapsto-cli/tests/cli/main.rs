@@ -1,0 +1,7 @@
+//! The command line from outside: transcripts of what it prints and the codes it exits with.
+
+mod check_cli;
+mod failures;
+mod help;
+mod runs;
+mod scaffold;
