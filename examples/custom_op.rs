@@ -36,7 +36,9 @@ fn mish(x: &Tensor) -> Tensor {
 pub fn main() {
     // Values against an f64 reference, first and second derivatives against differences, views, dtypes, threads, NaN.
     mapsto::check::check(mish)
-        .reference(|x| if x == f64::NEG_INFINITY { f64::NAN } else { x * (x.max(0.0) + (-x.abs()).exp().ln_1p()).tanh() })
+        .reference(|x| {
+            if x == f64::NEG_INFINITY { f64::NAN } else { x * (x.max(0.0) + (-x.abs()).exp().ln_1p()).tanh() }
+        })
         .on(mapsto::check::floats(-6.0..6.0));
     println!("mish(-1, 0, 1) = {:.4}", mish(&tensor![-1.0, 0.0, 1.0]));
     assert_close!(mish(&tensor![-1.0, 0.0, 1.0]), [-0.30340, 0.0, 0.86510]);

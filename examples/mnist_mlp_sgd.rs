@@ -6,8 +6,14 @@ use mapsto::prelude::*;
 pub fn main() -> Result<()> {
     seed(1);
     let (train_set, test_set) = mnist("data/mnist")?;
-    let mut model =
-        seq![Flatten::new(), Linear::new(784, 64), Tensor::relu, Linear::new(64, 64), Tensor::relu, Linear::new(64, 10)];
+    let mut model = seq![
+        Flatten::new(),
+        Linear::new(784, 64),
+        Tensor::relu,
+        Linear::new(64, 64),
+        Tensor::relu,
+        Linear::new(64, 10)
+    ];
     let mut opt = Sgd::new(0.1);
     let loader = train_set.batches(64).shuffle().seed(1);
     for epoch in 0..5 {

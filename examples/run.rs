@@ -1,19 +1,19 @@
 //! Runs every example that is quick enough for a debug build; the long ones run in release in CI.
 
-#[path = "xor.rs"]
-mod xor;
-#[path = "from_scratch.rs"]
-mod from_scratch;
-#[path = "perceptron_limit.rs"]
-mod perceptron_limit;
 #[path = "custom_layer.rs"]
 mod custom_layer;
 #[path = "custom_op.rs"]
 mod custom_op;
+#[path = "from_scratch.rs"]
+mod from_scratch;
+#[path = "perceptron_limit.rs"]
+mod perceptron_limit;
 #[path = "second_order.rs"]
 mod second_order;
 #[path = "tabular.rs"]
 mod tabular;
+#[path = "xor.rs"]
+mod xor;
 
 use mapsto::prelude::Result;
 

@@ -6,7 +6,8 @@ pub fn main() -> Result<()> {
     seed(1);
     let table = Table::from_csv("data/iris/iris.csv")?;
     println!("{} rows of {:?}", table.len(), table.columns());
-    let set = table.features(["sepal_length", "sepal_width", "petal_length", "petal_width"])?.class("species")?;
+    let set =
+        table.features(["sepal_length", "sepal_width", "petal_length", "petal_width"])?.class("species")?;
     let classes = set.info().classes;
     let [train_set, test_set] = set.stratified_split([0.8, 0.2], 1)?;
 
@@ -17,11 +18,11 @@ pub fn main() -> Result<()> {
     let test_loader = test_set.batches(30).preprocess(standard);
 
     let mut model = seq![Linear::new(4, 16), Tensor::tanh, Linear::new(16, classes.len())];
-    Trainer::new(Adam::new(0.01), cross_entropy)
-        .metric(Accuracy::new())
-        .epochs(40)
-        .quiet()
-        .fit(&mut model, train_loader, None)?;
+    Trainer::new(Adam::new(0.01), cross_entropy).metric(Accuracy::new()).epochs(40).quiet().fit(
+        &mut model,
+        train_loader,
+        None,
+    )?;
     let test = evaluate(&model, &test_loader, &cross_entropy, &[&Accuracy::new()])?;
     let accuracy = test.value("accuracy").unwrap_or(0.0);
     println!("{classes:?}: test accuracy {:.1} %", 100.0 * accuracy);

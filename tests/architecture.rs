@@ -14,7 +14,10 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 fn layer(name: &str) -> usize {
-    LAYERS.iter().position(|l| l.contains(&name)).unwrap_or_else(|| panic!("{name} has no layer in tests/architecture.rs"))
+    LAYERS
+        .iter()
+        .position(|l| l.contains(&name))
+        .unwrap_or_else(|| panic!("{name} has no layer in tests/architecture.rs"))
 }
 
 /// The crates of the workspace with the text of their manifests.
@@ -49,7 +52,10 @@ fn dependencies(manifest: &str) -> Vec<String> {
 fn arrows_point_down() {
     for (name, manifest) in manifests() {
         for dependency in dependencies(&manifest).iter().filter(|d| d.starts_with("mapsto")) {
-            assert!(layer(dependency) < layer(&name), "{name} depends on {dependency}, which is not below it");
+            assert!(
+                layer(dependency) < layer(&name),
+                "{name} depends on {dependency}, which is not below it"
+            );
         }
     }
 }
@@ -57,8 +63,8 @@ fn arrows_point_down() {
 #[test]
 fn unsafe_stays_in_the_kernels_and_the_storage_and_says_why() {
     for (file, text) in rust_files("crates") {
-        let allowed =
-            file.starts_with("crates/mapsto-kernels/") || file.starts_with("crates/mapsto-tensor/src/storage/");
+        let allowed = file.starts_with("crates/mapsto-kernels/")
+            || file.starts_with("crates/mapsto-tensor/src/storage/");
         let lines: Vec<&str> = text.lines().collect();
         for (i, line) in lines.iter().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
@@ -94,11 +100,15 @@ fn each_thing_is_one_documented_tested_file_and_one_line_of_a_list() {
         let mut files = 0;
         for (file, body) in rust_files(folder) {
             let name = file.strip_prefix(folder).and_then(|f| f.strip_prefix('/')).unwrap_or(&file);
-            let Some(stem) = name.strip_suffix(".rs").filter(|s| *s != "mod" && !s.contains('/')) else { continue };
+            let Some(stem) = name.strip_suffix(".rs").filter(|s| *s != "mod" && !s.contains('/')) else {
+                continue;
+            };
             files += 1;
             assert!(body.starts_with("//! "), "{file}: the first line does not say what it is");
             let listed = list.lines().any(|l| {
-                l.trim() == stem || l.trim().trim_end_matches([';', ',']).ends_with(stem) || l.contains(&format!("{stem}::"))
+                l.trim() == stem
+                    || l.trim().trim_end_matches([';', ',']).ends_with(stem)
+                    || l.contains(&format!("{stem}::"))
             });
             assert!(listed, "{file}: `{stem}` is not named in {folder}/mod.rs");
             assert!(body.contains("pub fn ") || body.contains("pub struct "), "{file}: nothing public in it");
@@ -111,7 +121,9 @@ fn each_thing_is_one_documented_tested_file_and_one_line_of_a_list() {
 
 #[test]
 fn every_file_says_what_it_is_and_none_is_a_drawer() {
-    for (file, body) in rust_files("crates").into_iter().chain(rust_files("examples")).chain(rust_files("tests")) {
+    for (file, body) in
+        rust_files("crates").into_iter().chain(rust_files("examples")).chain(rust_files("tests"))
+    {
         assert!(body.starts_with("//!"), "{file}: the first line does not say what it is");
         let stem = file.rsplit('/').next().and_then(|f| f.strip_suffix(".rs")).unwrap_or_default();
         let drawers = ["util", "utils", "common", "types", "base", "helper", "helpers", "misc"];
@@ -131,7 +143,10 @@ fn no_file_matches_on_the_set_of_operations() {
             .iter()
             .filter(|n| code.contains(&format!("\"{n}\" =>")) || code.contains(&format!("\"{n}\" |")))
             .count();
-        assert!(arms < 3, "{file} matches on {arms} operations by name: declare what it needs in their files");
+        assert!(
+            arms < 3,
+            "{file} matches on {arms} operations by name: declare what it needs in their files"
+        );
     }
 }
 
@@ -153,7 +168,13 @@ fn nothing_is_stubbed_skipped_or_silenced() {
     let all = rust_files("crates").into_iter().chain(rust_files("examples")).chain(rust_files("xtask"));
     for (file, body) in all {
         // Written in two parts, so that this file does not find itself.
-        for bad in [["todo", "!("], ["unimplemented", "!("], ["#[ign", "ore"], ["FIX", "ME"], ["allow(dead", "_code)"]] {
+        for bad in [
+            ["todo", "!("],
+            ["unimplemented", "!("],
+            ["#[ign", "ore"],
+            ["FIX", "ME"],
+            ["allow(dead", "_code)"],
+        ] {
             let bad = bad.concat();
             assert!(!body.contains(&bad), "{file} contains {bad}");
         }
@@ -187,5 +208,8 @@ fn every_dependency_has_its_reason_in_the_architecture() {
 #[test]
 fn unlisted_crates_are_found() {
     assert!(std::panic::catch_unwind(|| layer("mapsto-nonesuch")).is_err());
-    assert_eq!(dependencies("[dependencies]\nhalf = \"2\"\nmapsto-nn.workspace = true\n[lints]\nx = 1"), ["half", "mapsto-nn"]);
+    assert_eq!(
+        dependencies("[dependencies]\nhalf = \"2\"\nmapsto-nn.workspace = true\n[lints]\nx = 1"),
+        ["half", "mapsto-nn"]
+    );
 }

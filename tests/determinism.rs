@@ -24,7 +24,13 @@ fn bits(threads: usize, workers: usize) -> Vec<u32> {
             Linear::new(64, 4),
         ];
         let mut opt = AdamW::new(1e-2);
-        let loader = set.batches(32).shuffle().seed(3).workers(workers).transform(Shift::new(2)).transform(Noise::new(0.1));
+        let loader = set
+            .batches(32)
+            .shuffle()
+            .seed(3)
+            .workers(workers)
+            .transform(Shift::new(2))
+            .transform(Noise::new(0.1));
         for epoch in 0..2 {
             for batch in loader.epoch(epoch) {
                 let batch = batch.expect("no sample is damaged");
@@ -40,7 +46,9 @@ fn bits(threads: usize, workers: usize) -> Vec<u32> {
                 out.extend(t.to_vec::<f32>().into_iter().map(f32::to_bits));
             }
         }
-        out.extend(model.forward(&Tensor::ones([3, 1, 12, 12])).to_vec::<f32>().into_iter().map(f32::to_bits));
+        out.extend(
+            model.forward(&Tensor::ones([3, 1, 12, 12])).to_vec::<f32>().into_iter().map(f32::to_bits),
+        );
         out
     })
 }
@@ -50,6 +58,9 @@ fn threads_and_workers_do_not_change_a_bit() {
     let expected = bits(1, 0);
     assert!(expected.len() > 1000);
     for (threads, workers) in [(2, 0), (8, 0), (1, 1), (1, 4), (2, 4), (8, 1)] {
-        assert!(bits(threads, workers) == expected, "{threads} threads and {workers} workers give other bits");
+        assert!(
+            bits(threads, workers) == expected,
+            "{threads} threads and {workers} workers give other bits"
+        );
     }
 }

@@ -16,16 +16,31 @@ fn mistakes() -> Vec<(&'static str, Box<dyn Fn()>)> {
         ("integers into tanh", Box::new(|| drop(tensor![1, 2].tanh()))),
         ("another count", Box::new(move || drop(zeros(&[2, 3]).reshape([4, 2])))),
         ("no such axis", Box::new(move || drop(zeros(&[2, 3]).sum(2)))),
-        ("another rank", Box::new(move || {
+        (
+            "another rank",
+            Box::new(move || {
                 let _: [usize; 3] = zeros(&[2, 3]).dims();
-            })),
-        ("forgotten train scope", Box::new(|| drop(Linear::new(2, 1).forward(&Tensor::ones([1, 2])).sum(..).backward()))),
+            }),
+        ),
+        (
+            "forgotten train scope",
+            Box::new(|| drop(Linear::new(2, 1).forward(&Tensor::ones([1, 2])).sum(..).backward())),
+        ),
         ("backward of no scalar", Box::new(|| drop(tensor![1.0, 2.0].leaf().tanh().backward()))),
         ("no gradient", Box::new(|| drop(grad(&tensor![1.0].leaf().sum(..), [&tensor![2.0].leaf()])))),
-        ("a layer of other features", Box::new(move || drop(Linear::new(784, 10).forward(&zeros(&[4, 28, 28]))))),
-        ("a convolution of other channels", Box::new(move || drop(Conv2d::new(3, 8, 3).forward(&zeros(&[1, 1, 9, 9]))))),
+        (
+            "a layer of other features",
+            Box::new(move || drop(Linear::new(784, 10).forward(&zeros(&[4, 28, 28])))),
+        ),
+        (
+            "a convolution of other channels",
+            Box::new(move || drop(Conv2d::new(3, 8, 3).forward(&zeros(&[1, 1, 9, 9])))),
+        ),
         ("a loss of unequal shapes", Box::new(move || drop(mse(&zeros(&[4, 1]), &zeros(&[4]))))),
-        ("probabilities of another size", Box::new(move || drop(cross_entropy(&zeros(&[4, 3]), &zeros(&[4, 2]))))),
+        (
+            "probabilities of another size",
+            Box::new(move || drop(cross_entropy(&zeros(&[4, 3]), &zeros(&[4, 2])))),
+        ),
         ("a class out of range", Box::new(move || drop(cross_entropy(&zeros(&[2, 3]), &tensor![0, 3])))),
         ("an index out of range", Box::new(move || drop(zeros(&[3, 2]).index_select(0, &tensor![0, 5])))),
         ("a probability above one", Box::new(move || drop(zeros(&[3]).dropout(1.5)))),

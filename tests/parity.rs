@@ -13,7 +13,8 @@ fn fill(model: &mut dyn Module) {
         if let ItemMut::Param(w) = item {
             let fan = if w.rank() > 1 { w.shape()[1..].iter().product::<usize>() } else { 1 };
             let scale = 0.5 / (fan as f64).sqrt();
-            let values: Vec<f32> = (0..w.len()).map(|i| ((0.37 * i as f64 + p).sin() * scale) as f32).collect();
+            let values: Vec<f32> =
+                (0..w.len()).map(|i| ((0.37 * i as f64 + p).sin() * scale) as f32).collect();
             w.set(&Tensor::from_vec(values, w.shape())).expect("the same shape");
             p += 1.0;
         }
@@ -33,7 +34,8 @@ fn follows_pytorch(
     mut opt: impl Optimizer,
     loss: impl Fn(&Tensor, &Tensor) -> Tensor,
 ) {
-    let line = GOLDEN.lines().find(|l| l.split(' ').next() == Some(name)).expect("the golden file has the line");
+    let line =
+        GOLDEN.lines().find(|l| l.split(' ').next() == Some(name)).expect("the golden file has the line");
     let expected: Vec<f64> = line.split(' ').skip(1).map(|v| v.parse().expect("a number")).collect();
     assert_eq!(expected.len(), 20);
     fill(&mut model);
@@ -41,7 +43,10 @@ fn follows_pytorch(
     for (step, expected) in expected.into_iter().enumerate() {
         let value = train(|| loss(&model.forward(&wave(shape, step)), &y));
         let item = value.item();
-        assert!((item - expected).abs() < 1e-4, "{name}, step {step}: the loss is {item}, PyTorch's {expected}");
+        assert!(
+            (item - expected).abs() < 1e-4,
+            "{name}, step {step}: the loss is {item}, PyTorch's {expected}"
+        );
         opt.step(&mut model, value.backward());
     }
 }

@@ -19,7 +19,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words[..] {
         ["ci"] => run(Command::new("bash").arg(".ci/run")),
-        ["bless"] => run(Command::new("cargo").args(["test", "--workspace", "--tests"]).env("MAPSTO_BLESS", "1")),
+        ["bless"] => {
+            run(Command::new("cargo").args(["test", "--workspace", "--tests"]).env("MAPSTO_BLESS", "1"))
+        }
         ["new", kind, name] => match new::write(&root(), kind, name) {
             Ok(paths) => {
                 paths.iter().for_each(|p| println!("{p}"));

@@ -12,9 +12,21 @@ struct Kind {
 
 const KINDS: &[Kind] = &[
     Kind { name: "op", folder: "crates/mapsto-tensor/src/ops", template: include_str!("templates/op.txt") },
-    Kind { name: "layer", folder: "crates/mapsto-nn/src/layers", template: include_str!("templates/layer.txt") },
-    Kind { name: "optimizer", folder: "crates/mapsto-nn/src/optim", template: include_str!("templates/optimizer.txt") },
-    Kind { name: "metric", folder: "crates/mapsto-train/src/metrics", template: include_str!("templates/metric.txt") },
+    Kind {
+        name: "layer",
+        folder: "crates/mapsto-nn/src/layers",
+        template: include_str!("templates/layer.txt"),
+    },
+    Kind {
+        name: "optimizer",
+        folder: "crates/mapsto-nn/src/optim",
+        template: include_str!("templates/optimizer.txt"),
+    },
+    Kind {
+        name: "metric",
+        folder: "crates/mapsto-train/src/metrics",
+        template: include_str!("templates/metric.txt"),
+    },
 ];
 
 /// Writes the file and the line of the list; returns what was written or is left to do.
@@ -87,7 +99,10 @@ mod tests {
         fs::create_dir_all(&ops).expect("a temporary folder");
         fs::write(ops.join("mod.rs"), "//! Ops.\n\nops! {\n    add\n    tanh\n}\n").expect("written");
         assert_eq!(write(&root, "op", "soft_sign").map(|d| d.len()), Ok(2));
-        assert_eq!(fs::read_to_string(ops.join("mod.rs")).unwrap(), "//! Ops.\n\nops! {\n    add\n    soft_sign\n    tanh\n}\n");
+        assert_eq!(
+            fs::read_to_string(ops.join("mod.rs")).unwrap(),
+            "//! Ops.\n\nops! {\n    add\n    soft_sign\n    tanh\n}\n"
+        );
         let text = fs::read_to_string(ops.join("soft_sign.rs")).unwrap();
         assert!(text.contains("struct SoftSign") && text.contains("pub fn soft_sign"), "{text}");
         assert!(write(&root, "op", "soft_sign").unwrap_err().contains("exists"));

@@ -16,11 +16,23 @@ struct Workload {
 
 const WORKLOADS: &[Workload] = &[
     Workload { name: "op", doc: "one operation on a scalar-sized tensor, recorded and not", run: op::run },
-    Workload { name: "W1", doc: "XOR 2-4-1, tanh, sigmoid, BCE, batch 4, SGD 0.5: a training step", run: nets::xor },
+    Workload {
+        name: "W1",
+        doc: "XOR 2-4-1, tanh, sigmoid, BCE, batch 4, SGD 0.5: a training step",
+        run: nets::xor,
+    },
     Workload { name: "W2", doc: "MLP 784-64-64-10, batch 64, Adam: a training step", run: nets::mlp },
-    Workload { name: "W2epoch", doc: "W2 over 60,000 rows, shuffled by the loader, loss read each step: an epoch", run: epoch::run },
+    Workload {
+        name: "W2epoch",
+        doc: "W2 over 60,000 rows, shuffled by the loader, loss read each step: an epoch",
+        run: epoch::run,
+    },
     Workload { name: "W2b1", doc: "inference of W2's network at batch 1", run: nets::mlp_inference },
-    Workload { name: "W3", doc: "CNN 1→32→64, 3×3, pooling, 3136-128-10, batch 64, Adam: a training step", run: nets::cnn },
+    Workload {
+        name: "W3",
+        doc: "CNN 1→32→64, 3×3, pooling, 3136-128-10, batch 64, Adam: a training step",
+        run: nets::cnn,
+    },
 ];
 
 fn main() -> std::process::ExitCode {
@@ -35,7 +47,8 @@ fn main() -> std::process::ExitCode {
     };
     mapsto::set_threads(threads);
     let all = names.iter().any(|n| n == "all");
-    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(|w| all || names.iter().any(|n| n == w.name)).collect();
+    let chosen: Vec<&Workload> =
+        WORKLOADS.iter().filter(|w| all || names.iter().any(|n| n == w.name)).collect();
     if chosen.is_empty() || (!all && chosen.len() < names.len()) {
         eprintln!("usage: mapsto-bench [--threads N] NAME.. | all\n");
         WORKLOADS.iter().for_each(|w| eprintln!("  {:8} {}", w.name, w.doc));

@@ -9,7 +9,13 @@ pub fn labels(n: usize, k: i64) -> Tensor {
 }
 
 /// Times one training step over eight batches in turn, and requires that the loss falls.
-fn training(name: &str, mut model: impl Layer, mut opt: impl Optimizer, xs: Vec<Tensor>, loss: impl Fn(&Tensor) -> Tensor) {
+fn training(
+    name: &str,
+    mut model: impl Layer,
+    mut opt: impl Optimizer,
+    xs: Vec<Tensor>,
+    loss: impl Fn(&Tensor) -> Tensor,
+) {
     let mut i = 0;
     let mut step = || {
         i += 1;

@@ -143,8 +143,19 @@ impl Config {
         }
         text.push_str("]\n");
 
-        let Train { loss, metrics, optimizer, schedule, callbacks, epochs, seed, clip_norm, accumulate, threads, out } =
-            &self.train;
+        let Train {
+            loss,
+            metrics,
+            optimizer,
+            schedule,
+            callbacks,
+            epochs,
+            seed,
+            clip_norm,
+            accumulate,
+            threads,
+            out,
+        } = &self.train;
         section(&mut text, "train");
         put(&mut text, "loss", loss.clone());
         put_list(&mut text, "metrics", metrics);
@@ -196,14 +207,28 @@ impl Data {
     /// An error about an option that the set does not know, with our own keys among those that may have been meant.
     pub fn explain(&self, error: Error) -> Error {
         const KEYS: [&str; 10] = [
-            "set", "batch", "shuffle", "workers", "augment", "preprocess", "standardize", "validation", "test", "split",
+            "set",
+            "batch",
+            "shuffle",
+            "workers",
+            "augment",
+            "preprocess",
+            "standardize",
+            "validation",
+            "test",
+            "split",
         ];
         let at = error.span();
         let option = self.set.options.iter().find(|(name, _)| {
-            at.is_some() && self.set.option_span(name).map(Into::into) == at && error.message().contains("no option")
+            at.is_some()
+                && self.set.option_span(name).map(Into::into) == at
+                && error.message().contains("no option")
         });
         let Some((name, _)) = option else { return error };
-        let unknown = Error::new(ErrorKind::Usage, format!("unknown key `{name}` in [data] with set `{}`", self.set.name));
+        let unknown = Error::new(
+            ErrorKind::Usage,
+            format!("unknown key `{name}` in [data] with set `{}`", self.set.name),
+        );
         let help = match (nearest(name, KEYS), error.help_text()) {
             (Some(near), _) => Some(format!("did you mean `{near}`?")),
             (None, help) => help.map(str::to_string),
@@ -262,7 +287,8 @@ fn read_split(node: &Node) -> Result<Split> {
 
 fn wrong(node: &Node, key: &str, expected: &str) -> Error {
     let found = node.to_value().map_or_else(|_| node.kind().to_string(), |value| value.to_string());
-    Error::new(ErrorKind::Usage, format!("`{key}` should be {expected}, found {found}")).with_span(node.span.clone())
+    Error::new(ErrorKind::Usage, format!("`{key}` should be {expected}, found {found}"))
+        .with_span(node.span.clone())
 }
 
 fn at_least(least: usize, node: Option<Node>, key: &str, default: usize) -> Result<usize> {
@@ -346,7 +372,11 @@ mod tests {
         for (from, to, said) in [
             ("clip_norm = 1", "clip_norm = 0", "`clip_norm` should be a number above 0, found 0"),
             ("clip_norm = 1", "epochs = 0", "`epochs` should be a whole number of at least 1, found 0"),
-            ("class = 'kind'", "validation = 1.5", "`validation` should be a share from 0 to below 1, found 1.5"),
+            (
+                "class = 'kind'",
+                "validation = 1.5",
+                "`validation` should be a share from 0 to below 1, found 1.5",
+            ),
             ("class = 'kind'", "split = 'orderd'", "`split` should be one of stratified, random, ordered"),
             ("class = 'kind'", "test = true", "`test` should be a share from 0 to below 1, found true"),
             ("loss = 'cross_entropy'", "", "[train] needs `loss`"),

@@ -224,7 +224,9 @@ mod tests {
     #[test]
     fn hostile_documents_are_errors_never_panics() {
         let deep = "[".repeat(100_000);
-        for text in ["a = 99999999999999999999", "a = ", "a = 1979-05-27", "[", "a=1\na=2", deep.as_str(), "\u{0}"] {
+        for text in
+            ["a = 99999999999999999999", "a = ", "a = 1979-05-27", "[", "a=1\na=2", deep.as_str(), "\u{0}"]
+        {
             assert!(parse(text).is_err(), "{text:.20}");
         }
         let nested = format!("a = {}", "[".repeat(100_000));

@@ -91,7 +91,8 @@ impl Experiment {
             preprocess: Some(Json::List(entries)),
             classes: info.classes.clone(),
         };
-        let experiment = Experiment { config, model, train, validation, test, info, model_info, loss, metrics };
+        let experiment =
+            Experiment { config, model, train, validation, test, info, model_info, loss, metrics };
         experiment.check_fit()?;
         Ok(experiment)
     }
@@ -102,12 +103,13 @@ impl Experiment {
     /// None that opening has not found.
     pub fn trainer(&self, folder: &Path) -> Result<Trainer> {
         let train = &self.config.train;
-        let mut trainer = Trainer::boxed(nn::build_optimizer(&train.optimizer)?.0, nn::build_loss(&train.loss)?.0)
-            .epochs(train.epochs)
-            .seed(train.seed)
-            .accumulate(train.accumulate)
-            .folder(folder)
-            .info(self.model_info.clone());
+        let mut trainer =
+            Trainer::boxed(nn::build_optimizer(&train.optimizer)?.0, nn::build_loss(&train.loss)?.0)
+                .epochs(train.epochs)
+                .seed(train.seed)
+                .accumulate(train.accumulate)
+                .folder(folder)
+                .info(self.model_info.clone());
         for entry in &train.metrics {
             trainer = trainer.boxed_metric(metrics::build(entry)?.0);
         }
@@ -156,7 +158,10 @@ impl Experiment {
         let classes = &self.info.classes;
         if self.outputs() != Outputs::Values && !classes.is_empty() {
             let width = y.shape().last().copied().unwrap_or(1);
-            if y.rank() == 2 && width != classes.len() && !(width == 1 && classes.len() == 2 && target.rank() == 2) {
+            if y.rank() == 2
+                && width != classes.len()
+                && !(width == 1 && classes.len() == 2 && target.rank() == 2)
+            {
                 let message = format!(
                     "the model gives {width} value{}, the data has {} classes: {}",
                     if width == 1 { "" } else { "s" },
@@ -167,7 +172,9 @@ impl Experiment {
                 return Err(error.help(format!("end the layers with {{ linear = {} }}", classes.len())));
             }
         }
-        let context = |e: Error| e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()));
+        let context = |e: Error| {
+            e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()))
+        };
         let _loss = catch(|| self.loss.loss(&y, &target)).map_err(context)?;
         for metric in &self.metrics {
             catch(|| metric.count(&y, &target)).and_then(|counts| counts).map_err(context)?;
@@ -242,7 +249,8 @@ fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
     };
     let (train, test) = match opened.test {
         Some(_) if data.test.is_some() => {
-            let message = format!("[data] holds out a test share, and set `{}` brings a test set", data.set.name);
+            let message =
+                format!("[data] holds out a test share, and set `{}` brings a test set", data.set.name);
             return Err(Error::new(ErrorKind::Usage, message).help("leave `test` out"));
         }
         Some(test) => (opened.train, Some(test)),

@@ -43,11 +43,16 @@ fn main() -> ExitCode {
     // Clap prints its own usage errors, help and version, and exits with 2, 0 and 0.
     let matches = command().get_matches_from(args);
     let Some((name, matches)) = matches.subcommand() else { unreachable!("a subcommand is required") };
-    let Some(verb) = COMMANDS.iter().find(|verb| verb.name == name) else { unreachable!("clap knows our list only") };
+    let Some(verb) = COMMANDS.iter().find(|verb| verb.name == name) else {
+        unreachable!("clap knows our list only")
+    };
 
     let outcome = match (verb.overriding, overrides.first()) {
         (Overriding::None, Some(first)) => {
-            let error = Error::new(ErrorKind::Usage, format!("`mapsto {name}` takes no overrides, and was given `{}`", first.written));
+            let error = Error::new(
+                ErrorKind::Usage,
+                format!("`mapsto {name}` takes no overrides, and was given `{}`", first.written),
+            );
             Err(Failure::from(error.help("`train`, `summary` and `render` of a .toml file do")))
         }
         _ => run(verb.run, &Invocation { matches, overrides: &overrides }),

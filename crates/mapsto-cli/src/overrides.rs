@@ -89,10 +89,16 @@ fn set(node: &mut Node, path: &str, offset: usize, value: Node) -> Result<()> {
         Tree::List(items) => {
             let count = items.len();
             let index = head.parse::<usize>().ok().filter(|&i| i < count);
-            let index = index.ok_or_else(|| error(format!("`{head}` is no place in a list of {count}: 0 to {}", count.max(1) - 1)))?;
+            let index = index.ok_or_else(|| {
+                error(format!("`{head}` is no place in a list of {count}: 0 to {}", count.max(1) - 1))
+            })?;
             &mut items[index]
         }
-        _ => return Err(error(format!("cannot set `{head}` inside {kind}")).help("give the whole value instead")),
+        _ => {
+            return Err(
+                error(format!("cannot set `{head}` inside {kind}")).help("give the whole value instead")
+            );
+        }
     };
     match rest {
         None => {

@@ -13,8 +13,14 @@ use crate::pictures;
 pub fn opening(experiment: &Experiment) -> String {
     let samples = |loader: &Option<Loader>| loader.as_ref().map_or(0, |l| l.dataset().len());
     let config = &experiment.config;
-    let mut data = format!("data   {}  {} training samples", config.data.set.name, grouped(experiment.train.dataset().len()));
-    for (count, what) in [(samples(&experiment.validation), "validation"), (samples(&experiment.test), "test")] {
+    let mut data = format!(
+        "data   {}  {} training samples",
+        config.data.set.name,
+        grouped(experiment.train.dataset().len())
+    );
+    for (count, what) in
+        [(samples(&experiment.validation), "validation"), (samples(&experiment.test), "test")]
+    {
         if count > 0 {
             data += &format!(", {} {what}", grouped(count));
         }
@@ -93,6 +99,9 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.012, 2.14, 119.9, 125.0, 7260.0].map(duration), ["12 ms", "2.1 s", "119.9 s", "2 min 5 s", "2 h 1 min"]);
+        assert_eq!(
+            [0.012, 2.14, 119.9, 125.0, 7260.0].map(duration),
+            ["12 ms", "2.1 s", "119.9 s", "2 min 5 s", "2 h 1 min"]
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! `Sources`: the file a run was configured from and the flags laid over it, in one space of byte offsets, so that every error
 //! can point at the characters that caused it, wherever the user wrote them.
 
-use mapsto::spec::Source;
 use mapsto::Error;
+use mapsto::spec::Source;
 
 /// A configuration file and the flags that override it.
 ///
@@ -27,7 +27,8 @@ impl Sources {
 
     /// Adds a flag as it was written and returns the offset of its first byte.
     pub fn add_flag(&mut self, written: &str) -> usize {
-        let last = self.flags.last().map_or(self.file.text().len(), |(start, flag)| start + flag.text().len());
+        let last =
+            self.flags.last().map_or(self.file.text().len(), |(start, flag)| start + flag.text().len());
         // One byte of distance: the end of one region is never the start of the next.
         self.flags.push((last + 1, Source::new("command line", written)));
         last + 1
@@ -57,7 +58,9 @@ mod tests {
         let mut sources = Sources::new("net.toml", "a = 1\n  b = { é = 2, linaer = 3 }\n");
         let first = sources.add_flag("--train.epochs three");
         let second = sources.add_flag("--data.batch=x");
-        let error = |start: usize, end: usize| Error::new(ErrorKind::Usage, "wrong").help("mend it").with_span(start..end);
+        let error = |start: usize, end: usize| {
+            Error::new(ErrorKind::Usage, "wrong").help("mend it").with_span(start..end)
+        };
         assert_eq!(
             sources.locate(error(first + 15, first + 20)).to_string(),
             "command line:1:16: wrong\n--train.epochs three\n               ^^^^^  help: mend it"

@@ -9,7 +9,11 @@ use mapsto::trace::{self, TraceEvent};
 ///
 /// The time of a line is that since the line before it: of the operation, and of whatever the program did around it.
 pub fn traced<R>(body: impl FnOnce() -> R) -> R {
-    if std::env::var("MAPSTO_DEBUG").is_ok_and(|what| what == "ops") { trace::with(printer(), body) } else { body() }
+    if std::env::var("MAPSTO_DEBUG").is_ok_and(|what| what == "ops") {
+        trace::with(printer(), body)
+    } else {
+        body()
+    }
 }
 
 fn printer() -> impl FnMut(&TraceEvent<'_>) {

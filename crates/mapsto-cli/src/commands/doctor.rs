@@ -63,11 +63,15 @@ fn self_test() -> Result<()> {
         (true, false) => format!("the same seed gave different numbers: {first:?} and {second:?}"),
         (true, true) => {
             let kept = memory::stats().live_bytes;
-            say!("self-test    XOR learnt twice to the same bits in {:.0} ms, {kept} bytes left over", 1e3 * seconds);
+            say!(
+                "self-test    XOR learnt twice to the same bits in {:.0} ms, {kept} bytes left over",
+                1e3 * seconds
+            );
             return Ok(());
         }
     };
-    Err(Error::new(ErrorKind::Model, failure).help("this is a defect of mapsto or of this machine: please report it"))
+    Err(Error::new(ErrorKind::Model, failure)
+        .help("this is a defect of mapsto or of this machine: please report it"))
 }
 
 fn xor() -> Vec<f32> {

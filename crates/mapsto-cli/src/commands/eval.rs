@@ -33,13 +33,15 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     let model = invocation.optional("model").map_or_else(|| folder.best(), PathBuf::from);
     experiment.load(&model)?;
     let Some(test) = &experiment.test else {
-        let error = Error::new(ErrorKind::Usage, format!("{} held out no test samples", folder.path().display()));
+        let error =
+            Error::new(ErrorKind::Usage, format!("{} held out no test samples", folder.path().display()));
         return Err(error.help("train with `test = 0.2` in [data]").into());
     };
     let found = experiment.evaluate(test)?;
     say!("{}", report::line(&found));
     if let Some(confusion) = &found.confusion {
-        let name = |class: usize| experiment.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let name =
+            |class: usize| experiment.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
         for (actual, predicted, count) in confusion.mistakes().into_iter().take(5) {
             say!("  {count:>5} of {} taken for {}", name(actual), name(predicted));
         }

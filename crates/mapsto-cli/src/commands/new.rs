@@ -21,14 +21,18 @@ const MODEL: &str = include_str!("../../scaffold/model.toml");
 fn command(command: Command) -> Command {
     command
         .about("Make a project: Cargo.toml, src/main.rs, model.toml and a little data")
-        .arg(Arg::new("name").value_name("NAME").required(true).help("The project's name, or a path that ends in it"))
         .arg(
-            Arg::new("mapsto")
-                .long("mapsto")
-                .value_name("FOLDER")
-                .help("Where mapsto's sources are [default: where this command was built, if they are still there]"),
+            Arg::new("name")
+                .value_name("NAME")
+                .required(true)
+                .help("The project's name, or a path that ends in it"),
         )
-        .after_help("Example:\n  mapsto new moons && cd moons && mapsto train model.toml && cargo run --release")
+        .arg(Arg::new("mapsto").long("mapsto").value_name("FOLDER").help(
+            "Where mapsto's sources are [default: where this command was built, if they are still there]",
+        ))
+        .after_help(
+            "Example:\n  mapsto new moons && cd moons && mapsto train model.toml && cargo run --release",
+        )
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
@@ -38,11 +42,17 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         let error = Error::new(ErrorKind::Usage, format!("{} already exists", folder.display()));
         return Err(error.help("choose another name, or remove it first").into());
     }
-    let manifest = MANIFEST.replace("NAME", name).replace("MAPSTO", &dependency(invocation.optional("mapsto"))?);
+    let manifest =
+        MANIFEST.replace("NAME", name).replace("MAPSTO", &dependency(invocation.optional("mapsto"))?);
     // Public in our copy only, so that a test can call it as a module.
     let program = MAIN.replace("pub fn main()", "fn main()");
-    let files =
-        [("Cargo.toml", manifest.as_str()), ("src/main.rs", &program), ("model.toml", MODEL), ("points.csv", &moons()), (".gitignore", "/target\n/runs\n")];
+    let files = [
+        ("Cargo.toml", manifest.as_str()),
+        ("src/main.rs", &program),
+        ("model.toml", MODEL),
+        ("points.csv", &moons()),
+        (".gitignore", "/target\n/runs\n"),
+    ];
     write_project(folder, &files)?;
     say!("made {}", folder.display());
     for (file, _) in &files {

@@ -97,7 +97,8 @@ impl Predictor {
         };
         let spec = ModelSpec::from_json(&json(&file.info.spec, "layers")?)?;
         let steps = json(&file.info.preprocess, "preprocessing")?;
-        let steps: Vec<Entry> = steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
+        let steps: Vec<Entry> =
+            steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
         let mut model = spec.build()?;
         file.load_into(&mut model)?;
         let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
@@ -140,7 +141,8 @@ impl Predictor {
         let mut order: Vec<usize> = (0..shares.len()).collect();
         order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
         let name = |class: usize| self.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
-        let named = order.iter().take(top).map(|&class| format!("{} {:.1} %", name(class), 100.0 * shares[class]));
+        let named =
+            order.iter().take(top).map(|&class| format!("{} {:.1} %", name(class), 100.0 * shares[class]));
         named.collect::<Vec<_>>().join("  ")
     }
 }

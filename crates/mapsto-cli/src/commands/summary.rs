@@ -63,7 +63,10 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 fn stored_spec(file: &Path) -> Result<ModelSpec> {
     let found = ModelFile::read(file)?;
     let spec = found.info.spec.ok_or_else(|| {
-        Error::new(ErrorKind::Model, format!("{}: the file holds weights without the layers they belong to", file.display()))
+        Error::new(
+            ErrorKind::Model,
+            format!("{}: the file holds weights without the layers they belong to", file.display()),
+        )
     })?;
     ModelSpec::from_json(&spec)
 }
@@ -94,7 +97,13 @@ fn table(input: &[usize], rows: &[Row]) -> Vec<String> {
     cells.push(["input".into(), shape(input), String::new(), String::new(), String::new()]);
     for row in rows {
         let count = |n: usize| if n == 0 { "-".to_string() } else { grouped(n) };
-        cells.push([row.layer.clone(), shape(&row.shape), count(row.parameters), count(row.macs as usize), bytes(row.bytes)]);
+        cells.push([
+            row.layer.clone(),
+            shape(&row.shape),
+            count(row.parameters),
+            count(row.macs as usize),
+            bytes(row.bytes),
+        ]);
     }
     let total = |f: fn(&Row) -> usize| rows.iter().map(f).sum::<usize>();
     cells.push([
@@ -152,6 +161,9 @@ mod tests {
             ]
         );
         let lines = table(&[2, 6, 6], &rows);
-        assert!(lines.last().unwrap().contains("1,442") && lines.last().unwrap().contains("3,584"), "{lines:?}");
+        assert!(
+            lines.last().unwrap().contains("1,442") && lines.last().unwrap().contains("3,584"),
+            "{lines:?}"
+        );
     }
 }

@@ -47,7 +47,9 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     let resumed = invocation.optional("resume").map(RunFolder::open).transpose()?;
     let (name, text) = match (&resumed, invocation.optional("file")) {
         (Some(folder), _) => (folder.file("config.toml").display().to_string(), folder.config()?),
-        (None, Some(file)) => (file.to_string(), std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?),
+        (None, Some(file)) => {
+            (file.to_string(), std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?)
+        }
         (None, None) => unreachable!("one of both is required"),
     };
     let mut sources = Sources::new(&name, &text);
@@ -66,7 +68,8 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     folder.write_history(&history)?;
     if history.interrupted {
         let path = folder.path().display();
-        let error = Error::new(ErrorKind::Interrupted, format!("stopped {}", history.stopped.unwrap_or_default()));
+        let error =
+            Error::new(ErrorKind::Interrupted, format!("stopped {}", history.stopped.unwrap_or_default()));
         return Err(error.help(format!("`mapsto train --resume {path}` goes on from there")).into());
     }
     if folder.best().is_file() {
@@ -95,7 +98,8 @@ fn fit(experiment: &mut Experiment, folder: &RunFolder, resume: bool, quiet: boo
         trainer = trainer.resume(folder.last());
     }
     let Experiment { model, train, validation, .. } = experiment;
-    let outcome = mapsto::catch(|| trainer.fit_with(model, train, validation.as_ref())).and_then(|history| history);
+    let outcome =
+        mapsto::catch(|| trainer.fit_with(model, train, validation.as_ref())).and_then(|history| history);
     outcome.inspect_err(|_| {
         if !resume && !folder.last().exists() {
             // The error is what matters; that the folder cannot be removed either would only hide it.

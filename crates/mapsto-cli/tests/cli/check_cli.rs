@@ -78,7 +78,11 @@ impl Outcome {
     /// Reads a finished process.
     pub fn of(output: Output) -> Outcome {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Outcome { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     /// The output of a command that must have succeeded.

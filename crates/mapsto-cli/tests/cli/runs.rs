@@ -44,8 +44,16 @@ fn a_run_leaves_everything_and_answers_questions() {
     let accuracy = percent(line(&said, "test"));
     assert!(accuracy > 85.0, "{said}");
     for file in [
-        "config.toml", "env.json", "metrics.csv", "metrics.jsonl", "best.safetensors", "last.safetensors", "predictions.csv",
-        "plots/loss.svg", "plots/accuracy.svg", "plots/confusion.svg",
+        "config.toml",
+        "env.json",
+        "metrics.csv",
+        "metrics.jsonl",
+        "best.safetensors",
+        "last.safetensors",
+        "predictions.csv",
+        "plots/loss.svg",
+        "plots/accuracy.svg",
+        "plots/confusion.svg",
     ] {
         assert!(folder.path().join("runs/net-1").join(file).is_file(), "{file} is missing");
     }
@@ -58,7 +66,10 @@ fn a_run_leaves_everything_and_answers_questions() {
     folder.write("new.csv", "y,x,remark\n0.0,0.1,centre\n0.95,-0.95,corner\n");
     let answers = folder.run("predict runs/net-1 new.csv --top 1").ok();
     let answers: Vec<&str> = answers.lines().collect();
-    assert!(answers[0].starts_with("new.csv:1  in ") && answers[1].starts_with("new.csv:2  out "), "{answers:?}");
+    assert!(
+        answers[0].starts_with("new.csv:1  in ") && answers[1].starts_with("new.csv:2  out "),
+        "{answers:?}"
+    );
 
     std::fs::remove_dir_all(folder.path().join("runs/net-1/plots")).unwrap();
     let drawn = folder.run("plot runs/net-1").ok();
@@ -72,7 +83,9 @@ fn a_run_leaves_everything_and_answers_questions() {
 #[test]
 fn the_same_file_gives_the_same_numbers_for_any_number_of_threads_and_workers() {
     let folder = ring_folder();
-    let report = |flags: &str| line(&folder.run(&format!("train net.toml --train.epochs 5 {flags}")).ok(), "test").to_string();
+    let report = |flags: &str| {
+        line(&folder.run(&format!("train net.toml --train.epochs 5 {flags}")).ok(), "test").to_string()
+    };
     let loss = |report: String| report.split("  (").next().unwrap().to_string();
     let first = loss(report(""));
     assert_eq!(loss(report("--train.threads 1")), first);

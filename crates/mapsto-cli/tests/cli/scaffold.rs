@@ -29,7 +29,12 @@ fn a_new_project_trains_from_its_program() {
 fn nothing_is_overwritten_and_names_must_fit() {
     let folder = Folder::new();
     folder.write("net/keep.txt", "mine");
-    check_cli(&folder, "new net", 2, "error: net already exists\nhelp: choose another name, or remove it first");
+    check_cli(
+        &folder,
+        "new net",
+        2,
+        "error: net already exists\nhelp: choose another name, or remove it first",
+    );
     check_cli(
         &folder,
         "new 7up",
