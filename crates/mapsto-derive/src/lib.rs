@@ -14,7 +14,7 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Index, Path, Type, Whe
 /// * `#[module(crate = path)]` on the type says where `Module` lives; without it, `::mapsto::nn`. The crates below the
 ///   façade write `#[module(crate = mapsto_nn)]`.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Module)]
 /// struct Block { fc1: Linear, fc2: Linear, #[module(skip)] kind: MyEnum }
 /// ```
