@@ -158,6 +158,9 @@ pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
             simd::vectorize(
                 #[inline(always)]
                 || {
+                    if s.is_halving() {
+                        return halve_mean(s.w, ow, x, y, share);
+                    }
                     y.fill(T::ZERO);
                     s.points(
                         [oh, ow],
@@ -169,6 +172,29 @@ pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
             );
         }
     });
+}
+
+/// Windows of 2 × 2 side by side: two rows of inputs become one of outputs.
+#[inline(always)]
+fn halve_mean<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], share: T) {
+    for (y, rows) in y.chunks_exact_mut(ow).zip(x.chunks_exact(2 * w)) {
+        let (above, below) = rows.split_at(w);
+        for ((y, a), b) in y.iter_mut().zip(above.chunks_exact(2)).zip(below.chunks_exact(2)) {
+            *y = (a[0] + a[1] + b[0] + b[1]) * share;
+        }
+    }
+}
+
+/// The gradient of [`halve_mean`]; what the windows leave out stays as it is.
+#[inline(always)]
+fn halve_mean_backward<T: Real>(w: usize, ow: usize, g: &[T], dx: &mut [T], share: T) {
+    for (g, rows) in g.chunks_exact(ow).zip(dx.chunks_exact_mut(2 * w)) {
+        let (above, below) = rows.split_at_mut(w);
+        for ((&g, a), b) in g.iter().zip(above.chunks_exact_mut(2)).zip(below.chunks_exact_mut(2)) {
+            let each = g * share;
+            (a[0], a[1], b[0], b[1]) = (each, each, each, each);
+        }
+    }
 }
 
 /// `y[i] += x[i·stride]`; the two most frequent strides are constants to the compiler.
@@ -196,6 +222,9 @@ pub fn avg_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], dx: &mut [T]) {
             simd::vectorize(
                 #[inline(always)]
                 || {
+                    if s.is_halving() {
+                        return halve_mean_backward(s.w, ow, g, dx, share);
+                    }
                     s.points(
                         [oh, ow],
                         #[inline(always)]
