@@ -210,12 +210,7 @@ impl<U: Unary> MapOp for Mapped<U> {
     }
     fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
         let f = self.0.int().expect("checked by `map`");
-        map1(
-            xs[0],
-            y,
-            #[inline(always)]
-            move |x| f(x),
-        )
+        map1(xs[0], y, f)
     }
 }
 
@@ -257,13 +252,7 @@ impl<B: Binary> MapOp for Zipped<B> {
     }
     fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
         let f = self.0.int().expect("checked by `zip`");
-        map2(
-            xs[0],
-            xs[1],
-            y,
-            #[inline(always)]
-            move |a, b| f(a, b),
-        )
+        map2(xs[0], xs[1], y, f)
     }
 }
 

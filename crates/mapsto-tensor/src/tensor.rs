@@ -285,9 +285,9 @@ impl Tensor {
         match self.dtype() {
             d if !d.is_float() => true,
             DType::F32 if self.as_slice::<f32>().is_some() => {
-                // x − x is 0 for finite numbers and NaN otherwise; the sum vectorises where an early exit would not.
+                // x · 0 is 0 for finite numbers and NaN otherwise; the sum vectorises where an early exit would not.
                 let s = self.as_slice::<f32>().unwrap_or_default();
-                s.chunks(4096).all(|c| c.iter().map(|x| x - x).sum::<f32>() == 0.0)
+                s.chunks(4096).all(|c| c.iter().map(|x| x * 0.0).sum::<f32>() == 0.0)
             }
             _ => crate::backend::host::read_f64(self).iter().all(|x| x.is_finite()),
         }

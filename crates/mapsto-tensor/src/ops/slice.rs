@@ -37,7 +37,7 @@ impl Tensor {
         }
         let (start, end) = (start as usize, end as usize);
         let mut layout: Layout = *self.layout();
-        if self.len() > 0 && end > start {
+        if !self.is_empty() && end > start {
             layout.offset = (layout.offset as isize + start as isize * layout.strides[axis]) as usize;
         }
         layout.shape = layout.shape.with(axis, end - start);
@@ -77,7 +77,7 @@ impl Tensor {
     pub fn flip(&self, axis: impl Into<Axis>) -> Tensor {
         let axis = axis.into().of("flip", self.shape());
         let mut layout: Layout = *self.layout();
-        if self.len() > 0 {
+        if !self.is_empty() {
             let last = (layout.shape[axis] - 1) as isize;
             layout.offset = (layout.offset as isize + last * layout.strides[axis]) as usize;
         }
