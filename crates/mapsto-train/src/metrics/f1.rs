@@ -73,3 +73,17 @@ pub(super) const KIND: MetricKind = MetricKind {
         })
     },
 };
+
+#[test]
+fn between_precision_and_recall() {
+    // Class 1: precision 1, recall 1/2, so F1 = 2 · 1 · ½ / (1 + ½); class 0: 2/3 and 1.
+    let (y, target) = (
+        mapsto_tensor::tensor![[2.0, 1.0], [3.0, 1.0], [0.0, 1.0], [1.0, 0.0]],
+        mapsto_tensor::tensor![0, 1, 1, 0],
+    );
+    for (metric, expected) in
+        [(F1::new(Average::Class(1)), 2.0 / 3.0), (F1::new(Average::Class(0)), 4.0 / 5.0)]
+    {
+        assert_eq!(metric.value(&metric.count(&y, &target).unwrap()), expected);
+    }
+}

@@ -72,3 +72,14 @@ pub(super) const KIND: MetricKind = MetricKind {
         })
     },
 };
+
+#[test]
+fn never_predicted_is_zero() {
+    // A class that is never predicted has no precision: 0, as scikit-learn with `zero_division=0`.
+    let (y, target) = (mapsto_tensor::tensor![[2.0, 1.0], [3.0, 1.0]], mapsto_tensor::tensor![0, 1]);
+    for (metric, expected) in
+        [(Precision::new(Average::Class(1)), 0.0), (Precision::new(Average::Macro), (1.0 / 2.0 + 0.0) / 2.0)]
+    {
+        assert_eq!(metric.value(&metric.count(&y, &target).unwrap()), expected);
+    }
+}

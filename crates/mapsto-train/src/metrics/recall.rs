@@ -72,3 +72,17 @@ pub(super) const KIND: MetricKind = MetricKind {
         })
     },
 };
+
+#[test]
+fn micro_is_accuracy() {
+    // Of all samples together, recall is the share of right answers.
+    let (y, target) = (
+        mapsto_tensor::tensor![[2.0, 1.0], [3.0, 1.0], [0.0, 1.0], [1.0, 0.0]],
+        mapsto_tensor::tensor![0, 1, 1, 0],
+    );
+    for (metric, expected) in
+        [(Recall::new(Average::Micro), 0.75), (Recall::new(Average::Weighted), (2.0 * 1.0 + 2.0 * 0.5) / 4.0)]
+    {
+        assert_eq!(metric.value(&metric.count(&y, &target).unwrap()), expected);
+    }
+}
