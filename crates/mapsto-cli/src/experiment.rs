@@ -34,11 +34,13 @@ pub struct Experiment {
     metrics: Vec<Box<dyn Metric>>,
 }
 
+type Samples = Arc<dyn Dataset>;
+
 /// Samples for the three purposes.
 struct Parts {
-    train: Arc<dyn Dataset>,
-    validation: Option<Arc<dyn Dataset>>,
-    test: Option<Arc<dyn Dataset>>,
+    train: Samples,
+    validation: Option<Samples>,
+    test: Option<Samples>,
 }
 
 impl Experiment {
@@ -75,7 +77,7 @@ impl Experiment {
         let spec = spec.rendered()?;
         config.model.layers = spec.layers.clone();
 
-        let loader = |set: Arc<dyn Dataset>| {
+        let loader = |set: Samples| {
             let loader = Loader::new(set, config.data.batch).seed(config.train.seed);
             loader.workers(config.data.workers).preprocess(preprocess.clone())
         };
@@ -231,7 +233,7 @@ fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
     let has_classes = !opened.train.info().classes.is_empty();
     let split = *data.split.get_or_insert(if has_classes { Split::Stratified } else { Split::Random });
     let seed = config.train.seed;
-    let part = |set: Arc<dyn Dataset>, share: f64| -> Result<(Arc<dyn Dataset>, Option<Arc<dyn Dataset>>)> {
+    let part = |set: Samples, share: f64| -> Result<(Samples, Option<Samples>)> {
         if share == 0.0 {
             return Ok((set, None));
         }

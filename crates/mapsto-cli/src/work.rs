@@ -6,8 +6,11 @@ use std::rc::Rc;
 use mapsto::Tensor;
 use mapsto::trace::{self, TraceEvent};
 
+/// What an operation costs, told by its inputs and its output.
+type Cost = fn(&[&Tensor], &Tensor) -> u64;
+
 /// The operations that multiply and add, and what one costs; all others are counted as free.
-const COSTS: &[(&str, fn(&[&Tensor], &Tensor) -> u64)] = &[
+const COSTS: &[(&str, Cost)] = &[
     // [.., m, k] × [.., k, n]: k for each element of the output.
     ("matmul", |inputs, y| y.len() as u64 * inputs[0].shape().last().map_or(1, |&k| k as u64)),
     // Weights [out, in]: one row of them for each output.

@@ -1,7 +1,9 @@
 //! The command line from outside: transcripts of what it prints and the codes it exits with.
 
 mod check_cli;
+mod examples;
 mod failures;
 mod help;
+mod images;
 mod runs;
 mod scaffold;

@@ -1,0 +1,39 @@
+//! The examples/*.toml of the repository: what the README tells a reader to run.
+
+use std::path::Path;
+
+use crate::check_cli::{Folder, Outcome};
+
+/// Runs `mapsto ARGS` in the repository's root, as the files say.
+fn at_the_root(args: &str) -> Outcome {
+    let mut command = Folder::new().command(args);
+    Outcome::of(command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).output().unwrap())
+}
+
+#[test]
+fn the_table_of_irises_is_learnt() {
+    let folder = Folder::new();
+    let out = folder.path().join("run");
+    let said = at_the_root(&format!("train examples/tabular.toml --train.out {}", out.display())).ok();
+    let test = said.lines().find(|line| line.starts_with("test")).unwrap();
+    let accuracy: f64 = test.split("accuracy ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(accuracy >= 90.0, "{said}");
+    assert!(out.join("best.safetensors").is_file());
+}
+
+#[test]
+fn the_digit_reader_has_the_shapes_its_comments_say() {
+    let table = at_the_root("summary examples/mnist.toml").ok();
+    for (layer, shape) in
+        [("Conv2d(1 → 32", "[32, 28, 28]"), ("Linear(3136 → 128)", "[128]"), ("Linear(128 → 10)", "[10]")]
+    {
+        let row = table
+            .lines()
+            .find(|line| line.starts_with(layer))
+            .unwrap_or_else(|| panic!("no {layer} in\n{table}"));
+        assert!(row.contains(shape), "{row}");
+    }
+    // 32·9 + 32, 64·32·9 + 64, 3136·128 + 128, 128·10 + 10 parameters; 28²·32·9 + 14²·64·32·9 + 3136·128 + 1280 MACs.
+    let total = table.lines().find(|line| line.starts_with("total")).unwrap();
+    assert!(total.contains("421,642") && total.contains("4,241,152"), "{total}");
+}

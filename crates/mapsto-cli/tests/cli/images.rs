@@ -1,0 +1,85 @@
+//! Images: a folder of them trains, and one of them is asked about.
+
+use crate::check_cli::{Folder, check_cli};
+
+/// An 8 × 8 gray PNG with a bright bar: upright at column `at`, or lying at row `at`.
+fn bar(upright: bool, at: usize, faint: u8) -> Vec<u8> {
+    let pixel = |y: usize, x: usize| if (if upright { x } else { y }) == at { 255 } else { faint };
+    // Each row of pixels begins with its filter type: 0, none.
+    let rows: Vec<u8> =
+        (0..8).flat_map(|y| std::iter::once(0).chain((0..8).map(move |x| pixel(y, x)))).collect();
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    chunk(&mut png, b"IHDR", &[0, 0, 0, 8, 0, 0, 0, 8, 8, 0, 0, 0, 0]);
+    chunk(&mut png, b"IDAT", &stored(&rows));
+    chunk(&mut png, b"IEND", &[]);
+    png
+}
+
+/// A chunk of a PNG file: length, name, content, and the CRC-32 of the last two.
+fn chunk(png: &mut Vec<u8>, name: &[u8; 4], content: &[u8]) {
+    png.extend((content.len() as u32).to_be_bytes());
+    let begin = png.len();
+    png.extend(name);
+    png.extend(content);
+    let crc = !png[begin..].iter().fold(!0_u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xedb8_8320 } else { c >> 1 })
+    });
+    png.extend(crc.to_be_bytes());
+}
+
+/// A zlib stream of one block that is stored, not compressed.
+fn stored(data: &[u8]) -> Vec<u8> {
+    let n = data.len() as u16;
+    let (a, b) = data.iter().fold((1_u32, 0_u32), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65521;
+        (a, (a + b) % 65521)
+    });
+    let header: &[u8] = &[0x78, 0x01, 1];
+    [header, &n.to_le_bytes(), &(!n).to_le_bytes(), data, &(b << 16 | a).to_be_bytes()].concat()
+}
+
+const NET: &str = "[data]\nset = \"images\"\npath = \"bars\"\ncolor = \"gray\"\nbatch = 8\nvalidation = 0\n\n\
+    [model]\nlayers = [{ conv2d = 8, kernel = 3 }, \"relu\", { max_pool2d = 2 }, \"flatten\", { linear = 2 }]\n\n\
+    [train]\nloss = \"cross_entropy\"\nmetrics = [\"accuracy\"]\noptimizer = { adam = 1e-2 }\nepochs = 20\nseed = 1\n";
+
+fn bars() -> Folder {
+    let folder = Folder::new();
+    folder.write("net.toml", NET);
+    for at in 0..8 {
+        for faint in [0, 20, 40, 60] {
+            folder.write(&format!("bars/lying/{at}-{faint}.png"), bar(false, at, faint));
+            folder.write(&format!("bars/upright/{at}-{faint}.png"), bar(true, at, faint));
+        }
+    }
+    folder
+}
+
+#[test]
+fn bars_are_told_apart_and_named() {
+    let folder = bars();
+    folder.run("train net.toml").ok();
+    for plot in ["filters", "confusion", "accuracy"] {
+        assert!(folder.path().join(format!("runs/net-1/plots/{plot}.svg")).is_file(), "{plot}");
+    }
+    folder.write("one.png", bar(true, 3, 10)).write("two.png", bar(false, 5, 30));
+    let answers = folder.run("predict runs/net-1 one.png two.png --top 1").ok();
+    let names: Vec<&str> = answers.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    assert_eq!(names, ["upright", "lying"], "{answers}");
+}
+
+#[test]
+fn a_damaged_image_is_named() {
+    let folder = bars();
+    let whole = bar(true, 1, 0);
+    folder.write("bars/upright/1-0.png", &whole[..whole.len() / 2]);
+    let outcome = folder.run("train net.toml --train.epochs 1");
+    assert_eq!(outcome.code, 3, "{}", outcome.err);
+    assert!(outcome.err.contains("1-0.png"), "{}", outcome.err);
+    assert_eq!(folder.names(), ["bars", "net.toml"]);
+    check_cli(
+        &folder,
+        "train net.toml --data.path nowhere",
+        3,
+        "error: nowhere: No such file or directory (os error 2)",
+    );
+}
