@@ -5,7 +5,7 @@
 //! * integer → narrower integer: the low bits, as two's complement (Rust's `as`, NumPy, PyTorch).
 //! * anything → bool: whether it is not zero (NaN is not zero); bool → number: 0 or 1.
 
-use crate::simd::vectorize;
+use crate::simd::vectorize_light;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
@@ -22,7 +22,7 @@ pub trait Cast<To>: Copy {
     /// Converts the elements of `x` into `y`, which has the same length.
     #[inline]
     fn cast_slice(x: &[Self], y: &mut [To]) {
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || {
                 for (y, &x) in y.iter_mut().zip(x) {

@@ -4,7 +4,7 @@
 //! Additions to one place happen in the order of the indices, whatever the number of threads.
 
 use crate::real::Number;
-use crate::simd::vectorize;
+use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
 
 /// Whether every index names one of `n` places; if not, the first that does not: its position and value.
@@ -93,7 +93,7 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
     }
     for (o, x) in x.chunks_exact_mut(n * inner).enumerate() {
         for_chunks(x, places * inner, cost / outer, |k, x| {
-            vectorize(
+            vectorize_light(
                 #[inline(always)]
                 || {
                     let range = k * places..(k + 1) * places;

@@ -4,7 +4,7 @@
 //! as `#[inline(always)] |x| ..` in the call itself: only what is inlined here becomes vector code. Let it own what it
 //! captures (`move`): a parameter behind a reference might overlap `y`, so it is read again for each element.
 
-use crate::simd::vectorize;
+use crate::simd::vectorize_light;
 
 /// `yᵢ = f(xᵢ)`.
 ///
@@ -20,7 +20,7 @@ use crate::simd::vectorize;
 #[inline(always)]
 pub fn map1<X: Copy, Y>(x: &[X], y: &mut [Y], f: impl Fn(X) -> Y) {
     assert_eq!(x.len(), y.len(), "map1: lengths differ");
-    vectorize(
+    vectorize_light(
         #[inline(always)]
         move || {
             for (y, &x) in y.iter_mut().zip(x) {
@@ -43,7 +43,7 @@ pub fn map1<X: Copy, Y>(x: &[X], y: &mut [Y], f: impl Fn(X) -> Y) {
 #[inline(always)]
 pub fn map2<A: Copy, B: Copy, Y>(a: &[A], b: &[B], y: &mut [Y], f: impl Fn(A, B) -> Y) {
     assert!(a.len() == y.len() && b.len() == y.len(), "map2: lengths differ");
-    vectorize(
+    vectorize_light(
         #[inline(always)]
         move || {
             for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
@@ -67,7 +67,7 @@ pub fn map2<A: Copy, B: Copy, Y>(a: &[A], b: &[B], y: &mut [Y], f: impl Fn(A, B)
 #[inline(always)]
 pub fn map3<A: Copy, B: Copy, C: Copy, Y>(a: &[A], b: &[B], c: &[C], y: &mut [Y], f: impl Fn(A, B, C) -> Y) {
     assert!(a.len() == y.len() && b.len() == y.len() && c.len() == y.len(), "map3: lengths differ");
-    vectorize(
+    vectorize_light(
         #[inline(always)]
         move || {
             for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
@@ -90,7 +90,7 @@ pub fn map3<A: Copy, B: Copy, C: Copy, Y>(a: &[A], b: &[B], c: &[C], y: &mut [Y]
 #[inline(always)]
 pub fn update<Y: Copy, X: Copy>(y: &mut [Y], x: &[X], f: impl Fn(Y, X) -> Y) {
     assert_eq!(x.len(), y.len(), "update: lengths differ");
-    vectorize(
+    vectorize_light(
         #[inline(always)]
         move || {
             for (y, &x) in y.iter_mut().zip(x) {

@@ -8,7 +8,7 @@
 //! 1 of a block from its words 0 and 1, elements 2 and 3 from its words 2 and 3.
 
 use crate::real::Real;
-use crate::simd::vectorize;
+use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
 
 /// Names one draw: the same name gives the same numbers, always.
@@ -219,7 +219,7 @@ pub fn dropout_at<T: Real>(draw: Draw, offset: u64, p: f64, x: &[T], y: &mut [T]
         let mut random = [0u32; 4 * LANES + 4];
         let mut at = blocks + (i * CHUNK / 4) as u64;
         for (x, y) in x.chunks(4 * LANES).zip(y.chunks_mut(4 * LANES)) {
-            vectorize(
+            vectorize_light(
                 #[inline(always)]
                 || {
                     generate(draw, at, &mut words);
@@ -333,7 +333,7 @@ fn fill<T: Copy + Default + Send>(
         while !rest.is_empty() {
             let skip = (at % 4) as usize;
             let take = (4 * LANES - skip).min(rest.len());
-            vectorize(
+            vectorize_light(
                 #[inline(always)]
                 || {
                     generate(draw, at / 4, &mut words);

@@ -155,7 +155,7 @@ pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
     for_chunks(y, together * oh * ow, x.len(), |block, y| {
         for (i, y) in y.chunks_exact_mut(oh * ow).enumerate() {
             let x = &x[(block * together + i) * s.h * s.w..][..s.h * s.w];
-            simd::vectorize(
+            simd::vectorize_light(
                 #[inline(always)]
                 || {
                     if s.is_halving() {
@@ -219,7 +219,7 @@ pub fn avg_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], dx: &mut [T]) {
         for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
             dx.fill(T::ZERO);
             let g = &g[(block * together + i) * oh * ow..][..oh * ow];
-            simd::vectorize(
+            simd::vectorize_light(
                 #[inline(always)]
                 || {
                     if s.is_halving() {
@@ -268,7 +268,7 @@ fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i3
 /// Windows of 2 × 2 side by side, in runs of a fixed length that LLVM turns into registers (a loop over the columns of
 /// a narrow plane would stay scalar); the last run overlaps the one before.
 fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
-    simd::vectorize(|| {
+    simd::vectorize_light(|| {
         for (r, (y, at)) in y.chunks_exact_mut(ow).zip(at.chunks_exact_mut(ow)).enumerate() {
             let row = Row { x: &x[2 * r * w..][..2 * w], w, start: 2 * r * w };
             match ow {

@@ -6,7 +6,7 @@
 //! grows with log n rather than n.
 
 use crate::real::{Number, Real};
-use crate::simd::vectorize;
+use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
 use std::marker::PhantomData;
 
@@ -139,7 +139,7 @@ pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     let leaf = |k: usize| {
         let span = k * BLOCK..(k * BLOCK + BLOCK).min(a.len());
         let (a, b) = (&a[span.clone()], &b[span]);
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || {
                 let mut sums = [0f64; LANES];
@@ -174,7 +174,7 @@ pub fn all_finite<T: Real>(x: &[T]) -> bool {
     // No way out inside a block: a loop that always runs to its end becomes vector code.
     let mut bad = false;
     for block in x.chunks(BLOCK) {
-        bad |= vectorize(
+        bad |= vectorize_light(
             #[inline(always)]
             || block.iter().fold(false, |bad, x| bad | !x.is_finite()),
         );
@@ -255,7 +255,7 @@ fn rows<F: Fold>(x: &[F::T], n: usize, context: Option<&[F::T]>, y: &mut [F::T])
             y[0] = tree::<F>(0, blocks, &|k| leaf(i, k));
             return;
         }
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || {
                 for (o, y) in (i * chunk..).zip(y) {
@@ -267,7 +267,7 @@ fn rows<F: Fold>(x: &[F::T], n: usize, context: Option<&[F::T]>, y: &mut [F::T])
 }
 
 fn row_block<F: Fold>(x: &[F::T], c: F::T) -> F::T {
-    vectorize(
+    vectorize_light(
         #[inline(always)]
         || lanes::<F>(x, c),
     )
@@ -416,7 +416,7 @@ impl<T: Number> Columns<'_, T> {
         let &Columns { x, n, inner, together } = self;
         let x = &x[o * n * inner..(o + 1) * n * inner];
         let (first, last) = (leaf * ROWS * together, ((leaf + 1) * ROWS * together).min(n));
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || {
                 let mut y = [F::START; TILE];
@@ -439,7 +439,7 @@ impl<T: Number> Columns<'_, T> {
 }
 
 fn join_tiles<F: Fold>(a: &mut [F::T; TILE], b: &[F::T; TILE]) {
-    vectorize(
+    vectorize_light(
         #[inline(always)]
         || {
             for (a, &b) in a.iter_mut().zip(b) {
@@ -478,7 +478,7 @@ fn position<F: Fold>(
         let x = &x[o * n * inner..(o + 1) * n * inner];
         // SAFETY: `at` is borrowed until `parallel` returns, and each unit has columns of its own.
         let at = unsafe { results.get(o * inner + j, width) };
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || {
                 let mut best = [F::START; TILE];
@@ -513,7 +513,7 @@ fn first_of<F: Fold>(x: &[F::T]) -> usize {
     let mut start = block * BLOCK;
     // Whole tiles first, without a way out in their middle: such a loop becomes vector code.
     let any = |x: &[F::T; TILE]| {
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || x.iter().fold(false, |any, x| any | is_best(x)),
         )

@@ -1,7 +1,7 @@
 //! Running sums along the middle axis of `[outer, n, inner]`, from either end: `cumsum` and its gradient.
 
 use crate::real::Number;
-use crate::simd::vectorize;
+use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
 
 /// Running sums: `y[o, j, i] = Σ_{k ≤ j} x[o, k, i]` for `dims = [outer, n, inner]`; f32 is accumulated in f64.
@@ -60,7 +60,7 @@ fn scan<T: Number>(
     parallel(outer * tiles, 4 * x.len(), |unit| {
         let (o, i) = (unit / tiles, unit % tiles * TILE);
         let width = TILE.min(inner - i);
-        vectorize(
+        vectorize_light(
             #[inline(always)]
             || {
                 let mut sums = [T::Wide::ZERO; TILE];

@@ -270,21 +270,9 @@ impl<C: Compare> MapOp for Compared<C> {
         )
     }
     fn f64(&self, xs: &[&[f64]], y: &mut [f64]) {
-        map2(
-            xs[0],
-            xs[1],
-            y,
-            #[inline(always)]
-            |a, b| self.0.f(a, b) as u8 as f64,
-        )
+        xs[0].iter().zip(xs[1]).zip(y).for_each(|((a, b), y)| *y = self.0.f(*a, *b) as u8 as f64);
     }
     fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
-        map2(
-            xs[0],
-            xs[1],
-            y,
-            #[inline(always)]
-            |a, b| self.0.f(a, b) as i64,
-        )
+        xs[0].iter().zip(xs[1]).zip(y).for_each(|((a, b), y)| *y = self.0.f(*a, *b) as i64);
     }
 }
