@@ -68,10 +68,16 @@ pub fn with_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
 ///
 /// # Panics
 /// With the first panic of `f`; blocks not yet begun are then left out.
+#[inline]
 pub fn parallel(blocks: usize, cost: usize, f: impl Fn(usize) + Sync) {
+    // Called through a pointer, so that the body of `f` is compiled once, not once for each way to run it.
+    run(blocks, cost, &f)
+}
+
+fn run(blocks: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
     if blocks > 1 && cost >= WORTH_SHARING && !INSIDE.get() {
         let helpers = threads().min(blocks) - 1;
-        if helpers > 0 && share(blocks, helpers, &f) {
+        if helpers > 0 && share(blocks, helpers, f) {
             return;
         }
     }

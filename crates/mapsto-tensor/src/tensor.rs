@@ -40,12 +40,16 @@ impl Tensor {
         Tensor(Arc::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
     }
 
-    /// A new row-major constant on the CPU whose elements `fill` writes.
+    /// A new row-major constant on the current device, whose memory the CPU must reach, with elements that `fill` writes.
     pub fn filled_by<T: Plain>(shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Tensor {
-        let shape = shape.into();
-        let mut storage = Storage::new(Device::current(), shape.count(), T::DTYPE);
-        fill(&mut storage.as_mut_slice::<T>()[..shape.count()]);
-        Tensor::from_storage(storage, shape, T::DTYPE)
+        let mut y = Tensor::unwritten(shape.into(), T::DTYPE);
+        fill(y.bytes_as_mut::<T>());
+        y
+    }
+
+    /// A new row-major constant of arbitrary elements.
+    fn unwritten(shape: Shape, dtype: DType) -> Tensor {
+        Tensor::from_storage(Storage::new(Device::current(), shape.count(), dtype), shape, dtype)
     }
 
     /// The sizes of the axes.

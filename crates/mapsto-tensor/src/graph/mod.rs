@@ -13,6 +13,7 @@ pub use grads::Grads;
 
 use crate::dtype::DType;
 use crate::shape::Shape;
+use crate::tensor::Inner;
 use crate::{Tensor, scope, trace};
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -107,9 +108,12 @@ pub(crate) struct Node<O: ?Sized = dyn Op> {
     serial: u64,
     shape: Shape,
     /// Taken by `backward`, so that values are freed as soon as they have been used.
-    kept: Mutex<Option<Kept>>,
+    kept: Grave,
     op: O,
 }
+
+/// The place of what a node keeps, with the one way in which it is dropped.
+struct Grave(Mutex<Option<Kept>>);
 
 #[derive(Clone)]
 pub(crate) struct Kept {
@@ -131,7 +135,7 @@ pub(crate) struct Input {
 impl Node {
     fn kept(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
         // Nothing runs under this lock but a take or a clone.
-        self.kept.lock().unwrap_or_else(|e| e.into_inner())
+        self.kept.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
@@ -141,9 +145,9 @@ thread_local! {
 
 /// Dropping a node drops its inputs, whose nodes may drop theirs: a chain of a million would overflow the stack.
 /// So the first drop becomes an undertaker: what further drops give up is laid on its list.
-impl<O: ?Sized> Drop for Node<O> {
+impl Drop for Grave {
     fn drop(&mut self) {
-        let kept = self.kept.get_mut().unwrap_or_else(|e| e.into_inner()).take();
+        let kept = self.0.get_mut().unwrap_or_else(|e| e.into_inner()).take();
         let Some(kept) = kept else { return };
         if !kept.inputs.iter().any(|i| matches!(i.origin, Origin::Made(_))) {
             return;
@@ -186,18 +190,26 @@ pub fn record<O: Op>(op: O, y: Tensor, inputs: &[&Tensor]) -> Tensor {
 
 pub(crate) fn record_at<O: Op>(
     op: O,
-    mut y: Tensor,
+    y: Tensor,
     inputs: &[&Tensor],
     extra: Vec<Tensor>,
     caller: &'static Location<'static>,
 ) -> Tensor {
+    // What depends on the operation's type is as little as possible: this is compiled once for each of them.
     trace::emit(op.name(), inputs, &y, caller);
+    match keep(op.keep(), &y, inputs, extra) {
+        Some((serial, kept)) => made(y, |shape| Arc::new(Node { serial, shape, kept, op })),
+        None => y,
+    }
+}
+
+/// What the graph keeps of an operation, if any input asks for its record.
+fn keep(keep: Keep, y: &Tensor, inputs: &[&Tensor], extra: Vec<Tensor>) -> Option<(u64, Grave)> {
     let off = scope::is_off();
     if off || !inputs.iter().any(|x| x.0.origin.wants(off)) {
-        return y;
+        return None;
     }
     static SERIAL: AtomicU64 = AtomicU64::new(0);
-    let keep = op.keep();
     let mut kept = Kept { inputs: SmallVec::new(), y: keep.output.then(|| y.detach()), extra };
     for (i, x) in inputs.iter().enumerate() {
         kept.inputs.push(Input {
@@ -207,15 +219,15 @@ pub(crate) fn record_at<O: Op>(
             dtype: x.dtype(),
         });
     }
-    let node =
-        Node { serial: SERIAL.fetch_add(1, Relaxed), shape: *y.shape_of(), kept: Mutex::new(Some(kept)), op };
+    Some((SERIAL.fetch_add(1, Relaxed), Grave(Mutex::new(Some(kept)))))
+}
+
+/// The tensor, made by a node.
+fn made(mut y: Tensor, node: impl FnOnce(Shape) -> Arc<Node>) -> Tensor {
+    let origin = Origin::Made(node(*y.shape_of()));
     match Arc::get_mut(&mut y.0) {
-        Some(inner) => inner.origin = Origin::Made(Arc::new(node)),
-        None => {
-            let mut inner = (*y.0).clone();
-            inner.origin = Origin::Made(Arc::new(node));
-            y = Tensor(Arc::new(inner));
-        }
+        Some(inner) => inner.origin = origin,
+        None => y = Tensor(Arc::new(Inner { origin, ..(*y.0).clone() })),
     }
     y
 }
