@@ -14,6 +14,7 @@ mod layout;
 mod operators;
 pub mod ops;
 pub mod random;
+mod pair_loss;
 mod reduce;
 mod scope;
 mod shape;

@@ -1,7 +1,7 @@
 //! Binary cross-entropy of probabilities.
 
 use super::{LossKind, alike};
-use mapsto_tensor::{Tensor, fail};
+use mapsto_tensor::Tensor;
 
 /// Binary cross-entropy of probabilities: `−mean (t log y + (1 − t) log (1 − y))`.
 ///
@@ -18,15 +18,7 @@ use mapsto_tensor::{Tensor, fail};
 /// When the shapes differ, or when `y` holds something outside of 0..1.
 #[track_caller]
 pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
-    let t = alike("bce", y, target);
-    let (lo, hi) =
-        if y.is_empty() { (0.0, 0.0) } else { (y.detach().min(..).item(), y.detach().max(..).item()) };
-    if lo < 0.0 || hi > 1.0 {
-        fail!("bce", "outputs should be probabilities, they reach from {lo} to {hi}";
-              help = "use `bce_with_logits` without a sigmoid at the end of the model");
-    }
-    let log = |p: &Tensor| p.clamp(1e-30, 1.0).log();
-    -(&t * log(y) + (1.0 - &t) * log(&(1.0 - y))).mean(..)
+    y.bce(&alike("bce", y, target))
 }
 
 pub(super) const KIND: LossKind =

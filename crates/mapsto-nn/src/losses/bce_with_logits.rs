@@ -16,7 +16,7 @@ use mapsto_tensor::Tensor;
 #[track_caller]
 pub fn bce_with_logits(y: &Tensor, target: &Tensor) -> Tensor {
     let t = alike("bce_with_logits", y, target);
-    (y.softplus() - y * t).mean(..)
+    y.bce_with_logits(&t)
 }
 
 pub(super) const KIND: LossKind = LossKind {

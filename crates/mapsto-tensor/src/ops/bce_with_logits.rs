@@ -1,8 +1,8 @@
 //! Binary cross-entropy of logits: the loss of yes and no, exact where the sigmoid saturates.
 
-use crate::elementwise::{Binary, Real, zip};
-use crate::graph::{At, Keep, Vjp};
-use crate::{Tensor, fail};
+use crate::Tensor;
+use crate::elementwise::Real;
+use crate::pair_loss::{PairLoss, mean_of};
 
 impl Tensor {
     /// The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.
@@ -18,47 +18,25 @@ impl Tensor {
     /// When the shapes or the dtypes differ.
     #[track_caller]
     pub fn bce_with_logits(&self, target: &Tensor) -> Tensor {
-        if self.shape() != target.shape() {
-            fail!("bce_with_logits", "logits {:?} and targets {:?} differ in shape", self.shape(), target.shape();
-                  help = "a loss never broadcasts; `reshape` or `unsqueeze` one of them");
-        }
-        zip(BceWithLogits, self, target).mean(..)
+        mean_of(BceWithLogits, self, target)
     }
 }
 
 #[derive(Clone, Copy)]
 struct BceWithLogits;
-impl Binary for BceWithLogits {
+impl PairLoss for BceWithLogits {
     const NAME: &'static str = "bce_with_logits";
-    const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         // max(x, 0) + ln(1 + e^−|x|): nothing overflows and nothing cancels.
         x.max(R::ZERO) - x * t + (-x.abs()).exp().ln_1p()
     }
-    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        at.both(|| g * zip(Residual, at.a(), at.b()), || -(g * at.a()))
-    }
-}
-
-/// `σ(x) − t`.
-#[derive(Clone, Copy)]
-struct Residual;
-impl Binary for Residual {
-    const NAME: &'static str = "sigmoid_residual";
-    const KEEP: Keep = Keep::NONE.input(0);
     #[inline(always)]
-    fn f<R: Real>(self, x: R, t: R) -> R {
+    fn slope<R: Real>(self, x: R, t: R) -> R {
         x.sigmoid() - t
     }
-    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        at.both(
-            || {
-                let y = at.a().sigmoid();
-                g * (&y * (1.0 - &y))
-            },
-            || -g,
-        )
+    fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
+        x.softplus() - x * t
     }
 }
 
@@ -77,6 +55,6 @@ mod tests {
         let p = x.sigmoid();
         assert_close!(x.bce_with_logits(&t), -(&t * p.log() + (1.0 - &t) * (1.0 - p).log()).mean(..));
         let e = catch(|| x.bce_with_logits(&tensor![[1.0]])).unwrap_err();
-        assert_eq!(e.message(), "bce_with_logits: logits [3] and targets [1, 1] differ in shape");
+        assert_eq!(e.message(), "bce_with_logits: outputs [3] and targets [1, 1] differ in shape");
     }
 }

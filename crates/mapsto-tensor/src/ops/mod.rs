@@ -25,6 +25,7 @@ ops! {
     argsort
     avg_pool2d
     batch_norm
+    bce
     bce_with_logits
     cast
     cat
@@ -69,6 +70,7 @@ ops! {
     mean
     min
     minimum
+    mse
     mul
     neg
     one_hot

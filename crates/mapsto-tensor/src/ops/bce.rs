@@ -1,0 +1,74 @@
+//! Binary cross-entropy of probabilities: the loss of yes and no, after a sigmoid.
+
+use crate::elementwise::Real;
+use crate::pair_loss::{PairLoss, mean_of};
+use crate::{Tensor, fail};
+
+/// Logarithms are bounded here, and the gradient ends.
+const LEAST: f64 = 1e-30;
+
+impl Tensor {
+    /// The mean of `−t ln x − (1 − t) ln(1 − x)` over all elements, for probabilities x and t.
+    ///
+    /// Logarithms are bounded at ln 10⁻³⁰; [`bce_with_logits`](Tensor::bce_with_logits) is exact everywhere.
+    ///
+    /// * Shape: `[..], [..] → []`, never broadcast; floats of one dtype.
+    /// * Gradient: `dx = ((1 − t)/(1 − x) − t/x) dy / n`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.5, 0.9].bce(&tensor![1.0, 1.0]), -(0.5f64.ln() + 0.9f64.ln()) / 2.0);
+    /// ```
+    /// # Panics
+    /// When the shapes or the dtypes differ, or an output lies outside of 0..1.
+    #[track_caller]
+    pub fn bce(&self, target: &Tensor) -> Tensor {
+        let loss = mean_of(Bce, self, target);
+        // An output out of range gives NaN, so the range is looked at only if something is wrong.
+        if !self.is_empty() && loss.item().is_nan() {
+            let (lo, hi) = (self.detach().min(..).item(), self.detach().max(..).item());
+            if lo < 0.0 || hi > 1.0 {
+                fail!("bce", "outputs should be probabilities, they reach from {lo} to {hi}";
+                      help = "use `bce_with_logits` without a sigmoid at the end of the model");
+            }
+        }
+        loss
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Bce;
+impl PairLoss for Bce {
+    const NAME: &'static str = "bce";
+    #[inline(always)]
+    fn f<R: Real>(self, x: R, t: R) -> R {
+        let least = R::from_f64(LEAST);
+        let value = -(t * x.max(least).ln() + (R::ONE - t) * (R::ONE - x).max(least).ln());
+        R::select(x < R::ZERO || x > R::ONE, R::NAN, value)
+    }
+    #[inline(always)]
+    fn slope<R: Real>(self, x: R, t: R) -> R {
+        let (least, rest) = (R::from_f64(LEAST), R::ONE - x);
+        let up = R::select(rest < least, R::ZERO, (R::ONE - t) / rest);
+        let down = R::select(x < least, R::ZERO, t / x);
+        up - down
+    }
+    fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
+        let log = |p: &Tensor| p.clamp(LEAST, 1.0).log();
+        -(t * log(x) + (1.0 - t) * log(&(1.0 - x)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn bce() {
+        let (x, t) = (floats(0.05..0.95), floats(0.0..1.0));
+        check2(|x, t| x.bce(t)).shapes([&[3, 5], &[3, 5]]).tolerance(4.0).on(x.clone(), t);
+        check(|x| x.bce(&Tensor::full_like(x, 0.3))).tolerance(4.0).on(x); // by the kernel's derivative
+        let e = catch(|| tensor![-1.0, 2.0].bce(&tensor![0.0, 1.0])).unwrap_err();
+        assert_eq!(e.message(), "bce: outputs should be probabilities, they reach from -1 to 2");
+    }
+}
