@@ -8,7 +8,7 @@ use mapsto::prelude::*;
 fn steady_training_takes_no_memory_from_the_system_and_copies_none() {
     let batch = |step: u64| {
         let x = Tensor::normal([64, 784], 0.0, 1.0);
-        let y = Tensor::from_vec((0..64).map(|i| ((i * 7 + step as i64) % 10) as i64).collect(), 64);
+        let y = Tensor::from_vec((0..64).map(|i| (i * 7 + step as i64) % 10).collect(), 64);
         (x, y)
     };
     let before = memory::stats();

@@ -4,8 +4,10 @@
 
 use mapsto::prelude::*;
 
+type Mistake = (&'static str, Box<dyn Fn()>);
+
 /// Some mistakes that everybody makes, with a word for each.
-fn mistakes() -> Vec<(&'static str, Box<dyn Fn()>)> {
+fn mistakes() -> Vec<Mistake> {
     let zeros = |s: &[usize]| Tensor::zeros(s);
     vec![
         ("a transposed weight", Box::new(move || drop(zeros(&[32, 784]).matmul(&zeros(&[128, 784]))))),

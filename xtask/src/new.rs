@@ -79,7 +79,7 @@ fn named(list: &str, name: &str) -> Option<String> {
     let start = lines.iter().position(|l| l.ends_with("! {") && !l.starts_with("macro"))? + 1;
     let end = start + lines[start..].iter().position(|l| *l == "}")?;
     let bare = |l: &&str| l.trim().chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !lines[start..end].iter().all(|l| bare(l)) {
+    if !lines[start..end].iter().all(bare) {
         return None;
     }
     let at = start + lines[start..end].iter().take_while(|l| l.trim() < name).count();
