@@ -63,17 +63,20 @@ pub fn code(text: &str) -> String {
 /// The guide and the README: every block of code in them is compiled and run as a documentation test.
 #[cfg(doctest)]
 mod guide {
-    macro_rules! pages {
-        ($($name:ident => $path:literal)*) => { $(#[doc = include_str!($path)] mod $name {})* };
-    }
-    pages! {
-        readme => "../README.md"
-        tensors => "../docs/tensors.md"
-        gradients => "../docs/gradients.md"
-        models => "../docs/models.md"
-        data => "../docs/data.md"
-        training => "../docs/training.md"
-        command_line => "../docs/command-line.md"
-        extending => "../docs/extending.md"
-    }
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/tensors.md")]
+    mod tensors {}
+    #[doc = include_str!("../docs/gradients.md")]
+    mod gradients {}
+    #[doc = include_str!("../docs/models.md")]
+    mod models {}
+    #[doc = include_str!("../docs/data.md")]
+    mod data {}
+    #[doc = include_str!("../docs/training.md")]
+    mod training {}
+    #[doc = include_str!("../docs/command-line.md")]
+    mod command_line {}
+    #[doc = include_str!("../docs/extending.md")]
+    mod extending {}
 }

@@ -10,6 +10,7 @@ mod dataset;
 mod epoch;
 mod in_memory;
 mod loader;
+mod planes;
 pub mod preprocess;
 mod rows;
 pub mod sets;

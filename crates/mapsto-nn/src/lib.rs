@@ -5,6 +5,7 @@
 //! stands in a list: [`layers::LAYERS`], [`losses::LOSSES`], [`optim::OPTIMIZERS`], [`schedules::SCHEDULES`],
 //! [`init::INITS`].
 
+mod budget;
 mod check_layer;
 pub mod init;
 pub mod layers;

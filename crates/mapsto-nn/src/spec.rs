@@ -1,6 +1,7 @@
 //! A model written down: the shape of its input and its layers as entries, from a model file or a saved model.
 
-use crate::layers::{LAYERS, Sequential, budget};
+use crate::budget;
+use crate::layers::{LAYERS, Sequential};
 use crate::{Layer, ModuleExt};
 use mapsto_spec::{Entry, Json};
 use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, random};

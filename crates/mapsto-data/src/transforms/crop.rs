@@ -1,7 +1,7 @@
 //! `Crop`: cuts a window out of an image, at random or from the centre.
 
-use super::images::{each_image, image_size, single};
 use super::{SampleKey, Transform, TransformKind};
+use crate::planes::{each_image, image_size, single};
 use mapsto_tensor::{Tensor, fail};
 use std::sync::Arc;
 

@@ -2,7 +2,6 @@
 
 mod crop;
 mod flip;
-mod images;
 mod noise;
 mod rotate;
 mod shift;

@@ -1,7 +1,7 @@
 //! `Rotate`: turns an image about its centre by a random angle.
 
-use super::images::{each_image, image_size, single};
 use super::{SampleKey, Transform, TransformKind};
+use crate::planes::{each_image, image_size, single};
 use mapsto_tensor::Tensor;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! `Shift`: moves an image by a few whole pixels.
 
-use super::images::{each_image, image_size, single};
 use super::{SampleKey, Transform, TransformKind};
+use crate::planes::{each_image, image_size, single};
 use mapsto_tensor::Tensor;
 use std::sync::Arc;
 

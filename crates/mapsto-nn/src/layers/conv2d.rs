@@ -1,6 +1,7 @@
 //! The two-dimensional convolution: the same small window of weights at every place of an image.
 
-use super::{LayerKind, budget, image, init_option};
+use super::{LayerKind, image, init_option};
+use crate::budget;
 use crate::init::{Init, Uniform, fans};
 use crate::{Layer, Module, Param};
 use mapsto_tensor::Tensor;

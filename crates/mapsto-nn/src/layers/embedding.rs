@@ -59,8 +59,8 @@ pub(super) const KIND: LayerKind = LayerKind {
         if count == 0 {
             return Err(args.error("", "a table needs at least one row"));
         }
-        super::budget::weight(args, &[count, size])?;
-        super::budget::output(args, &[input.iter().product(), size])?;
+        crate::budget::weight(args, &[count, size])?;
+        crate::budget::output(args, &[input.iter().product(), size])?;
         let layer = Embedding::new(count, size);
         Ok(Box::new(match super::init_option(args)? {
             Some(init) => layer.init(init),

@@ -1,6 +1,7 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use super::{LayerKind, budget, features, init_option};
+use super::{LayerKind, features, init_option};
+use crate::budget;
 use crate::init::{Init, Uniform};
 use crate::{Layer, Module, Param};
 use mapsto_tensor::Tensor;

@@ -3,7 +3,6 @@
 mod activation;
 mod avg_pool2d;
 mod batch_norm;
-pub(crate) mod budget;
 mod conv2d;
 mod dropout;
 mod embedding;

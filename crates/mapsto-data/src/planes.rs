@@ -1,7 +1,7 @@
 //! The loop that image transforms share: over the images of a batch and the planes of an image.
 
-use super::SampleKey;
 use crate::preprocess::floats;
+use crate::transforms::SampleKey;
 use mapsto_tensor::{Tensor, fail};
 
 /// A batch with each image changed on its own.
@@ -9,7 +9,7 @@ use mapsto_tensor::{Tensor, fail};
 /// `x: [n, .., h, w]` becomes `[n, .., size]` (`f32`). `start` draws what is random about an image and returns what
 /// changes each of its planes, from `h · w` numbers to all of the numbers of the new size.
 #[track_caller]
-pub(super) fn each_image<G: FnMut(&[f32], &mut [f32])>(
+pub(crate) fn each_image<G: FnMut(&[f32], &mut [f32])>(
     name: &str,
     x: Tensor,
     keys: &[SampleKey],
@@ -38,7 +38,7 @@ pub(super) fn each_image<G: FnMut(&[f32], &mut [f32])>(
 
 /// Height and width of the images in a batch `[n, .., h, w]`.
 #[track_caller]
-pub(super) fn image_size(name: &str, x: &Tensor) -> [usize; 2] {
+pub(crate) fn image_size(name: &str, x: &Tensor) -> [usize; 2] {
     match *x.shape() {
         [_, .., h, w] if x.rank() >= 3 => [h, w],
         _ => {
@@ -48,6 +48,6 @@ pub(super) fn image_size(name: &str, x: &Tensor) -> [usize; 2] {
 }
 
 /// One sample `[.., h, w]` through a transform of batches.
-pub(super) fn single(x: Tensor, batch: impl FnOnce(Tensor) -> Tensor) -> Tensor {
+pub(crate) fn single(x: Tensor, batch: impl FnOnce(Tensor) -> Tensor) -> Tensor {
     batch(x.unsqueeze(0)).squeeze(0)
 }

@@ -25,7 +25,7 @@ pub(crate) fn within<R>(elements: usize, build: impl FnOnce() -> R) -> R {
 }
 
 /// Takes the elements of a weight out of the budget, before they are allocated.
-pub(super) fn weight(args: &Args, shape: &[usize]) -> Result<()> {
+pub(crate) fn weight(args: &Args, shape: &[usize]) -> Result<()> {
     let count = count(shape).ok_or_else(|| too_large(args, "a weight", shape))?;
     let left = LEFT.with(Cell::get).checked_sub(count).ok_or_else(|| {
         args.error("", format!("a weight of {shape:?} is more than the model may hold"))
@@ -36,7 +36,7 @@ pub(super) fn weight(args: &Args, shape: &[usize]) -> Result<()> {
 }
 
 /// Refuses outputs for one sample that no machine could hold.
-pub(super) fn output(args: &Args, shape: &[usize]) -> Result<()> {
+pub(crate) fn output(args: &Args, shape: &[usize]) -> Result<()> {
     count(shape).map(|_| ()).ok_or_else(|| too_large(args, "an output", shape))
 }
 
