@@ -1,6 +1,6 @@
 //! Layer and batch normalisation, `y = (x − mean) / √(var + ε) · γ + β`, forward and backward.
 //!
-//! Both take two visits for the statistics (mean, then squares about it), because one visit (E[x²] − E[x]²) cancels
+//! Both take two visits for the statistics (mean, then squares about it), because one visit (`E[x²] − E[x]²`) cancels
 //! where the mean is large beside the spread. Sums over many rows are taken in fixed blocks and joined pairwise.
 
 use crate::blocks::for_blocks;
