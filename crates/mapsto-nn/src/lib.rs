@@ -12,6 +12,7 @@ pub mod layers;
 pub mod losses;
 mod module;
 pub mod optim;
+mod pooling;
 pub mod schedules;
 mod spec;
 

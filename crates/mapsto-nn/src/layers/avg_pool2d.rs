@@ -1,8 +1,7 @@
 //! Average pooling: the mean response of each window.
 
-use super::conv2d::by;
-use super::{LayerKind, image};
-use crate::{Layer, Module};
+use super::LayerKind;
+use crate::{Layer, Module, pooling};
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Pool2d, Size2};
 
@@ -45,38 +44,14 @@ impl Layer for AvgPool2d {
     }
 
     fn describe(&self) -> String {
-        let Pool2d { kernel, stride, padding } = self.pool;
-        let stride = if stride == kernel { String::new() } else { format!(", stride {}", by(stride)) };
-        let padding = if padding == [0, 0] { String::new() } else { format!(", padding {}", by(padding)) };
-        format!("AvgPool2d({}{stride}{padding})", by(kernel))
+        pooling::spoken("AvgPool2d", &self.pool)
     }
 }
 
 pub(super) const KIND: LayerKind = LayerKind {
     name: "avg_pool2d",
     doc: "The mean of each window of the given size.",
-    build: |args, input| {
-        let kernel: [usize; 2] = args.main()?;
-        let stride: [usize; 2] = args.get_or("stride", kernel)?;
-        let padding: [usize; 2] = args.get_or("padding", [0, 0])?;
-        let [_, h, w] = image(args, input)?;
-        if kernel.contains(&0) || stride.contains(&0) {
-            return Err(args.error("stride", "a window and its stride are at least 1"));
-        }
-        for (size, kernel, padding) in [(h, kernel[0], padding[0]), (w, kernel[1], padding[1])] {
-            if padding > kernel / 2 {
-                return Err(args.error(
-                    "padding",
-                    format!("a padding of {padding} is more than half the window of {kernel}"),
-                ));
-            }
-            if kernel > size + 2 * padding {
-                return Err(args
-                    .error("", format!("a window of {kernel} does not fit the image {input:?} of {size}")));
-            }
-        }
-        Ok(Box::new(AvgPool2d::new(kernel).stride(stride).padding(padding)))
-    },
+    build: |args, input| Ok(Box::new(AvgPool2d { pool: pooling::read(args, input)? })),
 };
 
 #[cfg(test)]

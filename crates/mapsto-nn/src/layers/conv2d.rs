@@ -176,7 +176,7 @@ pub(super) const KIND: LayerKind = LayerKind {
 };
 
 /// A pair of sizes as it is spoken: `3×3`.
-pub(super) fn by(pair: [usize; 2]) -> String {
+pub(crate) fn by(pair: [usize; 2]) -> String {
     format!("{}×{}", pair[0], pair[1])
 }
 

@@ -17,6 +17,7 @@ pub use activation::Activation;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
 pub use conv2d::Conv2d;
+pub(crate) use conv2d::by;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
@@ -60,7 +61,7 @@ pub const LAYERS: &[LayerKind] = &[
 ];
 
 /// The channels, height and width of an input that must have them.
-fn image(args: &Args, input: &[usize]) -> Result<[usize; 3]> {
+pub(crate) fn image(args: &Args, input: &[usize]) -> Result<[usize; 3]> {
     input.try_into().map_err(|_| {
         args.error("", format!("the input should be [channels, height, width], it is {input:?}"))
             .help("`input = [1, 28, 28]` at the top of the model gives images; `flatten` ends them")
