@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["mapsto-tensor"],
     &["mapsto-spec"],
     &["mapsto-nn", "mapsto-data"],
-    &["mapsto-train"],
+    &["mapsto-models", "mapsto-train"],
     &["mapsto"],
     &["mapsto-cli", "mapsto-bench", "mapsto-examples", "mapsto-tests"],
 ];

@@ -5,6 +5,7 @@
 //! that the same input gives the same bits on any number of threads. AVX-512, AVX2 with FMA, or portable code is
 //! chosen when the program runs, so one binary serves every processor.
 
+pub mod adaptive_pool;
 pub mod blocks;
 pub mod cast;
 pub mod conv;

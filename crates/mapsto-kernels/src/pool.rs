@@ -322,7 +322,7 @@ impl<T> Row<'_, T> {
 
 /// Whether `x` takes the place of an earlier `best`: it is larger, or the first NaN.
 #[inline(always)]
-fn beats<T: Real>(x: T, best: T) -> bool {
+pub(crate) fn beats<T: Real>(x: T, best: T) -> bool {
     (x > best) | (x.is_nan() & !best.is_nan())
 }
 

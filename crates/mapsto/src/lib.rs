@@ -17,7 +17,7 @@
 //! ```
 //!
 //! This crate is what programs depend on: it gathers the crates below it under one name. What a beginner needs is in the
-//! [`prelude`]; the rest is in the modules [`nn`], [`data`], [`train`](mod@train) and [`spec`].
+//! [`prelude`]; the rest is in the modules [`nn`], [`models`], [`data`], [`train`](mod@train) and [`spec`].
 //!
 //! # Features
 //! * `images` (default): folders of PNG and JPEG images, through the `image` crate.
@@ -36,6 +36,11 @@ pub use mapsto_nn::seq;
 /// Modules, layers, initialisers, losses, optimizers and schedules.
 pub mod nn {
     pub use mapsto_nn::*;
+}
+
+/// Well-known networks: ResNet.
+pub mod models {
+    pub use mapsto_models::*;
 }
 
 /// Datasets, transforms, preprocessing and loaders.

@@ -1,6 +1,8 @@
 //! The layers, one file each, and the list of those that can be named in a model file.
 
 mod activation;
+mod adaptive_avg_pool2d;
+mod adaptive_max_pool2d;
 mod avg_pool2d;
 mod batch_norm;
 mod conv2d;
@@ -14,6 +16,8 @@ mod residual;
 mod sequential;
 
 pub use activation::Activation;
+pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
+pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
 pub use conv2d::Conv2d;
@@ -40,6 +44,8 @@ pub const LAYERS: &[LayerKind] = &[
     conv2d::KIND,
     max_pool2d::KIND,
     avg_pool2d::KIND,
+    adaptive_max_pool2d::KIND,
+    adaptive_avg_pool2d::KIND,
     batch_norm::KIND_1D,
     batch_norm::KIND_2D,
     layer_norm::KIND,

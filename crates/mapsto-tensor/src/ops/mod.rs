@@ -17,6 +17,8 @@ macro_rules! ops {
 
 ops! {
     abs
+    adaptive_avg_pool2d
+    adaptive_max_pool2d
     add
     all
     any
