@@ -19,6 +19,7 @@ pub mod philox;
 pub mod pool;
 pub mod real;
 pub mod reduce;
+pub mod rnn;
 mod routines;
 pub mod scan;
 pub mod simd;

@@ -4,6 +4,7 @@
 use crate::conv::{self, ConvShape};
 use crate::gemm::tile::Finish;
 use crate::gemm::{self, Activation, Mat};
+use crate::rnn::{self, Gru, GruGrads, GruKept, Lstm, LstmGrads, LstmKept};
 
 /// What [`crate::gemm::Gemm`] numbers can do, each as the public function of that name describes.
 pub trait Routines: Sized {
@@ -18,6 +19,10 @@ pub trait Routines: Sized {
     );
     fn conv2d_data(s: &ConvShape, g: &[Self], w: &[Self], dx: &mut [Self]);
     fn conv2d_weight(s: &ConvShape, x: &[Self], g: &[Self], dw: &mut [Self]);
+    fn lstm(lstm: &Lstm<Self>, gates: &mut [Self], cells: &mut [Self], y: &mut [Self]);
+    fn lstm_backward(lstm: &Lstm<Self>, kept: LstmKept<Self>, dy: &[Self], grads: LstmGrads<Self>);
+    fn gru(gru: &Gru<Self>, gates: &mut [Self], u: &mut [Self], y: &mut [Self]);
+    fn gru_backward(gru: &Gru<Self>, kept: GruKept<Self>, dy: &[Self], grads: GruGrads<Self>);
 }
 
 macro_rules! routines {
@@ -45,6 +50,22 @@ macro_rules! routines {
             #[inline(never)]
             fn conv2d_weight(s: &ConvShape, x: &[$t], g: &[$t], dw: &mut [$t]) {
                 conv::weights(s, x, g, dw)
+            }
+            #[inline(never)]
+            fn lstm(lstm: &Lstm<$t>, gates: &mut [$t], cells: &mut [$t], y: &mut [$t]) {
+                rnn::lstm_forward(lstm, gates, cells, y)
+            }
+            #[inline(never)]
+            fn lstm_backward(lstm: &Lstm<$t>, kept: LstmKept<$t>, dy: &[$t], grads: LstmGrads<$t>) {
+                rnn::lstm_backward(lstm, kept, dy, grads)
+            }
+            #[inline(never)]
+            fn gru(gru: &Gru<$t>, gates: &mut [$t], u: &mut [$t], y: &mut [$t]) {
+                rnn::gru_forward(gru, gates, u, y)
+            }
+            #[inline(never)]
+            fn gru_backward(gru: &Gru<$t>, kept: GruKept<$t>, dy: &[$t], grads: GruGrads<$t>) {
+                rnn::gru_backward(gru, kept, dy, grads)
             }
         }
     };

@@ -17,6 +17,7 @@ mod pair_loss;
 pub mod random;
 mod reduce;
 mod scope;
+mod sequence;
 mod shape;
 mod slope;
 mod storage;

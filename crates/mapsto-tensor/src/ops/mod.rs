@@ -52,6 +52,7 @@ ops! {
     gather
     gelu
     gelu_tanh
+    gru
     index
     index_select
     is_inf
@@ -64,6 +65,7 @@ ops! {
     log_softmax
     logical
     logsumexp
+    lstm
     masked_fill
     matmul
     max

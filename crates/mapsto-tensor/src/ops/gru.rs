@@ -1,0 +1,159 @@
+//! The gated recurrent unit over whole sequences.
+
+use crate::Tensor;
+use crate::backend::cpu::{in_class, slice, with_float};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::sequence::{check_bias, check_sequence, last_states, pack, room, sequences, unpack};
+use crate::storage::Plain;
+use mapsto_kernels::rnn::{self, GruGrads, GruKept, Sequences};
+
+impl Tensor {
+    /// A gated recurrent unit over sequences: the states of all steps and the last state.
+    ///
+    /// At each step `a = x w_ihᵀ + b_ih` and `u = h w_hhᵀ + b_hh`, each in three parts `r, z, n` of the hidden size; then
+    /// `r = σ(a_r + u_r)`, `z = σ(a_z + u_z)`, `n = tanh(a_n + r u_n)` and `h ← (1 − z) n + z h`. The biases come together
+    /// or not at all: `b = Some([&b_ih, &b_hh])`.
+    ///
+    /// * Shape: `[b, t, in], [b, h], [3h, in], [3h, h], [3h], [3h] → [b, t, h], [b, h]`.
+    /// * Gradient: through time; with `dh` also from the step after, the parts of `da` are `da_n u_n σ'(r)`,
+    ///   `dh (h₋ − n) σ'(z)`, `dh (1 − z) tanh'(n)`, those of `du` the same but for `da_n r`, and `dh₋ = dh z + du w_hh`;
+    ///   `dx = da w_ih`, `dw_ih = daᵀ x`, `dw_hh = duᵀ h₋`, `db_ih = Σ da`, `db_hh = Σ du`.
+    /// * Source: Cho et al. 2014, arXiv:1406.1078, with the reset gate after the product as in its version of cuDNN and
+    ///   PyTorch, whose order the gates have.   * ONNX: `GRU` with `linear_before_reset = 1`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// // Half of the state is kept, half of it is tanh(x).
+    /// let (w_ih, w_hh) = (tensor![[0.0], [0.0], [1.0]], Tensor::zeros([3, 1]));
+    /// let (y, h) = tensor![[[1.0], [1.0]]].gru(&Tensor::zeros([1, 1]), &w_ih, &w_hh, None);
+    /// assert_close!(y, [[[0.5 * 1f64.tanh()], [0.75 * 1f64.tanh()]]]);
+    /// assert_close!(h, [[0.75 * 1f64.tanh()]]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn gru(&self, h0: &Tensor, w_ih: &Tensor, w_hh: &Tensor, b: Option<[&Tensor; 2]>) -> (Tensor, Tensor) {
+        check_sequence("gru", 3, self, &[h0], [w_ih, w_hh]);
+        let mut xs = vec![self, h0, w_ih, w_hh];
+        for b in b.into_iter().flatten() {
+            check_bias("gru", w_hh, b);
+            xs.push(b);
+        }
+        let [batch, steps, _] = self.dims();
+        let (y, [h]) = unpack(&fused(Gru, &xs), [batch, steps, h0.shape()[1]]);
+        (y, h)
+    }
+}
+
+/// Of `x, h0, w_ih, w_hh` and perhaps `b_ih, b_hh`.
+struct Gru;
+impl Fused for Gru {
+    fn name(&self) -> &'static str {
+        "gru"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let [x, h0, w_ih, w_hh] = [xs[0], xs[1], xs[2], xs[3]];
+        let a = x.linear(w_ih, xs.get(4).copied());
+        let (mut h, mut states) = (h0.clone(), Vec::new());
+        for t in 0..x.shape()[1] {
+            let [a_r, a_z, a_n] = a.select(1, t as isize).chunk(-1);
+            let [u_r, u_z, u_n] = h.linear(w_hh, xs.get(5).copied()).chunk(-1);
+            let (r, z) = ((a_r + u_r).sigmoid(), (a_z + u_z).sigmoid());
+            let n = (a_n + r * u_n).tanh();
+            h = (1.0 - &z) * n + z * h;
+            states.push(h.clone());
+        }
+        pack(&states, &[&h])
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let s = sequences(xs[0], xs[3])?;
+        let all: Vec<Tensor> = xs.iter().map(|x| in_class(x)).collect();
+        let state = s.batch * s.hidden;
+        let [y, gates, u] = with_float!(all[0].dtype(), T => {
+            let mut gates = room::<T>([s.batch, s.steps, 3 * s.hidden]);
+            let mut u = room::<T>([s.batch, s.steps, s.hidden]);
+            let mut packed = room::<T>([state * (s.steps + 1)]);
+            let (y, h) = packed.as_mut_slice().split_at_mut(state * s.steps);
+            inputs::<T>(s, &all).forward(gates.as_mut_slice(), u.as_mut_slice(), y);
+            last_states(y, s, h);
+            [packed, gates, u]
+        });
+        Some(Fast { y: y.to(xs[0].dtype()), kept: vec![gates, u] })
+    }
+    fn keeps_output(&self) -> bool {
+        true
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let all: Vec<Tensor> = (0..at.inputs()).map(|i| in_class(at.input(i))).collect();
+        let s = sequences(&all[0], &all[3])?;
+        let (packed, g) = (in_class(&at.y()), in_class(g));
+        Some(with_float!(all[0].dtype(), T => {
+            let (dy, last) = slice::<T>(&g).split_at(s.batch * s.steps * s.hidden);
+            // The gradient of the last state becomes that of the first one, step by step.
+            let mut dh = Tensor::from_slice(last, [s.batch, s.hidden]);
+            let wanted = |i: usize| (i < at.inputs() && at.wants(i)).then(|| room::<T>(at.shape(i)));
+            let [mut dx, mut dw_ih, mut dw_hh] = [0, 2, 3].map(wanted);
+            // Both biases or none: they are sums over the same numbers.
+            let mut db = (at.inputs() == 6 && (at.wants(4) || at.wants(5))).then(|| [4, 5].map(|i| room::<T>(at.shape(i))));
+            inputs::<T>(s, &all).backward(
+                GruKept { gates: slice(&at.kept()[0]), u: slice(&at.kept()[1]), y: &slice(&packed)[..dy.len()] },
+                dy,
+                GruGrads {
+                    x: dx.as_mut().map(Tensor::as_mut_slice),
+                    h0: dh.as_mut_slice(),
+                    w_ih: dw_ih.as_mut().map(Tensor::as_mut_slice),
+                    w_hh: dw_hh.as_mut().map(Tensor::as_mut_slice),
+                    b: db.as_mut().map(|b| b.each_mut().map(Tensor::as_mut_slice)),
+                },
+            );
+            let mut grads = vec![dx, Some(dh), dw_ih, dw_hh];
+            match db {
+                Some(db) => grads.extend(db.map(Some)),
+                None => grads.resize(at.inputs(), None),
+            }
+            grads.into()
+        }))
+    }
+}
+
+fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Gru<'_, T> {
+    let [x, h0, w_ih, w_hh] = [0, 1, 2, 3].map(|i| slice(&xs[i]));
+    let b = (xs.len() == 6).then(|| [slice(&xs[4]), slice(&xs[5])]);
+    rnn::Gru { sizes, x, h0, w_ih, w_hh, b }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    fn d() -> Domain {
+        floats(-1.0..1.0)
+    }
+
+    #[test]
+    fn gru() {
+        let all = |x: &Tensor, w_ih: &Tensor, w_hh: &Tensor| {
+            let (b_ih, b_hh) = (w_ih.select(1, 0), w_hh.select(1, 1));
+            let (y, h) = x.gru(&x.select(1, 0).slice(-1, ..2), w_ih, w_hh, Some([&b_ih, &b_hh]));
+            Tensor::cat(&[y, h.unsqueeze(1)], 1)
+        };
+        check3(all).shapes([&[2, 3, 3], &[6, 3], &[6, 2]]).tolerance(4.0).on(d(), d(), d());
+        for (b, t, n, h) in [(3, 4, 5, 6), (11, 3, 2, 20)] {
+            let sizes: [&[usize]; 6] = [&[b, t, n], &[b, h], &[3 * h, n], &[3 * h, h], &[3 * h], &[3 * h]];
+            check_fused(|| Gru, &sizes.map(|s| (s, d())));
+            check_fused(|| Gru, &sizes[..4].iter().map(|&s| (s, d())).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_named() {
+        let (x, h, w_ih, w_hh) =
+            (Tensor::zeros([2, 5, 3]), Tensor::zeros([2, 4]), Tensor::zeros([12, 3]), Tensor::zeros([12, 4]));
+        let b = Tensor::zeros([16]);
+        let error = catch(|| x.gru(&h, &w_ih, &w_hh, Some([&b, &b]))).unwrap_err();
+        assert_eq!(error.message(), "gru: a bias is [16], the weight [12, 4] asks for [12]");
+        let error = catch(|| x.gru(&h, &w_ih, &Tensor::zeros([16, 4]), None)).unwrap_err();
+        assert_eq!(error.message(), "gru: the weight of the state must be [3·hidden, hidden], it is [16, 4]");
+    }
+}

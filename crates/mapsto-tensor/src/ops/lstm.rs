@@ -1,0 +1,183 @@
+//! The long short-term memory over whole sequences.
+
+use crate::Tensor;
+use crate::backend::cpu::{in_class, slice, with_float};
+use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::sequence::{check_bias, check_sequence, last_states, pack, room, sequences, unpack};
+use crate::storage::Plain;
+use mapsto_kernels::rnn::{self, LstmGrads, LstmKept, Sequences};
+
+impl Tensor {
+    /// A long short-term memory over sequences: the states of all steps, the last state and the last cell.
+    ///
+    /// At each step `a = x w_ihᵀ + h w_hhᵀ + b`, in four parts `i, f, g, o` of the hidden size; then
+    /// `c ← σ(f) c + σ(i) tanh(g)` and `h ← σ(o) tanh(c)`. (PyTorch's two biases are one here: their sum.)
+    ///
+    /// * Shape: `[b, t, in], [b, h], [b, h], [4h, in], [4h, h], [4h] → [b, t, h], [b, h], [b, h]`.
+    /// * Gradient: through time; with `dh`, `dc` from the step after, `dc += dh σ(o) (1 − tanh² c)`, the parts of `da` are
+    ///   `dc g σ'(i)`, `dc c₋ σ'(f)`, `dc i tanh'(g)`, `dh tanh(c) σ'(o)`, and `dh₋ = da w_hh`, `dc₋ = dc σ(f)`;
+    ///   `dx = da w_ih`, `dw_ih = daᵀ x`, `dw_hh = daᵀ h₋`, `db = Σ da`.
+    /// * Source: Hochreiter & Schmidhuber 1997, Neural Computation 9(8), with the forget gate of Gers, Schmidhuber & Cummins
+    ///   2000, Neural Computation 12(10); the gates in PyTorch's order.   * ONNX: `LSTM`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// // The cell keeps half of itself and takes half of tanh(x).
+    /// let (w_ih, w_hh) = (tensor![[0.0], [0.0], [1.0], [0.0]], Tensor::zeros([4, 1]));
+    /// let zero = Tensor::zeros([1, 1]);
+    /// let (y, _, c) = tensor![[[1.0], [1.0]]].lstm(&zero, &zero, &w_ih, &w_hh, None);
+    /// assert_close!(c, [[0.75 * 1f64.tanh()]]);
+    /// assert_close!(y, [[[0.5 * (0.5 * 1f64.tanh()).tanh()], [0.5 * (0.75 * 1f64.tanh()).tanh()]]]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn lstm(
+        &self,
+        h0: &Tensor,
+        c0: &Tensor,
+        w_ih: &Tensor,
+        w_hh: &Tensor,
+        b: Option<&Tensor>,
+    ) -> (Tensor, Tensor, Tensor) {
+        check_sequence("lstm", 4, self, &[h0, c0], [w_ih, w_hh]);
+        let mut xs = vec![self, h0, c0, w_ih, w_hh];
+        if let Some(b) = b {
+            check_bias("lstm", w_hh, b);
+            xs.push(b);
+        }
+        let [batch, steps, _] = self.dims();
+        let (y, [h, c]) = unpack(&fused(Lstm, &xs), [batch, steps, h0.shape()[1]]);
+        (y, h, c)
+    }
+}
+
+/// Of `x, h0, c0, w_ih, w_hh` and perhaps `b`.
+struct Lstm;
+impl Fused for Lstm {
+    fn name(&self) -> &'static str {
+        "lstm"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let [x, h0, c0, w_ih, w_hh] = [xs[0], xs[1], xs[2], xs[3], xs[4]];
+        let a = x.linear(w_ih, xs.get(5).copied());
+        let (mut h, mut c, mut states) = (h0.clone(), c0.clone(), Vec::new());
+        for t in 0..x.shape()[1] {
+            let [i, f, g, o] = (a.select(1, t as isize) + h.linear(w_hh, None)).chunk(-1);
+            c = f.sigmoid() * &c + i.sigmoid() * g.tanh();
+            h = o.sigmoid() * c.tanh();
+            states.push(h.clone());
+        }
+        pack(&states, &[&h, &c])
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let s = sequences(xs[0], xs[4])?;
+        let all: Vec<Tensor> = xs.iter().map(|x| in_class(x)).collect();
+        let state = s.batch * s.hidden;
+        let kept = with_float!(all[0].dtype(), T => {
+            let mut gates = room::<T>([s.batch, s.steps, 4 * s.hidden]);
+            let mut cells = room::<T>([s.batch, s.steps, s.hidden]);
+            let mut packed = room::<T>([state * (s.steps + 2)]);
+            let (y, last) = packed.as_mut_slice().split_at_mut(state * s.steps);
+            inputs::<T>(s, &all).forward(gates.as_mut_slice(), cells.as_mut_slice(), y);
+            let (h, c) = last.split_at_mut(state);
+            last_states(y, s, h);
+            last_states(slice(&cells), s, c);
+            [packed, gates, cells]
+        });
+        let [y, gates, cells] = kept;
+        Some(Fast { y: y.to(xs[0].dtype()), kept: vec![gates, cells] })
+    }
+    fn keeps_output(&self) -> bool {
+        true
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let all: Vec<Tensor> = (0..at.inputs()).map(|i| in_class(at.input(i))).collect();
+        let s = sequences(&all[0], &all[4])?;
+        let (state, packed, g) = (s.batch * s.hidden, in_class(&at.y()), in_class(g));
+        Some(with_float!(all[0].dtype(), T => {
+            let (dy, last) = slice::<T>(&g).split_at(state * s.steps);
+            // The gradients of the last states become those of the first ones, step by step.
+            let mut dh = Tensor::from_slice(&last[..state], [s.batch, s.hidden]);
+            let mut dc = Tensor::from_slice(&last[state..], [s.batch, s.hidden]);
+            let wanted = |i: usize| (i < at.inputs() && at.wants(i)).then(|| room::<T>(at.shape(i)));
+            let [mut dx, mut dw_ih, mut dw_hh, mut db] = [0, 3, 4, 5].map(wanted);
+            inputs::<T>(s, &all).backward(
+                LstmKept { gates: slice(&at.kept()[0]), cells: slice(&at.kept()[1]), y: &slice(&packed)[..dy.len()] },
+                dy,
+                LstmGrads {
+                    x: dx.as_mut().map(Tensor::as_mut_slice),
+                    h0: dh.as_mut_slice(),
+                    c0: dc.as_mut_slice(),
+                    w_ih: dw_ih.as_mut().map(Tensor::as_mut_slice),
+                    w_hh: dw_hh.as_mut().map(Tensor::as_mut_slice),
+                    b: db.as_mut().map(Tensor::as_mut_slice),
+                },
+            );
+            let mut grads = vec![dx, Some(dh), Some(dc), dw_ih, dw_hh, db];
+            grads.truncate(at.inputs());
+            grads.into()
+        }))
+    }
+}
+
+fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Lstm<'_, T> {
+    let [x, h0, c0, w_ih, w_hh] = [0, 1, 2, 3, 4].map(|i| slice(&xs[i]));
+    rnn::Lstm { sizes, x, h0, c0, w_ih, w_hh, b: xs.get(5).map(slice) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::*;
+    use crate::prelude::*;
+
+    fn d() -> Domain {
+        floats(-1.0..1.0)
+    }
+
+    #[test]
+    fn lstm() {
+        // Everything of the result at once, so that each part's gradient flows.
+        let all = |x: &Tensor, w_ih: &Tensor, w_hh: &Tensor| {
+            let state = x.select(1, 0).slice(-1, ..2);
+            let (y, h, c) = x.lstm(&state, &(&state * 0.5), w_ih, w_hh, Some(&w_ih.select(1, 0)));
+            Tensor::cat(&[y, h.unsqueeze(1), c.unsqueeze(1)], 1)
+        };
+        check3(all).shapes([&[2, 3, 3], &[8, 3], &[8, 2]]).tolerance(4.0).on(d(), d(), d());
+        for (b, t, n, h) in [(3, 4, 5, 6), (11, 3, 2, 20)] {
+            let sizes: [&[usize]; 6] = [&[b, t, n], &[b, h], &[b, h], &[4 * h, n], &[4 * h, h], &[4 * h]];
+            check_fused(|| Lstm, &sizes.map(|s| (s, d())));
+            check_fused(|| Lstm, &sizes[..5].iter().map(|&s| (s, d())).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn without_steps_the_state_stays() {
+        let (h0, c0) = (Tensor::ones([2, 4]), Tensor::ones([2, 4]) * 2.0);
+        let (w_ih, w_hh) = (Tensor::ones([16, 3]), Tensor::ones([16, 4]));
+        let (y, h, c) = Tensor::zeros([2, 0, 3]).lstm(&h0, &c0, &w_ih, &w_hh, None);
+        assert_eq!(y.shape(), [2, 0, 4]);
+        assert_close!(h, h0);
+        assert_close!(c, c0);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_named() {
+        let error = |x: &[usize], h: &[usize], w_ih: &[usize], w_hh: &[usize]| {
+            let [x, h, w_ih, w_hh] = [x, h, w_ih, w_hh].map(Tensor::zeros);
+            catch(|| x.lstm(&h, &h, &w_ih, &w_hh, None)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(&[5, 3], &[2, 4], &[16, 3], &[16, 4]),
+            "lstm: x must be [batch, steps, features], it is [5, 3]\nhelp: one sequence is a batch of one: `x.unsqueeze(0)`"
+        );
+        assert_eq!(
+            error(&[2, 5, 3], &[2, 4], &[16, 7], &[16, 4]),
+            "lstm: the weight of the inputs is [16, 7], x [2, 5, 3] and a hidden size of 4 ask for [16, 3]"
+        );
+        assert_eq!(
+            error(&[2, 5, 3], &[1, 4], &[16, 3], &[16, 4]),
+            "lstm: a first state is [1, 4], x [2, 5, 3] and a hidden size of 4 ask for [2, 4]"
+        );
+    }
+}
