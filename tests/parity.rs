@@ -104,3 +104,18 @@ fn convolutions_pooling_and_norms_train_as_pytorchs() {
     follows_pytorch("cnn_adam", cnn(), IMAGES, Adam::new(0.01), cross_entropy);
     follows_pytorch("cnn_sgd", cnn(), IMAGES, Sgd::new(0.05).momentum(0.9), cross_entropy);
 }
+
+#[test]
+fn recurrent_networks_train_as_pytorchs() {
+    const SEQUENCES: &[usize] = &[8, 7, 5];
+    fn step(x: &Tensor) -> Tensor {
+        x.select(1, -1)
+    }
+    let (lstm, gru) =
+        (|| Lstm::new(5, 4).layers(2).bidirectional(), || Gru::new(5, 4).layers(2).bidirectional());
+    let head = || Linear::new(8, 3);
+    follows_pytorch("lstm_adam", seq![lstm(), step, head()], SEQUENCES, Adam::new(0.01), cross_entropy);
+    follows_pytorch("lstm_last", seq![lstm().last(), head()], SEQUENCES, Sgd::new(0.1), cross_entropy);
+    follows_pytorch("gru_adam", seq![gru(), step, head()], SEQUENCES, Adam::new(0.01), cross_entropy);
+    follows_pytorch("gru_last", seq![gru().last(), head()], SEQUENCES, Sgd::new(0.1), cross_entropy);
+}

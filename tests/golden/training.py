@@ -36,6 +36,19 @@ def cnn():
         nn.Flatten(), nn.LayerNorm(6), nn.Linear(6, 3))
 
 
+class Sequences(nn.Module):
+    """A recurrent net, of whose states one is read: of the last step, or the last of each direction."""
+
+    def __init__(self, net, read):
+        super().__init__()
+        self.net, self.head, self.read = net, nn.Linear(8, 3), read
+
+    def forward(self, x):
+        y, state = self.net(x)
+        h = state[0] if isinstance(state, tuple) else state
+        return self.head(y[:, -1] if self.read == "step" else torch.cat((h[-2], h[-1]), 1))
+
+
 def losses(name, model, shape, optimizer, loss):
     fill(model)
     opt = optimizer(model.parameters())
@@ -67,3 +80,8 @@ losses("mlp_huber", mlp(), (16, 12), lambda p: O.Adam(p, 0.01), lambda x, y: F.h
 losses("mlp_bce", mlp(), (16, 12), lambda p: O.Adam(p, 0.01), lambda x, y: F.binary_cross_entropy_with_logits(x, F.one_hot(y, 3).float()))
 losses("cnn_adam", cnn(), (8, 2, 12, 12), lambda p: O.Adam(p, 0.01), ce)
 losses("cnn_sgd", cnn(), (8, 2, 12, 12), lambda p: O.SGD(p, 0.05, momentum=0.9), ce)
+both = dict(num_layers=2, bidirectional=True, batch_first=True)
+losses("lstm_adam", Sequences(nn.LSTM(5, 4, **both), "step"), (8, 7, 5), lambda p: O.Adam(p, 0.01), ce)
+losses("lstm_last", Sequences(nn.LSTM(5, 4, **both), "last"), (8, 7, 5), lambda p: O.SGD(p, 0.1), ce)
+losses("gru_adam", Sequences(nn.GRU(5, 4, **both), "step"), (8, 7, 5), lambda p: O.Adam(p, 0.01), ce)
+losses("gru_last", Sequences(nn.GRU(5, 4, **both), "last"), (8, 7, 5), lambda p: O.SGD(p, 0.1), ce)

@@ -13,6 +13,7 @@ pub mod losses;
 mod module;
 pub mod optim;
 mod pooling;
+pub mod recurrent;
 pub mod schedules;
 mod spec;
 

@@ -9,8 +9,10 @@ mod conv2d;
 mod dropout;
 mod embedding;
 mod flatten;
+mod gru;
 mod layer_norm;
 mod linear;
+mod lstm;
 mod max_pool2d;
 mod residual;
 mod sequential;
@@ -25,8 +27,10 @@ pub(crate) use conv2d::by;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use gru::{Gru, GruCell};
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use lstm::{Lstm, LstmCell};
 pub use max_pool2d::MaxPool2d;
 pub use residual::Residual;
 pub use sequential::Sequential;
@@ -52,6 +56,8 @@ pub const LAYERS: &[LayerKind] = &[
     dropout::KIND,
     flatten::KIND,
     embedding::KIND,
+    lstm::KIND,
+    gru::KIND,
     residual::KIND,
     activation::RELU,
     activation::LEAKY_RELU,

@@ -22,6 +22,8 @@ pub enum Segment {
     Name(&'static str),
     /// The position in a vector, array or tuple.
     Index(usize),
+    /// A name with a number in it, as other frameworks have: `weight_ih_l0_reverse`.
+    Numbered(&'static str, usize, &'static str),
 }
 
 impl Path {
@@ -65,6 +67,7 @@ impl fmt::Display for Path {
             match segment {
                 Segment::Name(name) => f.write_str(name)?,
                 Segment::Index(index) => write!(f, "{index}")?,
+                Segment::Numbered(before, n, after) => write!(f, "{before}{n}{after}")?,
             }
         }
         Ok(())

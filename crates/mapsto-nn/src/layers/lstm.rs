@@ -1,0 +1,107 @@
+//! The long short-term memory: a recurrent layer that learns what to keep.
+
+use super::LayerKind;
+use crate::recurrent::{Cell, Recurrent, Weights, kind};
+use mapsto_tensor::Tensor;
+
+/// Long short-term memory: at each step `c ← σ(f) c + σ(i) tanh(g)`, `h ← σ(o) tanh(c)`, with `i, f, g, o` the parts of
+/// `W_ih x + b_ih + W_hh h + b_hh`.
+///
+/// * Shape: `[b, t, inputs] → [b, t, hidden]`; `[b, hidden]` with [`last`](Recurrent::last); `hidden` is doubled with
+///   [`bidirectional`](Recurrent::bidirectional).
+/// * State: `[h, c]`, each `[layers·directions, b, hidden]`, for [`with_state`](Recurrent::with_state).
+/// * Parameters, for each layer `k`: `weight_ih_lk` `[4·hidden, inputs]`, `weight_hh_lk` `[4·hidden, hidden]`, `bias_ih_lk`
+///   and `bias_hh_lk` `[4·hidden]`, and the same with `_reverse`; all uniform in ±1/√hidden. Names, shapes, the order of
+///   the gates and the initialisation are PyTorch's, so its files load.
+///
+/// Source: Hochreiter & Schmidhuber (1997), Long short-term memory, Neural Computation 9(8); the forget gate: Gers,
+/// Schmidhuber & Cummins (2000), Learning to forget, Neural Computation 12(10).
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let net = seq![Embedding::new(1000, 16), Lstm::new(16, 32).layers(2).dropout(0.1).last(), Linear::new(32, 2)];
+/// let ids = tensor![[1, 2, 3, 4], [5, 6, 7, 8]];
+/// assert_eq!(net.forward(&ids).shape(), [2, 2]);
+/// let names: Vec<String> = net.parameters().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names[1..3], ["1.weight_ih_l0", "1.weight_hh_l0"]);
+/// ```
+pub type Lstm = Recurrent<LstmCell>;
+
+/// What makes a recurrent layer an [`Lstm`].
+#[derive(Clone, Copy, Debug)]
+pub struct LstmCell;
+
+impl Cell for LstmCell {
+    const NAME: &'static str = "Lstm";
+    const GATES: usize = 4;
+    const PARTS: usize = 2;
+    type State = [Tensor; 2];
+
+    #[track_caller]
+    fn run(x: &Tensor, first: &[Tensor], w: &Weights) -> (Tensor, Vec<Tensor>) {
+        let b = w.bias.as_ref().map(|[b_ih, b_hh]| b_ih + b_hh);
+        let (y, h, c) = x.lstm(&first[0], &first[1], &w.weight_ih, &w.weight_hh, b.as_ref());
+        (y, vec![h, c])
+    }
+}
+
+pub(super) const KIND: LayerKind =
+    kind::<LstmCell>("lstm", "Long short-term memory with a state of the given size.");
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+    use mapsto_spec::Entry;
+
+    #[test]
+    fn lstm() {
+        check_layer(|| Lstm::new(3, 4)).gives([2, 5, 3], [2, 5, 4]);
+        check_layer(|| Lstm::new(3, 2).layers(2).bidirectional().no_bias()).gives([2, 3, 3], [2, 3, 4]);
+        check_layer(|| Lstm::new(3, 2).bidirectional().last()).gives([2, 3, 3], [2, 4]);
+    }
+
+    #[test]
+    fn dropout_acts_between_layers_in_training() {
+        let (lstm, x) = (Lstm::new(3, 8).layers(2).dropout(0.5), Tensor::randn([2, 4, 3]));
+        let run = || train(|| lstm.forward(&x)).to_vec::<f32>();
+        assert_ne!(run(), run());
+        let one = Lstm::new(3, 8).dropout(0.5);
+        assert_close!(train(|| one.forward(&x)), one.forward(&x));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |f: &dyn Fn() -> Tensor| catch(f).unwrap_err().to_string();
+        let lstm = Lstm::new(3, 4);
+        assert_eq!(
+            error(&|| lstm.forward(&Tensor::zeros([5, 3]))),
+            "lstm: [batch, steps, 3] was expected, found [5, 3]\nhelp: one sequence is a batch of one: `x.unsqueeze(0)`"
+        );
+        let state = [Tensor::zeros([1, 2, 4]), Tensor::zeros([2, 4])];
+        assert_eq!(
+            error(&|| lstm.with_state(&Tensor::zeros([2, 5, 3]), Some(&state)).0),
+            "lstm: a state of [1, 2, 4] was expected, found [2, 4]\nhelp: its axes are layers · directions, batch, hidden"
+        );
+    }
+
+    #[test]
+    fn a_model_file_can_name_it() {
+        let lstm = |n: usize| Entry::new("lstm").with_value(n);
+        let embed = Entry::new("embedding").with_value(10_usize).with_option("size", 4_usize);
+        let deep = lstm(3).with_option("layers", 2_usize).with_option("bidirectional", true);
+        let layers =
+            vec![embed, deep, lstm(5).with_option("last", true), Entry::new("linear").with_value(2_usize)];
+        let spec = ModelSpec::new([7], layers);
+        assert_eq!(spec.shapes().unwrap(), [vec![7, 4], vec![7, 6], vec![5], vec![2]]);
+        assert_eq!(
+            spec.rendered().unwrap().layers[2].to_string(),
+            "{ lstm = 5, layers = 1, bidirectional = false, dropout = 0.0, last = true, bias = true }"
+        );
+        assert_eq!(spec.build().unwrap().layers()[1].describe(), "Lstm(4 → 3, 2 layers, bidirectional)");
+        let error =
+            |e: Entry, input: &[usize]| ModelSpec::new(input, [e]).build().expect_err("an error").to_string();
+        assert!(error(lstm(3), &[7]).contains("the input should be [steps, features], it is [7]"));
+        assert!(error(lstm(1 << 30), &[7, 2]).contains("is too large"));
+        assert!(error(lstm(3).with_option("layers", 0_usize), &[7, 2]).contains("at least one layer"));
+    }
+}

@@ -1,0 +1,330 @@
+//! Recurrent layers: what the LSTM and the GRU have in common, which is all but their cell.
+
+use crate::init::{Init, Uniform};
+use crate::layers::LayerKind;
+use crate::module::{Item, ItemMut, Path, Segment};
+use crate::{Layer, Module, Param, budget};
+use mapsto_spec::Args;
+use mapsto_tensor::{Result, Tensor, fail};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+/// A cell `C` carried over sequences, in one or more layers, in one or both directions.
+///
+/// Each layer reads the states of all steps of the one below. In both directions, a second cell reads the steps from the
+/// last to the first, and the states of both stand side by side. See [`Lstm`](crate::Lstm) and
+/// [`Gru`](crate::Gru).
+#[derive(Clone, Debug)]
+pub struct Recurrent<C> {
+    /// The weights of layer after layer, forwards and then backwards.
+    weights: Vec<Weights>,
+    inputs: usize,
+    hidden: usize,
+    directions: usize,
+    dropout: f64,
+    last: bool,
+    cell: PhantomData<C>,
+}
+
+/// The weights of one cell, for `gates` parts of the hidden size.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// Of the inputs, `[gates·hidden, inputs]`.
+    pub weight_ih: Param,
+    /// Of the state, `[gates·hidden, hidden]`.
+    pub weight_hh: Param,
+    /// Added with the inputs, `[gates·hidden]`, and with the state: two, as files of PyTorch have them.
+    pub bias: Option<[Param; 2]>,
+}
+
+/// What distinguishes one recurrent layer from another.
+pub trait Cell: Send + Sync + 'static {
+    /// The layer's name: `Lstm`.
+    const NAME: &'static str;
+    /// The parts of its weights.
+    const GATES: usize;
+    /// The tensors of its state.
+    const PARTS: usize;
+    /// Its state, an array of [`PARTS`](Cell::PARTS) tensors.
+    type State: AsRef<[Tensor]> + TryFrom<Vec<Tensor>>;
+    /// From sequences `[b, t, in]` and the first state, each tensor `[b, hidden]`: the states of all steps `[b, t, hidden]`,
+    /// and the last state.
+    fn run(x: &Tensor, first: &[Tensor], weights: &Weights) -> (Tensor, Vec<Tensor>);
+}
+
+impl<C: Cell> Recurrent<C> {
+    /// One layer from `inputs` features to a state of `hidden` features.
+    pub fn new(inputs: usize, hidden: usize) -> Self {
+        Recurrent {
+            weights: Vec::new(),
+            inputs,
+            hidden,
+            directions: 1,
+            dropout: 0.0,
+            last: false,
+            cell: PhantomData,
+        }
+        .drawn(1, true)
+    }
+
+    /// The same with weights drawn anew: uniform in ±1/√hidden.
+    fn drawn(mut self, layers: usize, bias: bool) -> Self {
+        let (rows, hidden) = (C::GATES * self.hidden, self.hidden);
+        let init = Uniform::symmetric(1.0 / (hidden.max(1) as f64).sqrt());
+        let draw = |shape: &[usize]| Param::new(init.tensor(shape));
+        self.weights = (0..layers * self.directions)
+            .map(|i| {
+                let inputs = if i < self.directions { self.inputs } else { self.directions * hidden };
+                Weights {
+                    weight_ih: draw(&[rows, inputs]),
+                    weight_hh: draw(&[rows, hidden]),
+                    bias: bias.then(|| [draw(&[rows]), draw(&[rows])]),
+                }
+            })
+            .collect();
+        self
+    }
+
+    /// The same with this many layers, one upon the other; weights are drawn anew.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[track_caller]
+    pub fn layers(self, layers: usize) -> Self {
+        if layers == 0 {
+            fail!(C::NAME, "at least one layer is needed");
+        }
+        let bias = self.has_bias();
+        self.drawn(layers, bias)
+    }
+
+    /// The same in both directions: outputs are twice as wide; weights are drawn anew.
+    pub fn bidirectional(self) -> Self {
+        let (layers, bias) = (self.depth(), self.has_bias());
+        Recurrent { directions: 2, ..self }.drawn(layers, bias)
+    }
+
+    /// The same with dropout of probability `p` between its layers.
+    ///
+    /// # Panics
+    /// When `p` is not in 0..1.
+    #[track_caller]
+    pub fn dropout(self, p: f64) -> Self {
+        if !(0.0..1.0).contains(&p) {
+            fail!(C::NAME, "a probability in 0..1 was expected, found {p}");
+        }
+        Recurrent { dropout: p, ..self }
+    }
+
+    /// The same giving the last state of the last layer, `[b, hidden]`, and not the states of all steps. In both
+    /// directions the backward cell's last state is that of the first step.
+    pub fn last(self) -> Self {
+        Recurrent { last: true, ..self }
+    }
+
+    /// The same without biases.
+    pub fn no_bias(mut self) -> Self {
+        self.weights.iter_mut().for_each(|w| w.bias = None);
+        self
+    }
+
+    /// The weights of a layer (from 0) and direction (0 forwards, 1 backwards).
+    pub fn weights(&self, layer: usize, direction: usize) -> &Weights {
+        &self.weights[layer * self.directions + direction]
+    }
+
+    /// The number of input features.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The number of features of a state.
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// The number of layers.
+    pub fn depth(&self) -> usize {
+        self.weights.len() / self.directions
+    }
+
+    fn has_bias(&self) -> bool {
+        self.weights.first().is_none_or(|w| w.bias.is_some())
+    }
+
+    /// The states of all steps, `[b, t, directions·hidden]`, and the last states, from given ones (zeros without).
+    ///
+    /// Each tensor of a state is `[layers·directions, b, hidden]`, layer after layer, forwards and then backwards.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (lstm, x) = (Lstm::new(3, 4), Tensor::randn([2, 10, 3]));
+    /// let (y, state) = lstm.with_state(&x, None);
+    /// // Ten steps are five and then five more.
+    /// let (_, half) = lstm.with_state(&x.slice(1, ..5), None);
+    /// let (rest, [h, c]) = lstm.with_state(&x.slice(1, 5..), Some(&half));
+    /// assert_close!(rest, y.slice(1, 5..));
+    /// assert_close!(h, state[0]);
+    /// assert_close!(c, state[1]);
+    /// ```
+    /// # Panics
+    /// When `x` is not `[b, t, inputs]`, or the state has another shape.
+    #[track_caller]
+    pub fn with_state(&self, x: &Tensor, state: Option<&C::State>) -> (Tensor, C::State) {
+        let (y, ends) = self.run(x, state.map(AsRef::as_ref));
+        // `ends[i]` is the state of cell i; a tensor of the result holds one part of all of them.
+        let part = |k: usize| Tensor::stack(&ends.iter().map(|e| &e[k]).collect::<Vec<_>>(), 0);
+        let state: Vec<Tensor> = (0..C::PARTS).map(part).collect();
+        let Ok(state) = C::State::try_from(state) else {
+            unreachable!("a cell gives the state that it takes")
+        };
+        (y, state)
+    }
+
+    /// The states of all steps of the last layer, and each cell's last state.
+    #[track_caller]
+    fn run(&self, x: &Tensor, state: Option<&[Tensor]>) -> (Tensor, Vec<Vec<Tensor>>) {
+        self.check(x, state);
+        let zero = || Tensor::full_of([x.shape()[0], self.hidden], 0.0, x.dtype());
+        let (mut x, mut ends) = (x.clone(), Vec::new());
+        for layer in 0..self.depth() {
+            if layer > 0 {
+                x = x.dropout(self.dropout);
+            }
+            let mut outputs = Vec::new();
+            for direction in 0..self.directions {
+                let i = layer * self.directions + direction;
+                let first: Vec<Tensor> = match state {
+                    Some(state) => state.iter().map(|s| s.select(0, i as isize)).collect(),
+                    None => (0..C::PARTS).map(|_| zero()).collect(),
+                };
+                let steps = if direction == 0 { x.clone() } else { x.flip(1) };
+                let (y, end) = C::run(&steps, &first, &self.weights[i]);
+                outputs.push(if direction == 0 { y } else { y.flip(1) });
+                ends.push(end);
+            }
+            x = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(&outputs, -1) };
+        }
+        (x, ends)
+    }
+
+    #[track_caller]
+    fn check(&self, x: &Tensor, state: Option<&[Tensor]>) {
+        let (name, inputs) = (C::NAME.to_lowercase(), self.inputs);
+        if x.rank() != 3 || x.shape()[2] != inputs {
+            fail!(name, "[batch, steps, {inputs}] was expected, found {:?}", x.shape();
+                  help = "{}", if x.rank() == 2 { "one sequence is a batch of one: `x.unsqueeze(0)`" } else { "the features come last" });
+        }
+        let want = [self.weights.len(), x.shape()[0], self.hidden];
+        for part in state.unwrap_or_default() {
+            if part.shape() != want {
+                fail!(name, "a state of {want:?} was expected, found {:?}", part.shape();
+                      help = "its axes are layers · directions, batch, hidden");
+            }
+        }
+    }
+}
+
+impl<C: Cell> Layer for Recurrent<C> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let (y, ends) = self.run(x, None);
+        if !self.last {
+            return y;
+        }
+        let top: Vec<&Tensor> = ends[ends.len() - self.directions..].iter().map(|end| &end[0]).collect();
+        if top.len() == 1 { top[0].clone() } else { Tensor::cat(&top, -1) }
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        C::NAME.into()
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("{}({} → {}", C::NAME, self.inputs, self.hidden);
+        if self.depth() > 1 {
+            text += &format!(", {} layers", self.depth());
+        }
+        if self.directions == 2 {
+            text += ", bidirectional";
+        }
+        if self.dropout > 0.0 {
+            text += &format!(", dropout {}", self.dropout);
+        }
+        for (is, word) in [(self.last, ", last"), (!self.has_bias(), ", no bias")] {
+            text += if is { word } else { "" };
+        }
+        text + ")"
+    }
+}
+
+/// The name of a weight: PyTorch's, so that its files load.
+fn place(name: &'static str, i: usize, directions: usize) -> Segment {
+    Segment::Numbered(name, i / directions, if i % directions == 1 { "_reverse" } else { "" })
+}
+
+// By hand, because the names are those of PyTorch's files: `weight_ih_l0`, not `weights.0.weight_ih`.
+impl<C: Cell> Module for Recurrent<C> {
+    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+        for (i, w) in self.weights.iter().enumerate() {
+            let mut show =
+                |name, p: &'a Param| path.enter(place(name, i, self.directions), |path| p.visit(path, f));
+            show("weight_ih_l", &w.weight_ih);
+            show("weight_hh_l", &w.weight_hh);
+            if let Some([b_ih, b_hh]) = &w.bias {
+                show("bias_ih_l", b_ih);
+                show("bias_hh_l", b_hh);
+            }
+        }
+    }
+    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+        let directions = self.directions;
+        for (i, w) in self.weights.iter_mut().enumerate() {
+            let mut show =
+                |name, p: &'a mut Param| path.enter(place(name, i, directions), |path| p.visit_mut(path, f));
+            show("weight_ih_l", &mut w.weight_ih);
+            show("weight_hh_l", &mut w.weight_hh);
+            if let Some([b_ih, b_hh]) = &mut w.bias {
+                show("bias_ih_l", b_ih);
+                show("bias_hh_l", b_hh);
+            }
+        }
+    }
+}
+
+/// The line of the list of layers: `{ lstm = 256, layers = 2, bidirectional = true, dropout = 0.1, last = true }`.
+pub(crate) const fn kind<C: Cell>(name: &'static str, doc: &'static str) -> LayerKind {
+    LayerKind { name, doc, build: build::<C> }
+}
+
+fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
+    let hidden: usize = args.main()?;
+    let layers: usize = args.get_or("layers", 1)?;
+    let both = args.get_or("bidirectional", false)?;
+    let dropout: f64 = args.get_or("dropout", 0.0)?;
+    let last = args.get_or("last", false)?;
+    let bias = args.get_or("bias", true)?;
+    let [steps, inputs] = *input else {
+        return Err(args
+            .error("", format!("the input should be [steps, features], it is {input:?}"))
+            .help("an `embedding` makes features of ids"));
+    };
+    if layers == 0 || hidden == 0 {
+        return Err(args.error("layers", "at least one layer and one feature of the state are needed"));
+    }
+    if !(0.0..1.0).contains(&dropout) {
+        return Err(args.error("dropout", format!("a probability in 0..1 was expected, found {dropout}")));
+    }
+    let directions = 1 + both as usize;
+    for layer in 0..layers {
+        let inputs = if layer == 0 { inputs } else { directions * hidden };
+        for _ in 0..directions {
+            for columns in [inputs, hidden, 1, 1] {
+                budget::weight(args, &[C::GATES, hidden, columns])?;
+            }
+        }
+    }
+    budget::output(args, &[steps, C::GATES, directions, hidden])?;
+    let one = Recurrent::<C>::new(0, 0);
+    let layer = Recurrent { inputs, hidden, directions, dropout, last, ..one }.drawn(layers, bias);
+    Ok(Box::new(layer))
+}
