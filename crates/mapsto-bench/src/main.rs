@@ -5,6 +5,7 @@
 mod epoch;
 mod nets;
 mod op;
+mod recurrent;
 mod timing;
 
 /// A workload: its name, what it is, and the function that times it.
@@ -32,6 +33,11 @@ const WORKLOADS: &[Workload] = &[
         name: "W3",
         doc: "CNN 1→32→64, 3×3, pooling, 3136-128-10, batch 64, Adam: a training step",
         run: nets::cnn,
+    },
+    Workload {
+        name: "W4",
+        doc: "embedding 10,000×128, LSTM 256, last state, 256-2, 32 sequences of 64, Adam: a training step",
+        run: recurrent::lstm,
     },
 ];
 

@@ -9,7 +9,7 @@ pub fn labels(n: usize, k: i64) -> Tensor {
 }
 
 /// Times one training step over eight batches in turn, and requires that the loss falls.
-fn training(
+pub fn training(
     name: &str,
     mut model: impl Layer,
     mut opt: impl Optimizer,
