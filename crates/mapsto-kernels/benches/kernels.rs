@@ -56,15 +56,15 @@ fn main() {
         dilation: [1, 1],
         groups: 1,
     };
-    // The convolutions of the MNIST network, then a residual network's.
+    // The convolutions of the MNIST network, then others.
     bench.conv(s);
     bench.conv(ConvShape { c_in: 32, h: 14, w: 14, c_out: 64, ..s });
-    bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 64, ..s });
     bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 128, stride: [2, 2], ..s });
     bench.conv(ConvShape { n: 8, c_in: 256, h: 14, w: 14, c_out: 256, kernel: [1, 1], padding: [0, 0], ..s });
-    bench.conv(ConvShape { n: 8, c_in: 512, h: 7, w: 7, c_out: 512, ..s });
     bench.conv(ConvShape { n: 1, c_in: 32, h: 14, w: 14, c_out: 64, ..s });
     bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 64, groups: 64, ..s });
+    bench.resnet(1);
+    bench.resnet(16);
     bench.pool(64 * 32, 28);
     bench.pool(64 * 64, 14);
     bench.step();
@@ -101,6 +101,64 @@ impl Bench {
         self.run(&format!("{name} forward"), flops, || conv2d(&s, &x, &w, Some(&b), relu, black_box(&mut y)));
         self.run(&format!("{name} data"), flops, || conv2d_data(&s, &g, &w, black_box(&mut dx)));
         self.run(&format!("{name} weight"), flops, || conv2d_weight(&s, &x, &g, black_box(&mut dw)));
+    }
+
+    /// The 20 convolutions of ResNet-18 on `n` images of 224 × 224, each kind alone and then all of them in turn.
+    fn resnet(&self, n: usize) {
+        let same = |c, side, count| (count, c, side, c, 3, 1);
+        let layers = [
+            (1, 3, 224, 64, 7, 2),
+            same(64, 56, 4),
+            (1, 64, 56, 128, 3, 2),
+            (1, 64, 56, 128, 1, 2),
+            same(128, 28, 3),
+            (1, 128, 28, 256, 3, 2),
+            (1, 128, 28, 256, 1, 2),
+            same(256, 14, 3),
+            (1, 256, 14, 512, 3, 2),
+            (1, 256, 14, 512, 1, 2),
+            same(512, 7, 3),
+        ];
+        let mut all = Vec::new();
+        for (count, c_in, side, c_out, k, stride) in layers {
+            let s = ConvShape {
+                n,
+                c_in,
+                h: side,
+                w: side,
+                c_out,
+                kernel: [k, k],
+                stride: [stride, stride],
+                padding: [k / 2, k / 2],
+                dilation: [1, 1],
+                groups: 1,
+            };
+            let [oh, ow] = s.out();
+            let (x, b) = (numbers(n * c_in * side * side), numbers(c_out));
+            let mut y = numbers(n * c_out * oh * ow);
+            for i in 0..count {
+                let w = numbers(c_out * c_in * k * k);
+                if i == 0 {
+                    let name = format!("resnet {n}x{c_in}x{side}x{side} to {c_out} k{k} s{stride}");
+                    self.run(&name, 2 * s.macs(), || {
+                        conv2d(&s, &x, &w, Some(&b), Activation::Relu, black_box(&mut y))
+                    });
+                }
+                all.push((s, w));
+            }
+        }
+        let flops = all.iter().map(|(s, _)| 2 * s.macs()).sum();
+        let b = numbers(512);
+        let most = n * 64 * 112 * 112;
+        let (x, mut y) = (numbers(most), numbers(most));
+        self.run(&format!("resnet {n} all"), flops, || {
+            for (s, w) in &all {
+                let [oh, ow] = s.out();
+                let x = &x[..n * s.c_in * s.h * s.w];
+                let y = &mut y[..n * s.c_out * oh * ow];
+                conv2d(s, x, w, Some(&b[..s.c_out]), Activation::Relu, black_box(y));
+            }
+        });
     }
 
     fn pool(&self, planes: usize, side: usize) {

@@ -26,7 +26,7 @@ pub trait Routines: Sized {
 }
 
 macro_rules! routines {
-    ($t:ty) => {
+    ($t:ty, $forward:path, $data:path, $weights:path) => {
         impl Routines for $t {
             #[inline(never)]
             fn product(a: Mat<$t>, b: Mat<$t>, c: &mut [$t], finish: Finish<$t>) {
@@ -41,15 +41,15 @@ macro_rules! routines {
                 activation: Activation,
                 y: &mut [$t],
             ) {
-                conv::forward(s, x, w, bias, activation, y)
+                $forward(s, x, w, bias, activation, y)
             }
             #[inline(never)]
             fn conv2d_data(s: &ConvShape, g: &[$t], w: &[$t], dx: &mut [$t]) {
-                conv::data(s, g, w, dx)
+                $data(s, g, w, dx)
             }
             #[inline(never)]
             fn conv2d_weight(s: &ConvShape, x: &[$t], g: &[$t], dw: &mut [$t]) {
-                conv::weights(s, x, g, dw)
+                $weights(s, x, g, dw)
             }
             #[inline(never)]
             fn lstm(lstm: &Lstm<$t>, gates: &mut [$t], cells: &mut [$t], y: &mut [$t]) {
@@ -70,5 +70,6 @@ macro_rules! routines {
         }
     };
 }
-routines!(f32);
-routines!(f64);
+// Only f32 has the ways that trade digits for speed.
+routines!(f32, conv::fastest::forward, conv::fastest::data, conv::fastest::weights);
+routines!(f64, conv::direct::forward, conv::direct::data, conv::direct::weights);

@@ -210,6 +210,12 @@ mod tests {
         for options in [options.padding(1), odd, options.stride(2), options.stride(3).padding(1)] {
             check_fused(|| Conv2d { options }, &[(&[3, 4, 9, 8], d()), (&[6, 4, 3, 3], d()), (&[6], d())]);
         }
+        // In Winograd's points, whose errors grow with the terms.
+        let (small, same) = (|| floats(-0.5..0.5), options.padding(1));
+        check_fused(
+            || Conv2d { options: same },
+            &[(&[3, 16, 10, 9], small()), (&[20, 16, 3, 3], small()), (&[20], small())],
+        );
         let options = options.groups(4).padding(1);
         check_fused(|| Conv2d { options }, &[(&[2, 4, 7, 6], d()), (&[8, 1, 3, 3], d())]);
     }
