@@ -1,18 +1,25 @@
-//! The benchmarks of mapsto: `cargo run --release -p mapsto-bench -- [--threads N] NAME.. | all`.
+//! The benchmarks of mapsto: `cargo run --release -p mapsto-bench -- [check] [--threads N] NAME.. | all`.
 //!
-//! Each line is `mapsto NAME MEDIAN_MS MIN_MS` a step, by the protocol of `timing.rs`.
+//! Each line is `mapsto NAME MEDIAN_MS MIN_MS` a step, by the protocol of `timing.rs`. Before anything is timed its
+//! results are held to PyTorch's from the same weights; `check` does that and no more.
 
 mod epoch;
-mod nets;
+mod formula;
+mod golden;
+mod inference;
 mod op;
-mod recurrent;
+mod product;
 mod timing;
+mod training;
 
-/// A workload: its name, what it is, and the function that times it.
+use std::process::ExitCode;
+use timing::Mode;
+
+/// A workload: its name, what it is, and the function that runs it.
 struct Workload {
     name: &'static str,
     doc: &'static str,
-    run: fn(),
+    run: fn(Mode),
 }
 
 const WORKLOADS: &[Workload] = &[
@@ -20,46 +27,58 @@ const WORKLOADS: &[Workload] = &[
     Workload {
         name: "W1",
         doc: "XOR 2-4-1, tanh, sigmoid, BCE, batch 4, SGD 0.5: a training step",
-        run: nets::xor,
+        run: training::xor,
     },
-    Workload { name: "W2", doc: "MLP 784-64-64-10, batch 64, Adam: a training step", run: nets::mlp },
+    Workload { name: "W2", doc: "MLP 784-64-64-10, batch 64, Adam: a training step", run: training::mlp },
     Workload {
         name: "W2epoch",
         doc: "W2 over 60,000 rows, shuffled by the loader, loss read each step: an epoch",
         run: epoch::run,
     },
-    Workload { name: "W2b1", doc: "inference of W2's network at batch 1", run: nets::mlp_inference },
+    Workload { name: "W2b1", doc: "inference of W2's network at batch 1", run: inference::mlp },
     Workload {
         name: "W3",
         doc: "CNN 1→32→64, 3×3, pooling, 3136-128-10, batch 64, Adam: a training step",
-        run: nets::cnn,
+        run: training::cnn,
     },
     Workload {
-        name: "W4",
-        doc: "embedding 10,000×128, LSTM 256, last state, 256-2, 32 sequences of 64, Adam: a training step",
-        run: recurrent::lstm,
+        name: "W6b1",
+        doc: "inference of ResNet-18, one image of 224×224",
+        run: inference::resnet_one,
     },
+    Workload { name: "W6b16", doc: "likewise of 16 images", run: inference::resnet_sixteen },
+    Workload { name: "W7", doc: "matrix products, 64³ to 2048³ and 64×784×64", run: product::run },
 ];
 
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
-    let threads = match names.iter().position(|a| a == "--threads") {
-        Some(i) if i + 1 < names.len() => {
-            let n = names.remove(i + 1).parse().unwrap_or(2);
-            names.remove(i);
-            n
+    let mut threads = 2;
+    if let Some(i) = names.iter().position(|a| a == "--threads") {
+        match names.get(i + 1).and_then(|n| n.parse().ok()) {
+            Some(n) => threads = n,
+            None => return usage("`--threads` wants a number"),
         }
-        _ => 2,
-    };
-    mapsto::set_threads(threads);
-    let all = names.iter().any(|n| n == "all");
-    let chosen: Vec<&Workload> =
-        WORKLOADS.iter().filter(|w| all || names.iter().any(|n| n == w.name)).collect();
-    if chosen.is_empty() || (!all && chosen.len() < names.len()) {
-        eprintln!("usage: mapsto-bench [--threads N] NAME.. | all\n");
-        WORKLOADS.iter().for_each(|w| eprintln!("  {:8} {}", w.name, w.doc));
-        return std::process::ExitCode::from(2);
+        names.drain(i..i + 2);
     }
-    chosen.iter().for_each(|w| (w.run)());
-    std::process::ExitCode::SUCCESS
+    let mut mode = if std::env::var_os("BENCH_FIRST").is_some() { Mode::First } else { Mode::Time };
+    if names.first().is_some_and(|n| n == "check") {
+        names.remove(0);
+        mode = Mode::Check;
+    }
+    let all = names.iter().any(|n| n == "all");
+    if let Some(unknown) = names.iter().find(|n| *n != "all" && WORKLOADS.iter().all(|w| w.name != *n)) {
+        return usage(&format!("no workload is called `{unknown}`"));
+    }
+    if names.is_empty() {
+        return usage("which workload?");
+    }
+    mapsto::set_threads(threads);
+    WORKLOADS.iter().filter(|w| all || names.iter().any(|n| n == w.name)).for_each(|w| (w.run)(mode));
+    ExitCode::SUCCESS
+}
+
+fn usage(problem: &str) -> ExitCode {
+    eprintln!("{problem}\n\nusage: mapsto-bench [check] [--threads N] NAME.. | all\n");
+    WORKLOADS.iter().for_each(|w| eprintln!("  {:8} {}", w.name, w.doc));
+    ExitCode::from(2)
 }

@@ -2,6 +2,17 @@
 
 use std::time::Instant;
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Check the results, then time the work.
+    Time,
+    /// Check the results only.
+    Check,
+    /// Say how long after the program's start the first step was done (`BENCH_FIRST=1`).
+    First,
+}
+
 /// Seconds from the environment, so that a script can shorten a run.
 fn seconds(name: &str, default: f64) -> f64 {
     std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(default)
@@ -29,14 +40,35 @@ pub fn time(mut step: impl FnMut()) -> (f64, f64) {
     (samples[samples.len() / 2], samples[0])
 }
 
-/// Prints a line of the protocol: `mapsto NAME MEDIAN_MS MIN_MS`.
+/// Prints a line of the protocol, `mapsto NAME MEDIAN_MS MIN_MS`, and on stderr the peak memory.
 pub fn report(name: &str, (median, min): (f64, f64)) {
     println!("mapsto {name} {median:.5} {min:.5}");
+    eprintln!("# mapsto {name} peak memory {:.1} MB", peak_mb());
+}
+
+/// Prints how long after the program's start a first step was done, and the peak memory.
+pub fn report_first(name: &str) {
+    println!("mapsto {name} first_step_ms {:.0} rss_MB {:.1}", age_ms(), peak_mb());
 }
 
 /// The most memory the process has held, in MB; 0 where the system does not say.
-pub fn peak_mb() -> f64 {
+fn peak_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|l| l.starts_with("VmHWM"));
     line.and_then(|l| l.split_whitespace().nth(1)).and_then(|k| k.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// Milliseconds since the process was started, to the system's ticks of 10 ms; 0 where the system does not say.
+fn age_ms() -> f64 {
+    let number = |path: &str, field: usize| -> Option<f64> {
+        let text = std::fs::read_to_string(path).ok()?;
+        // The program's name, in brackets, may hold spaces.
+        let rest = text.rsplit(')').next()?;
+        rest.split_whitespace().nth(field)?.parse().ok()
+    };
+    const TICKS: f64 = 100.0; // a second: fixed by Linux for everything it tells to programs
+    match (number("/proc/uptime", 0), number("/proc/self/stat", 19)) {
+        (Some(now), Some(start)) => (now - start / TICKS) * 1e3,
+        _ => 0.0,
+    }
 }

@@ -1,0 +1,84 @@
+//! Training steps of the networks that other frameworks' scripts train: nets, batches, optimizers and losses.
+
+use crate::formula::{fill, labels, pictures};
+use crate::golden::assert_pytorchs;
+use crate::timing::{Mode, report, report_first, time};
+use mapsto::prelude::*;
+
+/// A training to be run: one batch after the other, in turn.
+struct Training<M, O, L> {
+    name: &'static str,
+    model: M,
+    opt: O,
+    xs: Vec<Tensor>,
+    loss: L,
+}
+
+impl<M: Layer, O: Optimizer, L: Fn(&Tensor) -> Tensor> Training<M, O, L> {
+    /// Trains from the formula's weights: for as many steps as are checked against PyTorch's losses, then for timing.
+    fn run(mut self, mode: Mode, checked: usize) {
+        fill(&mut self.model);
+        let mut step = 0;
+        let mut step = || {
+            let loss = train(|| (self.loss)(&self.model.forward(&self.xs[step % self.xs.len()])));
+            step += 1;
+            self.opt.step(&mut self.model, loss.backward());
+            loss
+        };
+        let name = self.name;
+        if mode == Mode::First {
+            step().item();
+            return report_first(name);
+        }
+        let losses: Vec<f64> = (0..=checked).map(|_| step().item()).collect();
+        let worst = assert_pytorchs(name, "the loss after as many steps as", &losses);
+        eprintln!(
+            "# mapsto {name} {checked} steps: loss {:.6}, at most {worst:.1e} from PyTorch's",
+            losses[checked]
+        );
+        if mode == Mode::Time {
+            report(name, time(|| drop(step())));
+        }
+    }
+}
+
+/// W1.
+pub fn xor(mode: Mode) {
+    let model = seq![Linear::new(2, 4), Tensor::tanh, Linear::new(4, 1), Tensor::sigmoid];
+    let xs = vec![tensor![[0., 0.], [0., 1.], [1., 0.], [1., 1.]]];
+    let y = tensor![[0.], [1.], [1.], [0.]];
+    Training { name: "W1", model, opt: Sgd::new(0.5), xs, loss: |out: &Tensor| bce(out, &y) }.run(mode, 20);
+}
+
+/// W2's network.
+pub fn mlp_net() -> Sequential {
+    seq![Linear::new(784, 64), Tensor::relu, Linear::new(64, 64), Tensor::relu, Linear::new(64, 10)]
+}
+
+/// W2.
+pub fn mlp(mode: Mode) {
+    let xs = (0..8).map(|k| pictures(k, 64)).collect();
+    let y = labels(64, 10);
+    let loss = |out: &Tensor| cross_entropy(out, &y);
+    Training { name: "W2", model: mlp_net(), opt: Adam::new(1e-3), xs, loss }.run(mode, 20);
+}
+
+/// W3.
+pub fn cnn(mode: Mode) {
+    let xs = (0..8).map(|k| pictures(k, 64).reshape([64, 1, 28, 28])).collect();
+    let y = labels(64, 10);
+    let model = seq![
+        Conv2d::new(1, 32, 3).padding(1),
+        Tensor::relu,
+        MaxPool2d::new(2),
+        Conv2d::new(32, 64, 3).padding(1),
+        Tensor::relu,
+        MaxPool2d::new(2),
+        Flatten::new(),
+        Linear::new(3136, 128),
+        Tensor::relu,
+        Linear::new(128, 10)
+    ];
+    let loss = |out: &Tensor| cross_entropy(out, &y);
+    Training { name: "W3", model, opt: Adam::new(1e-3), xs, loss }.run(mode, 20);
+}
