@@ -67,6 +67,12 @@ pub fn labels(count: usize, classes: usize) -> Tensor {
     Tensor::from_vec((0..count).map(|i| label(i, classes) as i64).collect(), count)
 }
 
+/// Ids scattered over a vocabulary.
+pub fn ids(shape: &[usize], vocabulary: i64) -> Tensor {
+    let id = |i: usize| (i as u32).wrapping_mul(2_654_435_761) as i64 % vocabulary;
+    Tensor::from_vec((0..shape.iter().product()).map(id).collect(), shape)
+}
+
 #[test]
 fn numbers_are_those_of_the_script() {
     // In python: formula.noise(2, 4)[3], formula.pictures(1, 2)[1, 700], formula.weight(0, "weight", (2, 3))[1, 2].
@@ -76,4 +82,5 @@ fn numbers_are_those_of_the_script() {
     fill(&mut model);
     assert_eq!(model.weight.to_vec::<f32>()[5], 0.11507075);
     assert_eq!(labels(3, 10).to_vec::<i64>(), [3, 0, 7]);
+    assert_eq!(ids(&[3], 10_000).to_vec::<i64>(), [0, 5761, 4226]);
 }

@@ -42,6 +42,11 @@ const WORKLOADS: &[Workload] = &[
         run: training::cnn,
     },
     Workload {
+        name: "W4",
+        doc: "embedding 10,000×128, LSTM 256, last state, 256-2, 32 sequences of 64, Adam: a training step",
+        run: training::lstm,
+    },
+    Workload {
         name: "W6b1",
         doc: "inference of ResNet-18, one image of 224×224",
         run: inference::resnet_one,

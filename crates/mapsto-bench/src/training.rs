@@ -1,6 +1,6 @@
 //! Training steps of the networks that other frameworks' scripts train: nets, batches, optimizers and losses.
 
-use crate::formula::{fill, labels, pictures};
+use crate::formula::{fill, ids, labels, pictures};
 use crate::golden::assert_pytorchs;
 use crate::timing::{Mode, report, report_first, time};
 use mapsto::prelude::*;
@@ -81,4 +81,12 @@ pub fn cnn(mode: Mode) {
     ];
     let loss = |out: &Tensor| cross_entropy(out, &y);
     Training { name: "W3", model, opt: Adam::new(1e-3), xs, loss }.run(mode, 20);
+}
+
+/// W4.
+pub fn lstm(mode: Mode) {
+    let model = seq![Embedding::new(10_000, 128), Lstm::new(128, 256).last(), Linear::new(256, 2)];
+    let (x, y) = (ids(&[32, 64], 10_000), labels(32, 2));
+    let loss = |out: &Tensor| cross_entropy(out, &y);
+    Training { name: "W4", model, opt: Adam::new(1e-3), xs: vec![x], loss }.run(mode, 20);
 }
