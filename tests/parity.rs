@@ -119,3 +119,9 @@ fn recurrent_networks_train_as_pytorchs() {
     follows_pytorch("gru_adam", seq![gru(), step, head()], SEQUENCES, Adam::new(0.01), cross_entropy);
     follows_pytorch("gru_last", seq![gru().last(), head()], SEQUENCES, Sgd::new(0.1), cross_entropy);
 }
+
+#[test]
+fn attention_trains_as_pytorchs() {
+    let model = seq![TransformerBlock::new(8, 2).causal(), |x: &Tensor| x.mean(1), Linear::new(8, 3)];
+    follows_pytorch("transformer_adamw", model, &[6, 5, 8], AdamW::new(0.01).decay(0.1), cross_entropy);
+}

@@ -49,6 +49,26 @@ class Sequences(nn.Module):
         return self.head(y[:, -1] if self.read == "step" else torch.cat((h[-2], h[-1]), 1))
 
 
+class Block(nn.Module):
+    """The parameters in the order in which mapsto's block holds them."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm1, self.attention = nn.LayerNorm(8), nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm2, self.up, self.down = nn.LayerNorm(8), nn.Linear(8, 32), nn.Linear(32, 8)
+
+    def forward(self, x):
+        t, z = x.shape[1], self.norm1(x)
+        later = torch.ones(t, t, dtype=torch.bool).triu(1)
+        x = x + self.attention(z, z, z, attn_mask=later, need_weights=False)[0]
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean(1)
+
+
 def losses(name, model, shape, optimizer, loss):
     fill(model)
     opt = optimizer(model.parameters())
@@ -85,3 +105,4 @@ losses("lstm_adam", Sequences(nn.LSTM(5, 4, **both), "step"), (8, 7, 5), lambda 
 losses("lstm_last", Sequences(nn.LSTM(5, 4, **both), "last"), (8, 7, 5), lambda p: O.SGD(p, 0.1), ce)
 losses("gru_adam", Sequences(nn.GRU(5, 4, **both), "step"), (8, 7, 5), lambda p: O.Adam(p, 0.01), ce)
 losses("gru_last", Sequences(nn.GRU(5, 4, **both), "last"), (8, 7, 5), lambda p: O.SGD(p, 0.1), ce)
+losses("transformer_adamw", nn.Sequential(Block(), Mean(), nn.Linear(8, 3)), (6, 5, 8), lambda p: O.AdamW(p, 0.01, weight_decay=0.1), ce)

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use mapsto_kernels::attention::{AttentionShape, Heads, Hidden, attention, attention_backward};
 use mapsto_kernels::conv::{ConvShape, conv2d, conv2d_data, conv2d_weight};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat, Write, gemm};
 use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward};
@@ -43,6 +44,16 @@ fn main() {
     bench.gemm(10, 64, 128, "tn");
     bench.gemm(1, 3136, 128, "nt");
     bench.gemm(1, 1024, 1024, "nn");
+
+    // The linear layers of a GPT of width 384 on 8 texts of 256: forward, data and weight gradients.
+    for (inputs, outputs) in [(384, 1152), (384, 384), (384, 1536), (1536, 384), (384, 65)] {
+        bench.gemm(2048, inputs, outputs, "nt");
+        bench.gemm(2048, outputs, inputs, "nn");
+        bench.gemm(outputs, 2048, inputs, "tn");
+    }
+    // Its attention, and one of long sequences.
+    bench.attention(8, 6, 256, 64);
+    bench.attention(1, 8, 2048, 64);
 
     let s = ConvShape {
         n: 64,
@@ -158,6 +169,27 @@ impl Bench {
                 let y = &mut y[..n * s.c_out * oh * ow];
                 conv2d(s, x, w, Some(&b[..s.c_out]), Activation::Relu, black_box(y));
             }
+        });
+    }
+
+    /// Causal, of queries, keys and values that lie in one matrix, as one product makes them.
+    fn attention(&self, b: usize, heads: usize, t: usize, d: usize) {
+        let s = AttentionShape { b, heads, t, s: t, d, e: d };
+        let x = numbers(b * t * 3 * heads * d);
+        let row = heads * d;
+        let strides = [t * 3 * row, d, 3 * row, 1].map(|n| n as isize);
+        let [q, k, v] = [0, row, 2 * row].map(|offset| Heads { data: &x[..], offset, strides });
+        let (mut y, mut log) = (vec![0.0; b * t * row], vec![0.0; b * heads * t]);
+        let mut dx = x.clone();
+        let name = format!("attention {b}x{heads}x{t}x{d}");
+        let product = b * heads * t * (t + 1) * d;
+        self.run(&format!("{name} forward"), 2 * product, || {
+            attention(&s, 0.125, q, k, v, Hidden::Later, black_box(&mut y), &mut log)
+        });
+        let ones = numbers(y.len());
+        let g = Heads { data: &ones, offset: 0, strides: [t * row, d, row, 1].map(|n| n as isize) };
+        self.run(&format!("{name} backward"), 5 * product, || {
+            attention_backward(&s, 0.125, [q, k, v], Hidden::Later, &y, &log, g, black_box(&mut dx))
         });
     }
 

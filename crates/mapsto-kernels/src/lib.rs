@@ -1,4 +1,4 @@
-//! Loops over slices: SIMD, matrix products, convolution, reductions, random bits and the thread pool of mapsto.
+//! Loops over slices: SIMD, matrix products, convolution, attention, reductions, random bits and the thread pool of mapsto.
 //!
 //! The crate knows no tensor, does no I/O and keeps three promises. Every public function is safe and checks the
 //! lengths it is given. Work is cut into blocks that depend on the sizes alone and is combined in a fixed order, so
@@ -6,6 +6,7 @@
 //! chosen when the program runs, so one binary serves every processor.
 
 pub mod adaptive_pool;
+pub mod attention;
 pub mod blocks;
 pub mod cast;
 pub mod conv;

@@ -1,6 +1,7 @@
 //! The heavy kernels, compiled in this crate once for f32 and once for f64: a generic function would be compiled again,
 //! for every family of instructions, by each crate that calls it.
 
+use crate::attention::{AttentionShape, Heads, Hidden, backward, forward};
 use crate::conv::{self, ConvShape};
 use crate::gemm::tile::Finish;
 use crate::gemm::{self, Activation, Mat};
@@ -23,6 +24,26 @@ pub trait Routines: Sized {
     fn lstm_backward(lstm: &Lstm<Self>, kept: LstmKept<Self>, dy: &[Self], grads: LstmGrads<Self>);
     fn gru(gru: &Gru<Self>, gates: &mut [Self], u: &mut [Self], y: &mut [Self]);
     fn gru_backward(gru: &Gru<Self>, kept: GruKept<Self>, dy: &[Self], grads: GruGrads<Self>);
+    fn attention(
+        s: &AttentionShape,
+        scale: f64,
+        q: Heads<Self>,
+        k: Heads<Self>,
+        v: Heads<Self>,
+        hidden: Hidden<Self>,
+        y: &mut [Self],
+        log: &mut [Self],
+    );
+    fn attention_backward(
+        s: &AttentionShape,
+        scale: f64,
+        qkv: [Heads<Self>; 3],
+        hidden: Hidden<Self>,
+        y: &[Self],
+        log: &[Self],
+        g: Heads<Self>,
+        dqkv: &mut [Self],
+    );
 }
 
 macro_rules! routines {
@@ -66,6 +87,32 @@ macro_rules! routines {
             #[inline(never)]
             fn gru_backward(gru: &Gru<$t>, kept: GruKept<$t>, dy: &[$t], grads: GruGrads<$t>) {
                 rnn::gru_backward(gru, kept, dy, grads)
+            }
+            #[inline(never)]
+            fn attention(
+                s: &AttentionShape,
+                scale: f64,
+                q: Heads<$t>,
+                k: Heads<$t>,
+                v: Heads<$t>,
+                hidden: Hidden<$t>,
+                y: &mut [$t],
+                log: &mut [$t],
+            ) {
+                forward::forward(s, scale, q, k, v, hidden, y, log)
+            }
+            #[inline(never)]
+            fn attention_backward(
+                s: &AttentionShape,
+                scale: f64,
+                qkv: [Heads<$t>; 3],
+                hidden: Hidden<$t>,
+                y: &[$t],
+                log: &[$t],
+                g: Heads<$t>,
+                dqkv: &mut [$t],
+            ) {
+                backward::backward(s, scale, qkv, hidden, y, log, g, dqkv)
             }
         }
     };

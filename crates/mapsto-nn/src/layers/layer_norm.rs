@@ -21,7 +21,7 @@ pub struct LayerNorm {
     /// The scale, `[size]`.
     pub weight: Param,
     /// The shift, `[size]`.
-    pub bias: Param,
+    pub bias: Option<Param>,
     eps: f64,
 }
 
@@ -30,9 +30,14 @@ impl LayerNorm {
     pub fn new(size: usize) -> LayerNorm {
         LayerNorm {
             weight: Param::new(Tensor::ones([size])),
-            bias: Param::new(Tensor::zeros([size])),
+            bias: Some(Param::new(Tensor::zeros([size]))),
             eps: 1e-5,
         }
+    }
+
+    /// The same without a shift.
+    pub fn no_bias(self) -> LayerNorm {
+        LayerNorm { bias: None, ..self }
     }
 
     /// The same with another number added to the variance.
@@ -44,11 +49,12 @@ impl LayerNorm {
 impl Layer for LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(&self.weight, &self.bias, self.eps)
+        x.layer_norm(&self.weight, self.bias.as_deref(), self.eps)
     }
 
     fn describe(&self) -> String {
-        format!("LayerNorm({})", self.weight.len())
+        let bias = if self.bias.is_some() { "" } else { ", no bias" };
+        format!("LayerNorm({}{bias})", self.weight.len())
     }
 }
 
@@ -57,7 +63,8 @@ pub(super) const KIND: LayerKind = LayerKind {
     doc: "Brings each sample to mean 0 and variance 1 over its last axis.",
     build: |args, input| {
         let eps: f64 = args.get_or("eps", 1e-5)?;
-        Ok(Box::new(LayerNorm::new(features(args, input)?).eps(eps)))
+        let layer = LayerNorm::new(features(args, input)?).eps(eps);
+        Ok(Box::new(if args.get_or("bias", true)? { layer } else { layer.no_bias() }))
     },
 };
 
@@ -69,6 +76,7 @@ mod tests {
     #[test]
     fn layer_norm() {
         check_layer(|| LayerNorm::new(5)).gives([3, 5], [3, 5]);
+        check_layer(|| LayerNorm::new(5).no_bias()).gives([3, 5], [3, 5]);
         check_layer(|| LayerNorm::new(4).eps(1e-3)).gives([2, 3, 4], [2, 3, 4]);
     }
 }

@@ -14,8 +14,11 @@ mod layer_norm;
 mod linear;
 mod lstm;
 mod max_pool2d;
+mod multi_head_attention;
+mod positional_embedding;
 mod residual;
 mod sequential;
+mod transformer_block;
 
 pub use activation::Activation;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
@@ -32,8 +35,11 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use lstm::{Lstm, LstmCell};
 pub use max_pool2d::MaxPool2d;
+pub use multi_head_attention::MultiHeadAttention;
+pub use positional_embedding::PositionalEmbedding;
 pub use residual::Residual;
 pub use sequential::Sequential;
+pub use transformer_block::TransformerBlock;
 
 use crate::{Layer, init};
 use mapsto_spec::{Args, Entry, Kind};
@@ -58,6 +64,9 @@ pub const LAYERS: &[LayerKind] = &[
     embedding::KIND,
     lstm::KIND,
     gru::KIND,
+    positional_embedding::KIND,
+    multi_head_attention::KIND,
+    transformer_block::KIND,
     residual::KIND,
     activation::RELU,
     activation::LEAKY_RELU,

@@ -1,5 +1,6 @@
 //! Reverse-mode differentiation: nodes are taken in falling order of their serial number, so each comes after all its uses.
 
+use super::arriving::Arriving;
 use super::{At, Grads, Input, Kept, LeafId, Node, Origin};
 use crate::shape::Shape;
 use crate::{Tensor, fail, no_grad, record};
@@ -143,27 +144,25 @@ fn check_seed(y: &Tensor, g: &Tensor) {
 /// Takes nodes in falling order of serial number, down to `stop`, and hands every finished gradient to `arrived`.
 #[track_caller]
 fn walk(y: &Tensor, g: &Tensor, graph: Graph, stop: u64, arrived: &mut dyn FnMut(Target, &Tensor)) {
-    let mut pending: BTreeMap<u64, (Arc<Node>, Tensor)> = BTreeMap::new();
-    let deliver = |pending: &mut BTreeMap<u64, (Arc<Node>, Tensor)>,
-                   origin: &Origin,
-                   g: Tensor,
-                   arrived: &mut dyn FnMut(Target, &Tensor)| {
-        match origin {
-            Origin::Constant => {}
-            Origin::Leaf(id, _) => arrived(Target::Leaf(*id), &g),
-            Origin::Made(node) => match pending.get_mut(&node.serial) {
-                Some((_, sum)) => *sum = &*sum + g,
-                None => {
-                    pending.insert(node.serial, (node.clone(), g));
-                }
-            },
-        }
-    };
-    deliver(&mut pending, &y.0.origin, g.clone(), arrived);
+    let mut pending: BTreeMap<u64, (Arc<Node>, Option<Arriving>)> = BTreeMap::new();
+    let deliver =
+        |pending: &mut BTreeMap<u64, (Arc<Node>, Option<Arriving>)>, node: &Arc<Node>, g: Arriving| {
+            let (_, sum) = pending.entry(node.serial).or_insert_with(|| (node.clone(), None));
+            *sum = Some(match sum.take() {
+                Some(sum) => sum.add(g, &node.shape),
+                None => g,
+            });
+        };
+    match &y.0.origin {
+        Origin::Constant => {}
+        Origin::Leaf(id, _) => arrived(Target::Leaf(*id), g),
+        Origin::Made(node) => deliver(&mut pending, node, Arriving::Whole(g.clone())),
+    }
     while let Some((serial, (node, g))) = pending.pop_last() {
         if serial < stop {
             break;
         }
+        let g = g.expect("delivered").whole(&node.shape);
         arrived(Target::Node(serial), &g);
         let kept: Option<Kept> = match graph {
             Graph::UsedUp => node.kept().take(),
@@ -173,13 +172,24 @@ fn walk(y: &Tensor, g: &Tensor, graph: Graph, stop: u64, arrived: &mut dyn FnMut
             fail!("backward", "the values kept by `{}` were freed by an earlier `backward`", node.op.name();
                   help = "use `grad(&y, [&x])`, which keeps them, for all but the last derivative; or compute the loss again");
         };
+        // Differentiable again, a part goes the plain way, through the derivative of its slice.
+        if graph == Graph::UsedUp
+            && let (Some((axis, start)), Origin::Made(input)) = (node.op.part(), &kept.inputs[0].origin)
+        {
+            deliver(&mut pending, input, Arriving::Parts(axis, vec![(start, g)]));
+            continue;
+        }
         let vjp = node.op.vjp(&At { node: &node, kept: &kept, again: graph == Graph::Kept }, &g);
         drop(g);
         assert_eq!(vjp.0.len(), kept.inputs.len(), "{}: one gradient for each input", node.op.name());
         for (input, g) in kept.inputs.iter().zip(vjp.0) {
             if let Some(g) = g.filter(|_| !matches!(input.origin, Origin::Constant)) {
                 let g = match_input(g, input, node.op.name());
-                deliver(&mut pending, &input.origin, g, arrived);
+                match &input.origin {
+                    Origin::Constant => {}
+                    Origin::Leaf(id, _) => arrived(Target::Leaf(*id), &g),
+                    Origin::Made(node) => deliver(&mut pending, node, Arriving::Whole(g)),
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The graph of recorded operations: one node an operation, freed as it is used, never walked by recursion.
 
+mod arriving;
 mod at;
 mod engine;
 mod fused;
@@ -34,6 +35,11 @@ pub trait Op: Send + Sync + 'static {
     }
     /// The vector-Jacobian product: from the gradient `g` of the result to the gradients of the inputs.
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp;
+    /// Of its only input, the axis of which the result is a part, and where the part begins; none for all but slices.
+    /// `backward` joins the gradients of all parts of a tensor once, instead of adding up as many whole gradients.
+    fn part(&self) -> Option<(usize, usize)> {
+        None
+    }
 }
 
 /// Which values an operation keeps for its derivative.

@@ -3,11 +3,12 @@
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::Axis;
 use crate::storage::Storage;
-use crate::{Tensor, fail};
+use crate::{Layout, Tensor, fail};
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 impl Tensor {
-    /// The parts one after the other along an axis.
+    /// The parts one after the other along an axis; a view, where they lie so already, as after a `split`.
     ///
     /// * Shape: `[2, 3], [4, 3] → [6, 3]` for axis 0, any number.   * Gradient: each part's slice.   * ONNX: `Concat`.
     /// ```
@@ -38,9 +39,28 @@ impl Tensor {
             }
         }
         let sizes: Vec<usize> = parts.iter().map(|p| p.shape()[axis]).collect();
-        let y = joined(&parts, axis, sizes.iter().sum());
+        let size = sizes.iter().sum();
+        let y = as_they_lie(&parts, axis, size).unwrap_or_else(|| joined(&parts, axis, size));
         record(Cat { axis, sizes }, y, &parts)
     }
+}
+
+/// A view of the parts as one tensor, where each begins in memory where the one before it ends.
+fn as_they_lie(parts: &[&Tensor], axis: usize, size: usize) -> Option<Tensor> {
+    let first = parts[0].layout();
+    let mut next = first.offset as isize;
+    for part in parts {
+        let layout = part.layout();
+        let follows = Arc::ptr_eq(&part.0.storage, &parts[0].0.storage)
+            && layout.strides() == first.strides()
+            && layout.offset as isize == next;
+        if !follows {
+            return None;
+        }
+        next += layout.shape[axis] as isize * layout.strides[axis];
+    }
+    let layout = Layout { shape: first.shape.with(axis, size), ..*first };
+    Some(Tensor::raw(parts[0].0.storage.clone(), layout, parts[0].dtype()))
 }
 
 /// The parts copied to their places, a run of each in turn.
@@ -106,6 +126,10 @@ mod tests {
             .on(floats(-2.0..2.0), floats(-2.0..2.0));
         check2(|a, b| Tensor::cat(&[a, b], -1)).shapes([&[2, 0], &[2, 3]]).on(ints(0..9), ints(0..9));
         check(|x| Tensor::cat(&vec![x.reshape([-1]); 20], 0)).on(floats(-2.0..2.0));
+        let parts = Tensor::arange(0..24).reshape([2, 3, 4]).split(&[1, 2], 1);
+        assert_eq!(Tensor::cat(&parts, 1).storage().address(), parts[0].storage().address());
+        assert_eq!(Tensor::cat(&parts, 1).to_vec::<i64>(), Vec::from_iter(0..24));
+        assert_eq!(Tensor::cat(&[&parts[1], &parts[0]], 1).select(0, 0).to_vec::<i64>()[7..], [11, 0, 1, 2, 3]);
         let e = catch(|| Tensor::cat(&[Tensor::zeros([2, 3]), Tensor::zeros([2, 4])], 0)).unwrap_err();
         assert_eq!(e.message(), "cat: part 0 is [2, 3], part 1 is [2, 4]");
     }

@@ -7,7 +7,8 @@ use crate::{Tensor, fail, keep};
 use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 
 impl Tensor {
-    /// `y = (x − mean) / √(var + ε) · γ + β` over the last axes, as many as `γ` has, with the population's variance.
+    /// `y = (x − mean) / √(var + ε) · γ + β` over the last axes, as many as `γ` has, with the population's variance;
+    /// without `β` nothing is added.
     ///
     /// * Shape: `[.., d], [d], [d] → [.., d]`.   * ONNX: `LayerNormalization`.
     /// * Gradient: with `z = (x − mean) / √(var + ε)`, `h = γ dy` and means over a row,
@@ -15,22 +16,23 @@ impl Tensor {
     /// * Source: Ba, Kiros & Hinton 2016, arXiv:1607.06450.
     /// ```
     /// # use mapsto_tensor::prelude::*;
-    /// let y = tensor![[1.0, 5.0]].layer_norm(&tensor![1.0, 2.0], &tensor![10.0, 20.0], 0.0);
+    /// let y = tensor![[1.0, 5.0]].layer_norm(&tensor![1.0, 2.0], Some(&tensor![10.0, 20.0]), 0.0);
     /// assert_close!(y, [[9.0, 22.0]]);
     /// ```
     /// # Panics
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
-    pub fn layer_norm(&self, gamma: &Tensor, beta: &Tensor, eps: f64) -> Tensor {
+    pub fn layer_norm(&self, gamma: &Tensor, beta: Option<&Tensor>, eps: f64) -> Tensor {
         const OP: &str = "layer_norm";
         if !self.dtype().is_float() {
             fail!(OP, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
         same_dtype(OP, self, gamma);
-        same_dtype(OP, self, beta);
         if gamma.rank() == 0 || !self.shape().ends_with(gamma.shape()) {
             fail!(OP, "gamma {:?} does not fit x {:?}", gamma.shape(), self.shape(); help = "it must have the sizes of the last axes of x");
         }
+        let Some(beta) = beta else { return fused(LayerNorm { eps }, &[self, gamma]) };
+        same_dtype(OP, self, beta);
         if gamma.shape() != beta.shape() {
             fail!(OP, "gamma {:?} and beta {:?} differ in shape", gamma.shape(), beta.shape());
         }
@@ -38,6 +40,7 @@ impl Tensor {
     }
 }
 
+/// Of x, γ and, perhaps, β.
 struct LayerNorm {
     eps: f64,
 }
@@ -49,19 +52,23 @@ impl Fused for LayerNorm {
         let axes: Vec<usize> = (xs[0].rank() - xs[1].rank()..xs[0].rank()).collect();
         let d = xs[0] - xs[0].mean(keep(&axes[..]));
         let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
-        d * rstd * xs[1] + xs[2]
+        let y = d * rstd * xs[1];
+        match xs.get(2) {
+            Some(beta) => y + *beta,
+            None => y,
+        }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let n = xs[1].len();
         if n == 0 {
             return None;
         }
-        let (x, gamma, beta) = (in_class(xs[0]), in_class(xs[1]), in_class(xs[2]));
+        let (x, gamma, beta) = (in_class(xs[0]), in_class(xs[1]), xs.get(2).map(|beta| in_class(beta)));
         let (mut mean, mut rstd) = (None, None);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(x.shape(), |y: &mut [T]| {
             mean = Some(Tensor::filled_by(x.len() / n, |mean: &mut [T]| {
                 rstd = Some(Tensor::filled_by(x.len() / n, |rstd: &mut [T]| {
-                    let (gamma, beta) = (Some(slice(&gamma)), Some(slice(&beta)));
+                    let (gamma, beta) = (Some(slice(&gamma)), beta.as_ref().map(slice));
                     layer_norm(slice(&x), n, gamma, beta, self.eps, y, mean, rstd)
                 }));
             }));
@@ -80,7 +87,9 @@ impl Fused for LayerNorm {
                 }));
             }));
         }));
-        Some([Some(dx), dgamma, dbeta].into())
+        let mut grads = vec![Some(dx), dgamma, dbeta];
+        grads.truncate(at.inputs());
+        Some(grads.into())
     }
 }
 
@@ -93,10 +102,11 @@ mod tests {
     #[test]
     fn layer_norm() {
         let d = || floats(-2.0..2.0);
-        check3(|x, w, b| x.layer_norm(w, b, 1e-3)).shapes([&[3, 5], &[5], &[5]]).tolerance(4.0).on(d(), d(), d());
-        check3(|x, w, b| x.layer_norm(w, b, 1e-3)).shapes([&[2, 3, 4], &[3, 4], &[3, 4]]).tolerance(4.0).on(d(), d(), d());
+        check3(|x, w, b| x.layer_norm(w, Some(b), 1e-3)).shapes([&[3, 5], &[5], &[5]]).tolerance(4.0).on(d(), d(), d());
+        check3(|x, w, b| x.layer_norm(w, Some(b), 1e-3)).shapes([&[2, 3, 4], &[3, 4], &[3, 4]]).tolerance(4.0).on(d(), d(), d());
+        check_fused(|| LayerNorm { eps: 1e-3 }, &[(&[70, 33], d()), (&[33], d())]);
         check_fused(|| LayerNorm { eps: 1e-3 }, &[(&[70, 33], d()), (&[33], d()), (&[33], d())]);
-        let e = catch(|| Tensor::zeros([2, 8]).layer_norm(&Tensor::ones([4]), &Tensor::zeros([4]), 0.0)).unwrap_err();
+        let e = catch(|| Tensor::zeros([2, 8]).layer_norm(&Tensor::ones([4]), None, 0.0)).unwrap_err();
         assert_eq!(e.message(), "layer_norm: gamma [4] does not fit x [2, 8]");
     }
 }

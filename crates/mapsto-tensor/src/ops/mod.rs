@@ -25,6 +25,7 @@ ops! {
     argmax
     argmin
     argsort
+    attention
     avg_pool2d
     batch_norm
     bce

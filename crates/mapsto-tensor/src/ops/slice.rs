@@ -105,6 +105,9 @@ impl Op for Slice {
             .collect();
         g.pad(&around, 0.0).into()
     }
+    fn part(&self) -> Option<(usize, usize)> {
+        Some((self.axis, self.start))
+    }
 }
 
 struct Flip {

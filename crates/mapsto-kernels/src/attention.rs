@@ -1,0 +1,380 @@
+//! Attention `softmax(scale · q kᵀ + bias) v`, forward and backward, without the t × s matrix of its weights.
+//!
+//! The method is FlashAttention's (Dao et al. 2022, arXiv:2205.14135): the keys pass by in blocks, a running maximum and
+//! a running sum of exponentials take the place of the softmax over a whole row, and the backward pass computes the
+//! weights again from the logarithm of that sum. What differs: scores are held **transposed**, `[keys, STRIP queries]`,
+//! so that the queries lie across the lanes of the registers. Maxima, sums and rescaling are then plain vertical
+//! operations, no product needs its operands packed but the strip of queries, and keys and values are read where they
+//! lie, whatever the layout of the heads.
+//!
+//! Loop nest, forward: sequences and heads and strips of 32 queries (in parallel) › blocks of [`KEYS`] keys › two
+//! products. Backward: sequences and heads and groups of strips (in parallel) › strips › blocks of keys › five products.
+//! A causal mask ends the walk over the keys at the strip's last query.
+
+pub(crate) mod backward;
+pub(crate) mod forward;
+mod product;
+
+use crate::gemm::Gemm;
+
+/// The sizes: `b` sequences, each with `t` queries and `s` keys in `heads` heads; queries and keys have `d` numbers,
+/// values `e`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Sequences.
+    pub b: usize,
+    /// Heads of each.
+    pub heads: usize,
+    /// Queries of each head.
+    pub t: usize,
+    /// Keys and values of each head.
+    pub s: usize,
+    /// Numbers of a query and of a key.
+    pub d: usize,
+    /// Numbers of a value.
+    pub e: usize,
+}
+
+impl AttentionShape {
+    fn heads_in_all(&self) -> usize {
+        self.b * self.heads
+    }
+
+    /// How many keys the queries up to `last` see.
+    fn seen(&self, last: usize, bias: &Hidden<'_, impl Copy>) -> usize {
+        match bias {
+            Hidden::Later => (last + 1 + self.s - self.t).min(self.s),
+            _ => self.s,
+        }
+    }
+
+    /// Where the gradients of queries, keys and values lie in the one buffer of [`attention_backward`]: for each the
+    /// start and the distance from one row to the next, the heads side by side within a row. Where the three have the
+    /// same shape their rows take turns, `[b, t, 3, heads, d]`, so that they are one matrix, as the product that made
+    /// queries, keys and values wants its gradient.
+    pub fn gradients(&self) -> [(usize, usize); 3] {
+        let AttentionShape { b, heads, t, s, d, e } = *self;
+        if t == s && d == e {
+            let row = heads * d;
+            [(0, 3 * row), (row, 3 * row), (2 * row, 3 * row)]
+        } else {
+            let (q, k) = (b * t * heads * d, b * s * heads * d);
+            [(0, heads * d), (q, heads * d), (q + k, heads * e)]
+        }
+    }
+}
+
+/// `[b, heads, rows, columns]` somewhere in a slice: element (b, h, i, j) is `data[offset + Σ index · stride]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a, T> {
+    /// The slice it lies in.
+    pub data: &'a [T],
+    /// Where the first element is.
+    pub offset: usize,
+    /// Elements from one sequence, head, row and column to the next.
+    pub strides: [isize; 4],
+}
+
+impl<'a, T: Copy> Heads<'a, T> {
+    /// Dense `[b, heads, rows, columns]` from the start of `data`.
+    pub fn dense(data: &'a [T], [_, heads, rows, columns]: [usize; 4]) -> Heads<'a, T> {
+        let row = columns as isize;
+        let head = rows as isize * row;
+        Heads { data, offset: 0, strides: [heads as isize * head, head, row, 1] }
+    }
+
+    /// Where row `i` of head `at`, counted through all sequences, begins.
+    fn row(&self, heads: usize, at: usize, i: usize) -> isize {
+        let [b, h, row, _] = self.strides;
+        self.offset as isize + (at / heads) as isize * b + (at % heads) as isize * h + i as isize * row
+    }
+
+    /// Panics unless all of it lies in `data`.
+    fn check(&self, name: &str, sizes: [usize; 4]) {
+        let (mut first, mut last) = (self.offset as i128, self.offset as i128);
+        for (&n, &stride) in sizes.iter().zip(&self.strides) {
+            let span = (n as i128 - 1) * stride as i128;
+            first += span.min(0);
+            last += span.max(0);
+        }
+        assert!(
+            first >= 0 && last < self.data.len() as i128,
+            "attention: {name} {sizes:?} by {:?} from {} reach outside their {} elements",
+            self.strides,
+            self.offset,
+            self.data.len()
+        );
+    }
+}
+
+/// Which keys a query does not see.
+#[derive(Clone, Copy, Debug)]
+pub enum Hidden<'a, T> {
+    /// It sees all.
+    Nothing,
+    /// Those after it: query i sees keys j ≤ i + s − t, so the last query sees all.
+    Later,
+    /// Those whose score `[b, heads, t, s]` this makes `-inf`; it is added to each.
+    Bias(Heads<'a, T>),
+}
+
+/// `y = softmax(scale · q kᵀ + bias) v` for each head; `y` is dense, `[b, t, heads, e]`, and `log`, `[b, heads, t]`,
+/// takes the logarithm of each row's sum of exponentials, for the gradient. A query that sees no key gives NaN.
+///
+/// ```
+/// use mapsto_kernels::attention::{AttentionShape, Heads, Hidden, attention};
+/// let s = AttentionShape { b: 1, heads: 1, t: 2, s: 2, d: 1, e: 1 };
+/// let (q, k, v) = ([0.0f32, 1.0], [0.0, 3f32.ln()], [4.0, 8.0]);
+/// let [q, k, v] = [&q, &k, &v].map(|x| Heads::dense(&x[..], [1, 1, 2, 1]));
+/// let (mut y, mut log) = ([0.0; 2], [0.0; 2]);
+/// attention(&s, 1.0, q, k, v, Hidden::Later, &mut y, &mut log);
+/// assert!(y[0] == 4.0 && (y[1] - 7.0).abs() < 1e-5 && (log[1] - 4f32.ln()).abs() < 1e-6);
+/// ```
+///
+/// # Panics
+/// If a size is 0, the lengths do not fit, the columns of a head are not side by side, or there are fewer keys than
+/// queries under [`Hidden::Later`].
+pub fn attention<T: Gemm>(
+    s: &AttentionShape,
+    scale: f64,
+    q: Heads<T>,
+    k: Heads<T>,
+    v: Heads<T>,
+    hidden: Hidden<T>,
+    y: &mut [T],
+    log: &mut [T],
+) {
+    check(s, q, k, v, hidden);
+    let rows = s.heads_in_all() * s.t;
+    assert!(y.len() == rows * s.e && log.len() == rows, "attention: the results do not fit {s:?}");
+    T::attention(s, scale, q, k, v, hidden, y, log)
+}
+
+/// The gradients through [`attention`] from the gradient `g`, `[b, heads, t, e]`, its result `y` and its `log`: with
+/// `p` the weights and `r = Σₑ g y` for each query, `dv = pᵀ g`, `dp = g vᵀ`, `ds = p (dp − r)`, `dq = scale · ds k`
+/// and `dk = scale · dsᵀ q`. They are written where [`AttentionShape::gradients`] says.
+///
+/// # Panics
+/// As [`attention`].
+pub fn attention_backward<T: Gemm>(
+    s: &AttentionShape,
+    scale: f64,
+    [q, k, v]: [Heads<T>; 3],
+    hidden: Hidden<T>,
+    y: &[T],
+    log: &[T],
+    g: Heads<T>,
+    dqkv: &mut [T],
+) {
+    check(s, q, k, v, hidden);
+    g.check("the gradients", [s.b, s.heads, s.t, s.e]);
+    let rows = s.heads_in_all() * s.t;
+    assert!(y.len() == rows * s.e && log.len() == rows, "attention: the results do not fit {s:?}");
+    assert_eq!(
+        dqkv.len(),
+        rows * s.d + s.heads_in_all() * s.s * (s.d + s.e),
+        "attention: the gradients of {s:?}"
+    );
+    T::attention_backward(s, scale, [q, k, v], hidden, y, log, g, dqkv)
+}
+
+fn check<T: Copy>(s: &AttentionShape, q: Heads<T>, k: Heads<T>, v: Heads<T>, hidden: Hidden<T>) {
+    let AttentionShape { b, heads, t, s: keys, d, e } = *s;
+    assert!([b, heads, t, keys, d, e].iter().all(|&n| n > 0), "attention: a size of {s:?} is 0");
+    for (name, x, sizes) in [
+        ("the queries", q, [b, heads, t, d]),
+        ("the keys", k, [b, heads, keys, d]),
+        ("the values", v, [b, heads, keys, e]),
+    ] {
+        assert!(x.strides[3] == 1, "attention: the numbers of {name} are not side by side");
+        x.check(name, sizes);
+    }
+    match hidden {
+        Hidden::Nothing => {}
+        Hidden::Later => assert!(t <= keys, "attention: {t} queries look back on {keys} keys"),
+        Hidden::Bias(bias) => bias.check("the biases", [b, heads, t, keys]),
+    }
+}
+
+/// Queries that lie across the lanes together: two registers of f32 with AVX-512, four with AVX2.
+const STRIP: usize = 32;
+/// Keys in a block: its scores, 64 · 32 · 4 = 8 KiB, stay in L1 beside the block's keys and values.
+const KEYS: usize = 64;
+
+/// A block of scores, `[keys, queries]`.
+type Scores<T> = [[T; STRIP]];
+
+/// Hides what `hidden` says in the scores of keys from `key` on for the strip of queries from `query` on.
+#[inline(always)]
+fn hide<T: crate::real::Real>(
+    s: &AttentionShape,
+    hidden: Hidden<T>,
+    at: usize,
+    query: usize,
+    key: usize,
+    scores: &mut Scores<T>,
+) {
+    match hidden {
+        Hidden::Nothing => {}
+        Hidden::Later => {
+            for (j, scores) in scores.iter_mut().enumerate() {
+                let first = (key + j).saturating_sub(query + s.s - s.t).min(STRIP);
+                scores[..first].fill(T::LOWEST);
+            }
+        }
+        Hidden::Bias(bias) => {
+            for i in 0..STRIP.min(s.t - query) {
+                let from = bias.row(s.heads, at, query + i);
+                for (j, scores) in scores.iter_mut().enumerate() {
+                    scores[i] += bias.data[(from + (key + j) as isize * bias.strides[3]) as usize];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Isa, with_isa};
+    use crate::threads::with_threads;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f64> {
+        (0..n).map(|i| (((i + 31 * seed) * 7919) % 1009) as f64 / 500.0 - 1.0).collect()
+    }
+
+    /// Everything by the formulas, with the weights written out: `y` `[b, t, h, e]`, then dq, dk and dv
+    /// `[b, rows, h, columns]`.
+    fn plain(s: &AttentionShape, x: [&[f64]; 5], bias: Option<&[f64]>, later: bool) -> [Vec<f64>; 4] {
+        let [q, k, v, g, _] = x;
+        let AttentionShape { b, heads, t, s: keys, d, e } = *s;
+        let scale = 0.7;
+        let mut out = [b * t * heads * e, b * t * heads * d, b * keys * heads * d, b * keys * heads * e]
+            .map(|n| vec![0.0; n]);
+        let [y, dq, dk, dv] = &mut out;
+        for at in 0..b * heads {
+            let (q, k, v, g) = (&q[at * t * d..], &k[at * keys * d..], &v[at * keys * e..], &g[at * t * e..]);
+            let place = |rows: usize, i: usize, columns: usize| {
+                ((at / heads * rows + i) * heads + at % heads) * columns
+            };
+            for i in 0..t {
+                let score = |j: usize| {
+                    let dot: f64 = (0..d).map(|c| q[i * d + c] * k[j * d + c]).sum();
+                    let hidden = later && j > i + keys - t;
+                    if hidden {
+                        f64::NEG_INFINITY
+                    } else {
+                        scale * dot + bias.map_or(0.0, |b| b[i * keys + j])
+                    }
+                };
+                let raw: Vec<f64> = (0..keys).map(score).collect();
+                let high = raw.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = raw.iter().map(|x| (x - high).exp()).sum();
+                let p: Vec<f64> = raw.iter().map(|x| (x - high).exp() / sum).collect();
+                let dp: Vec<f64> =
+                    (0..keys).map(|j| (0..e).map(|c| g[i * e + c] * v[j * e + c]).sum()).collect();
+                let r: f64 = p.iter().zip(&dp).map(|(p, d)| p * d).sum();
+                for j in 0..keys {
+                    let ds = scale * p[j] * (dp[j] - r);
+                    for c in 0..e {
+                        y[place(t, i, e) + c] += p[j] * v[j * e + c];
+                        dv[place(keys, j, e) + c] += p[j] * g[i * e + c];
+                    }
+                    for c in 0..d {
+                        dq[place(t, i, d) + c] += ds * k[j * d + c];
+                        dk[place(keys, j, d) + c] += ds * q[i * d + c];
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Result, logarithms and gradients by the kernels, the gradients gathered into dense buffers.
+    fn run<T: Gemm>(s: &AttentionShape, x: [&[T]; 5], bias: bool, later: bool) -> [Vec<T>; 4] {
+        let AttentionShape { b, heads, t, s: keys, d, e } = *s;
+        let mut y = vec![T::default(); b * t * heads * e];
+        let mut log = vec![T::default(); b * heads * t];
+        let [q, k, v, g] = [(x[0], t, d), (x[1], keys, d), (x[2], keys, e), (x[3], t, e)]
+            .map(|(x, rows, n)| Heads::dense(x, [b, heads, rows, n]));
+        let shared = Heads { data: x[4], offset: 0, strides: [0, 0, keys as isize, 1] };
+        let hidden = if later {
+            Hidden::Later
+        } else if bias {
+            Hidden::Bias(shared)
+        } else {
+            Hidden::Nothing
+        };
+        attention(s, 0.7, q, k, v, hidden, &mut y, &mut log);
+        let mut grads = vec![T::default(); b * heads * (t * d + keys * (d + e))];
+        attention_backward(s, 0.7, [q, k, v], hidden, &y, &log, g, &mut grads);
+        let [dq, dk, dv] = std::array::from_fn(|i| {
+            let ((start, row), (rows, n)) = (s.gradients()[i], [(t, d), (keys, d), (keys, e)][i]);
+            (0..b * rows).flat_map(|r| grads[start + r * row..][..heads * n].to_vec()).collect::<Vec<T>>()
+        });
+        [y, dq, dk, dv]
+    }
+
+    #[test]
+    fn against_the_formulas_in_every_family_with_the_same_bits_on_any_number_of_threads() {
+        for [b, heads, t, s, d, e] in [
+            [1, 1, 1, 1, 1, 1],
+            [1, 2, 5, 5, 3, 3],
+            [2, 3, 33, 40, 16, 8],
+            [1, 1, 130, 130, 64, 64],
+            [3, 7, 70, 70, 20, 20],
+            [1, 2, 32, 200, 33, 70],
+        ] {
+            let s = AttentionShape { b, heads, t, s, d, e };
+            let x = [(t, d, 1), (s.s, d, 2), (s.s, e, 3), (t, e, 4), (t, s.s, 5)];
+            let x = x.map(|(rows, n, seed)| numbers(b * heads * rows * n, seed));
+            let narrow = x.clone().map(|x| x.iter().map(|&x| x as f32).collect::<Vec<f32>>());
+            let (wide, narrow) = (x.each_ref().map(|x| &x[..]), narrow.each_ref().map(|x| &x[..]));
+            for (bias, later) in [(false, false), (false, true), (true, false)] {
+                let want = plain(&s, wide, bias.then_some(wide[4]), later);
+                for &isa in Isa::available() {
+                    let (got, low) =
+                        with_isa(isa, || (run(&s, wide, bias, later), run(&s, narrow, bias, later)));
+                    for part in 0..4 {
+                        for ((want, got), low) in want[part].iter().zip(&got[part]).zip(&low[part]) {
+                            let what =
+                                format!("{s:?} {bias} {later} {isa:?} part {part}: {want} {got} {low}");
+                            assert!((want - got).abs() < 1e-12 * (1.0 + want.abs()), "{what}");
+                            assert!((want - *low as f64).abs() < 2e-5 * (1.0 + want.abs()), "{what}");
+                        }
+                    }
+                }
+                let one = with_threads(1, || run(&s, narrow, bias, later));
+                for threads in [2, 8] {
+                    assert!(
+                        with_threads(threads, || run(&s, narrow, bias, later)) == one,
+                        "{s:?} {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hidden_blocks_leave_no_trace_and_hidden_rows_are_nan() {
+        let s = AttentionShape { b: 1, heads: 1, t: 2, s: 100, d: 2, e: 1 };
+        let (q, k, v) = (numbers(4, 1), numbers(200, 2), numbers(100, 3));
+        // The first query sees the last key alone, the second none.
+        let mut bias = vec![f64::NEG_INFINITY; 200];
+        bias[99] = 0.0;
+        let [q, k, v, bias] = [(&q, 2, 2), (&k, 100, 2), (&v, 100, 1), (&bias, 2, 100)]
+            .map(|(x, rows, n)| Heads::dense(&x[..], [1, 1, rows, n]));
+        let (mut y, mut log) = ([0.0; 2], [0.0; 2]);
+        attention(&s, 1.0, q, k, v, Hidden::Bias(bias), &mut y, &mut log);
+        assert!(y[0] == v.data[99] && y[1].is_nan(), "{y:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "attention: 3 queries look back on 2 keys")]
+    fn the_past_must_hold_the_queries() {
+        let s = AttentionShape { b: 1, heads: 1, t: 3, s: 2, d: 1, e: 1 };
+        let x = [0.0f32; 3];
+        let x = Heads::dense(&x, [1, 1, 3, 1]);
+        attention(&s, 1.0, x, x, x, Hidden::Later, &mut [0.0; 3], &mut [0.0; 3]);
+    }
+}

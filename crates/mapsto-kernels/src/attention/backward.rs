@@ -1,0 +1,171 @@
+//! The backward pass: the weights are computed again, block by block, and five products make the gradients.
+
+use super::forward::{across, part, strip};
+use super::product::product;
+use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide};
+use crate::gemm::pack::{Strip, interleave};
+use crate::gemm::{Gemm, Mat};
+use crate::real::Real;
+use crate::simd::vectorize;
+use crate::threads::{Pieces, for_chunks, parallel};
+use crate::workspace::scratch;
+
+/// [`super::attention_backward`], its arguments checked.
+pub fn backward<T: Gemm + Real>(
+    s: &AttentionShape,
+    scale: f64,
+    x: [Heads<T>; 3],
+    hidden: Hidden<T>,
+    y: &[T],
+    log: &[T],
+    g: Heads<T>,
+    dqkv: &mut [T],
+) {
+    let (all, strips) = (s.heads_in_all(), s.t.div_ceil(STRIP));
+    let job = Job { s, scale: T::from_f64(scale), x, hidden, y, log, g, out: Pieces::new(dqkv) };
+    let cost = all * s.t * s.s * (3 * s.d + 2 * s.e);
+    // The sums for keys and values of one head: alone in a task where there are heads enough, else one for each group
+    // of strips. Strips are dealt out in turn, because under a causal mask the later ones have more to do.
+    let size = s.s * (s.d + s.e);
+    let groups = HEADS_ENOUGH.div_ceil(all).min(strips);
+    if groups == 1 {
+        return parallel(all, cost, |at| {
+            let mut sums = scratch::<T>(size);
+            sums.fill(T::ZERO);
+            (0..strips).for_each(|i| job.strip(at, i * STRIP, &mut sums));
+            job.keys_and_values(at, &sums);
+        });
+    }
+    let mut sums = scratch::<T>(all * groups * size);
+    for_chunks(&mut sums, size, cost, |task, sums| {
+        sums.fill(T::ZERO);
+        let (at, group) = (task / groups, task % groups);
+        (group..strips).step_by(groups).for_each(|i| job.strip(at, i * STRIP, sums));
+    });
+    for_chunks(&mut sums, groups * size, all * groups * size, |at, sums| {
+        let (first, others) = sums.split_at_mut(size);
+        for other in others.chunks_exact(size) {
+            first.iter_mut().zip(other).for_each(|(sum, &x)| *sum += x);
+        }
+        job.keys_and_values(at, first);
+    });
+}
+
+/// Heads from which each is one task.
+const HEADS_ENOUGH: usize = 16;
+
+struct Job<'a, T> {
+    s: &'a AttentionShape,
+    scale: T,
+    x: [Heads<'a, T>; 3],
+    hidden: Hidden<'a, T>,
+    y: &'a [T],
+    log: &'a [T],
+    g: Heads<'a, T>,
+    out: Pieces<T>,
+}
+
+impl<T: Gemm + Real> Job<'_, T> {
+    /// Writes dq for the strip of queries from `query` on and adds to the sums `[s, d]` and `[s, e]` for dk and dv.
+    fn strip(&self, at: usize, query: usize, sums: &mut [T]) {
+        let Job { s, scale, x: [q, k, v], hidden, log, g, .. } = *self;
+        let rows = STRIP.min(s.t - query);
+        let mut space = scratch::<T>((2 * s.d + s.e + 2 * KEYS) * STRIP + s.d * STRIP);
+        let (lanes, dense) = space.split_at_mut((2 * s.d + s.e + 2 * KEYS) * STRIP);
+        let (lanes, _) = lanes.as_chunks_mut::<STRIP>();
+        let (queries, lanes) = lanes.split_at_mut(s.d);
+        let (dq, lanes) = lanes.split_at_mut(s.d);
+        let (gs, lanes) = lanes.split_at_mut(s.e);
+        let (weights, slopes) = lanes.split_at_mut(KEYS);
+        let (dk, dv) = sums.split_at_mut(s.s * s.d);
+
+        across(queries, q, s.heads, at, query, rows);
+        across(gs, g, s.heads, at, query, rows);
+        let mut logs = [T::ZERO; STRIP];
+        logs[..rows].copy_from_slice(&log[at * s.t + query..][..rows]);
+        let dots = self.dots(at, query, rows);
+        let (q_rows, g_rows) = (part(q, s, at, query, rows, s.d), part(g, s, at, query, rows, s.e));
+
+        let seen = s.seen(query + rows - 1, &hidden);
+        for key in (0..seen).step_by(KEYS) {
+            let keys = KEYS.min(seen - key);
+            let (weights, slopes) = (&mut weights[..keys], &mut slopes[..keys]);
+            let (k, v) = (part(k, s, at, key, keys, s.d), part(v, s, at, key, keys, s.e));
+            product(k, strip(queries, s.d), weights.as_flattened_mut(), STRIP, false);
+            product(v, strip(gs, s.e), slopes.as_flattened_mut(), STRIP, false);
+            vectorize(
+                #[inline(always)]
+                || weights.as_flattened_mut().iter_mut().for_each(|x| *x *= scale),
+            );
+            hide(s, hidden, at, query, key, weights);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (p, d) in weights.iter_mut().zip(slopes.iter_mut()) {
+                        for l in 0..STRIP {
+                            p[l] = (p[l] - logs[l]).exp();
+                            d[l] = p[l] * (d[l] - dots[l]);
+                        }
+                    }
+                },
+            );
+            let by_query = |x| Mat { cols: rows, ..strip(x, keys) };
+            product(by_query(weights), g_rows, &mut dv[key * s.e..], s.e, true);
+            product(by_query(slopes), q_rows, &mut dk[key * s.d..], s.d, true);
+            product(k.t(), strip(slopes, keys), dq.as_flattened_mut(), STRIP, key > 0);
+        }
+        let turned = Strip { data: dq.as_flattened(), start: 0, lane: STRIP as isize, step: 1 };
+        interleave(dense, s.d, s.d, rows, turned);
+        self.write(0, at, query, &dense[..rows * s.d], scale);
+    }
+
+    /// `Σₑ g y` of each query.
+    fn dots(&self, at: usize, query: usize, rows: usize) -> [T; STRIP] {
+        let Job { s, g, y, .. } = *self;
+        let mut dots = [T::ZERO; STRIP];
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, dot) in dots.iter_mut().enumerate().take(rows) {
+                    let from = ((at / s.heads * s.t + query + i) * s.heads + at % s.heads) * s.e;
+                    let (y, g_row) = (&y[from..from + s.e], g.row(s.heads, at, query + i));
+                    let g = &g.data[g_row as usize..][..s.e];
+                    let mut sums = [T::ZERO; STRIP];
+                    crate::softmax::tiles2(
+                        g,
+                        y,
+                        #[inline(always)]
+                        |_, g, y| {
+                            for l in 0..STRIP {
+                                sums[l] += g[l] * y[l];
+                            }
+                        },
+                    );
+                    *dot = crate::softmax::total(sums);
+                }
+            },
+        );
+        dots
+    }
+
+    /// Writes dk and dv of a head.
+    fn keys_and_values(&self, at: usize, sums: &[T]) {
+        let (dk, dv) = sums.split_at(self.s.s * self.s.d);
+        self.write(1, at, 0, dk, self.scale);
+        self.write(2, at, 0, dv, T::ONE);
+    }
+
+    /// Writes dense rows, from `first` on, of gradient `which` of a head.
+    fn write(&self, which: usize, at: usize, first: usize, rows: &[T], scale: T) {
+        let s = self.s;
+        let ((start, stride), (count, n)) =
+            (s.gradients()[which], [(s.t, s.d), (s.s, s.d), (s.s, s.e)][which]);
+        for (i, row) in rows.chunks_exact(n).enumerate() {
+            let to = start + (at / s.heads * count + first + i) * stride + at % s.heads * n;
+            // SAFETY: the three gradients do not overlap, nor do their rows and heads, and each row of each head is
+            // written by one task.
+            let to = unsafe { self.out.get(to, n) };
+            to.iter_mut().zip(row).for_each(|(to, &x)| *to = x * scale);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The positional embedding: attention sees a set of steps, and a learned vector tells each where it stands.
+
+use super::LayerKind;
+use crate::init::{Init, Normal};
+use crate::{Layer, Module, Param};
+use mapsto_tensor::{Tensor, fail};
+
+/// Adds a learned vector to each step: `y[.., t, :] = x[.., t, :] + w[t, :]`.
+///
+/// * Shape: `[.., t, size] → [.., t, size]`, `t` being at most the context.
+/// * Parameters: `weight` `[context, size]`, normal with standard deviation 0.02.
+///
+/// Source: Radford et al. (2018), Improving language understanding by generative pre-training, §3.1.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let mut layer = PositionalEmbedding::new(3, 1);
+/// layer.weight.set(&tensor![[0.1], [0.2], [0.3]])?;
+/// assert_close!(layer.forward(&tensor![[[1.0], [2.0]]]), [[[1.1], [2.2]]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Clone, Debug, Module)]
+#[module(crate = crate)]
+pub struct PositionalEmbedding {
+    /// The vectors, `[context, size]`.
+    pub weight: Param,
+}
+
+impl PositionalEmbedding {
+    /// Vectors of `size` for up to `context` steps.
+    pub fn new(context: usize, size: usize) -> PositionalEmbedding {
+        PositionalEmbedding { weight: Param::new(Normal::new(0.02).tensor(&[context, size])) }
+    }
+}
+
+impl Layer for PositionalEmbedding {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let ([context, size], shape) = (self.weight.dims(), x.shape());
+        let &[.., t, have] = shape else {
+            fail!("positional_embedding", "the input must be [.., t, {size}], it is {shape:?}");
+        };
+        if t > context || have != size {
+            fail!("positional_embedding", "steps {shape:?} do not fit positions {:?}", [context, size];
+                  help = "the input must be [.., t, {size}] with t at most {context}");
+        }
+        x + self.weight.slice(0, ..t as isize)
+    }
+
+    fn describe(&self) -> String {
+        let [context, size] = self.weight.dims();
+        format!("PositionalEmbedding({context} × {size})")
+    }
+}
+
+pub(super) const KIND: LayerKind = LayerKind {
+    name: "positional_embedding",
+    doc: "Adds a learned vector to each step, telling where it stands.",
+    build: |args, input| {
+        let &[steps, size] = input else {
+            return Err(args
+                .error("", format!("the input should be [steps, features], it is {input:?}"))
+                .help("an embedding gives each step its features"));
+        };
+        crate::budget::weight(args, &[steps, size])?;
+        Ok(Box::new(PositionalEmbedding::new(steps, size)))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::check_layer::check_layer;
+    use crate::prelude::*;
+
+    #[test]
+    fn positional_embedding() {
+        check_layer(|| PositionalEmbedding::new(4, 3)).gives([2, 4, 3], [2, 4, 3]);
+        check_layer(|| PositionalEmbedding::new(4, 3)).gives([2, 2, 3], [2, 2, 3]);
+        let error = catch(|| PositionalEmbedding::new(4, 3).forward(&Tensor::ones([2, 5, 3]))).unwrap_err();
+        assert_eq!(error.message(), "positional_embedding: steps [2, 5, 3] do not fit positions [4, 3]");
+    }
+}
