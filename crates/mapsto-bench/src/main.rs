@@ -1,8 +1,10 @@
 //! The benchmarks of mapsto: `cargo run --release -p mapsto-bench -- [check] [--threads N] NAME.. | all`.
 //!
 //! Each line is `mapsto NAME MEDIAN_MS MIN_MS` a step, by the protocol of `timing.rs`. Before anything is timed its
-//! results are held to PyTorch's from the same weights; `check` does that and no more.
+//! results are held to PyTorch's from the same weights; `check` does that and no more. `counts NAME N` does N steps of one
+//! work untimed, for `cargo xtask counts`.
 
+mod counts;
 mod epoch;
 mod formula;
 mod golden;
@@ -57,6 +59,10 @@ const WORKLOADS: &[Workload] = &[
 
 fn main() -> ExitCode {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
+    if let ["counts", name, n] = names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        let counted = n.parse().is_ok_and(|n| counts::run(name, n));
+        return if counted { ExitCode::SUCCESS } else { usage("`counts` wants a name and a number") };
+    }
     let mut threads = 2;
     if let Some(i) = names.iter().position(|a| a == "--threads") {
         match names.get(i + 1).and_then(|n| n.parse().ok()) {

@@ -12,6 +12,7 @@ pub struct Layout {
 
 impl Layout {
     /// Row-major, from the start of the storage.
+    #[inline]
     pub fn contiguous(shape: Shape) -> Layout {
         let mut strides = [0; MAX_RANK];
         let mut step = 1;
@@ -39,19 +40,16 @@ impl Layout {
 
     /// Whether the elements lie one after the other in row-major order.
     pub fn is_contiguous(&self) -> bool {
-        if self.shape.contains(&0) {
-            return true;
-        }
-        let mut step = 1;
-        for i in (0..self.shape.len()).rev() {
-            if self.shape[i] != 1 {
-                if self.strides[i] != step {
-                    return false;
-                }
-                step *= self.shape[i] as isize;
+        let (mut step, mut even) = (1, true);
+        for (&n, &stride) in self.shape.iter().zip(&self.strides).rev() {
+            match n {
+                0 => return true,
+                1 => {}
+                _ => even &= stride == step,
             }
+            step *= n as isize;
         }
-        true
+        even
     }
 
     /// The same elements seen through a bigger shape: axes of size 1, and axes added in front, repeat with stride 0.
@@ -122,38 +120,27 @@ impl Layout {
     pub(crate) fn coalesce(layouts: &mut [Layout]) {
         let Some(first) = layouts.first() else { return };
         let rank = first.shape.len();
-        let mut kept: Vec<usize> = Vec::new();
-        let mut sizes: Vec<usize> = Vec::new();
-        let mut strides: Vec<Vec<isize>> = vec![Vec::new(); layouts.len()];
+        // From the innermost axis outwards; axes `at..` of each layout are those merged so far. Size 1 needs no axis.
+        let mut at = rank;
         for i in (0..rank).rev() {
-            let n = layouts[0].shape[i];
-            if n == 1 {
+            if layouts[0].shape[i] == 1 {
                 continue;
             }
-            let joins = sizes.last().is_some_and(|&inner| {
-                layouts
-                    .iter()
-                    .zip(&strides)
-                    .all(|(l, s)| l.strides[i] == s.last().copied().unwrap_or(0) * inner as isize)
-            });
-            if joins {
-                *sizes.last_mut().expect("joined onto an axis") *= n;
-            } else {
-                kept.push(i);
-                sizes.push(n);
-                for (l, s) in layouts.iter().zip(&mut strides) {
-                    s.push(l.strides[i]);
+            let joins =
+                at < rank && layouts.iter().all(|l| l.strides[i] == l.strides[at] * l.shape[at] as isize);
+            at -= !joins as usize;
+            for l in &mut *layouts {
+                if joins {
+                    l.shape[at] *= l.shape[i];
+                } else {
+                    (l.shape[at], l.strides[at]) = (l.shape[i], l.strides[i]);
                 }
             }
         }
-        sizes.reverse();
-        let shape = Shape::new(&sizes);
-        for (l, s) in layouts.iter_mut().zip(&mut strides) {
-            l.shape = shape;
-            l.strides = [0; MAX_RANK];
-            for (k, v) in s.iter().rev().enumerate() {
-                l.strides[k] = *v;
-            }
+        for l in layouts {
+            l.shape = Shape::new(&l.shape[at..]);
+            l.strides.copy_within(at..rank, 0);
+            l.strides[rank - at..].fill(0);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Losses that are the mean of a function of pairs (output, target): one pass forward and one backward.
 
-use crate::backend::cpu::{in_class, slice, with_float};
+use crate::backend::cpu::{as_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
-use crate::{DType, Tensor, fail};
+use crate::{Tensor, fail};
 use mapsto_kernels::map::map2;
 use mapsto_kernels::real::Real;
 
@@ -36,7 +36,7 @@ pub(crate) fn mean_of<P: PairLoss>(loss: P, x: &Tensor, t: &Tensor) -> Tensor {
 struct MeanOf<P>(P);
 
 /// Values are summed in f64, block by block in order: the same bits for any number of threads, as there is but one.
-const BLOCK: usize = 256;
+const BLOCK: usize = 64;
 
 impl<P: PairLoss> Fused for MeanOf<P> {
     fn name(&self) -> &'static str {
@@ -46,7 +46,7 @@ impl<P: PairLoss> Fused for MeanOf<P> {
         self.0.compose(xs[0], xs[1]).mean(..)
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, t) = (in_class(xs[0]), in_class(xs[1]));
+        let (x, t) = (as_class(xs[0]), as_class(xs[1]));
         let loss = self.0;
         let sum: f64 = with_float!(x.dtype(), T => {
             let (x, t) = (slice::<T>(&x), slice::<T>(&t));
@@ -63,13 +63,12 @@ impl<P: PairLoss> Fused for MeanOf<P> {
         if at.wants(1) {
             return None; // targets with a gradient are rare: the definition knows it
         }
-        let (x, t) = (in_class(at.a()), in_class(at.b()));
+        let (x, t) = (as_class(at.a()), as_class(at.b()));
         let (loss, scale) = (self.0, g.item() / x.len() as f64);
         let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
             let scale = <T as Real>::from_f64(scale);
             map2(slice::<T>(&x), slice::<T>(&t), dx, #[inline(always)] move |x, t| loss.slope(x, t) * scale)
         }));
-        let dx = if at.dtype(0) == DType::F64 { dx } else { dx.to(at.dtype(0)) };
-        Some([Some(dx), None].into())
+        Some([Some(dx.stored_as(at.dtype(0))), None].into())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::Tensor;
 use crate::backend::Reduction;
+use crate::shape::Shape;
 
 /// Runs a reduction over the axes of `mask`; `keep` leaves them with size 1.
 #[track_caller]
@@ -13,8 +14,7 @@ pub(crate) fn reduce(kind: Reduction, x: &Tensor, mask: &[bool], keep: bool) -> 
 /// Gives the axes of `mask` back to a reduced tensor, with size 1.
 #[track_caller]
 pub(crate) fn unreduce(y: &Tensor, mask: &[bool], shape: &[usize]) -> Tensor {
-    let sizes: Vec<usize> = shape.iter().zip(mask).map(|(&n, &gone)| if gone { 1 } else { n }).collect();
-    y.reshape(sizes)
+    y.reshape(shape.iter().zip(mask).map(|(&n, &gone)| if gone { 1 } else { n }).collect::<Shape>())
 }
 
 /// How many elements fall together in one.

@@ -1,6 +1,7 @@
 //! Shapes and axes as users write them: `[2, 3]`, `-1`, `..`, `keep(-1)`.
 
 use crate::fail;
+use smallvec::{SmallVec, smallvec};
 use std::fmt;
 use std::ops::{Deref, RangeFull};
 
@@ -8,10 +9,20 @@ use std::ops::{Deref, RangeFull};
 pub const MAX_RANK: usize = 6;
 
 /// The sizes of a tensor's axes, held inline.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq)]
 pub struct Shape {
     rank: u8,
+    /// 1 beyond the rank.
     sizes: [usize; MAX_RANK],
+}
+
+/// All sizes at once: comparing as many as there are, one by one or by a call, takes several times as long.
+impl PartialEq for Shape {
+    #[inline]
+    fn eq(&self, other: &Shape) -> bool {
+        let differing = self.sizes.iter().zip(&other.sizes).fold(0, |d, (a, b)| d | (a ^ b));
+        self.rank == other.rank && differing == 0
+    }
 }
 
 impl Shape {
@@ -30,15 +41,14 @@ impl Shape {
     }
 
     /// How many elements a tensor of this shape has.
+    #[inline]
     pub fn count(&self) -> usize {
-        self.iter().product()
+        self.sizes.iter().product()
     }
 
     /// The shape without axis `axis`.
     pub(crate) fn without(&self, axis: usize) -> Shape {
-        let mut v = self.to_vec();
-        v.remove(axis);
-        Shape::new(&v)
+        self.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, &n)| n).collect()
     }
 
     /// The shape with axis `axis` of another size.
@@ -73,6 +83,19 @@ impl fmt::Debug for Shape {
     }
 }
 
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(sizes: I) -> Shape {
+        let mut s = Shape::new(&[]);
+        for n in sizes {
+            if s.rank as usize == MAX_RANK {
+                fail!("shape", "more than {MAX_RANK} axes");
+            }
+            s.sizes[s.rank as usize] = n;
+            s.rank += 1;
+        }
+        s
+    }
+}
 impl<const N: usize> From<[usize; N]> for Shape {
     #[track_caller]
     fn from(s: [usize; N]) -> Shape {
@@ -131,7 +154,7 @@ impl Axis {
 macro_rules! axis_from {
     ($($t:ty)*) => {$(
         impl From<$t> for Axis { fn from(a: $t) -> Axis { Axis(a as isize) } }
-        impl From<$t> for Axes { fn from(a: $t) -> Axes { Axes { list: Some(vec![Axis(a as isize)]), keep: false } } }
+        impl From<$t> for Axes { fn from(a: $t) -> Axes { Axes { list: Some(smallvec![Axis(a as isize)]), keep: false } } }
         impl<const N: usize> From<[$t; N]> for Axes {
             fn from(a: [$t; N]) -> Axes { Axes { list: Some(a.iter().map(|&a| Axis(a as isize)).collect()), keep: false } }
         }
@@ -142,7 +165,8 @@ axis_from!(i32 isize usize i64);
 /// The axes a reduction runs over: `..` (all), `-1`, `[0, 2]`, and `keep(-1)` to keep them with size 1.
 #[derive(Clone, Debug)]
 pub struct Axes {
-    list: Option<Vec<Axis>>,
+    /// All of them, if none are named.
+    list: Option<SmallVec<[Axis; MAX_RANK]>>,
     pub(crate) keep: bool,
 }
 

@@ -6,8 +6,7 @@ use crate::fail;
 use crate::graph::{LeafId, LeafKind, Origin};
 use crate::layout::Layout;
 use crate::shape::Shape;
-use crate::storage::{Plain, Storage, pool};
-use std::sync::Arc;
+use crate::storage::{Plain, Shared, Storage, pool};
 
 /// An n-dimensional array that remembers how it was made. Cloning is one reference count.
 /// Values never change under you: whoever writes, writes to a copy unless it is alone.
@@ -20,11 +19,11 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Tensor(pub(crate) Arc<Inner>);
+pub struct Tensor(pub(crate) Shared<Inner>);
 
 #[derive(Clone)]
 pub(crate) struct Inner {
-    pub(crate) storage: Arc<Storage>,
+    pub(crate) storage: Storage,
     pub(crate) layout: Layout,
     pub(crate) dtype: DType,
     pub(crate) origin: Origin,
@@ -33,23 +32,19 @@ pub(crate) struct Inner {
 impl Tensor {
     /// A constant of a freshly written, row-major storage.
     pub(crate) fn from_storage(storage: Storage, shape: Shape, dtype: DType) -> Tensor {
-        Tensor::raw(Arc::new(storage), Layout::contiguous(shape), dtype)
+        Tensor::raw(storage, Layout::contiguous(shape), dtype)
     }
 
-    pub(crate) fn raw(storage: Arc<Storage>, layout: Layout, dtype: DType) -> Tensor {
-        Tensor(Arc::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
+    pub(crate) fn raw(storage: Storage, layout: Layout, dtype: DType) -> Tensor {
+        Tensor(Shared::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
     }
 
     /// A new row-major constant on the current device, whose memory the CPU must reach, with elements that `fill` writes.
     pub fn filled_by<T: Plain>(shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Tensor {
-        let mut y = Tensor::unwritten(shape.into(), T::DTYPE);
-        fill(y.bytes_as_mut::<T>());
-        y
-    }
-
-    /// A new row-major constant of arbitrary elements.
-    fn unwritten(shape: Shape, dtype: DType) -> Tensor {
-        Tensor::from_storage(Storage::new(Device::current(), shape.count(), dtype), shape, dtype)
+        let shape = shape.into();
+        let mut storage = Storage::new(Device::current(), shape.count(), T::DTYPE);
+        fill(storage.as_mut_slice());
+        Tensor::from_storage(storage, shape, T::DTYPE)
     }
 
     /// The sizes of the axes.
@@ -149,7 +144,7 @@ impl Tensor {
         }
         let mut inner = (*self.0).clone();
         inner.origin = Origin::Leaf(LeafId::new(), kind);
-        Tensor(Arc::new(inner))
+        Tensor(Shared::new(inner))
     }
 
     /// The identity of a leaf; none for constants and results.
@@ -209,7 +204,7 @@ impl Tensor {
     pub fn as_slice<T: Plain>(&self) -> Option<&[T]> {
         let Inner { layout, dtype, storage, .. } = &*self.0;
         let plain = if *dtype == DType::Bool { DType::U8 } else { *dtype };
-        (plain == T::DTYPE && layout.is_contiguous() && storage.device().backend().is_host())
+        (plain == T::DTYPE && layout.is_contiguous() && storage.is_host())
             .then(|| &storage.as_slice::<T>()[layout.offset..layout.offset + layout.shape.count()])
     }
 
@@ -231,8 +226,8 @@ impl Tensor {
             fail!("as_mut_slice", "the elements are {}, not {}", self.dtype(), T::DTYPE);
         }
         let count = self.len();
-        let alone = Arc::get_mut(&mut self.0)
-            .is_some_and(|inner| inner.layout.is_contiguous() && Arc::get_mut(&mut inner.storage).is_some());
+        let alone = Shared::get_mut(&mut self.0)
+            .is_some_and(|inner| inner.layout.is_contiguous() && inner.storage.is_alone());
         if !alone {
             pool::count_copy();
             let copy = crate::backend::host::copy(self);
@@ -240,24 +235,22 @@ impl Tensor {
                 Origin::Leaf(id, kind) => Origin::Leaf(*id, *kind),
                 _ => Origin::Constant,
             };
-            self.0 = Arc::new(Inner { origin, ..(*copy.0).clone() });
+            self.0 = Shared::new(Inner { origin, ..(*copy.0).clone() });
             drop(copy);
         }
-        let inner = Arc::get_mut(&mut self.0).expect("the tensor is alone now");
+        let inner = Shared::get_mut(&mut self.0).expect("the tensor is alone now");
         if matches!(inner.origin, Origin::Made(_)) {
             inner.origin = Origin::Constant;
         }
         let offset = inner.layout.offset;
-        let storage = Arc::get_mut(&mut inner.storage).expect("the storage is alone now");
-        &mut storage.as_mut_slice::<T>()[offset..offset + count]
+        &mut inner.storage.as_mut_slice::<T>()[offset..offset + count]
     }
 
     /// The elements of a tensor just made, which nobody else holds yet, as the type its storage holds.
     pub(crate) fn bytes_as_mut<T: Plain>(&mut self) -> &mut [T] {
         let count = self.len();
-        let inner = Arc::get_mut(&mut self.0).expect("the tensor was just made");
-        let storage = Arc::get_mut(&mut inner.storage).expect("the storage was just made");
-        &mut storage.as_mut_slice::<T>()[..count]
+        let inner = Shared::get_mut(&mut self.0).expect("the tensor was just made");
+        &mut inner.storage.as_mut_slice::<T>()[..count]
     }
 
     /// The same leaf with other values of the same shape and dtype: how a parameter is loaded or updated as a whole.
@@ -281,7 +274,7 @@ impl Tensor {
             Origin::Leaf(id, kind) => Origin::Leaf(*id, *kind),
             _ => Origin::Constant,
         };
-        self.0 = Arc::new(Inner { origin, ..(*values.0).clone() });
+        self.0 = Shared::new(Inner { origin, ..(*values.0).clone() });
     }
 
     /// Whether every element is finite; integers always are.

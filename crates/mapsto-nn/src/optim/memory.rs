@@ -4,7 +4,8 @@ use super::Group;
 use crate::module::{Item, ItemMut, Module, Param, Path, matches};
 use mapsto_kernels::real::Real;
 use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 /// A float type that parameters are updated in: f32 or f64.
 pub trait Scalar: Plain + Real {}
@@ -72,7 +73,7 @@ pub struct Memory {
     /// The learning rate at the beginning, to which those of groups are in proportion.
     base: f64,
     groups: Vec<(String, Group)>,
-    slots: HashMap<LeafId, Slot>,
+    slots: BTreeMap<LeafId, Slot>,
 }
 
 /// What is remembered of one parameter.
@@ -152,7 +153,10 @@ impl Memory {
             None => lr,
         };
         let now = Update { lr, step: slot.step, decay: slot.group.decay };
-        let g = g.to(dtype).contiguous();
+        let g = match g.dtype() == dtype && g.layout().is_contiguous() {
+            true => Cow::Borrowed(g),
+            false => Cow::Owned(g.to(dtype).contiguous()),
+        };
         match p.dtype() {
             DType::F32 => {
                 p.update(|p| rule.apply(&now, p.as_mut_slice::<f32>(), values(&g), &mut slot.tensors))
@@ -232,7 +236,7 @@ impl Memory {
                 params.insert(path.to_string(), (p.id(), p.shape().to_vec(), dtype));
             }
         });
-        let mut slots: HashMap<LeafId, Slot> = HashMap::new();
+        let mut slots: BTreeMap<LeafId, Slot> = BTreeMap::new();
         for (key, tensor) in &state.tensors {
             let (slot_name, name) =
                 key.split_once('/').ok_or_else(|| wrong(format!("`{key}` is no name of it")))?;

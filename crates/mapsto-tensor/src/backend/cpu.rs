@@ -11,6 +11,7 @@ use mapsto_kernels::conv::{self, ConvShape};
 use mapsto_kernels::gemm::{Gemm, Mat, Write, gemm_batch};
 use mapsto_kernels::real::{Number, Real};
 use mapsto_kernels::{index, philox, reduce, scan, sort};
+use std::borrow::Cow;
 
 /// Runs `$body` with `$t` standing for the type that arithmetic on `$dtype` is done in.
 macro_rules! with_class {
@@ -59,12 +60,10 @@ impl Backend for Cpu {
     }
 
     fn reduce(&self, kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
-        let left: Vec<usize> =
-            x.shape().iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect();
+        let shape = x.shape().iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect();
         let (rows, dims) = rows_of(x, mask);
-        let shape = Shape::new(&left);
         let y = with_class!(rows.dtype(), T => reduce_rows::<T>(kind, &rows, dims, shape));
-        y.to(if accumulates(kind) && !x.dtype().is_float() || is_position(kind) {
+        y.stored_as(if accumulates(kind) && !x.dtype().is_float() || is_position(kind) {
             DType::I64
         } else {
             x.dtype()
@@ -80,7 +79,7 @@ impl Backend for Cpu {
             })
         }
         let y = with_class!(x.dtype(), T => run::<T>(&in_class(x), axis, direction));
-        if x.dtype().is_float() { y.to(x.dtype()) } else { y }
+        if x.dtype().is_float() { y.stored_as(x.dtype()) } else { y }
     }
 
     fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor {
@@ -92,7 +91,7 @@ impl Backend for Cpu {
             })
         }
         let (x, y) = (widened(a), widened(b));
-        if x.dtype() == DType::F64 { run::<f64>(&x, &y) } else { run::<f32>(&x, &y) }.to(a.dtype())
+        if x.dtype() == DType::F64 { run::<f64>(&x, &y) } else { run::<f32>(&x, &y) }.stored_as(a.dtype())
     }
 
     fn gather(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor {
@@ -230,19 +229,36 @@ fn is_position(kind: Reduction) -> bool {
     matches!(kind, Reduction::ArgMax | Reduction::ArgMin)
 }
 
-/// The tensor row-major in the type that arithmetic on it is done in.
-pub(crate) fn in_class(x: &Tensor) -> Tensor {
+/// The tensor row-major in the type that arithmetic on it is done in; borrowed, if it is that already.
+pub(crate) fn as_class(x: &Tensor) -> Cow<'_, Tensor> {
     let dtype = match x.dtype().class() {
         Class::F32 => DType::F32,
         Class::F64 => DType::F64,
         Class::I64 => DType::I64,
     };
-    x.to(dtype).contiguous()
+    if x.dtype() == dtype && x.layout().is_contiguous() {
+        Cow::Borrowed(x)
+    } else {
+        Cow::Owned(x.to(dtype).contiguous())
+    }
 }
 
-/// The tensor in f32 or f64, in whatever layout it has.
+/// The same, owned.
+pub(crate) fn in_class(x: &Tensor) -> Tensor {
+    as_class(x).into_owned()
+}
+
+/// The tensor in f32 or f64, in whatever layout it has; borrowed, if it is that already.
+pub(crate) fn as_widened(x: &Tensor) -> Cow<'_, Tensor> {
+    match x.dtype() {
+        DType::F32 | DType::F64 => Cow::Borrowed(x),
+        _ => Cow::Owned(x.to(DType::F32)),
+    }
+}
+
+/// The same, owned.
 pub(crate) fn widened(x: &Tensor) -> Tensor {
-    x.to(if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 })
+    as_widened(x).into_owned()
 }
 
 /// The elements of a tensor known to be row-major and of type `T`.
@@ -259,22 +275,19 @@ pub(crate) fn around(shape: &[usize], axis: usize) -> [usize; 3] {
 
 /// The tensor as row-major `[outer, n, inner]` with the axes of `mask` in the middle; copied only if they are not
 /// neighbours already.
-pub(crate) fn rows_of(x: &Tensor, mask: &[bool]) -> (Tensor, [usize; 3]) {
-    let gone: Vec<usize> = (0..x.rank()).filter(|&i| mask[i]).collect();
-    let (Some(&first), Some(&last)) = (gone.first(), gone.last()) else {
-        let x = in_class(x);
-        let count = x.len();
-        return (x, [count, 1, 1]);
-    };
-    let n: usize = gone.iter().map(|&i| x.shape()[i]).product();
-    if last - first + 1 == gone.len() {
+pub(crate) fn rows_of<'a>(x: &'a Tensor, mask: &[bool]) -> (Cow<'a, Tensor>, [usize; 3]) {
+    let ends = (mask.iter().position(|&gone| gone), mask.iter().rposition(|&gone| gone));
+    let (Some(first), Some(last)) = ends else { return (as_class(x), [x.len(), 1, 1]) };
+    if mask[first..=last].iter().all(|&gone| gone) {
         let [outer, _, _] = around(x.shape(), first);
         let [_, _, inner] = around(x.shape(), last);
-        return (in_class(x), [outer, n, inner]);
+        return (as_class(x), [outer, x.shape()[first..=last].iter().product(), inner]);
     }
-    let order: Vec<usize> = (0..x.rank()).filter(|&i| !mask[i]).chain(gone.iter().copied()).collect();
-    let outer = (0..x.rank()).filter(|&i| !mask[i]).map(|i| x.shape()[i]).product();
-    (in_class(&x.permute(order)), [outer, n, 1])
+    let (gone, left): (Vec<usize>, Vec<usize>) = (0..x.rank()).partition(|&i| mask[i]);
+    let count = |axes: &[usize]| axes.iter().map(|&i| x.shape()[i]).product();
+    let dims = [count(&left), count(&gone), 1];
+    let order: Vec<usize> = left.into_iter().chain(gone).collect();
+    (Cow::Owned(in_class(&x.permute(order))), dims)
 }
 
 fn reduce_rows<T: Number + Plain>(kind: Reduction, x: &Tensor, dims: [usize; 3], shape: Shape) -> Tensor {

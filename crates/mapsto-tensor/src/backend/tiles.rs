@@ -15,6 +15,10 @@ use mapsto_kernels::threads::for_chunks;
 use smallvec::SmallVec;
 
 const TILE: usize = 1024;
+/// As much as one cache line of each input.
+const SHORT: usize = 16;
+/// The most inputs of an elementwise operation.
+const INPUTS: usize = 3;
 /// What one thread takes at a time.
 const CHUNK: usize = 16 * TILE;
 
@@ -51,51 +55,59 @@ pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -
 fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
     let count = shape.count();
     let mut out = Storage::new(Device::cpu(), count, dtype);
-    let straight: SmallVec<[Option<&[C]>; 4]> =
-        xs.iter()
-            .map(|x| {
-                if x.shape_of() == shape { x.as_slice::<C>().filter(|_| x.dtype() == C::DTYPE) } else { None }
-            })
-            .collect();
-    if dtype == C::DTYPE && straight.iter().all(Option::is_some) {
+    let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
+    let all = whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape).map(|x| *whole = x).is_some());
+    if all && dtype == C::DTYPE {
         let y = &mut out.as_mut_slice::<C>()[..count];
         if count <= CHUNK {
-            let xs: SmallVec<[&[C]; 4]> = straight.into_iter().flatten().collect();
-            C::run(op, &xs, y);
-            return Tensor::from_storage(out, *shape, dtype);
+            C::run(op, &whole[..xs.len()], y);
+        } else {
+            for_chunks(y, CHUNK, 2 * count, |i, y| {
+                let tiles = whole.map(|x| x.get(i * CHUNK..i * CHUNK + y.len()).unwrap_or_default());
+                C::run(op, &tiles[..xs.len()], y)
+            });
         }
-        for_chunks(y, CHUNK, 2 * count, |i, y| {
-            let xs: SmallVec<[&[C]; 4]> =
-                straight.iter().flatten().map(|x| &x[i * CHUNK..i * CHUNK + y.len()]).collect();
-            C::run(op, &xs, y)
-        });
         return Tensor::from_storage(out, *shape, dtype);
     }
-    let mut layouts: SmallVec<[Layout; 4]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
+    let straight: SmallVec<[Option<&[C]>; INPUTS]> = xs.iter().map(|x| straight(x, shape)).collect();
+    let mut layouts: SmallVec<[Layout; INPUTS]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
     Layout::coalesce(&mut layouts);
     with_type!(dtype, S => {
         let y = &mut out.as_mut_slice::<S>()[..count];
         for_chunks(y, CHUNK, 4 * count, |i, y| {
-            let mut buffers = [[C::default(); TILE]; 4];
+            // Clearing whole tiles would take longer than all else on a few numbers.
+            let (mut short, mut long);
+            let mut buffers: [&mut [C]; 1 + INPUTS] = if y.len() <= SHORT {
+                short = [[C::default(); SHORT]; 1 + INPUTS];
+                short.each_mut().map(|b| &mut b[..])
+            } else {
+                long = [[C::default(); TILE]; 1 + INPUTS];
+                long.each_mut().map(|b| &mut b[..])
+            };
             for (j, y) in y.chunks_mut(TILE).enumerate() {
                 let start = i * CHUNK + j * TILE;
                 let (result, rest) = buffers.split_at_mut(1);
-                let mut tiles: SmallVec<[&[C]; 4]> = SmallVec::new();
-                for (((x, layout), straight), buffer) in xs.iter().zip(&layouts).zip(&straight).zip(rest) {
-                    tiles.push(match straight {
+                let mut tiles: [&[C]; INPUTS] = [&[]; INPUTS];
+                for (((tile, (x, layout)), straight), buffer) in tiles.iter_mut().zip(xs.iter().zip(&layouts)).zip(&straight).zip(rest) {
+                    *tile = match straight {
                         Some(s) => &s[start..start + y.len()],
                         None => {
                             load(x, layout, start, &mut buffer[..y.len()]);
                             &buffer[..y.len()]
                         }
-                    });
+                    };
                 }
-                C::run(op, &tiles, &mut result[0][..y.len()]);
+                C::run(op, &tiles[..xs.len()], &mut result[0][..y.len()]);
                 store(&result[0][..y.len()], dtype, y);
             }
         });
     });
     Tensor::from_storage(out, *shape, dtype)
+}
+
+/// The elements of an input that needs neither conversion nor another order.
+fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape) -> Option<&'a [C]> {
+    if x.shape_of() == shape { x.as_slice() } else { None }
 }
 
 /// Writes computed numbers in the type they are stored in; booleans become 0 and 1.

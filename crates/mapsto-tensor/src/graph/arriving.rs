@@ -12,13 +12,15 @@ pub(super) enum Arriving {
 
 impl Arriving {
     /// Adds the gradient from another use, of a tensor of shape `shape`.
-    pub(super) fn add(self, other: Arriving, shape: &Shape) -> Arriving {
-        match (self, other) {
-            (Arriving::Parts(axis, mut parts), Arriving::Parts(other, more)) if axis == other => {
-                parts.extend(more);
-                Arriving::Parts(axis, parts)
+    pub(super) fn add(&mut self, other: Arriving, shape: &Shape) {
+        match (&mut *self, other) {
+            (Arriving::Parts(axis, parts), Arriving::Parts(other, more)) if *axis == other => {
+                parts.extend(more)
             }
-            (a, b) => Arriving::Whole(a.whole(shape) + b.whole(shape)),
+            (sum, other) => {
+                let before = std::mem::replace(sum, Arriving::Parts(0, Vec::new()));
+                *sum = Arriving::Whole(before.whole(shape) + other.whole(shape));
+            }
         }
     }
 

@@ -3,13 +3,13 @@
 use super::{Kept, Node, Origin};
 use crate::Tensor;
 use crate::dtype::DType;
+use crate::storage::Shared;
 use crate::tensor::Inner;
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// The point at which a derivative is taken.
 pub struct At<'a> {
-    pub(super) node: &'a Arc<Node>,
+    pub(super) node: &'a Shared<Node>,
     pub(super) kept: &'a Kept,
     pub(super) again: bool,
 }
@@ -35,7 +35,7 @@ impl At<'_> {
     /// # Panics
     /// When the operation's `keep` does not name it.
     pub fn input(&self, i: usize) -> &Tensor {
-        let value = self.kept.inputs[i].value.as_ref();
+        let value = self.kept.inputs[i].value();
         value.unwrap_or_else(|| {
             panic!("{}: the derivative reads input {i}, which `keep` does not name", self.node.op.name())
         })
@@ -53,7 +53,7 @@ impl At<'_> {
         if !self.again {
             return y.clone();
         }
-        Tensor(Arc::new(Inner { origin: Origin::Made(self.node.clone()), ..(*y.0).clone() }))
+        Tensor(Shared::new(Inner { origin: Origin::Made(self.node.clone()), ..(*y.0).clone() }))
     }
 
     /// What a fused kernel kept besides, in its order.
@@ -63,7 +63,7 @@ impl At<'_> {
 
     /// Whether the gradient of input `i` is wanted.
     pub fn wants(&self, i: usize) -> bool {
-        !matches!(self.kept.inputs[i].origin, Origin::Constant)
+        self.kept.inputs[i].wanted
     }
 
     /// How many inputs there are.
@@ -73,12 +73,12 @@ impl At<'_> {
 
     /// The shape of input `i`, kept or not.
     pub fn shape(&self, i: usize) -> &[usize] {
-        &self.kept.inputs[i].shape
+        self.kept.inputs[i].shape(self.node)
     }
 
     /// The dtype of input `i`, kept or not.
     pub fn dtype(&self, i: usize) -> DType {
-        self.kept.inputs[i].dtype
+        self.kept.inputs[i].dtype()
     }
 
     /// The shape of the result.
@@ -98,7 +98,7 @@ impl At<'_> {
 }
 
 /// The gradients of an operation's inputs, in order; `None` for those without one.
-pub struct Vjp(pub(super) SmallVec<[Option<Tensor>; 2]>);
+pub struct Vjp(pub(super) SmallVec<[Option<Tensor>; 3]>);
 
 impl From<Tensor> for Vjp {
     fn from(g: Tensor) -> Vjp {

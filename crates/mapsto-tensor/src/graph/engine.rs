@@ -1,11 +1,9 @@
 //! Reverse-mode differentiation: nodes are taken in falling order of their serial number, so each comes after all its uses.
 
 use super::arriving::Arriving;
-use super::{At, Grads, Input, Kept, LeafId, Node, Origin};
-use crate::shape::Shape;
+use super::{At, Grads, Input, LeafId, Node, Origin};
+use crate::storage::Shared;
 use crate::{Tensor, fail, no_grad, record};
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 impl Tensor {
     /// The gradients of this scalar at every leaf it was computed from.
@@ -38,13 +36,7 @@ impl Tensor {
     pub fn backward_with(&self, g: &Tensor) -> Grads {
         check_seed(self, g);
         let mut grads = Grads::default();
-        no_grad(|| {
-            walk(self, g, Graph::UsedUp, 0, &mut |at, g| {
-                if let Target::Leaf(id) = at {
-                    grads.add(id, g);
-                }
-            })
-        });
+        no_grad(|| walk(self, g.clone(), Graph::UsedUp, 0, &mut grads));
         grads
     }
 }
@@ -89,36 +81,66 @@ pub(crate) fn grads_or_zeros(y: &Tensor, xs: &[&Tensor]) -> Vec<Tensor> {
 #[track_caller]
 pub(super) fn grads_at(y: &Tensor, g: &Tensor, xs: &[&Tensor], found: &mut [Option<Tensor>]) {
     check_seed(y, g);
-    let targets: Vec<Target> = xs
+    let targets: Vec<Target<'_>> = xs
         .iter()
         .map(|x| match &x.0.origin {
             Origin::Constant => Target::Nothing,
             Origin::Leaf(id, _) => Target::Leaf(*id),
-            Origin::Made(node) => Target::Node(node.serial),
+            Origin::Made(node) => Target::Node(node),
         })
         .collect();
     // Below the lowest target there is nothing to find, unless a leaf is wanted: leaves have no place in the order.
     let leaf = targets.iter().any(|t| matches!(t, Target::Leaf(_)));
-    let lowest = targets.iter().filter_map(|t| if let Target::Node(s) = t { Some(*s) } else { None }).min();
+    let lowest =
+        targets.iter().filter_map(|t| if let Target::Node(n) = t { Some(n.serial) } else { None }).min();
     let stop = if leaf { 0 } else { lowest.unwrap_or(u64::MAX) };
-    record(|| {
-        walk(y, g, Graph::Kept, stop, &mut |at, g| {
-            for (slot, _) in found.iter_mut().zip(&targets).filter(|(_, t)| **t == at) {
-                *slot = Some(match slot.take() {
-                    Some(sum) => sum + g,
-                    None => g.clone(),
-                });
-            }
-        })
-    });
+    record(|| walk(y, g.clone(), Graph::Kept, stop, &mut Search { targets: &targets, found }));
 }
 
-/// What a gradient has arrived at.
-#[derive(Clone, Copy, PartialEq)]
-enum Target {
+/// Whoever waits for gradients.
+trait Sink {
+    /// A gradient of a leaf; there may be more of the same leaf.
+    fn leaf(&mut self, id: LeafId, g: Tensor);
+    /// The whole gradient of a node's result.
+    fn node(&mut self, _: &Shared<Node>, _: &Tensor) {}
+}
+
+impl Sink for Grads {
+    fn leaf(&mut self, id: LeafId, g: Tensor) {
+        self.add(id, g);
+    }
+}
+
+/// The search for the gradients at some tensors.
+struct Search<'a> {
+    targets: &'a [Target<'a>],
+    found: &'a mut [Option<Tensor>],
+}
+
+enum Target<'a> {
     Nothing,
     Leaf(LeafId),
-    Node(u64),
+    Node(&'a Shared<Node>),
+}
+
+impl Search<'_> {
+    fn add(&mut self, g: &Tensor, here: impl Fn(&Target<'_>) -> bool) {
+        for (slot, _) in self.found.iter_mut().zip(self.targets).filter(|(_, t)| here(t)) {
+            *slot = Some(match slot.take() {
+                Some(sum) => sum + g,
+                None => g.clone(),
+            });
+        }
+    }
+}
+
+impl Sink for Search<'_> {
+    fn leaf(&mut self, id: LeafId, g: Tensor) {
+        self.add(&g, |t| matches!(t, Target::Leaf(wanted) if *wanted == id));
+    }
+    fn node(&mut self, node: &Shared<Node>, g: &Tensor) {
+        self.add(g, |t| matches!(t, Target::Node(wanted) if Shared::is(wanted, node)));
+    }
 }
 
 /// What becomes of the values that the graph keeps.
@@ -141,76 +163,81 @@ fn check_seed(y: &Tensor, g: &Tensor) {
     }
 }
 
-/// Takes nodes in falling order of serial number, down to `stop`, and hands every finished gradient to `arrived`.
-#[track_caller]
-fn walk(y: &Tensor, g: &Tensor, graph: Graph, stop: u64, arrived: &mut dyn FnMut(Target, &Tensor)) {
-    let mut pending: BTreeMap<u64, (Arc<Node>, Option<Arriving>)> = BTreeMap::new();
-    let deliver =
-        |pending: &mut BTreeMap<u64, (Arc<Node>, Option<Arriving>)>, node: &Arc<Node>, g: Arriving| {
-            let (_, sum) = pending.entry(node.serial).or_insert_with(|| (node.clone(), None));
-            *sum = Some(match sum.take() {
-                Some(sum) => sum.add(g, &node.shape),
-                None => g,
-            });
-        };
-    match &y.0.origin {
-        Origin::Constant => {}
-        Origin::Leaf(id, _) => arrived(Target::Leaf(*id), g),
-        Origin::Made(node) => deliver(&mut pending, node, Arriving::Whole(g.clone())),
+/// Nodes whose gradients have begun to arrive, in rising order of serial number. They are few at any time, and most come
+/// in at the end: a sorted list beats a tree.
+struct Pending(Vec<(Shared<Node>, Arriving)>);
+
+impl Pending {
+    fn add(&mut self, node: Shared<Node>, g: Arriving) {
+        // Two threads may have given the same number, so a number may name several nodes.
+        let end = self.0.partition_point(|(n, _)| n.serial <= node.serial);
+        let mut same = self.0[..end].iter_mut().rev().take_while(|(n, _)| n.serial == node.serial);
+        match same.find(|(n, _)| Shared::is(n, &node)) {
+            Some((_, sum)) => sum.add(g, &node.shape),
+            None => self.0.insert(end, (node, g)),
+        }
     }
-    while let Some((serial, (node, g))) = pending.pop_last() {
-        if serial < stop {
+}
+
+/// Takes nodes in falling order of serial number, down to `stop`, and hands every finished gradient to `sink`.
+#[track_caller]
+fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
+    let mut pending = Pending(Vec::with_capacity(8));
+    let deliver = |pending: &mut Pending, origin: Origin, g: Tensor, sink: &mut dyn Sink| match origin {
+        Origin::Constant => {}
+        Origin::Leaf(id, _) => sink.leaf(id, g),
+        Origin::Made(node) => pending.add(node, Arriving::Whole(g)),
+    };
+    deliver(&mut pending, y.0.origin.clone(), g, sink);
+    while let Some((mut node, g)) = pending.0.pop() {
+        if node.serial < stop {
             break;
         }
-        let g = g.expect("delivered").whole(&node.shape);
-        arrived(Target::Node(serial), &g);
-        let kept: Option<Kept> = match graph {
-            Graph::UsedUp => node.kept().take(),
+        let g = g.whole(&node.shape);
+        sink.node(&node, &g);
+        let kept = match graph {
+            Graph::UsedUp => Node::take_kept(&mut node),
             Graph::Kept => node.kept().clone(),
         };
-        let Some(kept) = kept else {
+        let Some(mut kept) = kept else {
             fail!("backward", "the values kept by `{}` were freed by an earlier `backward`", node.op.name();
                   help = "use `grad(&y, [&x])`, which keeps them, for all but the last derivative; or compute the loss again");
         };
         // Differentiable again, a part goes the plain way, through the derivative of its slice.
         if graph == Graph::UsedUp
-            && let (Some((axis, start)), Origin::Made(input)) = (node.op.part(), &kept.inputs[0].origin)
+            && let (Some((axis, start)), Origin::Made(input)) = (node.op.part(), kept.inputs[0].origin())
         {
-            deliver(&mut pending, input, Arriving::Parts(axis, vec![(start, g)]));
+            pending.add(input.clone(), Arriving::Parts(axis, vec![(start, g)]));
             continue;
         }
         let vjp = node.op.vjp(&At { node: &node, kept: &kept, again: graph == Graph::Kept }, &g);
         drop(g);
         assert_eq!(vjp.0.len(), kept.inputs.len(), "{}: one gradient for each input", node.op.name());
-        for (input, g) in kept.inputs.iter().zip(vjp.0) {
-            if let Some(g) = g.filter(|_| !matches!(input.origin, Origin::Constant)) {
-                let g = match_input(g, input, node.op.name());
-                match &input.origin {
-                    Origin::Constant => {}
-                    Origin::Leaf(id, _) => arrived(Target::Leaf(*id), &g),
-                    Origin::Made(node) => deliver(&mut pending, node, Arriving::Whole(g)),
-                }
+        for (input, g) in kept.inputs.iter_mut().zip(vjp.0) {
+            if let Some(g) = g.filter(|_| input.wanted) {
+                let g = match_input(g, input, &node);
+                deliver(&mut pending, input.take_origin(), g, sink);
             }
         }
     }
 }
 
 /// Undoes broadcasting, here and nowhere else: sums over the axes that were added or stretched.
-fn match_input(g: Tensor, input: &Input, op: &str) -> Tensor {
-    let g = if g.dtype() == input.dtype { g } else { g.to(input.dtype) };
-    if g.shape_of() == &input.shape {
+fn match_input(g: Tensor, input: &Input, node: &Node) -> Tensor {
+    let (shape, op) = (input.shape(node), node.op.name());
+    let g = g.stored_as(input.dtype());
+    if g.shape_of() == shape {
         return g;
     }
-    let lead = g.rank().checked_sub(input.shape.len());
+    let lead = g.rank().checked_sub(shape.len());
     let fits = lead.is_some_and(|lead| {
-        input.shape.iter().zip(&g.shape()[lead..]).all(|(&want, &have)| want == have || want == 1)
+        shape.iter().zip(&g.shape()[lead..]).all(|(&want, &have)| want == have || want == 1)
     });
-    assert!(fits, "{op}: the derivative for an input of shape {:?} has shape {:?}", input.shape, g.shape());
+    assert!(fits, "{op}: the derivative for an input of shape {shape:?} has shape {:?}", g.shape());
     let lead = lead.unwrap_or_default();
     let axes: Vec<usize> =
-        (0..g.rank()).filter(|&i| i < lead || (input.shape[i - lead] == 1 && g.shape()[i] != 1)).collect();
-    let shape: Shape = input.shape;
-    g.sum(&axes[..]).reshape(shape)
+        (0..g.rank()).filter(|&i| i < lead || (shape[i - lead] == 1 && g.shape()[i] != 1)).collect();
+    g.sum(&axes[..]).reshape(*shape)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use super::LeafId;
 use crate::{Tensor, fail, no_grad};
-use std::collections::BTreeMap;
 use std::ops::{AddAssign, Mul};
 
 /// The gradients of one scalar at its leaves.
@@ -17,7 +16,10 @@ use std::ops::{AddAssign, Mul};
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "gradients do nothing until an optimizer takes them"]
-pub struct Grads(BTreeMap<LeafId, Tensor>);
+pub struct Grads(
+    /// In rising order of identity. Backward comes to the leaves of later layers first.
+    Vec<(LeafId, Tensor)>,
+);
 
 impl Grads {
     /// No gradients.
@@ -27,7 +29,7 @@ impl Grads {
 
     /// The gradient at a leaf, if the scalar depends on it.
     pub fn get(&self, leaf: &Tensor) -> Option<&Tensor> {
-        self.0.get(&leaf.leaf_id()?)
+        self.by_id(leaf.leaf_id()?)
     }
 
     /// The gradient at a leaf.
@@ -44,27 +46,33 @@ impl Grads {
 
     /// The gradient of the leaf with this identity.
     pub fn by_id(&self, id: LeafId) -> Option<&Tensor> {
-        self.0.get(&id)
+        self.find(id).ok().map(|i| &self.0[i].1)
     }
 
     /// Takes the gradient of a leaf out.
     pub fn remove(&mut self, id: LeafId) -> Option<Tensor> {
-        self.0.remove(&id)
+        self.find(id).ok().map(|i| self.0.remove(i).1)
     }
 
     /// Sets the gradient of a leaf.
     pub fn insert(&mut self, id: LeafId, g: Tensor) {
-        self.0.insert(id, g);
+        match self.find(id) {
+            Ok(i) => self.0[i].1 = g,
+            Err(i) => self.0.insert(i, (id, g)),
+        }
     }
 
     /// Adds to the gradient of a leaf.
-    pub(crate) fn add(&mut self, id: LeafId, g: &Tensor) {
-        match self.0.get_mut(&id) {
-            Some(sum) => *sum = &*sum + g,
-            None => {
-                self.0.insert(id, g.clone());
-            }
+    pub(crate) fn add(&mut self, id: LeafId, g: Tensor) {
+        match self.find(id) {
+            Ok(i) => self.0[i].1 = &self.0[i].1 + g,
+            Err(i) => self.0.insert(i, (id, g)),
         }
+    }
+
+    /// Where the gradient of a leaf is, or belongs.
+    fn find(&self, id: LeafId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, |(id, _)| *id)
     }
 
     /// Every leaf with its gradient, in the order in which the leaves were made.
@@ -85,8 +93,8 @@ impl Grads {
     /// The Euclidean norm of all gradients together: `√(Σ g²)`, summed in f64.
     pub fn norm(&self) -> f64 {
         self.0
-            .values()
-            .map(|g| no_grad(|| g.to(crate::DType::F64).square().sum(..).item()))
+            .iter()
+            .map(|(_, g)| no_grad(|| g.to(crate::DType::F64).square().sum(..).item()))
             .sum::<f64>()
             .sqrt()
     }
@@ -103,23 +111,23 @@ impl Grads {
 
     /// Clamps every element of every gradient to `-max..max`.
     pub fn clip_value(&mut self, max: f64) {
-        no_grad(|| self.0.values_mut().for_each(|g| *g = g.clamp(-max, max)));
+        no_grad(|| self.0.iter_mut().for_each(|(_, g)| *g = g.clamp(-max, max)));
     }
 
     /// Multiplies every gradient by a number.
     pub fn scale(&mut self, factor: f64) {
-        no_grad(|| self.0.values_mut().for_each(|g| *g = &*g * factor));
+        no_grad(|| self.0.iter_mut().for_each(|(_, g)| *g = &*g * factor));
     }
 
     /// Whether every element of every gradient is finite.
     pub fn is_finite(&self) -> bool {
-        self.0.values().all(Tensor::is_finite)
+        self.0.iter().all(|(_, g)| g.is_finite())
     }
 }
 
 impl AddAssign for Grads {
     fn add_assign(&mut self, other: Grads) {
-        no_grad(|| other.0.iter().for_each(|(id, g)| self.add(*id, g)));
+        no_grad(|| other.0.into_iter().for_each(|(id, g)| self.add(id, g)));
     }
 }
 

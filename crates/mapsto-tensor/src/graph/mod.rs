@@ -14,13 +14,14 @@ pub use grads::Grads;
 
 use crate::dtype::DType;
 use crate::shape::Shape;
+use crate::storage::Shared;
 use crate::tensor::Inner;
 use crate::{Tensor, scope, trace};
 use smallvec::SmallVec;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
 /// An operation as the graph knows it: a name, what its derivative needs, and its derivative.
 ///
@@ -89,33 +90,35 @@ pub(crate) enum LeafKind {
 }
 
 /// How a tensor came to be.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) enum Origin {
+    #[default]
     Constant,
     Leaf(LeafId, LeafKind),
-    Made(Arc<Node>),
+    Made(Shared<Node>),
 }
 
 impl Origin {
-    /// Whether operations on it are recorded now.
+    /// Whether operations on it are recorded now, unless nothing is.
     #[inline]
-    fn wants(&self, off: bool) -> bool {
+    fn is_wanted(&self) -> bool {
         match self {
             Origin::Constant => false,
             Origin::Leaf(_, LeafKind::Parameter) => scope::is_recording(),
-            Origin::Leaf(_, LeafKind::Hand) | Origin::Made(_) => !off,
+            Origin::Leaf(_, LeafKind::Hand) | Origin::Made(_) => true,
         }
     }
 }
 
 /// One recorded operation.
-pub(crate) struct Node<O: ?Sized = dyn Op> {
-    /// Nodes are numbered as they are made: every input has a smaller number than its use.
+pub(crate) struct Node {
+    /// Every input has a smaller number than its use, and a thread numbers nodes as it makes them.
     serial: u64,
     shape: Shape,
     /// Taken by `backward`, so that values are freed as soon as they have been used.
     kept: Grave,
-    op: O,
+    /// Most operations have no fields, and then the box has no memory.
+    op: Box<dyn Op>,
 }
 
 /// The place of what a node keeps, with the one way in which it is dropped.
@@ -123,7 +126,7 @@ struct Grave(Mutex<Option<Kept>>);
 
 #[derive(Clone)]
 pub(crate) struct Kept {
-    inputs: SmallVec<[Input; 2]>,
+    inputs: SmallVec<[Input; 3]>,
     y: Option<Tensor>,
     /// What a fused kernel keeps besides.
     extra: Vec<Tensor>,
@@ -132,16 +135,87 @@ pub(crate) struct Kept {
 /// An input as its operation remembers it.
 #[derive(Clone)]
 pub(crate) struct Input {
-    value: Option<Tensor>,
-    origin: Origin,
-    shape: Shape,
-    dtype: DType,
+    /// Whether its gradient is wanted.
+    wanted: bool,
+    seen: Seen,
+}
+
+#[derive(Clone)]
+enum Seen {
+    Whole(Tensor),
+    /// Without the values. Inputs mostly have the result's shape; others are rare enough for an allocation.
+    Outline {
+        origin: Origin,
+        shape: Option<Box<Shape>>,
+        dtype: DType,
+    },
+}
+
+impl Input {
+    fn new(x: &Tensor, keep: bool, y: &Tensor) -> Input {
+        let wanted = x.0.origin.is_wanted();
+        let seen = match keep {
+            true => Seen::Whole(x.clone()),
+            false => Seen::Outline {
+                origin: if wanted { x.0.origin.clone() } else { Origin::Constant },
+                shape: (x.shape_of() != y.shape_of()).then(|| Box::new(*x.shape_of())),
+                dtype: x.dtype(),
+            },
+        };
+        Input { wanted, seen }
+    }
+
+    fn value(&self) -> Option<&Tensor> {
+        match &self.seen {
+            Seen::Whole(x) => Some(x),
+            Seen::Outline { .. } => None,
+        }
+    }
+
+    fn shape<'a>(&'a self, node: &'a Node) -> &'a Shape {
+        match &self.seen {
+            Seen::Whole(x) => x.shape_of(),
+            Seen::Outline { shape, .. } => shape.as_deref().unwrap_or(&node.shape),
+        }
+    }
+
+    fn dtype(&self) -> DType {
+        match &self.seen {
+            Seen::Whole(x) => x.dtype(),
+            Seen::Outline { dtype, .. } => *dtype,
+        }
+    }
+
+    fn origin(&self) -> &Origin {
+        match &self.seen {
+            Seen::Whole(x) => &x.0.origin,
+            Seen::Outline { origin, .. } => origin,
+        }
+    }
+
+    /// Where the gradient goes. The origin is moved out where that is possible, which saves counting references.
+    fn take_origin(&mut self) -> Origin {
+        match &mut self.seen {
+            Seen::Outline { origin, .. } => std::mem::take(origin),
+            Seen::Whole(x) => match Shared::get_mut(&mut x.0) {
+                Some(inner) => std::mem::take(&mut inner.origin),
+                None => x.0.origin.clone(),
+            },
+        }
+    }
 }
 
 impl Node {
     fn kept(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
         // Nothing runs under this lock but a take or a clone.
         self.kept.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn take_kept(this: &mut Shared<Node>) -> Option<Kept> {
+        match Shared::get_mut(this) {
+            Some(node) => node.kept.0.get_mut().unwrap_or_else(|e| e.into_inner()).take(),
+            None => this.kept().take(),
+        }
     }
 }
 
@@ -155,7 +229,7 @@ impl Drop for Grave {
     fn drop(&mut self) {
         let kept = self.0.get_mut().unwrap_or_else(|e| e.into_inner()).take();
         let Some(kept) = kept else { return };
-        if !kept.inputs.iter().any(|i| matches!(i.origin, Origin::Made(_))) {
+        if !kept.inputs.iter().any(|i| matches!(i.origin(), Origin::Made(_))) {
             return;
         }
         let first = BURIED.try_with(|b| {
@@ -203,37 +277,41 @@ pub(crate) fn record_at<O: Op>(
 ) -> Tensor {
     // What depends on the operation's type is as little as possible: this is compiled once for each of them.
     trace::emit(op.name(), inputs, &y, caller);
-    match keep(op.keep(), &y, inputs, extra) {
-        Some((serial, kept)) => made(y, |shape| Arc::new(Node { serial, shape, kept, op })),
-        None => y,
+    if scope::is_off() || !inputs.iter().any(|x| x.0.origin.is_wanted()) {
+        return y;
     }
+    made(Box::new(op), y, inputs, extra)
 }
 
-/// What the graph keeps of an operation, if any input asks for its record.
-fn keep(keep: Keep, y: &Tensor, inputs: &[&Tensor], extra: Vec<Tensor>) -> Option<(u64, Grave)> {
-    let off = scope::is_off();
-    if off || !inputs.iter().any(|x| x.0.origin.wants(off)) {
-        return None;
-    }
-    static SERIAL: AtomicU64 = AtomicU64::new(0);
-    let mut kept = Kept { inputs: SmallVec::new(), y: keep.output.then(|| y.detach()), extra };
-    for (i, x) in inputs.iter().enumerate() {
-        kept.inputs.push(Input {
-            value: keep.has_input(i).then(|| (*x).clone()),
-            origin: if x.0.origin.wants(off) { x.0.origin.clone() } else { Origin::Constant },
-            shape: *x.shape_of(),
-            dtype: x.dtype(),
-        });
-    }
-    Some((SERIAL.fetch_add(1, Relaxed), Grave(Mutex::new(Some(kept)))))
-}
-
-/// The tensor, made by a node.
-fn made(mut y: Tensor, node: impl FnOnce(Shape) -> Arc<Node>) -> Tensor {
-    let origin = Origin::Made(node(*y.shape_of()));
-    match Arc::get_mut(&mut y.0) {
+/// The tensor, made by an operation.
+fn made(op: Box<dyn Op>, mut y: Tensor, inputs: &[&Tensor], extra: Vec<Tensor>) -> Tensor {
+    let keep = op.keep();
+    let kept = Kept {
+        inputs: inputs.iter().enumerate().map(|(i, x)| Input::new(x, keep.has_input(i), &y)).collect(),
+        y: keep.output.then(|| y.detach()),
+        extra,
+    };
+    let kept = Grave(Mutex::new(Some(kept)));
+    let origin =
+        Origin::Made(Shared::new(Node { serial: next_serial(inputs), shape: *y.shape_of(), kept, op }));
+    match Shared::get_mut(&mut y.0) {
         Some(inner) => inner.origin = origin,
-        None => y = Tensor(Arc::new(Inner { origin, ..(*y.0).clone() })),
+        None => y = Tensor(Shared::new(Inner { origin, ..(*y.0).clone() })),
     }
     y
+}
+
+/// Above the numbers of all inputs and of all that this thread has made. One counter for all threads would give every
+/// node a number of its own, which nothing needs, for an atomic addition.
+fn next_serial(inputs: &[&Tensor]) -> u64 {
+    thread_local! {
+        static LAST: Cell<u64> = const { Cell::new(0) };
+    }
+    let above = |last: u64, x: &&Tensor| match &x.0.origin {
+        Origin::Made(node) => last.max(node.serial),
+        _ => last,
+    };
+    let serial = inputs.iter().fold(LAST.get(), above) + 1;
+    LAST.set(serial);
+    serial
 }

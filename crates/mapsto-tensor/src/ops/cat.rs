@@ -5,7 +5,6 @@ use crate::shape::Axis;
 use crate::storage::Storage;
 use crate::{Layout, Tensor, fail};
 use std::borrow::Borrow;
-use std::sync::Arc;
 
 impl Tensor {
     /// The parts one after the other along an axis; a view, where they lie so already, as after a `split`.
@@ -51,7 +50,7 @@ fn as_they_lie(parts: &[&Tensor], axis: usize, size: usize) -> Option<Tensor> {
     let mut next = first.offset as isize;
     for part in parts {
         let layout = part.layout();
-        let follows = Arc::ptr_eq(&part.0.storage, &parts[0].0.storage)
+        let follows = part.storage().is(parts[0].storage())
             && layout.strides() == first.strides()
             && layout.offset as isize == next;
         if !follows {

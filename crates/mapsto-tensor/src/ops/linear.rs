@@ -1,11 +1,12 @@
 //! The affine map of a fully connected layer, in one product.
 
-use crate::backend::cpu::{in_class, matrix, slice, widened, with_float};
+use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::storage::Plain;
 use crate::{Tensor, fail};
 use mapsto_kernels::gemm::{Activation, Epilogue, Gemm, Mat, Write, gemm};
+use std::borrow::Cow;
 
 impl Tensor {
     /// `y = x wᵀ + b` over the last axis, the bias being added as the product is stored.
@@ -74,38 +75,46 @@ impl Fused for Linear {
         }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, w) = (widened(&tall(xs[0])), widened(xs[1]));
-        let b = xs.get(2).map(|b| in_class(b));
+        let tall = tall(xs[0]);
+        let (x, w) = (as_widened(&tall), as_widened(xs[1]));
+        let b = xs.get(2).map(|b| as_class(b));
         let shape = xs[0].shape_of().with(xs[0].rank() - 1, xs[1].shape()[0]);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
-            let epilogue = Epilogue { bias: b.as_ref().map(slice), activation: Activation::None };
+            let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation: Activation::None };
             gemm(matrix(&x), matrix::<T>(&w).t(), y, Write::Overwrite, epilogue)
         }));
-        Some(y.to(xs[0].dtype()).into())
+        Some(y.stored_as(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let rows = tall(g);
-        let wide = widened(&rows);
-        let dx = at.wants(0).then(|| {
-            let w = widened(at.b());
-            with_float!(wide.dtype(), T => product::<T>(matrix(&wide), matrix(&w))).reshape(at.shape(0))
-        });
-        let dw = at.wants(1).then(|| {
-            let x = widened(&tall(at.a()));
+        let wide = as_widened(&rows);
+        let dx = |at: &At<'_>| {
+            let w = as_widened(at.b());
+            let dx = with_float!(wide.dtype(), T => product::<T>(matrix(&wide), matrix(&w)));
+            if at.shape(0).len() == 2 { dx } else { dx.reshape(at.shape(0)) }
+        };
+        let dw = |at: &At<'_>| {
+            let tall = tall(at.a());
+            let x = as_widened(&tall);
             with_float!(wide.dtype(), T => product::<T>(matrix::<T>(&wide).t(), matrix(&x)))
-        });
-        let mut grads = vec![dx, dw];
-        if at.inputs() == 3 {
-            grads.push(at.wants(2).then(|| rows.sum(0)));
-        }
-        Some(grads.into())
+        };
+        let (dx, dw) = (at.wants(0).then(|| dx(at)), at.wants(1).then(|| dw(at)));
+        Some(match at.inputs() {
+            3 => [dx, dw, at.wants(2).then(|| rows.sum(0))].into(),
+            _ => [dx, dw].into(),
+        })
     }
 }
 
 /// All axes but the last joined into one.
-fn tall(x: &Tensor) -> Tensor {
-    let n = x.shape()[x.rank() - 1];
-    x.reshape([x.shape()[..x.rank() - 1].iter().product(), n])
+fn tall(x: &Tensor) -> Cow<'_, Tensor> {
+    match x.shape() {
+        [_, _] => Cow::Borrowed(x),
+        shape => {
+            let n = shape[shape.len() - 1];
+            Cow::Owned(x.reshape([shape[..shape.len() - 1].iter().product(), n]))
+        }
+    }
 }
 
 fn product<T: Gemm + Plain>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {

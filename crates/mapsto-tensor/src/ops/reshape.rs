@@ -84,8 +84,7 @@ impl Tensor {
                   if open == 0 { known.to_string() } else { format!("a multiple of {known}") });
         }
         let rest = self.len() / known.max(1);
-        let sizes: Vec<usize> = sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect();
-        let shape = Shape::new(&sizes);
+        let shape: Shape = sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect();
         if &shape == self.shape_of() {
             return self.clone();
         }
@@ -114,9 +113,8 @@ impl Tensor {
             return self.reshape([1usize]);
         }
         let start = start.into().of("flatten", self.shape());
-        let mut sizes = self.shape()[..start].to_vec();
-        sizes.push(self.shape()[start..].iter().product());
-        self.reshape(sizes)
+        let (before, joined) = self.shape().split_at(start);
+        self.reshape(before.iter().copied().chain([joined.iter().product()]).collect::<Shape>())
     }
 
     /// Without axis `axis`, which must have size 1.

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// What the pool holds and has done since the program's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryStats {
-    /// Bytes in living tensors, rounded up to size classes.
+    /// Bytes in living tensors, rounded up to size classes; those of at most 64 bytes lie in their handles and are not
+    /// counted.
     pub live_bytes: usize,
     /// Bytes freed and waiting for reuse.
     pub cached_bytes: usize,

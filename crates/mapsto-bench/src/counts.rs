@@ -1,0 +1,47 @@
+//! Work whose instructions are counted, not timed: `mapsto-bench counts NAME N` does N steps and nothing else, so that
+//! the difference of two N's is free of the start. `cargo xtask counts` runs it under valgrind.
+
+use mapsto::prelude::*;
+use std::hint::black_box;
+
+/// What is counted, by name: each runs its work N times.
+pub const COUNTED: &[(&str, fn(usize))] = &[
+    ("op_tanh_recorded", tanh_recorded),
+    ("op_add_recorded", add_recorded),
+    ("op_add", add),
+    ("W1", xor_step),
+];
+
+/// Runs the work of that name on one thread; false if there is none.
+pub fn run(name: &str, n: usize) -> bool {
+    let Some((_, work)) = COUNTED.iter().find(|(known, _)| *known == name) else { return false };
+    mapsto::set_threads(1);
+    work(n);
+    true
+}
+
+fn tanh_recorded(n: usize) {
+    let x = tensor![0.5].leaf();
+    (0..n).for_each(|_| drop(black_box(&x).tanh()));
+}
+
+fn add_recorded(n: usize) {
+    let x = tensor![0.5].leaf();
+    (0..n).for_each(|_| drop(black_box(&x) + &x));
+}
+
+fn add(n: usize) {
+    let x = tensor![0.5];
+    (0..n).for_each(|_| drop(black_box(&x) + &x));
+}
+
+/// The training step of W1.
+fn xor_step(n: usize) {
+    let mut model = seq![Linear::new(2, 4), Tensor::tanh, Linear::new(4, 1), Tensor::sigmoid];
+    let (x, y) = (tensor![[0., 0.], [0., 1.], [1., 0.], [1., 1.]], tensor![[0.], [1.], [1.], [0.]]);
+    let mut opt = Sgd::new(0.5);
+    for _ in 0..n {
+        let loss = train(|| bce(&model.forward(&x), &y));
+        opt.step(&mut model, loss.backward());
+    }
+}
