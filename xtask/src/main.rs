@@ -1,5 +1,6 @@
-//! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`.
+//! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`.
 
+mod counts;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ The chores of this repository.
   cargo xtask new op NAME      write crates/mapsto-tensor/src/ops/NAME.rs with blanks, and name it in the list
   cargo xtask new layer NAME   likewise for a layer, an optimizer or a metric
   cargo xtask bless            rewrite the snapshots of messages and transcripts
+  cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth
+  cargo xtask counts --bless   likewise, and write them down
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        ["counts"] => report(counts::compare(&root())),
+        ["counts", "--bless"] => report(counts::bless(&root())),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -39,6 +44,19 @@ fn main() -> ExitCode {
         _ => {
             eprint!("unknown chore `{}`\n\n{HELP}", words.join(" "));
             ExitCode::from(2)
+        }
+    }
+}
+
+fn report(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
         }
     }
 }
