@@ -41,12 +41,11 @@ def report(peer, workload, median, minimum, more=""):
     print(f"# {peer} {workload} peak memory {peak_mb():.1f} MB", file=sys.stderr)
 
 
-def training(peer, workload, step, value, many=None, exact=True):
+def training(peer, workload, step, value, many=None, tolerance=2e-3):
     """Times training steps. `step()` trains once and `value` of its result waits for the loss as a number.
 
-    The losses of the first 21 steps must be PyTorch's: then it is the same work. `exact=False` leaves that out, where a
-    framework's layer is another parametrisation. `many`, a pair of a function and the steps it does, is timed in place
-    of `step`.
+    The losses of the first 21 steps must be PyTorch's to `tolerance`: then it is the same work. `many`, a pair of a
+    function and the steps it does, is timed in place of `step`.
     """
     if first(peer, workload, lambda: value(step())):
         return
@@ -54,7 +53,7 @@ def training(peer, workload, step, value, many=None, exact=True):
     expected = golden(workload)
     worst = max(abs(a - b) for a, b in zip(losses, expected))
     print(f"# {peer} {workload} loss {losses[20]:.6f} after 20 steps, {worst:.1e} from the golden ones", file=sys.stderr)
-    if exact and not worst < 2e-3:
+    if not worst < tolerance:
         sys.exit(f"{peer} {workload}: another loss than PyTorch's: {losses} instead of {expected}")
     run, steps = many or (step, 1)
     median, minimum = time_steps(run, value)

@@ -128,5 +128,7 @@ def step():
     return update(xs[(steps - 1) % len(xs)])
 
 
-# Keras's LSTM has one bias where PyTorch's has two, so it trains a little differently.
-protocol.training(f"tensorflow-{variant}", workload, step, lambda v: float(v.numpy()), exact=workload != "W4")
+# Keras's Adam adds its epsilon to other units than PyTorch's, and its LSTM has one bias where PyTorch's has two: so the
+# losses differ a little, by 0.007 in W3.
+tolerance = 0.02 if workload != "W4" else 0.2
+protocol.training(f"tensorflow-{variant}", workload, step, lambda v: float(v.numpy()), tolerance=tolerance)

@@ -1,5 +1,7 @@
-//! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`.
+//! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`,
+//! `cargo xtask bench --compare`.
 
+mod compare;
 mod counts;
 mod new;
 
@@ -15,6 +17,7 @@ The chores of this repository.
   cargo xtask bless            rewrite the snapshots of messages and transcripts
   cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth
   cargo xtask counts --bless   likewise, and write them down
+  cargo xtask bench --compare  time the benchmarks here and in other frameworks, in turn
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         },
         ["counts"] => report(counts::compare(&root())),
         ["counts", "--bless"] => report(counts::bless(&root())),
+        ["bench", "--compare", ref rest @ ..] => report(compare::run(&root(), rest)),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
