@@ -49,6 +49,11 @@ const WORKLOADS: &[Workload] = &[
         run: training::lstm,
     },
     Workload {
+        name: "W5",
+        doc: "GPT of 6 blocks, 6 heads, width 384, 8 texts of 256 characters, AdamW: a training step",
+        run: training::gpt,
+    },
+    Workload {
         name: "W6b1",
         doc: "inference of ResNet-18, one image of 224×224",
         run: inference::resnet_one,

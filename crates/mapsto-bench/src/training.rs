@@ -3,6 +3,7 @@
 use crate::formula::{fill, ids, labels, pictures};
 use crate::golden::assert_pytorchs;
 use crate::timing::{Mode, report, report_first, time};
+use mapsto::models::Gpt;
 use mapsto::prelude::*;
 
 /// A training to be run: one batch after the other, in turn.
@@ -89,4 +90,12 @@ pub fn lstm(mode: Mode) {
     let (x, y) = (ids(&[32, 64], 10_000), labels(32, 2));
     let loss = |out: &Tensor| cross_entropy(out, &y);
     Training { name: "W4", model, opt: Adam::new(1e-3), xs: vec![x], loss }.run(mode, 20);
+}
+
+/// W5.
+pub fn gpt(mode: Mode) {
+    let model = Gpt::new(65, 256).no_bias();
+    let (x, y) = (ids(&[8, 256], 65), labels(2048, 65).reshape([8, 256]));
+    let loss = |out: &Tensor| cross_entropy(out, &y);
+    Training { name: "W5", model, opt: AdamW::new(1e-3).decay(0.1), xs: vec![x], loss }.run(mode, 20);
 }

@@ -7,11 +7,15 @@
 //! assert_eq!(model.forward(&Tensor::zeros([2, 3, 32, 32])).shape(), [2, 10]);
 //! ```
 
+mod gpt;
 mod resnet;
+mod sampling;
 
+pub use gpt::Gpt;
 pub use resnet::{BasicBlock, ResNet, resnet18, resnet34};
+pub use sampling::Sampling;
 
 /// What most programs use; `use mapsto_models::prelude::*;`.
 pub mod prelude {
-    pub use crate::{ResNet, resnet18, resnet34};
+    pub use crate::{Gpt, ResNet, Sampling, resnet18, resnet34};
 }

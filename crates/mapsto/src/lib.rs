@@ -38,7 +38,7 @@ pub mod nn {
     pub use mapsto_nn::*;
 }
 
-/// Well-known networks: ResNet.
+/// Well-known networks: ResNet and GPT.
 pub mod models {
     pub use mapsto_models::*;
 }
