@@ -15,6 +15,7 @@ pub mod index;
 pub mod loss;
 pub mod map;
 pub mod norm;
+mod normal;
 pub mod optim;
 pub mod philox;
 pub mod pool;

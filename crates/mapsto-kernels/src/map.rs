@@ -4,7 +4,7 @@
 //! as `#[inline(always)] |x| ..` in the call itself: only what is inlined here becomes vector code. Let it own what it
 //! captures (`move`): a parameter behind a reference might overlap `y`, so it is read again for each element.
 
-use crate::simd::vectorize_light;
+use crate::simd::{vectorize, vectorize_light};
 
 /// `yᵢ = f(xᵢ)`.
 ///
@@ -30,6 +30,23 @@ pub fn map1<X: Copy, Y>(x: &[X], y: &mut [Y], f: impl Fn(X) -> Y) {
     );
 }
 
+/// As [`map1`] with AVX-512 too, for functions of so many steps that they do not wait for memory.
+///
+/// # Panics
+/// If the lengths differ.
+#[inline(always)]
+pub fn map1_wide<X: Copy, Y>(x: &[X], y: &mut [Y], f: impl Fn(X) -> Y) {
+    assert_eq!(x.len(), y.len(), "map1: lengths differ");
+    vectorize(
+        #[inline(always)]
+        move || {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = f(x);
+            }
+        },
+    );
+}
+
 /// `yᵢ = f(aᵢ, bᵢ)`.
 ///
 /// ```
@@ -44,6 +61,23 @@ pub fn map1<X: Copy, Y>(x: &[X], y: &mut [Y], f: impl Fn(X) -> Y) {
 pub fn map2<A: Copy, B: Copy, Y>(a: &[A], b: &[B], y: &mut [Y], f: impl Fn(A, B) -> Y) {
     assert!(a.len() == y.len() && b.len() == y.len(), "map2: lengths differ");
     vectorize_light(
+        #[inline(always)]
+        move || {
+            for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                *y = f(a, b);
+            }
+        },
+    );
+}
+
+/// As [`map2`] with AVX-512 too; see [`map1_wide`].
+///
+/// # Panics
+/// If the lengths differ.
+#[inline(always)]
+pub fn map2_wide<A: Copy, B: Copy, Y>(a: &[A], b: &[B], y: &mut [Y], f: impl Fn(A, B) -> Y) {
+    assert!(a.len() == y.len() && b.len() == y.len(), "map2: lengths differ");
+    vectorize(
         #[inline(always)]
         move || {
             for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {

@@ -4,7 +4,7 @@ use crate::backend::MapOp;
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::shape::broadcast;
 use crate::{DType, Device, Tensor, fail};
-use mapsto_kernels::map::{map1, map2};
+use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide};
 pub use mapsto_kernels::real::{Number, Real};
 use std::panic::Location;
 
@@ -34,6 +34,8 @@ pub trait Unary: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// What the derivative asks for.
     const KEEP: Keep;
+    /// Whether so much is computed for an element that AVX-512 pays for one more version of the loop.
+    const HEAVY: bool = false;
     /// The value at `x`.
     fn f<R: Real>(self, x: R) -> R;
     /// The value at an integer, for operations that have one.
@@ -50,6 +52,8 @@ pub trait Binary: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// What the derivative asks for.
     const KEEP: Keep;
+    /// Whether so much is computed for an element that AVX-512 pays for one more version of the loop.
+    const HEAVY: bool = false;
     /// The value at `(a, b)`.
     fn f<R: Real>(self, a: R, b: R) -> R;
     /// The value at two integers, for operations that have one.
@@ -192,6 +196,14 @@ impl<U: Unary> MapOp for Mapped<U> {
         // A copy that moves: what is read through `self` is read again for each element, as `y` might overlap it,
         // and then nothing vectorises (elu: 8.2 ms against 0.37 ms for a million).
         let op = self.0;
+        if U::HEAVY {
+            return map1_wide(
+                xs[0],
+                y,
+                #[inline(always)]
+                move |x| op.f(x),
+            );
+        }
         map1(
             xs[0],
             y,
@@ -232,6 +244,15 @@ impl<B: Binary> MapOp for Zipped<B> {
     }
     fn f32(&self, xs: &[&[f32]], y: &mut [f32]) {
         let op = self.0; // as in `Mapped`
+        if B::HEAVY {
+            return map2_wide(
+                xs[0],
+                xs[1],
+                y,
+                #[inline(always)]
+                move |a, b| op.f(a, b),
+            );
+        }
         map2(
             xs[0],
             xs[1],

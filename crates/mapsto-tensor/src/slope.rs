@@ -8,6 +8,8 @@ use crate::graph::{At, Keep, Vjp};
 pub(crate) trait Slope: Copy + Send + Sync + 'static {
     /// The name, as a trace shows it.
     const NAME: &'static str;
+    /// As [`Binary::HEAVY`].
+    const HEAVY: bool = false;
     /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
     fn times<R: Real>(self, g: R, v: R) -> R;
     /// The derivative of the slope by `v`; none where it is zero almost everywhere.
@@ -24,6 +26,7 @@ struct Times<S>(S);
 impl<S: Slope> Binary for Times<S> {
     const NAME: &'static str = S::NAME;
     const KEEP: Keep = Keep::INPUTS;
+    const HEAVY: bool = S::HEAVY;
     #[inline(always)]
     fn f<R: Real>(self, g: R, v: R) -> R {
         self.0.times(g, v)

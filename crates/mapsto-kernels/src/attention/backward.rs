@@ -79,8 +79,8 @@ impl<T: Gemm + Real> Job<'_, T> {
         let (weights, slopes) = lanes.split_at_mut(KEYS);
         let (dk, dv) = sums.split_at_mut(s.s * s.d);
 
-        across(queries, q, s.heads, at, query, rows);
-        across(gs, g, s.heads, at, query, rows);
+        across(queries, q, s.heads, at, query, rows, scale);
+        across(gs, g, s.heads, at, query, rows, T::ONE);
         let mut logs = [T::ZERO; STRIP];
         logs[..rows].copy_from_slice(&log[at * s.t + query..][..rows]);
         let dots = self.dots(at, query, rows);
@@ -93,17 +93,13 @@ impl<T: Gemm + Real> Job<'_, T> {
             let (k, v) = (part(k, s, at, key, keys, s.d), part(v, s, at, key, keys, s.e));
             product(k, strip(queries, s.d), weights.as_flattened_mut(), STRIP, false);
             product(v, strip(gs, s.e), slopes.as_flattened_mut(), STRIP, false);
-            vectorize(
-                #[inline(always)]
-                || weights.as_flattened_mut().iter_mut().for_each(|x| *x *= scale),
-            );
             hide(s, hidden, at, query, key, weights);
             vectorize(
                 #[inline(always)]
                 || {
                     for (p, d) in weights.iter_mut().zip(slopes.iter_mut()) {
                         for l in 0..STRIP {
-                            p[l] = (p[l] - logs[l]).exp();
+                            p[l] = (p[l] - logs[l]).exp_of_negative();
                             d[l] = p[l] * (d[l] - dots[l]);
                         }
                     }
@@ -160,12 +156,17 @@ impl<T: Gemm + Real> Job<'_, T> {
         let s = self.s;
         let ((start, stride), (count, n)) =
             (s.gradients()[which], [(s.t, s.d), (s.s, s.d), (s.s, s.e)][which]);
-        for (i, row) in rows.chunks_exact(n).enumerate() {
-            let to = start + (at / s.heads * count + first + i) * stride + at % s.heads * n;
-            // SAFETY: the three gradients do not overlap, nor do their rows and heads, and each row of each head is
-            // written by one task.
-            let to = unsafe { self.out.get(to, n) };
-            to.iter_mut().zip(row).for_each(|(to, &x)| *to = x * scale);
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, row) in rows.chunks_exact(n).enumerate() {
+                    let to = start + (at / s.heads * count + first + i) * stride + at % s.heads * n;
+                    // SAFETY: the three gradients do not overlap, nor do their rows and heads, and each row of each
+                    // head is written by one task.
+                    let to = unsafe { self.out.get(to, n) };
+                    to.iter_mut().zip(row).for_each(|(to, &x)| *to = x * scale);
+                }
+            },
+        );
     }
 }

@@ -32,12 +32,7 @@ pub fn forward<T: Gemm + Real>(
         let (queries, rest) = lanes.split_at_mut(s.d);
         let (scores, sums) = rest.split_at_mut(KEYS);
 
-        across(queries, q, s.heads, at, query, rows);
-        let scale = T::from_f64(scale);
-        vectorize(
-            #[inline(always)]
-            || queries.as_flattened_mut().iter_mut().for_each(|x| *x *= scale),
-        );
+        across(queries, q, s.heads, at, query, rows, T::from_f64(scale));
         let mut softmax = Running { highest: [T::LOWEST; STRIP], sum: [T::ZERO; STRIP] };
         let seen = s.seen(query + rows - 1, &hidden);
         for key in (0..seen).step_by(KEYS) {
@@ -70,19 +65,24 @@ pub fn forward<T: Gemm + Real>(
     });
 }
 
-/// `out[j][l]` is number `j` of row `first + l` of a head; 0 beyond the last row.
-pub(super) fn across<T: Gemm>(
+/// `out[j][l]` is `scale` times number `j` of row `first + l` of a head; 0 beyond the last row.
+pub(super) fn across<T: Gemm + Real>(
     out: &mut [[T; STRIP]],
     x: Heads<T>,
     heads: usize,
     at: usize,
     first: usize,
     rows: usize,
+    scale: T,
 ) {
     let strip =
         Strip { data: x.data, start: x.row(heads, at, first), lane: x.strides[2], step: x.strides[3] };
     let steps = out.len();
     interleave(out.as_flattened_mut(), STRIP, rows, steps, strip);
+    vectorize(
+        #[inline(always)]
+        || out.as_flattened_mut().iter_mut().for_each(|x| *x *= scale),
+    );
 }
 
 /// Rows `first ..` of a head, as a matrix.
@@ -126,12 +126,12 @@ impl<T: Real> Running<T> {
                 for l in 0..STRIP {
                     // Where all so far is hidden, -inf − -inf would be NaN; the exponentials are 0.
                     shift[l] = T::select(highest[l] == T::LOWEST, T::ZERO, highest[l]);
-                    shrink[l] = (self.highest[l] - shift[l]).exp();
+                    shrink[l] = (self.highest[l] - shift[l]).exp_of_negative();
                 }
                 let mut sum = [T::ZERO; STRIP];
                 for x in scores.iter_mut() {
                     for l in 0..STRIP {
-                        x[l] = (x[l] - shift[l]).exp();
+                        x[l] = (x[l] - shift[l]).exp_of_negative();
                         sum[l] += x[l];
                     }
                 }

@@ -29,19 +29,14 @@ struct Gelu;
 impl Unary for Gelu {
     const NAME: &'static str = "gelu";
     const KEEP: Keep = Keep::INPUTS;
+    const HEAVY: bool = true; // with the gradient, 53 ms of a GPT's training step became 20
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        x * cdf(x)
+        x * x.normal().0
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(GeluSlope, g, at.x())
     }
-}
-
-/// The normal distribution function.
-#[inline(always)]
-fn cdf<R: Real>(x: R) -> R {
-    R::HALF * (R::ONE + (x * R::from_f64(FRAC_1_SQRT_2)).erf())
 }
 
 /// The height of the normal density at 0: `1 / √(2π)`.
@@ -52,9 +47,11 @@ const PEAK: f64 = 0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
 struct GeluSlope;
 impl Slope for GeluSlope {
     const NAME: &'static str = "gelu_grad";
+    const HEAVY: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        g * (cdf(x) + x * (R::from_f64(PEAK) * (x * x * -R::HALF).exp()))
+        let (cdf, density) = x.normal();
+        g * (cdf + x * density)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         let square = x.square();
