@@ -90,7 +90,8 @@ def problem():
 
 def fill(model):
     """The weights of the formula, from PyTorch's layouts to those of Keras."""
-    for p, w in enumerate(model.trainable_variables):
+    p = 0
+    for w in model.trainable_variables:
         shape, name = tuple(w.shape), w.path.split("/")[-1]
         if len(shape) == 4:
             value = formula.weight(p, "weight", (shape[3], shape[2], *shape[:2])).transpose(2, 3, 1, 0)
@@ -98,9 +99,13 @@ def fill(model):
             value = formula.weight(p, "weight", shape[::-1]).reshape(128, 64, 7, 7).transpose(2, 3, 1, 0).reshape(shape)
         elif len(shape) == 2 and name != "embeddings":
             value = formula.weight(p, "weight", shape[::-1]).T
+        elif shape == (1024,):  # the LSTM's one bias for PyTorch's two, of which the sum counts
+            value = formula.weight(p, "bias", shape) + formula.weight(p + 1, "bias", shape)
+            p += 1
         else:
             value = formula.weight(p, "weight" if name in ("gamma", "embeddings") else "bias", shape)
         w.assign(value)
+        p += 1
 
 
 model, loss, xs, y, optimizer = problem()
