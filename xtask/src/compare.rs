@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// How to use it.
-pub const HELP: &str = "\
+const HELP: &str = "\
 cargo xtask bench --compare [OPTIONS] [WORKLOAD..]
 
   WORKLOAD        W1 W2 W2epoch W2b1 W3 W4 W5 W6b1 W6b16 W7; all of them if none is named
@@ -108,6 +108,9 @@ impl Options {
         };
         let mut args = args.iter();
         while let Some(&arg) = args.next() {
+            if arg == "--help" {
+                return Err(HELP.into());
+            }
             if !arg.starts_with('-') {
                 if !ALL.contains(&arg) {
                     return Err(format!("no workload is called `{arg}`\n\n{HELP}"));
