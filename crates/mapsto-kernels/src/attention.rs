@@ -4,12 +4,17 @@
 //! a running sum of exponentials take the place of the softmax over a whole row, and the backward pass computes the
 //! weights again from the logarithm of that sum. What differs: scores are held **transposed**, `[keys, STRIP queries]`,
 //! so that the queries lie across the lanes of the registers. Maxima, sums and rescaling are then plain vertical
-//! operations, no product needs its operands packed but the strip of queries, and keys and values are read where they
-//! lie, whatever the layout of the heads.
+//! operations, and no product needs its operands packed but the strip of queries.
 //!
-//! Loop nest, forward: sequences and heads and strips of 32 queries (in parallel) › blocks of [`KEYS`] keys › two
-//! products. Backward: sequences and heads and groups of strips (in parallel) › strips › blocks of keys › five products.
-//! A causal mask ends the walk over the keys at the strip's last query.
+//! Loop nest, forward: sequences and heads and groups of 8 strips (in parallel) › strips of 32 queries › blocks of
+//! [`KEYS`] keys › two products. Backward: sequences and heads and, where those are few, groups of strips (in parallel) ›
+//! strips › blocks of keys › five products. A causal mask ends the walk over the keys at the strip's last query. Each
+//! task first gathers its head's keys and values, whose rows lie far apart where heads share them: 8 heads of 2048 steps
+//! take 71 ms so, forward and backward on two threads, and 89 without.
+//!
+//! Measured on two cores of a Sapphire Rapids Xeon (AVX-512, f32, causal, counting the products alone): 8 heads of 2048
+//! steps of 64 numbers forward 182 and backward 228 of 360 GFLOP/s; 48 heads of 256 steps 147 and 173. Of the latter's
+//! time the products take two thirds, at 70 % of the peak; exponentials, maxima and rescaling a fifth.
 
 pub(crate) mod backward;
 pub(crate) mod forward;

@@ -1,6 +1,6 @@
 //! The backward pass: the weights are computed again, block by block, and five products make the gradients.
 
-use super::forward::{across, part, strip};
+use super::forward::{across, block, gathered, part, strip};
 use super::product::product;
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide};
 use crate::gemm::pack::{Strip, interleave};
@@ -9,6 +9,7 @@ use crate::real::Real;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, for_chunks, parallel};
 use crate::workspace::scratch;
+use std::ops::Range;
 
 /// [`super::attention_backward`], its arguments checked.
 pub fn backward<T: Gemm + Real>(
@@ -31,16 +32,13 @@ pub fn backward<T: Gemm + Real>(
     if groups == 1 {
         return parallel(all, cost, |at| {
             let mut sums = scratch::<T>(size);
-            sums.fill(T::ZERO);
-            (0..strips).for_each(|i| job.strip(at, i * STRIP, &mut sums));
+            job.strips(at, 0..strips, 1, &mut sums);
             job.keys_and_values(at, &sums);
         });
     }
     let mut sums = scratch::<T>(all * groups * size);
     for_chunks(&mut sums, size, cost, |task, sums| {
-        sums.fill(T::ZERO);
-        let (at, group) = (task / groups, task % groups);
-        (group..strips).step_by(groups).for_each(|i| job.strip(at, i * STRIP, sums));
+        job.strips(task / groups, task % groups..strips, groups, sums);
     });
     for_chunks(&mut sums, groups * size, all * groups * size, |at, sums| {
         let (first, others) = sums.split_at_mut(size);
@@ -66,12 +64,25 @@ struct Job<'a, T> {
 }
 
 impl<T: Gemm + Real> Job<'_, T> {
-    /// Writes dq for the strip of queries from `query` on and adds to the sums `[s, d]` and `[s, e]` for dk and dv.
-    fn strip(&self, at: usize, query: usize, sums: &mut [T]) {
-        let Job { s, scale, x: [q, k, v], hidden, log, g, .. } = *self;
+    /// Writes dq for every `groups`-th strip of a head; the sums `[s, d]` and `[s, e]` for dk and dv begin at 0.
+    fn strips(&self, at: usize, strips: Range<usize>, groups: usize, sums: &mut [T]) {
+        let Job { s, x: [_, k, v], .. } = *self;
+        let mut space = scratch::<T>(s.s * (s.d + s.e));
+        let (for_keys, for_values) = space.split_at_mut(s.s * s.d);
+        let k = gathered(for_keys, part(k, s, at, 0, s.s, s.d));
+        let v = gathered(for_values, part(v, s, at, 0, s.s, s.e));
+        sums.fill(T::ZERO);
+        strips.step_by(groups).for_each(|i| self.strip(at, i * STRIP, k, v, sums));
+    }
+
+    /// Writes dq for the strip of queries from `query` on and adds to the sums for dk and dv.
+    fn strip(&self, at: usize, query: usize, k: Mat<T>, v: Mat<T>, sums: &mut [T]) {
+        let Job { s, scale, x: [q, ..], hidden, log, g, .. } = *self;
         let rows = STRIP.min(s.t - query);
-        let mut space = scratch::<T>((2 * s.d + s.e + 2 * KEYS) * STRIP + s.d * STRIP);
+        let mut space = scratch::<T>((2 * s.d + s.e + 2 * KEYS) * STRIP + (2 * s.d + s.e) * STRIP);
         let (lanes, dense) = space.split_at_mut((2 * s.d + s.e + 2 * KEYS) * STRIP);
+        let (dense, q_rows) = dense.split_at_mut(s.d * STRIP);
+        let (q_rows, g_rows) = q_rows.split_at_mut(s.d * STRIP);
         let (lanes, _) = lanes.as_chunks_mut::<STRIP>();
         let (queries, lanes) = lanes.split_at_mut(s.d);
         let (dq, lanes) = lanes.split_at_mut(s.d);
@@ -84,13 +95,14 @@ impl<T: Gemm + Real> Job<'_, T> {
         let mut logs = [T::ZERO; STRIP];
         logs[..rows].copy_from_slice(&log[at * s.t + query..][..rows]);
         let dots = self.dots(at, query, rows);
-        let (q_rows, g_rows) = (part(q, s, at, query, rows, s.d), part(g, s, at, query, rows, s.e));
+        let q_rows = gathered(q_rows, part(q, s, at, query, rows, s.d));
+        let g_rows = gathered(g_rows, part(g, s, at, query, rows, s.e));
 
         let seen = s.seen(query + rows - 1, &hidden);
         for key in (0..seen).step_by(KEYS) {
             let keys = KEYS.min(seen - key);
             let (weights, slopes) = (&mut weights[..keys], &mut slopes[..keys]);
-            let (k, v) = (part(k, s, at, key, keys, s.d), part(v, s, at, key, keys, s.e));
+            let (k, v) = (block(k, key, keys), block(v, key, keys));
             product(k, strip(queries, s.d), weights.as_flattened_mut(), STRIP, false);
             product(v, strip(gs, s.e), slopes.as_flattened_mut(), STRIP, false);
             hide(s, hidden, at, query, key, weights);

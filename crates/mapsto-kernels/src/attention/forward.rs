@@ -21,10 +21,37 @@ pub fn forward<T: Gemm + Real>(
     log: &mut [T],
 ) {
     let strips = s.t.div_ceil(STRIP);
-    let (y, log) = (Pieces::new(y), Pieces::new(log));
+    let groups = strips.div_ceil(TOGETHER);
+    let job = Forward { s, scale: T::from_f64(scale), q, hidden, y: Pieces::new(y), log: Pieces::new(log) };
     let cost = s.heads_in_all() * s.t * s.s * (s.d + s.e);
-    parallel(s.heads_in_all() * strips, cost, |task| {
-        let (at, query) = (task / strips, task % strips * STRIP);
+    parallel(s.heads_in_all() * groups, cost, |task| {
+        let (at, group) = (task / groups, task % groups);
+        let mut space = scratch::<T>(s.s * (s.d + s.e));
+        let (for_keys, for_values) = space.split_at_mut(s.s * s.d);
+        let last = ((group + 1) * TOGETHER).min(strips);
+        let seen = s.seen((last * STRIP).min(s.t) - 1, &hidden);
+        let k = gathered(for_keys, part(k, s, at, 0, seen, s.d));
+        let v = gathered(for_values, part(v, s, at, 0, seen, s.e));
+        (group * TOGETHER..last).for_each(|i| job.strip(at, i * STRIP, k, v));
+    });
+}
+
+/// Strips of one task, which gathers keys and values for all of them.
+const TOGETHER: usize = 8;
+
+struct Forward<'a, T> {
+    s: &'a AttentionShape,
+    scale: T,
+    q: Heads<'a, T>,
+    hidden: Hidden<'a, T>,
+    y: Pieces<T>,
+    log: Pieces<T>,
+}
+
+impl<T: Gemm + Real> Forward<'_, T> {
+    /// The results of the strip of queries from `query` on, from the head's keys and values.
+    fn strip(&self, at: usize, query: usize, k: Mat<T>, v: Mat<T>) {
+        let Forward { s, scale, q, hidden, y, log } = *self;
         let rows = STRIP.min(s.t - query);
         let mut space = scratch::<T>((s.d + s.e + KEYS) * STRIP + s.e * STRIP);
         let (lanes, dense) = space.split_at_mut((s.d + s.e + KEYS) * STRIP);
@@ -32,22 +59,16 @@ pub fn forward<T: Gemm + Real>(
         let (queries, rest) = lanes.split_at_mut(s.d);
         let (scores, sums) = rest.split_at_mut(KEYS);
 
-        across(queries, q, s.heads, at, query, rows, T::from_f64(scale));
+        across(queries, q, s.heads, at, query, rows, scale);
         let mut softmax = Running { highest: [T::LOWEST; STRIP], sum: [T::ZERO; STRIP] };
         let seen = s.seen(query + rows - 1, &hidden);
         for key in (0..seen).step_by(KEYS) {
             let keys = KEYS.min(seen - key);
             let scores = &mut scores[..keys];
-            product(
-                part(k, s, at, key, keys, s.d),
-                strip(queries, s.d),
-                scores.as_flattened_mut(),
-                STRIP,
-                false,
-            );
+            product(block(k, key, keys), strip(queries, s.d), scores.as_flattened_mut(), STRIP, false);
             hide(s, hidden, at, query, key, scores);
             softmax.take(scores, sums, key > 0);
-            let values = part(v, s, at, key, keys, s.e).t();
+            let values = block(v, key, keys).t();
             product(values, strip(scores, keys), sums.as_flattened_mut(), STRIP, key > 0);
         }
 
@@ -62,7 +83,26 @@ pub fn forward<T: Gemm + Real>(
                 y.get(to, s.e).copy_from_slice(row);
             }
         }
-    });
+    }
+}
+
+/// The rows of a matrix one after the other. Heads that share their rows with others are so far apart that a block of
+/// keys and one of values fall on the same half of the L1 cache, and every row on a page of its own.
+pub(super) fn gathered<'a, T: Gemm>(space: &'a mut [T], x: Mat<'a, T>) -> Mat<'a, T> {
+    if x.row_stride == x.cols as isize {
+        return x;
+    }
+    let space = &mut space[..x.rows * x.cols];
+    for (i, to) in space.chunks_exact_mut(x.cols).enumerate() {
+        let from = (x.offset as isize + i as isize * x.row_stride) as usize;
+        to.copy_from_slice(&x.data[from..from + x.cols]);
+    }
+    Mat::row_major(space, x.rows, x.cols)
+}
+
+/// Some rows of a matrix.
+pub(super) fn block<T>(x: Mat<'_, T>, first: usize, rows: usize) -> Mat<'_, T> {
+    Mat { rows, offset: (x.offset as isize + first as isize * x.row_stride) as usize, ..x }
 }
 
 /// `out[j][l]` is `scale` times number `j` of row `first + l` of a head; 0 beyond the last row.

@@ -3,15 +3,17 @@
 use crate::gemm::Mat;
 use crate::gemm::lanes::{Float, Kernel, Lanes, dispatch};
 
-/// `C = A·B` or, to add, `C += A·B`; A in any layout, the rows of B and of C dense, C's `stride` apart.
+/// `C = A·B` or, to add, `C += A·B`; the rows or the columns of A dense, the rows of B and of C dense, C's `stride` apart.
 ///
 /// Loop nest: columns by two registers › rows by 8 (4) › steps. A row of B is two loads and one of A's columns 8
 /// broadcasts for 16 multiply-adds, whose sums hide their latency twice over. Nothing is packed: a product has 64 rows
-/// at most and each operand is used in one or two of them.
+/// at most and each operand is used in one or two of them. That one stride of A is known to be 1 is worth 10 %: with
+/// both open, eight pointers move at each step and their additions take the places of multiply-adds.
 #[inline(never)]
 pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], stride: usize, add: bool) {
     let (rows, steps, cols) = (a.rows, a.cols, b.cols);
     assert!(b.rows == steps && b.col_stride == 1 && rows > 0 && cols > 0 && steps > 0);
+    assert!(a.col_stride == 1 || a.row_stride == 1, "attention: neither rows nor columns are dense");
     assert!(stride >= cols && c.len() >= (rows - 1) * stride + cols);
     for m in [&a, &b] {
         let (r, c) = ((m.rows - 1) as isize * m.row_stride, (m.cols - 1) as isize * m.col_stride);
@@ -38,66 +40,76 @@ impl<T: Float> Kernel<T> for Product<'_, T> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(mut self) {
-        let (rows, cols) = (self.a.rows, self.b.cols);
-        for j in (0..cols).step_by(2 * L::N) {
-            let width = (cols - j).min(2 * L::N);
-            for i in (0..rows).step_by(L::ROWS) {
-                // SAFETY: `product` has checked that A, B and C lie in their slices.
-                unsafe {
-                    match (L::ROWS, width.div_ceil(L::N), width.is_multiple_of(2 * L::N)) {
-                        (8, 2, true) => self.tile::<L, 8, 2, false>(i, j, width),
-                        (8, 2, false) => self.tile::<L, 8, 2, true>(i, j, width),
-                        (8, _, _) => self.tile::<L, 8, 1, true>(i, j, width),
-                        (_, 2, true) => self.tile::<L, 4, 2, false>(i, j, width),
-                        (_, 2, false) => self.tile::<L, 4, 2, true>(i, j, width),
-                        _ => self.tile::<L, 4, 1, true>(i, j, width),
-                    }
-                }
+        // SAFETY: `product` has checked that A, B and C lie in their slices.
+        unsafe {
+            match (L::ROWS, self.a.col_stride == 1) {
+                (8, true) => self.tiles::<L, 8, true>(),
+                (8, false) => self.tiles::<L, 8, false>(),
+                (_, true) => self.tiles::<L, 4, true>(),
+                (_, false) => self.tiles::<L, 4, false>(),
             }
         }
     }
 }
 
 impl<T: Float> Product<'_, T> {
-    /// `MR` rows from `i` and `width` columns from `j`; rows beyond the last repeat it and are not stored.
+    /// All of C by tiles of `MR` rows, then of one; A's rows are dense (`ALONG` the steps) or else its columns.
     #[inline(always)]
-    unsafe fn tile<L: Lanes<Elem = T>, const MR: usize, const NV: usize, const PART: bool>(
+    unsafe fn tiles<L: Lanes<Elem = T>, const MR: usize, const ALONG: bool>(&mut self) {
+        let (rows, cols) = (self.a.rows, self.b.cols);
+        for j in (0..cols).step_by(2 * L::N) {
+            let width = (cols - j).min(2 * L::N);
+            let mut i = 0;
+            while i < rows {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match (i + MR <= rows, width == 2 * L::N) {
+                        (true, true) => self.tile::<L, MR, ALONG, false>(i, j, width),
+                        (true, false) => self.tile::<L, MR, ALONG, true>(i, j, width),
+                        _ => self.tile::<L, 1, ALONG, true>(i, j, width),
+                    }
+                }
+                i += if i + MR <= rows { MR } else { 1 };
+            }
+        }
+    }
+
+    /// `MR` rows from `i` and `width` columns from `j`, two registers or, to mask, a `PART` of them.
+    #[inline(always)]
+    unsafe fn tile<L: Lanes<Elem = T>, const MR: usize, const ALONG: bool, const PART: bool>(
         &mut self,
         i: usize,
         j: usize,
         width: usize,
     ) {
         let Product { a, b, c, stride, add } = self;
-        let height = (a.rows - i).min(MR);
-        // SAFETY: the caller's promise; only `height` rows of `width` columns are touched.
+        let lanes = |v: usize| if PART { width.saturating_sub(v * L::N).min(L::N) } else { L::N };
+        // SAFETY: the caller's promise; masked lanes are not touched.
         unsafe {
-            let corner = a.data.as_ptr().add(a.offset);
-            let rows: [*const T; MR] =
-                std::array::from_fn(|r| corner.offset((i + r.min(height - 1)) as isize * a.row_stride));
-            let columns = b.data.as_ptr().add(b.offset + j);
-            let mut acc = [[L::splat(T::default()); NV]; MR];
-            for k in 0..a.cols as isize {
-                let from = columns.offset(k * b.row_stride);
-                let y: [L; NV] = std::array::from_fn(|v| {
-                    let from = from.add(v * L::N);
-                    if PART { L::load_first(from, (width - v * L::N).min(L::N)) } else { L::load(from) }
+            let corner = a.data.as_ptr().offset(a.offset as isize + i as isize * a.row_stride);
+            let rows: [*const T; MR] = std::array::from_fn(|r| corner.offset(r as isize * a.row_stride));
+            let mut from = b.data.as_ptr().add(b.offset + j);
+            let mut column = corner;
+            let mut acc = [[L::splat(T::default()); 2]; MR];
+            for k in 0..a.cols {
+                let y: [L; 2] = std::array::from_fn(|v| {
+                    let from = from.wrapping_add(v * L::N);
+                    if PART { L::load_first(from, lanes(v)) } else { L::load(from) }
                 });
                 for r in 0..MR {
-                    let x = L::splat(*rows[r].offset(k * a.col_stride));
-                    for v in 0..NV {
+                    let x = L::splat(if ALONG { *rows[r].add(k) } else { *column.add(r) });
+                    for v in 0..2 {
                         acc[r][v] = acc[r][v].fma(x, y[v]);
                     }
                 }
+                from = from.wrapping_offset(b.row_stride);
+                column = column.wrapping_offset(a.col_stride);
             }
             for r in 0..MR {
-                if r >= height {
-                    return;
-                }
-                for v in 0..NV {
-                    let to = c.as_mut_ptr().add((i + r) * *stride + j + v * L::N);
-                    let n = if PART { (width - v * L::N).min(L::N) } else { L::N };
-                    let x = if *add { acc[r][v].add(L::load_first(to, n)) } else { acc[r][v] };
-                    x.store_first(to, n);
+                for v in 0..2 {
+                    let to = c.as_mut_ptr().wrapping_add((i + r) * *stride + j + v * L::N);
+                    let x = if *add { acc[r][v].add(L::load_first(to, lanes(v))) } else { acc[r][v] };
+                    x.store_first(to, lanes(v));
                 }
             }
         }
