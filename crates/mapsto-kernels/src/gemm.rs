@@ -1,29 +1,33 @@
 //! Matrix products `C = A·B`, the kernel under linear layers, attention and much of convolution.
 //!
-//! The method is Goto and van de Geijn's ("Anatomy of high-performance matrix multiplication", 2008): strips of A and B
-//! are packed into panels in the order of use, and a micro-kernel keeps a tile of C in registers. What differs: the
-//! longer side of C is cut into tasks that pack their own strips of one operand, while the other operand, the
-//! smaller, is packed once for all tasks.
+//! The method is Goto and van de Geijn's ("Anatomy of high-performance matrix multiplication", 2008): a micro-kernel keeps
+//! a tile of C in registers while panels of A and B stream by. What differs: the longer side of C is cut into tasks, and
+//! an operand is packed into panels only where that pays. A's rows, if they are dense, are read where they lie (packing
+//! them took 6 % of 1024³); so is B where few rows pass over it and its registers are cache lines (64 × 784 × 64: 160
+//! instead of 97 GFLOP/s). Else the operand of the shorter side is packed once for all tasks, that of the longer side by
+//! each task.
 //!
 //! Loop nest: blocks of k that share one packing › tasks along C's longer side (in parallel) › k in pieces of at most
-//! [`STEPS`] › panels of B › panels of A › steps.
+//! [`STEPS`] › runs of panels of B › panels of A › panels of B › steps.
 //!
-//! Measured (`cargo bench -p mapsto-kernels`, f32, one core of a Sapphire Rapids Xeon with AVX-512, whose registers reach
-//! 180 GFLOP/s; best of many, on a shared machine): 256³ 155 GFLOP/s (86 %), 512³ 161 (89 %), 1024³ 147 (81 %),
-//! 2048³ 137 (76 %); on two cores 512³ 292 and 2048³ 280 of 360. Asking for a tile of C before computing it was worth 9 %
-//! at 2048³ (138 → 126 ms), asking for A's panel 16 steps ahead 4 % at 512³.
+//! Measured against the `gemm` crate 0.19 in one run, alternately (f32, GFLOP/s, medians; a Sapphire Rapids Xeon whose
+//! registers reach 180 a core): on one thread 64³ 147 (theirs 153), 256³ 158 (167), 512³ 154 (164), 1024³ 157 (166),
+//! 2048³ 161 (169), 64 × 784 × 64 161 (151); on two 64³ 151 (157), 256³ 241 (252), 512³ 295 (312), 1024³ 315 (347),
+//! 2048³ 318 (337), 64 × 784 × 64 274 (97). What is left at the large sizes is packing B and passing over C again for
+//! every 384 steps. Pieces of 512 steps were no gain at 512³ and lost 8 % at 1024³; eight rows of three registers, with
+//! B's panels outside A's and pieces of 192 steps, gave 144 at 1024³; a product of 64³ lost half to a second thread.
 
 mod direct;
 pub(crate) mod lanes;
 pub(crate) mod pack;
 pub(crate) mod tile;
 
-use lanes::{Float, Kernel, Lanes, TILE, dispatch};
-use pack::{Strip, interleave};
-use tile::{Block, Finish};
+use lanes::{Float, Kernel, Lanes, dispatch};
+use pack::{Strip, deal, interleave};
+use tile::{Block, Cut, Finish, Run, Side};
 
 use crate::routines::Routines;
-use crate::threads::{Pieces, for_chunks, parallel};
+use crate::threads::{Pieces, WORTH_SHARING, for_chunks, parallel};
 use crate::workspace::{Scratch, scratch};
 
 /// A matrix somewhere in a slice: element (i, j) is `data[offset + i·row_stride + j·col_stride]`.
@@ -201,7 +205,7 @@ pub fn gemm_batch<'a, T: Gemm>(
     // A large product shares its own work; small ones are shared out, several to a block. Either way the bits are those
     // of `gemm`, so the choice is free.
     let together = if work >= 1 << 24 { batch } else { (1usize << 15).div_ceil(work.max(1)).min(batch) };
-    for_chunks(c, together * m * n, work.saturating_mul(batch), |block, c| {
+    for_chunks(c, together * m * n, work.saturating_mul(batch) / MACS, |block, c| {
         for (i, c) in c.chunks_exact_mut(m * n).enumerate() {
             let (a, b) = (a(block * together + i), b(block * together + i));
             assert_eq!((a.rows, a.cols, b.cols), (m, k, n), "gemm_batch: products of different sizes");
@@ -214,11 +218,10 @@ pub fn gemm_batch<'a, T: Gemm>(
 const TINY: usize = 32;
 /// The same where B's rows are not dense, so that the other way is packing.
 const TINY_STRIDED: usize = 256;
-/// Multiplications up to which packing does not pay where B's rows are dense (32 × 32 × 32: 0.8 µs, packed 1.4 µs).
-const UNPACKED: usize = 1 << 15;
-/// Steps of k in one packed piece; a panel of B is then at most 192 · 48 · 4 = 36 KiB of the 48 KiB L1 cache. Measured at
-/// 1024³ for 96, 128, 192 and 256 steps: 17.5, 16.1, 15.4 and 15.7 ms.
-const STEPS: usize = 192;
+/// Multiplications up to which a plain kernel wins where B's rows are dense (16³: 0.12 µs; 32³: 0.80 µs, in panels 0.71).
+const UNPACKED: usize = 1 << 14;
+/// Steps of k in one piece: a panel of A is then 9 KiB of the L1 cache.
+const STEPS: usize = 384;
 /// k from which a product with a small C (at most [`SMALL`] elements) is cut along k.
 const LONG: usize = 4096;
 const SMALL: usize = 1 << 14;
@@ -264,7 +267,7 @@ fn in_pieces_of_k<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>)
     let pieces = (k / 1024).min(16);
     let each = k.div_ceil(pieces);
     let mut parts = scratch::<T>(pieces * m * n);
-    for_chunks(&mut parts, m * n, m * n * k, |p, part| {
+    for_chunks(&mut parts, m * n, m * n * k / MACS, |p, part| {
         let (from, to) = ((p * each).min(k), ((p + 1) * each).min(k));
         let a = Mat { cols: to - from, offset: shifted(a.offset, from, a.col_stride), ..a };
         let b = Mat { rows: to - from, offset: shifted(b.offset, from, b.row_stride), ..b };
@@ -289,19 +292,20 @@ pub(crate) fn scratch_copy<T: Float>(values: impl ExactSizeIterator<Item = T>) -
     copy
 }
 
-/// The register's sizes of the family in use: rows of a panel of A, lanes of a register.
+/// The sizes of the family in use.
 struct Sizes;
 impl<T: Float> Kernel<T> for Sizes {
-    type Out = (usize, usize);
+    type Out = [usize; 4];
     #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(self) -> (usize, usize) {
-        (L::ROWS, L::N)
+    unsafe fn run<L: Lanes<Elem = T>>(self) -> [usize; 4] {
+        [L::ROWS, L::N, L::HIGH, L::WIDE]
     }
 }
 
-/// Rows of a panel of A and lanes of a register, in the family in use.
+/// Rows of a panel of [`tile::tile`]'s A and lanes of a register, in the family in use.
 pub(crate) fn sizes<T: Float>() -> (usize, usize) {
-    dispatch::<T, _>(Sizes)
+    let [rows, lanes, ..] = dispatch::<T, _>(Sizes);
+    (rows, lanes)
 }
 
 /// The general way: see the module's loop nest.
@@ -313,74 +317,72 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
         }
         return after(c, n, finish);
     }
-    let (high, lanes) = sizes::<T>();
-    let wide = TILE * lanes;
-    let by_rows = m >= n;
-    // The shared operand's panels, the unit of a task along the other side, and how many units make a task: a multiple
-    // of the panel, at least 8 tasks where there is enough to do.
-    let (short, long, unit) =
-        if by_rows { (n.next_multiple_of(lanes), m, high) } else { (m.next_multiple_of(high), n, wide) };
-    let most = if by_rows { 256 } else { 4 * wide };
-    let task = (long.div_ceil(8)).next_multiple_of(unit).clamp(unit, most.next_multiple_of(unit));
+    let [_, lanes, high, wide] = dispatch::<T, _>(Sizes);
+    let rows = Cut { lanes: m, unit: high, wide: high };
+    let cols = Cut { lanes: n, unit: lanes, wide: wide * lanes };
     let pieces = k.div_ceil(STEPS);
     let steps = k.div_ceil(pieces);
-    let at_once = (SHARED / (short * steps)).clamp(1, pieces);
+    let of_a = Operand::new(a, rows, a.col_stride == 1 && m >= high);
+    let of_b = Operand::new(b.t(), cols, b_stays(b, m, lanes));
+    // The shorter side is packed once for all tasks along the longer side; a task is a multiple of its panels, at least
+    // 8 tasks where there is enough to do.
+    let by_rows = m >= n;
+    let (shared, own, most) = if by_rows { (of_b, of_a, 256) } else { (of_a, of_b, 4 * cols.wide) };
+    let (long, unit) = (own.cut.lanes, own.cut.wide);
+    let task = match m * n * k / MACS {
+        little if little < WORTH_SHARING => long,
+        _ => long.div_ceil(8).next_multiple_of(unit).clamp(unit, most.next_multiple_of(unit)),
+    };
+    let packed = shared.packed();
+    let at_once = (SHARED / (packed * steps).max(1)).clamp(1, pieces);
 
-    let mut shared = scratch::<T>(at_once * steps * short);
+    let mut store = scratch::<T>(at_once * steps * packed);
     let out = Pieces::new(c);
     for first in (0..pieces).step_by(at_once) {
         let count = at_once.min(pieces - first);
         let depth = |p: usize| ((first + p) * steps).min(k)..((first + p + 1) * steps).min(k);
-        // Pack the shared operand: one block for each piece of k and run of 4 panels.
-        let (unit_s, panels) = if by_rows { (wide, n.div_ceil(wide)) } else { (high, m.div_ceil(high)) };
-        let runs = panels.div_ceil(4);
-        let store = Pieces::new(&mut shared);
-        parallel(count * runs, count * steps * short, |block| {
-            let (p, run) = (block / runs, block % runs);
+        // One block for each piece of k and run of 4 panels.
+        let panels = shared.packed_panels();
+        let runs = panels.len().div_ceil(4);
+        let pieces_of_store = Pieces::new(&mut store);
+        parallel(count * runs, count * steps * packed, |block| {
+            let (p, run) = (block / runs, panels.start + block % runs * 4);
             let range = depth(p);
-            for panel in run * 4..((run + 1) * 4).min(panels) {
-                let at = panel * unit_s;
-                let width = if by_rows { (n - at).next_multiple_of(lanes).min(wide) } else { high };
-                // SAFETY: panels of one piece, and pieces, lie one after the other; each is packed by one call.
-                let to = unsafe { store.get(p * short * steps + at * range.len(), width * range.len()) };
-                if by_rows {
-                    pack_b(to, b, range.clone(), at, width)
-                } else {
-                    pack_a(to, a, range.clone(), at, high)
-                }
-            }
+            let panels = run..(run + 4).min(panels.end);
+            let (from, to) = (shared.place(panels.start), shared.place(panels.end));
+            // SAFETY: runs of one piece, and pieces, lie one after the other; each is packed by one call.
+            let to = unsafe {
+                pieces_of_store.get(p * packed * steps + from * range.len(), (to - from) * range.len())
+            };
+            shared.pack(to, panels, range);
         });
-        let shared: &[T] = &shared;
-        parallel(long.div_ceil(task), count * steps * m * n, |t| {
+        let store: &[T] = &store;
+        parallel(long.div_ceil(task), count * steps * (m * n / MACS), |t| {
             let at = t * task;
-            let size = task.min(long - at);
-            let mut own = scratch::<T>(steps * size.next_multiple_of(unit));
+            let own = own.part(at, task.min(long - at));
+            let mut mine = scratch::<T>(steps * own.packed());
             for p in 0..count {
                 let range = depth(p);
-                for start in (0..size).step_by(unit) {
-                    if by_rows {
-                        pack_a(&mut own[start * range.len()..], a, range.clone(), at + start, high);
-                    } else {
-                        let width = (size - start).next_multiple_of(lanes).min(wide);
-                        pack_b(&mut own[start * range.len()..], b, range.clone(), at + start, width);
-                    }
-                }
-                let shared = &shared[p * steps * short..];
+                own.pack(&mut mine, own.packed_panels(), range.clone());
                 let last = first + p + 1 == pieces;
-                let (rows, cols, corner) = if by_rows { (size, n, at * n) } else { (m, size, at) };
-                let bias = if by_rows { finish.bias } else { finish.bias.map(|bias| &bias[at..at + size]) };
+                let (shared, own) =
+                    (shared.side(&store[p * packed * steps..], range.start), own.side(&mine, range.start));
                 dispatch(Block {
                     steps: range.len(),
-                    rows,
-                    cols,
-                    a: if by_rows { &own } else { shared },
-                    b: if by_rows { shared } else { &own },
+                    rows: if by_rows { task.min(long - at) } else { m },
+                    high,
+                    cols: if by_rows { cols } else { Cut { lanes: task.min(long - at), ..cols } },
+                    a: if by_rows { own } else { shared },
+                    b: if by_rows { shared } else { own },
                     // SAFETY: tasks cover disjoint rows or columns of C, which is borrowed throughout.
-                    c: unsafe { out.at(corner) },
+                    c: unsafe { out.at(if by_rows { at * n } else { at }) },
                     stride: n,
                     finish: Finish {
                         add: finish.add || first + p > 0,
-                        bias: if last { bias } else { None },
+                        bias: finish
+                            .bias
+                            .filter(|_| last)
+                            .map(|bias| if by_rows { bias } else { &bias[at..] }),
                         relu: last && finish.relu,
                     },
                 });
@@ -389,17 +391,88 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     }
 }
 
-fn pack_a<T: Float>(to: &mut [T], a: Mat<T>, steps: std::ops::Range<usize>, row: usize, high: usize) {
-    let strip =
-        Strip { data: a.data, start: a.index(row, steps.start), lane: a.row_stride, step: a.col_stride };
-    interleave(to, high, high.min(a.rows - row), steps.len(), strip);
+/// One operand of a product: its lanes (A's rows or B's columns) by its steps, and which of its panels are packed.
+#[derive(Clone, Copy)]
+struct Operand<'a, T> {
+    lanes: Mat<'a, T>,
+    cut: Cut,
+    in_place: bool,
 }
 
-fn pack_b<T: Float>(to: &mut [T], b: Mat<T>, steps: std::ops::Range<usize>, col: usize, width: usize) {
-    let strip =
-        Strip { data: b.data, start: b.index(steps.start, col), lane: b.col_stride, step: b.row_stride };
-    interleave(to, width, width.min(b.cols - col), steps.len(), strip);
+impl<'a, T: Float> Operand<'a, T> {
+    fn new(lanes: Mat<'a, T>, cut: Cut, in_place: bool) -> Self {
+        Operand { lanes, cut, in_place }
+    }
+
+    /// Some of its lanes.
+    fn part(&self, at: usize, lanes: usize) -> Self {
+        let offset = shifted(self.lanes.offset, at, self.lanes.row_stride);
+        Operand { lanes: Mat { rows: lanes, offset, ..self.lanes }, cut: Cut { lanes, ..self.cut }, ..*self }
+    }
+
+    /// The panels that are packed: all of them, or of B in place the last if lanes are missing in it. (A's last panel in
+    /// place is filled from the rows before it.)
+    fn packed_panels(&self) -> std::ops::Range<usize> {
+        let panels = self.cut.panels();
+        let whole = self.cut.lanes == self.cut.padded() || self.cut.unit == self.cut.wide;
+        (if !self.in_place {
+            0
+        } else if whole {
+            panels
+        } else {
+            panels - 1
+        })..panels
+    }
+
+    /// Where panel `p` begins among the packed lanes.
+    fn place(&self, p: usize) -> usize {
+        self.cut.start(p) - self.cut.start(self.packed_panels().start)
+    }
+
+    /// The number of packed lanes.
+    fn packed(&self) -> usize {
+        self.place(self.cut.panels())
+    }
+
+    fn pack(&self, to: &mut [T], panels: std::ops::Range<usize>, steps: std::ops::Range<usize>) {
+        let Mat { data, row_stride: lane, col_stride: step, .. } = self.lanes;
+        let strip = |at| Strip { data, start: self.lanes.index(at, steps.start), lane, step };
+        let first = self.cut.start(panels.start);
+        let end = self.cut.start(panels.end).min(self.cut.lanes);
+        if lane == 1 && self.cut.unit == self.cut.wide && first < end {
+            return deal(to, self.cut.wide, end - first, steps.len(), strip(first));
+        }
+        for p in panels {
+            let (at, width) = (self.cut.start(p), self.cut.start(p + 1) - self.cut.start(p));
+            let panel = &mut to[(at - first) * steps.len()..][..width * steps.len()];
+            interleave(panel, width, width.min(self.cut.lanes - at), steps.len(), strip(at));
+        }
+    }
+
+    /// The steps from `step`, of which the packed lanes are in `packed`.
+    fn side<'p>(&self, packed: &'p [T], step: usize) -> Side<'p, T> {
+        let start = self.lanes.data.as_ptr().wrapping_offset(self.lanes.index(0, step));
+        Side {
+            direct: Run { start, lane: self.lanes.row_stride, step: self.lanes.col_stride },
+            packed_from: self.cut.start(self.packed_panels().start),
+            packed,
+        }
+    }
 }
+
+/// Whether B is better read in place than packed: where few rows pass over it, and each register of it is one cache line.
+fn b_stays<T>(b: Mat<T>, m: usize, lanes: usize) -> bool {
+    let line = lanes * size_of::<T>();
+    let aligned = b.data.as_ptr().wrapping_add(b.offset).addr().is_multiple_of(line)
+        && (b.row_stride as usize * size_of::<T>()).is_multiple_of(line);
+    b.col_stride == 1 && (m <= 16 || aligned && m <= B_IN_PLACE)
+}
+
+/// Rows up to which B, if its rows are dense and aligned, is read in place.
+const B_IN_PLACE: usize = 128;
+
+/// Multiply-adds that take as long as moving an element.
+const MACS: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use super::ROWS;
 use crate::gemm::lanes::{TILE, dispatch};
 use crate::gemm::pack::{Strip, interleave};
-use crate::gemm::tile::{Block, Finish};
+use crate::gemm::tile::{Block, Cut, Finish, Side};
 use crate::gemm::{Gemm, Mat, sizes};
 use crate::threads::{Pieces, parallel};
 use crate::workspace::{Scratch, scratch};
@@ -62,9 +62,10 @@ impl<T: Gemm> Recurrence<T> {
             dispatch(Block {
                 steps,
                 rows,
-                cols: wide.min(cols - at),
-                a,
-                b: &self.panels[at * steps..],
+                high: sizes::<T>().0,
+                cols: Cut { lanes: wide.min(cols - at), unit: sizes::<T>().1, wide },
+                a: Side::packed(a),
+                b: Side::packed(&self.panels[at * steps..]),
                 // SAFETY: each panel covers columns of its own, which lie in `c` by the assertion.
                 c: unsafe { out.at(at) },
                 stride,
