@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use mapsto_kernels::attention::{AttentionShape, Heads, Hidden, attention, attention_backward};
-use mapsto_kernels::conv::{ConvShape, conv2d, conv2d_data, conv2d_weight};
+use mapsto_kernels::conv::{ConvShape, Ending, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat, Write, gemm};
-use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward};
+use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
 use mapsto_kernels::simd::{Isa, isa};
 use mapsto_kernels::threads::{parallel, threads, with_threads};
 
@@ -78,6 +78,11 @@ fn main() {
     bench.resnet(16);
     bench.pool(64 * 32, 28);
     bench.pool(64 * 64, 14);
+    let s = PoolShape { planes: 64, h: 112, w: 112, kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
+    let (x, mut y, mut at) = (numbers(64 * 112 * 112), numbers(64 * 56 * 56), vec![0; 64 * 56 * 56]);
+    let none = Activation::None;
+    bench.run("max pool 64x112x112 k3 s2", 0, || max_pool2d(&s, &x, none, black_box(&mut y), &mut at));
+    bench.run("max pool 64x112x112 k3 s2 values", 0, || max_pool2d_values(&s, &x, none, black_box(&mut y)));
     bench.step();
 }
 
@@ -108,13 +113,13 @@ impl Bench {
         let name = format!("conv {}x{}x{}x{} to {}", s.n, s.c_in, s.h, s.w, s.c_out);
         let name = format!("{name} k{} s{} g{}", s.kernel[0], s.stride[0], s.groups);
         let flops = 2 * s.macs();
-        let relu = Activation::Relu;
-        self.run(&format!("{name} forward"), flops, || conv2d(&s, &x, &w, Some(&b), relu, black_box(&mut y)));
+        let relu = Ending { activation: Activation::Relu, ..Ending::bias(&b) };
+        self.run(&format!("{name} forward"), flops, || conv2d(&s, &x, &w, &relu, black_box(&mut y)));
         self.run(&format!("{name} data"), flops, || conv2d_data(&s, &g, &w, black_box(&mut dx)));
         self.run(&format!("{name} weight"), flops, || conv2d_weight(&s, &x, &g, black_box(&mut dw)));
     }
 
-    /// The 20 convolutions of ResNet-18 on `n` images of 224 × 224, each kind alone and then all of them in turn.
+    /// The 20 convolutions of ResNet-18 on `n` images of 224 × 224 with packed weights, each kind alone and then all of them in turn.
     fn resnet(&self, n: usize) {
         let same = |c, side, count| (count, c, side, c, 3, 1);
         let layers = [
@@ -149,25 +154,28 @@ impl Bench {
             let mut y = numbers(n * c_out * oh * ow);
             for i in 0..count {
                 let w = numbers(c_out * c_in * k * k);
+                let packed = Packed::new(&s, &w);
+                let ending = Ending { activation: Activation::Relu, ..Ending::bias(&b) };
                 if i == 0 {
                     let name = format!("resnet {n}x{c_in}x{side}x{side} to {c_out} k{k} s{stride}");
                     self.run(&name, 2 * s.macs(), || {
-                        conv2d(&s, &x, &w, Some(&b), Activation::Relu, black_box(&mut y))
+                        conv2d_packed(&s, &x, &w, &packed, &ending, black_box(&mut y))
                     });
                 }
-                all.push((s, w));
+                all.push((s, w, packed));
             }
         }
-        let flops = all.iter().map(|(s, _)| 2 * s.macs()).sum();
+        let flops = all.iter().map(|(s, ..)| 2 * s.macs()).sum();
         let b = numbers(512);
         let most = n * 64 * 112 * 112;
         let (x, mut y) = (numbers(most), numbers(most));
         self.run(&format!("resnet {n} all"), flops, || {
-            for (s, w) in &all {
+            for (s, w, packed) in &all {
                 let [oh, ow] = s.out();
                 let x = &x[..n * s.c_in * s.h * s.w];
                 let y = &mut y[..n * s.c_out * oh * ow];
-                conv2d(s, x, w, Some(&b[..s.c_out]), Activation::Relu, black_box(y));
+                let ending = Ending { activation: Activation::Relu, ..Ending::bias(&b[..s.c_out]) };
+                conv2d_packed(s, x, w, packed, &ending, black_box(y));
             }
         });
     }
@@ -197,9 +205,11 @@ impl Bench {
         let s = PoolShape { planes, h: side, w: side, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
         let x = numbers(planes * side * side);
         let (mut y, mut at, mut dx) = (vec![0.0; x.len() / 4], vec![0i32; x.len() / 4], x.clone());
-        let name = format!("max pool {planes}x{side}x{side}");
-        self.run(&format!("{name} forward"), 0, || max_pool2d(&s, &x, black_box(&mut y), &mut at));
-        self.run(&format!("{name} backward"), 0, || max_pool2d_backward(&s, &y, &at, black_box(&mut dx)));
+        let (name, none) = (format!("max pool {planes}x{side}x{side}"), Activation::None);
+        self.run(&format!("{name} forward"), 0, || max_pool2d(&s, &x, none, black_box(&mut y), &mut at));
+        self.run(&format!("{name} backward"), 0, || {
+            max_pool2d_backward(&s, &y, &at, None, black_box(&mut dx))
+        });
     }
 
     /// All convolution, pooling and linear kernels of one training step of the MNIST network on 64 images.
@@ -232,10 +242,10 @@ impl Bench {
         let flops = 2 * (s.macs() * 2 + t.macs() * 3 + 64 * 128 * (3136 + 10) * 3);
         self.run("step of the MNIST network, batch 64", flops, || {
             let rows = |x, n| Mat::row_major(x, 64, n);
-            conv2d(&s, &x, &w1, Some(&b1), relu, &mut y1);
-            max_pool2d(&p, &y1, &mut p1, &mut a1);
-            conv2d(&t, &p1, &w2, Some(&b2), relu, &mut y2);
-            max_pool2d(&q, &y2, &mut p2, &mut a2);
+            conv2d(&s, &x, &w1, &Ending::bias(&b1), &mut y1);
+            max_pool2d(&p, &y1, relu, &mut p1, &mut a1);
+            conv2d(&t, &p1, &w2, &Ending::bias(&b2), &mut y2);
+            max_pool2d(&q, &y2, relu, &mut p2, &mut a2);
             let (w3, w4) = (Mat::row_major(&w3, 128, 3136), Mat::row_major(&w4, 10, 128));
             gemm(
                 rows(&p2, 3136),
@@ -250,10 +260,10 @@ impl Bench {
             gemm(rows(&y4, 10), w4, &mut d3, Write::Overwrite, Epilogue::none());
             gemm(rows(&d3, 128).t(), rows(&p2, 3136), &mut g3, Write::Overwrite, Epilogue::none());
             gemm(rows(&d3, 128), w3, &mut dp2, Write::Overwrite, Epilogue::none());
-            max_pool2d_backward(&q, &dp2, &a2, &mut d2);
+            max_pool2d_backward(&q, &dp2, &a2, Some(&p2), &mut d2);
             conv2d_weight(&t, &p1, &d2, &mut g2);
             conv2d_data(&t, &d2, &w2, &mut dp1);
-            max_pool2d_backward(&p, &dp1, &a1, &mut d1);
+            max_pool2d_backward(&p, &dp1, &a1, Some(&p1), &mut d1);
             conv2d_weight(&s, &x, &d1, black_box(&mut g1));
         });
     }

@@ -8,19 +8,26 @@
 //! (154 GFLOP/s), data 3.5 ms, weights 3.3 ms; in Winograd's points 1.8, 1.6 and 2.0 ms. 1 → 32 channels of 28 × 28,
 //! directly: forward 0.59 ms, weights 0.53 ms, both bound by memory.
 
+mod broadcast;
 mod channels_last;
 pub(crate) mod direct;
 mod dots;
+mod ending;
+pub(crate) mod exact;
 pub(crate) mod fastest;
+mod multiply;
+mod packed;
 mod planes;
 mod shifted;
 mod weight;
 mod window;
 mod winograd;
 
+pub use ending::Ending;
+pub use packed::Packed;
 pub use window::{window, window_transpose};
 
-use crate::gemm::{Activation, Gemm};
+use crate::gemm::Gemm;
 
 /// The sizes of a convolution: x is `[n, c_in, h, w]`, w is `[c_out, c_in / groups, kernel…]`, y is `[n, c_out, out…]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,33 +114,45 @@ impl ConvShape {
     }
 }
 
-/// `y[n, o, p] = activation(bias[o] + Σ w[o, c, i, j] · x[n, c, p·stride + (i, j)·dilation - padding])`.
+/// `y[n, o, p] = ending(Σ w[o, c, i, j] · x[n, c, p·stride + (i, j)·dilation - padding])`.
 ///
 /// ```
-/// # use mapsto_kernels::{conv::{ConvShape, conv2d}, gemm::Activation};
+/// # use mapsto_kernels::conv::{ConvShape, Ending, conv2d};
 /// let s = ConvShape { n: 1, c_in: 1, h: 2, w: 3, c_out: 1, kernel: [1, 2], stride: [1, 1],
 ///     padding: [0, 0], dilation: [1, 1], groups: 1 };
 /// let mut y = [0.0f32; 4];
-/// conv2d(&s, &[1., 2., 3., 4., 5., 6.], &[10., 1.], None, Activation::None, &mut y);
+/// conv2d(&s, &[1., 2., 3., 4., 5., 6.], &[10., 1.], &Ending::none(), &mut y);
 /// assert_eq!(y, [12., 23., 45., 56.]);
 /// ```
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn conv2d<T: Gemm>(
+pub fn conv2d<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T]) {
+    s.check(x.len(), w.len(), y.len());
+    if y.is_empty() {
+        return ending.check(s.c_out, 0);
+    }
+    conv2d_packed(s, x, w, &Packed::new(s, w), ending, y)
+}
+
+/// [`conv2d`] by weights `w` of which [`Packed::new`] has made its copy before: for weights that are used again and again.
+///
+/// # Panics
+/// If a slice's length is not that of the shape, or the packed weights do not fit it.
+pub fn conv2d_packed<T: Gemm>(
     s: &ConvShape,
     x: &[T],
     w: &[T],
-    bias: Option<&[T]>,
-    activation: Activation,
+    packed: &Packed<T>,
+    ending: &Ending<T>,
     y: &mut [T],
 ) {
     s.check(x.len(), w.len(), y.len());
-    assert!(bias.is_none_or(|b| b.len() == s.c_out), "conv2d: a bias must have {} elements", s.c_out);
-    if y.is_empty() {
-        return;
+    ending.check(s.c_out, y.len());
+    assert!(packed.fits(s), "conv2d: weights packed for another shape or processor than {s:?}");
+    if !y.is_empty() {
+        T::conv2d(s, x, w, packed, ending, y)
     }
-    T::conv2d(s, x, w, bias, activation, y)
 }
 
 /// The gradient of the input, from the gradient `g` of the output: `dx[n, c, q] = Σ w[o, c, i, j] · g[n, o, p]` over the
@@ -170,6 +189,7 @@ pub fn conv2d_weight<T: Gemm>(s: &ConvShape, x: &[T], g: &[T], dw: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gemm::Activation;
     use crate::simd::{Isa, with_isa};
     use crate::threads::with_threads;
 
@@ -242,6 +262,18 @@ mod tests {
             ConvShape { h: 1, w: 40, kernel: [1, 3], padding: [0, 1], c_in: 20, ..base },
             ConvShape { h: 5, w: 4, kernel: [2, 2], padding: [3, 2], ..base }, // more padding than the kernel reaches
             ConvShape { n: 3, h: 14, w: 14, c_in: 4, c_out: 16, ..base },
+            ConvShape { n: 1, c_in: 150, c_out: 70, stride: [2, 2], ..base },
+            ConvShape { n: 1, c_in: 32, c_out: 300, h: 5, w: 5, kernel: [3, 1], dilation: [2, 1], ..base },
+            ConvShape {
+                n: 2,
+                h: 30,
+                w: 31,
+                kernel: [7, 7],
+                stride: [2, 2],
+                padding: [3, 3],
+                c_out: 64,
+                ..base
+            },
         ]
     }
 
@@ -283,13 +315,16 @@ mod tests {
             }
         };
         let (x, w, b, g) = (cast(&x), cast(&w), cast(&bias), cast(&g));
+        let (scale, add) = (cast(&numbers(s.c_out, 5)), cast(&numbers(g.len(), 6)));
+        let all =
+            Ending { scale: Some(&scale), shift: Some(&b), add: Some(&add), activation: Activation::Relu };
         let run = |threads| {
             let junk = from(f64::NAN);
             let (mut y, mut dx, mut dw) = (vec![junk; g.len()], vec![junk; x.len()], vec![junk; w.len()]);
             let mut z = y.clone();
             with_threads(threads, || {
-                conv2d(s, &x, &w, None, Activation::None, &mut y);
-                conv2d(s, &x, &w, Some(&b), Activation::Relu, &mut z);
+                conv2d(s, &x, &w, &Ending::none(), &mut y);
+                conv2d(s, &x, &w, &all, &mut z);
                 conv2d_data(s, &g, &w, &mut dx);
                 conv2d_weight(s, &x, &g, &mut dw);
             });
@@ -297,9 +332,15 @@ mod tests {
         };
         let one = run(1);
         close(&one[0], &y0, "y");
-        let z0: Vec<f64> =
-            y0.iter().enumerate().map(|(i, y)| (y + bias[i / outs % s.c_out]).max(0.0)).collect();
-        close(&one[1], &z0, "relu(y + b)");
+        let z0: Vec<f64> = y0
+            .iter()
+            .enumerate()
+            .map(|(i, y)| {
+                let c = i / outs % s.c_out;
+                (y * to(scale[c]) + bias[c] + to(add[i])).max(0.0)
+            })
+            .collect();
+        close(&one[1], &z0, "relu(y · scale + shift + add)");
         close(&one[2], &dx0, "dx");
         close(&one[3], &dw0, "dw");
         for threads in [2, 8] {
@@ -360,7 +401,7 @@ mod tests {
         let s = ConvShape { n: 0, ..shapes()[0] };
         let w = vec![1.0f32; s.c_out * s.taps()];
         let mut dw = vec![f32::NAN; w.len()];
-        conv2d(&s, &[], &w, None, Activation::None, &mut []);
+        conv2d(&s, &[], &w, &Ending::none(), &mut []);
         conv2d_data(&s, &[], &w, &mut []);
         conv2d_weight(&s, &[], &[], &mut dw);
         assert!(dw.iter().all(|&d| d == 0.0));

@@ -1,5 +1,6 @@
 //! Two-dimensional pooling: the largest or the mean of each window, and both derivatives.
 
+use crate::gemm::Activation;
 use crate::real::Real;
 use crate::simd;
 use crate::threads::{Pieces, for_chunks, parallel};
@@ -88,23 +89,23 @@ fn planes_together(s: &PoolShape) -> usize {
 }
 
 /// `y[p]` is the largest x of window p and `at[p]` its index `row · w + column` in its plane: the first if several are
-/// equal, the first NaN if there is one.
+/// equal, the first NaN if there is one. With a ReLU, `y[p]` is then 0 where it was less.
 ///
 /// ```
-/// # use mapsto_kernels::pool::{PoolShape, max_pool2d};
+/// # use mapsto_kernels::{gemm::Activation, pool::{PoolShape, max_pool2d}};
 /// let s = PoolShape { planes: 1, h: 2, w: 4, kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
 /// let (mut y, mut at) = ([0.0f32; 2], [0; 2]);
-/// max_pool2d(&s, &[1., 2., 3., 3., 4., 0., 3., 1.], &mut y, &mut at);
+/// max_pool2d(&s, &[1., 2., 3., 3., 4., 0., 3., 1.], Activation::None, &mut y, &mut at);
 /// assert_eq!((y, at), ([4., 3.], [4, 2]));
 /// ```
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or a plane has more than 2³¹ elements.
-pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T], at: &mut [i32]) {
+pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T], at: &mut [i32]) {
     let [oh, ow] = s.check(x.len(), y.len());
     assert_eq!(at.len(), y.len(), "max_pool2d: positions for {} outputs", y.len());
     assert!(s.h * s.w <= i32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
-    let together = planes_together(s);
+    let (together, relu) = (planes_together(s), activation == Activation::Relu);
     let (ys, ats) = (Pieces::new(y), Pieces::new(at));
     parallel(s.planes.div_ceil(together), x.len(), |block| {
         for plane in block * together..((block + 1) * together).min(s.planes) {
@@ -113,28 +114,100 @@ pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T], at: &mut [i32]) 
             let y = unsafe { ys.get(plane * oh * ow, oh * ow) };
             // SAFETY: as above.
             let at = unsafe { ats.get(plane * oh * ow, oh * ow) };
-            if s.is_halving() { halve(s.w, ow, x, y, at) } else { largest(s, ow, x, y, at) }
+            if s.is_halving() {
+                halve(s.w, ow, x, relu, y, at)
+            } else {
+                largest(s, ow, x, y, at);
+                if relu {
+                    y.iter_mut().for_each(|y| *y = y.max(T::ZERO));
+                }
+            }
+        }
+    });
+}
+
+/// [`max_pool2d`] without the positions, for who wants no gradient: 64 planes of 112 × 112, windows of 3 × 3 and stride 2,
+/// take 0.60 ms on one core instead of 3.5.
+///
+/// # Panics
+/// If a slice's length is not that of the shape.
+pub fn max_pool2d_values<T: Real>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T]) {
+    let [oh, ow] = s.check(x.len(), y.len());
+    let (together, relu) = (planes_together(s), activation == Activation::Relu);
+    for_chunks(y, (together * oh * ow).max(1), x.len(), |block, y| {
+        // The largest of each column of a row of windows, with the padding on both sides.
+        let mut columns = vec![T::LOWEST; s.w + 2 * s.padding[1]];
+        for (i, y) in y.chunks_exact_mut(oh * ow).enumerate() {
+            let x = &x[(block * together + i) * s.h * s.w..][..s.h * s.w];
+            simd::vectorize_light(
+                #[inline(always)]
+                || {
+                    for (r, y) in y.chunks_exact_mut(ow).enumerate() {
+                        let rows = s.inside(0, r);
+                        let inside = &mut columns[s.padding[1]..][..s.w];
+                        inside.copy_from_slice(&x[rows.start * s.w..][..s.w]);
+                        for row in x[(rows.start + 1) * s.w..rows.end * s.w].chunks_exact(s.w) {
+                            inside.iter_mut().zip(row).for_each(|(best, &x)| *best = larger(*best, x));
+                        }
+                        y.fill(T::LOWEST);
+                        for j in 0..s.kernel[1] {
+                            let from = &columns[j..];
+                            match s.stride[1] {
+                                1 => y.iter_mut().zip(from).for_each(|(y, &x)| *y = larger(*y, x)),
+                                2 => {
+                                    y.iter_mut().zip(from.chunks(2)).for_each(|(y, x)| *y = larger(*y, x[0]))
+                                }
+                                n => y
+                                    .iter_mut()
+                                    .zip(from.iter().step_by(n))
+                                    .for_each(|(y, &x)| *y = larger(*y, x)),
+                            }
+                        }
+                        if relu {
+                            y.iter_mut().for_each(|y| *y = y.max(T::ZERO));
+                        }
+                    }
+                },
+            );
         }
     });
 }
 
 /// The gradient of the input of [`max_pool2d`]: each output's gradient goes to the input it came from; `dx` is
-/// overwritten.
+/// overwritten. With a ReLU it takes the outputs `y` besides: where they are not above 0, nothing passes.
+///
+/// For 2 × 2 windows, writing both rows once by comparing places with the maximum's lost to clearing and scattering: 2048
+/// planes of 28 × 28 took 0.69 ms on one core instead of 0.43, 4096 of 14 × 14 0.60 instead of 0.16.
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or `at` points out of a plane.
-pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[i32], dx: &mut [T]) {
+pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[i32], y: Option<&[T]>, dx: &mut [T]) {
     let [oh, ow] = s.check(dx.len(), g.len());
     assert_eq!(at.len(), g.len(), "max_pool2d_backward: positions for {} outputs", g.len());
+    assert!(y.is_none_or(|y| y.len() == g.len()), "max_pool2d_backward: outputs for {} gradients", g.len());
     let (together, size, outs) = (planes_together(s), s.h * s.w, oh * ow);
     for_chunks(dx, (together * size).max(1), s.planes * size, |block, dx| {
+        let mut passed = vec![T::ZERO; if y.is_some() { outs } else { 0 }];
         for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
-            let plane = block * together + i;
+            let range = (block * together + i) * outs..(block * together + i + 1) * outs;
+            let (mut g, at) = (&g[range.clone()], &at[range.clone()]);
+            if let Some(y) = y {
+                // At NaN the gradient passes, so that it shows.
+                for (p, (&g, &y)) in passed.iter_mut().zip(g.iter().zip(&y[range])) {
+                    *p = T::select(y <= T::ZERO, T::ZERO, g);
+                }
+                g = &passed;
+            }
             dx.fill(T::ZERO);
-            let (g, at) = (&g[plane * outs..][..outs], &at[plane * outs..][..outs]);
             g.iter().zip(at).for_each(|(&g, &at)| dx[at as usize] += g);
         }
     });
+}
+
+/// The one that a maximum keeps.
+#[inline(always)]
+fn larger<T: Real>(best: T, x: T) -> T {
+    T::select(beats(x, best), x, best)
 }
 
 /// `y[p]` is the sum of window p over the kernel's size; the padding counts, as zeros.
@@ -267,7 +340,7 @@ fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i3
 
 /// Windows of 2 × 2 side by side, in runs of a fixed length that LLVM turns into registers (a loop over the columns of
 /// a narrow plane would stay scalar); the last run overlaps the one before.
-fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
+fn halve<T: Real>(w: usize, ow: usize, x: &[T], relu: bool, y: &mut [T], at: &mut [i32]) {
     simd::vectorize_light(|| {
         for (r, (y, at)) in y.chunks_exact_mut(ow).zip(at.chunks_exact_mut(ow)).enumerate() {
             let row = Row { x: &x[2 * r * w..][..2 * w], w, start: 2 * r * w };
@@ -276,6 +349,9 @@ fn halve<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
                 8.. => row.in_runs::<8>(y, at),
                 4.. => row.in_runs::<4>(y, at),
                 _ => row.in_runs::<1>(y, at),
+            }
+            if relu {
+                y.iter_mut().for_each(|y| *y = y.max(T::ZERO));
             }
         }
     });
@@ -381,12 +457,14 @@ mod tests {
             let size = (s.kernel[0] * s.kernel[1]) as f64;
             let (mut largest, mut first, mut mean) = (vec![], vec![], vec![]);
             let (mut dlargest, mut dmean) = (vec![0.0f64; x.len()], vec![0.0f64; x.len()]);
+            let mut dpassed = dlargest.clone();
             for (window, &g) in windows.iter().zip(&g) {
                 let max = window.iter().map(|w| x[w.0]).fold(f32::MIN, f32::max);
                 let at = window.iter().find(|w| x[w.0] == max).unwrap();
                 largest.push(max);
                 first.push(at.1);
                 dlargest[at.0] += g as f64;
+                dpassed[at.0] += if max > 0.0 { g as f64 } else { 0.0 };
                 mean.push(window.iter().map(|w| x[w.0] as f64).sum::<f64>() / size);
                 window.iter().for_each(|w| dmean[w.0] += g as f64 / size);
             }
@@ -397,10 +475,20 @@ mod tests {
                     let mut dx = vec![f32::NAN; x.len()];
                     with_isa(isa, || {
                         with_threads(threads, || {
-                            max_pool2d(&s, &x, &mut y, &mut at);
+                            max_pool2d(&s, &x, Activation::None, &mut y, &mut at);
                             assert_eq!((&y, &at), (&largest, &first), "{s:?}");
-                            max_pool2d_backward(&s, &g, &at, &mut dx);
+                            max_pool2d_backward(&s, &g, &at, None, &mut dx);
                             assert!(close(&dx, &dlargest), "{s:?}");
+                            y.fill(f32::NAN);
+                            max_pool2d_values(&s, &x, Activation::None, &mut y);
+                            assert_eq!(y, largest, "{s:?}");
+                            let relu: Vec<f32> = largest.iter().map(|y| y.max(0.0)).collect();
+                            max_pool2d_values(&s, &x, Activation::Relu, &mut y);
+                            assert_eq!(y, relu, "{s:?}");
+                            max_pool2d(&s, &x, Activation::Relu, &mut y, &mut at);
+                            assert_eq!((&y, &at), (&relu, &first), "{s:?}");
+                            max_pool2d_backward(&s, &g, &at, Some(&y), &mut dx);
+                            assert!(close(&dx, &dpassed), "{s:?}");
                             avg_pool2d(&s, &x, &mut y);
                             assert!(close(&y, &mean), "{s:?}");
                             avg_pool2d_backward(&s, &g, &mut dx);
@@ -418,7 +506,9 @@ mod tests {
         let x = [1.0, f64::NAN, f64::NEG_INFINITY, f64::NEG_INFINITY, f64::NAN, 9.0, f64::NAN, f64::INFINITY];
         for s in [s, PoolShape { stride: [1, 2], ..s }] {
             let (mut y, mut at) = ([0.0; 2], [0; 2]);
-            max_pool2d(&s, &x, &mut y, &mut at);
+            max_pool2d_values(&s, &x, Activation::Relu, &mut y);
+            assert!(y.iter().all(|y| y.is_nan()));
+            max_pool2d(&s, &x, Activation::None, &mut y, &mut at);
             assert!(y.iter().all(|y| y.is_nan()));
             assert_eq!(at, [1, 6]);
         }

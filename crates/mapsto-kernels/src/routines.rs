@@ -2,9 +2,10 @@
 //! for every family of instructions, by each crate that calls it.
 
 use crate::attention::{AttentionShape, Heads, Hidden, backward, forward};
-use crate::conv::{self, ConvShape};
+use crate::conv::fastest::Way;
+use crate::conv::{ConvShape, Ending, Packed, exact, fastest};
 use crate::gemm::tile::Finish;
-use crate::gemm::{self, Activation, Mat};
+use crate::gemm::{self, Mat};
 use crate::rnn::{self, Gru, GruGrads, GruKept, Lstm, LstmGrads, LstmKept};
 
 /// What [`crate::gemm::Gemm`] numbers can do, each as the public function of that name describes.
@@ -14,10 +15,12 @@ pub trait Routines: Sized {
         s: &ConvShape,
         x: &[Self],
         w: &[Self],
-        bias: Option<&[Self]>,
-        activation: Activation,
+        packed: &Packed<Self>,
+        ending: &Ending<Self>,
         y: &mut [Self],
     );
+    fn way(s: &ConvShape) -> Way;
+    fn pack(s: &ConvShape, w: &[Self]) -> Packed<Self>;
     fn conv2d_data(s: &ConvShape, g: &[Self], w: &[Self], dx: &mut [Self]);
     fn conv2d_weight(s: &ConvShape, x: &[Self], g: &[Self], dw: &mut [Self]);
     fn lstm(lstm: &Lstm<Self>, gates: &mut [Self], cells: &mut [Self], y: &mut [Self]);
@@ -47,7 +50,7 @@ pub trait Routines: Sized {
 }
 
 macro_rules! routines {
-    ($t:ty, $forward:path, $data:path, $weights:path) => {
+    ($t:ty, $ways:ident) => {
         impl Routines for $t {
             #[inline(never)]
             fn product(a: Mat<$t>, b: Mat<$t>, c: &mut [$t], finish: Finish<$t>) {
@@ -58,19 +61,26 @@ macro_rules! routines {
                 s: &ConvShape,
                 x: &[$t],
                 w: &[$t],
-                bias: Option<&[$t]>,
-                activation: Activation,
+                packed: &Packed<$t>,
+                ending: &Ending<$t>,
                 y: &mut [$t],
             ) {
-                $forward(s, x, w, bias, activation, y)
+                $ways::forward(s, x, w, packed, ending, y)
+            }
+            fn way(s: &ConvShape) -> Way {
+                $ways::way(s)
+            }
+            #[inline(never)]
+            fn pack(s: &ConvShape, w: &[$t]) -> Packed<$t> {
+                $ways::pack(s, w)
             }
             #[inline(never)]
             fn conv2d_data(s: &ConvShape, g: &[$t], w: &[$t], dx: &mut [$t]) {
-                $data(s, g, w, dx)
+                $ways::data(s, g, w, dx)
             }
             #[inline(never)]
             fn conv2d_weight(s: &ConvShape, x: &[$t], g: &[$t], dw: &mut [$t]) {
-                $weights(s, x, g, dw)
+                $ways::weights(s, x, g, dw)
             }
             #[inline(never)]
             fn lstm(lstm: &Lstm<$t>, gates: &mut [$t], cells: &mut [$t], y: &mut [$t]) {
@@ -118,5 +128,5 @@ macro_rules! routines {
     };
 }
 // Only f32 has the ways that trade digits for speed.
-routines!(f32, conv::fastest::forward, conv::fastest::data, conv::fastest::weights);
-routines!(f64, conv::direct::forward, conv::direct::data, conv::direct::weights);
+routines!(f32, fastest);
+routines!(f64, exact);

@@ -108,9 +108,9 @@ impl ResNet {
 impl Layer for ResNet {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.apply(&self.conv1)
-            .apply(&self.bn1)
-            .relu() // [n, 64, h/2, w/2]
+        self.conv1
+            .with_norm(&self.bn1)
+            .then_relu(x) // [n, 64, h/2, w/2]
             .apply(&self.pool) // [n, 64, h/4, w/4]
             .apply(&self.layer1)
             .apply(&self.layer2) // [n, 128, h/8, w/8]
@@ -167,11 +167,11 @@ impl BasicBlock {
 impl Layer for BasicBlock {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = x.apply(&self.conv1).apply(&self.bn1).relu(); // [n, outputs, h/stride, w/stride]
-        let y = y.apply(&self.conv2).apply(&self.bn2);
+        let y = self.conv1.with_norm(&self.bn1).then_relu(x); // [n, outputs, h/stride, w/stride]
+        let body = self.conv2.with_norm(&self.bn2);
         match &self.downsample {
-            Some((conv, norm)) => (y + x.apply(conv).apply(norm)).relu(),
-            None => (y + x).relu(),
+            Some((conv, norm)) => body.add_then_relu(&y, &conv.with_norm(norm).forward(x)),
+            None => body.add_then_relu(&y, x),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Between an image's own layout, channel by channel, and the inner one of some kernels, in which all channels of a
 //! point lie side by side and fill registers.
 
+use super::Ending;
 use crate::gemm::pack::{Strip, interleave};
 use crate::simd;
 
@@ -35,48 +36,91 @@ pub fn gather(to: &mut [f32], width: usize, from: &[f32], plane: usize, channels
     interleave(to, width, channels, points, Strip { data: from, start: 0, lane: plane as isize, step: 1 });
 }
 
-/// A patch of 4 × 4 points of an image, and how much of it is inside.
+/// Where results go: an image in its own layout, and what is still to be done to them.
 #[derive(Clone, Copy)]
-pub struct Patch {
-    /// The channels to be stored, at most a register of them.
-    pub channels: usize,
+pub struct Finish<'a> {
+    pub y: *mut f32,
+    pub ending: Ending<'a, f32>,
     /// Elements from one channel to the next.
     pub plane: usize,
-    /// The image's columns.
-    pub columns: usize,
-    /// Rows of the patch inside the image, up to 4.
-    pub rows: usize,
-    /// Columns of the patch inside the image, up to 4.
-    pub inside: usize,
 }
 
-impl Patch {
-    /// `to[c·plane + r·columns + q] = from[(4·r + q)·lanes + c]` for the channels and points that are inside.
+/// A patch of 4 × 4 points: which of its rows and columns are inside the image, and the image's columns.
+#[derive(Clone, Copy)]
+pub struct Patch {
+    pub rows: usize,
+    pub inside: usize,
+    pub columns: usize,
+}
+
+impl Finish<'_> {
+    /// `y[to + c·plane + p]` from `from[p·width + c]` for `count` points p and channels `c0 + c`, through the whole ending.
     ///
     /// # Safety
-    /// `from` holds 16 registers of `lanes`; `to` is valid for all that is written.
-    pub unsafe fn scatter(&self, from: *const f32, lanes: usize, to: *mut f32) {
+    /// `from` holds `count` rows of whole registers; `y`, and what is added to it, reach as far as the formula names.
+    pub unsafe fn line(
+        &self,
+        from: *const f32,
+        width: usize,
+        channels: std::ops::Range<usize>,
+        count: usize,
+        to: usize,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if simd::isa() == simd::Isa::Avx512 {
+            // SAFETY: AVX-512 is there, and the caller vouches for both sides.
+            return unsafe { x86::line(self, from, width, channels, count, to) };
+        }
+        for (i, c) in channels.enumerate() {
+            let scale = self.ending.scale.map_or(1.0, |s| s[c]);
+            let shift = self.ending.shift.map_or(0.0, |s| s[c]);
+            for p in 0..count {
+                // SAFETY: the caller's promise.
+                unsafe { self.store(to + i * self.plane + p, *from.add(p * width + i) * scale + shift) };
+            }
+        }
+    }
+
+    /// `y[to + c·plane + r·columns + q]` from `from[(4·r + q)·lanes + c]` for `channels` channels and what is inside of a
+    /// patch, through the ending but for its scale and shift.
+    ///
+    /// # Safety
+    /// `from` holds 16 registers of `lanes`; `y`, and what is added to it, reach as far as the formula names.
+    pub unsafe fn patch(&self, patch: Patch, from: *const f32, lanes: usize, channels: usize, to: usize) {
         #[cfg(target_arch = "x86_64")]
         if lanes == 16 && simd::isa() == simd::Isa::Avx512 {
             // SAFETY: AVX-512 is there, and the caller vouches for both sides.
-            return unsafe { x86::scatter(self, from, to) };
+            return unsafe { x86::patch(self, patch, from, channels, to) };
         }
-        for c in 0..self.channels {
-            for r in 0..self.rows {
-                for q in 0..self.inside {
+        for c in 0..channels {
+            for r in 0..patch.rows {
+                for q in 0..patch.inside {
                     // SAFETY: the caller's promise.
                     unsafe {
-                        *to.add(c * self.plane + r * self.columns + q) = *from.add((4 * r + q) * lanes + c)
+                        let x = *from.add((4 * r + q) * lanes + c);
+                        self.store(to + c * self.plane + r * patch.columns + q, x)
                     };
                 }
             }
         }
     }
+
+    /// One result: the sum, the ReLU.
+    unsafe fn store(&self, at: usize, mut x: f32) {
+        if let Some(add) = self.ending.add {
+            x += add[at];
+        }
+        if self.ending.relu() && x < 0.0 {
+            x = 0.0;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { *self.y.add(at) = x };
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Patch;
+    use super::{Finish, Patch};
     use std::arch::x86_64::*;
 
     /// `to[p·width + c] = from[c·plane + p]` for 16 channels c, of which `rows` are there, and `count ≤ 16` points.
@@ -92,30 +136,52 @@ mod x86 {
         to: *mut f32,
         width: usize,
     ) {
-        let mask = ((1u32 << count) - 1) as __mmask16;
+        let mask = ones(count);
         // SAFETY: the caller vouches for the rows and points that are touched.
         unsafe {
             let load = |c: usize| {
                 if c < rows { _mm512_maskz_loadu_ps(mask, from.add(c * plane)) } else { _mm512_setzero_ps() }
             };
-            // Pairs, then fours: q[g][k] holds in its quarter l the point 4·l + k of channels 4·g ..
-            let mut q = [[_mm512_setzero_ps(); 4]; 4];
-            for g in 0..4 {
-                q[g] = fours([load(4 * g), load(4 * g + 1), load(4 * g + 2), load(4 * g + 3)]);
-            }
-            // Then quarters change places.
-            for k in 0..4 {
-                let even = |a, b| _mm512_shuffle_f32x4::<0x88>(a, b);
-                let odd = |a, b| _mm512_shuffle_f32x4::<0xdd>(a, b);
-                let (a, b) = (even(q[0][k], q[1][k]), even(q[2][k], q[3][k]));
-                let (c, d) = (odd(q[0][k], q[1][k]), odd(q[2][k], q[3][k]));
-                for (l, column) in [even(a, b), even(c, d), odd(a, b), odd(c, d)].into_iter().enumerate() {
-                    if 4 * l + k < count {
-                        _mm512_storeu_ps(to.add((4 * l + k) * width), column);
-                    }
-                }
+            for (p, column) in turned(load).into_iter().enumerate().take(count) {
+                _mm512_storeu_ps(to.add(p * width), column);
             }
         }
+    }
+
+    /// The transpose of the 16 registers that `load` gives.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn turned(load: impl Fn(usize) -> __m512) -> [__m512; 16] {
+        // Pairs, then fours: q[g][k] holds in its quarter l the column 4·l + k of rows 4·g ..
+        let mut q = [[_mm512_setzero_ps(); 4]; 4];
+        for g in 0..4 {
+            q[g] = fours([load(4 * g), load(4 * g + 1), load(4 * g + 2), load(4 * g + 3)]);
+        }
+        // Then quarters change places.
+        let mut columns = [_mm512_setzero_ps(); 16];
+        for k in 0..4 {
+            let (a, b) = (even(q[0][k], q[1][k]), even(q[2][k], q[3][k]));
+            let (c, d) = (odd(q[0][k], q[1][k]), odd(q[2][k], q[3][k]));
+            columns[k] = even(a, b);
+            columns[4 + k] = even(c, d);
+            columns[8 + k] = odd(a, b);
+            columns[12 + k] = odd(c, d);
+        }
+        columns
+    }
+
+    /// The quarters 0 and 2 of both.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn even(a: __m512, b: __m512) -> __m512 {
+        _mm512_shuffle_f32x4::<0x88>(a, b)
+    }
+
+    /// The quarters 1 and 3 of both.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn odd(a: __m512, b: __m512) -> __m512 {
+        _mm512_shuffle_f32x4::<0xdd>(a, b)
     }
 
     /// Transposes the 4 × 4 block in each quarter of four registers.
@@ -134,19 +200,71 @@ mod x86 {
         ]
     }
 
-    /// [`Patch::scatter`] of registers of 16 channels: after `fours`, a quarter is one channel's row of the patch.
+    /// [`Finish::line`] in squares of 16 points by 16 channels.
     ///
     /// # Safety
-    /// AVX-512, and as for [`Patch::scatter`].
+    /// AVX-512, and as for [`Finish::line`].
     #[target_feature(enable = "avx512f,avx512vl")]
-    pub unsafe fn scatter(patch: &Patch, from: *const f32, to: *mut f32) {
-        let mask = ((1u32 << patch.inside) - 1) as __mmask8;
+    pub unsafe fn line(
+        finish: &Finish,
+        from: *const f32,
+        width: usize,
+        channels: std::ops::Range<usize>,
+        count: usize,
+        to: usize,
+    ) {
+        let Finish { y, ending, plane } = *finish;
+        let zero = _mm512_setzero_ps();
+        for c in (0..channels.len()).step_by(16) {
+            let there = (channels.len() - c).min(16);
+            let of = ones(there);
+            // SAFETY: the caller vouches for the rows, channels and points that are touched.
+            unsafe {
+                let each = |values: Option<&[f32]>, default: f32| match values {
+                    Some(v) => _mm512_maskz_loadu_ps(of, v[channels.start + c..].as_ptr()),
+                    None => _mm512_set1_ps(default),
+                };
+                let (scale, shift) = (each(ending.scale, 1.0), each(ending.shift, 0.0));
+                for p in (0..count).step_by(16) {
+                    let points = (count - p).min(16);
+                    let load = |i: usize| {
+                        let row = from.add((p + i.min(points - 1)) * width + c);
+                        _mm512_fmadd_ps(_mm512_loadu_ps(row), scale, shift)
+                    };
+                    let mask = ones(points);
+                    for (i, mut x) in turned(load).into_iter().enumerate().take(there) {
+                        let at = to + (c + i) * plane + p;
+                        if let Some(add) = ending.add {
+                            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, add.as_ptr().add(at)));
+                        }
+                        if ending.relu() {
+                            x = _mm512_max_ps(zero, x);
+                        }
+                        _mm512_mask_storeu_ps(y.add(at), mask, x);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The lowest `n ≤ 16` of 16 bits.
+    fn ones(n: usize) -> __mmask16 {
+        ((1u32 << n) - 1) as __mmask16
+    }
+
+    /// [`Finish::patch`] of registers of 16 channels: after `fours`, a quarter is one channel's row of the patch.
+    ///
+    /// # Safety
+    /// AVX-512, and as for [`Finish::patch`].
+    #[target_feature(enable = "avx512f,avx512vl")]
+    pub unsafe fn patch(finish: &Finish, patch: Patch, from: *const f32, channels: usize, to: usize) {
+        let Finish { y, ending, plane } = *finish;
+        let (mask, zero) = (ones(patch.inside) as __mmask8, _mm_setzero_ps());
         // SAFETY: the caller vouches for both sides; only rows, columns and channels inside are touched.
         unsafe {
             for r in 0..patch.rows {
                 let load = |q: usize| _mm512_loadu_ps(from.add((4 * r + q) * 16));
                 let rows = fours([load(0), load(1), load(2), load(3)]);
-                let to = to.add(r * patch.columns);
                 for k in 0..4 {
                     let quarters = [
                         _mm512_castps512_ps128(rows[k]),
@@ -154,11 +272,19 @@ mod x86 {
                         _mm512_extractf32x4_ps::<2>(rows[k]),
                         _mm512_extractf32x4_ps::<3>(rows[k]),
                     ];
-                    for (l, quarter) in quarters.into_iter().enumerate() {
+                    for (l, mut x) in quarters.into_iter().enumerate() {
                         let c = 4 * l + k;
-                        if c < patch.channels {
-                            _mm_mask_storeu_ps(to.add(c * patch.plane), mask, quarter);
+                        if c >= channels {
+                            continue;
                         }
+                        let at = to + c * plane + r * patch.columns;
+                        if let Some(add) = ending.add {
+                            x = _mm_add_ps(x, _mm_maskz_loadu_ps(mask, add.as_ptr().add(at)));
+                        }
+                        if ending.relu() {
+                            x = _mm_max_ps(zero, x);
+                        }
+                        _mm_mask_storeu_ps(y.add(at), mask, x);
                     }
                 }
             }
@@ -169,6 +295,7 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gemm::Activation;
     use crate::simd::{Isa, with_isa};
 
     #[test]
@@ -184,16 +311,34 @@ mod tests {
                     assert_eq!(y, if c < channels { x[c * 60 + p] } else { 0.0 }, "{isa:?} {p} {c}");
                 }
             }
+            let add = vec![-50.0; 16 * 50];
+            let ending = Ending { add: Some(&add), activation: Activation::Relu, ..Ending::none() };
             for (channels, rows, inside, lanes) in [(16, 4, 4, 16), (3, 2, 4, 16), (4, 4, 1, 4), (8, 3, 3, 8)]
             {
-                let mut y = vec![0.0; 16 * 50];
-                let patch = Patch { channels, plane: 50, columns: 6, rows, inside };
+                let mut y = vec![-1.0; 16 * 50];
+                let finish = Finish { y: y.as_mut_ptr(), ending, plane: 50 };
+                let patch = Patch { rows, inside, columns: 6 };
                 // SAFETY: both slices are long enough.
-                with_isa(isa, || unsafe { patch.scatter(x.as_ptr(), lanes, y.as_mut_ptr()) });
+                with_isa(isa, || unsafe { finish.patch(patch, x.as_ptr(), lanes, channels, 0) });
                 for (i, &y) in y.iter().enumerate() {
                     let (c, r, q) = (i / 50, i % 50 / 6, i % 50 % 6);
                     let there = c < channels && r < rows && q < inside;
-                    assert_eq!(y, if there { x[(4 * r + q) * lanes + c] } else { 0.0 }, "{isa:?}");
+                    let want = if there { (x[(4 * r + q) * lanes + c] - 50.0).max(0.0) } else { -1.0 };
+                    assert_eq!(y, want, "{isa:?}");
+                }
+            }
+            let (scale, shift) = (vec![2.0; 40], (0..40).map(|c| c as f32).collect::<Vec<_>>());
+            let ending = Ending { scale: Some(&scale), shift: Some(&shift), ..Ending::none() };
+            for (channels, count) in [(3..4, 1), (2..21, 35), (0..16, 16)] {
+                let mut y = vec![-1.0; 40 * 40];
+                let finish = Finish { y: y.as_mut_ptr(), ending, plane: 40 };
+                // SAFETY: both slices are long enough.
+                with_isa(isa, || unsafe { finish.line(x.as_ptr(), 32, channels.clone(), count, 7) });
+                for (i, &y) in y.iter().enumerate() {
+                    let (c, p) = (i.wrapping_sub(7) / 40, i.wrapping_sub(7) % 40);
+                    let there = i >= 7 && c < channels.len() && p < count;
+                    let want = 2.0 * x[(p % 40) * 32 + c % 32] + (channels.start + c % 40) as f32;
+                    assert_eq!(y, if there { want } else { -1.0 }, "{isa:?} {c} {p}");
                 }
             }
         }

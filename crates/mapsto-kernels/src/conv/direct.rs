@@ -11,30 +11,28 @@
 
 use super::planes::{Along, Planes};
 use super::shifted::{Output, Shifts};
-use super::{ConvShape, dots, weight};
+use super::{ConvShape, Ending, dots, weight};
+use crate::gemm::Gemm;
 use crate::gemm::pack::{Strip, interleave};
-use crate::gemm::{Activation, Gemm};
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
-/// [`conv2d`](super::conv2d) with lengths checked.
-pub fn forward<T: Gemm>(
-    s: &ConvShape,
-    x: &[T],
-    w: &[T],
-    bias: Option<&[T]>,
-    activation: Activation,
-    y: &mut [T],
-) {
+/// [`conv2d`](super::conv2d) with lengths checked; a bias and a ReLU are applied at once, any other ending in its own pass.
+pub fn forward<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T]) {
+    let later = ending.scale.is_some() || ending.add.is_some() || x.is_empty() || w.is_empty();
+    let now = if later { Ending::none() } else { *ending };
     if x.is_empty() || w.is_empty() {
-        // No terms: the bias alone, through the activation.
-        let outs = y.len() / (s.n * s.c_out);
-        for (i, plane) in y.chunks_exact_mut(outs).enumerate() {
-            let b = bias.map_or(T::default(), |b| b[i % s.c_out]);
-            plane.fill(if activation == Activation::Relu && b < T::default() { T::default() } else { b });
-        }
-        return;
+        y.fill(T::default()); // no terms
+    } else {
+        sums(s, x, w, &now, y);
     }
+    if later {
+        let [oh, ow] = s.out();
+        ending.pass(y, s.c_out, oh * ow);
+    }
+}
+
+fn sums<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T]) {
     let ([oh, ow], (ci, co), k) = (s.out(), s.per_group(), s.taps());
     let planes = Planes::of_input(s);
     let mut offsets = scratch::<usize>(k);
@@ -60,8 +58,8 @@ pub fn forward<T: Gemm>(
             rows: g * co + from..g * co + to,
             group: co,
             y,
-            bias,
-            relu: activation == Activation::Relu,
+            bias: ending.shift,
+            relu: ending.relu(),
         });
     });
 }

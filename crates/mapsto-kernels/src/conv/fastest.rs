@@ -1,21 +1,52 @@
-//! The choice of a way for f32: Winograd's where it is the faster, else the direct one.
+//! The choice of a way for f32, by the shape alone.
 
-use super::{ConvShape, direct, winograd};
-use crate::gemm::Activation;
+use super::{ConvShape, Ending, Packed, broadcast, direct, winograd};
 
-/// [`conv2d`](super::conv2d) with lengths checked.
+/// The ways of a forward pass in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `winograd.rs`.
+    Winograd,
+    /// `broadcast.rs`.
+    Broadcast,
+    /// `direct.rs`, which keeps nothing.
+    Direct,
+}
+
+/// The fastest way for a shape, by measurement.
+pub fn way(s: &ConvShape) -> Way {
+    if winograd::pays(s) {
+        Way::Winograd
+    } else if broadcast::pays(s) {
+        Way::Broadcast
+    } else {
+        Way::Direct
+    }
+}
+
+/// The weights in the form that a shape's way wants.
+pub fn pack(s: &ConvShape, w: &[f32]) -> Packed<f32> {
+    let data = match way(s) {
+        Way::Winograd => Some(winograd::pack(s, w)),
+        Way::Broadcast => Some(broadcast::pack(s, w)),
+        Way::Direct => None,
+    };
+    Packed::made(s, data)
+}
+
+/// [`conv2d_packed`](super::conv2d_packed) with lengths checked.
 pub fn forward(
     s: &ConvShape,
     x: &[f32],
     w: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
+    packed: &Packed<f32>,
+    ending: &Ending<f32>,
     y: &mut [f32],
 ) {
-    if winograd::pays(s) {
-        winograd::forward(s, x, w, bias, activation, y)
-    } else {
-        direct::forward(s, x, w, bias, activation, y)
+    match (packed.way, &packed.data) {
+        (Way::Winograd, Some(taps)) => winograd::forward(s, x, taps, ending, y),
+        (Way::Broadcast, Some(weights)) => broadcast::forward(s, x, weights, ending, y),
+        _ => direct::forward(s, x, w, ending, y),
     }
 }
 

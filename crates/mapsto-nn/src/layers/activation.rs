@@ -1,6 +1,7 @@
 //! The activations as named layers, for model files and summaries; in code, `Tensor::relu` is a layer itself.
 
 use super::LayerKind;
+use crate::module::is_relu;
 use crate::{Layer, Module};
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;
@@ -22,15 +23,17 @@ pub struct Activation {
     name: Cow<'static, str>,
     #[module(skip)]
     f: Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>,
+    #[module(skip)]
+    relu: bool,
 }
 
 impl Activation {
     /// The function `f` under a name.
-    pub fn new(
-        name: impl Into<Cow<'static, str>>,
-        f: impl Fn(&Tensor) -> Tensor + Send + Sync + 'static,
-    ) -> Activation {
-        Activation { name: name.into(), f: Box::new(f) }
+    pub fn new<F>(name: impl Into<Cow<'static, str>>, f: F) -> Activation
+    where
+        F: Fn(&Tensor) -> Tensor + Send + Sync + 'static,
+    {
+        Activation { name: name.into(), f: Box::new(f), relu: is_relu::<F>() }
     }
 }
 
@@ -42,6 +45,10 @@ impl Layer for Activation {
 
     fn name(&self) -> Cow<'static, str> {
         self.name.clone()
+    }
+
+    fn is_relu(&self) -> bool {
+        self.relu
     }
 }
 
@@ -55,8 +62,11 @@ fn plain(name: &'static str, f: fn(&Tensor) -> Tensor) -> mapsto_tensor::Result<
     Ok(Box::new(Activation::new(name, f)))
 }
 
-pub(super) const RELU: LayerKind =
-    LayerKind { name: "relu", doc: "`max(x, 0)`.", build: |_, _| plain("relu", Tensor::relu) };
+pub(super) const RELU: LayerKind = LayerKind {
+    name: "relu",
+    doc: "`max(x, 0)`.",
+    build: |_, _| Ok(Box::new(Activation::new("relu", Tensor::relu))),
+};
 
 pub(super) const LEAKY_RELU: LayerKind = LayerKind {
     name: "leaky_relu",

@@ -67,6 +67,16 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm { eps, ..self }
     }
 
+    /// In inference, the scale and the shift of each channel that the norm comes to.
+    pub(crate) fn line(&self) -> Option<(Tensor, Tensor)> {
+        if is_training() {
+            return None;
+        }
+        let scale = (self.running_var.get() + self.eps).rsqrt() * &*self.weight;
+        let shift = &*self.bias - self.running_mean.get() * &scale;
+        Some((scale, shift))
+    }
+
     #[track_caller]
     fn check(&self, x: &Tensor) {
         let (name, channels) = (format!("batch_norm{D}d"), self.weight.len());

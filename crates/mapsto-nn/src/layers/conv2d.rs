@@ -3,9 +3,10 @@
 use super::{LayerKind, image, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform, fans};
+use crate::layers::BatchNorm2d;
 use crate::{Layer, Module, Param};
 use mapsto_tensor::Tensor;
-use mapsto_tensor::ops::{Conv2dOptions, Size2};
+use mapsto_tensor::ops::{Conv2dOptions, Size2, Then};
 
 /// Two-dimensional convolution (as everywhere in this field, a cross-correlation):
 /// `y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]`.
@@ -93,6 +94,23 @@ impl Conv2d {
         Conv2d { weight: Param::new(init.tensor(self.weight.shape())), bias, ..self }
     }
 
+    fn biased(&self) -> Then<'_> {
+        self.bias.as_deref().map_or(Then::new(), |b| Then::new().shift(b))
+    }
+
+    /// This convolution and a norm after it, which are one pass in inference.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (conv, norm) = (Conv2d::new(3, 8, 3).padding(1).no_bias(), BatchNorm2d::new(8));
+    /// let x = Tensor::randn([1, 3, 5, 5]);
+    /// let y = conv.with_norm(&norm).add_then_relu(&x, &Tensor::ones([1, 8, 5, 5]));
+    /// assert_close!(y, (x.apply(&conv).apply(&norm) + 1.0).relu());
+    /// ```
+    pub fn with_norm<'a>(&'a self, norm: &'a BatchNorm2d) -> NormedConv2d<'a> {
+        NormedConv2d { conv: self, norm }
+    }
+
     /// The number of input channels.
     pub fn inputs(&self) -> usize {
         self.weight.shape()[1] * self.options.groups
@@ -104,10 +122,70 @@ impl Conv2d {
     }
 }
 
+/// A convolution and the norm after it, as [`Conv2d::with_norm`] pairs them, with what often follows them.
+///
+/// In inference the norm is a scale and a shift of each channel, and the convolution's kernel applies them, the sum and the
+/// ReLU before it stores its results. In training they run one by one.
+#[derive(Clone, Copy, Debug)]
+pub struct NormedConv2d<'a> {
+    conv: &'a Conv2d,
+    norm: &'a BatchNorm2d,
+}
+
+impl NormedConv2d<'_> {
+    /// `norm(conv(x))`.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        match self.line() {
+            Some((scale, shift)) => self.run(x, Then::new().scale(&scale).shift(&shift)),
+            None => self.norm.forward(&self.conv.forward(x)),
+        }
+    }
+
+    /// `relu(norm(conv(x)))`.
+    #[track_caller]
+    pub fn then_relu(&self, x: &Tensor) -> Tensor {
+        match self.line() {
+            Some((scale, shift)) => self.run(x, Then::new().scale(&scale).shift(&shift).relu()),
+            None => self.forward(x).relu(),
+        }
+    }
+
+    /// `relu(norm(conv(x)) + around)`.
+    #[track_caller]
+    pub fn add_then_relu(&self, x: &Tensor, around: &Tensor) -> Tensor {
+        match self.line() {
+            Some((scale, shift)) => self.run(x, Then::new().scale(&scale).shift(&shift).plus(around).relu()),
+            None => (self.forward(x) + around).relu(),
+        }
+    }
+
+    #[track_caller]
+    fn run(&self, x: &Tensor, then: Then<'_>) -> Tensor {
+        x.conv2d_then(&self.conv.weight, self.conv.options, then)
+    }
+
+    /// In inference, what the bias and the norm come to.
+    #[track_caller]
+    fn line(&self) -> Option<(Tensor, Tensor)> {
+        let (scale, shift) = self.norm.line()?;
+        let shift = match &self.conv.bias {
+            Some(bias) => shift + &**bias * &scale,
+            None => shift,
+        };
+        Some((scale, shift))
+    }
+}
+
 impl Layer for Conv2d {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.conv2d(&self.weight, self.bias.as_deref(), self.options)
+        x.conv2d_then(&self.weight, self.options, self.biased())
+    }
+
+    #[track_caller]
+    fn forward_then_relu(&self, x: &Tensor) -> Tensor {
+        x.conv2d_then(&self.weight, self.options, self.biased().relu())
     }
 
     fn describe(&self) -> String {
@@ -191,6 +269,27 @@ mod tests {
         check_layer(|| Conv2d::new(2, 3, 3).padding(1)).gives([2, 2, 5, 4], [2, 3, 5, 4]);
         check_layer(|| Conv2d::new(2, 4, [3, 2]).stride(2).groups(2)).gives([1, 2, 7, 6], [1, 4, 3, 3]);
         check_layer(|| Conv2d::new(1, 2, 2).dilation(2).no_bias()).gives([2, 1, 5, 5], [2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn a_norm_in_the_same_pass_is_a_norm_after_it() {
+        let mut norm = BatchNorm2d::new(5);
+        norm.weight.set(&Tensor::randn([5])).unwrap();
+        norm.running_mean.set(Tensor::randn([5]));
+        norm.running_var.set(Tensor::rand([5]) + 0.5);
+        let (x, around) = (Tensor::randn([2, 3, 6, 7]), Tensor::randn([2, 5, 6, 7]));
+        for conv in [Conv2d::new(3, 5, 3).padding(1), Conv2d::new(3, 5, 3).padding(1).no_bias()] {
+            let pair = conv.with_norm(&norm);
+            let check = |tolerance: f64| {
+                let y = x.apply(&conv).apply(&norm);
+                let close = |a: &Tensor, b: &Tensor| assert!((a - b).abs().max(..).item() < tolerance);
+                close(&pair.forward(&x), &y);
+                close(&pair.then_relu(&x), &y.relu());
+                close(&pair.add_then_relu(&x, &around), &(&y + &around).relu());
+            };
+            check(1e-4);
+            train(|| check(1e-6));
+        }
     }
 
     #[test]

@@ -44,6 +44,15 @@ impl Layer for MaxPool2d {
         x.max_pool2d_with(self.pool)
     }
 
+    #[track_caller]
+    fn forward_of_relu(&self, x: &Tensor) -> Tensor {
+        x.max_pool2d_relu(self.pool)
+    }
+
+    fn takes_relu(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         pooling::spoken("MaxPool2d", &self.pool)
     }

@@ -46,6 +46,30 @@ pub trait Layer: Module {
     fn input_dtype(&self) -> DType {
         DType::F32
     }
+
+    /// `forward(x)`, then `max(0, ·)`: a layer whose kernel does both in one pass has its own.
+    ///
+    /// Layers one after the other call it where [`Tensor::relu`] comes next; the values are the same.
+    #[track_caller]
+    fn forward_then_relu(&self, x: &Tensor) -> Tensor {
+        self.forward(x).relu()
+    }
+
+    /// `forward(relu(x))`, likewise.
+    #[track_caller]
+    fn forward_of_relu(&self, x: &Tensor) -> Tensor {
+        self.forward(&x.relu())
+    }
+
+    /// Whether [`Layer::forward_of_relu`] is one pass; then it goes before `forward_then_relu` of the layer ahead.
+    fn takes_relu(&self) -> bool {
+        false
+    }
+
+    /// Whether it is [`Tensor::relu`].
+    fn is_relu(&self) -> bool {
+        false
+    }
 }
 
 /// `x.apply(&layer)`: layers in the order in which they are applied.
@@ -72,6 +96,9 @@ impl<F: Fn(&Tensor) -> Tensor + Send + Sync> Layer for F {
     fn forward(&self, x: &Tensor) -> Tensor {
         self(x)
     }
+    fn is_relu(&self) -> bool {
+        is_relu::<F>()
+    }
 }
 
 impl Layer for Box<dyn Layer> {
@@ -87,6 +114,20 @@ impl Layer for Box<dyn Layer> {
     }
     fn input_dtype(&self) -> DType {
         (**self).input_dtype()
+    }
+    #[track_caller]
+    fn forward_then_relu(&self, x: &Tensor) -> Tensor {
+        (**self).forward_then_relu(x)
+    }
+    #[track_caller]
+    fn forward_of_relu(&self, x: &Tensor) -> Tensor {
+        (**self).forward_of_relu(x)
+    }
+    fn takes_relu(&self) -> bool {
+        (**self).takes_relu()
+    }
+    fn is_relu(&self) -> bool {
+        (**self).is_relu()
     }
 }
 
@@ -129,11 +170,32 @@ impl<L: Layer, const N: usize> Layer for [L; N] {
     }
 }
 
-/// The layers applied one after the other.
+/// The layers applied one after the other, a ReLU together with the layer after or before it where that is one pass.
 #[track_caller]
 pub(crate) fn in_order<L: Layer>(layers: &[L], x: &Tensor) -> Tensor {
-    let Some((first, rest)) = layers.split_first() else { return x.clone() };
-    rest.iter().fold(first.forward(x), |x, layer| layer.forward(&x))
+    let Some(first) = layers.first() else { return x.clone() };
+    let relu = |i: usize| layers.get(i).is_some_and(Layer::is_relu);
+    let taken = |i: usize| relu(i) && layers.get(i + 1).is_some_and(Layer::takes_relu);
+    let step = |i: usize, x: &Tensor| {
+        if taken(i) {
+            (layers[i + 1].forward_of_relu(x), i + 2)
+        } else if !relu(i) && relu(i + 1) && !taken(i + 1) {
+            (layers[i].forward_then_relu(x), i + 2)
+        } else {
+            (layers[i].forward(x), i + 1)
+        }
+    };
+    let (mut y, mut i) = if layers.len() == 1 { (first.forward(x), 1) } else { step(0, x) };
+    while i < layers.len() {
+        (y, i) = step(i, &y);
+    }
+    y
+}
+
+/// Whether a function's type is that of [`Tensor::relu`]. Such a type has one value and no captures, and its name is its
+/// full path; a closure's name is another, and a pointer has a size.
+pub(crate) fn is_relu<F>() -> bool {
+    size_of::<F>() == 0 && std::any::type_name::<F>() == std::any::type_name_of_val(&Tensor::relu)
 }
 
 /// The last name of a path without generic arguments: `a::b::Net<c::D>` is `Net`, `t::<impl t::Tensor>::relu` is `relu`.
@@ -203,6 +265,29 @@ mod tests {
         let model: &dyn Layer = &all;
         let module: &dyn Module = model;
         assert_eq!(module.parameter_count(), 0);
+    }
+
+    #[test]
+    fn a_relu_runs_with_its_neighbour_and_changes_nothing() {
+        use crate::Layer;
+        let pointer: fn(&Tensor) -> Tensor = Tensor::relu;
+        assert!(Tensor::relu.is_relu() && !Tensor::abs.is_relu() && !pointer.is_relu());
+        assert!(!(|x: &Tensor| x.relu()).is_relu());
+        let net =
+            seq![Conv2d::new(1, 3, 3), Tensor::relu, MaxPool2d::new(2), Conv2d::new(3, 2, 2), Tensor::relu];
+        let x = Tensor::randn([2, 1, 9, 8]);
+        let run = |forward: &dyn Fn() -> Tensor| {
+            let y = train(forward);
+            let grads = y.square().sum(..).backward();
+            (y.to_vec::<f32>(), net.parameters().iter().map(|(_, p)| grads.of(p).clone()).collect::<Vec<_>>())
+        };
+        let one_by_one = || net.layers().iter().fold(x.clone(), |x, layer| layer.forward(&x));
+        let ((y, grads), (z, others)) = (run(&|| net.forward(&x)), run(&one_by_one));
+        assert_eq!(y, z);
+        grads.iter().zip(&others).for_each(|(a, b)| assert_close!(a, b));
+        let layers: [fn(&Tensor) -> Tensor; 0] = [];
+        assert_close!(tensor![-1.0].apply(&layers), [-1.0]);
+        assert_close!(tensor![-1.0].apply(&[Tensor::relu, Tensor::relu]), [0.0]);
     }
 
     #[test]

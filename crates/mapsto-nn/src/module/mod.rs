@@ -11,7 +11,7 @@ mod state;
 
 pub use average::Average;
 pub use layer::{Apply, Layer};
-pub(crate) use layer::{in_order, short_name};
+pub(crate) use layer::{in_order, is_relu, short_name};
 pub use load::{Exceptions, LoadReport};
 pub use named::ModuleExt;
 pub use param::Param;

@@ -4,9 +4,12 @@ use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
-use crate::{Tensor, fail};
-use mapsto_kernels::conv::{ConvShape, conv2d, conv2d_data, conv2d_weight};
+use crate::ops::relu::Step;
+use crate::slope::times_slope;
+use crate::{Tensor, fail, is_recording};
+use mapsto_kernels::conv::{ConvShape, Ending, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
 use mapsto_kernels::gemm::Activation;
+use smallvec::SmallVec;
 
 /// How the kernel of [`Tensor::conv2d`] moves.
 ///
@@ -56,6 +59,59 @@ impl Conv2dOptions {
     }
 }
 
+/// What follows a convolution in the same pass: [`Tensor::conv2d_then`].
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let bias = tensor![1.0];
+/// let then = Then::new().shift(&bias).relu();
+/// assert_close!(tensor![[[[-3.0]]]].conv2d_then(&tensor![[[[1.0]]]], Conv2dOptions::new(), then).flatten(0), [0.0]);
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct Then<'a> {
+    scale: Option<&'a Tensor>,
+    shift: Option<&'a Tensor>,
+    add: Option<&'a Tensor>,
+    relu: bool,
+}
+
+impl<'a> Then<'a> {
+    /// Nothing.
+    pub fn new() -> Then<'a> {
+        Then::default()
+    }
+    /// A factor for each output channel, first of all.
+    pub fn scale(self, scale: &'a Tensor) -> Then<'a> {
+        Then { scale: Some(scale), ..self }
+    }
+    /// A number added to each output channel, after the scale: a bias.
+    pub fn shift(self, shift: &'a Tensor) -> Then<'a> {
+        Then { shift: Some(shift), ..self }
+    }
+    /// A tensor of the result's shape, added next.
+    pub fn plus(self, add: &'a Tensor) -> Then<'a> {
+        Then { add: Some(add), ..self }
+    }
+    /// `max(0, x)`, last of all.
+    pub fn relu(self) -> Then<'a> {
+        Then { relu: true, ..self }
+    }
+
+    /// Its shift is checked as a bias is.
+    #[track_caller]
+    fn check(&self, x: &Tensor, w: &Tensor, options: &Conv2dOptions) {
+        let ([n, _, h, width], [o, ..]) = (x.dims(), w.dims::<4>());
+        let [oh, ow] = window(options, w).out([h, width]).expect("checked before");
+        for (what, t, shape) in [("scale", self.scale, &[o][..]), ("tensor to add", self.add, &[n, o, oh, ow])] {
+            let Some(t) = t else { continue };
+            same_dtype("conv2d", x, t);
+            if t.shape() != shape {
+                fail!("conv2d", "the {what} {:?} does not fit the result {:?}", t.shape(), [n, o, oh, ow]; help = "it must be {shape:?}");
+            }
+        }
+    }
+}
+
 impl Tensor {
     /// The convolution (in the field's sense: cross-correlation, the kernel is not flipped)
     /// `y[n, o, p, q] = b[o] + Σ w[o, c, i, j] x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, zeros around the image.
@@ -75,12 +131,43 @@ impl Tensor {
     #[track_caller]
     pub fn conv2d(&self, w: &Tensor, b: Option<&Tensor>, options: Conv2dOptions) -> Tensor {
         check_shapes(self, w, b, &options);
-        let op = Conv2d { options };
-        match b {
-            Some(b) => fused(op, &[self, w, b]),
-            None => fused(op, &[self, w]),
-        }
+        let then = b.map_or(Then::new(), |b| Then::new().shift(b));
+        convolve(self, w, options, then)
     }
+
+    /// A convolution and what follows it, in one pass: `relu(conv(x, w) · scale + shift + add)`, of which [`Then`] says how
+    /// much is there. That is a bias, a batch norm with given statistics, the way around a residual block, and a ReLU.
+    ///
+    /// * Shape: as [`conv2d`](Tensor::conv2d); `scale` and `shift` are `[o]`, `add` is the result's shape.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (x, w) = (tensor![[[[1.0, -1.0]]]], tensor![[[[3.0]]]]);
+    /// let (scale, shift) = (tensor![2.0], tensor![1.0]);
+    /// let then = Then::new().scale(&scale).shift(&shift).relu();
+    /// assert_close!(x.conv2d_then(&w, Conv2dOptions::new(), then).flatten(0), [7.0, 0.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Then<'_>) -> Tensor {
+        check_shapes(self, w, then.shift, &options);
+        then.check(self, w, &options);
+        convolve(self, w, options, then)
+    }
+}
+
+#[track_caller]
+fn convolve(x: &Tensor, w: &Tensor, options: Conv2dOptions, then: Then<'_>) -> Tensor {
+    let mut xs: SmallVec<[&Tensor; 5]> = SmallVec::from_slice(&[x, w]);
+    xs.extend([then.shift, then.scale, then.add].into_iter().flatten());
+    let follows = Follows {
+        shift: then.shift.is_some(),
+        scale: then.scale.is_some(),
+        add: then.add.is_some(),
+        relu: then.relu,
+    };
+    // While parameters are recorded they are about to change.
+    fused(Conv2d { options, follows, remember: !is_recording() }, &xs)
 }
 
 #[track_caller]
@@ -133,8 +220,27 @@ fn window(options: &Conv2dOptions, w: &Tensor) -> Window {
     Window { kernel: [w.shape()[2], w.shape()[3]], stride, padding, dilation }
 }
 
+/// What follows the sums, by what there is: the inputs after x and w are the shift, the scale and what is added, in this order.
+#[derive(Clone, Copy, Default)]
+struct Follows {
+    shift: bool,
+    scale: bool,
+    add: bool,
+    relu: bool,
+}
+
+impl Follows {
+    fn of<'a, X>(&self, xs: &'a [X]) -> [Option<&'a X>; 3] {
+        let mut rest = xs[2..].iter();
+        [self.shift, self.scale, self.add].map(|there| if there { rest.next() } else { None })
+    }
+}
+
 struct Conv2d {
     options: Conv2dOptions,
+    follows: Follows,
+    /// Whether the weights are worth packing for the next time.
+    remember: bool,
 }
 impl Conv2d {
     fn shape(&self, x: &Tensor, w: &Tensor) -> ConvShape {
@@ -150,24 +256,45 @@ impl Fused for Conv2d {
         let window = window(&self.options, xs[1]);
         let [oh, ow] = window.out([h, w]).expect("checked by `conv2d`");
         let cols = xs[0].window(window).reshape([n, groups, c * kh * kw, oh * ow]);
-        let y = xs[1].reshape([groups, o / groups, c * kh * kw]).matmul(&cols).reshape([n, o, oh, ow]);
-        match xs.get(2) {
-            Some(b) => y + b.reshape([o, 1, 1]),
-            None => y,
+        let mut y = xs[1].reshape([groups, o / groups, c * kh * kw]).matmul(&cols).reshape([n, o, oh, ow]);
+        let [shift, scale, add] = self.follows.of(xs);
+        if let Some(scale) = scale {
+            y = y * scale.reshape([o, 1, 1]);
         }
+        if let Some(shift) = shift {
+            y = y + shift.reshape([o, 1, 1]);
+        }
+        if let Some(add) = add {
+            y = y + *add;
+        }
+        if self.follows.relu { y.relu() } else { y }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let s = self.shape(xs[0], xs[1]);
-        let (x, w, b) = (in_class(xs[0]), in_class(xs[1]), xs.get(2).map(|b| in_class(b)));
+        let inputs: SmallVec<[Tensor; 5]> = xs.iter().map(|x| in_class(x)).collect();
         let [oh, ow] = s.out();
-        let y = with_float!(x.dtype(), T => Tensor::filled_by([s.n, s.c_out, oh, ow], |y: &mut [T]| {
-            conv2d(&s, slice(&x), slice(&w), b.as_ref().map(slice), Activation::None, y)
+        let y = with_float!(inputs[0].dtype(), T => Tensor::filled_by([s.n, s.c_out, oh, ow], |y: &mut [T]| {
+            let (x, w) = (slice::<T>(&inputs[0]), slice::<T>(&inputs[1]));
+            let [shift, scale, add] = self.follows.of(&inputs).map(|t| t.map(slice::<T>));
+            let activation = if self.follows.relu { Activation::Relu } else { Activation::None };
+            let ending = Ending { scale, shift, add, activation };
+            let whole = inputs[1].layout().offset() == 0 && size_of_val(w) == inputs[1].storage().bytes();
+            if self.remember && whole {
+                let packed = inputs[1].storage().derived(|p: &Packed<T>| p.fits(&s), || Packed::new(&s, w));
+                conv2d_packed(&s, x, w, &packed, &ending, y)
+            } else {
+                conv2d(&s, x, w, &ending, y)
+            }
         }));
         Some(y.to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        if self.follows.scale || self.follows.add {
+            return None; // a network in use is seldom differentiated
+        }
         let s = self.shape(at.a(), at.b());
-        let g = in_class(g);
+        let relu = if self.follows.relu { times_slope(Step, g, &at.y().detach()) } else { g.clone() };
+        let g = in_class(&relu);
         let dx = at.wants(0).then(|| {
             let w = in_class(at.b());
             with_float!(g.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| conv2d_data(&s, slice(&g), slice(&w), dx)))
@@ -177,12 +304,15 @@ impl Fused for Conv2d {
             with_float!(g.dtype(), T => Tensor::filled_by(at.shape(1), |dw: &mut [T]| conv2d_weight(&s, slice(&x), slice(&g), dw)))
         });
         let mut grads = vec![dx, dw];
-        if at.inputs() == 3 {
+        if self.follows.shift {
             // First over each image's plane, then over the batch: summing both at once would copy to gather the axes.
             let [n, o, oh, ow] = g.dims();
             grads.push(at.wants(2).then(|| g.reshape([n, o, oh * ow]).sum(-1).sum(0)));
         }
         Some(grads.into())
+    }
+    fn keeps_output(&self) -> bool {
+        self.follows.relu
     }
 }
 
@@ -208,16 +338,59 @@ mod tests {
             .on(d(), d());
         check2(move |x, w| x.conv2d(w, None, options)).shapes([&[0, 1, 3, 3], &[2, 1, 2, 2]]).on(d(), d());
         for options in [options.padding(1), odd, options.stride(2), options.stride(3).padding(1)] {
-            check_fused(|| Conv2d { options }, &[(&[3, 4, 9, 8], d()), (&[6, 4, 3, 3], d()), (&[6], d())]);
+            check_fused(|| biased(options), &[(&[3, 4, 9, 8], d()), (&[6, 4, 3, 3], d()), (&[6], d())]);
         }
         // In Winograd's points, whose errors grow with the terms.
         let (small, same) = (|| floats(-0.5..0.5), options.padding(1));
         check_fused(
-            || Conv2d { options: same },
+            || biased(same),
             &[(&[3, 16, 10, 9], small()), (&[20, 16, 3, 3], small()), (&[20], small())],
         );
         let options = options.groups(4).padding(1);
-        check_fused(|| Conv2d { options }, &[(&[2, 4, 7, 6], d()), (&[8, 1, 3, 3], d())]);
+        let plain = move || Conv2d { follows: Follows::default(), ..biased(options) };
+        check_fused(plain, &[(&[2, 4, 7, 6], d()), (&[8, 1, 3, 3], d())]);
+    }
+
+    fn biased(options: Conv2dOptions) -> Conv2d {
+        Conv2d { options, follows: Follows { shift: true, ..Follows::default() }, remember: false }
+    }
+
+    #[test]
+    fn what_follows_in_the_same_pass_is_what_follows() {
+        let d = || floats(-0.5..0.5);
+        let options = Conv2dOptions::new().padding(1);
+        for (shape, outputs) in [([2, 3, 6, 5], 4), ([3, 16, 10, 9], 20)] {
+            let (w, add) = ([outputs, shape[1], 3, 3], [shape[0], outputs, shape[2], shape[3]]);
+            let relu = move || Conv2d { follows: Follows { shift: true, relu: true, ..Follows::default() }, ..biased(options) };
+            check_fused(relu, &[(&shape, d()), (&w, d()), (&[outputs], d())]);
+            let all = move || Conv2d { follows: Follows { shift: true, scale: true, add: true, relu: true }, ..biased(options) };
+            check_fused(all, &[(&shape, d()), (&w, d()), (&[outputs], d()), (&[outputs], d()), (&add, d())]);
+        }
+        let (x, w) = (Tensor::ones([1, 2, 3, 3]), Tensor::ones([4, 2, 3, 3]));
+        let error = catch(|| x.conv2d_then(&w, options, Then::new().plus(&Tensor::ones([4])))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "conv2d: the tensor to add [4] does not fit the result [1, 4, 3, 3]\nhelp: it must be [1, 4, 3, 3]"
+        );
+    }
+
+    #[test]
+    fn packed_weights_are_remembered_until_the_weights_change() {
+        let (x, mut w) = (Tensor::randn([1, 16, 12, 12]), Tensor::randn([16, 16, 3, 3]));
+        let y = |w: &Tensor| x.conv2d(w, None, Conv2dOptions::new());
+        let fresh = |w: &Tensor| record(|| y(w));
+        let bits = |t: Tensor| t.to_vec::<f32>();
+        let shared = w.clone();
+        let first = bits(y(&w));
+        assert_eq!((&first, &first), (&bits(y(&w)), &bits(fresh(&w))));
+        // A copy is written while another holds the old values; then the only owner writes in place.
+        for value in [1.0, 2.0] {
+            w.as_mut_slice::<f32>().fill(value);
+            assert_eq!(bits(y(&w)), bits(fresh(&w)));
+        }
+        assert_eq!(bits(y(&shared)), first);
+        let half = x.conv2d(&w.slice(0, ..8), None, Conv2dOptions::new());
+        assert_eq!(bits(half), bits(record(|| x.conv2d(&w.slice(0, ..8), None, Conv2dOptions::new()))));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::backend::cpu::{in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::{Tensor, fail};
-use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward};
+use mapsto_kernels::gemm::Activation;
+use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
 
 /// The windows of a pooling: side by side unless a stride is given.
 ///
@@ -102,12 +103,35 @@ impl Tensor {
     #[track_caller]
     pub fn max_pool2d_with(&self, pool: Pool2d) -> Tensor {
         pool.check("max_pool2d", self);
-        fused(MaxPool2d { pool }, &[self])
+        fused(MaxPool2d { pool, relu: false }, &[self])
+    }
+
+    /// `max(0, ·)` of [`max_pool2d_with`](Tensor::max_pool2d_with), in the same pass. It is also the pooling of `relu(x)`:
+    /// the largest of what is above 0 is the largest, if that is above 0.
+    ///
+    /// * Gradient: `dy` to the first largest element of each window, where that is above 0.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[[[1.0, 2.0, -1.0, -5.0]]]];
+    /// assert_close!(x.max_pool2d_relu(Pool2d::new([1, 2])).flatten(0), [2.0, 0.0]);
+    /// ```
+    /// # Panics
+    /// As [`max_pool2d`](Tensor::max_pool2d).
+    #[track_caller]
+    pub fn max_pool2d_relu(&self, pool: Pool2d) -> Tensor {
+        pool.check("max_pool2d", self);
+        fused(MaxPool2d { pool, relu: true }, &[self])
     }
 }
 
 struct MaxPool2d {
     pool: Pool2d,
+    relu: bool,
+}
+impl MaxPool2d {
+    fn activation(&self) -> Activation {
+        if self.relu { Activation::Relu } else { Activation::None }
+    }
 }
 impl Fused for MaxPool2d {
     fn name(&self) -> &'static str {
@@ -120,23 +144,33 @@ impl Fused for MaxPool2d {
         let cols = padded.window(self.pool.padding(0).window()).reshape([n * c, kh * kw, oh * ow]);
         // By position, not by `max`: of equal elements the first takes the whole gradient.
         let at = cols.detach().argmax(1).unsqueeze(1);
-        cols.gather(1, &at).reshape(shape)
+        let y = cols.gather(1, &at).reshape(shape);
+        if self.relu { y.relu() } else { y }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let (x, s) = (in_class(xs[0]), self.pool.shape(xs[0].shape()));
         let out = self.pool.check("max_pool2d", xs[0]);
+        let differentiable = xs[0].is_recorded() || xs[0].leaf_id().is_some();
         let mut at = None;
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| {
-            at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool2d(&s, slice(&x), y, at)));
+            if differentiable {
+                at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool2d(&s, slice(&x), self.activation(), y, at)));
+            } else {
+                max_pool2d_values(&s, slice(&x), self.activation(), y)
+            }
         }));
         Some(Fast { y: y.to(xs[0].dtype()), kept: at.into_iter().collect() })
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let (g, s) = (in_class(g), self.pool.shape(at.shape(0)));
+        let y = self.relu.then(|| in_class(&at.y().detach()));
         let dx = with_float!(g.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
-            max_pool2d_backward(&s, slice(&g), slice(&at.kept()[0]), dx)
+            max_pool2d_backward(&s, slice(&g), slice(&at.kept()[0]), y.as_ref().map(slice::<T>), dx)
         }));
         Some(dx.into())
+    }
+    fn keeps_output(&self) -> bool {
+        self.relu
     }
 }
 
@@ -152,7 +186,9 @@ mod tests {
         check(|x| x.max_pool2d(2)).shapes([&[2, 2, 5, 4]]).on(d());
         check(|x| x.max_pool2d_with(Pool2d::new([3, 2]).stride([2, 1]).padding([1, 0]))).shapes([&[1, 2, 4, 3]]).on(d());
         for pool in [Pool2d::new(2), Pool2d::new(3).stride(2).padding(1), Pool2d::new([1, 4]).stride(1)] {
-            check_fused(|| MaxPool2d { pool }, &[(&[3, 2, 8, 7], d())]);
+            for relu in [false, true] {
+                check_fused(|| MaxPool2d { pool, relu }, &[(&[3, 2, 8, 7], d())]);
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl Unary for Relu {
 
 /// 1 where the result is positive, else 0; the gradient at NaN passes, so that it shows.
 #[derive(Clone, Copy)]
-struct Step;
+pub(crate) struct Step;
 impl Slope for Step {
     const NAME: &'static str = "relu_grad";
     #[inline(always)]

@@ -2,14 +2,17 @@
 //!
 //! With the kernels this is the only place of mapsto that may use `unsafe`.
 
+mod derived;
 pub mod pool;
 mod shared;
 
 use crate::device::Device;
 use crate::dtype::{DType, Element};
+use derived::Derived;
 use half::{bf16, f16};
 pub(crate) use shared::Shared;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// A handle of a block of device memory; a clone is a handle of the same block. Its content is written before the tensor
 /// that owns it is shared, or by its only owner.
@@ -23,6 +26,7 @@ struct Block {
     device: Device,
     host: bool,
     few: Few,
+    derived: Derived,
 }
 
 /// A cache line of elements: a number, a bias, a row of targets. It saves the pool's lock, which costs 10 ns each way.
@@ -56,7 +60,14 @@ impl Storage {
             });
         let (backend, host) = (device.backend(), device.backend().is_host());
         let address = if host && bytes <= FEW { None } else { Some(backend.alloc(bytes)) };
-        Storage(Shared::new(Block { address, bytes, device, host, few: Few([0; FEW]) }))
+        Storage(Shared::new(Block {
+            address,
+            bytes,
+            device,
+            host,
+            few: Few([0; FEW]),
+            derived: Derived::new(),
+        }))
     }
 
     /// The device whose memory this is.
@@ -100,6 +111,16 @@ impl Storage {
         unsafe { std::slice::from_raw_parts(self.0.address().cast(), self.0.bytes / size_of::<T>()) }
     }
 
+    /// The form that `make` makes of the elements, remembered until they are written: of those remembered, the one that
+    /// `fits`.
+    pub(crate) fn derived<D: Send + Sync + 'static>(
+        &self,
+        fits: impl Fn(&D) -> bool,
+        make: impl FnOnce() -> D,
+    ) -> Arc<D> {
+        self.0.derived.get(fits, make)
+    }
+
     /// The elements, to be written as `T`.
     ///
     /// # Panics
@@ -108,6 +129,7 @@ impl Storage {
     pub fn as_mut_slice<T: Plain>(&mut self) -> &mut [T] {
         let block = Shared::get_mut(&mut self.0).expect("who writes to a storage is its only owner");
         debug_assert!(block.host);
+        block.derived.forget();
         // SAFETY: as in `as_slice`, and `block` is the only access.
         unsafe { std::slice::from_raw_parts_mut(block.address_mut().cast(), block.bytes / size_of::<T>()) }
     }

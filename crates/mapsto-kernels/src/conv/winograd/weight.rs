@@ -1,9 +1,9 @@
 //! The gradient of the weights in Winograd's points: `Gᵀ (Σ (Bᵀ x B) (A g Aᵀ)) G`, a product over all tiles at each point.
 
 use super::super::channels_last;
-use super::multiply::Product;
+use super::super::multiply::{Product, panels};
 use super::transform::{POINTS, output_square_adjoint, taps_square_adjoint};
-use super::{InputPoints, Tiles, apart, panels};
+use super::{InputPoints, Tiles, apart};
 use crate::conv::ConvShape;
 use crate::gemm::lanes::{Kernel, Lanes, dispatch};
 use crate::gemm::pack::{Strip, interleave};
@@ -16,8 +16,7 @@ const RUNS: usize = 8;
 /// Loop nest: runs of blocks of tiles (in parallel) › blocks › inputs and gradients to points › panels of output channels ›
 /// points › products over the block's tiles. See [`conv2d_weight`](crate::conv::conv2d_weight).
 pub fn gradient(s: &ConvShape, x: &[f32], g: &[f32], dw: &mut [f32]) {
-    let tiles =
-        Tiles { n: s.n, from: s.c_in, to: s.c_out, size: [s.h, s.w], out: s.out(), padding: s.padding };
+    let tiles = Tiles::of(s);
     let (_, width) = panels(s.c_out);
     let wide = s.c_out.div_ceil(width);
     let size = POINTS * s.c_in * width;
@@ -73,22 +72,27 @@ impl Kernel<f32> for Correlate<'_> {
         let rows = self.rows.clone();
         // SAFETY: this runs in the register's family; each point's matrices lie in their slices.
         unsafe {
-            InputPoints { tiles, x: self.x, rows, width: from, points: &mut inputs }.run::<L>();
+            let to = Pieces::new(&mut inputs);
+            InputPoints { tiles, x: self.x, rows, width: from, to, first: 0, each }.run::<L>();
             self.gradient_points::<L>(width, &mut gradients, gradients_each);
             for panel in 0..wide {
                 for point in 0..POINTS {
                     Product {
                         rows: tiles.from,
+                        runs: 1,
                         steps: count,
                         a: inputs.as_ptr().add(point * each),
-                        row: 1,
+                        run: 0,
                         step: from,
                         b: gradients.as_ptr().add((panel * POINTS + point) * gradients_each),
                         width,
                         c: self.sums.as_mut_ptr().add((panel * POINTS + point) * tiles.from * width),
                         add: true,
                     }
-                    .run::<L>();
+                    .compute::<L>(
+                        #[inline(always)]
+                        |c| c,
+                    );
                 }
             }
         }
