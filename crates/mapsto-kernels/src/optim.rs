@@ -1,7 +1,7 @@
 //! The update rules of the optimizers, each one pass over a parameter, its gradient and its running values, in place.
 //!
-//! The formulas are those of PyTorch 2, operation for operation. Numbers of a rule are given in f64 and rounded once to
-//! the parameter's type.
+//! The formulas are those of PyTorch 2, operation for operation but for Adam's correction of v, which is moved out of the
+//! pass. Numbers of a rule are given in f64 and rounded once to the parameter's type.
 
 use crate::blocks::for_blocks;
 use crate::real::Real;
@@ -121,9 +121,10 @@ pub struct Adam {
 pub fn adam<T: Real>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {
     assert!(rule.step > 0, "adam: steps count from 1");
     let power = |beta: f64| 1.0 - beta.powf(rule.step as f64);
-    let [lr, root] = [rule.lr / power(rule.beta1), power(rule.beta2).sqrt()].map(T::from_f64);
-    let [fresh1, beta2, fresh2, eps] =
-        [1.0 - rule.beta1, rule.beta2, 1.0 - rule.beta2, rule.eps].map(T::from_f64);
+    // √v̂ + ε is (√v + ε r) / r with r = √(1 − β₂ᵗ), so r goes into lr and ε, which leaves one division of two.
+    let root = power(rule.beta2).sqrt();
+    let [lr, eps] = [rule.lr * root / power(rule.beta1), rule.eps * root].map(T::from_f64);
+    let [fresh1, beta2, fresh2] = [1.0 - rule.beta1, rule.beta2, 1.0 - rule.beta2].map(T::from_f64);
     let (l2, keep) = rule.decay.factors(rule.lr);
     update(
         g,
@@ -133,7 +134,7 @@ pub fn adam<T: Real>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]
             let g = g + l2 * p;
             let m = m + fresh1 * (g - m);
             let v = beta2 * v + fresh2 * (g * g);
-            [p * keep - lr * (m / (v.sqrt() / root + eps)), m, v]
+            [p * keep - lr * (m / (v.sqrt() + eps)), m, v]
         },
     );
 }
@@ -284,7 +285,9 @@ const LANES: usize = 32;
 
 /// Replaces the `i`-th elements of all `values` by `f(gᵢ, those elements)`.
 ///
-/// In tiles copied out and back: straight on the slices LLVM cannot tell that they do not overlap, and stays scalar.
+/// In tiles copied out and back: straight on the slices LLVM cannot tell that they do not overlap, and stays scalar. The
+/// last tile, which may be shorter, is apart: with one loop for both, whole tiles go through memory and calls of memcpy
+/// (Adam on 50,176 numbers, one thread: 40 µs; apart 34; with one division of two 24).
 #[inline(always)]
 fn update<T: Real, const N: usize>(g: &[T], values: [&mut [T]; N], f: impl Fn(T, [T; N]) -> [T; N] + Sync) {
     assert!(values.iter().all(|v| v.len() == g.len()), "optimizer: the slices differ in length");
@@ -293,25 +296,20 @@ fn update<T: Real, const N: usize>(g: &[T], values: [&mut [T]; N], f: impl Fn(T,
         vectorize(
             #[inline(always)]
             || {
-                for start in (0..g.len()).step_by(LANES) {
-                    let len = LANES.min(g.len() - start);
-                    let (mut gs, mut tile) = ([T::ZERO; LANES], [[T::ZERO; LANES]; N]);
-                    copy(&g[start..start + len], &mut gs);
+                let whole = g.len() - g.len() % LANES;
+                for at in (0..whole).step_by(LANES) {
+                    let here = at..at + LANES;
+                    let tile = std::array::from_fn(|v| whole_tile(&values[v][here.clone()]));
+                    let new = step(whole_tile(&g[here.clone()]), tile, &f);
                     for v in 0..N {
-                        copy(&values[v][start..start + len], &mut tile[v]);
+                        values[v][here.clone()].copy_from_slice(&new[v]);
                     }
-                    for l in 0..LANES {
-                        let mut now = [T::ZERO; N];
-                        for v in 0..N {
-                            now[v] = tile[v][l];
-                        }
-                        let new = f(gs[l], now);
-                        for v in 0..N {
-                            tile[v][l] = new[v];
-                        }
-                    }
+                }
+                if whole < g.len() {
+                    let tile = std::array::from_fn(|v| part_tile(&values[v][whole..]));
+                    let new = step(part_tile(&g[whole..]), tile, &f);
                     for v in 0..N {
-                        copy(&tile[v][..len], &mut values[v][start..start + len]);
+                        values[v][whole..].copy_from_slice(&new[v][..g.len() - whole]);
                     }
                 }
             },
@@ -319,13 +317,32 @@ fn update<T: Real, const N: usize>(g: &[T], values: [&mut [T]; N], f: impl Fn(T,
     });
 }
 
-/// Copies `x` to the front of `y`; a whole tile in a few instructions rather than by a call.
+/// The new values of a tile.
 #[inline(always)]
-fn copy<T: Copy>(x: &[T], y: &mut [T]) {
-    match (x.first_chunk::<LANES>(), y.first_chunk_mut::<LANES>()) {
-        (Some(x), Some(y)) => *y = *x,
-        _ => y[..x.len()].copy_from_slice(x),
+fn step<T: Real, const N: usize>(
+    g: [T; LANES],
+    mut tile: [[T; LANES]; N],
+    f: impl Fn(T, [T; N]) -> [T; N],
+) -> [[T; LANES]; N] {
+    for l in 0..LANES {
+        let new = f(g[l], std::array::from_fn(|v| tile[v][l]));
+        for v in 0..N {
+            tile[v][l] = new[v];
+        }
     }
+    tile
+}
+
+#[inline(always)]
+fn whole_tile<T: Copy>(x: &[T]) -> [T; LANES] {
+    *x.first_chunk().expect("a tile")
+}
+
+#[inline(always)]
+fn part_tile<T: Real>(x: &[T]) -> [T; LANES] {
+    let mut tile = [T::ZERO; LANES];
+    tile[..x.len()].copy_from_slice(x);
+    tile
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub fn parallel(blocks: usize, cost: usize, f: impl Fn(usize) + Sync) {
 }
 
 fn run(blocks: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
-    if blocks > 1 && cost >= WORTH_SHARING && !INSIDE.get() {
+    if blocks > 1 && blocks < u32::MAX as usize && cost >= WORTH_SHARING && !INSIDE.get() {
         let helpers = threads().min(blocks) - 1;
         if helpers > 0 && share(blocks, helpers, f) {
             return;
@@ -169,27 +169,47 @@ fn cores() -> usize {
 /// What the workers of one job share; it lies on the caller's stack.
 #[repr(align(128))]
 struct Job<'a> {
-    next: AtomicUsize,
+    /// Blocks taken from the front (bits 0-31) and from the back (32-63).
+    taken: AtomicU64,
     blocks: usize,
     f: &'a (dyn Fn(usize) + Sync),
     isa: Option<Isa>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
+/// Where blocks are taken. The caller begins at the front and workers at the back, so that from kernel to kernel the same
+/// end of the data stays in the cache of the same core (Adam on 50,176 numbers by two threads: 16.5 → 15.0 µs).
+#[derive(Clone, Copy)]
+enum End {
+    Front,
+    Back,
+}
+
 impl Job<'_> {
-    fn work(&self) {
+    /// The next block that nobody has taken.
+    fn take(&self, end: End) -> Option<usize> {
+        let one = match end {
+            End::Front => 1,
+            End::Back => 1 << 32,
+        };
+        let taken = self.taken.fetch_add(one, Relaxed);
+        let (front, back) = ((taken & 0xffff_ffff) as usize, (taken >> 32) as usize);
+        let left = self.blocks.checked_sub(front + back).filter(|&left| left > 0)?;
+        Some(match end {
+            End::Front => front,
+            End::Back => front + left - 1,
+        })
+    }
+
+    fn work(&self, end: End) {
         let run = || {
-            loop {
-                let i = self.next.fetch_add(1, Relaxed);
-                if i >= self.blocks {
-                    return;
-                }
+            while let Some(i) = self.take(end) {
                 (self.f)(i);
             }
         };
         INSIDE.set(true);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-            self.next.store(self.blocks, Relaxed);
+            self.taken.store(self.blocks as u64, Relaxed);
             self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
         }
         INSIDE.set(false);
@@ -226,7 +246,7 @@ fn share(blocks: usize, helpers: usize, f: &(dyn Fn(usize) + Sync)) -> bool {
             None => break, // the system gives no more threads: the caller and those there are do the work
         }
     }
-    let job = Job { next: AtomicUsize::new(0), blocks, f, isa: simd::forced(), panic: Mutex::new(None) };
+    let job = Job { taken: AtomicU64::new(0), blocks, f, isa: simd::forced(), panic: Mutex::new(None) };
     JOB.store((&raw const job).cast_mut().cast(), Relaxed);
     let number = (GATE.0.load(Relaxed).wrapping_add(1 << 32)) & NUMBER;
     GATE.0.store(OPEN | number | (helpers as u64) << 16, SeqCst);
@@ -235,7 +255,7 @@ fn share(blocks: usize, helpers: usize, f: &(dyn Fn(usize) + Sync)) -> bool {
             worker.thread.unpark();
         }
     }
-    job.work();
+    job.work(End::Front);
     // Nobody joins from here on; those inside still borrow `job`. `work` does not unwind, so this line is reached.
     GATE.0.fetch_and(!OPEN, AcqRel);
     let mut looks = 0u32;
@@ -296,7 +316,7 @@ fn join(gate: u64) -> bool {
     }
     // SAFETY: the gate was open and now counts us in, and `share` keeps the job alive until it counts nobody.
     let job = unsafe { &*JOB.load(Relaxed) };
-    simd::with_forced(job.isa, || job.work());
+    simd::with_forced(job.isa, || job.work(End::Back));
     GATE.0.fetch_sub(1, AcqRel);
     true
 }
