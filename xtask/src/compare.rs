@@ -282,6 +282,7 @@ fn measure(root: &Path, options: &Options, peer: &Peer, workload: &str) -> Resul
         .env("THREADS", &options.threads)
         .env("RAYON_NUM_THREADS", &options.threads)
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("RUST_BACKTRACE", "0")
         .output()
         .map_err(|e| format!("{}: {e}", words[0]))?;
     let (text, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
@@ -293,7 +294,8 @@ fn measure(root: &Path, options: &Options, peer: &Peer, workload: &str) -> Resul
         })
         .collect();
     if !out.status.success() || lines.is_empty() {
-        return Err(errors.lines().last().unwrap_or("no output").to_string());
+        let why = errors.lines().rfind(|l| !l.starts_with("note:") && !l.is_empty());
+        return Err(why.unwrap_or("no output").to_string());
     }
     let peak = |line: &str| line.split_once("peak memory ")?.1.strip_suffix(" MB")?.parse::<f64>().ok();
     Ok(Measured { lines, peak_mb: errors.lines().filter_map(peak).fold(0.0, f64::max) })

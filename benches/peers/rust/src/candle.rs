@@ -1,7 +1,6 @@
 //! W1, W2 and W3 in candle.
 
 use crate::formula::{labels, pictures, weight};
-use crate::golden::assert_pytorchs;
 use crate::timing::report;
 use candle_core::{Device, Module, Result, Tensor, Var};
 use candle_nn::{AdamW, Conv2d, Conv2dConfig, Linear, Optimizer, ParamsAdamW, SGD, loss};
@@ -90,11 +89,13 @@ fn train(
         optimizer.backward_step(&value)?;
         Ok(value)
     };
-    let mut losses = Vec::new();
-    for _ in 0..=20 {
-        losses.push(step()?.to_scalar::<f32>()? as f64);
+    let golden = include_str!("../../../../crates/mapsto-bench/golden/losses.txt");
+    let line = golden.lines().find_map(|l| l.strip_prefix(workload)?.strip_prefix(' ')).expect("the workload's line");
+    for expected in line.split(' ').map(|v| v.parse::<f64>().expect("a number")) {
+        let value = step()?.to_scalar::<f32>()? as f64;
+        // In W3 candle is 1.5e-4 away.
+        assert!((value - expected).abs() < 2e-3, "candle {workload}: loss {value}, PyTorch's {expected}");
     }
-    assert_pytorchs(workload, "the loss after as many steps as", &losses);
     report("candle", workload, None, || drop(step().expect("candle computes")));
     Ok(())
 }

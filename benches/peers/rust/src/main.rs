@@ -5,8 +5,6 @@
 mod candle;
 mod formula;
 mod product;
-#[path = "../../../../crates/mapsto-bench/src/golden.rs"]
-mod golden;
 mod timing;
 
 fn main() {
