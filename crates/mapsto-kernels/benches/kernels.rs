@@ -20,6 +20,9 @@ fn main() {
         isa(),
         threads()
     );
+    if let Some(rate) = bf16_peak() {
+        println!("bf16 pairs into f32 (VDPBF16PS) in registers: {rate:.0} GFLOP/s on 1 thread");
+    }
     let bench = Bench { filter, one, all };
 
     bench.run("dispatch of 2 blocks", 0, || {
@@ -316,6 +319,35 @@ fn peak(n: usize) -> f64 {
     };
     let time = with_threads(n, || best(&mut || parallel(n, usize::MAX, |_| chains(ROUNDS))));
     (n * ROUNDS * per_round) as f64 / time * 1e-9
+}
+
+/// The same for products of bf16 pairs summed in f32, where the processor has them: whether bf16 matrix products could pay.
+#[cfg(target_arch = "x86_64")]
+fn bf16_peak() -> Option<f64> {
+    use std::arch::x86_64::*;
+    const ROUNDS: usize = 100_000;
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    fn pairs(rounds: usize) {
+        let bits = _mm512_set1_epi32(black_box(0x3f00_3f00)); // 0.5 and 0.5
+        // SAFETY: both are 64 bytes, and any bits are a value.
+        let x: __m512bh = unsafe { std::mem::transmute(bits) };
+        let mut acc = [_mm512_setzero_ps(); 24];
+        for _ in 0..rounds {
+            acc.iter_mut().for_each(|a| *a = _mm512_dpbf16_ps(*a, x, x));
+        }
+        black_box(acc);
+    }
+    if !is_x86_feature_detected!("avx512f") || !is_x86_feature_detected!("avx512bf16") {
+        return None;
+    }
+    // SAFETY: the processor has the instructions.
+    let time = best(&mut || unsafe { pairs(ROUNDS) });
+    Some((ROUNDS * 24 * 32 * 2) as f64 / time * 1e-9)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn bf16_peak() -> Option<f64> {
+    None
 }
 
 #[cfg(target_arch = "x86_64")]
