@@ -324,15 +324,17 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     let steps = k.div_ceil(pieces);
     let of_a = Operand::new(a, rows, a.col_stride == 1 && m >= high);
     let of_b = Operand::new(b.t(), cols, b_stays(b, m, lanes));
-    // The shorter side is packed once for all tasks along the longer side; a task is a multiple of its panels, at least
-    // 8 tasks where there is enough to do.
+    // The shorter side is packed once for all tasks along the longer side: some of its panels each, at least 8 tasks where
+    // there is enough to do, and as even as they come. (A last task of a few rows left a thread waiting: 5 % of 256³.)
     let by_rows = m >= n;
-    let (shared, own, most) = if by_rows { (of_b, of_a, 256) } else { (of_a, of_b, 4 * cols.wide) };
+    let (shared, own, most) = if by_rows { (of_b, of_a, 256 / rows.wide) } else { (of_a, of_b, 4) };
     let (long, unit) = (own.cut.lanes, own.cut.wide);
-    let task = match m * n * k / MACS {
-        little if little < WORTH_SHARING => long,
-        _ => long.div_ceil(8).next_multiple_of(unit).clamp(unit, most.next_multiple_of(unit)),
+    let panels = long.div_ceil(unit);
+    let tasks = match m * n * k / MACS {
+        little if little < WORTH_SHARING => 1,
+        _ => panels.div_ceil(panels.div_ceil(8).min(most)),
     };
+    let edge = |t: usize| (panels * t / tasks * unit).min(long);
     let packed = shared.packed();
     let at_once = (SHARED / (packed * steps).max(1)).clamp(1, pieces);
 
@@ -357,9 +359,9 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
             shared.pack(to, panels, range);
         });
         let store: &[T] = &store;
-        parallel(long.div_ceil(task), count * steps * (m * n / MACS), |t| {
-            let at = t * task;
-            let own = own.part(at, task.min(long - at));
+        parallel(tasks, count * steps * (m * n / MACS), |t| {
+            let (at, size) = (edge(t), edge(t + 1) - edge(t));
+            let own = own.part(at, size);
             let mut mine = scratch::<T>(steps * own.packed());
             for p in 0..count {
                 let range = depth(p);
@@ -369,9 +371,9 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
                     (shared.side(&store[p * packed * steps..], range.start), own.side(&mine, range.start));
                 dispatch(Block {
                     steps: range.len(),
-                    rows: if by_rows { task.min(long - at) } else { m },
+                    rows: if by_rows { size } else { m },
                     high,
-                    cols: if by_rows { cols } else { Cut { lanes: task.min(long - at), ..cols } },
+                    cols: if by_rows { cols } else { Cut { lanes: size, ..cols } },
                     a: if by_rows { own } else { shared },
                     b: if by_rows { shared } else { own },
                     // SAFETY: tasks cover disjoint rows or columns of C, which is borrowed throughout.
