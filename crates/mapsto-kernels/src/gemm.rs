@@ -328,7 +328,8 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     // of 8 where there is enough to do, as even as they come. (A last task of a few rows left a thread waiting: 5 % of
     // 256³; nine tasks on two threads 6 % of 2048³.)
     let by_rows = m >= n;
-    let (shared, own, most) = if by_rows { (of_b, of_a, 256usize.div_ceil(rows.wide)) } else { (of_a, of_b, 4) };
+    let (shared, own, most) =
+        if by_rows { (of_b, of_a, 256usize.div_ceil(rows.wide)) } else { (of_a, of_b, 4) };
     let (long, unit) = (own.cut.lanes, own.cut.wide);
     let panels = long.div_ceil(unit);
     let tasks = match m * n * k / MACS {
