@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use mapsto_kernels::attention::{AttentionShape, Heads, Hidden, attention, attention_backward};
 use mapsto_kernels::conv::{ConvShape, Ending, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
+use mapsto_kernels::gemm::bf16::{self, Way};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat, Write, gemm};
 use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
 use mapsto_kernels::simd::{Isa, isa};
@@ -54,6 +55,15 @@ fn main() {
         bench.gemm(2048, outputs, inputs, "nn");
         bench.gemm(outputs, 2048, inputs, "tn");
     }
+    // The larger of them with operands rounded to bf16, both ways.
+    for &way in Way::available() {
+        bench.gemm_bf16(1024, 1024, 1024, "nn", way);
+        for (inputs, outputs) in [(384, 1152), (1536, 384), (384, 65)] {
+            bench.gemm_bf16(2048, inputs, outputs, "nt", way);
+            bench.gemm_bf16(2048, outputs, inputs, "nn", way);
+            bench.gemm_bf16(outputs, 2048, inputs, "tn", way);
+        }
+    }
     // Its attention, and one of long sequences.
     bench.attention(8, 6, 256, 64);
     bench.attention(1, 8, 2048, 64);
@@ -97,13 +107,31 @@ struct Bench {
 
 impl Bench {
     fn gemm(&self, m: usize, k: usize, n: usize, form: &str) {
+        self.product(&format!("gemm {m}x{k}x{n} {form}"), [m, k, n], form, |a, b, c| {
+            gemm(a, b, c, Write::Overwrite, Epilogue::none())
+        });
+    }
+
+    fn gemm_bf16(&self, m: usize, k: usize, n: usize, form: &str, way: Way) {
+        self.product(&format!("bf16 {way:?} {m}x{k}x{n} {form}"), [m, k, n], form, |a, b, c| {
+            bf16::gemm(way, a, b, c, Write::Overwrite, Epilogue::none())
+        });
+    }
+
+    fn product(
+        &self,
+        name: &str,
+        [m, k, n]: [usize; 3],
+        form: &str,
+        f: impl Fn(Mat<f32>, Mat<f32>, &mut [f32]),
+    ) {
         let (a, b) = (numbers(m * k), numbers(k * n));
         let mut c = vec![0.0f32; m * n];
-        self.run(&format!("gemm {m}x{k}x{n} {form}"), 2 * m * k * n, || {
+        self.run(name, 2 * m * k * n, || {
             let a =
                 if form.starts_with('t') { Mat::row_major(&a, k, m).t() } else { Mat::row_major(&a, m, k) };
             let b = if form.ends_with('t') { Mat::row_major(&b, n, k).t() } else { Mat::row_major(&b, k, n) };
-            gemm(a, b, black_box(&mut c), Write::Overwrite, Epilogue::none());
+            f(a, b, black_box(&mut c))
         });
     }
 

@@ -17,6 +17,7 @@
 //! every 384 steps. Pieces of 512 steps were no gain at 512³ and lost 8 % at 1024³; eight rows of three registers, with
 //! B's panels outside A's and pieces of 192 steps, gave 144 at 1024³; a product of 64³ lost half to a second thread.
 
+pub mod bf16;
 mod direct;
 pub(crate) mod lanes;
 pub(crate) mod pack;
@@ -153,6 +154,17 @@ impl Gemm for f64 {}
 /// # Panics
 /// If the sizes do not fit, or a matrix reaches outside its slice.
 pub fn gemm<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], write: Write, epilogue: Epilogue<T>) {
+    let finish = checked(&a, &b, c, write, epilogue);
+    if !c.is_empty() {
+        T::product(a, b, c, finish)
+    }
+}
+
+/// Panics unless the sizes fit and the matrices lie in their slices; says what is to be done with the product.
+fn checked<'e, T>(a: &Mat<T>, b: &Mat<T>, c: &[T], write: Write, epilogue: Epilogue<'e, T>) -> Finish<'e, T>
+where
+    T: Gemm,
+{
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "gemm: inner sizes differ: {m} × {k} and {} × {n}", b.rows);
     assert_eq!(c.len(), m * n, "gemm: a {m} × {n} result in {} elements", c.len());
@@ -161,15 +173,7 @@ pub fn gemm<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], write: Write, epilogue: 
     }
     a.check("the left matrix");
     b.check("the right matrix");
-    let finish = Finish {
-        add: write == Write::Add,
-        bias: epilogue.bias,
-        relu: epilogue.activation == Activation::Relu,
-    };
-    if m == 0 || n == 0 {
-        return;
-    }
-    T::product(a, b, c, finish)
+    Finish { add: write == Write::Add, bias: epilogue.bias, relu: epilogue.activation == Activation::Relu }
 }
 
 /// `batch` products, C row-major one after the other: `c[i] (+)= a(i)·b(i)`, all of one size.
@@ -192,6 +196,17 @@ pub fn gemm_batch<'a, T: Gemm>(
     c: &mut [T],
     write: Write,
 ) {
+    in_batch(batch, a, b, c, |a, b, c| gemm(a, b, c, write, Epilogue::none()));
+}
+
+/// The products of a batch, shared out; `one` is one of them, and shares its own work if it is large.
+fn in_batch<'a, T: Gemm>(
+    batch: usize,
+    a: impl Fn(usize) -> Mat<'a, T> + Sync,
+    b: impl Fn(usize) -> Mat<'a, T> + Sync,
+    c: &mut [T],
+    one: impl Fn(Mat<'a, T>, Mat<'a, T>, &mut [T]) + Sync,
+) {
     if batch == 0 {
         return assert!(c.is_empty(), "gemm_batch: no products, but {} results", c.len());
     }
@@ -209,7 +224,7 @@ pub fn gemm_batch<'a, T: Gemm>(
         for (i, c) in c.chunks_exact_mut(m * n).enumerate() {
             let (a, b) = (a(block * together + i), b(block * together + i));
             assert_eq!((a.rows, a.cols, b.cols), (m, k, n), "gemm_batch: products of different sizes");
-            gemm(a, b, c, write, Epilogue::none());
+            one(a, b, c);
         }
     });
 }
@@ -485,7 +500,7 @@ mod tests {
     use crate::threads::with_threads;
 
     /// Numbers in [-1, 1) without a pattern that a transposed or shifted index would share.
-    fn numbers(n: usize, seed: u64) -> Vec<f64> {
+    pub(super) fn numbers(n: usize, seed: u64) -> Vec<f64> {
         let mut s = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut next = || {
             s ^= s << 13;
@@ -496,21 +511,21 @@ mod tests {
         (0..n).map(|_| next()).collect()
     }
 
-    fn narrow(x: &[f64]) -> Vec<f32> {
+    pub(super) fn narrow(x: &[f64]) -> Vec<f32> {
         x.iter().map(|&x| x as f32).collect()
     }
 
     #[derive(Clone, Copy, Debug)]
-    enum Lie {
+    pub(super) enum Lie {
         Rows,
         Cols,
         Flipped,
         Strided,
         Expanded,
     }
-    const LIES: [Lie; 5] = [Lie::Rows, Lie::Cols, Lie::Flipped, Lie::Strided, Lie::Expanded];
+    pub(super) const LIES: [Lie; 5] = [Lie::Rows, Lie::Cols, Lie::Flipped, Lie::Strided, Lie::Expanded];
 
-    fn lay<T: Copy>(data: &[T], rows: usize, cols: usize, lie: Lie) -> Mat<'_, T> {
+    pub(super) fn lay<T: Copy>(data: &[T], rows: usize, cols: usize, lie: Lie) -> Mat<'_, T> {
         let (r, c) = (rows as isize, cols as isize);
         let (row_stride, col_stride, offset) = match lie {
             Lie::Rows => (c + 3, 1, 5),
@@ -522,7 +537,7 @@ mod tests {
         Mat { data, rows, cols, row_stride, col_stride, offset }
     }
 
-    fn reference(a: Mat<f64>, b: Mat<f64>) -> Vec<f64> {
+    pub(super) fn reference(a: Mat<f64>, b: Mat<f64>) -> Vec<f64> {
         let mut c = Vec::new();
         for i in 0..a.rows {
             for j in 0..b.cols {

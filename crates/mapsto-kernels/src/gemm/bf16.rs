@@ -1,0 +1,355 @@
+//! Matrix products of f32 whose operands are rounded to bf16: half the bytes, and on some processors twice the speed, for
+//! 8 significant bits of each operand instead of 24.
+//!
+//! bf16 is the upper half of an f32: the same exponents, fewer digits. An operand is rounded to the nearest, ties to even,
+//! as it is laid out for the product; that moves it by at most 2⁻⁸ of itself. The product of two such numbers is exact in
+//! f32, and the sum is taken in f32 in the order of the steps. A, B and C themselves stay f32. NaN stays NaN and ±∞ stays
+//! ±∞; what lies within half a last bf16 digit of f32's largest number, or above, becomes ±∞; numbers below 2⁻¹²⁶, the
+//! smallest with all their digits, become ±0, since VDPBF16PS takes them so.
+//!
+//! There are two ways to the same operands, the same exact products and sums in f32. [`Way::Pairs`] packs bf16 in pairs of
+//! steps for VDPBF16PS, which adds two products to a sum. [`Way::Singles`] makes rounded copies in f32 and multiplies them
+//! as any others. Which is faster is a matter of the processor ([`Way::fastest`]), and so are the last bits of a result:
+//! where the ways cut long sums differs. Threads do not enter into it.
+//!
+//! Measured on a Sapphire Rapids Xeon whose registers reach 185 GFLOP/s a core in f32 and 91 by VDPBF16PS (GFLOP/s on one
+//! thread; singles, pairs, and [`gemm`](super::gemm) in f32): 2048 × 384 × 1152 with B transposed 147, 80, 157;
+//! 2048 × 1152 × 384 145, 70, 163; 1152 × 2048 × 384 with A transposed 131, 75, 148; 2048 × 384 × 65 100, 54, 130. So pairs come to
+//! 80 to 90 % of what the instruction can do, and what singles lose to f32 is the pass that rounds.
+
+#[cfg(target_arch = "x86_64")]
+mod pairs;
+
+use super::{Epilogue, MACS, Mat, UNPACKED, Write, checked, in_batch};
+use crate::cast::Cast;
+use crate::routines::Routines;
+use crate::simd::{Isa, isa, vectorize};
+use crate::threads::for_chunks;
+use crate::workspace::{Scratch, scratch};
+use half::bf16;
+use std::sync::OnceLock;
+
+/// How rounded operands are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// As f32 numbers, one step at a time: on every processor.
+    Singles,
+    /// As bf16 numbers, two steps at a time: on x86-64 with AVX512-BF16. A single row or column, and at most 2¹⁴
+    /// multiplications, go the other way all the same: packing would cost more than it saves.
+    Pairs,
+}
+
+impl Way {
+    /// The ways this processor can go.
+    ///
+    /// ```
+    /// use mapsto_kernels::gemm::bf16::Way;
+    /// assert_eq!(Way::available()[0], Way::Singles);
+    /// ```
+    pub fn available() -> &'static [Way] {
+        const BOTH: [Way; 2] = [Way::Singles, Way::Pairs];
+        if has_pairs() { &BOTH } else { &BOTH[..1] }
+    }
+
+    /// The faster of them: pairs on AMD's processors, else singles; and singles where [`with_isa`](crate::simd::with_isa)
+    /// rules AVX-512 out.
+    pub fn fastest() -> Way {
+        if is_faster_than_f32() { Way::Pairs } else { Way::Singles }
+    }
+}
+
+/// Whether rounding to bf16 makes products faster on this processor, rather than only coarser.
+///
+/// It does where VDPBF16PS multiplies faster than the multiply-adds of f32: on AMD's processors since Zen 4, at twice the
+/// rate. On Intel's it runs on one port of two and takes two turns (Sapphire Rapids: 89 GFLOP/s a core in registers beside
+/// 179 of f32; what makes bf16 fast there is AMX, which is not used here).
+pub fn is_faster_than_f32() -> bool {
+    static AMD: OnceLock<bool> = OnceLock::new();
+    isa() == Isa::Avx512 && has_pairs() && *AMD.get_or_init(is_amd)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_pairs() -> bool {
+    let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+    avx512 && is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_pairs() -> bool {
+    false
+}
+
+/// Whether the processor calls itself `AuthenticAMD`, which lies in three registers.
+#[cfg(target_arch = "x86_64")]
+fn is_amd() -> bool {
+    let name = std::arch::x86_64::__cpuid(0);
+    [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_amd() -> bool {
+    false
+}
+
+/// C = A·B or C += A·B, then the epilogue, as [`gemm`](super::gemm) does, with the elements of A and B rounded to bf16.
+///
+/// The bits do not depend on the number of threads.
+///
+/// ```
+/// use mapsto_kernels::gemm::bf16::{Way, gemm};
+/// use mapsto_kernels::gemm::{Epilogue, Mat, Write};
+/// let (a, b) = ([1.0f32, 1.0 + 1.0 / 512.0], [3.0, 5.0]);
+/// let mut c = [0.0];
+/// let (a, b) = (Mat::row_major(&a, 1, 2), Mat::row_major(&b, 2, 1));
+/// gemm(Way::fastest(), a, b, &mut c, Write::Overwrite, Epilogue::none());
+/// assert_eq!(c, [8.0]);
+/// ```
+///
+/// # Panics
+/// If the sizes do not fit, a matrix reaches outside its slice, or the processor lacks the way.
+pub fn gemm(way: Way, a: Mat<f32>, b: Mat<f32>, c: &mut [f32], write: Write, epilogue: Epilogue<f32>) {
+    let finish = checked(&a, &b, c, write, epilogue);
+    let available = Way::available();
+    assert!(available.contains(&way), "gemm: this processor lacks {way:?}; it has {available:?}");
+    if c.is_empty() {
+        return;
+    }
+    match way {
+        #[cfg(target_arch = "x86_64")]
+        Way::Pairs if a.rows > 1 && b.cols > 1 && a.rows * a.cols * b.cols > UNPACKED => {
+            pairs::product(a, b, c, finish)
+        }
+        _ => {
+            let (mut x, mut y) = (scratch(a.rows * a.cols), scratch(b.rows * b.cols));
+            f32::product(rounded(a, &mut x), rounded(b, &mut y), c, finish)
+        }
+    }
+}
+
+/// `batch` products as [`gemm_batch`](super::gemm_batch) does, each as [`gemm`] above.
+///
+/// ```
+/// use mapsto_kernels::gemm::bf16::{Way, gemm_batch};
+/// use mapsto_kernels::gemm::{Mat, Write};
+/// let x = [1.0f32, 2.0, 1.0 / 3.0];
+/// let mut c = [0.0; 3];
+/// let one = |i: usize| Mat::row_major(&x[i..=i], 1, 1);
+/// gemm_batch(Way::fastest(), 3, one, one, &mut c, Write::Overwrite);
+/// assert_eq!(c, [1.0, 4.0, 0.333984375 * 0.333984375]);
+/// ```
+///
+/// # Panics
+/// If the sizes do not fit, or differ from one product to another, or the processor lacks the way.
+pub fn gemm_batch<'a>(
+    way: Way,
+    batch: usize,
+    a: impl Fn(usize) -> Mat<'a, f32> + Sync,
+    b: impl Fn(usize) -> Mat<'a, f32> + Sync,
+    c: &mut [f32],
+    write: Write,
+) {
+    in_batch(batch, a, b, c, |a, b, c| gemm(way, a, b, c, write, Epilogue::none()));
+}
+
+/// The bits of the nearest bf16, as VDPBF16PS will take them: in the lower half.
+#[inline(always)]
+fn bits(x: f32) -> u32 {
+    let x = if x.abs() < f32::MIN_POSITIVE { 0.0f32.copysign(x) } else { x };
+    Cast::<bf16>::cast(x).to_bits() as u32
+}
+
+/// A dense copy of a matrix with its elements rounded, by rows or by columns as it lies.
+fn rounded<'s>(x: Mat<f32>, copy: &'s mut Scratch<f32>) -> Mat<'s, f32> {
+    if x.row_stride == 1 && x.col_stride != 1 {
+        return rounded(x.t(), copy).t();
+    }
+    let (rows, cols) = (x.rows, x.cols);
+    // Some rows at a time, as many as make about 4096 elements.
+    let few = (4096 / cols.max(1)).max(1);
+    for_chunks(copy, few * cols, rows * cols, |block, copy| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, row) in copy.chunks_exact_mut(cols).enumerate() {
+                    let i = block * few + i;
+                    if x.col_stride == 1 {
+                        let at = x.index(i, 0) as usize;
+                        let from = &x.data[at..at + cols];
+                        row.iter_mut().zip(from).for_each(|(y, &x)| *y = f32::from_bits(bits(x) << 16));
+                    } else {
+                        let from = (0..cols).map(|j| x.at(i, j));
+                        row.iter_mut().zip(from).for_each(|(y, x)| *y = f32::from_bits(bits(x) << 16));
+                    }
+                }
+            },
+        );
+    });
+    Mat::row_major(copy, rows, cols)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{LIES, Lie, lay, narrow, numbers, reference};
+    use super::super::{Activation, gemm_batch as batch_of_f32};
+    use super::*;
+    use crate::simd::with_isa;
+    use crate::threads::with_threads;
+
+    fn round(x: f32) -> f32 {
+        f32::from_bits(bits(x) << 16)
+    }
+
+    #[test]
+    fn numbers_round_to_the_nearest_and_ties_to_even() {
+        // Every bf16, and what lies beyond it: nothing, a hair, just under half, half, just over, all but a hair.
+        for upper in 0..=u16::MAX as u32 {
+            for lower in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let x = f32::from_bits(upper << 16 | lower);
+                let y = round(x);
+                assert!(y.to_bits() & 0xffff == 0 && y.is_sign_negative() == x.is_sign_negative());
+                if x.is_nan() {
+                    assert!(y.is_nan());
+                } else if x.is_subnormal() || x == 0.0 {
+                    assert!(y == 0.0, "{x:e} is {y:e}");
+                } else if x.is_infinite() || x.abs() as f64 >= 2f64.powi(128) - 2f64.powi(119) {
+                    assert!(y.is_infinite(), "{x:e} is {y:e}");
+                } else {
+                    // In f64 the neighbours, of which the upper may be 2¹²⁸, and the distances are exact.
+                    let (down, gap) = (f32::from_bits(upper << 16) as f64, 2f64.powi(-7));
+                    let gap = gap * 2f64.powi((upper >> 7 & 0xff) as i32 - 127);
+                    let up = down + if x < 0.0 { -gap } else { gap };
+                    let beyond = (x as f64 - down).abs() / gap;
+                    let want = if beyond > 0.5 || beyond == 0.5 && upper & 1 == 1 { up } else { down };
+                    assert_eq!(y as f64, want, "{x:e}");
+                    assert!((y as f64 - x as f64).abs() <= 2f64.powi(-8) * (x as f64).abs());
+                }
+            }
+        }
+    }
+
+    /// All ways against f64 on rounded operands, on one thread and several.
+    fn compare(m: usize, k: usize, n: usize, la: Lie, lb: Lie) {
+        let (a, b) = (numbers(2 * m * k + 4 * (m + k) + 8, 1), numbers(2 * k * n + 4 * (k + n) + 8, 2));
+        let (a, b, c0, bias) = (narrow(&a), narrow(&b), narrow(&numbers(m * n, 3)), narrow(&numbers(n, 4)));
+        let coarse = |x: &[f32]| x.iter().map(|&x| round(x) as f64).collect::<Vec<f64>>();
+        let (ra, rb) = (coarse(&a), coarse(&b));
+        let product = reference(lay(&ra, m, k, la), lay(&rb, k, n, lb));
+        for (write, biased, activation) in [
+            (Write::Overwrite, false, Activation::None),
+            (Write::Add, true, Activation::None),
+            (Write::Overwrite, true, Activation::Relu),
+        ] {
+            for &way in Way::available() {
+                let run = |threads| {
+                    let mut c = c0.clone();
+                    let epilogue = Epilogue { bias: biased.then_some(&bias[..]), activation };
+                    let (a, b) = (lay(&a, m, k, la), lay(&b, k, n, lb));
+                    with_threads(threads, || gemm(way, a, b, &mut c, write, epilogue));
+                    c
+                };
+                let c = run(1);
+                for i in 0..m * n {
+                    let mut want = product[i] + if write == Write::Add { c0[i] as f64 } else { 0.0 };
+                    want += if biased { bias[i % n] as f64 } else { 0.0 };
+                    want = if activation == Activation::Relu { want.max(0.0) } else { want };
+                    // The products are exact, so that nothing but the rounding of k sums of about √k remains.
+                    let most = 1.5e-6 * (k as f64).sqrt() + 1e-6;
+                    assert!(
+                        (c[i] as f64 - want).abs() <= most,
+                        "{way:?} {m} {k} {n} {la:?} {lb:?} {write:?}: {} {want}",
+                        c[i]
+                    );
+                }
+                for threads in [2, 8] {
+                    assert!(
+                        run(threads) == c,
+                        "{way:?} {m} {k} {n} {la:?} {lb:?}: other bits on {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_every_size_and_layout_agree_with_f64_on_rounded_operands() {
+        let sizes = [(1, 1, 1), (2, 4, 4), (1, 300, 700), (700, 300, 1), (9, 17, 49), (33, 200, 65)];
+        let larger =
+            [(65, 385, 33), (3, 5, 1200), (1200, 3, 5), (20, 9000, 12), (130, 51, 300), (50, 1601, 70)];
+        for &(m, k, n) in sizes.iter().chain(&larger) {
+            compare(m, k, n, Lie::Rows, Lie::Rows);
+            compare(m, k, n, Lie::Rows, Lie::Cols);
+            compare(m, k, n, Lie::Cols, Lie::Rows);
+        }
+        for la in LIES {
+            for lb in LIES {
+                compare(5, 7, 6, la, lb);
+                compare(1, 90, 37, la, lb);
+                compare(20, 35, 60, la, lb);
+                compare(61, 35, 20, la, lb);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_so_and_what_is_not_normal_counts_as_nothing() {
+        const N: usize = 40;
+        let product = |way, x: f32, y: f32| {
+            // Row 3 of A and column 5 of B hold the numbers at step 7, and ones elsewhere.
+            let (mut a, mut b) = (vec![1.0f32; N * N], vec![1.0f32; N * N]);
+            (a[3 * N + 7], b[7 * N + 5]) = (x, y);
+            let mut c = vec![0.0; N * N];
+            let (a, b) = (Mat::row_major(&a, N, N), Mat::row_major(&b, N, N));
+            gemm(way, a, b, &mut c, Write::Overwrite, Epilogue::none());
+            c[3 * N + 5]
+        };
+        for &way in Way::available() {
+            // A NaN whose digits all lie in the half that is cut off, too.
+            for nan in [f32::NAN, -f32::NAN, f32::from_bits(0x7f80_0001)] {
+                assert!(product(way, nan, 2.0).is_nan() && product(way, 2.0, nan).is_nan());
+            }
+            assert!(product(way, f32::INFINITY, 0.0).is_nan());
+            assert_eq!(product(way, f32::INFINITY, -2.0), f32::NEG_INFINITY);
+            assert_eq!(product(way, f32::MAX, 2.0f32.powi(-10)), f32::INFINITY);
+            assert_eq!(product(way, 1e-39, 1e38), 39.0);
+            assert_eq!(product(way, f32::MIN_POSITIVE, 2.0f32.powi(126)), 40.0);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_its_products() {
+        for (batch, m, k, n) in [(5, 3, 4, 5), (3, 40, 50, 60), (2, 1, 30, 20)] {
+            let (a, b) = (narrow(&numbers(batch * m * k, 5)), narrow(&numbers(batch * k * n, 6)));
+            let one_a = |i: usize| Mat::row_major(&a[i * m * k..][..m * k], m, k);
+            let one_b = |i: usize| Mat::row_major(&b[i * k * n..][..k * n], k, n);
+            for &way in Way::available() {
+                let mut want = vec![0.0f32; batch * m * n];
+                for (i, c) in want.chunks_exact_mut(m * n).enumerate() {
+                    gemm(way, one_a(i), one_b(i), c, Write::Overwrite, Epilogue::none());
+                }
+                for threads in [1, 2, 8] {
+                    let mut c = vec![1.0f32; batch * m * n];
+                    with_threads(threads, || gemm_batch(way, batch, one_a, one_b, &mut c, Write::Overwrite));
+                    assert_eq!(c, want, "{way:?}, {threads} threads");
+                }
+                let mut whole = vec![0.0f32; batch * m * n];
+                batch_of_f32(batch, one_a, one_b, &mut whole, Write::Overwrite);
+                assert_ne!(whole, want, "nothing was rounded");
+            }
+        }
+    }
+
+    #[test]
+    fn without_avx512_the_fastest_way_is_singles() {
+        assert!(Way::available().contains(&Way::fastest()));
+        assert_eq!(with_isa(Isa::Portable, Way::fastest), Way::Singles);
+        assert!(!with_isa(Isa::Portable, is_faster_than_f32));
+    }
+
+    #[test]
+    #[should_panic(expected = "gemm: inner sizes differ: 2 × 3 and 2 × 3")]
+    fn inner_sizes_must_agree() {
+        let x = [0.0f32; 6];
+        let a = Mat::row_major(&x, 2, 3);
+        gemm(Way::Singles, a, a, &mut [0.0; 6], Write::Overwrite, Epilogue::none());
+    }
+}
