@@ -8,9 +8,12 @@ use mapsto_kernels::attention::{AttentionShape, Heads, Hidden, attention, attent
 use mapsto_kernels::conv::{ConvShape, Ending, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
 use mapsto_kernels::gemm::bf16::{self, Way};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat, Write, gemm};
+use mapsto_kernels::map::{map1_wide, map2_wide};
+use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
+use mapsto_kernels::real::Real;
 use mapsto_kernels::simd::{Isa, isa};
-use mapsto_kernels::threads::{parallel, threads, with_threads};
+use mapsto_kernels::threads::{for_chunks, parallel, threads, with_threads};
 
 fn main() {
     let filter: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
@@ -67,6 +70,9 @@ fn main() {
     // Its attention, and one of long sequences.
     bench.attention(8, 6, 256, 64);
     bench.attention(1, 8, 2048, 64);
+    bench.norm(2048, 384);
+    bench.gelu(1 << 13);
+    bench.gelu(2048 * 1536);
 
     let s = ConvShape {
         n: 64,
@@ -229,6 +235,58 @@ impl Bench {
         let g = Heads { data: &ones, offset: 0, strides: [t * row, d, row, 1].map(|n| n as isize) };
         self.run(&format!("{name} backward"), 5 * product, || {
             attention_backward(&s, 0.125, [q, k, v], Hidden::Later, &y, &log, g, black_box(&mut dx))
+        });
+    }
+
+    /// Layer norm of rows as a GPT's.
+    fn norm(&self, rows: usize, n: usize) {
+        let (x, gamma, g) = (numbers(rows * n), numbers(n), numbers(rows * n));
+        let (mut y, mut mean, mut rstd) = (x.clone(), numbers(rows), numbers(rows));
+        self.run(&format!("layer norm {rows}x{n} forward"), 0, || {
+            layer_norm(&x, n, Some(&gamma), None, 1e-5, black_box(&mut y), &mut mean, &mut rstd)
+        });
+        let (mut dgamma, mut dbeta) = (gamma.clone(), gamma.clone());
+        self.run(&format!("layer norm {rows}x{n} backward"), 0, || {
+            layer_norm_backward(
+                &x,
+                n,
+                Some(&gamma),
+                &mean,
+                &rstd,
+                &g,
+                black_box(&mut y),
+                &mut dgamma,
+                &mut dbeta,
+            )
+        });
+    }
+
+    /// GELU and its gradient, as tensors run them.
+    fn gelu(&self, n: usize) {
+        let (x, g, mut y) = (numbers(n), numbers(n), numbers(n));
+        self.run(&format!("gelu {n} forward"), 0, || {
+            for_chunks(black_box(&mut y), 1 << 14, 2 * n, |i, y| {
+                map1_wide(
+                    &x[i << 14..][..y.len()],
+                    y,
+                    #[inline(always)]
+                    |x| x * x.normal().0,
+                )
+            })
+        });
+        self.run(&format!("gelu {n} backward"), 0, || {
+            for_chunks(black_box(&mut y), 1 << 14, 2 * n, |i, y| {
+                map2_wide(
+                    &x[i << 14..][..y.len()],
+                    &g[i << 14..][..y.len()],
+                    y,
+                    #[inline(always)]
+                    |x, g| {
+                        let (cdf, density) = x.normal();
+                        g * (cdf + x * density)
+                    },
+                )
+            })
         });
     }
 
