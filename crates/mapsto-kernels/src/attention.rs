@@ -22,6 +22,8 @@ pub(crate) mod forward;
 mod product;
 
 use crate::gemm::Gemm;
+use crate::gemm::tile::prefetch;
+use std::ops::Range;
 
 /// The sizes: `b` sequences, each with `t` queries and `s` keys in `heads` heads; queries and keys have `d` numbers,
 /// values `e`.
@@ -89,10 +91,25 @@ impl<'a, T: Copy> Heads<'a, T> {
         Heads { data, offset: 0, strides: [heads as isize * head, head, row, 1] }
     }
 
+    /// `[b, t, heads, e]` one after the other, as results are.
+    fn results(data: &'a [T], s: &AttentionShape) -> Heads<'a, T> {
+        let [t, heads, e] = [s.t, s.heads, s.e].map(|n| n as isize);
+        Heads { data, offset: 0, strides: [t * heads * e, e, heads * e, 1] }
+    }
+
     /// Where row `i` of head `at`, counted through all sequences, begins.
     fn row(&self, heads: usize, at: usize, i: usize) -> isize {
         let [b, h, row, _] = self.strides;
         self.offset as isize + (at / heads) as isize * b + (at % heads) as isize * h + i as isize * row
+    }
+
+    /// Asks for some rows of a head, each `n` numbers long, ahead of their use: heads that share their rows with others lie
+    /// too far apart for the processor to foresee.
+    fn prefetch(&self, heads: usize, at: usize, rows: Range<usize>, n: usize) {
+        for i in rows {
+            let row = self.data.as_ptr().wrapping_offset(self.row(heads, at, i));
+            (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(row.wrapping_add(j)));
+        }
     }
 
     /// Panics unless all of it lies in `data`.
@@ -209,6 +226,14 @@ const KEYS: usize = 64;
 
 /// A block of scores, `[keys, queries]`.
 type Scores<T> = [[T; STRIP]];
+
+/// Of the strip of queries from `next` on, the rows that are asked for while block `key` of `seen` keys is worked on: all
+/// of them by the last block.
+fn share(s: &AttentionShape, next: usize, key: usize, seen: usize) -> Range<usize> {
+    let blocks = seen.div_ceil(KEYS);
+    let row = |block: usize| (next + block * STRIP / blocks).min(s.t);
+    row(key / KEYS)..row(key / KEYS + 1)
+}
 
 /// Hides what `hidden` says in the scores of keys from `key` on for the strip of queries from `query` on.
 #[inline(always)]

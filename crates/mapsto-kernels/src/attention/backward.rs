@@ -2,7 +2,7 @@
 
 use super::forward::{across, block, gathered, part, strip};
 use super::product::product;
-use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide};
+use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::{Gemm, Mat};
 use crate::real::Real;
@@ -67,19 +67,32 @@ impl<T: Gemm + Real> Job<'_, T> {
     /// Writes dq for every `groups`-th strip of a head; the sums `[s, d]` and `[s, e]` for dk and dv begin at 0.
     fn strips(&self, at: usize, strips: Range<usize>, groups: usize, sums: &mut [T]) {
         let Job { s, x: [_, k, v], .. } = *self;
-        let mut space = scratch::<T>(s.s * (s.d + s.e));
-        let (for_keys, for_values) = space.split_at_mut(s.s * s.d);
+        let for_strip = (2 * s.d + s.e + 2 * KEYS) * STRIP + (2 * s.d + s.e) * STRIP;
+        let mut space = scratch::<T>(for_strip + s.s * (s.d + s.e));
+        let (space, for_keys) = space.split_at_mut(for_strip);
+        let (for_keys, for_values) = for_keys.split_at_mut(s.s * s.d);
         let k = gathered(for_keys, part(k, s, at, 0, s.s, s.d));
         let v = gathered(for_values, part(v, s, at, 0, s.s, s.e));
         sums.fill(T::ZERO);
-        strips.step_by(groups).for_each(|i| self.strip(at, i * STRIP, k, v, sums));
+        strips.step_by(groups).for_each(|i| {
+            self.strip(at, i * STRIP, (i + groups) * STRIP, [k, v], sums, space);
+        });
     }
 
-    /// Writes dq for the strip of queries from `query` on and adds to the sums for dk and dv.
-    fn strip(&self, at: usize, query: usize, k: Mat<T>, v: Mat<T>, sums: &mut [T]) {
-        let Job { s, scale, x: [q, ..], hidden, log, g, .. } = *self;
+    /// Writes dq for the strip of queries from `query` on and adds to the sums for dk and dv; meanwhile asks for what
+    /// the strip from `next` on will read.
+    fn strip(
+        &self,
+        at: usize,
+        query: usize,
+        next: usize,
+        [k, v]: [Mat<T>; 2],
+        sums: &mut [T],
+        space: &mut [T],
+    ) {
+        let Job { s, scale, x: [q, ..], hidden, y, log, g, .. } = *self;
+        let y = Heads::results(y, s);
         let rows = STRIP.min(s.t - query);
-        let mut space = scratch::<T>((2 * s.d + s.e + 2 * KEYS) * STRIP + (2 * s.d + s.e) * STRIP);
         let (lanes, dense) = space.split_at_mut((2 * s.d + s.e + 2 * KEYS) * STRIP);
         let (dense, q_rows) = dense.split_at_mut(s.d * STRIP);
         let (q_rows, g_rows) = q_rows.split_at_mut(s.d * STRIP);
@@ -100,6 +113,10 @@ impl<T: Gemm + Real> Job<'_, T> {
 
         let seen = s.seen(query + rows - 1, &hidden);
         for key in (0..seen).step_by(KEYS) {
+            let ahead = share(s, next, key, seen);
+            q.prefetch(s.heads, at, ahead.clone(), s.d);
+            g.prefetch(s.heads, at, ahead.clone(), s.e);
+            y.prefetch(s.heads, at, ahead, s.e);
             let keys = KEYS.min(seen - key);
             let (weights, slopes) = (&mut weights[..keys], &mut slopes[..keys]);
             let (k, v) = (block(k, key, keys), block(v, key, keys));

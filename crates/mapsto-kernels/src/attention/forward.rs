@@ -1,8 +1,9 @@
 //! The forward pass: for each strip of queries the softmax over the keys, taken as they pass by.
 
 use super::product::product;
-use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide};
+use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
+use crate::gemm::tile::prefetch;
 use crate::gemm::{Gemm, Mat};
 use crate::real::Real;
 use crate::simd::vectorize;
@@ -26,13 +27,14 @@ pub fn forward<T: Gemm + Real>(
     let cost = s.heads_in_all() * s.t * s.s * (s.d + s.e);
     parallel(s.heads_in_all() * groups, cost, |task| {
         let (at, group) = (task / groups, task % groups);
-        let mut space = scratch::<T>(s.s * (s.d + s.e));
-        let (for_keys, for_values) = space.split_at_mut(s.s * s.d);
+        let mut space = scratch::<T>((s.d + s.e + KEYS) * STRIP + s.e * STRIP + s.s * (s.d + s.e));
+        let (space, for_keys) = space.split_at_mut((s.d + s.e + KEYS) * STRIP + s.e * STRIP);
+        let (for_keys, for_values) = for_keys.split_at_mut(s.s * s.d);
         let last = ((group + 1) * TOGETHER).min(strips);
         let seen = s.seen((last * STRIP).min(s.t) - 1, &hidden);
         let k = gathered(for_keys, part(k, s, at, 0, seen, s.d));
         let v = gathered(for_values, part(v, s, at, 0, seen, s.e));
-        (group * TOGETHER..last).for_each(|i| job.strip(at, i * STRIP, k, v));
+        (group * TOGETHER..last).for_each(|i| job.strip(at, i * STRIP, k, v, space));
     });
 }
 
@@ -50,10 +52,9 @@ struct Forward<'a, T> {
 
 impl<T: Gemm + Real> Forward<'_, T> {
     /// The results of the strip of queries from `query` on, from the head's keys and values.
-    fn strip(&self, at: usize, query: usize, k: Mat<T>, v: Mat<T>) {
+    fn strip(&self, at: usize, query: usize, k: Mat<T>, v: Mat<T>, space: &mut [T]) {
         let Forward { s, scale, q, hidden, y, log } = *self;
         let rows = STRIP.min(s.t - query);
-        let mut space = scratch::<T>((s.d + s.e + KEYS) * STRIP + s.e * STRIP);
         let (lanes, dense) = space.split_at_mut((s.d + s.e + KEYS) * STRIP);
         let (lanes, _) = lanes.as_chunks_mut::<STRIP>();
         let (queries, rest) = lanes.split_at_mut(s.d);
@@ -63,6 +64,7 @@ impl<T: Gemm + Real> Forward<'_, T> {
         let mut softmax = Running { highest: [T::LOWEST; STRIP], sum: [T::ZERO; STRIP] };
         let seen = s.seen(query + rows - 1, &hidden);
         for key in (0..seen).step_by(KEYS) {
+            q.prefetch(s.heads, at, share(s, query + STRIP, key, seen), s.d);
             let keys = KEYS.min(seen - key);
             let scores = &mut scores[..keys];
             product(block(k, key, keys), strip(queries, s.d), scores.as_flattened_mut(), STRIP, false);
@@ -93,12 +95,18 @@ pub(super) fn gathered<'a, T: Gemm>(space: &'a mut [T], x: Mat<'a, T>) -> Mat<'a
         return x;
     }
     let space = &mut space[..x.rows * x.cols];
+    let rows = x.data.as_ptr().wrapping_add(x.offset);
     for (i, to) in space.chunks_exact_mut(x.cols).enumerate() {
+        let ahead = rows.wrapping_offset((i as isize + AHEAD) * x.row_stride);
+        (0..x.cols).step_by(64 / size_of::<T>()).for_each(|j| prefetch(ahead.wrapping_add(j)));
         let from = (x.offset as isize + i as isize * x.row_stride) as usize;
         to.copy_from_slice(&x.data[from..from + x.cols]);
     }
     Mat::row_major(space, x.rows, x.cols)
 }
+
+/// Rows by which a row is asked for before it is gathered.
+const AHEAD: isize = 8;
 
 /// Some rows of a matrix.
 pub(super) fn block<T>(x: Mat<'_, T>, first: usize, rows: usize) -> Mat<'_, T> {
