@@ -522,8 +522,10 @@ mod tests {
         Flipped,
         Strided,
         Expanded,
+        Overlapping,
     }
-    pub(super) const LIES: [Lie; 5] = [Lie::Rows, Lie::Cols, Lie::Flipped, Lie::Strided, Lie::Expanded];
+    pub(super) const LIES: [Lie; 6] =
+        [Lie::Rows, Lie::Cols, Lie::Flipped, Lie::Strided, Lie::Expanded, Lie::Overlapping];
 
     pub(super) fn lay<T: Copy>(data: &[T], rows: usize, cols: usize, lie: Lie) -> Mat<'_, T> {
         let (r, c) = (rows as isize, cols as isize);
@@ -533,6 +535,7 @@ mod tests {
             Lie::Flipped => (-c, -1, rows * cols - 1),
             Lie::Strided => (2 * c, 2, 0),
             Lie::Expanded => (0, 1, 2),
+            Lie::Overlapping => (1, 1, 3),
         };
         Mat { data, rows, cols, row_stride, col_stride, offset }
     }

@@ -114,6 +114,22 @@ fn in_avx2<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// As `in_avx512`, never inlined.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+pub(crate) fn alone_avx512<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// As `in_avx2`, never inlined.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+pub(crate) fn alone_avx2<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
 /// What this thread forces, for the pool to hand on to its workers.
 pub(crate) fn forced() -> Option<Isa> {
     FORCED.get()
