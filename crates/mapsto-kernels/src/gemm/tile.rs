@@ -141,12 +141,7 @@ pub struct Side<'a, T> {
     pub packed: &'a [T],
 }
 
-impl<'a, T> Side<'a, T> {
-    /// All lanes in packed panels.
-    pub fn packed(packed: &'a [T]) -> Side<'a, T> {
-        Side { direct: Run { start: std::ptr::null(), lane: 0, step: 0 }, packed_from: 0, packed }
-    }
-
+impl<T> Side<'_, T> {
     /// The panel of `width` lanes that begins at `lane`.
     #[inline(always)]
     fn panel(&self, lane: usize, width: usize, steps: usize) -> Run<T> {

@@ -1,11 +1,13 @@
 //! The gated recurrent unit: a state of which a gate says how much is new.
 
-use super::recurrence::Recurrence;
-use super::{ROWS, Sequences, sigmoid_slope, tanh_slope, transposed_product};
+use super::gate::Gate;
+use super::panels::{Panels, To};
+use super::slopes::{Slopes, Weight};
+use super::sweep::lay;
+use super::{ROWS, Sequences, add_rows, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
-use crate::gemm::{Activation, Epilogue, Gemm, Mat, Write, gemm};
+use crate::gemm::{Gemm, Mat};
 use crate::real::Real;
-use crate::reduce;
 use crate::simd::vectorize;
 use crate::workspace::scratch;
 
@@ -110,29 +112,25 @@ impl<T: Gemm> Gru<'_, T> {
 }
 
 /// [`Gru::forward`] with lengths checked.
-pub(crate) fn forward<T: Gemm + Real>(gru: &Gru<T>, gates: &mut [T], u: &mut [T], y: &mut [T]) {
-    let Sequences { steps, inputs, hidden: h, .. } = gru.sizes;
-    let x = Mat::row_major(gru.x, gru.sizes.rows(), inputs);
-    let w_ih = Mat::row_major(gru.w_ih, 3 * h, inputs).t();
+pub(crate) fn forward<T: Gemm + Gate>(gru: &Gru<T>, gates: &mut [T], u: &mut [T], y: &mut [T]) {
+    let s @ Sequences { steps, inputs, hidden: h, .. } = gru.sizes;
     let [b_ih, b_hh] = gru.b.map_or([None; 2], |b| b.map(Some));
-    gemm(x, w_ih, gates, Write::Overwrite, Epilogue { bias: b_ih, activation: Activation::None });
-
-    let w = Recurrence::new(Mat::row_major(gru.w_hh, 3 * h, h).t());
+    let w_ih = Panels::new(&[Mat::row_major(gru.w_ih, 3 * h, inputs).t()]);
+    let w_hh = Panels::new(&[Mat::row_major(gru.w_hh, 3 * h, h).t()]);
     let (wide, narrow) = (3 * steps * h, steps * h);
     let chunks = [ROWS * wide, ROWS * narrow, ROWS * narrow];
-    for_blocks([gates, u, y], chunks, gru.sizes.cost(3), |block, [gates, u, y]| {
+    for_blocks([gates, u, y], chunks, s.cost(3), |block, [gates, u, y]| {
         let rows = y.len() / narrow;
+        let x = &gru.x[block * ROWS * steps * inputs..][..rows * steps * inputs];
+        w_ih.times_dense(x, inputs, gates, b_ih);
         let h0 = &gru.h0[block * ROWS * h..];
-        let (mut before, mut shares) = (w.room(), scratch::<T>(rows * 3 * h));
+        let (mut state, mut shares) = (w_hh.room(), scratch::<T>(rows * 3 * h));
         for t in 0..steps {
-            match t {
-                0 => w.pack(&mut before, rows, h0, 0, h),
-                _ => w.pack(&mut before, rows, y, (t - 1) * h, narrow),
+            for row in 0..rows {
+                lay(&mut state, row, s.before(h0, y, row, t));
             }
-            if let Some(b) = b_hh {
-                shares.chunks_exact_mut(3 * h).for_each(|row| row.copy_from_slice(b));
-            }
-            w.times(&before, rows, &mut shares, 3 * h, b_hh.is_some());
+            let to = To { c: &mut shares, stride: 3 * h, add: false, bias: b_hh };
+            w_hh.times(w_hh.rows(&state), rows, to);
             for row in 0..rows {
                 let (past, now) = y.split_at_mut(row * narrow + t * h);
                 let h_before = if t == 0 { &h0[row * h..][..h] } else { &past[past.len() - h..] };
@@ -149,7 +147,7 @@ pub(crate) fn forward<T: Gemm + Real>(gru: &Gru<T>, gates: &mut [T], u: &mut [T]
 
 /// One step of one sequence: the functions of the gates in place, and the state.
 #[inline(always)]
-fn cell<T: Real>(gates: &mut [T], shares: &[T], h_before: &[T], u: &mut [T], y: &mut [T]) {
+fn cell<T: Gate>(gates: &mut [T], shares: &[T], h_before: &[T], u: &mut [T], y: &mut [T]) {
     let h = y.len();
     let (r, rest) = gates.split_at_mut(h);
     let (z, n) = rest.split_at_mut(h);
@@ -157,69 +155,77 @@ fn cell<T: Real>(gates: &mut [T], shares: &[T], h_before: &[T], u: &mut [T], y: 
     let (u_z, u_n) = rest.split_at(h);
     assert!(n.len() == h && u_n.len() == h && h_before.len() == h && u.len() == h);
     for j in 0..h {
-        r[j] = (r[j] + u_r[j]).sigmoid();
-        z[j] = (z[j] + u_z[j]).sigmoid();
-        n[j] = (n[j] + r[j] * u_n[j]).tanh();
+        (r[j], z[j]) = T::sigmoid2(r[j] + u_r[j], z[j] + u_z[j]);
         u[j] = u_n[j];
+    }
+    for j in 0..h {
+        n[j] = T::tanh1(n[j] + r[j] * u_n[j]);
         y[j] = n[j] + z[j] * (h_before[j] - n[j]);
     }
 }
 
 /// [`Gru::backward`] with lengths checked.
 ///
-/// A step's gradients lie as `n, r, z, u_n`: the first three parts are `da`, the last three `du`, so that each is one
-/// matrix; `da`'s `n` stands before `r, z`, for which its products are two.
-pub(crate) fn backward<T: Gemm + Real>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], grads: GruGrads<'_, T>) {
-    let Sequences { steps, inputs, hidden: h, .. } = gru.sizes;
-    let rows = gru.sizes.rows();
-    let w = Recurrence::new(Mat::row_major(gru.w_hh, 3 * h, h));
-    let wide = 4 * steps * h;
-    let mut d = scratch::<T>(rows * 4 * h);
-    for_blocks([&mut d, grads.h0], [ROWS * wide, ROWS * h], gru.sizes.cost(3), |block, [d, dh]| {
-        let rows = dh.len() / h;
-        let mut packed = w.room();
+/// The gradients of a step's gates are four parts, `n, r, z, u_n`: the first three are `da`, the last three `du`.
+pub(crate) fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], grads: GruGrads<'_, T>) {
+    let s @ Sequences { batch, steps, inputs, hidden: h } = gru.sizes;
+    let w_hh = Panels::new(&parts(gru.w_hh, h, h));
+    let mut slopes = Slopes::new(s, 4);
+    let (block, layout) = (slopes.block(), slopes.layout());
+    let mut sums = scratch::<T>(batch.div_ceil(ROWS) * 4 * h);
+    let slices = [slopes.all(), &mut sums, grads.h0];
+    for_blocks(slices, [block, 4 * h, ROWS * h], s.cost(3), |block, [slopes, sums, dh]| {
+        let (first, rows) = (block * ROWS, dh.len() / h);
+        if rows < ROWS {
+            slopes.fill(T::ZERO);
+        }
+        sums.fill(T::ZERO);
+        let mut d = scratch::<T>(rows * 4 * h);
         for t in (0..steps).rev() {
             for row in 0..rows {
-                let at = ((block * ROWS + row) * steps + t) * h;
-                let h_before =
-                    if t == 0 { &gru.h0[(block * ROWS + row) * h..][..h] } else { &kept.y[at - h..][..h] };
+                let at = ((first + row) * steps + t) * h;
+                let h_before = s.before(gru.h0, kept.y, first + row, t);
                 let (gates, u, dy) = (&kept.gates[3 * at..][..3 * h], &kept.u[at..][..h], &dy[at..][..h]);
-                let (dh, d) = (&mut dh[row * h..][..h], &mut d[row * wide + t * 4 * h..][..4 * h]);
+                let (dh, d) = (&mut dh[row * h..][..h], &mut d[row * 4 * h..][..4 * h]);
                 vectorize(
                     #[inline(always)]
                     || cell_backward(gates, u, h_before, dy, dh, d),
                 );
             }
-            w.pack(&mut packed, rows, d, t * 4 * h + h, wide);
-            w.times(&packed, rows, dh, h, true);
+            add_rows(&d, sums);
+            layout.put(slopes, t, &d);
+            let to = To { c: dh, stride: h, add: true, bias: None };
+            w_hh.times(layout.step(slopes, rows, t, 1, &w_hh), rows, to);
         }
     });
 
-    let d = Mat::row_major(&d, rows, 4 * h);
-    let part = |from: usize, parts: usize| Mat { cols: parts * h, offset: from * h, ..d };
-    let (n, rz, du) = (part(0, 1), part(1, 2), part(1, 3));
-    if let Some(dx) = grads.x {
-        let w_ih = Mat::row_major(gru.w_ih, 3 * h, inputs);
-        let (w_rz, w_n) = (Mat { rows: 2 * h, ..w_ih }, Mat { rows: h, offset: 2 * h * inputs, ..w_ih });
-        gemm(rz, w_rz, dx, Write::Overwrite, Epilogue::none());
-        gemm(n, w_n, dx, Write::Add, Epilogue::none());
+    if let Some([b_ih, b_hh]) = grads.b {
+        let mut all = scratch::<T>(4 * h);
+        all.fill(T::ZERO);
+        add_rows(&sums, &mut all);
+        b_hh.copy_from_slice(&all[h..]);
+        b_ih[..2 * h].copy_from_slice(&all[h..3 * h]);
+        b_ih[2 * h..].copy_from_slice(&all[..h]);
     }
+    if let Some(dx) = grads.x {
+        let [r, z, n] = parts(gru.w_ih, h, inputs);
+        slopes.times(0, &Panels::new(&[n, r, z]), dx);
+    }
+    let input = |b: usize, t: usize| &gru.x[(b * steps + t) * inputs..][..inputs];
+    let before = |b: usize, t: usize| s.before(gru.h0, kept.y, b, t);
+    let mut wanted = Vec::new();
     if let Some(dw) = grads.w_ih {
-        let (dw_rz, dw_n) = dw.split_at_mut(2 * h * inputs);
-        transposed_product(rz, Mat::row_major(gru.x, rows, inputs), dw_rz);
-        transposed_product(n, Mat::row_major(gru.x, rows, inputs), dw_n);
+        wanted.push(Weight { parts: &[Some(2), Some(0), Some(1), None], cols: inputs, right: &input, dw });
     }
     if let Some(dw) = grads.w_hh {
-        let before = gru.sizes.before(gru.h0, kept.y);
-        transposed_product(du, Mat::row_major(&before, rows, h), dw);
+        wanted.push(Weight { parts: &[None, Some(0), Some(1), Some(2)], cols: h, right: &before, dw });
     }
-    if let Some([b_ih, b_hh]) = grads.b {
-        let mut sums = scratch::<T>(4 * h);
-        reduce::sum(d.data, [1, rows, 4 * h], &mut sums);
-        b_hh.copy_from_slice(&sums[h..]);
-        b_ih[..2 * h].copy_from_slice(&sums[h..3 * h]);
-        b_ih[2 * h..].copy_from_slice(&sums[..h]);
-    }
+    slopes.weights(&mut wanted);
+}
+
+/// The three parts of a weight.
+fn parts<T: Gemm>(w: &[T], hidden: usize, cols: usize) -> [Mat<'_, T>; 3] {
+    std::array::from_fn(|i| Mat::row_major(&w[i * hidden * cols..][..hidden * cols], hidden, cols))
 }
 
 /// One step of one sequence backwards: the gradients `n, r, z, u_n`, and the state's own part of that before.

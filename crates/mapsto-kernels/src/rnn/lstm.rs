@@ -1,11 +1,12 @@
 //! The long short-term memory: a state that gates may keep, change and show.
 
-use super::recurrence::Recurrence;
-use super::{ROWS, Sequences, sigmoid_slope, tanh_slope, transposed_product};
+use super::gate::Gate;
+use super::panels::{Panels, To};
+use super::slopes::{Slopes, Weight};
+use super::sweep::lay;
+use super::{ROWS, Sequences, add_rows, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
-use crate::gemm::{Activation, Epilogue, Gemm, Mat, Write, gemm};
-use crate::real::Real;
-use crate::reduce;
+use crate::gemm::{Gemm, Mat};
 use crate::simd::vectorize;
 use crate::workspace::scratch;
 
@@ -111,32 +112,32 @@ impl<T: Gemm> Lstm<'_, T> {
 }
 
 /// [`Lstm::forward`] with lengths checked.
-pub(crate) fn forward<T: Gemm + Real>(lstm: &Lstm<T>, gates: &mut [T], cells: &mut [T], y: &mut [T]) {
-    let Sequences { steps, inputs, hidden: h, .. } = lstm.sizes;
-    let x = Mat::row_major(lstm.x, lstm.sizes.rows(), inputs);
-    let w_ih = Mat::row_major(lstm.w_ih, 4 * h, inputs).t();
-    gemm(x, w_ih, gates, Write::Overwrite, Epilogue { bias: lstm.b, activation: Activation::None });
-
-    let w = Recurrence::new(Mat::row_major(lstm.w_hh, 4 * h, h).t());
+pub(crate) fn forward<T: Gemm + Gate>(lstm: &Lstm<T>, gates: &mut [T], cells: &mut [T], y: &mut [T]) {
+    let s @ Sequences { steps, inputs, hidden: h, .. } = lstm.sizes;
+    let w_ih = Panels::new(&[Mat::row_major(lstm.w_ih, 4 * h, inputs).t()]);
+    let w_hh = Panels::new(&[Mat::row_major(lstm.w_hh, 4 * h, h).t()]);
     let (wide, narrow) = (4 * steps * h, steps * h);
     let chunks = [ROWS * wide, ROWS * narrow, ROWS * narrow];
-    for_blocks([gates, cells, y], chunks, lstm.sizes.cost(4), |block, [gates, cells, y]| {
+    for_blocks([gates, cells, y], chunks, s.cost(4), |block, [gates, cells, y]| {
         let rows = y.len() / narrow;
+        let x = &lstm.x[block * ROWS * steps * inputs..][..rows * steps * inputs];
+        w_ih.times_dense(x, inputs, gates, lstm.b);
         let (h0, c0) = (&lstm.h0[block * ROWS * h..], &lstm.c0[block * ROWS * h..]);
-        let mut before = w.room();
+        let mut state = w_hh.room();
         for t in 0..steps {
-            match t {
-                0 => w.pack(&mut before, rows, h0, 0, h),
-                _ => w.pack(&mut before, rows, y, (t - 1) * h, narrow),
+            for row in 0..rows {
+                lay(&mut state, row, s.before(h0, y, row, t));
             }
-            w.times(&before, rows, &mut gates[t * 4 * h..], wide, true);
+            let to = To { c: &mut gates[t * 4 * h..], stride: wide, add: true, bias: None };
+            w_hh.times(w_hh.rows(&state), rows, to);
             for row in 0..rows {
                 let (past, now) = cells.split_at_mut(row * narrow + t * h);
                 let c_before = if t == 0 { &c0[row * h..][..h] } else { &past[past.len() - h..] };
                 let gates = &mut gates[row * wide + t * 4 * h..][..4 * h];
+                let (c, y) = (&mut now[..h], &mut y[row * narrow + t * h..][..h]);
                 vectorize(
                     #[inline(always)]
-                    || cell(gates, c_before, &mut now[..h], &mut y[row * narrow + t * h..][..h]),
+                    || cell(gates, c_before, c, y),
                 );
             }
         }
@@ -145,79 +146,91 @@ pub(crate) fn forward<T: Gemm + Real>(lstm: &Lstm<T>, gates: &mut [T], cells: &m
 
 /// One step of one sequence: the functions of the gates in place, the cell and the state.
 #[inline(always)]
-fn cell<T: Real>(gates: &mut [T], c_before: &[T], c: &mut [T], y: &mut [T]) {
+fn cell<T: Gate>(gates: &mut [T], c_before: &[T], c: &mut [T], y: &mut [T]) {
     let h = y.len();
     let (i, rest) = gates.split_at_mut(h);
     let (f, rest) = rest.split_at_mut(h);
     let (g, o) = rest.split_at_mut(h);
     assert!(c_before.len() == h && c.len() == h && o.len() == h);
     for j in 0..h {
-        i[j] = i[j].sigmoid();
-        f[j] = f[j].sigmoid();
-        g[j] = g[j].tanh();
-        o[j] = o[j].sigmoid();
+        (i[j], g[j]) = T::sigmoid_tanh(i[j], g[j]);
+    }
+    for j in 0..h {
+        (f[j], o[j]) = T::sigmoid2(f[j], o[j]);
         c[j] = f[j] * c_before[j] + i[j] * g[j];
-        y[j] = o[j] * c[j].tanh();
+    }
+    for j in 0..h {
+        y[j] = o[j] * T::tanh1(c[j]);
     }
 }
 
 /// [`Lstm::backward`] with lengths checked.
-pub(crate) fn backward<T: Gemm + Real>(
+pub(crate) fn backward<T: Gemm + Gate>(
     lstm: &Lstm<T>,
     kept: LstmKept<'_, T>,
     dy: &[T],
     grads: LstmGrads<'_, T>,
 ) {
-    let Sequences { steps, inputs, hidden: h, .. } = lstm.sizes;
-    let rows = lstm.sizes.rows();
-    let w = Recurrence::new(Mat::row_major(lstm.w_hh, 4 * h, h));
-    let wide = 4 * steps * h;
-    let mut da = scratch::<T>(rows * 4 * h);
-    let chunks = [ROWS * wide, ROWS * h, ROWS * h];
-    for_blocks([&mut da, grads.h0, grads.c0], chunks, lstm.sizes.cost(4), |block, [da, dh, dc]| {
-        let rows = dh.len() / h;
-        let mut packed = w.room();
+    let s @ Sequences { batch, steps, inputs, hidden: h } = lstm.sizes;
+    let w_hh = Panels::new(&parts(lstm.w_hh, h, h));
+    let mut slopes = Slopes::new(s, 4);
+    let (block, layout) = (slopes.block(), slopes.layout());
+    let mut sums = scratch::<T>(batch.div_ceil(ROWS) * 4 * h);
+    let slices = [slopes.all(), &mut sums, grads.h0, grads.c0];
+    for_blocks(slices, [block, 4 * h, ROWS * h, ROWS * h], s.cost(4), |block, [slopes, sums, dh, dc]| {
+        let (first, rows) = (block * ROWS, dh.len() / h);
+        if rows < ROWS {
+            slopes.fill(T::ZERO);
+        }
+        sums.fill(T::ZERO);
+        let mut da = scratch::<T>(rows * 4 * h);
         for t in (0..steps).rev() {
             for row in 0..rows {
-                let at = ((block * ROWS + row) * steps + t) * h;
-                let c_before = if t == 0 {
-                    &lstm.c0[(block * ROWS + row) * h..][..h]
-                } else {
-                    &kept.cells[at - h..][..h]
-                };
+                let at = ((first + row) * steps + t) * h;
+                let c_before = s.before(lstm.c0, kept.cells, first + row, t);
                 let (gates, c, dy) = (&kept.gates[4 * at..][..4 * h], &kept.cells[at..][..h], &dy[at..][..h]);
                 let (dh, dc) = (&dh[row * h..][..h], &mut dc[row * h..][..h]);
-                let da = &mut da[row * wide + t * 4 * h..][..4 * h];
+                let da = &mut da[row * 4 * h..][..4 * h];
                 vectorize(
                     #[inline(always)]
                     || cell_backward(gates, c_before, c, dy, dh, dc, da),
                 );
             }
-            w.pack(&mut packed, rows, da, t * 4 * h, wide);
-            w.times(&packed, rows, dh, h, false);
+            add_rows(&da, sums);
+            layout.put(slopes, t, &da);
+            let to = To { c: dh, stride: h, add: false, bias: None };
+            w_hh.times(layout.step(slopes, rows, t, 0, &w_hh), rows, to);
         }
     });
 
-    let da = Mat::row_major(&da, rows, 4 * h);
-    if let Some(dx) = grads.x {
-        let w_ih = Mat::row_major(lstm.w_ih, 4 * h, inputs);
-        gemm(da, w_ih, dx, Write::Overwrite, Epilogue::none());
+    if let Some(db) = grads.b {
+        db.fill(T::ZERO);
+        add_rows(&sums, db);
     }
+    if let Some(dx) = grads.x {
+        slopes.times(0, &Panels::new(&parts(lstm.w_ih, h, inputs)), dx);
+    }
+    let parts = &[Some(0), Some(1), Some(2), Some(3)];
+    let input = |b: usize, t: usize| &lstm.x[(b * steps + t) * inputs..][..inputs];
+    let before = |b: usize, t: usize| s.before(lstm.h0, kept.y, b, t);
+    let mut wanted = Vec::new();
     if let Some(dw) = grads.w_ih {
-        transposed_product(da, Mat::row_major(lstm.x, rows, inputs), dw);
+        wanted.push(Weight { parts, cols: inputs, right: &input, dw });
     }
     if let Some(dw) = grads.w_hh {
-        let before = lstm.sizes.before(lstm.h0, kept.y);
-        transposed_product(da, Mat::row_major(&before, rows, h), dw);
+        wanted.push(Weight { parts, cols: h, right: &before, dw });
     }
-    if let Some(db) = grads.b {
-        reduce::sum(da.data, [1, rows, 4 * h], db);
-    }
+    slopes.weights(&mut wanted);
+}
+
+/// The four parts of a weight.
+fn parts<T: Gemm>(w: &[T], hidden: usize, cols: usize) -> [Mat<'_, T>; 4] {
+    std::array::from_fn(|i| Mat::row_major(&w[i * hidden * cols..][..hidden * cols], hidden, cols))
 }
 
 /// One step of one sequence backwards: the gradients of the gates before their functions, and that of the cell before.
 #[inline(always)]
-fn cell_backward<T: Real>(
+fn cell_backward<T: Gate>(
     gates: &[T],
     c_before: &[T],
     c: &[T],
@@ -236,7 +249,7 @@ fn cell_backward<T: Real>(
     assert!(o.len() == h && d_o.len() == h);
     assert!(c_before.len() == h && dy.len() == h && dh.len() == h && dc.len() == h);
     for j in 0..h {
-        let (dh, shown) = (dy[j] + dh[j], c[j].tanh());
+        let (dh, shown) = (dy[j] + dh[j], T::tanh1(c[j]));
         let d = dc[j] + dh * o[j] * tanh_slope(shown);
         di[j] = d * g[j] * sigmoid_slope(i[j]);
         df[j] = d * c_before[j] * sigmoid_slope(f[j]);
