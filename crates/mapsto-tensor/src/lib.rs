@@ -14,6 +14,7 @@ mod layout;
 mod operators;
 pub mod ops;
 mod pair_loss;
+mod precision;
 pub mod random;
 mod reduce;
 mod scope;
@@ -29,6 +30,7 @@ pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
 pub use graph::{Grads, LeafId, grad};
 pub use layout::Layout;
+pub use precision::{MatmulPrecision, matmul_precision, with_matmul_precision};
 pub use random::seed;
 pub use scope::{is_recording, is_training, no_grad, record, train};
 pub use shape::{Axes, Axis, MAX_RANK, Shape, keep};
@@ -45,7 +47,8 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, Result, Shape, Tensor, assert_close, catch, is_training, keep,
-        memory, no_grad, random, record, seed, tensor, trace, train,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch,
+        is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
+        with_matmul_precision,
     };
 }

@@ -1,22 +1,31 @@
 //! Modes as scopes: inference is the default; [`train`] records parameters and switches training behaviour on.
 
+use crate::MatmulPrecision;
 use std::cell::Cell;
 
 #[derive(Clone, Copy, PartialEq)]
-struct Mode {
+pub(crate) struct Mode {
     /// Operations on parameters are recorded.
     record: bool,
     /// Layers behave as in training: dropout drops, batch norm uses the batch.
     training: bool,
     /// Nothing at all is recorded.
     off: bool,
+    /// How exactly matrices are multiplied.
+    pub(crate) precision: MatmulPrecision,
+}
+
+impl Mode {
+    const INFERENCE: Mode =
+        Mode { record: false, training: false, off: false, precision: MatmulPrecision::Highest };
 }
 
 thread_local! {
-    static MODE: Cell<Mode> = const { Cell::new(Mode { record: false, training: false, off: false }) };
+    static MODE: Cell<Mode> = const { Cell::new(Mode::INFERENCE) };
 }
 
-fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R) -> R {
+/// Runs `body` with something changed.
+pub(crate) fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R) -> R {
     struct Back(Mode);
     impl Drop for Back {
         fn drop(&mut self) {
@@ -62,6 +71,18 @@ pub fn is_training() -> bool {
 /// Whether operations on parameters are recorded.
 pub fn is_recording() -> bool {
     MODE.with(|m| m.get().record && !m.get().off)
+}
+
+/// How exactly matrices are multiplied.
+#[inline]
+pub(crate) fn precision() -> MatmulPrecision {
+    MODE.with(|m| m.get().precision)
+}
+
+/// Changes that until the scope around ends.
+#[inline]
+pub(crate) fn set_precision(precision: MatmulPrecision) {
+    MODE.with(|m| m.set(Mode { precision, ..m.get() }));
 }
 
 /// Whether nothing is recorded.

@@ -1,6 +1,7 @@
 //! The CPU backend: tensors become slices, and the kernels do the rest.
 
 use super::host::with_type;
+use super::multiply::Multiply;
 use super::{Backend, Direction, MapOp, Order, Reduction, Window, tiles};
 use crate::dtype::Class;
 use crate::random::{Distribution, Draw};
@@ -8,7 +9,7 @@ use crate::shape::Shape;
 use crate::storage::{Plain, Storage};
 use crate::{DType, Device, Tensor};
 use mapsto_kernels::conv::{self, ConvShape};
-use mapsto_kernels::gemm::{Gemm, Mat, Write, gemm_batch};
+use mapsto_kernels::gemm::Mat;
 use mapsto_kernels::real::{Number, Real};
 use mapsto_kernels::{index, philox, reduce, scan, sort};
 use std::borrow::Cow;
@@ -83,12 +84,10 @@ impl Backend for Cpu {
     }
 
     fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor {
-        fn run<T: Gemm + Plain>(a: &Tensor, b: &Tensor) -> Tensor {
+        fn run<T: Multiply>(a: &Tensor, b: &Tensor) -> Tensor {
             let ([batch, m, _], [_, _, n]) = (a.dims(), b.dims());
             let (left, right) = (matrices::<T>(a), matrices::<T>(b));
-            Tensor::filled_by([batch, m, n], |c: &mut [T]| {
-                gemm_batch(batch, left, right, c, Write::Overwrite)
-            })
+            Tensor::filled_by([batch, m, n], |c: &mut [T]| T::multiply_batch(batch, left, right, c))
         }
         let (x, y) = (widened(a), widened(b));
         if x.dtype() == DType::F64 { run::<f64>(&x, &y) } else { run::<f32>(&x, &y) }.stored_as(a.dtype())

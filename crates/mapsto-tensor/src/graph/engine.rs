@@ -3,7 +3,7 @@
 use super::arriving::Arriving;
 use super::{At, Grads, Input, LeafId, Node, Origin};
 use crate::storage::Shared;
-use crate::{Tensor, fail, no_grad, record};
+use crate::{Tensor, fail, no_grad, record, scope};
 
 impl Tensor {
     /// The gradients of this scalar at every leaf it was computed from.
@@ -179,7 +179,8 @@ impl Pending {
     }
 }
 
-/// Takes nodes in falling order of serial number, down to `stop`, and hands every finished gradient to `sink`.
+/// Takes nodes in falling order of serial number, down to `stop`, and hands every finished gradient to `sink`. It runs in a
+/// scope of its own, in which each derivative sets the precision of its operation.
 #[track_caller]
 fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
     let mut pending = Pending(Vec::with_capacity(8));
@@ -210,7 +211,9 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
             pending.add(input.clone(), Arriving::Parts(axis, vec![(start, g)]));
             continue;
         }
-        let vjp = node.op.vjp(&At { node: &node, kept: &kept, again: graph == Graph::Kept }, &g);
+        let at = At { node: &node, kept: &kept, again: graph == Graph::Kept };
+        scope::set_precision(node.precision);
+        let vjp = node.op.vjp(&at, &g);
         drop(g);
         assert_eq!(vjp.0.len(), kept.inputs.len(), "{}: one gradient for each input", node.op.name());
         for (input, g) in kept.inputs.iter_mut().zip(vjp.0) {

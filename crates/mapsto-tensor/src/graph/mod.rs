@@ -16,7 +16,7 @@ use crate::dtype::DType;
 use crate::shape::Shape;
 use crate::storage::Shared;
 use crate::tensor::Inner;
-use crate::{Tensor, scope, trace};
+use crate::{MatmulPrecision, Tensor, scope, trace};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -115,6 +115,8 @@ pub(crate) struct Node {
     /// Every input has a smaller number than its use, and a thread numbers nodes as it makes them.
     serial: u64,
     shape: Shape,
+    /// In which the operation was computed, and its derivative will be.
+    precision: MatmulPrecision,
     /// Taken by `backward`, so that values are freed as soon as they have been used.
     kept: Grave,
     /// Most operations have no fields, and then the box has no memory.
@@ -292,8 +294,8 @@ fn made(op: Box<dyn Op>, mut y: Tensor, inputs: &[&Tensor], extra: Vec<Tensor>) 
         extra,
     };
     let kept = Grave(Mutex::new(Some(kept)));
-    let origin =
-        Origin::Made(Shared::new(Node { serial: next_serial(inputs), shape: *y.shape_of(), kept, op }));
+    let (serial, shape, precision) = (next_serial(inputs), *y.shape_of(), scope::precision());
+    let origin = Origin::Made(Shared::new(Node { serial, shape, precision, kept, op }));
     match Shared::get_mut(&mut y.0) {
         Some(inner) => inner.origin = origin,
         None => y = Tensor(Shared::new(Inner { origin, ..(*y.0).clone() })),

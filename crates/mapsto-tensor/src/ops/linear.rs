@@ -1,11 +1,11 @@
 //! The affine map of a fully connected layer, in one product.
 
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
+use crate::backend::multiply::Multiply;
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
-use crate::storage::Plain;
 use crate::{Tensor, fail};
-use mapsto_kernels::gemm::{Activation, Epilogue, Gemm, Mat, Write, gemm};
+use mapsto_kernels::gemm::{Activation, Epilogue, Mat};
 use std::borrow::Cow;
 
 impl Tensor {
@@ -81,7 +81,7 @@ impl Fused for Linear {
         let shape = xs[0].shape_of().with(xs[0].rank() - 1, xs[1].shape()[0]);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
             let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation: Activation::None };
-            gemm(matrix(&x), matrix::<T>(&w).t(), y, Write::Overwrite, epilogue)
+            T::multiply(matrix(&x), matrix(&w).t(), y, epilogue)
         }));
         Some(y.stored_as(xs[0].dtype()).into())
     }
@@ -117,8 +117,8 @@ fn tall(x: &Tensor) -> Cow<'_, Tensor> {
     }
 }
 
-fn product<T: Gemm + Plain>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
-    Tensor::filled_by([a.rows, b.cols], |c: &mut [T]| gemm(a, b, c, Write::Overwrite, Epilogue::none()))
+fn product<T: Multiply>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
+    Tensor::filled_by([a.rows, b.cols], |c: &mut [T]| T::multiply(a, b, c, Epilogue::none()))
 }
 
 #[cfg(test)]
@@ -137,6 +137,10 @@ mod tests {
         check2(|x, w| x.linear(w, None)).shapes([&[2, 0], &[3, 0]]).on(d(), d());
         check_fused(|| Linear, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
         check_fused(|| Linear, &[(&[2, 9, 20], d()), (&[40, 20], d())]);
+        with_matmul_precision(MatmulPrecision::Bf16, || {
+            check_fused(|| Linear, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
+            check_fused(|| Linear, &[(&[2, 9, 50], d()), (&[40, 50], d())]);
+        });
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! Matrix products in the precision in use: the one place where tensors choose between f32 and bf16 operands.
+
+use crate::matmul_precision;
+use crate::storage::Plain;
+use mapsto_kernels::gemm::bf16::{self, Way};
+use mapsto_kernels::gemm::{self, Epilogue, Gemm, Mat, Write};
+
+/// The types that products are computed in.
+pub(crate) trait Multiply: Gemm + Plain {
+    /// C = A·B, then the epilogue, of dense rows.
+    fn multiply(a: Mat<Self>, b: Mat<Self>, c: &mut [Self], epilogue: Epilogue<Self>);
+    /// `batch` products of one size, one after the other.
+    fn multiply_batch<'a>(
+        batch: usize,
+        a: impl Fn(usize) -> Mat<'a, Self> + Sync,
+        b: impl Fn(usize) -> Mat<'a, Self> + Sync,
+        c: &mut [Self],
+    );
+}
+
+impl Multiply for f32 {
+    fn multiply(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], epilogue: Epilogue<f32>) {
+        match matmul_precision().rounds() {
+            false => gemm::gemm(a, b, c, Write::Overwrite, epilogue),
+            true => bf16::gemm(Way::fastest(), a, b, c, Write::Overwrite, epilogue),
+        }
+    }
+    fn multiply_batch<'a>(
+        batch: usize,
+        a: impl Fn(usize) -> Mat<'a, f32> + Sync,
+        b: impl Fn(usize) -> Mat<'a, f32> + Sync,
+        c: &mut [f32],
+    ) {
+        match matmul_precision().rounds() {
+            false => gemm::gemm_batch(batch, a, b, c, Write::Overwrite),
+            true => bf16::gemm_batch(Way::fastest(), batch, a, b, c, Write::Overwrite),
+        }
+    }
+}
+
+impl Multiply for f64 {
+    fn multiply(a: Mat<f64>, b: Mat<f64>, c: &mut [f64], epilogue: Epilogue<f64>) {
+        gemm::gemm(a, b, c, Write::Overwrite, epilogue)
+    }
+    fn multiply_batch<'a>(
+        batch: usize,
+        a: impl Fn(usize) -> Mat<'a, f64> + Sync,
+        b: impl Fn(usize) -> Mat<'a, f64> + Sync,
+        c: &mut [f64],
+    ) {
+        gemm::gemm_batch(batch, a, b, c, Write::Overwrite)
+    }
+}

@@ -1,0 +1,181 @@
+//! How exactly f32 matrices are multiplied: a scope, where PyTorch has the switch `set_float32_matmul_precision`.
+
+use crate::scope;
+use mapsto_kernels::gemm::bf16;
+use std::fmt;
+
+/// What products of f32 matrices may leave out of their operands for speed.
+///
+/// A product is rounded in one way alone: the elements of both operands are taken to the nearest bf16 (8 significant bits,
+/// ties to even), which moves each by at most 2⁻⁸ of itself. The products of elements are then exact and summed in f32,
+/// and the result is f32. Nothing that is stored changes: tensors, parameters, gradients and an optimizer's moments stay
+/// f32. A result is then off by at most 2⁻⁷ of the sum of its terms' magnitudes, and by about 0.2 % of its usual size, since
+/// the errors of many terms go both ways. NaN and infinities stay what they are; numbers from 3.3962e38 become infinite,
+/// and numbers below 2⁻¹²⁶ zero.
+///
+/// It concerns [`matmul`](crate::Tensor::matmul) and [`linear`](crate::Tensor::linear), and what is composed of them,
+/// wherever they compute in f32 (so also for f16 tensors, not for f64). Convolution, attention and the recurrent layers
+/// have kernels of their own, which stay in f32.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let (x, w) = (tensor![[1.0 + 1.0 / 512.0, 2.0]], tensor![[3.0], [1.0]]);
+/// let [exact, coarse] = [MatmulPrecision::Highest, MatmulPrecision::Bf16]
+///     .map(|p| with_matmul_precision(p, || x.matmul(&w)).item());
+/// assert_eq!([exact, coarse], [5.005859375, 5.0]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MatmulPrecision {
+    /// Operands keep all their digits: the default.
+    #[default]
+    Highest,
+    /// Operands are rounded to bf16 where that is faster than f32 on this processor, and else are not: PyTorch's
+    /// `"medium"`. It is faster on AMD's processors with AVX512-BF16 (Zen 4 and later, twice the rate). It is not on
+    /// Intel's, whose AVX512-BF16 is half as fast as f32 (Sapphire Rapids: 89 and 179 GFLOP/s a core), nor without
+    /// the instructions. Results therefore depend on the processor.
+    Medium,
+    /// Operands are rounded to bf16 on every processor, by the faster way it has: to see what that does to a model.
+    Bf16,
+}
+
+impl MatmulPrecision {
+    /// All of them, from the most precise.
+    pub const ALL: [MatmulPrecision; 3] =
+        [MatmulPrecision::Highest, MatmulPrecision::Medium, MatmulPrecision::Bf16];
+
+    /// The word for it in files: `highest`, `medium` or `bf16`.
+    ///
+    /// ```
+    /// use mapsto_tensor::MatmulPrecision;
+    /// assert_eq!(MatmulPrecision::ALL.map(|p| p.name()), ["highest", "medium", "bf16"]);
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            MatmulPrecision::Highest => "highest",
+            MatmulPrecision::Medium => "medium",
+            MatmulPrecision::Bf16 => "bf16",
+        }
+    }
+
+    /// Whether operands are rounded to bf16 on this processor.
+    ///
+    /// ```
+    /// use mapsto_tensor::MatmulPrecision;
+    /// assert!(MatmulPrecision::Bf16.rounds() && !MatmulPrecision::Highest.rounds());
+    /// ```
+    #[inline]
+    pub fn rounds(self) -> bool {
+        match self {
+            MatmulPrecision::Highest => false,
+            MatmulPrecision::Medium => bf16::is_faster_than_f32(),
+            MatmulPrecision::Bf16 => true,
+        }
+    }
+}
+
+impl fmt::Display for MatmulPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Runs `body` with a precision for the matrix products it computes on this thread; scopes nest. Operations recorded in it
+/// keep the precision for their gradients, wherever `backward` is called, and others keep theirs.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let precise = with_matmul_precision(MatmulPrecision::Medium, matmul_precision);
+/// assert_eq!((precise, matmul_precision()), (MatmulPrecision::Medium, MatmulPrecision::Highest));
+/// ```
+pub fn with_matmul_precision<R>(precision: MatmulPrecision, body: impl FnOnce() -> R) -> R {
+    scope::within(|m| m.precision = precision, body)
+}
+
+/// The precision in use: [`with_matmul_precision`]'s on this thread, else [`MatmulPrecision::Highest`].
+#[inline]
+pub fn matmul_precision() -> MatmulPrecision {
+    scope::precision()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MatmulPrecision::*;
+    use super::*;
+    use crate::prelude::*;
+
+    /// The nearest bf16 of each element, by the conversion of dtypes.
+    fn round(x: &Tensor) -> Tensor {
+        x.to(DType::BF16).to(DType::F32)
+    }
+
+    fn norm(x: &Tensor) -> f64 {
+        x.to(DType::F64).square().sum(..).item().sqrt()
+    }
+
+    #[test]
+    fn products_are_those_of_rounded_operands_and_f64_is_left_alone() {
+        let (x, w, b) = (Tensor::randn([3, 40, 70]), Tensor::randn([50, 70]), Tensor::randn([50]));
+        let coarse = |f: &dyn Fn() -> Tensor| with_matmul_precision(Bf16, f);
+        let (rx, rw) = (round(&x), round(&w));
+        assert_close!(coarse(&|| x.matmul(&w.t())), rx.matmul(&rw.t()));
+        assert_close!(coarse(&|| x.linear(&w, Some(&b))), rx.linear(&rw, Some(&b)));
+        assert_close!(coarse(&|| x.matmul(&x.swap(1, 2))), rx.matmul(&rx.swap(1, 2)));
+        assert!(norm(&(x.matmul(&w.t()) - rx.matmul(&rw.t()))) > 0.1);
+        let (x, w) = (x.to(DType::F64), w.to(DType::F64));
+        assert_eq!(coarse(&|| x.matmul(&w.t())).to_vec::<f64>(), x.matmul(&w.t()).to_vec::<f64>());
+    }
+
+    #[test]
+    fn gradients_have_the_precision_of_what_was_recorded() {
+        let (x, w) = (Tensor::randn([30, 70]).leaf(), Tensor::randn([50, 70]).leaf());
+        let g = Tensor::randn([30, 50]);
+        for linear in [false, true] {
+            let forward = || if linear { x.linear(&w, None) } else { x.matmul(&w.t()) };
+            let gradients = |y: Tensor| {
+                let grads = y.backward_with(&g);
+                (grads.of(&x).clone(), grads.of(&w).clone())
+            };
+            let exact = gradients(forward());
+            let coarse = gradients(with_matmul_precision(Bf16, forward));
+            let rounded = round(&g);
+            assert_close!(&coarse.0, rounded.matmul(&round(&w.detach())));
+            assert_close!(&coarse.1, rounded.t().matmul(&round(&x.detach())));
+            // Recorded outside of the scope, walked inside of it: nothing is rounded.
+            let y = forward();
+            let later = with_matmul_precision(Bf16, || {
+                let found = gradients(y);
+                assert_eq!(matmul_precision(), Bf16);
+                found
+            });
+            assert_eq!(later.0.to_vec::<f32>(), exact.0.to_vec::<f32>());
+            assert_eq!(later.1.to_vec::<f32>(), exact.1.to_vec::<f32>());
+            // Both operands are off by up to 2⁻⁸ in either direction, so the gradient by less of its length: 0.0024.
+            for (a, b) in [(&coarse.0, &exact.0), (&coarse.1, &exact.1)] {
+                let off = norm(&(a - b)) / norm(b);
+                assert!(off > 0.0 && off < 2f64.powi(-8), "{off}");
+            }
+        }
+    }
+
+    #[test]
+    fn medium_is_one_of_the_others() {
+        let (a, b) = (Tensor::randn([20, 90]), Tensor::randn([90, 40]));
+        let [highest, medium, coarse] =
+            MatmulPrecision::ALL.map(|p| with_matmul_precision(p, || a.matmul(&b)).to_vec::<f32>());
+        assert_ne!(highest, coarse);
+        assert_eq!(medium, if Medium.rounds() { coarse } else { highest });
+    }
+
+    #[test]
+    fn second_derivatives_and_other_threads_have_theirs() {
+        let (x, w) = (Tensor::randn([4, 6]).leaf(), Tensor::randn([5, 6]).leaf());
+        let y = with_matmul_precision(Bf16, || x.linear(&w, None).square().sum(..));
+        let [dx] = grad(&y, [&x]);
+        let [dw] = grad(&dx.sum(..), [&w]);
+        assert_eq!(dw.shape(), [5, 6]);
+        with_matmul_precision(Bf16, || {
+            let there = std::thread::spawn(matmul_precision).join().expect("it only reads");
+            assert_eq!((there, matmul_precision()), (Highest, Bf16));
+        });
+    }
+}
