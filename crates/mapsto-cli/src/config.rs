@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use mapsto::spec::{Entry, Value, nearest};
-use mapsto::{Error, ErrorKind, Result};
+use mapsto::{Error, ErrorKind, MatmulPrecision, Result};
 
 use crate::document::{self, Node, Tree};
 use crate::overrides::{self, Override};
@@ -87,6 +87,8 @@ pub struct Train {
     pub accumulate: usize,
     /// Threads to compute with; 0 is one for each core.
     pub threads: usize,
+    /// How exactly matrices are multiplied while training.
+    pub matmul_precision: MatmulPrecision,
     /// The run folder; without it, the first free `runs/NAME-1`, `runs/NAME-2`, ..
     pub out: Option<String>,
 }
@@ -154,6 +156,7 @@ impl Config {
             clip_norm,
             accumulate,
             threads,
+            matmul_precision,
             out,
         } = &self.train;
         section(&mut text, "train");
@@ -167,6 +170,7 @@ impl Config {
         put_some(&mut text, "clip_norm", *clip_norm);
         put(&mut text, "accumulate", *accumulate);
         put(&mut text, "threads", *threads);
+        put(&mut text, "matmul_precision", matmul_precision.name());
         put_some(&mut text, "out", out.clone());
         text
     }
@@ -187,10 +191,7 @@ fn read_data(mut section: Section) -> Result<Data> {
         Some(Tree::Str(_)) => None,
         _ => fraction(section.node("test"), "test")?,
     };
-    let split = match section.node("split") {
-        None => None,
-        Some(node) => Some(read_split(&node)?),
-    };
+    let split = one_of(section.node("split"), "split", Split::ALL)?;
     let set = section.node("set").ok_or_else(|| {
         let known: Vec<&str> = mapsto::data::sets::SETS.iter().map(|set| set.name).collect();
         section.missing("set", &format!("known are {}", known.join(", ")))
@@ -263,26 +264,39 @@ fn read_train(mut section: Section) -> Result<Train> {
         clip_norm: positive(section.node("clip_norm"), "clip_norm")?,
         accumulate: at_least(1, section.node("accumulate"), "accumulate", 1)?,
         threads: section.or("threads", 0)?,
+        matmul_precision: one_of(
+            section.node("matmul_precision"),
+            "matmul_precision",
+            MatmulPrecision::ALL.map(|precision| (precision.name(), precision)),
+        )?
+        .unwrap_or_default(),
         out: section.optional("out")?,
     };
     section.finish()?;
     Ok(train)
 }
 
-fn read_split(node: &Node) -> Result<Split> {
+/// What one of some words stands for.
+fn one_of<T: Copy, const N: usize>(
+    node: Option<Node>,
+    key: &str,
+    words: [(&'static str, T); N],
+) -> Result<Option<T>> {
+    let Some(node) = node else { return Ok(None) };
     let word = match &node.value {
         Tree::Str(word) => word.as_str(),
         _ => "",
     };
-    Split::ALL.iter().find(|(known, _)| *known == word).map(|(_, split)| *split).ok_or_else(|| {
-        let known = Split::ALL.map(|(word, _)| word);
-        let error = Error::new(ErrorKind::Usage, format!("`split` should be one of {}", known.join(", ")));
-        let error = match nearest(word, known) {
-            Some(near) => error.help(format!("did you mean \"{near}\"?")),
-            None => error,
-        };
-        error.with_span(node.span.clone())
-    })
+    if let Some((_, meant)) = words.iter().find(|(known, _)| *known == word) {
+        return Ok(Some(*meant));
+    }
+    let known = words.map(|(word, _)| word);
+    let error = Error::new(ErrorKind::Usage, format!("`{key}` should be one of {}", known.join(", ")));
+    let error = match nearest(word, known) {
+        Some(near) => error.help(format!("did you mean \"{near}\"?")),
+        None => error,
+    };
+    Err(error.with_span(node.span.clone()))
 }
 
 fn wrong(node: &Node, key: &str, expected: &str) -> Error {
@@ -362,7 +376,8 @@ mod tests {
              preprocess = []\naugment = [{ noise = 0.1 }]\nvalidation = 0.1\n\n\
              [model]\nlayers = [\n  { linear = 3, bias = false },\n  \"relu\",\n]\n\n\
              [train]\nloss = \"cross_entropy\"\nmetrics = []\noptimizer = { adam = 0.001 }\ncallbacks = []\n\
-             epochs = 10\nseed = 42\nclip_norm = 1.0\naccumulate = 1\nthreads = 0\n"
+             epochs = 10\nseed = 42\nclip_norm = 1.0\naccumulate = 1\nthreads = 0\n\
+             matmul_precision = \"highest\"\n"
         );
         assert_eq!(parse(&rendered).unwrap().render(), rendered);
     }
@@ -378,6 +393,11 @@ mod tests {
                 "`validation` should be a share from 0 to below 1, found 1.5",
             ),
             ("class = 'kind'", "split = 'orderd'", "`split` should be one of stratified, random, ordered"),
+            (
+                "clip_norm = 1",
+                "matmul_precision = 'fp16'",
+                "`matmul_precision` should be one of highest, medium, bf16",
+            ),
             ("class = 'kind'", "test = true", "`test` should be a share from 0 to below 1, found true"),
             ("loss = 'cross_entropy'", "", "[train] needs `loss`"),
             ("set = 'csv'", "", "[data] needs `set`"),

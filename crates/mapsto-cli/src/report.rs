@@ -1,15 +1,15 @@
 //! What a run says of itself before and after: the model and data it starts with, the test it ends with.
 
-use mapsto::Result;
 use mapsto::data::{Dataset, Loader};
 use mapsto::nn::ModuleExt;
 use mapsto::train::{Evaluation, History, RunFolder, predict};
+use mapsto::{MatmulPrecision, Result};
 
 use crate::experiment::Experiment;
 use crate::output::say;
 use crate::pictures;
 
-/// One line on the data and one on the model.
+/// One line on the data, one on the model, and one on matrix products that are not of full precision.
 pub fn opening(experiment: &Experiment) -> String {
     let samples = |loader: &Option<Loader>| loader.as_ref().map_or(0, |l| l.dataset().len());
     let config = &experiment.config;
@@ -27,11 +27,24 @@ pub fn opening(experiment: &Experiment) -> String {
     }
     let layers = config.model.layers.len();
     let input = config.model.input.clone().unwrap_or_default();
-    format!(
-        "{data}\nmodel  {layers} layers, {} parameters, input {input:?}, seed {}",
+    let model = format!(
+        "model  {layers} layers, {} parameters, input {input:?}, seed {}",
         grouped(experiment.model.parameter_count()),
         config.train.seed
-    )
+    );
+    match products(config.train.matmul_precision) {
+        Some(products) => format!("{data}\n{model}\nmatmul {products}"),
+        None => format!("{data}\n{model}"),
+    }
+}
+
+/// What a precision does to matrix products on this processor, if it asks for anything.
+fn products(precision: MatmulPrecision) -> Option<String> {
+    match (precision, precision.rounds()) {
+        (MatmulPrecision::Highest, _) => None,
+        (_, true) => Some(format!("{precision}: operands rounded to bf16 while training, sums in f32")),
+        (_, false) => Some(format!("{precision}: nothing is rounded, f32 is faster on this processor")),
+    }
 }
 
 /// Looks at the test set, for the first time; writes predictions and plots, and prints the result.
@@ -95,6 +108,16 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_precision_says_what_it_does_here() {
+        assert_eq!(products(MatmulPrecision::Highest), None);
+        for precision in [MatmulPrecision::Medium, MatmulPrecision::Bf16] {
+            let said = products(precision).unwrap();
+            assert!(said.starts_with(precision.name()));
+            assert_eq!(said.contains("rounded to bf16"), precision.rounds());
+        }
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -97,9 +97,10 @@ fn fit(experiment: &mut Experiment, folder: &RunFolder, resume: bool, quiet: boo
     if resume {
         trainer = trainer.resume(folder.last());
     }
-    let Experiment { model, train, validation, .. } = experiment;
-    let outcome =
-        mapsto::catch(|| trainer.fit_with(model, train, validation.as_ref())).and_then(|history| history);
+    let Experiment { config, model, train, validation, .. } = experiment;
+    let fit = || trainer.fit_with(model, train, validation.as_ref());
+    let outcome = mapsto::catch(|| mapsto::with_matmul_precision(config.train.matmul_precision, fit))
+        .and_then(|history| history);
     outcome.inspect_err(|_| {
         if !resume && !folder.last().exists() {
             // The error is what matters; that the folder cannot be removed either would only hide it.

@@ -36,6 +36,23 @@ fn percent(line: &str) -> f64 {
 }
 
 #[test]
+fn a_run_in_bf16_says_so_and_learns_as_well() {
+    let folder = ring_folder();
+    let said = folder.run("train net.toml --train.matmul_precision bf16").ok();
+    assert_eq!(line(&said, "matmul"), "matmul bf16: operands rounded to bf16 while training, sums in f32");
+    assert!(percent(line(&said, "test")) > 85.0, "{said}");
+    assert!(folder.read("runs/net-1/config.toml").contains("matmul_precision = \"bf16\"\n"));
+    let exact = ring_folder();
+    let without = exact.run("train net.toml").ok();
+    assert!(!without.contains("matmul"), "{without}");
+    assert_ne!(
+        folder.read("runs/net-1/metrics.csv"),
+        exact.read("runs/net-1/metrics.csv"),
+        "nothing was rounded"
+    );
+}
+
+#[test]
 fn a_run_leaves_everything_and_answers_questions() {
     let folder = ring_folder();
     let said = folder.run("train net.toml").ok();
