@@ -41,16 +41,16 @@ def report(peer, workload, median, minimum, more=""):
     print(f"# {peer} {workload} peak memory {peak_mb():.1f} MB", file=sys.stderr)
 
 
-def training(peer, workload, step, value, many=None, tolerance=2e-3):
+def training(peer, workload, step, value, many=None, tolerance=2e-3, like=None):
     """Times training steps. `step()` trains once and `value` of its result waits for the loss as a number.
 
     The losses of the first 21 steps must be PyTorch's to `tolerance`: then it is the same work. `many`, a pair of a
-    function and the steps it does, is timed in place of `step`.
+    function and the steps it does, is timed in place of `step`. `like` is the workload whose losses they are, if another.
     """
     if first(peer, workload, lambda: value(step())):
         return
     losses = [value(step()) for _ in range(21)]
-    expected = golden(workload)
+    expected = golden(like or workload)
     worst = max(abs(a - b) for a, b in zip(losses, expected))
     print(f"# {peer} {workload} loss {losses[20]:.6f} after 20 steps, {worst:.1e} from the golden ones", file=sys.stderr)
     if not worst < tolerance:

@@ -13,11 +13,16 @@ pub fn golden(name: &str) -> Vec<f64> {
 
 /// Requires the numbers found to be PyTorch's, as far as both go, to an absolute 1e-4; returns the largest difference.
 pub fn assert_pytorchs(name: &str, what: &str, found: &[f64]) -> f64 {
+    assert_near(name, what, found, |_| 1e-4)
+}
+
+/// Requires the numbers found to be PyTorch's, as far as both go, each to `most` of it; returns the largest difference.
+pub fn assert_near(name: &str, what: &str, found: &[f64], most: impl Fn(f64) -> f64) -> f64 {
     let expected = golden(name);
     assert!(!found.is_empty() && found.len() <= expected.len(), "{name}: {} numbers", found.len());
     let mut worst: f64 = 0.0;
     for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
-        assert!((a - b).abs() < 1e-4, "{name}: {what} {i} is {a}, PyTorch's {b}");
+        assert!((a - b).abs() < most(*b), "{name}: {what} {i} is {a}, PyTorch's {b}");
         worst = worst.max((a - b).abs());
     }
     worst

@@ -4,6 +4,7 @@
 //! results are held to PyTorch's from the same weights; `check` does that and no more. `counts NAME N` does N steps of one
 //! work untimed, for `cargo xtask counts`.
 
+mod bf16;
 mod counts;
 mod epoch;
 mod formula;
@@ -52,6 +53,11 @@ const WORKLOADS: &[Workload] = &[
         name: "W5",
         doc: "GPT of 6 blocks, 6 heads, width 384, 8 texts of 256 characters, AdamW: a training step",
         run: training::gpt,
+    },
+    Workload {
+        name: "W5bf16",
+        doc: "W5 with the operands of its matrix products rounded to bf16",
+        run: bf16::run,
     },
     Workload {
         name: "W6b1",

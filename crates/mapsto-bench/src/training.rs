@@ -1,13 +1,13 @@
 //! Training steps of the networks that other frameworks' scripts train: nets, batches, optimizers and losses.
 
 use crate::formula::{fill, ids, labels, pictures};
-use crate::golden::assert_pytorchs;
+use crate::golden::assert_near;
 use crate::timing::{Mode, report, report_first, time};
 use mapsto::models::Gpt;
 use mapsto::prelude::*;
 
 /// A training to be run: one batch after the other, in turn.
-struct Training<M, O, L> {
+pub struct Training<M, O, L> {
     name: &'static str,
     model: M,
     opt: O,
@@ -18,11 +18,12 @@ struct Training<M, O, L> {
 impl<M: Layer, O: Optimizer, L: Fn(&Tensor) -> Tensor> Training<M, O, L> {
     /// Trains from the formula's weights: for 20 steps whose losses are held to PyTorch's, then for timing.
     fn run(self, mode: Mode) {
-        self.run_after(20, mode);
+        let name = self.name;
+        self.run_held(20, name, |_| 1e-4, mode);
     }
 
-    /// The same after another number of checked steps.
-    fn run_after(mut self, checked: usize, mode: Mode) {
+    /// The same with another number of checked steps, held to the losses of `golden`, each as near as `most` of it.
+    pub fn run_held(mut self, checked: usize, golden: &str, most: impl Fn(f64) -> f64, mode: Mode) {
         fill(&mut self.model);
         let mut step = 0;
         let mut step = || {
@@ -37,7 +38,7 @@ impl<M: Layer, O: Optimizer, L: Fn(&Tensor) -> Tensor> Training<M, O, L> {
             return report_first(name);
         }
         let losses: Vec<f64> = (0..=checked).map(|_| step().item()).collect();
-        let worst = assert_pytorchs(name, "the loss after as many steps as", &losses);
+        let worst = assert_near(golden, &format!("the loss of {name} after as many steps as"), &losses, most);
         eprintln!(
             "# mapsto {name} {checked} steps: loss {:.6}, at most {worst:.1e} from PyTorch's",
             losses[checked]
@@ -99,11 +100,15 @@ pub fn lstm(mode: Mode) {
 
 /// W5.
 pub fn gpt(mode: Mode) {
-    let model = Gpt::new(65, 256).no_bias();
-    let (x, y) = (ids(&[8, 256], 65), labels(2048, 65).reshape([8, 256]));
-    let loss = |out: &Tensor| cross_entropy(out, &y);
     // Its steps are long: a check without timing is content with four.
     let checked = if mode == Mode::Check { 4 } else { 20 };
-    Training { name: "W5", model, opt: AdamW::new(1e-3).decay(0.1), xs: vec![x], loss }
-        .run_after(checked, mode);
+    gpt_training("W5").run_held(checked, "W5", |_| 1e-4, mode);
+}
+
+/// W5's network, batch and optimizer, for a workload of this name.
+pub fn gpt_training(name: &'static str) -> Training<Gpt, AdamW, impl Fn(&Tensor) -> Tensor> {
+    let model = Gpt::new(65, 256).no_bias();
+    let (x, y) = (ids(&[8, 256], 65), labels(2048, 65).reshape([8, 256]));
+    let loss = move |out: &Tensor| cross_entropy(out, &y);
+    Training { name, model, opt: AdamW::new(1e-3).decay(0.1), xs: vec![x], loss }
 }
