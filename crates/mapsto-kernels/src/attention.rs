@@ -247,6 +247,7 @@ fn hide<T: crate::real::Real>(
 ) {
     match hidden {
         Hidden::Nothing => {}
+        Hidden::Later if key + scores.len() <= query + s.s - s.t + 1 => {}
         Hidden::Later => {
             for (j, scores) in scores.iter_mut().enumerate() {
                 let first = (key + j).saturating_sub(query + s.s - s.t).min(STRIP);

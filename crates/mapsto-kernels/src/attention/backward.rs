@@ -1,9 +1,10 @@
 //! The backward pass: the weights are computed again, block by block, and five products make the gradients.
 
 use super::forward::{across, block, gathered, part, strip};
-use super::product::product;
+use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
+use crate::gemm::tile::prefetch;
 use crate::gemm::{Gemm, Mat};
 use crate::real::Real;
 use crate::simd::vectorize;
@@ -117,11 +118,16 @@ impl<T: Gemm + Real> Job<'_, T> {
             q.prefetch(s.heads, at, ahead.clone(), s.d);
             g.prefetch(s.heads, at, ahead.clone(), s.e);
             y.prefetch(s.heads, at, ahead, s.e);
+            self.prefetch(0, at, share(s, query, key, seen));
+            if query + rows == s.t {
+                let keys = key..(key + KEYS).min(s.s);
+                [1, 2].iter().for_each(|&which| self.prefetch(which, at, keys.clone()));
+            }
             let keys = KEYS.min(seen - key);
             let (weights, slopes) = (&mut weights[..keys], &mut slopes[..keys]);
             let (k, v) = (block(k, key, keys), block(v, key, keys));
-            product(k, strip(queries, s.d), weights.as_flattened_mut(), STRIP, false);
-            product(v, strip(gs, s.e), slopes.as_flattened_mut(), STRIP, false);
+            product(k, strip(queries, s.d), weights.as_flattened_mut(), STRIP, Before::Dropped);
+            product(v, strip(gs, s.e), slopes.as_flattened_mut(), STRIP, Before::Dropped);
             hide(s, hidden, at, query, key, weights);
             vectorize(
                 #[inline(always)]
@@ -135,9 +141,10 @@ impl<T: Gemm + Real> Job<'_, T> {
                 },
             );
             let by_query = |x| Mat { cols: rows, ..strip(x, keys) };
-            product(by_query(weights), g_rows, &mut dv[key * s.e..], s.e, true);
-            product(by_query(slopes), q_rows, &mut dk[key * s.d..], s.d, true);
-            product(k.t(), strip(slopes, keys), dq.as_flattened_mut(), STRIP, key > 0);
+            product(by_query(weights), g_rows, &mut dv[key * s.e..], s.e, Before::Kept);
+            product(by_query(slopes), q_rows, &mut dk[key * s.d..], s.d, Before::Kept);
+            let before = if key > 0 { Before::Kept } else { Before::Dropped };
+            product(k.t(), strip(slopes, keys), dq.as_flattened_mut(), STRIP, before);
         }
         let turned = Strip { data: dq.as_flattened(), start: 0, lane: STRIP as isize, step: 1 };
         interleave(dense, s.d, s.d, rows, turned);
@@ -180,19 +187,34 @@ impl<T: Gemm + Real> Job<'_, T> {
         self.write(2, at, 0, dv, T::ONE);
     }
 
-    /// Writes dense rows, from `first` on, of gradient `which` of a head.
-    fn write(&self, which: usize, at: usize, first: usize, rows: &[T], scale: T) {
+    /// Where row `i` of gradient `which` of a head goes, how long it is, and how far it is to the next.
+    fn place(&self, which: usize, at: usize, i: usize) -> (usize, usize, usize) {
         let s = self.s;
         let ((start, stride), (count, n)) =
             (s.gradients()[which], [(s.t, s.d), (s.s, s.d), (s.s, s.e)][which]);
+        (start + (at / s.heads * count + i) * stride + at % s.heads * n, n, stride)
+    }
+
+    /// Asks for the place of some rows ahead of [`Self::write`].
+    fn prefetch(&self, which: usize, at: usize, rows: Range<usize>) {
+        let (start, n, stride) = self.place(which, at, rows.start);
+        for i in 0..rows.len() {
+            // SAFETY: nothing is read or written there.
+            let row = unsafe { self.out.at(start + i * stride) };
+            (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(row.wrapping_add(j)));
+        }
+    }
+
+    /// Writes dense rows, from `first` on, of gradient `which` of a head.
+    fn write(&self, which: usize, at: usize, first: usize, rows: &[T], scale: T) {
+        let (start, n, stride) = self.place(which, at, first);
         vectorize(
             #[inline(always)]
             || {
                 for (i, row) in rows.chunks_exact(n).enumerate() {
-                    let to = start + (at / s.heads * count + first + i) * stride + at % s.heads * n;
                     // SAFETY: the three gradients do not overlap, nor do their rows and heads, and each row of each
                     // head is written by one task.
-                    let to = unsafe { self.out.get(to, n) };
+                    let to = unsafe { self.out.get(start + i * stride, n) };
                     to.iter_mut().zip(row).for_each(|(to, &x)| *to = x * scale);
                 }
             },

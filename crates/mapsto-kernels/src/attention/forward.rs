@@ -1,6 +1,6 @@
 //! The forward pass: for each strip of queries the softmax over the keys, taken as they pass by.
 
-use super::product::product;
+use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::tile::prefetch;
@@ -67,24 +67,35 @@ impl<T: Gemm + Real> Forward<'_, T> {
             q.prefetch(s.heads, at, share(s, query + STRIP, key, seen), s.d);
             let keys = KEYS.min(seen - key);
             let scores = &mut scores[..keys];
-            product(block(k, key, keys), strip(queries, s.d), scores.as_flattened_mut(), STRIP, false);
+            product(
+                block(k, key, keys),
+                strip(queries, s.d),
+                scores.as_flattened_mut(),
+                STRIP,
+                Before::Dropped,
+            );
             hide(s, hidden, at, query, key, scores);
-            softmax.take(scores, sums, key > 0);
-            let values = block(v, key, keys).t();
-            product(values, strip(scores, keys), sums.as_flattened_mut(), STRIP, key > 0);
+            let shrink = softmax.take(scores);
+            let before = if key > 0 { Before::Scaled(&shrink) } else { Before::Dropped };
+            product(block(v, key, keys).t(), strip(scores, keys), sums.as_flattened_mut(), STRIP, before);
         }
 
-        let logs = softmax.end(sums);
+        let (logs, scales) = softmax.end();
         let turned = Strip { data: sums.as_flattened(), start: 0, lane: STRIP as isize, step: 1 };
         interleave(dense, s.e, s.e, rows, turned);
-        // SAFETY: each row of each head is written by the one task of its strip.
-        unsafe {
-            log.get(at * s.t + query, rows).copy_from_slice(&logs[..rows]);
-            for (i, row) in dense.chunks_exact(s.e).take(rows).enumerate() {
-                let to = ((at / s.heads * s.t + query + i) * s.heads + at % s.heads) * s.e;
-                y.get(to, s.e).copy_from_slice(row);
-            }
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, row) in dense.chunks_exact(s.e).take(rows).enumerate() {
+                    let to = ((at / s.heads * s.t + query + i) * s.heads + at % s.heads) * s.e;
+                    // SAFETY: each row of each head is written by the one task of its strip.
+                    let to = unsafe { y.get(to, s.e) };
+                    to.iter_mut().zip(row).for_each(|(y, &sum)| *y = sum * scales[i]);
+                }
+            },
+        );
+        // SAFETY: as above.
+        unsafe { log.get(at * s.t + query, rows) }.copy_from_slice(&logs[..rows]);
     }
 }
 
@@ -158,8 +169,8 @@ struct Running<T> {
 }
 
 impl<T: Real> Running<T> {
-    /// Turns a block of scores into exponentials and, `again`, scales down what was summed beside a lower maximum.
-    fn take(&mut self, scores: &mut [[T; STRIP]], sums: &mut [[T; STRIP]], again: bool) {
+    /// Turns a block of scores into exponentials; gives the factors of what was summed beside a lower maximum.
+    fn take(&mut self, scores: &mut [[T; STRIP]]) -> [T; STRIP] {
         vectorize(
             #[inline(always)]
             || {
@@ -187,33 +198,22 @@ impl<T: Real> Running<T> {
                     self.sum[l] = self.sum[l] * shrink[l] + sum[l];
                 }
                 self.highest = highest;
-                if again {
-                    for x in sums.iter_mut() {
-                        for l in 0..STRIP {
-                            x[l] *= shrink[l];
-                        }
-                    }
-                }
+                shrink
             },
         )
     }
 
-    /// Divides by the sums of exponentials; gives their logarithms.
-    fn end(self, sums: &mut [[T; STRIP]]) -> [T; STRIP] {
+    /// The logarithms of the sums of exponentials, and what to multiply by to divide by the sums.
+    fn end(self) -> ([T; STRIP], [T; STRIP]) {
         vectorize(
             #[inline(always)]
             || {
-                let (mut logs, mut scale) = (self.highest, self.sum);
+                let (mut logs, mut scales) = (self.highest, self.sum);
                 for l in 0..STRIP {
                     logs[l] += self.sum[l].ln();
-                    scale[l] = self.sum[l].recip();
+                    scales[l] = self.sum[l].recip();
                 }
-                for x in sums.iter_mut() {
-                    for l in 0..STRIP {
-                        x[l] *= scale[l];
-                    }
-                }
-                logs
+                (logs, scales)
             },
         )
     }

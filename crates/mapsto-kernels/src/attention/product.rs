@@ -3,7 +3,18 @@
 use crate::gemm::Mat;
 use crate::gemm::lanes::{Float, Kernel, Lanes, dispatch};
 
-/// `C = A·B` or, to add, `C += A·B`; the rows or the columns of A dense, the rows of B and of C dense, C's `stride` apart.
+/// What becomes of what C held before.
+#[derive(Clone, Copy)]
+pub enum Before<'a, T> {
+    /// `C ← A·B`.
+    Dropped,
+    /// `C ← C + A·B`.
+    Kept,
+    /// `C ← C·diag(s) + A·B`: each column has its factor.
+    Scaled(&'a [T]),
+}
+
+/// `A·B` into C, as `before` says; the rows or the columns of A dense, the rows of B and of C dense, C's `stride` apart.
 ///
 /// Loop nest: columns by two registers › rows by 8 (4) › steps. A row of B is two loads and one of A's columns 8
 /// broadcasts for 16 multiply-adds, whose sums hide their latency twice over. Nothing is packed: a product has 64 rows
@@ -11,7 +22,7 @@ use crate::gemm::lanes::{Float, Kernel, Lanes, dispatch};
 /// and 5 % backward: with both open, eight pointers move at each step and their additions take the places of
 /// multiply-adds.
 #[inline(never)]
-pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], stride: usize, add: bool) {
+pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], stride: usize, before: Before<T>) {
     let (rows, steps, cols) = (a.rows, a.cols, b.cols);
     assert!(b.rows == steps && b.col_stride == 1 && rows > 0 && cols > 0 && steps > 0);
     assert!(a.col_stride == 1 || a.row_stride == 1, "attention: neither rows nor columns are dense");
@@ -25,7 +36,8 @@ pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], stride: usize, add: 
             "attention: a product out of bounds"
         );
     }
-    dispatch(Product { a, b, c, stride, add })
+    assert!(!matches!(before, Before::Scaled(s) if s.len() < cols), "attention: a factor for each column");
+    dispatch(Product { a, b, c, stride, before })
 }
 
 struct Product<'a, T> {
@@ -33,7 +45,7 @@ struct Product<'a, T> {
     b: Mat<'a, T>,
     c: &'a mut [T],
     stride: usize,
-    add: bool,
+    before: Before<'a, T>,
 }
 
 impl<T: Float> Kernel<T> for Product<'_, T> {
@@ -83,7 +95,7 @@ impl<T: Float> Product<'_, T> {
         j: usize,
         width: usize,
     ) {
-        let Product { a, b, c, stride, add } = self;
+        let Product { a, b, c, stride, before } = self;
         let lanes = |v: usize| if PART { width.saturating_sub(v * L::N).min(L::N) } else { L::N };
         // SAFETY: the caller's promise; masked lanes are not touched.
         unsafe {
@@ -109,7 +121,14 @@ impl<T: Float> Product<'_, T> {
             for r in 0..MR {
                 for v in 0..2 {
                     let to = c.as_mut_ptr().wrapping_add((i + r) * *stride + j + v * L::N);
-                    let x = if *add { acc[r][v].add(L::load_first(to, lanes(v))) } else { acc[r][v] };
+                    let x = match before {
+                        Before::Dropped => acc[r][v],
+                        Before::Kept => acc[r][v].add(L::load_first(to, lanes(v))),
+                        Before::Scaled(s) => {
+                            let s = L::load_first(s.as_ptr().wrapping_add(j + v * L::N), lanes(v));
+                            acc[r][v].fma(L::load_first(to, lanes(v)), s)
+                        }
+                    };
                     x.store_first(to, lanes(v));
                 }
             }
