@@ -35,6 +35,9 @@ pub struct To<'a, T> {
 /// Dense rows that one task packs or multiplies.
 const DENSE: usize = 64;
 
+/// Panels that one task multiplies.
+const RUN: usize = 4;
+
 impl<T: Gemm> Panels<T> {
     /// Of matrices one below the other, each filled up with zeros to whole tiles, as [`lay`] fills rows.
     pub fn new(parts: &[Mat<T>]) -> Panels<T> {
@@ -112,19 +115,12 @@ impl<T: Gemm> Panels<T> {
         }
         assert!(cols <= stride && (lines - 1) * stride + cols <= c.len() && left.depth() == depth);
         let out = Pieces::new(c);
-        parallel(self.edges.len() - 1, lines * depth * cols, |p| {
-            let (at, width) = (self.edges[p], self.edges[p + 1] - self.edges[p]);
-            dispatch(Sweep {
-                left,
-                lines,
-                panel: &self.store[at * depth..][..width * depth],
-                width: width.min(cols - at),
-                // SAFETY: each panel covers columns of its own, which lie in `c` by the assertion.
-                c: unsafe { out.at(at) },
-                stride,
-                add,
-                bias: bias.map(|bias| &bias[at..]),
-            });
+        let panels = self.edges.len() - 1;
+        parallel(panels.div_ceil(RUN), lines * depth * cols, |run| {
+            let edges = &self.edges[run * RUN..=panels.min(run * RUN + RUN)];
+            // SAFETY: each run of panels covers columns of its own, which lie in `c` by the assertion.
+            let c = unsafe { out.at(0) };
+            dispatch(Sweep { left, lines, panels: &self.store, edges, cols, c, stride, add, bias });
         });
     }
 

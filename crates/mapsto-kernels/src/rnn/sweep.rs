@@ -61,11 +61,11 @@ impl<T> Left<'_, T> {
     }
 }
 
-/// The product of lines of tiles with one panel of at most three registers, as wide as `width` asks for.
+/// The product of lines of tiles with a run of panels of at most three registers.
 ///
-/// Loop nest: micro-tiles of lines › tiles › the numbers of a line. All addresses of a step are one pointer and a constant;
-/// where each line has a pointer of its own, as in a product of any strides, eight additions a step compete with 24
-/// multiply-adds (8 rows by 256 × 1024: 166 GFLOP/s of the 180 that a core's registers reach, and so 178).
+/// Loop nest: panels › micro-tiles of lines › tiles › the numbers of a line. All addresses of a step are one pointer and a
+/// constant; where each line has a pointer of its own, as in a product of any strides, eight additions a step compete with
+/// 24 multiply-adds (8 rows by 256 × 1024: 166 GFLOP/s of the 180 that a core's registers reach, and so 178).
 ///
 /// Steps are not unrolled: from four on LLVM gathers a row's numbers into one load and deals them out by shuffles, which
 /// more than doubles the time.
@@ -73,9 +73,13 @@ pub struct Sweep<'a, T> {
     pub left: Left<'a, T>,
     /// Lines, at most [`HIGH`] rows or [`SIDE`] columns.
     pub lines: usize,
-    pub panel: &'a [T],
-    pub width: usize,
-    /// Valid for `lines` rows of `width` numbers, `stride` apart.
+    /// All panels, one after the other.
+    pub panels: &'a [T],
+    /// Where the panels of the run begin, and where the last ends.
+    pub edges: &'a [usize],
+    /// The columns of all panels that are not padding.
+    pub cols: usize,
+    /// Valid for `lines` rows of `cols` numbers, `stride` apart, of which the run's are nobody else's.
     pub c: *mut T,
     pub stride: usize,
     pub add: bool,
@@ -87,43 +91,70 @@ impl<T: Float> Kernel<T> for Sweep<'_, T> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(self) {
-        let Left { tiles, pitch, count, lines } = self.left;
-        let wide = self.width.next_multiple_of(L::N);
-        assert!(count > 0 && self.panel.len() >= self.left.depth() * wide);
-        assert!(self.bias.is_none_or(|b| b.len() >= self.width));
-        let mut i = 0;
-        while i < self.lines {
-            let high = match (lines, self.lines - i) {
-                (Lines::Rows, 1) => 1,
-                (Lines::Rows, 2) => 2,
-                (Lines::Rows, 3 | 4) => 4,
-                _ => L::ROWS,
-            };
-            let (first, last) = match lines {
-                Lines::Rows => (i * SIDE, (i + high - 1) * SIDE + SIDE - 1),
-                Lines::Columns => (i, (HIGH - 1) * SIDE + i + high - 1),
-            };
-            assert!(last < AREA && (count - 1) * pitch + last < tiles.len());
-            // SAFETY: the assertions, and the caller's promise for C.
-            unsafe {
-                let a = tiles.as_ptr().add(first);
-                match (lines, high) {
-                    (Lines::Rows, 1) => self.across::<L, 1, SIDE, SIDE, 1>(a, i),
-                    (Lines::Rows, 2) => self.across::<L, 2, SIDE, SIDE, 1>(a, i),
-                    (Lines::Rows, _) if L::ROWS == 4 => self.across::<L, 4, SIDE, SIDE, 1>(a, i),
-                    (Lines::Rows, 4) => self.across::<L, 4, SIDE, SIDE, 1>(a, i),
-                    (Lines::Rows, _) => self.across::<L, 8, SIDE, SIDE, 1>(a, i),
-                    (Lines::Columns, _) if L::ROWS == 4 => self.across::<L, 4, HIGH, 1, SIDE>(a, i),
-                    (Lines::Columns, _) => self.across::<L, 8, HIGH, 1, SIDE>(a, i),
+        let (left, depth) = (self.left, self.left.depth());
+        assert!(left.count > 0 && self.bias.is_none_or(|bias| bias.len() >= self.cols));
+        for edge in self.edges.windows(2) {
+            let panel = &self.panels[edge[0] * depth..edge[1] * depth];
+            let mut i = 0;
+            while i < self.lines {
+                let high = match (left.lines, self.lines - i) {
+                    (Lines::Rows, 1) => 1,
+                    (Lines::Rows, 2) => 2,
+                    (Lines::Rows, 3 | 4) => 4,
+                    _ => L::ROWS,
+                };
+                let (first, last) = match left.lines {
+                    Lines::Rows => (i * SIDE, (i + high - 1) * SIDE + SIDE - 1),
+                    Lines::Columns => (i, (HIGH - 1) * SIDE + i + high - 1),
+                };
+                assert!(last < AREA && (left.count - 1) * left.pitch + last < left.tiles.len());
+                // SAFETY: the assertions, and the caller's promise for C.
+                unsafe {
+                    let spot = Spot {
+                        a: left.tiles.as_ptr().add(first),
+                        pitch: left.pitch,
+                        count: left.count,
+                        b: panel.as_ptr(),
+                        c: self.c.add(i * self.stride + edge[0]),
+                        stride: self.stride,
+                        height: high.min(self.lines - i),
+                        width: edge[1].min(self.cols) - edge[0],
+                        add: self.add,
+                        bias: self.bias.map_or(std::ptr::null(), |bias| bias[edge[0]..].as_ptr()),
+                    };
+                    let registers = (edge[1] - edge[0]) / L::N;
+                    match (left.lines, high) {
+                        (Lines::Rows, 1) => spot.across::<L, 1, SIDE, SIDE, 1>(registers),
+                        (Lines::Rows, 2) => spot.across::<L, 2, SIDE, SIDE, 1>(registers),
+                        (Lines::Rows, _) if L::ROWS == 4 => spot.across::<L, 4, SIDE, SIDE, 1>(registers),
+                        (Lines::Rows, 4) => spot.across::<L, 4, SIDE, SIDE, 1>(registers),
+                        (Lines::Rows, _) => spot.across::<L, 8, SIDE, SIDE, 1>(registers),
+                        (Lines::Columns, _) if L::ROWS == 4 => spot.across::<L, 4, HIGH, 1, SIDE>(registers),
+                        (Lines::Columns, _) => spot.across::<L, 8, HIGH, 1, SIDE>(registers),
+                    }
                 }
+                i += high;
             }
-            i += high;
         }
     }
 }
 
-impl<T: Float> Sweep<'_, T> {
-    /// `MR` lines, `LINE` apart, of tiles of `DEEP` numbers, `STEP` apart, from line `i` on.
+/// One micro-tile: where its operands lie and where it goes.
+struct Spot<T> {
+    a: *const T,
+    pitch: usize,
+    count: usize,
+    b: *const T,
+    c: *mut T,
+    stride: usize,
+    height: usize,
+    width: usize,
+    add: bool,
+    bias: *const T,
+}
+
+impl<T: Float> Spot<T> {
+    /// `MR` lines, `LINE` apart, of tiles of `DEEP` numbers, `STEP` apart.
     #[inline(always)]
     unsafe fn across<
         L: Lanes<Elem = T>,
@@ -133,23 +164,22 @@ impl<T: Float> Sweep<'_, T> {
         const STEP: usize,
     >(
         &self,
-        a: *const T,
-        i: usize,
+        registers: usize,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            match self.width.div_ceil(L::N) {
+            match registers {
                 1 => L::alone(
                     #[inline(always)]
-                    || self.tile::<L, MR, 1, DEEP, LINE, STEP>(a, i),
+                    || self.tile::<L, MR, 1, DEEP, LINE, STEP>(),
                 ),
                 2 => L::alone(
                     #[inline(always)]
-                    || self.tile::<L, MR, 2, DEEP, LINE, STEP>(a, i),
+                    || self.tile::<L, MR, 2, DEEP, LINE, STEP>(),
                 ),
                 _ => L::alone(
                     #[inline(always)]
-                    || self.tile::<L, MR, 3, DEEP, LINE, STEP>(a, i),
+                    || self.tile::<L, MR, 3, DEEP, LINE, STEP>(),
                 ),
             }
         }
@@ -165,21 +195,17 @@ impl<T: Float> Sweep<'_, T> {
         const STEP: usize,
     >(
         &self,
-        mut a: *const T,
-        first: usize,
     ) {
-        // SAFETY: the caller's promise; only `lines` rows of `width` are touched.
+        // SAFETY: the caller's promise; only `height` rows of `width` are touched.
         unsafe {
-            let height = MR.min(self.lines - first);
-            let c = self.c.add(first * self.stride);
-            for i in 0..height {
+            for i in 0..MR.min(self.height) {
                 for v in 0..NV {
-                    prefetch(c.wrapping_add(i * self.stride + v * L::N));
+                    prefetch(self.c.wrapping_add(i * self.stride + v * L::N));
                 }
             }
             let mut acc = [[L::splat(T::default()); NV]; MR];
-            let mut b = self.panel.as_ptr();
-            for _ in 0..self.left.count {
+            let (mut a, mut b) = (self.a, self.b);
+            for _ in 0..self.count {
                 for k in 0..DEEP {
                     let mut row = [L::splat(T::default()); NV];
                     for v in 0..NV {
@@ -192,23 +218,65 @@ impl<T: Float> Sweep<'_, T> {
                         }
                     }
                 }
-                a = a.wrapping_add(self.left.pitch);
+                a = a.wrapping_add(self.pitch);
                 b = b.wrapping_add(DEEP * NV * L::N);
             }
-            for i in 0..MR {
-                if i >= height {
-                    break;
+            if self.height == MR && self.width == NV * L::N {
+                self.store_whole(acc)
+            } else {
+                self.store_part(acc)
+            }
+        }
+    }
+
+    /// Stores a tile of which all lies in C. (With rows and columns counted for every tile, the sums were kept in memory.)
+    #[inline(always)]
+    unsafe fn store_whole<L: Lanes<Elem = T>, const MR: usize, const NV: usize>(
+        &self,
+        mut acc: [[L; NV]; MR],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let c = |i: usize, v: usize| self.c.add(i * self.stride + v * L::N);
+            if self.add {
+                for i in 0..MR {
+                    for v in 0..NV {
+                        acc[i][v] = acc[i][v].add(L::load(c(i, v)));
+                    }
                 }
+            }
+            if !self.bias.is_null() {
                 for v in 0..NV {
-                    let n = (self.width - v * L::N).min(L::N);
-                    let (mut x, c) = (acc[i][v], c.add(i * self.stride + v * L::N));
+                    let bias = L::load(self.bias.add(v * L::N));
+                    for i in 0..MR {
+                        acc[i][v] = acc[i][v].add(bias);
+                    }
+                }
+            }
+            for i in 0..MR {
+                for v in 0..NV {
+                    acc[i][v].store(c(i, v));
+                }
+            }
+        }
+    }
+
+    /// Stores the rows and columns of a tile that lie in C.
+    #[inline(always)]
+    unsafe fn store_part<L: Lanes<Elem = T>, const MR: usize, const NV: usize>(&self, acc: [[L; NV]; MR]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            for (i, row) in acc.iter().enumerate().take(self.height) {
+                for (v, &sum) in row.iter().enumerate() {
+                    let n = self.width.saturating_sub(v * L::N).min(L::N);
+                    let (mut x, c) = (sum, self.c.wrapping_add(i * self.stride + v * L::N));
                     if self.add {
                         x = x.add(L::load_first(c, n));
                     }
-                    if let Some(bias) = self.bias {
-                        x = x.add(L::load_first(bias.as_ptr().add(v * L::N), n));
+                    if !self.bias.is_null() {
+                        x = x.add(L::load_first(self.bias.wrapping_add(v * L::N), n));
                     }
-                    if n == L::N { x.store(c) } else { x.store_first(c, n) }
+                    x.store_first(c, n);
                 }
             }
         }
