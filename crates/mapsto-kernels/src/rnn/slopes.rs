@@ -4,6 +4,7 @@ use super::panels::{Panels, To};
 use super::sweep::{AREA, HIGH, Left, Lines, SIDE, lay};
 use super::{ROWS, Sequences};
 use crate::gemm::Gemm;
+use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::{Scratch, scratch};
 
@@ -166,11 +167,16 @@ impl Layout {
     pub fn put<T: Gemm>(&self, block: &mut [T], step: usize, slopes: &[T]) {
         let wide = self.parts * self.hidden;
         let start = self.start(slopes.len() / wide, step);
-        for (row, slopes) in slopes.chunks_exact(wide).enumerate() {
-            for (part, slopes) in slopes.chunks_exact(self.hidden).enumerate() {
-                lay(&mut block[start + part * self.part()..], row, slopes);
-            }
-        }
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, slopes) in slopes.chunks_exact(wide).enumerate() {
+                    for (part, slopes) in slopes.chunks_exact(self.hidden).enumerate() {
+                        lay(&mut block[start + part * self.part()..], row, slopes);
+                    }
+                }
+            },
+        );
     }
 
     /// A step of `rows` sequences, as a left operand of `w`, from one part on.

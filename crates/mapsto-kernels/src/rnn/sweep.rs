@@ -11,7 +11,7 @@ pub const SIDE: usize = 16;
 pub const AREA: usize = HIGH * SIDE;
 
 /// Writes a row of numbers into a row of tiles that lie side by side, and zeros up to the last tile's end.
-#[inline]
+#[inline(always)]
 pub fn lay<T: Float>(tiles: &mut [T], row: usize, x: &[T]) {
     for (x, to) in x.chunks(SIDE).zip(tiles[row * SIDE..].chunks_mut(AREA)) {
         fill(&mut to[..SIDE], x);
@@ -19,7 +19,7 @@ pub fn lay<T: Float>(tiles: &mut [T], row: usize, x: &[T]) {
 }
 
 /// Copies a short row and fills up with zeros; whole tiles' sides without a call.
-#[inline]
+#[inline(always)]
 pub fn fill<T: Float>(to: &mut [T], x: &[T]) {
     let (whole, rest) = x.as_chunks::<SIDE>();
     let (sides, end) = to.split_at_mut(whole.len() * SIDE);

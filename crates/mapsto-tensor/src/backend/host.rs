@@ -1,11 +1,12 @@
 //! Reading, writing and copying tensors in memory that the CPU reaches.
 
-use super::tiles;
+use super::tiles::{self, CHUNK};
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::shape::Shape;
 use crate::storage::Storage;
 use crate::{Tensor, fail};
+use mapsto_kernels::threads::for_chunks;
 
 /// Runs `$body` with `$t` standing for the type whose slices hold `$dtype` (booleans are held as u8).
 macro_rules! with_type {
@@ -101,11 +102,22 @@ pub(crate) fn write<T: Element>(device: Device, values: &[T], shape: Shape) -> T
     Tensor::from_storage(out, shape, T::DTYPE)
 }
 
+/// Copies a run of numbers, a long one by several threads.
+pub(crate) fn copy_run<T: Copy + Send + Sync>(from: &[T], to: &mut [T]) {
+    if to.len() <= CHUNK {
+        return to.copy_from_slice(from);
+    }
+    for_chunks(to, CHUNK, from.len(), |i, to| to.copy_from_slice(&from[i * CHUNK..][..to.len()]));
+}
+
 /// A new tensor of one value.
 pub(crate) fn fill(device: Device, shape: Shape, value: f64, dtype: DType) -> Tensor {
     on_host(device, "full");
     let value = if dtype == DType::Bool { (value != 0.0) as u8 as f64 } else { value };
     let mut out = Storage::new(device, shape.count(), dtype);
-    with_type!(dtype, S => out.as_mut_slice::<S>()[..shape.count()].fill(S::from_f64(value)));
+    with_type!(dtype, S => {
+        let value = S::from_f64(value);
+        for_chunks(&mut out.as_mut_slice::<S>()[..shape.count()], CHUNK, shape.count(), |_, y| y.fill(value));
+    });
     Tensor::from_storage(out, shape, dtype)
 }

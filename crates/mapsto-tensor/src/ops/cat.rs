@@ -1,5 +1,6 @@
 //! Tensors joined along an axis.
 
+use crate::backend::host::{copy_run, with_type};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::Axis;
 use crate::storage::Storage;
@@ -69,7 +70,7 @@ fn joined(parts: &[&Tensor], axis: usize, size: usize) -> Tensor {
     let rows: Vec<Tensor> = parts.iter().map(|p| p.detach().contiguous()).collect();
     let outer: usize = shape[..axis].iter().product();
     let mut out = Storage::new(first.device(), shape.count(), first.dtype());
-    crate::backend::host::with_type!(first.dtype(), T => {
+    with_type!(first.dtype(), T => {
         let from: Vec<(&[T], usize)> = rows
             .iter()
             .map(|r| (r.as_slice::<T>().expect("row-major, in memory the CPU reaches"), r.len() / outer.max(1)))
@@ -78,7 +79,7 @@ fn joined(parts: &[&Tensor], axis: usize, size: usize) -> Tensor {
         for i in 0..outer {
             for &(from, run) in &from {
                 let (now, later) = to.split_at_mut(run);
-                now.copy_from_slice(&from[i * run..][..run]);
+                copy_run(&from[i * run..][..run], now);
                 to = later;
             }
         }
