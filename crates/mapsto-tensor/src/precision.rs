@@ -30,9 +30,9 @@ pub enum MatmulPrecision {
     #[default]
     Highest,
     /// Operands are rounded to bf16 where that is faster than f32 on this processor, and else are not: PyTorch's
-    /// `"medium"`. It is faster on AMD's processors with AVX512-BF16 (Zen 4 and later, twice the rate). It is not on
-    /// Intel's, whose AVX512-BF16 is half as fast as f32 (Sapphire Rapids: 89 and 179 GFLOP/s a core), nor without
-    /// the instructions. Results therefore depend on the processor.
+    /// `"medium"`. So it is taken to be on AMD's processors with AVX512-BF16 (Zen 4 and later). It is not on Intel's,
+    /// whose AVX512-BF16 is half as fast as f32 (Sapphire Rapids: 90 and 180 GFLOP/s a core), nor without the
+    /// instructions. Results therefore depend on the processor.
     Medium,
     /// Operands are rounded to bf16 on every processor, by the faster way it has: to see what that does to a model.
     Bf16,

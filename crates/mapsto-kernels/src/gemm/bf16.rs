@@ -1,21 +1,30 @@
-//! Matrix products of f32 whose operands are rounded to bf16: half the bytes, and on some processors twice the speed, for
-//! 8 significant bits of each operand instead of 24.
+//! Matrix products of f32 whose operands are rounded to bf16: faster on some processors, for 8 significant bits of each
+//! operand instead of 24.
 //!
 //! bf16 is the upper half of an f32: the same exponents, fewer digits. An operand is rounded to the nearest, ties to even,
 //! as it is laid out for the product; that moves it by at most 2⁻⁸ of itself. The product of two such numbers is exact in
-//! f32, and the sum is taken in f32 in the order of the steps. A, B and C themselves stay f32. NaN stays NaN and ±∞ stays
+//! f32 unless it over- or underflows, and the sum is taken in f32. A, B and C themselves stay f32. NaN stays NaN and ±∞ stays
 //! ±∞; what lies within half a last bf16 digit of f32's largest number, or above, becomes ±∞; numbers below 2⁻¹²⁶, the
 //! smallest with all their digits, become ±0, since VDPBF16PS takes them so.
 //!
 //! There are two ways to the same operands, the same exact products and sums in f32. [`Way::Pairs`] packs bf16 in pairs of
 //! steps for VDPBF16PS, which adds two products to a sum. [`Way::Singles`] makes rounded copies in f32 and multiplies them
 //! as any others. Which is faster is a matter of the processor ([`Way::fastest`]), and so are the last bits of a result:
-//! where the ways cut long sums differs. Threads do not enter into it.
+//! where the ways cut long sums differs, and sums below 2⁻¹²⁶ are 0 in pairs. Threads do not enter into it.
 //!
-//! Measured on a Sapphire Rapids Xeon whose registers reach 185 GFLOP/s a core in f32 and 91 by VDPBF16PS (GFLOP/s on one
-//! thread; singles, pairs, and [`gemm`](super::gemm) in f32): 2048 × 384 × 1152 with B transposed 147, 80, 157;
-//! 2048 × 1152 × 384 145, 70, 163; 1152 × 2048 × 384 with A transposed 131, 75, 148; 2048 × 384 × 65 100, 54, 130. So pairs come to
-//! 80 to 90 % of what the instruction can do, and what singles lose to f32 is the pass that rounds.
+//! Measured in one run on a Sapphire Rapids Xeon whose registers reach 180 GFLOP/s a core in f32 and 90 by VDPBF16PS:
+//! GFLOP/s on one thread in f32 ([`gemm`](super::gemm)), in singles and in pairs.
+//!
+//! | product | f32 | singles | pairs |
+//! |---|---|---|---|
+//! | 2048 × 384 × 1152, B transposed | 161 | 155 | 79 |
+//! | 2048 × 1152 × 384 | 166 | 151 | 72 |
+//! | 1152 × 2048 × 384, A transposed | 148 | 134 | 73 |
+//! | 2048 × 384 × 65, B transposed | 134 | 102 | 52 |
+//!
+//! Pairs come to 80 to 88 % of what the instruction can do there (less with 65 columns, which are padded to 80). What
+//! singles lose to f32 is the pass that rounds, which waits for memory: a GPT's training step of 545 ms takes 595. Asking
+//! for its rows ahead of their use gained nothing. Rounding while packing is untried: A is mostly not packed at all.
 
 #[cfg(target_arch = "x86_64")]
 mod pairs;
@@ -60,9 +69,9 @@ impl Way {
 
 /// Whether rounding to bf16 makes products faster on this processor, rather than only coarser.
 ///
-/// It does where VDPBF16PS multiplies faster than the multiply-adds of f32: on AMD's processors since Zen 4, at twice the
-/// rate. On Intel's it runs on one port of two and takes two turns (Sapphire Rapids: 89 GFLOP/s a core in registers beside
-/// 179 of f32; what makes bf16 fast there is AMX, which is not used here).
+/// It does where VDPBF16PS multiplies faster than the multiply-adds of f32. AMD's processors since Zen 4 are said to do one
+/// a cycle, which is twice the rate of f32; no such processor has been at hand to measure. Intel's are slower by it
+/// (Sapphire Rapids in registers: 90 GFLOP/s a core beside 180 of f32): there AMX makes bf16 fast, which is not used here.
 pub fn is_faster_than_f32() -> bool {
     static AMD: OnceLock<bool> = OnceLock::new();
     isa() == Isa::Avx512 && has_pairs() && *AMD.get_or_init(is_amd)
