@@ -134,6 +134,23 @@ pub fn update<Y: Copy, X: Copy>(y: &mut [Y], x: &[X], f: impl Fn(Y, X) -> Y) {
     );
 }
 
+/// As [`update`] with AVX-512 too; see [`map1_wide`].
+///
+/// # Panics
+/// If the lengths differ.
+#[inline(always)]
+pub fn update_wide<Y: Copy, X: Copy>(y: &mut [Y], x: &[X], f: impl Fn(Y, X) -> Y) {
+    assert_eq!(x.len(), y.len(), "update: lengths differ");
+    vectorize(
+        #[inline(always)]
+        move || {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = f(*y, x);
+            }
+        },
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

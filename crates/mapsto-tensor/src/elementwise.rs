@@ -1,11 +1,12 @@
 //! Elementwise operations: what one declares (a function of numbers and a derivative), and how it runs over tensors.
 
-use crate::backend::MapOp;
+use crate::backend::{CHUNK, MapOp};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::shape::broadcast;
-use crate::{DType, Device, Tensor, fail};
-use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide};
+use crate::{DType, Device, Tensor, fail, scope};
+use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide, update, update_wide};
 pub use mapsto_kernels::real::{Number, Real};
+use mapsto_kernels::threads::for_chunks;
 use std::panic::Location;
 
 /// A function of one number. `f` is the definition, the kernel and the documentation at once: the compiler turns it
@@ -44,6 +45,10 @@ pub trait Unary: Copy + Send + Sync + 'static {
     }
     /// The gradient of the input from the gradient `g` of the result.
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor;
+    /// The same where `g` is needed no more, so that it may be written over; see [`Op::vjp_onto`].
+    fn vjp_onto(self, at: &At<'_>, g: Tensor) -> Tensor {
+        self.vjp(at, &g)
+    }
 }
 
 /// A function of two numbers, broadcast by NumPy's rule.
@@ -98,6 +103,34 @@ pub fn zip<B: Binary>(op: B, a: &Tensor, b: &Tensor) -> Tensor {
     let shape = broadcast(B::NAME, a.shape_of(), b.shape_of());
     let y = a.device().backend().map(&Zipped(op), &[a, b], &shape, a.dtype());
     record_at(Zipped(op), y, &[a, b], Vec::new(), Location::caller())
+}
+
+/// Runs a binary operation over its first operand, where nobody else holds that and nothing is recorded: a third less
+/// memory passes by. Elsewhere it is [`zip`].
+#[track_caller]
+pub(crate) fn zip_onto<B: Binary>(op: B, mut a: Tensor, b: &Tensor) -> Tensor {
+    let plain = scope::is_off() && a.shape_of() == b.shape_of() && a.as_slice::<f32>().is_some();
+    let Some(from) = b.as_slice::<f32>().filter(|_| plain && a.is_alone()) else { return zip(op, &a, b) };
+    let count = from.len();
+    for_chunks(a.as_mut_slice::<f32>(), CHUNK, 2 * count, |i, a| {
+        let b = &from[i * CHUNK..][..a.len()];
+        if B::HEAVY {
+            return update_wide(
+                a,
+                b,
+                #[inline(always)]
+                move |a, b| op.f(a, b),
+            );
+        }
+        update(
+            a,
+            b,
+            #[inline(always)]
+            move |a, b| op.f(a, b),
+        )
+    });
+    crate::trace::emit(B::NAME, &[&a, b], &a, Location::caller());
+    a
 }
 
 /// Runs a comparison.
@@ -185,6 +218,9 @@ impl<U: Unary> Op for Mapped<U> {
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         self.0.vjp(at, g).into()
+    }
+    fn vjp_onto(&self, at: &At<'_>, g: Tensor) -> Vjp {
+        self.0.vjp_onto(at, g).into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Derivatives of elementwise operations in one pass: `g · f′(v)` as an operation of its own, differentiable again.
 
 use crate::Tensor;
-use crate::elementwise::{Binary, Real, zip};
+use crate::elementwise::{Binary, Real, zip, zip_onto};
 use crate::graph::{At, Keep, Vjp};
 
 /// The slope of an operation, as a function of the value that its derivative keeps: its input or its result.
@@ -19,6 +19,11 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
 /// `g · f′(v)` in one pass. Give `v` detached where the slope has no `bend`.
 pub(crate) fn times_slope<S: Slope>(slope: S, g: &Tensor, v: &Tensor) -> Tensor {
     zip(Times(slope), g, v)
+}
+
+/// [`times_slope`] written over `g`, where nobody else holds it.
+pub(crate) fn times_slope_onto<S: Slope>(slope: S, g: Tensor, v: &Tensor) -> Tensor {
+    zip_onto(Times(slope), g, v)
 }
 
 #[derive(Clone, Copy)]

@@ -226,9 +226,7 @@ impl Tensor {
             fail!("as_mut_slice", "the elements are {}, not {}", self.dtype(), T::DTYPE);
         }
         let count = self.len();
-        let alone = Shared::get_mut(&mut self.0)
-            .is_some_and(|inner| inner.layout.is_contiguous() && inner.storage.is_alone());
-        if !alone {
+        if !self.is_alone() {
             pool::count_copy();
             let copy = crate::backend::host::copy(self);
             let origin = match &self.0.origin {
@@ -244,6 +242,12 @@ impl Tensor {
         }
         let offset = inner.layout.offset;
         &mut inner.storage.as_mut_slice::<T>()[offset..offset + count]
+    }
+
+    /// Whether the elements lie one after the other and nobody else holds them, so that they may be written.
+    pub(crate) fn is_alone(&mut self) -> bool {
+        Shared::get_mut(&mut self.0)
+            .is_some_and(|inner| inner.layout.is_contiguous() && inner.storage.is_alone())
     }
 
     /// The elements of a tensor just made, which nobody else holds yet, as the type its storage holds.

@@ -12,6 +12,7 @@ use crate::storage::pool;
 use crate::{DType, Tensor};
 pub use mapsto_kernels::sort::Order;
 use std::ptr::NonNull;
+pub(crate) use tiles::CHUNK;
 pub use window::{Size2, Window};
 
 /// A device's primitives. Every tensor given is a constant of that device with any layout; every result is a new,

@@ -20,7 +20,7 @@ const SHORT: usize = 16;
 /// The most inputs of an elementwise operation.
 const INPUTS: usize = 3;
 /// What one thread takes at a time.
-pub(super) const CHUNK: usize = 16 * TILE;
+pub(crate) const CHUNK: usize = 16 * TILE;
 
 /// A type that tiles are computed in.
 trait Compute: Plain {

@@ -1,6 +1,8 @@
 //! The gradient of a tensor while it arrives: whole from most of its uses, in parts from its slices.
 
 use crate::Tensor;
+use crate::elementwise::zip_onto;
+use crate::ops::Add;
 use crate::shape::Shape;
 
 /// What has arrived so far.
@@ -19,7 +21,7 @@ impl Arriving {
             }
             (sum, other) => {
                 let before = std::mem::replace(sum, Arriving::Parts(0, Vec::new()));
-                *sum = Arriving::Whole(before.whole(shape) + other.whole(shape));
+                *sum = Arriving::Whole(zip_onto(Add, before.whole(shape), &other.whole(shape)));
             }
         }
     }

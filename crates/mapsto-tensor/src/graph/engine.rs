@@ -213,8 +213,7 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         }
         let at = At { node: &node, kept: &kept, again: graph == Graph::Kept };
         scope::set_precision(node.precision);
-        let vjp = node.op.vjp(&at, &g);
-        drop(g);
+        let vjp = node.op.vjp_onto(&at, g);
         assert_eq!(vjp.0.len(), kept.inputs.len(), "{}: one gradient for each input", node.op.name());
         for (input, g) in kept.inputs.iter_mut().zip(vjp.0) {
             if let Some(g) = g.filter(|_| input.wanted) {

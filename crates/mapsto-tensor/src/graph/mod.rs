@@ -36,6 +36,10 @@ pub trait Op: Send + Sync + 'static {
     }
     /// The vector-Jacobian product: from the gradient `g` of the result to the gradients of the inputs.
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp;
+    /// The same where the gradient is needed no more, so that its memory may become the result's.
+    fn vjp_onto(&self, at: &At<'_>, g: Tensor) -> Vjp {
+        self.vjp(at, &g)
+    }
     /// Of its only input, the axis of which the result is a part, and where the part begins; none for all but slices.
     /// `backward` joins the gradients of all parts of a tensor once, instead of adding up as many whole gradients.
     fn part(&self) -> Option<(usize, usize)> {

@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, times_slope, times_slope_onto};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 impl Tensor {
@@ -36,6 +36,9 @@ impl Unary for Gelu {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(GeluSlope, g, at.x())
+    }
+    fn vjp_onto(self, at: &At<'_>, g: Tensor) -> Tensor {
+        times_slope_onto(GeluSlope, g, at.x())
     }
 }
 
