@@ -10,7 +10,8 @@ pub enum Before<'a, T> {
     Dropped,
     /// `C ← C + A·B`.
     Kept,
-    /// `C ← C·diag(s) + A·B`: each column has its factor.
+    /// `C ← C·diag(s) + A·B`: each column has its factor. A pass of its own for the running softmax's rescaling made the
+    /// forward pass an eighth slower: 2.27 ms rather than 2.01 for 48 heads of 256 steps.
     Scaled(&'a [T]),
 }
 
