@@ -43,6 +43,17 @@ impl<S: Slope> Binary for Times<S> {
 }
 
 #[test]
+fn a_gradient_is_written_over_only_where_nobody_else_holds_it() {
+    use crate::prelude::*;
+    let (x, g) = (Tensor::randn([3, 7]).leaf(), Tensor::randn([3, 7]));
+    let before = g.to_vec::<f32>();
+    let beside = x.gelu().backward_with(&g);
+    let onto = (x.gelu() * 2.0).backward_with(&g);
+    assert_eq!(g.to_vec::<f32>(), before);
+    assert_eq!(onto.of(&x).to_vec::<f32>(), (beside.of(&x) * 2.0).to_vec::<f32>());
+}
+
+#[test]
 fn a_zero_slope_stops_even_an_infinite_gradient() {
     use crate::prelude::*;
     let x = tensor![-1.0, 2.0].leaf();
