@@ -12,7 +12,7 @@ use mapsto_kernels::map::{map1_wide, map2_wide};
 use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
 use mapsto_kernels::real::Real;
-use mapsto_kernels::rnn::{Lstm, LstmGrads, LstmKept, Sequences};
+use mapsto_kernels::rnn::{Gru, GruGrads, GruKept, Lstm, LstmGrads, LstmKept, Sequences};
 use mapsto_kernels::simd::{Isa, isa};
 use mapsto_kernels::threads::{for_chunks, parallel, threads, with_threads};
 
@@ -98,6 +98,7 @@ fn main() {
     bench.resnet(16);
     bench.lstm(Sequences { batch: 32, steps: 64, inputs: 128, hidden: 256 });
     bench.lstm(Sequences { batch: 1, steps: 64, inputs: 128, hidden: 256 });
+    bench.gru(Sequences { batch: 32, steps: 64, inputs: 128, hidden: 256 });
     bench.pool(64 * 32, 28);
     bench.pool(64 * 64, 14);
     let s = PoolShape { planes: 64, h: 112, w: 112, kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
@@ -324,6 +325,31 @@ impl Bench {
         self.run(&format!("{name} chain backward"), flops / (inputs + hidden) * hidden, || {
             let grads = LstmGrads { x: None, h0: &mut dh, c0: &mut dc, w_ih: None, w_hh: None, b: None };
             lstm.backward(LstmKept { gates: &gates, cells: &cells, y: &y }, black_box(&dy), grads);
+        });
+    }
+
+    fn gru(&self, sizes: Sequences) {
+        let Sequences { batch, steps, inputs, hidden } = sizes;
+        let (rows, state) = (batch * steps, batch * hidden);
+        let near_zero = |n: usize| numbers(n).into_iter().map(|x| 0.1 * x).collect::<Vec<f32>>();
+        let (x, w_ih, w_hh) =
+            (numbers(rows * inputs), near_zero(3 * hidden * inputs), near_zero(3 * hidden * hidden));
+        let (zero, dy) = (vec![0.0; state], near_zero(rows * hidden));
+        let gru = Gru { sizes, x: &x, h0: &zero, w_ih: &w_ih, w_hh: &w_hh, b: None };
+        let (mut gates, mut u, mut y) = (vec![0.0; 3 * rows * hidden], dy.clone(), dy.clone());
+        let (mut dx, mut dh, mut dw_ih, mut dw_hh) = (x.clone(), zero.clone(), w_ih.clone(), w_hh.clone());
+        let name = format!("gru {batch}x{steps}x{inputs} to {hidden}");
+        let flops = 2 * rows * 3 * hidden * (inputs + hidden);
+        self.run(&format!("{name} forward"), flops, || gru.forward(&mut gates, &mut u, black_box(&mut y)));
+        self.run(&format!("{name} backward"), 2 * flops, || {
+            let grads = GruGrads {
+                x: Some(&mut dx),
+                h0: &mut dh,
+                w_ih: Some(&mut dw_ih),
+                w_hh: Some(&mut dw_hh),
+                b: None,
+            };
+            gru.backward(GruKept { gates: &gates, u: &u, y: &y }, black_box(&dy), grads);
         });
     }
 

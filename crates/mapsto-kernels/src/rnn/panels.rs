@@ -10,7 +10,7 @@ use crate::workspace::{Scratch, scratch};
 /// A matrix of `depth × cols` in panels of at most [`TILE`] registers, as even as they come.
 ///
 /// Each panel has the whole depth: it streams from the L2 cache past the 8 rows it meets, and cutting it to the size of L1
-/// would load and store sums instead (8 rows by 256 × 1024, 64 times: 2.93 ms; 16 rows in pieces of 128 steps, so that each
+/// would load and store sums instead (16 rows by 256 × 1024, 64 times: 2.95 ms; in pieces of 128 steps, so that each
 /// is used twice while in L1: 3.05).
 pub struct Panels<T> {
     store: Scratch<T>,
