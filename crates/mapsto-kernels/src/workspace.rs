@@ -10,6 +10,9 @@ use std::ptr::NonNull;
 pub(crate) fn scratch<T: Plain>(len: usize) -> Scratch<T> {
     const { assert!(align_of::<T>() <= ALIGN) };
     let bytes = len.checked_mul(size_of::<T>()).expect("scratch: more bytes than there are addresses");
+    if bytes == 0 {
+        return Scratch { buffer: None, len, element: PhantomData };
+    }
     let old = SHELF.try_with(|shelf| take(&mut shelf.borrow_mut(), bytes)).ok().flatten();
     let buffer = match old {
         Some(buffer) if buffer.layout.size() >= bytes => buffer,
@@ -102,7 +105,7 @@ impl<T: Plain> Deref for Scratch<T> {
     fn deref(&self) -> &[T] {
         let start = self.buffer.as_ref().map_or(NonNull::dangling(), |b| b.start.cast());
         // SAFETY: the buffer holds at least `len` elements, aligned, initialised (zeroed when allocated, and any
-        // bits are a `T`), and lives as long as `self`; it is only ever absent during drop.
+        // bits are a `T`), and lives as long as `self`; it is absent only where no bytes are lent, and during drop.
         unsafe { std::slice::from_raw_parts(start.as_ptr(), self.len) }
     }
 }

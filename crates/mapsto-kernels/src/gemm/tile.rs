@@ -192,7 +192,7 @@ impl Cut {
 
 /// C (`rows × cols`, its rows `stride` apart) from panels of A (of `high` rows) and of B (of at most `WIDE` registers).
 ///
-/// Loop nest: runs of [`RUN`] panels of B (384 steps of them are 768 KiB of L2) › panels of A (384 steps are 9 KiB of
+/// Loop nest: runs of [`RUN`] panels of B (512 steps of them are 512 KiB of L2) › panels of A (512 steps are 12 KiB of
 /// L1) › panels of B (streaming from L2) › steps.
 pub struct Block<'a, T> {
     pub steps: usize,
@@ -208,7 +208,7 @@ pub struct Block<'a, T> {
 }
 
 /// Panels of B that stay in L2 while those of A pass by.
-const RUN: usize = 8;
+const RUN: usize = 4;
 
 impl<T: Float> Kernel<T> for Block<'_, T> {
     type Out = ();

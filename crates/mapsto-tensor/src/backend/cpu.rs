@@ -85,11 +85,13 @@ impl Backend for Cpu {
 
     fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor {
         fn run<T: Multiply>(a: &Tensor, b: &Tensor) -> Tensor {
-            let ([batch, m, _], [_, _, n]) = (a.dims(), b.dims());
+            let last = a.rank() - 1;
+            let batch = if last == 2 { a.shape()[0] } else { 1 };
             let (left, right) = (matrices::<T>(a), matrices::<T>(b));
-            Tensor::filled_by([batch, m, n], |c: &mut [T]| T::multiply_batch(batch, left, right, c))
+            let shape = a.shape_of().with(last, b.shape()[last]);
+            Tensor::filled_by(shape, |c: &mut [T]| T::multiply_batch(batch, left, right, c))
         }
-        let (x, y) = (widened(a), widened(b));
+        let (x, y) = (as_widened(a), as_widened(b));
         if x.dtype() == DType::F64 { run::<f64>(&x, &y) } else { run::<f32>(&x, &y) }.stored_as(a.dtype())
     }
 
@@ -301,9 +303,9 @@ fn reduce_rows<T: Number + Plain>(kind: Reduction, x: &Tensor, dims: [usize; 3],
     }
 }
 
-/// The matrices of a `[batch, rows, cols]` tensor, in whatever layout it has.
+/// The matrices of a `[batch, rows, cols]` tensor, or the one of a `[rows, cols]` tensor, in whatever layout it has.
 fn matrices<'a, T: Plain>(x: &'a Tensor) -> impl Fn(usize) -> Mat<'a, T> + Sync {
-    let stride = x.layout().strides()[0];
+    let stride = if x.rank() == 3 { x.layout().strides()[0] } else { 0 };
     let first = matrix(x);
     move |i| Mat { offset: (first.offset as isize + i as isize * stride) as usize, ..first }
 }

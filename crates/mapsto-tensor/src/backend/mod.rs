@@ -42,8 +42,8 @@ pub trait Backend: Send + Sync + 'static {
     fn reduce(&self, kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor;
     /// Running sums along an axis.
     fn scan(&self, x: &Tensor, axis: usize, direction: Direction) -> Tensor;
-    /// `[batch, m, k] × [batch, k, n] → [batch, m, n]`; either batch may be broadcast by stride 0. Operands of f32 may be
-    /// rounded as [`matmul_precision`](crate::matmul_precision) says.
+    /// `[batch, m, k] × [batch, k, n] → [batch, m, n]`, or all of them without a batch; either batch may be broadcast by
+    /// stride 0. Operands of f32 may be rounded as [`matmul_precision`](crate::matmul_precision) says.
     fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor;
     /// `y[.., i, ..] = x[.., index[.., i, ..], ..]` along an axis; `index` has the rank of `x`.
     fn gather(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor;

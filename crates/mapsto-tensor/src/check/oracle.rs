@@ -171,12 +171,14 @@ impl Backend for Oracle {
     }
 
     fn matmul(&self, a: &Tensor, b: &Tensor) -> Tensor {
-        let ([batch, m, k], [_, _, n]) = (a.dims(), b.dims());
+        let (row, col) = (a.rank() - 2, a.rank() - 1);
         let (x, y) = (Array::of(a), Array::of(b));
-        let mut out = Array::zeros(&[batch, m, n]);
-        for at in positions(&[batch, m, n]) {
+        let shape = with(a.shape(), col, b.shape()[col]);
+        let mut out = Array::zeros(&shape);
+        for at in positions(&shape) {
             let place = out.place(&at);
-            out.values[place] = (0..k).map(|i| x.at(&[at[0], at[1], i]) * y.at(&[at[0], i, at[2]])).sum();
+            let steps = 0..a.shape()[col];
+            out.values[place] = steps.map(|i| x.at(&with(&at, col, i)) * y.at(&with(&at, row, i))).sum();
         }
         out.tensor(a.dtype())
     }

@@ -46,7 +46,11 @@ impl Tensor {
             fail!("matmul", "inner sizes differ: {sa:?} × {sb:?}      {k} ≠ {inner}";
                   help = "the last axis of the left operand must equal the second last of the right one");
         }
-        let y = if rb == 2 && (ra == 2 || a.layout().is_contiguous()) {
+        if (ra, rb) == (2, 2) {
+            let y = a.device().backend().matmul(a, b);
+            return record_at(MatMul, y, &[a, b], Vec::new(), Location::caller());
+        }
+        let y = if rb == 2 && a.layout().is_contiguous() {
             // One matrix on the right: all rows on the left form one tall matrix.
             let rows = a.shape()[..ra - 1].iter().product::<usize>();
             let tall = flat(a, &[1, rows, k]);
