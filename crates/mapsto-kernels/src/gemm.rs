@@ -1,13 +1,13 @@
 //! Matrix products `C = A·B`, the kernel under linear layers, attention and much of convolution.
 //!
 //! The method is Goto and van de Geijn's ("Anatomy of high-performance matrix multiplication", 2008): a micro-kernel keeps
-//! a tile of C in registers while panels of A and B stream by. What differs: the longer side of C is cut into tasks, and
+//! a tile of C in registers while panels of A and B stream by. What differs: one side of C is cut into tasks, and
 //! an operand is packed into panels only where that pays. A's rows, if they are dense, are read where they lie (packing
 //! them took 6 % of 1024³); so is B where few rows pass over it and its registers are cache lines (64 × 784 × 64: 160
-//! instead of 97 GFLOP/s). Else the operand of the shorter side is packed once for all tasks, that of the longer side by
+//! instead of 97 GFLOP/s). Else the operand of the side that is not cut is packed once for all tasks, the other's part by
 //! each task.
 //!
-//! Loop nest: blocks of k that share one packing › tasks along C's longer side (in parallel) › k in pieces of at most
+//! Loop nest: blocks of k that share one packing › tasks along a side of C (in parallel) › k in pieces of at most
 //! [`STEPS`] › runs of panels of B › panels of A › panels of B › steps.
 //!
 //! Measured against the `gemm` crate 0.19 in one run, alternately (f32, GFLOP/s, medians; a Sapphire Rapids Xeon whose
@@ -343,10 +343,13 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     let steps = k.div_ceil(pieces);
     let of_a = Operand::new(a, rows, a.col_stride == 1 && m >= high);
     let of_b = Operand::new(b.t(), cols, b_stays(b, m, lanes));
-    // The shorter side is packed once for all tasks along the longer side: some of its panels each, in 8 tasks or a multiple
-    // of 8 where there is enough to do, as even as they come. (A last task of a few rows left a thread waiting: 5 % of
-    // 256³; nine tasks on two threads 6 % of 2048³.)
-    let by_rows = m >= n;
+    // C's longer side is cut, into 8 tasks or a multiple of 8 where there is enough to do, as even as they come. (A last task
+    // of a few rows left a thread waiting: 5 % of 256³; nine tasks on two threads 6 % of 2048³.) What the shorter side is
+    // multiplied by is packed once for all tasks, some panels each, and then they wait for each other, so where A stays in
+    // place and C is not much higher than wide, it is cut by columns instead: each task packs its own part of B, and none
+    // waits (2048³ on two threads 8 % faster, 1024³ 5 %; where C was five times as high as wide, one thread lost 5 %).
+    let alone = of_a.in_place && !of_b.in_place && n >= 4 * cols.wide && m < 2 * n;
+    let by_rows = m >= n && !alone;
     let (shared, own, most) =
         if by_rows { (of_b, of_a, 256usize.div_ceil(rows.wide)) } else { (of_a, of_b, 4) };
     let (long, unit) = (own.cut.lanes, own.cut.wide);
