@@ -11,21 +11,22 @@
 //! [`STEPS`] › runs of panels of B › panels of A › panels of B › steps.
 //!
 //! Measured against the `gemm` crate 0.19 in one run, alternately (f32, GFLOP/s, medians; a Sapphire Rapids Xeon whose
-//! registers reach 180 a core): on one thread 64³ 147 (theirs 153), 256³ 158 (167), 512³ 154 (164), 1024³ 157 (166),
-//! 2048³ 161 (169), 64 × 784 × 64 161 (151); on two 64³ 151 (157), 256³ 241 (252), 512³ 295 (312), 1024³ 315 (347),
-//! 2048³ 318 (337), 64 × 784 × 64 274 (97). What is left at the large sizes is packing B and passing over C again for
-//! every 512 steps. Eight rows of three registers, with
-//! B's panels outside A's and pieces of 192 steps, gave 144 at 1024³; a product of 64³ lost half to a second thread.
+//! registers reach 177 a core): on one thread 64³ 149 (theirs 151), 256³ 162 (167), 512³ 155 (162), 1024³ 155 (163),
+//! 2048³ 161 (160), 64 × 784 × 64 165 (145); on two 64³ 145 (150), 256³ 307 (234), 512³ 304 (288), 1024³ 298 (267),
+//! 2048³ 319 (295), 64 × 784 × 64 281 (90). What is left at the large sizes is packing B and passing over C again for
+//! every 512 steps. Eight rows of three registers, with B's panels outside A's and pieces of 192 steps, gave 144 at 1024³;
+//! a product of 64³ lost half to a second thread; smaller tasks (128 or 64 rows) gained nothing.
 
 pub mod bf16;
 mod direct;
 pub(crate) mod lanes;
+mod operand;
 pub(crate) mod pack;
 pub(crate) mod tile;
 
 use lanes::{Float, Kernel, Lanes, dispatch};
-use pack::{Strip, deal, interleave};
-use tile::{Block, Cut, Finish, Run, Side};
+use operand::{Operand, b_stays};
+use tile::{Block, Cut, Finish};
 
 use crate::routines::Routines;
 use crate::threads::{Pieces, WORTH_SHARING, for_chunks, parallel};
@@ -416,86 +417,6 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
         });
     }
 }
-
-/// One operand of a product: its lanes (A's rows or B's columns) by its steps, and which of its panels are packed.
-#[derive(Clone, Copy)]
-struct Operand<'a, T> {
-    lanes: Mat<'a, T>,
-    cut: Cut,
-    in_place: bool,
-}
-
-impl<'a, T: Float> Operand<'a, T> {
-    fn new(lanes: Mat<'a, T>, cut: Cut, in_place: bool) -> Self {
-        Operand { lanes, cut, in_place }
-    }
-
-    /// Some of its lanes.
-    fn part(&self, at: usize, lanes: usize) -> Self {
-        let offset = shifted(self.lanes.offset, at, self.lanes.row_stride);
-        Operand { lanes: Mat { rows: lanes, offset, ..self.lanes }, cut: Cut { lanes, ..self.cut }, ..*self }
-    }
-
-    /// The panels that are packed: all of them, or of B in place the last if lanes are missing in it. (A's last panel in
-    /// place is filled from the rows before it.)
-    fn packed_panels(&self) -> std::ops::Range<usize> {
-        let panels = self.cut.panels();
-        let whole = self.cut.lanes == self.cut.padded() || self.cut.unit == self.cut.wide;
-        (if !self.in_place {
-            0
-        } else if whole {
-            panels
-        } else {
-            panels - 1
-        })..panels
-    }
-
-    /// Where panel `p` begins among the packed lanes.
-    fn place(&self, p: usize) -> usize {
-        self.cut.start(p) - self.cut.start(self.packed_panels().start)
-    }
-
-    /// The number of packed lanes.
-    fn packed(&self) -> usize {
-        self.place(self.cut.panels())
-    }
-
-    fn pack(&self, to: &mut [T], panels: std::ops::Range<usize>, steps: std::ops::Range<usize>) {
-        let Mat { data, row_stride: lane, col_stride: step, .. } = self.lanes;
-        let strip = |at| Strip { data, start: self.lanes.index(at, steps.start), lane, step };
-        let first = self.cut.start(panels.start);
-        let end = self.cut.start(panels.end).min(self.cut.lanes);
-        if lane == 1 && self.cut.unit == self.cut.wide && first < end {
-            return deal(to, self.cut.wide, end - first, steps.len(), strip(first));
-        }
-        for p in panels {
-            let (at, width) = (self.cut.start(p), self.cut.start(p + 1) - self.cut.start(p));
-            let panel = &mut to[(at - first) * steps.len()..][..width * steps.len()];
-            interleave(panel, width, width.min(self.cut.lanes - at), steps.len(), strip(at));
-        }
-    }
-
-    /// The steps from `step`, of which the packed lanes are in `packed`.
-    fn side<'p>(&self, packed: &'p [T], step: usize) -> Side<'p, T> {
-        let start = self.lanes.data.as_ptr().wrapping_offset(self.lanes.index(0, step));
-        Side {
-            direct: Run { start, lane: self.lanes.row_stride, step: self.lanes.col_stride },
-            packed_from: self.cut.start(self.packed_panels().start),
-            packed,
-        }
-    }
-}
-
-/// Whether B is better read in place than packed: where few rows pass over it, and each register of it is one cache line.
-fn b_stays<T>(b: Mat<T>, m: usize, lanes: usize) -> bool {
-    let line = lanes * size_of::<T>();
-    let aligned = b.data.as_ptr().wrapping_add(b.offset).addr().is_multiple_of(line)
-        && (b.row_stride as usize * size_of::<T>()).is_multiple_of(line);
-    b.col_stride == 1 && (m <= 16 || aligned && m <= B_IN_PLACE)
-}
-
-/// Rows up to which B, if its rows are dense and aligned, is read in place.
-const B_IN_PLACE: usize = 128;
 
 /// Multiply-adds that take as long as moving an element.
 const MACS: usize = 16;

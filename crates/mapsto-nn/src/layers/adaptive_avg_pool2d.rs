@@ -1,7 +1,7 @@
 //! Adaptive average pooling: images of any size become images of one size.
 
-use super::{LayerKind, by, image};
-use crate::{Layer, Module, budget};
+use super::{LayerKind, by, windows};
+use crate::{Layer, Module};
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::Size2;
 
@@ -46,15 +46,7 @@ impl Layer for AdaptiveAvgPool2d {
 pub(super) const KIND: LayerKind = LayerKind {
     name: "adaptive_avg_pool2d",
     doc: "The mean of each of the given number of windows; 1 is the mean of the whole image.",
-    build: |args, input| {
-        let out: [usize; 2] = args.main()?;
-        let [channels, h, w] = image(args, input)?;
-        if h * w == 0 || out.contains(&0) {
-            return Err(args.error("", format!("an image {input:?} cannot be divided into {out:?} windows")));
-        }
-        budget::output(args, &[channels, out[0], out[1]])?;
-        Ok(Box::new(AdaptiveAvgPool2d { out }))
-    },
+    build: |args, input| Ok(Box::new(AdaptiveAvgPool2d { out: windows(args, input)? })),
 };
 
 #[cfg(test)]

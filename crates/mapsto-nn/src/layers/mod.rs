@@ -41,7 +41,7 @@ pub use residual::Residual;
 pub use sequential::Sequential;
 pub use transformer_block::TransformerBlock;
 
-use crate::{Layer, init};
+use crate::{Layer, budget, init};
 use mapsto_spec::{Args, Entry, Kind};
 use mapsto_tensor::Result;
 
@@ -87,6 +87,17 @@ pub(crate) fn image(args: &Args, input: &[usize]) -> Result<[usize; 3]> {
         args.error("", format!("the input should be [channels, height, width], it is {input:?}"))
             .help("`input = [1, 28, 28]` at the top of the model gives images; `flatten` ends them")
     })
+}
+
+/// The rows and columns of windows that a layer's value asks an adaptive pooling to divide an image into.
+fn windows(args: &mut Args, input: &[usize]) -> Result<[usize; 2]> {
+    let out: [usize; 2] = args.main()?;
+    let [channels, h, w] = image(args, input)?;
+    if h * w == 0 || out.contains(&0) {
+        return Err(args.error("", format!("an image {input:?} cannot be divided into {out:?} windows")));
+    }
+    budget::output(args, &[channels, out[0], out[1]])?;
+    Ok(out)
 }
 
 /// The features on the last axis of an input `[features]` or `[steps, features]`.
