@@ -197,7 +197,7 @@ impl Cut {
 pub struct Block<'a, T> {
     pub steps: usize,
     pub rows: usize,
-    /// Rows of a panel of A: the family's `HIGH` or `ROWS`.
+    /// Rows of a panel of A: the family's `HIGH`.
     pub high: usize,
     pub cols: Cut,
     pub a: Side<'a, T>,
@@ -235,11 +235,8 @@ impl<T: Float> Kernel<T> for Block<'_, T> {
                         let width = end.min(cols.lanes) - j;
                         let spot =
                             Spot { c, stride, skip, height, width, bias, add: finish.add, relu: finish.relu };
-                        assert!(high == L::HIGH || high == L::ROWS);
+                        assert!(high == L::HIGH);
                         match (tall, (end - j) / L::N) {
-                            (8, 1) => spot.compute::<L, 8, 1>(steps, left, right),
-                            (8, 2) => spot.compute::<L, 8, 2>(steps, left, right),
-                            (8, _) => spot.compute::<L, 8, 3>(steps, left, right),
                             (6, 1) => spot.compute::<L, 6, 1>(steps, left, right),
                             (6, 2) => spot.compute::<L, 6, 2>(steps, left, right),
                             (6, 3) => spot.compute::<L, 6, 3>(steps, left, right),

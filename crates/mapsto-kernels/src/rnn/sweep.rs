@@ -229,7 +229,8 @@ impl<T: Float> Spot<T> {
         }
     }
 
-    /// Stores a tile of which all lies in C. (With rows and columns counted for every tile, the sums were kept in memory.)
+    /// Stores a tile of which all lies in C. (With rows and columns counted for every tile, the sums were kept in memory; so
+    /// they are if this is shared with the products' tiles: a training step of 44 ms instead of 19.)
     #[inline(always)]
     unsafe fn store_whole<L: Lanes<Elem = T>, const MR: usize, const NV: usize>(
         &self,
