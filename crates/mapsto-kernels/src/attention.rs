@@ -22,7 +22,7 @@ pub(crate) mod forward;
 mod product;
 
 use crate::gemm::Gemm;
-use crate::gemm::tile::prefetch;
+use crate::gemm::tile::prefetch_run;
 use std::ops::Range;
 
 /// The sizes: `b` sequences, each with `t` queries and `s` keys in `heads` heads; queries and keys have `d` numbers,
@@ -108,8 +108,7 @@ impl<'a, T: Copy> Heads<'a, T> {
     /// 10.2 ms backward on one thread rather than 11.6; on two, which share the memory, 5.0 rather than 5.1.
     fn prefetch(&self, heads: usize, at: usize, rows: Range<usize>, n: usize) {
         for i in rows {
-            let row = self.data.as_ptr().wrapping_offset(self.row(heads, at, i));
-            (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(row.wrapping_add(j)));
+            prefetch_run(self.data.as_ptr().wrapping_offset(self.row(heads, at, i)), n);
         }
     }
 

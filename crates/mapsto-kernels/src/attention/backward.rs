@@ -4,7 +4,7 @@ use super::forward::{across, block, gathered, part, strip};
 use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
-use crate::gemm::tile::prefetch;
+use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
 use crate::real::Real;
 use crate::simd::vectorize;
@@ -200,8 +200,7 @@ impl<T: Gemm + Real> Job<'_, T> {
         let (start, n, stride) = self.place(which, at, rows.start);
         for i in 0..rows.len() {
             // SAFETY: nothing is read or written there.
-            let row = unsafe { self.out.at(start + i * stride) };
-            (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(row.wrapping_add(j)));
+            prefetch_run(unsafe { self.out.at(start + i * stride) }, n);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
-use crate::gemm::tile::prefetch;
+use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
 use crate::real::Real;
 use crate::simd::vectorize;
@@ -108,8 +108,7 @@ pub(super) fn gathered<'a, T: Gemm>(space: &'a mut [T], x: Mat<'a, T>) -> Mat<'a
     let space = &mut space[..x.rows * x.cols];
     let rows = x.data.as_ptr().wrapping_add(x.offset);
     for (i, to) in space.chunks_exact_mut(x.cols).enumerate() {
-        let ahead = rows.wrapping_offset((i as isize + AHEAD) * x.row_stride);
-        (0..x.cols).step_by(64 / size_of::<T>()).for_each(|j| prefetch(ahead.wrapping_add(j)));
+        prefetch_run(rows.wrapping_offset((i as isize + AHEAD) * x.row_stride), x.cols);
         let from = (x.offset as isize + i as isize * x.row_stride) as usize;
         to.copy_from_slice(&x.data[from..from + x.cols]);
     }

@@ -380,3 +380,9 @@ pub fn prefetch<T>(p: *const T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = p;
 }
+
+/// Asks for the cache lines of `n` numbers from `p` on.
+#[inline(always)]
+pub fn prefetch_run<T>(p: *const T, n: usize) {
+    (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(p.wrapping_add(j)));
+}
