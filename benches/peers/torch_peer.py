@@ -1,10 +1,11 @@
-"""The benchmarks in PyTorch: python torch_peer.py W1|W2|W2epoch|W2b1|W3|W4|W5|W5bf16|W6b1|W6b16|W7 [VARIANT]
+"""The benchmarks in PyTorch: python torch_peer.py W1|W2|W2epoch|W2b1|W3|W4|W5|W5high|W5bf16|W6b1|W6b16|W7 [VARIANT]
 
 eager        as a user writes it (W6 and W2b1 under no_grad)
 fused        optimizers with fused=True; inference under inference_mode
 compile      torch.compile of network and loss, fused optimizers
 compile_cl   likewise, images in the channels-last layout
 freeze_cl    inference only: likewise, with weights folded into the code
+high         W5high: W5 with set_float32_matmul_precision("high"), fused optimizer
 bf16         W5bf16: W5 under autocast to bf16, fused optimizer
 medium       W5bf16: W5 with set_float32_matmul_precision("medium"), fused optimizer
 """
@@ -32,9 +33,9 @@ def last(x):
 
 
 def train():
-    name = workload.removesuffix("bf16")
-    if variant == "medium":
-        torch.set_float32_matmul_precision("medium")
+    name = workload.removesuffix("bf16").removesuffix("high")
+    if variant in ("high", "medium"):
+        torch.set_float32_matmul_precision(variant)
     model, loss, xs, y, opt = nets.training(name, fused=None if variant == "eager" else True)
     if channels_last:
         model.to(memory_format=torch.channels_last)
@@ -102,7 +103,7 @@ if workload == "W7":
     protocol.products(peer, product)
 elif workload == "W2epoch":
     epoch()
-elif workload in ("W1", "W2", "W3", "W4", "W5", "W5bf16"):
+elif workload in ("W1", "W2", "W3", "W4", "W5", "W5high", "W5bf16"):
     train()
 else:
     answer()

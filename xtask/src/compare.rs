@@ -11,7 +11,7 @@ use std::process::Command;
 const HELP: &str = "\
 cargo xtask bench --compare [OPTIONS] [WORKLOAD..]
 
-  WORKLOAD        W1 W2 W2epoch W2b1 W3 W4 W5 W5bf16 W6b1 W6b16 W7; all of them if none is named
+  WORKLOAD        W1 W2 W2epoch W2b1 W3 W4 W5 W5high W5bf16 W6b1 W6b16 W7; all of them if none is named
   --python PATH   the interpreter that has the peers (python3)
   --only A,B      peers whose names begin so, besides mapsto
   --rounds N      rounds of all peers, of whose medians the median counts (3)
@@ -41,7 +41,8 @@ const fn torch(name: &'static str, variant: &'static str, workloads: &'static [&
     Peer { name, by: By::Python { script: "torch_peer.py", variant, needs: "torch" }, workloads }
 }
 
-const ALL: &[&str] = &["W1", "W2", "W2epoch", "W2b1", "W3", "W4", "W5", "W5bf16", "W6b1", "W6b16", "W7"];
+const ALL: &[&str] =
+    &["W1", "W2", "W2epoch", "W2b1", "W3", "W4", "W5", "W5high", "W5bf16", "W6b1", "W6b16", "W7"];
 
 const PEERS: &[Peer] = &[
     Peer { name: "mapsto", by: By::Mapsto, workloads: ALL },
@@ -50,6 +51,7 @@ const PEERS: &[Peer] = &[
     torch("torch-compile", "compile", &["W1", "W2", "W2b1", "W3", "W5", "W6b1", "W6b16"]),
     torch("torch-compile_cl", "compile_cl", &["W3", "W6b1", "W6b16"]),
     torch("torch-freeze_cl", "freeze_cl", &["W6b1", "W6b16"]),
+    torch("torch-high", "high", &["W5high"]),
     torch("torch-bf16", "bf16", &["W5bf16"]),
     torch("torch-medium", "medium", &["W5bf16"]),
     Peer {

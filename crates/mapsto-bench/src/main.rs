@@ -55,6 +55,11 @@ const WORKLOADS: &[Workload] = &[
         run: training::gpt,
     },
     Workload {
+        name: "W5high",
+        doc: "W5 with the operands of its matrix products as sums of two bf16, where that is faster",
+        run: training::gpt_high,
+    },
+    Workload {
         name: "W5bf16",
         doc: "W5 with the operands of its matrix products rounded to bf16",
         run: bf16::run,

@@ -105,6 +105,14 @@ pub fn gpt(mode: Mode) {
     gpt_training("W5").run_held(checked, "W5", |_| 1e-4, mode);
 }
 
+/// W5high: W5 in the precision `high`, held to the same losses.
+pub fn gpt_high(mode: Mode) {
+    let checked = if mode == Mode::Check { 4 } else { 20 };
+    with_matmul_precision(MatmulPrecision::High, || {
+        gpt_training("W5high").run_held(checked, "W5", |_| 1e-4, mode);
+    });
+}
+
 /// W5's network, batch and optimizer, for a workload of this name.
 pub fn gpt_training(name: &'static str) -> Training<Gpt, AdamW, impl Fn(&Tensor) -> Tensor> {
     let model = Gpt::new(65, 256).no_bias();

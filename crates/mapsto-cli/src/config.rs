@@ -396,7 +396,7 @@ mod tests {
             (
                 "clip_norm = 1",
                 "matmul_precision = 'fp16'",
-                "`matmul_precision` should be one of highest, medium, bf16",
+                "`matmul_precision` should be one of highest, high, medium, bf16",
             ),
             ("class = 'kind'", "test = true", "`test` should be a share from 0 to below 1, found true"),
             ("loss = 'cross_entropy'", "", "[train] needs `loss`"),

@@ -3,7 +3,7 @@
 use mapsto::data::{Dataset, Loader};
 use mapsto::nn::ModuleExt;
 use mapsto::train::{Evaluation, History, RunFolder, predict};
-use mapsto::{MatmulPrecision, Result};
+use mapsto::{MatmulPrecision, Operands, Result};
 
 use crate::experiment::Experiment;
 use crate::output::say;
@@ -40,11 +40,13 @@ pub fn opening(experiment: &Experiment) -> String {
 
 /// What a precision does to matrix products on this processor, if it asks for anything.
 fn products(precision: MatmulPrecision) -> Option<String> {
-    match (precision, precision.rounds()) {
-        (MatmulPrecision::Highest, _) => None,
-        (_, true) => Some(format!("{precision}: operands rounded to bf16 while training, sums in f32")),
-        (_, false) => Some(format!("{precision}: nothing is rounded, f32 is faster on this processor")),
-    }
+    let operands = match precision.operands() {
+        _ if precision == MatmulPrecision::Highest => return None,
+        Operands::Rounded => "operands rounded to bf16 while training, sums in f32",
+        Operands::Halved => "operands taken as sums of two bf16 while training, sums in f32",
+        Operands::Whole => "nothing is rounded, f32 is faster on this processor",
+    };
+    Some(format!("{precision}: {operands}"))
 }
 
 /// Looks at the test set, for the first time; writes predictions and plots, and prints the result.
@@ -112,10 +114,11 @@ mod tests {
     #[test]
     fn a_precision_says_what_it_does_here() {
         assert_eq!(products(MatmulPrecision::Highest), None);
-        for precision in [MatmulPrecision::Medium, MatmulPrecision::Bf16] {
+        for precision in [MatmulPrecision::High, MatmulPrecision::Medium, MatmulPrecision::Bf16] {
             let said = products(precision).unwrap();
-            assert!(said.starts_with(precision.name()));
-            assert_eq!(said.contains("rounded to bf16"), precision.rounds());
+            assert!(said.starts_with(&format!("{precision}: ")));
+            assert_eq!(said.contains("rounded to bf16"), precision.operands() == Operands::Rounded);
+            assert_eq!(said.contains("nothing"), precision.operands() == Operands::Whole);
         }
     }
 

@@ -30,7 +30,7 @@ pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
 pub use graph::{Grads, LeafId, grad};
 pub use layout::Layout;
-pub use precision::{MatmulPrecision, matmul_precision, with_matmul_precision};
+pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
 pub use random::seed;
 pub use scope::{is_recording, is_training, no_grad, record, train};
 pub use shape::{Axes, Axis, MAX_RANK, Shape, keep};

@@ -6,12 +6,11 @@ use std::fmt;
 
 /// What products of f32 matrices may leave out of their operands for speed.
 ///
-/// A product is rounded in one way alone: the elements of both operands are taken to the nearest bf16 (8 significant bits,
-/// ties to even), which moves each by at most 2⁻⁸ of itself. The products of elements are then exact and summed in f32,
-/// and the result is f32. Nothing that is stored changes: tensors, parameters, gradients and an optimizer's moments stay
-/// f32. A result is then off by at most 2⁻⁷ of the sum of its terms' magnitudes, and by about 0.2 % of its usual size, since
-/// the errors of many terms go both ways. NaN and infinities stay what they are; numbers from 3.3962e38 become infinite,
-/// and numbers below 2⁻¹²⁶ zero.
+/// Rounding to bf16 takes the elements of both operands to the nearest bf16 (8 significant bits, ties to even), which moves
+/// each by at most 2⁻⁸ of itself. The products of elements are then exact and summed in f32, and the result is f32. Nothing
+/// that is stored changes: tensors, parameters, gradients and an optimizer's moments stay f32. A result is then off by at
+/// most 2⁻⁷ of the sum of its terms' magnitudes, and by about 0.2 % of its usual size, since the errors of many terms go both
+/// ways. NaN and infinities stay what they are; numbers from 3.3962e38 become infinite, and numbers below 2⁻¹²⁶ zero.
 ///
 /// It concerns [`matmul`](crate::Tensor::matmul) and [`linear`](crate::Tensor::linear), and what is composed of them,
 /// wherever they compute in f32 (so also for f16 tensors, not for f64). Convolution, attention and the recurrent layers
@@ -29,10 +28,14 @@ pub enum MatmulPrecision {
     /// Operands keep all their digits: the default.
     #[default]
     Highest,
+    /// Operands are taken as sums of two bf16, which keep 16 of their 24 digits, where that is faster than f32 on this
+    /// processor, and else keep all: PyTorch's `"high"`. It is faster on the tiles of AMX (Intel's Xeons since 2023, on
+    /// Linux). A result is then off by at most 2⁻¹⁵ of the sum of its terms' magnitudes, usually by a thousandth of a percent.
+    High,
     /// Operands are rounded to bf16 where that is faster than f32 on this processor, and else are not: PyTorch's
-    /// `"medium"`. So it is taken to be on AMD's processors with AVX512-BF16 (Zen 4 and later). It is not on Intel's,
-    /// whose AVX512-BF16 is half as fast as f32 (Sapphire Rapids: 90 and 180 GFLOP/s a core), nor without the
-    /// instructions. Results therefore depend on the processor.
+    /// `"medium"`. It is faster on the tiles of AMX, and is taken to be on AMD's processors with AVX512-BF16 (Zen 4 and
+    /// later). It is not on Intel's that have AVX512-BF16 but no tiles, where it is half as fast as f32 (Sapphire Rapids: 90
+    /// and 180 GFLOP/s a core), nor without the instructions. Results therefore depend on the processor.
     Medium,
     /// Operands are rounded to bf16 on every processor, by the faster way it has: to see what that does to a model.
     Bf16,
@@ -40,37 +43,52 @@ pub enum MatmulPrecision {
 
 impl MatmulPrecision {
     /// All of them, from the most precise.
-    pub const ALL: [MatmulPrecision; 3] =
-        [MatmulPrecision::Highest, MatmulPrecision::Medium, MatmulPrecision::Bf16];
+    pub const ALL: [MatmulPrecision; 4] =
+        [MatmulPrecision::Highest, MatmulPrecision::High, MatmulPrecision::Medium, MatmulPrecision::Bf16];
 
-    /// The word for it in files: `highest`, `medium` or `bf16`.
+    /// The word for it in files: `highest`, `high`, `medium` or `bf16`.
     ///
     /// ```
     /// use mapsto_tensor::MatmulPrecision;
-    /// assert_eq!(MatmulPrecision::ALL.map(|p| p.name()), ["highest", "medium", "bf16"]);
+    /// assert_eq!(MatmulPrecision::ALL.map(|p| p.name()), ["highest", "high", "medium", "bf16"]);
     /// ```
     pub fn name(self) -> &'static str {
         match self {
             MatmulPrecision::Highest => "highest",
+            MatmulPrecision::High => "high",
             MatmulPrecision::Medium => "medium",
             MatmulPrecision::Bf16 => "bf16",
         }
     }
 
-    /// Whether operands are rounded to bf16 on this processor.
+    /// What becomes of the operands of large products on this processor.
     ///
     /// ```
-    /// use mapsto_tensor::MatmulPrecision;
-    /// assert!(MatmulPrecision::Bf16.rounds() && !MatmulPrecision::Highest.rounds());
+    /// use mapsto_tensor::{MatmulPrecision, Operands};
+    /// assert_eq!(MatmulPrecision::Highest.operands(), Operands::Whole);
+    /// assert_eq!(MatmulPrecision::Bf16.operands(), Operands::Rounded);
     /// ```
     #[inline]
-    pub fn rounds(self) -> bool {
+    pub fn operands(self) -> Operands {
         match self {
-            MatmulPrecision::Highest => false,
-            MatmulPrecision::Medium => bf16::is_faster_than_f32(),
-            MatmulPrecision::Bf16 => true,
+            MatmulPrecision::Highest => Operands::Whole,
+            MatmulPrecision::High if bf16::has_x3() => Operands::Halved,
+            MatmulPrecision::Medium if bf16::is_faster_than_f32() => Operands::Rounded,
+            MatmulPrecision::High | MatmulPrecision::Medium => Operands::Whole,
+            MatmulPrecision::Bf16 => Operands::Rounded,
         }
     }
+}
+
+/// What a product takes of its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operands {
+    /// All their 24 digits.
+    Whole,
+    /// 16 digits, as sums of two bf16.
+    Halved,
+    /// 8 digits, as bf16.
+    Rounded,
 }
 
 impl fmt::Display for MatmulPrecision {
@@ -158,12 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn medium_is_one_of_the_others() {
-        let (a, b) = (Tensor::randn([20, 90]), Tensor::randn([90, 40]));
-        let [highest, medium, coarse] =
-            MatmulPrecision::ALL.map(|p| with_matmul_precision(p, || a.matmul(&b)).to_vec::<f32>());
+    fn high_and_medium_leave_out_what_they_say_and_no_more() {
+        let (a, b) = (Tensor::randn([80, 90]), Tensor::randn([90, 100]));
+        let products = MatmulPrecision::ALL.map(|p| with_matmul_precision(p, || a.matmul(&b)));
+        let [highest, high, medium, coarse] = products.each_ref().map(|x| x.to_vec::<f32>());
         assert_ne!(highest, coarse);
-        assert_eq!(medium, if Medium.rounds() { coarse } else { highest });
+        assert_eq!(medium, if Medium.operands() == Operands::Rounded { coarse } else { highest.clone() });
+        assert_eq!(high != highest, High.operands() == Operands::Halved);
+        let exact = a.to(DType::F64).matmul(&b.to(DType::F64));
+        let off = |i: usize| norm(&(products[i].to(DType::F64) - &exact)) / norm(&exact);
+        assert!(off(1) < 2f64.powi(-16) && off(3) > 2f64.powi(-10), "{} {}", off(1), off(3));
     }
 
     #[test]

@@ -28,6 +28,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod pairs;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 use super::{Epilogue, MACS, Mat, UNPACKED, Write, checked, in_batch};
 use crate::cast::Cast;
@@ -46,6 +48,9 @@ pub enum Way {
     /// As bf16 numbers, two steps at a time: on x86-64 with AVX512-BF16. A single row or column, and at most 2¹⁴
     /// multiplications, go the other way all the same: packing would cost more than it saves.
     Pairs,
+    /// As bf16 numbers on the tiles of AMX, 32 steps at a time: on Linux on x86-64 with AMX-BF16 (Intel's Xeons since
+    /// 2023). What has few rows, columns or steps, and at most 2¹⁸ multiplications, goes as in singles.
+    Tiles,
 }
 
 impl Way {
@@ -56,25 +61,30 @@ impl Way {
     /// assert_eq!(Way::available()[0], Way::Singles);
     /// ```
     pub fn available() -> &'static [Way] {
-        const BOTH: [Way; 2] = [Way::Singles, Way::Pairs];
-        if has_pairs() { &BOTH } else { &BOTH[..1] }
+        const ALL: [Way; 3] = [Way::Singles, Way::Pairs, Way::Tiles];
+        // What has tiles has pairs.
+        &ALL[..1 + has_pairs() as usize + has_tiles() as usize]
     }
 
-    /// The faster of them: pairs on AMD's processors, else singles; and singles where [`with_isa`](crate::simd::with_isa)
-    /// rules AVX-512 out.
+    /// The fastest of them: tiles if there are any, pairs on AMD's processors, else singles; and singles where
+    /// [`with_isa`](crate::simd::with_isa) rules AVX-512 out.
     pub fn fastest() -> Way {
-        if is_faster_than_f32() { Way::Pairs } else { Way::Singles }
+        static AMD: OnceLock<bool> = OnceLock::new();
+        match isa() {
+            Isa::Avx512 if has_tiles() => Way::Tiles,
+            Isa::Avx512 if has_pairs() && *AMD.get_or_init(is_amd) => Way::Pairs,
+            _ => Way::Singles,
+        }
     }
 }
 
 /// Whether rounding to bf16 makes products faster on this processor, rather than only coarser.
 ///
-/// It does where VDPBF16PS multiplies faster than the multiply-adds of f32. AMD's processors since Zen 4 are said to do one
-/// a cycle, which is twice the rate of f32; no such processor has been at hand to measure. Intel's are slower by it
-/// (Sapphire Rapids in registers: 90 GFLOP/s a core beside 180 of f32): there AMX makes bf16 fast, which is not used here.
+/// It does on the tiles of AMX, and where VDPBF16PS multiplies faster than the multiply-adds of f32. AMD's processors since
+/// Zen 4 are said to do one a cycle, which is twice the rate of f32; no such processor has been at hand to measure. Intel's
+/// are slower by it (Sapphire Rapids in registers: 90 GFLOP/s a core beside 180 of f32).
 pub fn is_faster_than_f32() -> bool {
-    static AMD: OnceLock<bool> = OnceLock::new();
-    isa() == Isa::Avx512 && has_pairs() && *AMD.get_or_init(is_amd)
+    Way::fastest() != Way::Singles
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -85,6 +95,16 @@ fn has_pairs() -> bool {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn has_pairs() -> bool {
+    false
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_tiles() -> bool {
+    tiles::is_there()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_tiles() -> bool {
     false
 }
 
@@ -128,6 +148,10 @@ pub fn gemm(way: Way, a: Mat<f32>, b: Mat<f32>, c: &mut [f32], write: Write, epi
         Way::Pairs if a.rows > 1 && b.cols > 1 && a.rows * a.cols * b.cols > UNPACKED => {
             pairs::product(a, b, c, finish)
         }
+        #[cfg(target_arch = "x86_64")]
+        Way::Tiles if tiles::pay(a.rows, a.cols, b.cols) => {
+            tiles::product::<1>(a, b, c, finish);
+        }
         _ => {
             let (mut x, mut y) = (scratch(a.rows * a.cols), scratch(b.rows * b.cols));
             f32::product(rounded(a, &mut x), rounded(b, &mut y), c, finish)
@@ -158,6 +182,72 @@ pub fn gemm_batch<'a>(
     write: Write,
 ) {
     in_batch(batch, a, b, c, |a, b, c| gemm(way, a, b, c, write, Epilogue::none()));
+}
+
+/// C = A·B, then the epilogue, of operands taken as sums of two bf16, where the processor has tiles ([`Way::Tiles`]), they
+/// are worth while, and `with_isa` does not rule AVX-512 out; else [`gemm`](super::gemm), which leaves nothing out.
+///
+/// With x₀ the bf16 nearest to x and x₁ the one nearest to x − x₀,
+///
+/// > a·b ≈ a₀b₀ + a₀b₁ + a₁b₀
+///
+/// is computed: three exact products, which keep 16 digits of a number's 24 and leave at most 2⁻¹⁵|a·b| out, some 2⁻¹⁸
+/// usually. Sums are f32's. It is what PyTorch's precision `"high"` allows ("bf16x3"; Henry, Tang and Heinecke, "Leveraging
+/// the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations", 2019). If an operand holds a NaN, an
+/// infinity, or a number of 2¹²⁷ or more, the product is computed again by [`gemm`](super::gemm). Numbers and terms below
+/// 2⁻¹⁰⁹ may lose more digits: at most 2⁻¹²³ of a term whose factors are at most 1.
+///
+/// The bits do not depend on the number of threads.
+///
+/// ```
+/// use mapsto_kernels::gemm::bf16::gemm_x3;
+/// use mapsto_kernels::gemm::{Epilogue, Mat};
+/// let (a, b) = ([1.0f32, 1.0 + 1.0 / 512.0], [3.0, 5.0]);
+/// let mut c = [0.0];
+/// gemm_x3(Mat::row_major(&a, 1, 2), Mat::row_major(&b, 2, 1), &mut c, Epilogue::none());
+/// assert_eq!(c, [8.009765625]);
+/// ```
+///
+/// # Panics
+/// If the sizes do not fit, or a matrix reaches outside its slice.
+pub fn gemm_x3(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], epilogue: Epilogue<f32>) {
+    let finish = checked(&a, &b, c, Write::Overwrite, epilogue);
+    if c.is_empty() {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if has_x3() && tiles::pay(a.rows, a.cols, b.cols) && tiles::product::<2>(a, b, c, finish) {
+        return;
+    }
+    f32::product(a, b, c, finish)
+}
+
+/// Whether [`gemm_x3`] is anything but [`gemm`](super::gemm) on this processor.
+pub fn has_x3() -> bool {
+    Way::fastest() == Way::Tiles
+}
+
+/// `batch` products as [`gemm_batch`](super::gemm_batch) does, each as [`gemm_x3`].
+///
+/// ```
+/// use mapsto_kernels::gemm::Mat;
+/// use mapsto_kernels::gemm::bf16::gemm_batch_x3;
+/// let x = [1.0f32, 2.0, 1.0 / 3.0];
+/// let mut c = [0.0; 3];
+/// let one = |i: usize| Mat::row_major(&x[i..=i], 1, 1);
+/// gemm_batch_x3(3, one, one, &mut c);
+/// assert_eq!(c, [1.0, 4.0, x[2] * x[2]]);
+/// ```
+///
+/// # Panics
+/// If the sizes do not fit, or differ from one product to another.
+pub fn gemm_batch_x3<'a>(
+    batch: usize,
+    a: impl Fn(usize) -> Mat<'a, f32> + Sync,
+    b: impl Fn(usize) -> Mat<'a, f32> + Sync,
+    c: &mut [f32],
+) {
+    in_batch(batch, a, b, c, |a, b, c| gemm_x3(a, b, c, Epilogue::none()));
 }
 
 /// The bits of the nearest bf16, as VDPBF16PS will take them: in the lower half.
@@ -199,7 +289,7 @@ fn rounded<'s>(x: Mat<f32>, copy: &'s mut Scratch<f32>) -> Mat<'s, f32> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{LIES, Lie, lay, narrow, numbers, reference};
-    use super::super::{Activation, gemm_batch as batch_of_f32};
+    use super::super::{Activation, gemm as f32_gemm, gemm_batch as batch_of_f32};
     use super::*;
     use crate::simd::with_isa;
     use crate::threads::with_threads;
@@ -348,10 +438,73 @@ mod tests {
     }
 
     #[test]
+    fn products_of_two_parts_keep_sixteen_digits_in_every_layout() {
+        let sizes = [(33, 200, 65), (130, 51, 300), (300, 51, 130), (50, 1601, 70), (7, 5, 3), (1, 90, 40)];
+        let layouts = LIES.into_iter().flat_map(|la| LIES.map(|lb| (la, lb)));
+        let cases = sizes.map(|size| (size, Lie::Rows, Lie::Rows)).into_iter();
+        for ((m, k, n), la, lb) in cases.chain(layouts.map(|(la, lb)| ((61, 35, 50), la, lb))) {
+            let (a, b) = (numbers(2 * m * k + 4 * (m + k) + 8, 1), numbers(2 * k * n + 4 * (k + n) + 8, 2));
+            let (a, b, bias) = (narrow(&a), narrow(&b), narrow(&numbers(n, 4)));
+            let wide = |x: &[f32]| x.iter().map(|&x| x as f64).collect::<Vec<f64>>();
+            let (a64, b64) = (wide(&a), wide(&b));
+            let product = reference(lay(&a64, m, k, la), lay(&b64, k, n, lb));
+            let sizes = |x: &[f64]| x.iter().map(|x| x.abs()).collect::<Vec<f64>>();
+            let terms = reference(lay(&sizes(&a64), m, k, la), lay(&sizes(&b64), k, n, lb));
+            let run = |threads| {
+                let mut c = vec![7.0; m * n];
+                let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+                with_threads(threads, || gemm_x3(lay(&a, m, k, la), lay(&b, k, n, lb), &mut c, epilogue));
+                c
+            };
+            let c = run(1);
+            for i in 0..m * n {
+                let want = (product[i] + bias[i % n] as f64).max(0.0);
+                let most = 2f64.powi(-15) * terms[i] + 1e-6 * (k as f64).sqrt();
+                assert!((c[i] as f64 - want).abs() <= most, "{m} {k} {n} {la:?} {lb:?}: {} {want}", c[i]);
+            }
+            // By far nearer, all in all, than the products of one part, which are off by 2⁻⁹ or so.
+            let off = (0..m * n).map(|i| (c[i] as f64 - (product[i] + bias[i % n] as f64).max(0.0)).powi(2));
+            let size = product.iter().map(|x| x * x).sum::<f64>();
+            assert!(off.sum::<f64>() < size * 2f64.powi(-32), "{m} {k} {n} {la:?} {lb:?}");
+            for threads in [2, 8] {
+                assert!(run(threads) == c, "{m} {k} {n} {la:?} {lb:?}: other bits on {threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn what_two_parts_cannot_hold_is_multiplied_as_f32() {
+        const N: usize = 70;
+        let (mut a, mut b) = (narrow(&numbers(N * N, 1)), narrow(&numbers(N * N, 2)));
+        let of = |a: &[f32], b: &[f32]| {
+            let (a, b) = (Mat::row_major(a, N, N), Mat::row_major(b, N, N));
+            let (mut x3, mut whole) = (vec![0.0; N * N], vec![0.0; N * N]);
+            gemm_x3(a, b, &mut x3, Epilogue::none());
+            f32_gemm(a, b, &mut whole, Write::Overwrite, Epilogue::none());
+            let bits = |x: Vec<f32>| x.into_iter().map(f32::to_bits).collect::<Vec<u32>>();
+            (bits(x3), bits(whole))
+        };
+        let (x3, whole) = of(&a, &b);
+        assert_eq!(x3 != whole, has_x3());
+        for special in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX, -2f32.powi(127)] {
+            for at in [0, 37 * N + 5, N * N - 1] {
+                let kept = std::mem::replace(&mut a[at], special);
+                let (x3, whole) = of(&a, &b);
+                assert_eq!(x3, whole, "{special} in A");
+                a[at] = kept;
+                let kept = std::mem::replace(&mut b[at], special);
+                let (x3, whole) = of(&a, &b);
+                assert_eq!(x3, whole, "{special} in B");
+                b[at] = kept;
+            }
+        }
+    }
+
+    #[test]
     fn without_avx512_the_fastest_way_is_singles() {
         assert!(Way::available().contains(&Way::fastest()));
         assert_eq!(with_isa(Isa::Portable, Way::fastest), Way::Singles);
-        assert!(!with_isa(Isa::Portable, is_faster_than_f32));
+        assert!(!with_isa(Isa::Portable, is_faster_than_f32) && !with_isa(Isa::Portable, has_x3));
     }
 
     #[test]

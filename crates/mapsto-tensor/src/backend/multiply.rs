@@ -1,7 +1,7 @@
-//! Matrix products in the precision in use: the one place where tensors choose between f32 and bf16 operands.
+//! Matrix products in the precision in use: the one place where tensors choose what is taken of their operands.
 
-use crate::matmul_precision;
 use crate::storage::Plain;
+use crate::{Operands, matmul_precision};
 use mapsto_kernels::gemm::bf16::{self, Way};
 use mapsto_kernels::gemm::{self, Epilogue, Gemm, Mat, Write};
 
@@ -20,9 +20,10 @@ pub(crate) trait Multiply: Gemm + Plain {
 
 impl Multiply for f32 {
     fn multiply(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], epilogue: Epilogue<f32>) {
-        match matmul_precision().rounds() {
-            false => gemm::gemm(a, b, c, Write::Overwrite, epilogue),
-            true => bf16::gemm(Way::fastest(), a, b, c, Write::Overwrite, epilogue),
+        match matmul_precision().operands() {
+            Operands::Whole => gemm::gemm(a, b, c, Write::Overwrite, epilogue),
+            Operands::Halved => bf16::gemm_x3(a, b, c, epilogue),
+            Operands::Rounded => bf16::gemm(Way::fastest(), a, b, c, Write::Overwrite, epilogue),
         }
     }
     fn multiply_batch<'a>(
@@ -31,9 +32,10 @@ impl Multiply for f32 {
         b: impl Fn(usize) -> Mat<'a, f32> + Sync,
         c: &mut [f32],
     ) {
-        match matmul_precision().rounds() {
-            false => gemm::gemm_batch(batch, a, b, c, Write::Overwrite),
-            true => bf16::gemm_batch(Way::fastest(), batch, a, b, c, Write::Overwrite),
+        match matmul_precision().operands() {
+            Operands::Whole => gemm::gemm_batch(batch, a, b, c, Write::Overwrite),
+            Operands::Halved => bf16::gemm_batch_x3(batch, a, b, c),
+            Operands::Rounded => bf16::gemm_batch(Way::fastest(), batch, a, b, c, Write::Overwrite),
         }
     }
 }
