@@ -59,14 +59,14 @@ fn main() {
         bench.gemm(2048, outputs, inputs, "nn");
         bench.gemm(outputs, 2048, inputs, "tn");
     }
-    // The larger of them with operands rounded to bf16, both ways.
-    for &way in Way::available() {
-        bench.gemm_bf16(1024, 1024, 1024, "nn", way);
-        for (inputs, outputs) in [(384, 1152), (1536, 384), (384, 65)] {
-            bench.gemm_bf16(2048, inputs, outputs, "nt", way);
-            bench.gemm_bf16(2048, outputs, inputs, "nn", way);
-            bench.gemm_bf16(outputs, 2048, inputs, "tn", way);
-        }
+    // Some of them with operands rounded to bf16, in all ways, and as sums of two bf16.
+    let forms = [(64, 64, 64, "nn"), (256, 256, 256, "nn"), (1024, 1024, 1024, "nn")].into_iter();
+    for (m, k, n, form) in forms.chain(
+        [(384, 1152), (1536, 384), (384, 65)]
+            .into_iter()
+            .flat_map(|(i, o)| [(2048, i, o, "nt"), (2048, o, i, "nn"), (o, 2048, i, "tn")]),
+    ) {
+        bench.gemm_bf16(m, k, n, form);
     }
     // Its attention, and one of long sequences.
     bench.attention(8, 6, 256, 64);
@@ -122,10 +122,18 @@ impl Bench {
         });
     }
 
-    fn gemm_bf16(&self, m: usize, k: usize, n: usize, form: &str, way: Way) {
-        self.product(&format!("bf16 {way:?} {m}x{k}x{n} {form}"), [m, k, n], form, |a, b, c| {
-            bf16::gemm(way, a, b, c, Write::Overwrite, Epilogue::none())
-        });
+    /// All ways one after the other, and f32 beside them.
+    fn gemm_bf16(&self, m: usize, k: usize, n: usize, form: &str) {
+        let none = Epilogue::none();
+        let name = |way: &str| format!("bf16 {way} {m}x{k}x{n} {form}");
+        let sizes = [m, k, n];
+        self.product(&name("none"), sizes, form, |a, b, c| gemm(a, b, c, Write::Overwrite, none));
+        self.product(&name("x3"), sizes, form, |a, b, c| bf16::gemm_x3(a, b, c, none));
+        for &way in Way::available() {
+            self.product(&name(&format!("{way:?}")), sizes, form, |a, b, c| {
+                bf16::gemm(way, a, b, c, Write::Overwrite, none)
+            });
+        }
     }
 
     fn product(

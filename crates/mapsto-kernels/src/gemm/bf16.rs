@@ -7,24 +7,28 @@
 //! ±∞; what lies within half a last bf16 digit of f32's largest number, or above, becomes ±∞; numbers below 2⁻¹²⁶, the
 //! smallest with all their digits, become ±0, since VDPBF16PS takes them so.
 //!
-//! There are two ways to the same operands, the same exact products and sums in f32. [`Way::Pairs`] packs bf16 in pairs of
-//! steps for VDPBF16PS, which adds two products to a sum. [`Way::Singles`] makes rounded copies in f32 and multiplies them
-//! as any others. Which is faster is a matter of the processor ([`Way::fastest`]), and so are the last bits of a result:
-//! where the ways cut long sums differs, and sums below 2⁻¹²⁶ are 0 in pairs. Threads do not enter into it.
+//! There are three ways to the same operands, the same exact products and sums in f32. [`Way::Tiles`] packs bf16 for AMX,
+//! [`Way::Pairs`] in pairs of steps for VDPBF16PS, which adds two products to a sum. [`Way::Singles`] makes rounded copies in
+//! f32 and multiplies them as any others. Which is fastest is a matter of the processor ([`Way::fastest`]), and so are the
+//! last bits of a result: where the ways cut long sums differs, and sums below 2⁻¹²⁶ are 0 in pairs and tiles. Threads do not
+//! enter into it.
 //!
-//! Measured in one run on a Sapphire Rapids Xeon whose registers reach 180 GFLOP/s a core in f32 and 90 by VDPBF16PS:
-//! GFLOP/s on one thread in f32 ([`gemm`](super::gemm)), in singles and in pairs.
+//! Measured in one run (`cargo bench -p mapsto-kernels --bench kernels -- bf16`) on a Sapphire Rapids Xeon whose registers
+//! reach 160 GFLOP/s a core in f32 and 82 by VDPBF16PS: GFLOP/s on one thread in f32 ([`gemm`](super::gemm)), in singles, in
+//! pairs, in tiles, and by [`gemm_x3`].
 //!
-//! | product | f32 | singles | pairs |
-//! |---|---|---|---|
-//! | 2048 × 384 × 1152, B transposed | 161 | 155 | 79 |
-//! | 2048 × 1152 × 384 | 166 | 151 | 72 |
-//! | 1152 × 2048 × 384, A transposed | 148 | 134 | 73 |
-//! | 2048 × 384 × 65, B transposed | 134 | 102 | 52 |
+//! | product | f32 | singles | pairs | tiles | x3 |
+//! |---|---|---|---|---|---|
+//! | 64³ | 144 | 107 | 47 | 225 | 154 |
+//! | 1024³ | 153 | 138 | 71 | 695 | 375 |
+//! | 2048 × 384 × 1152, B transposed | 145 | 137 | 55 | 658 | 403 |
+//! | 2048 × 1152 × 384 | 139 | 122 | 52 | 625 | 337 |
+//! | 1152 × 2048 × 384, A transposed | 117 | 106 | 61 | 533 | 273 |
+//! | 2048 × 384 × 65, B transposed | 115 | 85 | 45 | 193 | 213 |
 //!
-//! Pairs come to 80 to 88 % of what the instruction can do there (less with 65 columns, which are padded to 80). What
-//! singles lose to f32 is the pass that rounds, which waits for memory: a GPT's training step of 545 ms takes 595. Asking
-//! for its rows ahead of their use gained nothing. Rounding while packing is untried: A is mostly not packed at all.
+//! Tiles are held back by packing both operands, which moves 4 bytes in and 2 out for each number. What singles lose to f32
+//! is the pass that rounds, which waits for memory: a GPT's training step of 545 ms takes 595. Asking for its rows ahead of
+//! their use gained nothing. Pairs come to two thirds of what the instruction can do, on a quiet machine to 80 to 88 %.
 
 #[cfg(target_arch = "x86_64")]
 mod pairs;

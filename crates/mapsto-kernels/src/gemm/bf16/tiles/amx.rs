@@ -116,31 +116,25 @@ macro_rules! products {
     };
 }
 
-/// Loads the two tiles of a part of A, or of B.
-macro_rules! left {
-    ($first:literal, $second:literal) => {
+/// Loads two tiles, from these places in a panel.
+macro_rules! load {
+    ($first:literal, $second:literal, $panel:literal, $at:literal, $next:literal) => {
         concat!(
-            "tileloadd tmm4, [{a} + {line} + ",
-            $first,
-            "]
-            tileloadd tmm5, [{a} + {line} + ",
-            $second,
-            "]
-            "
+            concat!("tileloadd ", $first, ", [{", $panel, "} + {line} + ", $at, "]\n"),
+            concat!("tileloadd ", $second, ", [{", $panel, "} + {line} + ", $next, "]\n")
         )
     };
 }
+/// The two tiles of a part of A.
+macro_rules! left {
+    ($at:literal, $next:literal) => {
+        load!("tmm4", "tmm5", "a", $at, $next)
+    };
+}
+/// The two tiles of a part of B.
 macro_rules! right {
-    ($first:literal, $second:literal) => {
-        concat!(
-            "tileloadd tmm6, [{b} + {line} + ",
-            $first,
-            "]
-            tileloadd tmm7, [{b} + {line} + ",
-            $second,
-            "]
-            "
-        )
+    ($at:literal, $next:literal) => {
+        load!("tmm6", "tmm7", "b", $at, $next)
     };
 }
 
