@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use clap::Command;
 use mapsto::nn::{Adam, Layer, Linear, Optimizer, bce_with_logits};
-use mapsto::{Error, ErrorKind, Result, Tensor, memory, tensor, train};
+use mapsto::{
+    Error, ErrorKind, MatmulPrecision, Operands, Result, Tensor, memory, tensor, train, with_matmul_precision,
+};
 
 use super::{Invocation, Overriding, Verb};
 use crate::failure::Failure;
@@ -33,8 +35,18 @@ fn run(_: &Invocation) -> Result<(), Failure> {
     if let Some((free, total)) = machine_memory() {
         say!("memory       {free:.1} GiB free of {total:.1} GiB");
     }
-    let (one, all) = (mapsto::with_threads(1, gemm_speed), gemm_speed());
-    say!("matrices     {one:.0} GFLOP/s on one thread, {all:.0} on {}", mapsto::threads());
+    for precision in MatmulPrecision::ALL {
+        // A coarser precision is of use only where it leaves something out for speed.
+        let name = match precision {
+            MatmulPrecision::Highest => "matrices",
+            MatmulPrecision::Bf16 => continue,
+            _ if precision.operands() == Operands::Whole => continue,
+            _ => &format!("  {precision}"),
+        };
+        let speed = || with_matmul_precision(precision, gemm_speed);
+        let (one, all) = (mapsto::with_threads(1, speed), speed());
+        say!("{name:<12} {one:.0} GFLOP/s on one thread, {all:.0} on {}", mapsto::threads());
+    }
     self_test()?;
     Ok(())
 }

@@ -74,7 +74,7 @@ fn an_unknown_option_key_section_or_word_is_shown_with_the_right_one() {
         &with("epochs = 2", "matmul_precision = \"hihgest\""),
         "train net.toml",
         2,
-        "net.toml:16:20: `matmul_precision` should be one of highest, medium, bf16\nmatmul_precision = \"hihgest\"\n                   ^^^^^^^^^  help: did you mean \"highest\"?",
+        "net.toml:16:20: `matmul_precision` should be one of highest, high, medium, bf16\nmatmul_precision = \"hihgest\"\n                   ^^^^^^^^^  help: did you mean \"highest\"?",
     );
     check_cli(
         &with("[train]", "[trian]"),
