@@ -1,7 +1,7 @@
 //! W5bf16: W5 with the operands of its matrix products rounded to bf16, and whether a model learns as well by them.
 
 use crate::timing::Mode;
-use crate::training::gpt_training;
+use crate::training::{gpt_steps, gpt_training};
 use mapsto::models::Gpt;
 use mapsto::prelude::*;
 
@@ -15,9 +15,8 @@ const NEAR: f64 = 0.005;
 /// when its first weights change by a millionth (after 50 steps its loss is then 37 % lower), and so does every rounding.
 /// W5's learning rate of 1e-3 does the same to the text (1.3 %); with 3e-4 the millionth changes 0.001 %.
 pub fn run(mode: Mode) {
-    let checked = if mode == Mode::Check { 4 } else { 20 };
     with_matmul_precision(MatmulPrecision::Bf16, || {
-        gpt_training("W5bf16").run_held(checked, "W5", |loss| NEAR * loss, mode);
+        gpt_training("W5bf16").run_held(gpt_steps(mode), "W5", |loss| NEAR * loss, mode);
     });
     seed(1);
     match mode {

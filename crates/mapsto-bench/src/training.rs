@@ -100,17 +100,19 @@ pub fn lstm(mode: Mode) {
 
 /// W5.
 pub fn gpt(mode: Mode) {
-    // Its steps are long: a check without timing is content with four.
-    let checked = if mode == Mode::Check { 4 } else { 20 };
-    gpt_training("W5").run_held(checked, "W5", |_| 1e-4, mode);
+    gpt_training("W5").run_held(gpt_steps(mode), "W5", |_| 1e-4, mode);
 }
 
 /// W5high: W5 in the precision `high`, held to the same losses.
 pub fn gpt_high(mode: Mode) {
-    let checked = if mode == Mode::Check { 4 } else { 20 };
     with_matmul_precision(MatmulPrecision::High, || {
-        gpt_training("W5high").run_held(checked, "W5", |_| 1e-4, mode);
+        gpt_training("W5high").run_held(gpt_steps(mode), "W5", |_| 1e-4, mode);
     });
+}
+
+/// How many of W5's first steps are checked. They are long: a check without timing is content with four.
+pub fn gpt_steps(mode: Mode) -> usize {
+    if mode == Mode::Check { 4 } else { 20 }
 }
 
 /// W5's network, batch and optimizer, for a workload of this name.

@@ -127,7 +127,7 @@ impl Bench {
         let none = Epilogue::none();
         let name = |way: &str| format!("bf16 {way} {m}x{k}x{n} {form}");
         let sizes = [m, k, n];
-        self.product(&name("none"), sizes, form, |a, b, c| gemm(a, b, c, Write::Overwrite, none));
+        self.product(&name("unrounded"), sizes, form, |a, b, c| gemm(a, b, c, Write::Overwrite, none));
         self.product(&name("x3"), sizes, form, |a, b, c| bf16::gemm_x3(a, b, c, none));
         for &way in Way::available() {
             self.product(&name(&format!("{way:?}")), sizes, form, |a, b, c| {

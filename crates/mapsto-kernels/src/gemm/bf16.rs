@@ -53,7 +53,7 @@ pub enum Way {
     /// multiplications, go the other way all the same: packing would cost more than it saves.
     Pairs,
     /// As bf16 numbers on the tiles of AMX, 32 steps at a time: on Linux on x86-64 with AMX-BF16 (Intel's Xeons since
-    /// 2023). What has few rows, columns or steps, and at most 2¹⁸ multiplications, goes as in singles.
+    /// 2023). What has fewer than 16 rows, columns or steps, or fewer than 2¹⁸ multiplications, goes as in singles.
     Tiles,
 }
 
@@ -259,6 +259,25 @@ pub fn gemm_batch_x3<'a>(
 fn bits(x: f32) -> u32 {
     let x = if x.abs() < f32::MIN_POSITIVE { 0.0f32.copysign(x) } else { x };
     Cast::<bf16>::cast(x).to_bits() as u32
+}
+
+/// A row of sums on its way to memory.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn add_row(row: &mut [f32], sums: &[f32], add: bool) {
+    row.iter_mut().zip(sums).for_each(|(y, &x)| *y = if add { *y + x } else { x });
+}
+
+/// The epilogue of a row.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn end_row(row: &mut [f32], bias: Option<&[f32]>, relu: bool) {
+    if let Some(bias) = bias {
+        row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b);
+    }
+    if relu {
+        row.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
+    }
 }
 
 /// A dense copy of a matrix with its elements rounded, by rows or by columns as it lies.

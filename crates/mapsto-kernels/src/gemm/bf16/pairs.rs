@@ -14,7 +14,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::super::tile::Finish;
-use super::{MACS, Mat, bits};
+use super::{MACS, Mat, add_row, bits, end_row};
 use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::{Scratch, scratch};
@@ -62,29 +62,16 @@ pub fn product(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], finish: Finish<f32>) {
                         let bias = finish.bias.map(|bias| &bias[j..j + width]);
                         vectorize(
                             #[inline(always)]
-                            || store(row, &sums[..width], Finish { bias, ..finish }),
+                            || {
+                                add_row(row, &sums[..width], finish.add);
+                                end_row(row, bias, finish.relu);
+                            },
                         );
                     }
                 }
             }
         }
     });
-}
-
-/// A row of sums on its way to memory.
-#[inline(always)]
-fn store(row: &mut [f32], sums: &[f32], finish: Finish<f32>) {
-    if finish.add {
-        row.iter_mut().zip(sums).for_each(|(y, &x)| *y += x);
-    } else {
-        row.copy_from_slice(sums);
-    }
-    if let Some(bias) = finish.bias {
-        row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b);
-    }
-    if finish.relu {
-        row.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
-    }
 }
 
 /// The sums of one tile, from a panel of A and one of B of as many pairs.

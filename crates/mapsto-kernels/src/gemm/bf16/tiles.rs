@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::super::scratch_copy;
 use super::super::tile::Finish;
-use super::{MACS, Mat};
+use super::{MACS, Mat, add_row, end_row};
 use crate::simd::vectorize;
 use crate::threads::{Pieces, WORTH_SHARING, parallel};
 use crate::workspace::{Scratch, scratch};
@@ -175,7 +175,7 @@ impl Block<'_> {
                                 amx::multiply::<PARTS>(blocks, a, b, edge.as_mut_ptr().cast(), PANEL, false);
                                 for (i, sums) in edge[..height].iter().enumerate() {
                                     let row = std::slice::from_raw_parts_mut(c.add(i * stride), width);
-                                    store(row, sums, finish.add);
+                                    add_row(row, sums, finish.add);
                                 }
                             }
                         }
@@ -191,22 +191,5 @@ impl Block<'_> {
         };
         // SAFETY: the caller's promise.
         unsafe { amx::with_tiles(|| vectorize(work)) }
-    }
-}
-
-/// A row of sums on its way to memory.
-#[inline(always)]
-fn store(row: &mut [f32], sums: &[f32], add: bool) {
-    row.iter_mut().zip(sums).for_each(|(y, &x)| *y = if add { *y + x } else { x });
-}
-
-/// The epilogue of a row.
-#[inline(always)]
-fn end_row(row: &mut [f32], bias: Option<&[f32]>, relu: bool) {
-    if let Some(bias) = bias {
-        row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b);
-    }
-    if relu {
-        row.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
     }
 }
