@@ -1,16 +1,19 @@
 //! Work whose instructions are counted, not timed: `mapsto-bench counts NAME N` does N steps and nothing else, so that
 //! the difference of two N's is free of the start. `cargo xtask counts` runs it under valgrind.
 
+use crate::training::{cnn_training, mlp_training};
 use mapsto::prelude::*;
 use std::hint::black_box;
 
 /// Runs the work of that name `n` times, on one thread; false if there is none.
 pub fn run(name: &str, n: usize) -> bool {
-    let work = match name {
+    let work: fn(usize) = match name {
         "op_add" => add,
         "op_add_recorded" => add_recorded,
         "op_tanh_recorded" => tanh_recorded,
         "W1" => xor_step,
+        "W2" => |n| mlp_training().steps(n),
+        "W3" => |n| cnn_training().steps(n),
         _ => return false,
     };
     mapsto::set_threads(1);

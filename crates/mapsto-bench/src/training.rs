@@ -22,6 +22,15 @@ impl<M: Layer, O: Optimizer, L: Fn(&Tensor) -> Tensor> Training<M, O, L> {
         self.run_held(20, name, |_| 1e-4, mode);
     }
 
+    /// Trains for `n` steps and does nothing else, for counting instructions.
+    pub fn steps(mut self, n: usize) {
+        fill(&mut self.model);
+        for step in 0..n {
+            let loss = train(|| (self.loss)(&self.model.forward(&self.xs[step % self.xs.len()])));
+            self.opt.step(&mut self.model, loss.backward());
+        }
+    }
+
     /// The same with another number of checked steps, held to the losses of `golden`, each as near as `most` of it.
     pub fn run_held(mut self, checked: usize, golden: &str, most: impl Fn(f64) -> f64, mode: Mode) {
         fill(&mut self.model);
@@ -64,14 +73,24 @@ pub fn mlp_net() -> Sequential {
 
 /// W2.
 pub fn mlp(mode: Mode) {
+    mlp_training().run(mode);
+}
+
+/// W2's network, batches and optimizer.
+pub fn mlp_training() -> Training<Sequential, Adam, impl Fn(&Tensor) -> Tensor> {
     let xs = (0..8).map(|k| pictures(k, 64)).collect();
     let y = labels(64, 10);
-    let loss = |out: &Tensor| cross_entropy(out, &y);
-    Training { name: "W2", model: mlp_net(), opt: Adam::new(1e-3), xs, loss }.run(mode);
+    let loss = move |out: &Tensor| cross_entropy(out, &y);
+    Training { name: "W2", model: mlp_net(), opt: Adam::new(1e-3), xs, loss }
 }
 
 /// W3.
 pub fn cnn(mode: Mode) {
+    cnn_training().run(mode);
+}
+
+/// W3's network, batches and optimizer.
+pub fn cnn_training() -> Training<Sequential, Adam, impl Fn(&Tensor) -> Tensor> {
     let xs = (0..8).map(|k| pictures(k, 64).reshape([64, 1, 28, 28])).collect();
     let y = labels(64, 10);
     let model = seq![
@@ -86,8 +105,8 @@ pub fn cnn(mode: Mode) {
         Tensor::relu,
         Linear::new(128, 10)
     ];
-    let loss = |out: &Tensor| cross_entropy(out, &y);
-    Training { name: "W3", model, opt: Adam::new(1e-3), xs, loss }.run(mode);
+    let loss = move |out: &Tensor| cross_entropy(out, &y);
+    Training { name: "W3", model, opt: Adam::new(1e-3), xs, loss }
 }
 
 /// W4.
