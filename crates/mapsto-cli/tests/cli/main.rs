@@ -7,3 +7,4 @@ mod help;
 mod images;
 mod runs;
 mod scaffold;
+mod version_1;
