@@ -10,6 +10,7 @@ pub mod elementwise;
 pub mod error;
 pub mod graph;
 mod indices;
+pub mod kind;
 mod layout;
 mod operators;
 pub mod ops;

@@ -30,17 +30,29 @@ use std::ops::Range;
 pub struct Domain {
     range: Range<f64>,
     avoided: Vec<f64>,
-    integers: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Floats,
+    Integers,
+    Bools,
 }
 
 /// Floats drawn evenly from a range.
 pub fn floats(range: Range<f64>) -> Domain {
-    Domain { range, avoided: Vec::new(), integers: false }
+    Domain { range, avoided: Vec::new(), kind: Kind::Floats }
 }
 
 /// Integers (i64) drawn evenly from a range: indices and class ids, which have no derivative.
 pub fn ints(range: Range<i64>) -> Domain {
-    Domain { range: range.start as f64..range.end as f64, avoided: Vec::new(), integers: true }
+    Domain { range: range.start as f64..range.end as f64, avoided: Vec::new(), kind: Kind::Integers }
+}
+
+/// Truths drawn evenly, which have no derivative.
+pub fn bools() -> Domain {
+    Domain { range: 0.0..2.0, avoided: Vec::new(), kind: Kind::Bools }
 }
 
 impl Domain {
@@ -50,13 +62,14 @@ impl Domain {
         self
     }
 
-    fn draw(&self, shape: &[usize], key: u64) -> Tensor {
+    pub(crate) fn draw(&self, shape: &[usize], key: u64) -> Tensor {
         let mut random = Keyed::new(&[0x636865636b, key]);
         let count: usize = shape.iter().product();
-        if self.integers {
+        if self.kind != Kind::Floats {
             let values: Vec<i64> =
                 (0..count).map(|_| random.uniform(self.range.start, self.range.end).floor() as i64).collect();
-            return Tensor::from_vec(values, shape);
+            let drawn = Tensor::from_vec(values, shape);
+            return if self.kind == Kind::Bools { drawn.to(DType::Bool) } else { drawn };
         }
         let values: Vec<f64> = (0..count)
             .map(|_| {

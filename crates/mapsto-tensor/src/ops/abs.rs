@@ -1,5 +1,7 @@
 //! Absolute value.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -48,6 +50,19 @@ impl Slope for AbsSlope {
     fn bend(self, _: &Tensor) -> Option<Tensor> {
         None
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("abs", "`|x|` of each element.", Takes::Numbers, of_abs),
+    OpKind::new("abs_grad", "The derivative of `abs`: `g · sign x`.", Takes::Floats, of_abs_grad),
+];
+
+fn of_abs(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].abs());
+}
+
+fn of_abs_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0).avoiding(0.0), |x| times_slope(AbsSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

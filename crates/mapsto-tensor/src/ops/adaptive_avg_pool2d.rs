@@ -1,5 +1,7 @@
 //! Adaptive average pooling: the mean of each of a given number of windows, whatever the size of the image.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -90,6 +92,17 @@ impl Fused for AdaptiveAvgPool2d {
         }));
         Some(dx.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("adaptive_avg_pool2d", "The mean of each window, the windows dividing the image into `out` rows and columns; `1` is the mean of the whole image, global average pooling (Lin, Chen, Yan 2013, arXiv:1312.4400).", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 5, 7], &d)], |x| x[0].adaptive_avg_pool2d([3, 2]));
+    s.of(&[(&[1, 2, 4, 4], &d)], |x| x[0].adaptive_avg_pool2d(1));
+    s.of(&[(&[0, 2, 4, 4], &d)], |x| x[0].adaptive_avg_pool2d(2));
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Adaptive max pooling: the largest of each of a given number of windows, whatever the size of the image.
 
 use super::adaptive_avg_pool2d::{pooled, windows};
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
@@ -72,6 +74,17 @@ impl Fused for AdaptiveMaxPool2d {
         }));
         Some(dx.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("adaptive_max_pool2d", "The largest element of each window, the windows dividing the image into `out` rows and columns as in `adaptive_avg_pool2d`.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 5, 7], &d)], |x| x[0].adaptive_max_pool2d([3, 2]));
+    s.of(&[(&[1, 2, 4, 4], &d)], |x| x[0].adaptive_max_pool2d(1));
+    s.of(&[(&[0, 2, 4, 4], &d)], |x| x[0].adaptive_max_pool2d(2));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Addition.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -35,6 +37,15 @@ impl Binary for Add {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g.clone(), || g.clone())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("add", "`a + b` of each pair of elements.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].add(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].add(3));
 }
 
 #[cfg(test)]

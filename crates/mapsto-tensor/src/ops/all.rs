@@ -1,6 +1,9 @@
 //! Whether all elements are true.
 
 use super::any::truth;
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::Tensor;
 use crate::backend::Reduction;
 use crate::shape::Axes;
@@ -21,6 +24,21 @@ impl Tensor {
     pub fn all(&self, axes: impl Into<Axes>) -> Tensor {
         truth("all", Reduction::Min, self, axes.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("all", "Whether all elements over axes are true, that is: not zero; true of nothing.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].all(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].all(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].all([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].all(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].all(0));
+    s.of(&[(&[], &d)], |x| x[0].all(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].all(0));
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Whether any element is true.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::backend::Reduction;
 use crate::reduce::{count, reduce};
 use crate::shape::Axes;
@@ -41,6 +44,21 @@ pub(crate) fn truth(name: &'static str, kind: Reduction, x: &Tensor, axes: Axes)
     });
     crate::trace::emit(name, &[x], &y, Location::caller());
     y
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("any", "Whether any element over axes is true, that is: not zero; false of nothing.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].any(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].any(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].any([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].any(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].any(0));
+    s.of(&[(&[], &d)], |x| x[0].any(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].any(0));
 }
 
 #[cfg(test)]

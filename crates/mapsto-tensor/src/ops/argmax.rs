@@ -1,5 +1,7 @@
 //! Positions of the largest elements.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Reduction;
 use crate::reduce::reduce;
@@ -35,6 +37,17 @@ pub(crate) fn extreme_position(op: &'static str, kind: Reduction, x: &Tensor, ax
     let y = reduce(kind, x, &mask, false);
     crate::trace::emit(op, &[x], &y, Location::caller());
     y
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("argmax", "The position (i64) of the first largest element along an axis; of the first NaN, if there is one.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].argmax(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].argmax(1));
+    s.of(&[(&[1, 7], &d)], |x| x[0].argmax(0));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Positions of the smallest elements.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Reduction;
 use crate::shape::Axis;
@@ -19,6 +21,17 @@ impl Tensor {
     pub fn argmin(&self, axis: impl Into<Axis>) -> Tensor {
         extreme_position("argmin", Reduction::ArgMin, self, axis.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("argmin", "The position (i64) of the first smallest element along an axis; of the first NaN, if there is one.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].argmin(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].argmin(1));
+    s.of(&[(&[1, 7], &d)], |x| x[0].argmin(0));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The order that sorts an axis.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 pub use crate::backend::Order;
 use crate::shape::Axis;
@@ -36,6 +38,18 @@ impl Tensor {
         crate::trace::emit("argsort", &[self], &y, Location::caller());
         y
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("argsort", "The positions (i64) that sort an axis from the smallest element to the largest.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].argsort(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].argsort(1));
+    s.of(&[(&[1, 7], &d)], |x| x[0].argsort(0));
+    s.of(&[(&[0, 3], &d)], |x| x[0].argsort_with(0, Order::Descending));
 }
 
 #[cfg(test)]

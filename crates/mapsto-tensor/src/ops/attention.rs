@@ -1,5 +1,7 @@
 //! Scaled dot-product attention: each query's mean of the values, weighted by how well their keys fit it.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, widened, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -244,6 +246,27 @@ fn in_rows(x: &Tensor) -> Tensor {
 fn heads<'a, T: Plain>(x: &'a Tensor, layout: &Layout) -> Heads<'a, T> {
     let strides = layout.strides();
     Heads { data: x.storage().as_slice(), offset: layout.offset(), strides: std::array::from_fn(|i| strides[i]) }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("attention", "`softmax(q kᵀ / √d + mask) v` for each sequence and head, in one pass that never holds the weights `[t, s]`.", Takes::Floats, of_attention),
+    OpKind::new("attention_weights", "`softmax(q kᵀ / √d + mask)`: how much each query of `attention` takes from each key.", Takes::Floats, of_attention_weights),
+];
+
+fn of_attention(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    let [q, k, v]: [&[usize]; 3] = [&[2, 2, 3, 4], &[2, 2, 5, 4], &[2, 2, 5, 3]];
+    s.of(&[(q, &d), (k, &d), (v, &d)], |x| attention(&x[0], &x[1], &x[2], Mask::None));
+    s.of(&[(q, &d), (k, &d), (v, &d)], |x| attention(&x[0], &x[1], &x[2], Mask::Causal));
+    s.of(&[(q, &d), (k, &d), (v, &d), (&[3, 5], &d)], |x| attention(&x[0], &x[1], &x[2], &x[3]));
+    s.of(&[(&[0, 2, 3, 4], &d), (&[0, 2, 3, 4], &d), (&[0, 2, 3, 4], &d)], |x| attention(&x[0], &x[1], &x[2], Mask::None));
+}
+
+fn of_attention_weights(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    let [q, k]: [&[usize]; 2] = [&[2, 2, 3, 4], &[2, 2, 5, 4]];
+    s.of(&[(q, &d), (k, &d)], |x| attention_weights(&x[0], &x[1], Mask::None));
+    s.of(&[(q, &d), (k, &d)], |x| attention_weights(&x[0], &x[1], Mask::Causal));
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Two-dimensional average pooling.
 
 use super::max_pool2d::Pool2d;
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
@@ -65,6 +67,17 @@ impl Fused for AvgPool2d {
         let dx = with_float!(g.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| avg_pool2d_backward(&s, slice(&g), dx)));
         Some(dx.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("avg_pool2d", "The mean of each `k × k` window, the windows lying side by side.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 4, 6], &d)], |x| x[0].avg_pool2d(2));
+    s.of(&[(&[1, 2, 5, 5], &d)], |x| x[0].avg_pool2d_with(Pool2d::new(3).stride(2).padding(1)));
+    s.of(&[(&[0, 2, 4, 4], &d)], |x| x[0].avg_pool2d(2));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Batch normalisation: each channel to mean 0 and variance 1 over the batch.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -173,6 +175,24 @@ impl Fused for GivenNorm {
     fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
         None // a network in use is seldom differentiated
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("batch_norm", "`y = (x − mean) / √(var + ε) · γ + β` for each channel, with the mean and the population's variance of the batch, which are returned besides: `(y, mean, var)`.", Takes::Floats, of_batch_norm),
+    OpKind::new("batch_norm_with", "`y = (x − mean) / √(var + ε) · γ + β` for each channel with given statistics, as a trained network is used.", Takes::Floats, of_batch_norm_with),
+];
+
+fn of_batch_norm(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[4, 3], &d), (&[3], &d), (&[3], &d)], |x| x[0].batch_norm(&x[1], &x[2], 1e-5).0);
+    s.of(&[(&[2, 3, 2, 4], &d), (&[3], &d), (&[3], &d)], |x| x[0].batch_norm(&x[1], &x[2], 1e-3).0);
+}
+
+fn of_batch_norm_with(s: &mut Samples) {
+    let (d, v) = (floats(-2.0..2.0), floats(0.5..2.0));
+    s.of(&[(&[4, 3], &d), (&[3], &d), (&[3], &v), (&[3], &d), (&[3], &d)], |x| {
+        x[0].batch_norm_with(&x[1], &x[2], &x[3], &x[4], 1e-5)
+    });
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Binary cross-entropy of probabilities: the loss of yes and no, after a sigmoid.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::Real;
 use crate::pair_loss::{PairLoss, mean_of};
 use crate::{Tensor, fail};
@@ -56,6 +58,16 @@ impl PairLoss for Bce {
         let log = |p: &Tensor| p.clamp(LEAST, 1.0).log();
         -(t * log(x) + (1.0 - t) * log(&(1.0 - x)))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("bce", "The mean of `−t ln x − (1 − t) ln(1 − x)` over all elements, for probabilities x and t.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(0.1..0.9);
+    s.of(&[(&[3, 5], &d), (&[3, 5], &d)], |x| x[0].bce(&x[1]));
+    s.of(&[(&[], &d), (&[], &d)], |x| x[0].bce(&x[1]));
 }
 
 #[cfg(test)]

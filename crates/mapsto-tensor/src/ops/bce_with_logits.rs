@@ -1,5 +1,7 @@
 //! Binary cross-entropy of logits: the loss of yes and no, exact where the sigmoid saturates.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::Real;
 use crate::pair_loss::{PairLoss, mean_of};
@@ -38,6 +40,16 @@ impl PairLoss for BceWithLogits {
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
         x.softplus() - x * t
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("bce_with_logits", "The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let (d, t) = (floats(-2.0..2.0).avoiding(0.0), floats(0.1..0.9));
+    s.of(&[(&[3, 5], &d), (&[3, 5], &t)], |x| x[0].bce_with_logits(&x[1]));
+    s.of(&[(&[], &d), (&[], &t)], |x| x[0].bce_with_logits(&x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Conversion between dtypes.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::MapOp;
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::{DType, Tensor};
@@ -62,6 +64,18 @@ impl MapOp for Same {
     fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
         y.copy_from_slice(xs[0])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("cast", "The elements in another dtype.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.each(d.clone(), |x| x[0].to(DType::F32));
+    s.each(d.clone(), |x| x[0].to(DType::F64));
+    s.of(&[(&[3, 5], &d)], |x| x[0].to(DType::I64));
+    s.of(&[(&[3, 5], &d)], |x| x[0].to(DType::Bool));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Tensors joined along an axis.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::{copy_run, with_type};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::Axis;
@@ -112,6 +114,17 @@ impl Op for Cat {
             .collect();
         slices.into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("cat", "The parts one after the other along an axis; a view, where they lie so already, as after a `split`.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3], &d), (&[4, 3], &d)], |x| Tensor::cat(x, 0));
+    s.of(&[(&[2, 3, 2], &d), (&[2, 1, 2], &d), (&[2, 0, 2], &d)], |x| Tensor::cat(x, 1));
+    s.of(&[(&[7], &d)], |x| Tensor::cat(x, -1));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Rounding up.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -33,6 +35,14 @@ impl Unary for Ceil {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("ceil", "The smallest integer not below each element.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.4..2.4).avoiding(-2.0).avoiding(-1.0).avoiding(0.0).avoiding(1.0).avoiding(2.0), |x| x[0].ceil());
 }
 
 #[cfg(test)]

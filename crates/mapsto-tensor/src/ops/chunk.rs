@@ -1,5 +1,7 @@
 //! A tensor cut into a known number of equal parts, to be named at once.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 
@@ -25,6 +27,16 @@ impl Tensor {
         let n = (size / N) as isize;
         std::array::from_fn(|i| self.slice(axis, i as isize * n..(i as isize + 1) * n))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("chunk", "Views of `N` equal parts of an axis: `let [q, k, v] = qkv.chunk(-1);`.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 4], &d)], |x| x[0].chunk::<2>(1)[1].clone());
+    s.of(&[(&[0, 4], &d)], |x| x[0].chunk::<1>(0)[0].clone());
 }
 
 #[cfg(test)]

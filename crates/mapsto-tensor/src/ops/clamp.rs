@@ -1,5 +1,7 @@
 //! Limits from both sides.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
 use crate::{Tensor, fail};
@@ -56,6 +58,20 @@ impl Unary for Within {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         g * 0.0
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("clamp", "Each element limited to `lo..=hi`; NaN stays NaN.", Takes::Floats, of_clamp),
+    OpKind::new("within", "1 within the limits of a `clamp`, else 0.", Takes::Floats, of_within),
+];
+
+fn of_clamp(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(-1.0).avoiding(0.5), |x| x[0].clamp(-1.0, 0.5));
+    s.each(floats(-2.0..2.0).avoiding(0.25), |x| x[0].clamp(0.25, f64::INFINITY));
+}
+
+fn of_within(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(-1.0).avoiding(0.5), |x| map(Within { lo: -1.0, hi: 0.5 }, &x[0]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Comparisons: which elements are equal, smaller or greater; the answer is a tensor of bool.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Compare, Operand, compare};
 
@@ -109,6 +111,45 @@ relations! {
     Le, "le", <=;
     Gt, "gt", >;
     Ge, "ge", >=;
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("eq", "Where `a = b`.", Takes::Numbers, of_eq),
+    OpKind::new("ne", "Where `a ≠ b`.", Takes::Numbers, of_ne),
+    OpKind::new("lt", "Where `a < b`.", Takes::Numbers, of_lt),
+    OpKind::new("le", "Where `a ≤ b`.", Takes::Numbers, of_le),
+    OpKind::new("gt", "Where `a > b`.", Takes::Numbers, of_gt),
+    OpKind::new("ge", "Where `a ≥ b`.", Takes::Numbers, of_ge),
+];
+
+fn of_eq(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].eq(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].eq(1));
+}
+
+fn of_ne(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].ne(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].ne(1));
+}
+
+fn of_lt(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].lt(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].lt(1));
+}
+
+fn of_le(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].le(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].le(1));
+}
+
+fn of_gt(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].gt(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].gt(1));
+}
+
+fn of_ge(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].ge(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].ge(1));
 }
 
 #[cfg(test)]

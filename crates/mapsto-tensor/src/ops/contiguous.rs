@@ -1,5 +1,7 @@
 //! A row-major copy of a view, where kernels or readers want one.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::graph::{At, Keep, Op, Vjp, record};
 
@@ -30,6 +32,17 @@ impl Op for Contiguous {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.clone().into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("contiguous", "The same elements in row-major order; the tensor itself when they are already.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].t().contiguous());
+    s.of(&[(&[2, 3], &d)], |x| x[0].contiguous());
+    s.of(&[(&[0, 3], &d)], |x| x[0].flip(1).contiguous());
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Two-dimensional convolution.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::elementwise::same_dtype;
@@ -314,6 +316,22 @@ impl Fused for Conv2d {
     fn keeps_output(&self) -> bool {
         self.follows.relu
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("conv2d", "The convolution (in the field's sense: cross-correlation, the kernel is not flipped) `y[n, o, p, q] = b[o] + Σ w[o, c, i, j] x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, zeros around the image.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 5, 4], &d), (&[4, 3, 3, 2], &d), (&[4], &d)], |x| {
+        x[0].conv2d(&x[1], Some(&x[2]), Conv2dOptions::new())
+    });
+    s.of(&[(&[1, 4, 6, 5], &d), (&[6, 2, 3, 3], &d)], |x| {
+        x[0].conv2d(&x[1], None, Conv2dOptions::new().stride([2, 1]).padding([1, 2]).dilation([1, 2]).groups(2))
+    });
+    s.of(&[(&[2, 3, 4, 4], &d), (&[5, 3, 1, 1], &d)], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new()));
+    s.of(&[(&[0, 2, 4, 4], &d), (&[3, 2, 3, 3], &d)], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new()));
 }
 
 #[cfg(test)]

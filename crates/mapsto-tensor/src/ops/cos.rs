@@ -1,5 +1,7 @@
 //! Cosine.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -30,6 +32,14 @@ impl Unary for Cos {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         -(g * at.x().sin())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("cos", "The cosine of each element, an angle in radians.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].cos());
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Cross-entropy of logits against class ids or probabilities: the loss of classification.
 
+use crate::check::{floats, ints};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::{Real, same_dtype};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -245,6 +247,22 @@ impl Fused for CrossEntropy {
         grads.resize(at.inputs(), None);
         Some(grads.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("cross_entropy", "The mean over rows of `−log softmax(x)[t]` for class ids `t`, or of `−Σₖ tₖ log softmax(x)ₖ` for probabilities.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[4, 3], &d), (&[4], &ints(0..3))], |x| x[0].cross_entropy(&x[1]));
+    s.of(&[(&[2, 3, 5], &d), (&[2, 3], &ints(0..5))], |x| {
+        x[0].cross_entropy_with(&x[1], &CrossEntropyOptions::new().label_smoothing(0.1).ignore_index(2))
+    });
+    s.of(&[(&[4, 3], &d), (&[4], &ints(0..3)), (&[3], &floats(0.5..2.0))], |x| {
+        x[0].cross_entropy_with(&x[1], &CrossEntropyOptions::new().weights(x[2].detach()))
+    });
+    s.of(&[(&[4, 3], &d), (&[4, 3], &floats(0.1..0.9))], |x| x[0].cross_entropy(&x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Running sums.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Direction;
 use crate::graph::{At, Keep, Op, Vjp, record_at};
@@ -47,6 +49,19 @@ impl Op for CumSum {
         };
         scan(g, CumSum { axis: self.axis, direction }).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("cumsum", "Running sums along an axis: `yᵢ = Σ_{k ≤ i} xₖ`; integers sum to i64.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].cumsum(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].cumsum(1));
+    s.of(&[(&[1, 7], &d)], |x| x[0].cumsum(0));
+    s.of(&[(&[0, 3], &d)], |x| x[0].cumsum(0));
+    s.of(&[(&[3, 5], &d)], |x| scan(&x[0], CumSum { axis: 1, direction: Direction::Backward }));
 }
 
 #[cfg(test)]

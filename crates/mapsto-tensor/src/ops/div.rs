@@ -1,5 +1,7 @@
 //! Division, element by element.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -32,6 +34,16 @@ impl Binary for Div {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g / at.b(), || -(g * at.a()) / at.b().square())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("div", "`a / b` of each pair of elements; a division by zero gives infinity or NaN.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(0.4..3.0), |x| x[0].div(&x[1]));
+    s.pairs(floats(-2.0..2.0), floats(-3.0..-0.4), |x| x[0].div(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].div(4.0));
 }
 
 #[cfg(test)]

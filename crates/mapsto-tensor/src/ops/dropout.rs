@@ -1,5 +1,7 @@
 //! Dropout: elements left out at random in training, so that no unit relies on another.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::random::{self, Distribution, Draw, Stream};
@@ -85,6 +87,15 @@ impl Op for Dropout {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         self.apply(g).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("dropout", "In training (`train`), each element becomes 0 with probability `p`, else `x / (1 − p)`, so that its mean stays.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].dropout(0.5));
+    s.each(floats(-2.0..2.0), |x| Dropout { p: 0.25, draw: Draw { seed: 7, stream: 1, draw: 3 } }.apply(&x[0]));
 }
 
 #[cfg(test)]

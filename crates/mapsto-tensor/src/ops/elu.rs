@@ -1,5 +1,7 @@
 //! Exponential linear unit: a relu with a smooth negative side.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -49,6 +51,20 @@ impl Slope for Elu {
         let below = x.clamp(f64::NEG_INFINITY, 0.0).exp() * self.alpha;
         Some(x.detach().gt(0.0).where_(0.0, below))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("elu", "`x` where positive, else `alpha (eˣ − 1)`, of each element; 1 is the usual `alpha`.", Takes::Floats, of_elu),
+    OpKind::new("elu_grad", "The derivative of `elu`: `g` where `x > 0`, else `g α eˣ`.", Takes::Floats, of_elu_grad),
+];
+
+fn of_elu(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].elu(1.0));
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].elu(0.5));
+}
+
+fn of_elu_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0).avoiding(0.0), |x| times_slope(Elu { alpha: 0.5 }, &x[0], &x[1]));
 }
 
 #[cfg(test)]

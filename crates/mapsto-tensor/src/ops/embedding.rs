@@ -1,6 +1,8 @@
 //! Embedding: ids become rows of a table.
 
 use super::index_select::index_add;
+use crate::check::{floats, ints};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::indices::positions;
 use crate::shape::Shape;
@@ -46,6 +48,17 @@ impl Op for Embedding {
         let rows = g.reshape([at.b().len(), at.shape(0)[1]]);
         Vjp::from([Some(index_add(Shape::new(at.shape(0)), 0, at.b(), &rows)), None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("embedding", "For ids, their rows of a table: `y[.., :] = table[id, :]`.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[5, 3], &d), (&[2, 4], &ints(0..5))], |x| x[1].embedding(&x[0]));
+    s.of(&[(&[4, 1], &d), (&[], &ints(0..4))], |x| x[1].embedding(&x[0]));
+    s.of(&[(&[4, 2], &d), (&[0], &ints(0..4))], |x| x[1].embedding(&x[0]));
 }
 
 #[cfg(test)]

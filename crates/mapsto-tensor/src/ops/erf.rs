@@ -1,5 +1,7 @@
 //! Error function: the area under a bell curve.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -45,6 +47,19 @@ impl Slope for Bell {
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         Some((-x.square()).exp() * x * (-2.0 * std::f64::consts::FRAC_2_SQRT_PI))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("erf", "`2/√π ∫₀ˣ e^(−t²) dt` of each element.", Takes::Floats, of_erf),
+    OpKind::new("erf_grad", "The derivative of `erf`: `g · 2/√π · e^(−x²)`.", Takes::Floats, of_erf_grad),
+];
+
+fn of_erf(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].erf());
+}
+
+fn of_erf_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-4.0..4.0), |x| times_slope(Bell, &x[0], &x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Exponential: the function that is its own derivative.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -30,6 +32,14 @@ impl Unary for Exp {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * at.y()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("exp", "`eˣ` of each element.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].exp());
 }
 
 #[cfg(test)]

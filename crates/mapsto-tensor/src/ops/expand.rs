@@ -1,5 +1,7 @@
 //! Repeating without copying: axes of size 1 stretched to a bigger size.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::Shape;
 use crate::{Tensor, fail};
@@ -38,6 +40,17 @@ impl Op for Expand {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.clone().into() // the engine sums broadcasting away
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("expand", "The same elements repeated along axes of size 1 and along axes added in front; a view, nothing is copied.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 1], &d)], |x| x[0].expand([2, 3, 4]));
+    s.of(&[(&[], &d)], |x| x[0].expand([5]));
+    s.of(&[(&[1, 2], &d)], |x| x[0].expand([0, 2]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Exponential minus one, without losing digits.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -30,6 +32,14 @@ impl Unary for Expm1 {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * (at.y() + 1.0)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("expm1", "`eˣ − 1` of each element, accurate near zero.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].expm1());
 }
 
 #[cfg(test)]

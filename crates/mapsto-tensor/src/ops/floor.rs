@@ -1,5 +1,7 @@
 //! Rounding down.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -33,6 +35,14 @@ impl Unary for Floor {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("floor", "The largest integer not above each element.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.4..2.4).avoiding(-2.0).avoiding(-1.0).avoiding(0.0).avoiding(1.0).avoiding(2.0), |x| x[0].floor());
 }
 
 #[cfg(test)]

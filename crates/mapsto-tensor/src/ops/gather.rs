@@ -1,6 +1,8 @@
 //! Elements picked along an axis, one for each index.
 
 use super::scatter_add::scatter;
+use crate::check::{floats, ints};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::indices::positions;
 use crate::shape::Axis;
@@ -52,6 +54,17 @@ impl Op for Gather {
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         Vjp::from([Some(scatter(at.shape(0), self.axis, at.b(), g)), None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("gather", "`y[.., i, ..] = x[.., index[.., i, ..], ..]`: element by element, along an axis.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d), (&[3, 2], &ints(0..5))], |x| x[0].gather(1, &x[1]));
+    s.of(&[(&[4, 3], &d), (&[7, 3], &ints(0..4))], |x| x[0].gather(0, &x[1]));
+    s.of(&[(&[3, 5], &d), (&[3, 0], &ints(0..5))], |x| x[0].gather(-1, &x[1]));
 }
 
 #[cfg(test)]

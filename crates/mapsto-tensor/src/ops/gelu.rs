@@ -1,5 +1,7 @@
 //! Gaussian error linear unit, exact: the activation of BERT and ViT.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -60,6 +62,19 @@ impl Slope for GeluSlope {
         let square = x.square();
         Some((&square * -0.5).exp() * (2.0 - square) * PEAK)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("gelu", "`x Φ(x)` of each element, where `Φ(x) = ½ (1 + erf(x/√2))` is the normal distribution function.", Takes::Floats, of_gelu),
+    OpKind::new("gelu_grad", "The derivative of `gelu`: `g · (Φ(x) + x φ(x))`.", Takes::Floats, of_gelu_grad),
+];
+
+fn of_gelu(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].gelu());
+}
+
+fn of_gelu_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-4.0..4.0), |x| times_slope(GeluSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

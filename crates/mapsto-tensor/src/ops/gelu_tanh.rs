@@ -1,5 +1,7 @@
 //! Gaussian error linear unit in its tanh form: the activation of GPT-2.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -65,6 +67,19 @@ impl Slope for GeluTanhSlope {
         let ddu = x * (6.0 * CUBE * SCALE);
         Some((1.0 - t.square()) * (&du + x * 0.5 * (ddu - t * du.square() * 2.0)))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("gelu_tanh", "`½ x (1 + tanh u)` of each element, with `u = √(2/π) (x + 0.044715 x³)`: `gelu` within 5e-4.", Takes::Floats, of_gelu_tanh),
+    OpKind::new("gelu_tanh_grad", "The derivative of `gelu_tanh`: `g` times the slope at `x`.", Takes::Floats, of_gelu_tanh_grad),
+];
+
+fn of_gelu_tanh(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].gelu_tanh());
+}
+
+fn of_gelu_tanh_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-4.0..4.0), |x| times_slope(GeluTanhSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

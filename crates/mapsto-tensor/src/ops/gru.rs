@@ -1,5 +1,7 @@
 //! The gated recurrent unit over whole sequences.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -119,6 +121,19 @@ fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Gru<'_, T> {
     let [x, h0, w_ih, w_hh] = [0, 1, 2, 3].map(|i| slice(&xs[i]));
     let b = (xs.len() == 6).then(|| [slice(&xs[4]), slice(&xs[5])]);
     rnn::Gru { sizes, x, h0, w_ih, w_hh, b }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("gru", "A gated recurrent unit over sequences: the states of all steps and the last state.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    let (x, h): (&[usize], &[usize]) = (&[2, 3, 4], &[2, 3]);
+    s.of(&[(x, &d), (h, &d), (&[9, 4], &d), (&[9, 3], &d), (&[9], &d), (&[9], &d)], |x| {
+        x[0].gru(&x[1], &x[2], &x[3], Some([&x[4], &x[5]])).0
+    });
+    s.of(&[(x, &d), (h, &d), (&[9, 4], &d), (&[9, 3], &d)], |x| x[0].gru(&x[1], &x[2], &x[3], None).1);
 }
 
 #[cfg(test)]

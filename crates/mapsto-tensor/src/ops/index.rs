@@ -1,5 +1,7 @@
 //! Several axes narrowed at once: `x.index((.., 1..3, 0))`.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::{Tensor, fail};
 use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
@@ -99,6 +101,16 @@ macro_rules! pick_from {
     )*};
 }
 pick_from!(i32 i64 isize usize);
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("index", "A view of a part, picked by a tuple with a range or a position for each axis from the first on: a range keeps its axis, a position drops it, `..` takes all.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[5, 3], &d)], |x| x[0].index((1..4, -1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].index((.., 0..0, 2)));
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Whole slices along an axis, by their positions.
 
+use crate::check::{floats, ints};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::indices::positions;
 use crate::shape::{Axis, Shape};
@@ -68,6 +70,24 @@ impl Op for IndexAdd {
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         Vjp::from([Some(g.index_select(self.axis, at.b())), None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("index_select", "The slices at the positions of a list: `y[.., i, ..] = x[.., index[i], ..]`.", Takes::Numbers, of_index_select),
+    OpKind::new("index_add", "The transpose of `index_select`: slices added to zeros at their positions.", Takes::Floats, of_index_add),
+];
+
+fn of_index_select(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d), (&[4], &ints(0..5))], |x| x[0].index_select(1, &x[1]));
+    s.of(&[(&[4, 1, 2], &d), (&[3], &ints(0..4))], |x| x[0].index_select(0, &x[1]));
+    s.of(&[(&[3, 5], &d), (&[0], &ints(0..5))], |x| x[0].index_select(-1, &x[1]));
+}
+
+fn of_index_add(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 4], &d), (&[4], &ints(0..5))], |x| index_add(Shape::new(&[3, 5]), 1, &x[1], &x[0]));
+    s.of(&[(&[3, 2], &d), (&[3], &ints(0..4))], |x| index_add(Shape::new(&[4, 2]), 0, &x[1], &x[0]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Where values are infinite.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::{DType, Tensor};
 
 impl Tensor {
@@ -17,6 +19,14 @@ impl Tensor {
         }
         self.detach().abs().eq(f64::INFINITY)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("is_inf", "Where an element is `∞` or `−∞`; nowhere among integers.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].is_inf());
 }
 
 #[cfg(test)]

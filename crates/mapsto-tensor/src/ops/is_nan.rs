@@ -1,5 +1,7 @@
 //! Where values are not numbers.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 
 impl Tensor {
@@ -14,6 +16,14 @@ impl Tensor {
     pub fn is_nan(&self) -> Tensor {
         self.ne(self) // NaN alone differs from itself
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("is_nan", "Where an element is NaN; nowhere among integers.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].is_nan());
 }
 
 #[cfg(test)]

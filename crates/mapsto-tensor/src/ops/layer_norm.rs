@@ -1,5 +1,7 @@
 //! Layer normalisation: each row to mean 0 and variance 1.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -91,6 +93,17 @@ impl Fused for LayerNorm {
         grads.truncate(at.inputs());
         Some(grads.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("layer_norm", "`y = (x − mean) / √(var + ε) · γ + β` over the last axes, as many as `γ` has, with the population's variance.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d), (&[5], &d), (&[5], &d)], |x| x[0].layer_norm(&x[1], Some(&x[2]), 1e-5));
+    s.of(&[(&[2, 3, 4], &d), (&[4], &d)], |x| x[0].layer_norm(&x[1], None, 1e-3));
+    s.of(&[(&[0, 4], &d), (&[4], &d)], |x| x[0].layer_norm(&x[1], None, 1e-5));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A relu that lets some of the negative side through, so that no unit dies.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -46,6 +48,20 @@ impl Slope for LeakyRelu {
     fn bend(self, _: &Tensor) -> Option<Tensor> {
         None
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("leaky_relu", "`x` where positive, else `slope · x`, of each element.", Takes::Floats, of_leaky_relu),
+    OpKind::new("leaky_relu_grad", "The derivative of `leaky_relu`: `g` where `x > 0`, else `g` times the slope.", Takes::Floats, of_leaky_relu_grad),
+];
+
+fn of_leaky_relu(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].leaky_relu(0.01));
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].leaky_relu(0.3));
+}
+
+fn of_leaky_relu_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0).avoiding(0.0), |x| times_slope(LeakyRelu { slope: 0.3 }, &x[0], &x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The affine map of a fully connected layer, in one product.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
 use crate::backend::multiply::Multiply;
 use crate::elementwise::same_dtype;
@@ -119,6 +121,19 @@ fn tall(x: &Tensor) -> Cow<'_, Tensor> {
 
 fn product<T: Multiply>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
     Tensor::filled_by([a.rows, b.cols], |c: &mut [T]| T::multiply(a, b, c, Epilogue::none()))
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("linear", "`y = x wᵀ + b` over the last axis, the bias being added as the product is stored.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[4, 3], &d), (&[2, 3], &d), (&[2], &d)], |x| x[0].linear(&x[1], Some(&x[2])));
+    s.of(&[(&[4, 3], &d), (&[5, 3], &d)], |x| x[0].linear(&x[1], None));
+    s.of(&[(&[3], &d), (&[1, 3], &d), (&[1], &d)], |x| x[0].linear(&x[1], Some(&x[2])));
+    s.of(&[(&[2, 3, 5], &d), (&[7, 5], &d)], |x| x[0].linear(&x[1], None));
+    s.of(&[(&[0, 3], &d), (&[2, 3], &d), (&[2], &d)], |x| x[0].linear(&x[1], Some(&x[2])));
 }
 
 #[cfg(test)]

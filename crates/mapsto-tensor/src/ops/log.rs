@@ -1,5 +1,7 @@
 //! Natural logarithm.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -30,6 +32,14 @@ impl Unary for Log {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g / at.x()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("log", "`ln x` of each element; `−∞` at 0, NaN below.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(0.1..4.0), |x| x[0].log());
 }
 
 #[cfg(test)]

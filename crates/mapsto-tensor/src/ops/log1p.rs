@@ -1,5 +1,7 @@
 //! Logarithm of a number close to one, without losing digits.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -30,6 +32,14 @@ impl Unary for Log1p {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g / (at.x() + 1.0)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("log1p", "`ln(1 + x)` of each element, accurate near zero.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-0.8..4.0), |x| x[0].log1p());
 }
 
 #[cfg(test)]

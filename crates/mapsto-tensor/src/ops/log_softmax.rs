@@ -1,6 +1,8 @@
 //! The logarithm of the softmax, computed without taking the softmax: exact where probabilities would round to 0.
 
 use super::softmax::{back, in_rows};
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::shape::Axis;
@@ -59,6 +61,18 @@ impl Fused for LogSoftmax {
     fn keeps_output(&self) -> bool {
         true
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("log_softmax", "`yᵢ = xᵢ − ln Σₖ e^xₖ` along an axis: log-probabilities.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].log_softmax(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].log_softmax(1));
+    s.of(&[(&[1, 7], &d)], |x| x[0].log_softmax(0));
+    s.of(&[(&[0, 3], &d)], |x| x[0].log_softmax(1));
 }
 
 #[cfg(test)]

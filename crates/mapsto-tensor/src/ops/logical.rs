@@ -1,5 +1,7 @@
 //! Logic on masks: and, or, exclusive or, not.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::{Binary, Real, Unary, map, zip};
 use crate::graph::{At, Keep, Vjp};
 use crate::{DType, Tensor, fail};
@@ -119,6 +121,29 @@ impl Unary for Not {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("and", "Where both masks hold.", Takes::Bools, of_and),
+    OpKind::new("or", "Where at least one mask holds.", Takes::Bools, of_or),
+    OpKind::new("xor", "Where exactly one mask holds.", Takes::Bools, of_xor),
+    OpKind::new("not", "Where the mask does not hold.", Takes::Bools, of_not),
+];
+
+fn of_and(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].and(&x[1]));
+}
+
+fn of_or(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].or(&x[1]));
+}
+
+fn of_xor(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].xor(&x[1]));
+}
+
+fn of_not(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].not());
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The logarithm of a sum of exponentials, without overflow: a smooth maximum.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, widened, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::reduce::{count, unreduce};
@@ -75,6 +77,21 @@ impl Fused for LogSumExp {
     fn keeps_output(&self) -> bool {
         true
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("logsumexp", "`y = ln Σ eˣ` over axes; `−∞` of nothing.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].logsumexp(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].logsumexp(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].logsumexp([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].logsumexp(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].logsumexp(0));
+    s.of(&[(&[], &d)], |x| x[0].logsumexp(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].logsumexp(0));
 }
 
 #[cfg(test)]

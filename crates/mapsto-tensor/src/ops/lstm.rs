@@ -1,5 +1,7 @@
 //! The long short-term memory over whole sequences.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -123,6 +125,19 @@ impl Fused for Lstm {
 fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Lstm<'_, T> {
     let [x, h0, c0, w_ih, w_hh] = [0, 1, 2, 3, 4].map(|i| slice(&xs[i]));
     rnn::Lstm { sizes, x, h0, c0, w_ih, w_hh, b: xs.get(5).map(slice) }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("lstm", "A long short-term memory over sequences: the states of all steps, the last state and the last cell.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    let (x, h): (&[usize], &[usize]) = (&[2, 3, 4], &[2, 3]);
+    s.of(&[(x, &d), (h, &d), (h, &d), (&[12, 4], &d), (&[12, 3], &d), (&[12], &d)], |x| {
+        x[0].lstm(&x[1], &x[2], &x[3], &x[4], Some(&x[5])).0
+    });
+    s.of(&[(x, &d), (h, &d), (h, &d), (&[12, 4], &d), (&[12, 3], &d)], |x| x[0].lstm(&x[1], &x[2], &x[3], &x[4], None).1);
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! One value put wherever a mask holds, as attention hides positions.
 
+use crate::check::{bools, floats};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::{Tensor, fail};
 
 impl Tensor {
@@ -23,6 +25,17 @@ impl Tensor {
         }
         y
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("masked_fill", "The elements, replaced by `value` where `mask` holds.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    let yes = bools();
+    s.of(&[(&[3, 4], &d), (&[4], &yes)], |x| x[0].masked_fill(&x[1], 1.0));
+    s.of(&[(&[0, 2], &d), (&[2], &yes)], |x| x[0].masked_fill(&x[1], 0.0));
 }
 
 #[cfg(test)]

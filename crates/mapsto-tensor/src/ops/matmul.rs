@@ -1,5 +1,7 @@
 //! Matrix products: the operation that neural networks spend their time in.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Op, Vjp, record_at};
 use crate::shape::{Shape, broadcast};
@@ -97,6 +99,21 @@ impl Op for MatMul {
             },
         )
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("matmul", "The matrix product `yᵢⱼ = Σₖ aᵢₖ bₖⱼ` over the last two axes; axes before them are batches and broadcast.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3], &d), (&[3, 4], &d)], |x| x[0].matmul(&x[1]));
+    s.of(&[(&[5, 1], &d), (&[1, 7], &d)], |x| x[0].matmul(&x[1]));
+    s.of(&[(&[3], &d), (&[3], &d)], |x| x[0].matmul(&x[1]));
+    s.of(&[(&[2, 1, 3, 2], &d), (&[4, 2, 3], &d)], |x| x[0].matmul(&x[1]));
+    s.of(&[(&[2, 3, 4], &d), (&[4, 2], &d)], |x| x[0].matmul(&x[1]));
+    s.of(&[(&[4], &d), (&[2, 4, 3], &d)], |x| x[0].matmul(&x[1]));
+    s.of(&[(&[0, 3], &d), (&[3, 2], &d)], |x| x[0].matmul(&x[1]));
 }
 
 #[cfg(test)]

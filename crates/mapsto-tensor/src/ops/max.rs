@@ -1,5 +1,8 @@
 //! The largest elements over axes, and what they share with the smallest.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::backend::Reduction;
 use crate::elementwise::{Binary, Real, zip};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
@@ -77,6 +80,26 @@ impl Binary for Equal {
     fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
         Vjp::from([None, None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("max", "The largest element over axes; NaN if any is.", Takes::Numbers, of_max),
+    OpKind::new("equal", "1 where two numbers are equal, else 0.", Takes::Floats, of_equal),
+];
+
+fn of_max(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].max(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].max(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].max([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].max(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].max(0));
+    s.of(&[(&[], &d)], |x| x[0].max(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].max(-1));
+}
+
+fn of_equal(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| zip(Equal, &x[0], &x[1]));
 }
 
 #[cfg(test)]

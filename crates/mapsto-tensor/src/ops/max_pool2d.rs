@@ -1,5 +1,7 @@
 //! Two-dimensional max pooling: the strongest response of each window.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -172,6 +174,18 @@ impl Fused for MaxPool2d {
     fn keeps_output(&self) -> bool {
         self.relu
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("max_pool2d", "The largest element of each `k × k` window, the windows lying side by side; NaN if any is.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 4, 6], &d)], |x| x[0].max_pool2d(2));
+    s.of(&[(&[1, 2, 5, 5], &d)], |x| x[0].max_pool2d_with(Pool2d::new(3).stride(2).padding(1)));
+    s.of(&[(&[1, 2, 4, 4], &d.clone().avoiding(0.0))], |x| x[0].max_pool2d_relu(Pool2d::new(2)));
+    s.of(&[(&[0, 2, 4, 4], &d)], |x| x[0].max_pool2d(2));
 }
 
 #[cfg(test)]

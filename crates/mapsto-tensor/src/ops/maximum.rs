@@ -1,5 +1,7 @@
 //! The larger of two numbers.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -52,6 +54,19 @@ impl Binary for Share {
     fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
         Vjp::from([None, None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("maximum", "The larger one of each pair of elements; NaN if either is.", Takes::Numbers, of_maximum),
+    OpKind::new("maximum_grad", "1 where the first number is the larger one, ½ where both are equal, else 0.", Takes::Floats, of_maximum_grad),
+];
+
+fn of_maximum(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].maximum(&x[1]));
+}
+
+fn of_maximum_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| zip(Share, &x[0], &x[1]));
 }
 
 #[cfg(test)]

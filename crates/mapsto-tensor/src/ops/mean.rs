@@ -1,5 +1,8 @@
 //! Means over axes.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::backend::Reduction;
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::reduce::{count, reduce, unreduce};
@@ -51,6 +54,21 @@ impl Op for Mean {
         let g = g / count(&self.mask, at.shape(0)) as f64;
         unreduce(&g, &self.mask, at.shape(0)).expand(at.shape(0)).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("mean", "The mean over axes: `y = Σ x / n`, summed in f32 at least; NaN of nothing.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].mean(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].mean(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].mean([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].mean(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].mean(0));
+    s.of(&[(&[], &d)], |x| x[0].mean(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].mean(0));
 }
 
 #[cfg(test)]

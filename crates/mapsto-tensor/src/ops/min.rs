@@ -1,6 +1,9 @@
 //! The smallest elements over axes.
 
 use super::max::extreme;
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::Tensor;
 use crate::backend::Reduction;
 use crate::shape::Axes;
@@ -22,6 +25,21 @@ impl Tensor {
     pub fn min(&self, axes: impl Into<Axes>) -> Tensor {
         extreme("min", Reduction::Min, self, axes.into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("min", "The smallest element over axes; NaN if any is.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].min(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].min(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].min([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].min(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].min(0));
+    s.of(&[(&[], &d)], |x| x[0].min(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].min(-1));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The smaller of two numbers.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -52,6 +54,19 @@ impl Binary for Share {
     fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
         Vjp::from([None, None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("minimum", "The smaller one of each pair of elements; NaN if either is.", Takes::Numbers, of_minimum),
+    OpKind::new("minimum_grad", "1 where the first number is the smaller one, ½ where both are equal, else 0.", Takes::Floats, of_minimum_grad),
+];
+
+fn of_minimum(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].minimum(&x[1]));
+}
+
+fn of_minimum_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| zip(Share, &x[0], &x[1]));
 }
 
 #[cfg(test)]

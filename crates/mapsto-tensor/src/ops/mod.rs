@@ -2,6 +2,8 @@
 //!
 //! To add one, write its file and name it in this list; `cargo xtask new op NAME` writes the file with blanks.
 
+use crate::kind::{OpKind, joined};
+
 /// Declares the modules of all operations and lists their names.
 macro_rules! ops {
     ($($name:ident)*) => {
@@ -12,7 +14,25 @@ macro_rules! ops {
         )*
         /// The files of this folder, for the test of the architecture.
         pub const FILES: &[&str] = &[$(stringify!($name)),*];
+        const LISTS: &[&[OpKind]] = &[$($name::KINDS),*];
     };
+}
+
+const COUNT: usize = {
+    let (mut list, mut n) = (0, 0);
+    while list < LISTS.len() {
+        n += LISTS[list].len();
+        list += 1;
+    }
+    n
+};
+
+/// Every kind of operation: the public ones, and those that only derivatives are made of.
+pub static OPS: &[OpKind] = &joined::<COUNT>(LISTS);
+
+/// The kind with this name.
+pub fn kind(name: &str) -> Option<&'static OpKind> {
+    OPS.iter().find(|kind| kind.name == name)
 }
 
 ops! {

@@ -1,5 +1,7 @@
 //! Mean squared error: the loss of regression.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::Real;
 use crate::pair_loss::{PairLoss, mean_of};
@@ -36,6 +38,16 @@ impl PairLoss for Mse {
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
         (x - t).square()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("mse", "The mean of `(x − t)²` over all elements.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d), (&[3, 5], &d)], |x| x[0].mse(&x[1]));
+    s.of(&[(&[], &d), (&[], &d)], |x| x[0].mse(&x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Multiplication, element by element.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -35,6 +37,15 @@ impl Binary for Mul {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g * at.b(), || g * at.a())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("mul", "`a · b` of each pair of elements.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].mul(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].mul(3));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Negation.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -33,6 +35,14 @@ impl Unary for Neg {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         -g
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("neg", "`−x` of each element; also written `-&x`.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].neg());
 }
 
 #[cfg(test)]

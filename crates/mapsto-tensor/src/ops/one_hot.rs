@@ -1,5 +1,7 @@
 //! Class ids as rows of zeros with a single one.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host;
 use crate::{DType, Tensor, fail};
 
@@ -35,6 +37,14 @@ impl Tensor {
             })
         })
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("one_hot", "For each class id a row (f32) of `classes` zeros with a one at the id.", Takes::Ints, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(0.0..4.9), |x| x[0].one_hot(5));
 }
 
 #[cfg(test)]

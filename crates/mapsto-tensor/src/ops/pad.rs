@@ -1,5 +1,7 @@
 //! A border of one value around a tensor.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::Shape;
 use crate::{Tensor, fail};
@@ -58,6 +60,17 @@ impl Op for Pad {
         }
         g.into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("pad", "With `before` and `after` elements of `value` added on each axis: one pair an axis.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3], &d)], |x| x[0].pad(&[(1, 0), (2, 1)], 0.0));
+    s.of(&[(&[5], &d)], |x| x[0].pad(&[(0, 3)], 2.0));
+    s.of(&[(&[0, 2], &d)], |x| x[0].pad(&[(1, 1), (0, 0)], 1.0));
 }
 
 #[cfg(test)]

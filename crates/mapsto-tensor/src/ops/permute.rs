@@ -1,5 +1,7 @@
 //! The same elements with the axes in another order: permute, swap and transpose; all are views.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::{Axis, MAX_RANK};
 use crate::{Tensor, fail};
@@ -81,6 +83,17 @@ impl Op for Permute {
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         g.permute(&self.back[..at.shape(0).len()]).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("permute", "The axes in another order: axis `i` of the result is axis `axes[i]` of this.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].permute([2, 0, 1]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].t());
+    s.of(&[(&[0, 1, 3], &d)], |x| x[0].swap(0, -1));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Powers with one exponent for all elements.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -86,6 +88,26 @@ impl<const P: i32> Unary for Known<P> {
             _ => g * at.x().pow(P as f64 - 1.0) * P as f64,
         }
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("pow", "`xᵖ` of each element; a negative base is fine with a whole exponent and NaN with others.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-1.5..1.5), |x| x[0].pow(0.0));
+    s.each(floats(-1.5..1.5), |x| x[0].pow(1.0));
+    s.each(floats(-1.5..1.5), |x| x[0].pow(2.0));
+    s.each(floats(-1.5..1.5), |x| x[0].pow(3.0));
+    s.each(floats(-1.5..1.5), |x| x[0].pow(4.0));
+    s.each(floats(-1.5..1.5), |x| x[0].pow(7.0));
+    s.each(floats(0.5..1.5), |x| x[0].pow(-3.0));
+    s.each(floats(0.5..1.5), |x| x[0].pow(-2.0));
+    s.each(floats(0.5..1.5), |x| x[0].pow(-1.0));
+    s.each(floats(0.5..1.5), |x| x[0].pow(-0.5));
+    s.each(floats(0.5..1.5), |x| x[0].pow(0.5));
+    s.each(floats(0.5..1.5), |x| x[0].pow(2.7));
+    s.each(floats(0.5..1.5), |x| x[0].pow(40.0));
 }
 
 #[cfg(test)]

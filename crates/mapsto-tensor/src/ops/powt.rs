@@ -1,5 +1,7 @@
 //! Powers with an exponent for each element.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -45,6 +47,14 @@ impl Binary for PowerOf {
             },
         )
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("powt", "`aᵇ` of each pair of elements; NaN where `a` is negative and `b` no whole number.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.pairs(floats(0.3..2.0), floats(-2.0..2.0), |x| x[0].powt(&x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Products over axes.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::Tensor;
 use crate::backend::Reduction;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
@@ -68,6 +71,21 @@ fn joined(shape: &[usize], left: &[usize], gone: &[usize]) -> Vec<usize> {
     let mut sizes: Vec<usize> = left.iter().map(|&i| shape[i]).collect();
     sizes.push(gone.iter().map(|&i| shape[i]).product());
     sizes
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("prod", "The product over axes: `y = Π x`; 1 of nothing; integers multiply to i64.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].prod(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].prod(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].prod([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].prod(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].prod(0));
+    s.of(&[(&[], &d)], |x| x[0].prod(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].prod(0));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Reciprocal.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -45,6 +47,20 @@ impl Slope for RecipSlope {
     fn bend(self, y: &Tensor) -> Option<Tensor> {
         Some(y * -2.0)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("recip", "`1 / x` of each element; infinite at 0.", Takes::Floats, of_recip),
+    OpKind::new("recip_grad", "The derivative of `recip` by its result: `−g y²`.", Takes::Floats, of_recip_grad),
+];
+
+fn of_recip(s: &mut Samples) {
+    s.each(floats(0.3..3.0), |x| x[0].recip());
+    s.each(floats(-3.0..-0.3), |x| x[0].recip());
+}
+
+fn of_recip_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| times_slope(RecipSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

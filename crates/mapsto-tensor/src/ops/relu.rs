@@ -1,5 +1,7 @@
 //! Rectified linear unit: the activation that keeps what is positive.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -48,6 +50,19 @@ impl Slope for Step {
     fn bend(self, _: &Tensor) -> Option<Tensor> {
         None
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("relu", "`max(0, x)` of each element; NaN stays NaN.", Takes::Numbers, of_relu),
+    OpKind::new("relu_grad", "The derivative of `relu`: `g` where the result is positive, else 0.", Takes::Floats, of_relu_grad),
+];
+
+fn of_relu(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].relu());
+}
+
+fn of_relu_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(0.1..2.0), |x| times_slope(Step, &x[0], &x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The same elements under another shape: reshape, flatten, squeeze and unsqueeze.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::{Axis, MAX_RANK, Shape};
 use crate::{Tensor, fail};
@@ -164,6 +166,20 @@ impl Op for Reshape {
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         g.reshape(at.shape(0)).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("reshape", "The same elements in row-major order under another shape; `-1` stands for whatever size is left.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 4], &d)], |x| x[0].reshape([2, 6]));
+    s.of(&[(&[3, 4], &d)], |x| x[0].t().reshape([-1, 2]));
+    s.of(&[(&[2, 3, 2], &d)], |x| x[0].flatten(1));
+    s.of(&[(&[2, 1, 3], &d)], |x| x[0].squeeze(1));
+    s.of(&[(&[], &d)], |x| x[0].unsqueeze(0));
+    s.of(&[(&[0, 3], &d)], |x| x[0].reshape([3, 0]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Rounding to the nearest integer.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -33,6 +35,14 @@ impl Unary for Round {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("round", "The nearest integer to each element, halves to the even one (as IEEE 754 and NumPy).", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.4..2.4).avoiding(-1.5).avoiding(-0.5).avoiding(0.5).avoiding(1.5), |x| x[0].round());
 }
 
 #[cfg(test)]

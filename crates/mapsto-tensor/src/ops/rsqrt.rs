@@ -1,5 +1,7 @@
 //! Reciprocal of the square root, as norms need it.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -45,6 +47,19 @@ impl Slope for RsqrtSlope {
     fn bend(self, y: &Tensor) -> Option<Tensor> {
         Some(y.square() * -1.5)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("rsqrt", "`1 / √x` of each element; infinite at 0, NaN below.", Takes::Floats, of_rsqrt),
+    OpKind::new("rsqrt_grad", "The derivative of `rsqrt` by its result: `−½ g y³`.", Takes::Floats, of_rsqrt_grad),
+];
+
+fn of_rsqrt(s: &mut Samples) {
+    s.each(floats(0.2..4.0), |x| x[0].rsqrt());
+}
+
+fn of_rsqrt_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(0.5..2.0), |x| times_slope(RsqrtSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

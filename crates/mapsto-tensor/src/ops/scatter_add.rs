@@ -1,6 +1,8 @@
 //! Adding elements to places named by indices: the transpose of `gather`.
 
 use super::gather::check_shapes;
+use crate::check::{floats, ints};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::indices::positions;
@@ -72,6 +74,24 @@ impl Op for Scatter {
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         Vjp::from([Some(g.gather(self.axis, at.b())), None])
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("scatter_add", "This tensor with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of `i`.", Takes::Floats, of_scatter_add),
+    OpKind::new("scatter", "The transpose of `gather`: elements added to zeros at their positions.", Takes::Floats, of_scatter),
+];
+
+fn of_scatter_add(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d), (&[3, 2], &ints(0..5)), (&[3, 2], &d)], |x| x[0].scatter_add(1, &x[1], &x[2]));
+    s.of(&[(&[4, 1], &d), (&[7, 1], &ints(0..4)), (&[7, 1], &d)], |x| x[0].scatter_add(0, &x[1], &x[2]));
+    s.of(&[(&[2, 3], &d), (&[2, 0], &ints(0..3)), (&[2, 0], &d)], |x| x[0].scatter_add(-1, &x[1], &x[2]));
+}
+
+fn of_scatter(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 2], &d), (&[3, 2], &ints(0..5))], |x| scatter(&[3, 5], 1, &x[1], &x[0]));
+    s.of(&[(&[7, 2], &d), (&[7, 2], &ints(0..4))], |x| scatter(&[4, 2], 0, &x[1], &x[0]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Logistic function: an activation that squashes to 0..1, from a logit to a probability.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -45,6 +47,19 @@ impl Slope for SigmoidSlope {
     fn bend(self, y: &Tensor) -> Option<Tensor> {
         Some(1.0 - y * 2.0)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("sigmoid", "`1 / (1 + e⁻ˣ)` of each element, without overflow on either side.", Takes::Floats, of_sigmoid),
+    OpKind::new("sigmoid_grad", "The derivative of `sigmoid` by its result: `g · y (1 − y)`.", Takes::Floats, of_sigmoid_grad),
+];
+
+fn of_sigmoid(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].sigmoid());
+}
+
+fn of_sigmoid_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(0.05..0.95), |x| times_slope(SigmoidSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

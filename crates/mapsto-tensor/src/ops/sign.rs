@@ -1,5 +1,7 @@
 //! The sign of a number.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -33,6 +35,14 @@ impl Unary for Sign {
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("sign", "−1, 0 or 1 for each element, by its sign; NaN stays NaN.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.0..2.0).avoiding(0.0), |x| x[0].sign());
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Sigmoid linear unit, also called swish: a smooth relu.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -49,6 +51,19 @@ impl Slope for SiluSlope {
         let s = x.sigmoid();
         Some(&s * (1.0 - &s) * (2.0 + x * (1.0 - &s * 2.0)))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("silu", "`x σ(x)` of each element, with `σ` the `sigmoid`.", Takes::Floats, of_silu),
+    OpKind::new("silu_grad", "The derivative of `silu`: `g · s (1 + x (1 − s))` with `s = sigmoid x`.", Takes::Floats, of_silu_grad),
+];
+
+fn of_silu(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].silu());
+}
+
+fn of_silu_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-4.0..4.0), |x| times_slope(SiluSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A part of a tensor along its axes: ranges, single positions, reversed order; all are views.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::shape::Axis;
 use crate::{Layout, Tensor, fail};
@@ -123,6 +125,26 @@ impl Op for Flip {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.flip(self.axis).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("slice", "The elements of a range along an axis; negative ends count from the back.", Takes::All, of_slice),
+    OpKind::new("flip", "Reversed along an axis; a view with a negative stride.", Takes::All, of_flip),
+];
+
+fn of_slice(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[5, 3], &d)], |x| x[0].slice(0, 1..3));
+    s.of(&[(&[2, 7], &d)], |x| x[0].slice(-1, -3..));
+    s.of(&[(&[4, 2], &d)], |x| x[0].slice(0, 2..2));
+    s.of(&[(&[5, 3], &d)], |x| x[0].select(0, -1));
+}
+
+fn of_flip(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[5], &d)], |x| x[0].flip(0));
+    s.of(&[(&[2, 3, 2], &d)], |x| x[0].flip(-2));
+    s.of(&[(&[0, 3], &d)], |x| x[0].flip(0));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Softmax: numbers become probabilities.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::shape::Axis;
@@ -68,6 +70,18 @@ pub(crate) fn in_rows(x: &Tensor, axis: usize) -> Tensor {
 /// The axes of [`in_rows`] exchanged back.
 pub(crate) fn back(rows: Tensor, axis: usize) -> Tensor {
     if axis + 1 == rows.rank() { rows } else { rows.swap(axis, -1) }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("softmax", "`yᵢ = e^xᵢ / Σₖ e^xₖ` along an axis: positive numbers that sum to 1.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].softmax(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].softmax(1));
+    s.of(&[(&[1, 7], &d)], |x| x[0].softmax(0));
+    s.of(&[(&[0, 3], &d)], |x| x[0].softmax(1));
 }
 
 #[cfg(test)]

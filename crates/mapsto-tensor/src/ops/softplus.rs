@@ -1,5 +1,7 @@
 //! A smooth relu that is always positive, for scales and variances.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -48,6 +50,19 @@ impl Slope for SoftplusSlope {
         let s = x.sigmoid();
         Some(&s * (1.0 - &s))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("softplus", "`ln(1 + eˣ)` of each element, without overflow.", Takes::Floats, of_softplus),
+    OpKind::new("softplus_grad", "The derivative of `softplus`: `g · sigmoid x`.", Takes::Floats, of_softplus_grad),
+];
+
+fn of_softplus(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].softplus());
+}
+
+fn of_softplus_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-4.0..4.0), |x| times_slope(SoftplusSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

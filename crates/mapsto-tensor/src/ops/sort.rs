@@ -1,5 +1,7 @@
 //! Sorting along an axis.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Order;
 use crate::shape::Axis;
@@ -36,6 +38,17 @@ impl Tensor {
         let at = self.argsort_with(axis, order);
         (self.gather(axis, &at), at)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("sort", "The elements of an axis from the smallest to the largest, and the positions (i64) they came from.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].sort(-1).0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].sort(0).1);
+    s.of(&[(&[0, 3], &d)], |x| x[0].sort_with(0, Order::Descending).0);
 }
 
 #[cfg(test)]

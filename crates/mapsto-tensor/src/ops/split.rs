@@ -1,5 +1,7 @@
 //! A tensor cut into parts of given sizes along an axis.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 
@@ -30,6 +32,16 @@ impl Tensor {
         }
         parts
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("split", "Views of consecutive parts of an axis, of the sizes given.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 6], &d)], |x| x[0].split(&[1, 0, 5], 1).remove(2));
+    s.of(&[(&[3, 6], &d)], |x| x[0].split(&[2, 1], 0).remove(0));
 }
 
 #[cfg(test)]

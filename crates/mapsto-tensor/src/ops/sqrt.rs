@@ -1,5 +1,7 @@
 //! Square root.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -30,6 +32,14 @@ impl Unary for Sqrt {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g / (at.y() * 2.0)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("sqrt", "`√x` of each element; NaN below 0.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(0.1..4.0), |x| x[0].sqrt());
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The square, cheaper and clearer than a power.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map, scalar_like};
 use crate::graph::{At, Keep};
@@ -48,6 +50,19 @@ impl Slope for SquareSlope {
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         Some(scalar_like("square", 2.0, x))
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("square", "`x²` of each element.", Takes::Numbers, of_square),
+    OpKind::new("square_grad", "The derivative of `square`: `2 g x`.", Takes::Floats, of_square_grad),
+];
+
+fn of_square(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].square());
+}
+
+fn of_square_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| times_slope(SquareSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

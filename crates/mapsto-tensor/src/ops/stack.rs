@@ -1,5 +1,7 @@
 //! Tensors of one shape put side by side along a new axis.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use std::borrow::Borrow;
@@ -28,6 +30,17 @@ impl Tensor {
         let rows: Vec<Tensor> = parts.iter().map(|p| p.borrow().unsqueeze(axis)).collect();
         Tensor::cat(&rows, axis)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("stack", "The parts, all of one shape, along a new axis before axis `axis`; `-1` adds it at the end.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3], &d), (&[2, 3], &d)], |x| Tensor::stack(x, 0));
+    s.of(&[(&[], &d), (&[], &d), (&[], &d)], |x| Tensor::stack(x, 0));
+    s.of(&[(&[0, 2], &d), (&[0, 2], &d)], |x| Tensor::stack(x, -1));
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Standard deviations over axes.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::Tensor;
 use crate::shape::Axes;
 
@@ -31,6 +34,20 @@ impl Tensor {
     pub fn std_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
         self.var_with(axes, ddof).sqrt()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].std(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].std(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].std([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].std(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].std(0));
+    s.of(&[(&[3, 5], &d)], |x| x[0].std_with(-1, 1));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Subtraction.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, zip};
 use crate::graph::{At, Keep, Vjp};
@@ -35,6 +37,15 @@ impl Binary for Sub {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g.clone(), || -g)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("sub", "`a − b` of each pair of elements.", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].sub(&x[1]));
+    s.each(floats(-2.0..2.0), |x| x[0].sub(3));
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Sums over axes.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::keep;
 use crate::backend::Reduction;
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::reduce::{reduce, unreduce};
@@ -42,6 +45,21 @@ impl Op for Sum {
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         unreduce(g, &self.mask, at.shape(0)).expand(at.shape(0)).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("sum", "The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].sum(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].sum(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].sum([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].sum(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].sum(0));
+    s.of(&[(&[], &d)], |x| x[0].sum(..));
+    s.of(&[(&[0, 3], &d)], |x| x[0].sum(0));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Hyperbolic tangent: an activation that squashes to −1..1.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map};
 use crate::graph::{At, Keep};
@@ -45,6 +47,19 @@ impl Slope for TanhSlope {
     fn bend(self, y: &Tensor) -> Option<Tensor> {
         Some(y * -2.0)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("tanh", "Hyperbolic tangent of each element: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.", Takes::Floats, of_tanh),
+    OpKind::new("tanh_grad", "The derivative of `tanh` by its result: `g · (1 − y²)`.", Takes::Floats, of_tanh_grad),
+];
+
+fn of_tanh(s: &mut Samples) {
+    s.each(floats(-4.0..4.0), |x| x[0].tanh());
+}
+
+fn of_tanh_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-0.95..0.95), |x| times_slope(TanhSlope, &x[0], &x[1]));
 }
 
 #[cfg(test)]

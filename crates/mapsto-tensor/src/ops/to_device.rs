@@ -1,5 +1,7 @@
 //! Tensors carried from one device to another.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::with_type;
 use crate::graph::{At, Keep, Op, Vjp, record};
 use crate::storage::Storage;
@@ -46,6 +48,14 @@ impl Op for Carry {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.to_device(self.from).into()
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("to_device", "The same elements on another device; the tensor itself when it is there already.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    s.each(floats(-2.0..2.0), |x| x[0].to_device(crate::check::oracle::device()).to_device(Device::cpu()));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The largest elements of an axis.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::Order;
 use crate::shape::Axis;
 use crate::{Tensor, fail};
@@ -30,6 +32,17 @@ impl Tensor {
         crate::trace::emit("topk", &[self], &at, Location::caller());
         (self.gather(axis, &at), at)
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("topk", "The `k` largest elements of an axis, largest first, and their positions (i64).", Takes::Numbers, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].topk(2, -1).0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].topk(3, 0).1);
+    s.of(&[(&[3, 0], &d)], |x| x[0].topk(0, 1).0);
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Variances over axes.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{rows_of, slice, widened, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::reduce::{count, unreduce};
@@ -88,6 +90,20 @@ impl Fused for Var {
         let scale = widened(g) * (2.0 / self.divisor(at.shape(0)));
         Some(((widened(at.x()) - &at.kept()[0]) * scale).into())
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("var", "The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.", Takes::Floats, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d)], |x| x[0].var(-1));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].var(keep(1)));
+    s.of(&[(&[2, 3, 4], &d)], |x| x[0].var([0, 2]));
+    s.of(&[(&[3, 5], &d)], |x| x[0].var(..));
+    s.of(&[(&[1, 7], &d)], |x| x[0].var(0));
+    s.of(&[(&[3, 5], &d)], |x| x[0].var_with(-1, 1));
 }
 
 #[cfg(test)]

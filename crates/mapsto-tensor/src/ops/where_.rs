@@ -1,5 +1,7 @@
 //! A choice between two tensors, element by element.
 
+use crate::check::{bools, floats};
+use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::MapOp;
 use crate::elementwise::{Operand, same_dtype, scalar_like};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
@@ -99,6 +101,19 @@ impl MapOp for Choose {
             |c, a, b| if c != 0 { a } else { b },
         )
     }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("where_", "`a` where this condition holds, else `b`, for each element.", Takes::All, samples),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    let yes = bools();
+    s.of(&[(&[3, 1], &yes), (&[3, 4], &d), (&[4], &d)], |x| x[0].where_(&x[1], &x[2]));
+    s.of(&[(&[], &yes), (&[5], &d), (&[5], &d)], |x| x[0].where_(&x[1], &x[2]));
+    s.of(&[(&[7], &yes), (&[7], &d)], |x| x[0].where_(1, &x[1]));
+    s.of(&[(&[0], &yes), (&[1], &d), (&[1], &d)], |x| x[0].where_(&x[1], &x[2]));
 }
 
 #[cfg(test)]

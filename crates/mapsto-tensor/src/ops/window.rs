@@ -1,5 +1,7 @@
 //! Sliding windows laid side by side (im2col) and their transpose: what convolution and pooling are made of.
 
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
 pub use crate::backend::{Size2, Window};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
 use crate::{Tensor, fail};
@@ -42,10 +44,15 @@ impl Op for Windows {
         Keep::NONE
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
-        let image = [at.shape(0)[2], at.shape(0)[3]];
-        let y = g.device().backend().window_transpose(g, &self.window, image);
-        record_at(Transposed { window: self.window }, y, &[g], Vec::new(), Location::caller()).into()
+        transposed(g, self.window, [at.shape(0)[2], at.shape(0)[3]]).into()
     }
+}
+
+/// The transpose of `window` for images of `[h, w]`.
+#[track_caller]
+fn transposed(cols: &Tensor, window: Window, image: [usize; 2]) -> Tensor {
+    let y = cols.device().backend().window_transpose(cols, &window, image);
+    record_at(Transposed { window }, y, &[cols], Vec::new(), Location::caller())
 }
 
 struct Transposed {
@@ -61,6 +68,25 @@ impl Op for Transposed {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.window(self.window).into()
     }
+}
+
+/// The window of the samples, different in both directions.
+const WIN: Window = Window { kernel: [2, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2] };
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("window", "The windows of images as columns: `y[n, (c, i, j), (p, q)] = x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, 0 in the padding.", Takes::Floats, of_window),
+    OpKind::new("window_transpose", "The transpose of `window`: each element is added to the point it came from.", Takes::Floats, of_window_transpose),
+];
+
+fn of_window(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 3, 5, 4], &d)], |x| x[0].window(WIN));
+    s.of(&[(&[1, 1, 3, 3], &d)], |x| x[0].window(WIN));
+}
+
+fn of_window_transpose(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[2, 12, 6], &d)], |x| transposed(&x[0], WIN, [5, 4]));
 }
 
 #[cfg(test)]
