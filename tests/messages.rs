@@ -45,8 +45,60 @@ fn mistakes() -> Vec<Mistake> {
         ),
         ("a class out of range", Box::new(move || drop(cross_entropy(&zeros(&[2, 3]), &tensor![0, 3])))),
         ("an index out of range", Box::new(move || drop(zeros(&[3, 2]).index_select(0, &tensor![0, 5])))),
+        (
+            "a second backward",
+            Box::new(|| {
+                let loss = tensor![1.0].leaf().tanh().sum(..);
+                let _ = loss.backward();
+                drop(loss.backward())
+            }),
+        ),
+        (
+            "the gradient of what is no leaf",
+            Box::new(|| {
+                let x = tensor![1.0].leaf();
+                let h = x.tanh();
+                drop(h.sum(..).backward().of(&h).clone())
+            }),
+        ),
+        (
+            "the gradient of a leaf that was not used",
+            Box::new(|| drop(tensor![1.0].leaf().sum(..).backward().of(&tensor![1.0].leaf()).clone())),
+        ),
+        (
+            "a second gradient from another tensor",
+            Box::new(|| {
+                let x = tensor![1.0].leaf();
+                drop(grad(&x.sum(..), [&tensor![2.0].leaf()]))
+            }),
+        ),
+        (
+            "a layer in a list that does not fit",
+            Box::new(move || {
+                let net = seq![Linear::new(4, 9), Tensor::relu, Linear::new(2, 3)];
+                drop(net.forward(&zeros(&[5, 4])))
+            }),
+        ),
+        (
+            "a layer in a list in a list",
+            Box::new(move || {
+                let net = seq![Linear::new(4, 4), seq![Flatten::new(), Conv2d::new(1, 2, 3)]];
+                drop(net.forward(&zeros(&[5, 4])))
+            }),
+        ),
+        ("a layer applied", Box::new(move || drop(zeros(&[5, 4]).apply(&Linear::new(2, 3))))),
+        (
+            "a function in a list",
+            Box::new(move || drop(seq![|x: &Tensor| x.reshape([3, 3])].forward(&zeros(&[5, 4])))),
+        ),
+        ("an operation passed by name", Box::new(move || drop(Some(zeros(&[2])).as_ref().map(integers)))),
         ("a probability above one", Box::new(move || drop(zeros(&[3]).dropout(1.5)))),
     ]
+}
+
+/// A user's function around an operation.
+fn integers(x: &Tensor) -> Tensor {
+    x.to(DType::I64).tanh()
 }
 
 #[test]
@@ -54,7 +106,12 @@ fn messages_are_as_reviewed() {
     let mut shown = String::new();
     for (name, mistake) in mistakes() {
         let error = catch(mistake).expect_err(name);
-        shown += &format!("# {name} (exit code {})\n{error}\n\n", error.kind().exit_code());
+        // The line is this file's, and not shown: it moves with every line above it.
+        let place = error.location().unwrap_or_default().into_owned();
+        assert!(place.starts_with("tests/messages.rs:"), "{name}: at {place:?}, not at the user's line");
+        let text = error.to_string();
+        let text = text.strip_suffix(&format!("\n  at {place}")).expect("the place comes last");
+        shown += &format!("# {name} (exit code {})\n{text}\n\n", error.kind().exit_code());
     }
     let path = mapsto_tests::root().join("tests/messages.txt");
     if std::env::var_os("MAPSTO_BLESS").is_some() {

@@ -16,8 +16,9 @@ impl Failure {
 
     /// The text for standard error.
     pub fn text(&self) -> String {
-        let prefix = if self.0.location().is_some() { "" } else { "error: " };
-        format!("{prefix}{}", self.0)
+        let text = self.0.to_string();
+        let placed = self.0.location().is_some_and(|at| text.starts_with(&*at));
+        if placed { text } else { format!("error: {text}") }
     }
 
     /// The exit code of the process.

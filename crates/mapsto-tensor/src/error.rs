@@ -1,9 +1,12 @@
 //! What went wrong, said so that it can be mended: one error type, its kinds, and the way programmer's mistakes are raised.
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Once;
+use std::thread::LocalKey;
 
 /// A result whose error is mapsto's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -55,13 +58,26 @@ struct Parts {
     message: String,
     help: Option<String>,
     at: Option<String>,
+    /// The parts of a program that were at work, the outermost first: `layer 2: Linear(9 → 2)`.
+    inside: Vec<String>,
+    /// The line that a programmer's mistake stands in.
+    line: Option<&'static Location<'static>>,
     span: Option<std::ops::Range<usize>>,
 }
 
 impl Error {
     /// An error of a kind; the message is lower case, without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Parts { kind, message: message.into(), help: None, at: None, span: None }))
+        let message = message.into();
+        Error(Box::new(Parts {
+            kind,
+            message,
+            help: None,
+            at: None,
+            inside: Vec::new(),
+            line: None,
+            span: None,
+        }))
     }
 
     /// A file that could not be read or written.
@@ -78,6 +94,21 @@ impl Error {
     /// Adds where it happened, such as `mnist.toml:14:5`.
     pub fn at(mut self, location: impl Into<String>) -> Error {
         self.0.at = Some(location.into());
+        self
+    }
+
+    /// Adds the part of a program in which it happened, such as a layer or a batch, around those already named.
+    pub fn inside(mut self, part: impl Into<String>) -> Error {
+        self.0.inside.insert(0, part.into());
+        self
+    }
+
+    /// Adds the line of the program that it happened in, unless a line of the user's is known already: a line within
+    /// mapsto or Rust's own library says nothing to a user, and gives way.
+    pub fn on_line(mut self, line: &'static Location<'static>) -> Error {
+        if self.0.line.is_none_or(is_library) {
+            self.0.line = Some(line);
+        }
         self
     }
 
@@ -108,9 +139,18 @@ impl Error {
         self.0.help.as_deref()
     }
 
-    /// Where it happened, if known.
-    pub fn location(&self) -> Option<&str> {
-        self.0.at.as_deref()
+    /// Where it happened, if known: a place in a file that was read, or the line of the program.
+    pub fn location(&self) -> Option<Cow<'_, str>> {
+        match (&self.0.at, self.0.line) {
+            (Some(at), _) => Some(at.into()),
+            (None, Some(line)) if !is_library(line) => Some(line.to_string().into()),
+            _ => None,
+        }
+    }
+
+    /// The parts of a program in which it happened, the outermost first.
+    pub fn parts(&self) -> &[String] {
+        &self.0.inside
     }
 
     /// The bytes of the source text that are at fault, if known.
@@ -125,10 +165,16 @@ impl fmt::Display for Error {
             write!(f, "{at}: ")?;
         }
         f.write_str(&self.0.message)?;
+        if !self.0.inside.is_empty() {
+            write!(f, "\n  in {}", self.0.inside.join(" > "))?;
+        }
         if let Some(help) = &self.0.help {
             write!(f, "\nhelp: {help}")?;
         }
-        Ok(())
+        match self.0.line {
+            Some(line) if !is_library(line) => write!(f, "\n  at {line}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -140,9 +186,26 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether a line belongs to mapsto's own sources or to Rust's library.
+fn is_library(line: &Location<'_>) -> bool {
+    // `.../mapsto-tensor/src/error.rs` or `.../mapsto-tensor-0.1.0/src/error.rs`: its siblings begin alike.
+    const HERE: &str = file!();
+    let file = line.file();
+    let ours = HERE.rfind("mapsto-tensor").is_some_and(|end| {
+        let (folder, rest) = (&HERE[..end], file.get(end..).unwrap_or_default());
+        let inner = rest.find(['/', '\\']).map_or("", |slash| &rest[slash + 1..]);
+        file.starts_with(folder) && rest.starts_with("mapsto") && inner.starts_with("src")
+    });
+    ours || file.starts_with("/rustc/") || file.contains("lib/rustlib/src") || file.starts_with("library/")
+}
+
 thread_local! {
+    /// How many `catch`es are at work: every panic is theirs.
     static CATCHING: Cell<u32> = const { Cell::new(0) };
-    static RAISED: RefCell<Option<Error>> = const { RefCell::new(None) };
+    /// How many `within`s and `mistakes` are at work: raised errors are theirs.
+    static RELAYING: Cell<u32> = const { Cell::new(0) };
+    /// The last error raised, and the text that its panic carries.
+    static RAISED: RefCell<Option<(String, Error)>> = const { RefCell::new(None) };
 }
 
 /// Raises an error as a panic at the caller's line: for mistakes of the program, not of the world.
@@ -152,9 +215,96 @@ thread_local! {
 #[track_caller]
 pub fn raise(error: Error) -> ! {
     let place = Location::caller();
-    let text = format!("{error}\n  at {}:{}:{}", place.file(), place.line(), place.column());
-    RAISED.with(|r| *r.borrow_mut() = Some(error));
+    let error = error.on_line(place);
+    let mut text = error.to_string();
+    if let Some(line) = error.0.line.filter(|line| is_library(line)) {
+        text += &format!("\n  at {line}");
+    }
+    RAISED.with(|r| *r.borrow_mut() = Some((text.clone(), error)));
     panic::panic_any(text)
+}
+
+/// Whether a panic's payload is that of the error raised last. An older error may lie there, when others than mapsto
+/// caught its panic.
+fn is_raised(payload: &(dyn Any + Send)) -> bool {
+    let text = payload.downcast_ref::<String>();
+    RAISED.with(|r| r.try_borrow().is_ok_and(|r| r.as_ref().is_some_and(|(of, _)| Some(of) == text)))
+}
+
+/// The raised error that a panic carries, if it carries one.
+fn take_raised(payload: &(dyn Any + Send)) -> Option<Error> {
+    let mine = is_raised(payload);
+    let last = RAISED.with(|r| r.borrow_mut().take());
+    last.filter(|_| mine).map(|(_, error)| error)
+}
+
+/// Runs `body`, and keeps panics that will be turned into errors from being printed.
+fn quietly<T>(
+    counter: &'static LocalKey<Cell<u32>>,
+    body: impl FnOnce() -> T,
+) -> Result<T, Box<dyn Any + Send>> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let relayed = RELAYING.with(Cell::get) > 0 && is_raised(info.payload());
+            if CATCHING.with(Cell::get) == 0 && !relayed {
+                before(info)
+            }
+        }));
+    });
+    counter.with(|c| c.set(c.get() + 1));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(body));
+    counter.with(|c| c.set(c.get() - 1));
+    outcome
+}
+
+/// Runs `body` as a part of the program that has a name: an error raised inside says that it happened `in` that part, and
+/// at the caller's line where it knew only lines of mapsto.
+///
+/// ```
+/// use mapsto_tensor::{error::within, prelude::*};
+/// let e = catch(|| within(|| "layer 2".into(), || Tensor::ones([2, 3]).reshape([4]))).unwrap_err();
+/// assert_eq!(e.parts(), ["layer 2"]);
+/// ```
+#[track_caller]
+#[inline]
+pub fn within<T>(name: impl Fn() -> String, body: impl FnOnce() -> T) -> T {
+    retold(|error| error.inside(name()), body)
+}
+
+/// Runs `body`; an error raised inside names the caller's line where it knew only lines of mapsto. It stands around
+/// closures of public functions, whose callers Rust does not hand on.
+#[track_caller]
+#[inline]
+pub fn here<T>(body: impl FnOnce() -> T) -> T {
+    retold(|error| error, body)
+}
+
+#[track_caller]
+#[inline]
+fn retold<T>(more: impl FnOnce(Error) -> Error, body: impl FnOnce() -> T) -> T {
+    if cfg!(panic = "abort") {
+        return body(); // nothing could be added after the panic, and its message must be printed at once
+    }
+    match quietly(&RELAYING, body) {
+        Ok(value) => value,
+        Err(payload) => match take_raised(&*payload) {
+            Some(error) => raise(more(error.on_line(Location::caller()))),
+            None => panic::resume_unwind(payload),
+        },
+    }
+}
+
+/// Runs `body` and returns an error raised inside as an error; panics that are not mapsto's go on.
+///
+/// # Errors
+/// The error that was raised inside `body`.
+pub fn mistakes<T>(body: impl FnOnce() -> T) -> Result<T> {
+    quietly(&RELAYING, body).map_err(|payload| match take_raised(&*payload) {
+        Some(error) => error,
+        None => panic::resume_unwind(payload),
+    })
 }
 
 /// Raises a model error: `fail!("matmul", "inner sizes differ: {a:?} × {b:?}"; help = "try `x.matmul(&w.t())`")`.
@@ -181,20 +331,8 @@ macro_rules! fail {
 /// # Errors
 /// The error that was raised inside `body`, with its kind; any other panic as [`ErrorKind::Model`].
 pub fn catch<T>(body: impl FnOnce() -> T) -> Result<T> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if CATCHING.with(Cell::get) == 0 {
-                before(info)
-            }
-        }));
-    });
-    CATCHING.with(|c| c.set(c.get() + 1));
-    let outcome = panic::catch_unwind(AssertUnwindSafe(body));
-    CATCHING.with(|c| c.set(c.get() - 1));
-    outcome.map_err(|payload| {
-        if let Some(error) = RAISED.with(|r| r.borrow_mut().take()) {
+    quietly(&CATCHING, body).map_err(|payload| {
+        if let Some(error) = take_raised(&*payload) {
             return error;
         }
         let text = payload
@@ -220,4 +358,21 @@ fn a_raised_error_names_the_callers_line_and_is_caught_whole() {
     );
     let text = panic::catch_unwind(|| op()).unwrap_err().downcast::<String>().unwrap();
     assert!(text.contains("error.rs:"), "{text}");
+}
+
+#[test]
+fn an_error_that_others_caught_is_not_reported_later() {
+    let _ = panic::catch_unwind(|| -> u8 { fail!("op", "an old mistake") });
+    let e = catch(|| panic!("another cause")).unwrap_err();
+    assert_eq!(e.message(), "another cause");
+}
+
+#[test]
+fn a_part_is_named_around_the_parts_inside_it() {
+    let inner = || within(|| "layer 2".into(), || -> u8 { fail!("op", "wrong"; help = "do it right") });
+    let e = catch(|| within(|| "block 1".into(), inner)).unwrap_err();
+    assert_eq!(e.to_string(), "op: wrong\n  in block 1 > layer 2\nhelp: do it right");
+    let foreign = panic::catch_unwind(|| within(|| "layer 2".into(), || -> u8 { panic!("not ours") }));
+    assert_eq!(foreign.unwrap_err().downcast_ref::<&str>(), Some(&"not ours"));
+    assert_eq!(mistakes(|| -> u8 { fail!("op", "wrong") }).unwrap_err().message(), "op: wrong");
 }

@@ -1,6 +1,7 @@
 //! A moving average of a model's weights, which often generalises better than the last ones.
 
 use super::{Exceptions, Item, LoadReport, Module, ModuleExt, Path};
+use mapsto_tensor::error::here;
 use mapsto_tensor::{Result, Tensor};
 
 /// Exponential moving average of every parameter: `a ← β a + (1 − β) w`; states are taken as they are.
@@ -37,7 +38,7 @@ impl Average {
     #[track_caller]
     pub fn update(&mut self, model: &(impl Module + ?Sized)) {
         let (beta, mut i) = (self.beta, 0);
-        model.visit(&mut Path::new(), &mut |path, item| {
+        let mut one = |path: &Path, item: Item<'_>| {
             let Some((_, value)) = self.values.get_mut(i).filter(|(name, _)| *name == path.to_string())
             else {
                 mapsto_tensor::fail!("average", "the model has `{path}` where the average has another name";
@@ -48,7 +49,8 @@ impl Average {
                 Item::State(s) => s.get(),
             };
             i += 1;
-        });
+        };
+        here(|| model.visit(&mut Path::new(), &mut one));
     }
 
     /// The averaged values by name, as a [`state_dict`](ModuleExt::state_dict).

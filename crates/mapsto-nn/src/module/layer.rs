@@ -1,8 +1,10 @@
 //! What a layer does: one tensor in, one tensor out.
 
 use super::Module;
+use mapsto_tensor::error::within;
 use mapsto_tensor::{DType, Tensor};
 use std::borrow::Cow;
+use std::cell::Cell;
 
 /// A mapping from tensor to tensor that may hold parameters.
 ///
@@ -87,8 +89,14 @@ pub trait Apply {
 impl Apply for Tensor {
     #[track_caller]
     fn apply<L: Layer + ?Sized>(&self, layer: &L) -> Tensor {
-        layer.forward(self)
+        within(|| shown(layer), || layer.forward(self))
     }
+}
+
+/// A layer in a message: what it is, or its name alone where that would be long.
+fn shown<L: Layer + ?Sized>(layer: &L) -> String {
+    let text = layer.describe();
+    if text.chars().count() > 60 { layer.name().into_owned() } else { text }
 }
 
 impl<F: Fn(&Tensor) -> Tensor + Send + Sync> Layer for F {
@@ -176,8 +184,11 @@ pub(crate) fn in_order<L: Layer>(layers: &[L], x: &Tensor) -> Tensor {
     let Some(first) = layers.first() else { return x.clone() };
     let relu = |i: usize| layers.get(i).is_some_and(Layer::is_relu);
     let taken = |i: usize| relu(i) && layers.get(i + 1).is_some_and(Layer::takes_relu);
+    let at = Cell::new(0);
     let step = |i: usize, x: &Tensor| {
+        at.set(i);
         if taken(i) {
+            at.set(i + 1);
             (layers[i + 1].forward_of_relu(x), i + 2)
         } else if !relu(i) && relu(i + 1) && !taken(i + 1) {
             (layers[i].forward_then_relu(x), i + 2)
@@ -185,11 +196,14 @@ pub(crate) fn in_order<L: Layer>(layers: &[L], x: &Tensor) -> Tensor {
             (layers[i].forward(x), i + 1)
         }
     };
-    let (mut y, mut i) = if layers.len() == 1 { (first.forward(x), 1) } else { step(0, x) };
-    while i < layers.len() {
-        (y, i) = step(i, &y);
-    }
-    y
+    let run = || {
+        let (mut y, mut i) = if layers.len() == 1 { (first.forward(x), 1) } else { step(0, x) };
+        while i < layers.len() {
+            (y, i) = step(i, &y);
+        }
+        y
+    };
+    within(|| format!("layer {}: {}", at.get(), shown(&layers[at.get()])), run)
 }
 
 /// Whether a function's type is that of [`Tensor::relu`]. Such a type has one value and no captures, and its name is its

@@ -2,6 +2,7 @@
 
 use super::arriving::Arriving;
 use super::{At, Grads, Input, LeafId, Node, Origin};
+use crate::error::here;
 use crate::storage::Shared;
 use crate::{Tensor, fail, no_grad, record, scope};
 
@@ -36,7 +37,7 @@ impl Tensor {
     pub fn backward_with(&self, g: &Tensor) -> Grads {
         check_seed(self, g);
         let mut grads = Grads::default();
-        no_grad(|| walk(self, g.clone(), Graph::UsedUp, 0, &mut grads));
+        here(|| no_grad(|| walk(self, g.clone(), Graph::UsedUp, 0, &mut grads)));
         grads
     }
 }
@@ -94,7 +95,7 @@ pub(super) fn grads_at(y: &Tensor, g: &Tensor, xs: &[&Tensor], found: &mut [Opti
     let lowest =
         targets.iter().filter_map(|t| if let Target::Node(n) = t { Some(n.serial) } else { None }).min();
     let stop = if leaf { 0 } else { lowest.unwrap_or(u64::MAX) };
-    record(|| walk(y, g.clone(), Graph::Kept, stop, &mut Search { targets: &targets, found }));
+    here(|| record(|| walk(y, g.clone(), Graph::Kept, stop, &mut Search { targets: &targets, found })));
 }
 
 /// Whoever waits for gradients.

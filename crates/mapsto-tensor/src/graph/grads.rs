@@ -38,10 +38,17 @@ impl Grads {
     /// When there is none.
     #[track_caller]
     pub fn of(&self, leaf: &Tensor) -> &Tensor {
-        self.get(leaf).unwrap_or_else(|| match leaf.leaf_id() {
-            Some(_) => fail!("of", "the scalar does not depend on this leaf of shape {:?}", leaf.shape()),
-            None => fail!("of", "this tensor of shape {:?} is no leaf", leaf.shape(); help = "make it one with `.leaf()`, or use `grad(&y, [&x])`"),
-        })
+        match (self.get(leaf), leaf.leaf_id()) {
+            (Some(g), _) => g,
+            (None, Some(_)) => {
+                fail!("of", "the scalar does not depend on this leaf of shape {:?}", leaf.shape();
+                      help = "compute the scalar from it inside `train(|| ..)`, or ask `grads.get(&leaf)`, which may be `None`")
+            }
+            (None, None) => {
+                fail!("of", "this tensor of shape {:?} is not a leaf", leaf.shape();
+                      help = "make it one with `.leaf()`, or use `grad(&y, [&x])`")
+            }
+        }
     }
 
     /// The gradient of the leaf with this identity.
