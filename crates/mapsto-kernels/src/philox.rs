@@ -249,6 +249,12 @@ pub fn dropout_at<T: Real>(draw: Draw, offset: u64, p: f64, x: &[T], y: &mut [T]
 /// ```
 pub fn permutation(draw: Draw, n: usize) -> Vec<i64> {
     let mut order: Vec<i64> = (0..n as i64).collect();
+    shuffle(draw, &mut order);
+    order
+}
+
+/// Brings a list into the order in which [`permutation`] has the numbers.
+pub fn shuffle(draw: Draw, order: &mut [i64]) {
     let (mut words, mut used, mut at) = ([0u32; 256], 256, 0);
     let mut next = || {
         if used == words.len() {
@@ -258,7 +264,7 @@ pub fn permutation(draw: Draw, n: usize) -> Vec<i64> {
         used += 2;
         words[used - 2] as u64 | (words[used - 1] as u64) << 32
     };
-    for i in (1..n).rev() {
+    for i in (1..order.len()).rev() {
         let bound = i as u64 + 1;
         let mut product = next() as u128 * bound as u128;
         if (product as u64) < bound {
@@ -269,7 +275,6 @@ pub fn permutation(draw: Draw, n: usize) -> Vec<i64> {
         }
         order.swap(i, (product >> 64) as usize);
     }
-    order
 }
 
 /// Blocks computed side by side.

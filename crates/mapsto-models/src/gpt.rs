@@ -101,7 +101,7 @@ impl Gpt {
         let norm = LayerNorm::new(width);
         let block = || {
             let mut block = TransformerBlock::new(width, heads).causal().dropout(dropout);
-            block.attention.qkv = Linear::new(width, 3 * width).init(plain);
+            block.attention.qkv = Linear::new(width, width.saturating_mul(3)).init(plain);
             block.attention.out = Linear::new(width, width).init(residual);
             block.up = block.up.init(plain);
             block.down = block.down.init(residual);

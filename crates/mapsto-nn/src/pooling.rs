@@ -21,7 +21,7 @@ pub(crate) fn read(args: &mut Args, input: &[usize]) -> Result<Pool2d> {
                 format!("a padding of {padding} is more than half the window of {kernel}"),
             ));
         }
-        if kernel > size + 2 * padding {
+        if kernel > size.saturating_add(padding).saturating_add(padding) {
             return Err(
                 args.error("", format!("a window of {kernel} does not fit the image {input:?} of {size}"))
             );

@@ -69,12 +69,13 @@ impl<C: Cell> Recurrent<C> {
 
     /// The same with weights drawn anew: uniform in ±1/√hidden.
     fn drawn(mut self, layers: usize, bias: bool) -> Self {
-        let (rows, hidden) = (C::GATES * self.hidden, self.hidden);
+        let (rows, hidden) = (self.hidden.saturating_mul(C::GATES), self.hidden);
         let init = Uniform::symmetric(1.0 / (hidden.max(1) as f64).sqrt());
         let draw = |shape: &[usize]| Param::new(init.tensor(shape));
         self.weights = (0..layers * self.directions)
             .map(|i| {
-                let inputs = if i < self.directions { self.inputs } else { self.directions * hidden };
+                let inputs =
+                    if i < self.directions { self.inputs } else { hidden.saturating_mul(self.directions) };
                 Weights {
                     weight_ih: draw(&[rows, inputs]),
                     weight_hh: draw(&[rows, hidden]),
@@ -316,7 +317,7 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     }
     let directions = 1 + both as usize;
     for layer in 0..layers {
-        let inputs = if layer == 0 { inputs } else { directions * hidden };
+        let inputs = if layer == 0 { inputs } else { hidden.saturating_mul(directions) };
         for _ in 0..directions {
             for columns in [inputs, hidden, 1, 1] {
                 budget::weight(args, &[C::GATES, hidden, columns])?;

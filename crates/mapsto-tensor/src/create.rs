@@ -4,47 +4,56 @@ use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::random::{self, Distribution, Draw, Stream};
 use crate::shape::Shape;
+use crate::storage::pool::room_for;
 use crate::{Tensor, fail};
 use std::ops::Range;
 
 impl Tensor {
     /// Zeros (f32).
+    #[track_caller]
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         Tensor::full(shape, 0.0)
     }
 
     /// Ones (f32).
+    #[track_caller]
     pub fn ones(shape: impl Into<Shape>) -> Tensor {
         Tensor::full(shape, 1.0)
     }
 
     /// One value everywhere (f32).
+    #[track_caller]
     pub fn full(shape: impl Into<Shape>, value: f64) -> Tensor {
         Tensor::full_of(shape, value, DType::F32)
     }
 
     /// One value everywhere, of any dtype.
+    #[track_caller]
     pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
-        let shape = shape.into();
+        let shape = shape.into().fit("full");
         crate::backend::host::fill(Device::current(), shape, value, dtype)
     }
 
     /// One value (f32) without axes.
+    #[track_caller]
     pub fn scalar(value: f64) -> Tensor {
         Tensor::full((), value)
     }
 
     /// Zeros of the shape and dtype of `other`.
+    #[track_caller]
     pub fn zeros_like(other: &Tensor) -> Tensor {
         Tensor::full_like(other, 0.0)
     }
 
     /// Ones of the shape and dtype of `other`.
+    #[track_caller]
     pub fn ones_like(other: &Tensor) -> Tensor {
         Tensor::full_like(other, 1.0)
     }
 
     /// One value everywhere, of the shape and dtype of `other`.
+    #[track_caller]
     pub fn full_like(other: &Tensor, value: f64) -> Tensor {
         other.device().scope(|| Tensor::full_of(*other.shape_of(), value, other.dtype()))
     }
@@ -55,7 +64,7 @@ impl Tensor {
     /// When the slice has another length than the shape.
     #[track_caller]
     pub fn from_slice<T: Element>(values: &[T], shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into();
+        let shape = shape.into().fit("from_slice");
         if values.len() != shape.count() {
             fail!("from_slice", "{} values for the shape {shape:?} of {}", values.len(), shape.count());
         }
@@ -77,21 +86,29 @@ impl Tensor {
     /// use mapsto_tensor::prelude::*;
     /// assert_eq!(Tensor::arange(2..5).to_vec::<i64>(), [2, 3, 4]);
     /// ```
+    #[track_caller]
     pub fn arange(range: Range<i64>) -> Tensor {
-        let values: Vec<i64> = range.collect();
-        Tensor::from_slice(&values, values.len())
+        let count = range.end.saturating_sub(range.start).max(0) as usize;
+        let shape = Shape::from(count).fit("arange");
+        let mut values = room_for(count);
+        values.extend(range);
+        Tensor::from_slice::<i64>(&values, shape)
     }
 
     /// `n` values (f32) from `lo` to `hi`, both included, evenly spaced.
+    #[track_caller]
     pub fn linspace(lo: f64, hi: f64, n: usize) -> Tensor {
         let step = if n > 1 { (hi - lo) / (n - 1) as f64 } else { 0.0 };
-        let values: Vec<f32> = (0..n).map(|i| (lo + step * i as f64) as f32).collect();
-        Tensor::from_slice(&values, n)
+        let shape = Shape::from(n).fit("linspace");
+        let mut values = room_for(n);
+        values.extend((0..n).map(|i| (lo + step * i as f64) as f32));
+        Tensor::from_slice::<f32>(&values, shape)
     }
 
     /// The identity matrix of size `n` (f32).
+    #[track_caller]
     pub fn eye(n: usize) -> Tensor {
-        Tensor::filled_by([n, n], |out: &mut [f32]| {
+        Tensor::filled_by(Shape::new(&[n, n]).fit("eye"), |out: &mut [f32]| {
             out.fill(0.0);
             out.iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
         })
@@ -103,38 +120,46 @@ impl Tensor {
     /// use mapsto_tensor::prelude::*;
     /// assert!(Tensor::randn([10_000]).mean(..).item().abs() < 0.05);
     /// ```
+    #[track_caller]
     pub fn randn(shape: impl Into<Shape>) -> Tensor {
         Tensor::normal(shape, 0.0, 1.0)
     }
 
     /// Numbers uniform in 0..1 (f32) from the user stream.
+    #[track_caller]
     pub fn rand(shape: impl Into<Shape>) -> Tensor {
         Tensor::uniform(shape, 0.0, 1.0)
     }
 
     /// Numbers uniform in `lo..hi` (f32) from the user stream.
+    #[track_caller]
     pub fn uniform(shape: impl Into<Shape>, lo: f64, hi: f64) -> Tensor {
         Tensor::random(random::next(Stream::User), Distribution::Uniform(lo, hi), shape, DType::F32)
     }
 
     /// Normal numbers (f32) from the user stream.
+    #[track_caller]
     pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Tensor {
         Tensor::random(random::next(Stream::User), Distribution::Normal(mean, std), shape, DType::F32)
     }
 
     /// Ones with probability `p`, else zeros (f32), from the user stream.
+    #[track_caller]
     pub fn bernoulli(shape: impl Into<Shape>, p: f64) -> Tensor {
         Tensor::random(random::next(Stream::User), Distribution::Bernoulli(p), shape, DType::F32)
     }
 
     /// A random order of `0..n` (i64) from the user stream.
+    #[track_caller]
     pub fn permutation(n: usize) -> Tensor {
-        Tensor::from_slice(&random::permutation(random::next(Stream::User), n), n)
+        let shape = Shape::from(n).fit("permutation");
+        Tensor::from_slice(&random::permutation(random::next(Stream::User), n), shape)
     }
 
     /// Random numbers of a draw: element i is a pure function of the draw and i.
+    #[track_caller]
     pub fn random(draw: Draw, distribution: Distribution, shape: impl Into<Shape>, dtype: DType) -> Tensor {
-        Device::current().backend().random(draw, distribution, &shape.into(), dtype)
+        Device::current().backend().random(draw, distribution, &shape.into().fit("random"), dtype)
     }
 }
 

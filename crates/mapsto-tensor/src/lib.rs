@@ -34,13 +34,13 @@ pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
 pub use random::seed;
 pub use scope::{is_recording, is_training, no_grad, record, train};
-pub use shape::{Axes, Axis, MAX_RANK, Shape, keep};
+pub use shape::{Axes, Axis, MAX_ELEMENTS, MAX_RANK, Shape, keep, product};
 pub use storage::{Plain, Storage};
 pub use tensor::Tensor;
 
 /// Host memory: what is live, what is cached, what was copied.
 pub mod memory {
-    pub use crate::storage::pool::{MemoryStats, stats, trim};
+    pub use crate::storage::pool::{MemoryStats, room_for, stats, trim};
 }
 
 /// What most programs use; `use mapsto_tensor::prelude::*;`.

@@ -4,6 +4,7 @@
 //! random in mapsto, so a seed gives the same bits for any number of compute threads, and a saved state resumes exactly.
 //! Source: Salmon, Moraes, Dror, Shaw (2011), Parallel random numbers: as easy as 1, 2, 3.
 
+use crate::storage::pool::room_for;
 use mapsto_kernels::philox;
 pub use mapsto_kernels::philox::Draw;
 use std::cell::Cell;
@@ -157,8 +158,12 @@ pub enum Distribution {
 }
 
 /// The order of `0..n` that a draw gives.
+#[track_caller]
 pub fn permutation(draw: Draw, n: usize) -> Vec<i64> {
-    philox::permutation(draw, n)
+    let mut order = room_for(n);
+    order.extend(0..n as i64);
+    philox::shuffle(draw, &mut order);
+    order
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) fn check_sequence(op: &str, gates: usize, x: &Tensor, states: &[&Tens
         fail!(op, "x must be [batch, steps, features], it is {:?}", x.shape(); help = "{help}");
     }
     let [w_ih, w_hh] = w;
-    let [batch, _, inputs] = x.dims();
+    let inputs = x.shape()[2];
     let hidden = w_hh.shape().last().copied().unwrap_or_default();
     if w_hh.shape() != [gates * hidden, hidden] {
         fail!(op, "the weight of the state must be [{gates}·hidden, hidden], it is {:?}", w_hh.shape());
@@ -38,6 +38,10 @@ pub(crate) fn check_sequence(op: &str, gates: usize, x: &Tensor, states: &[&Tens
             gates * hidden
         );
     }
+    let [batch, steps, _] = x.dims();
+    // The gates of all steps, and all states with the last ones after them.
+    Shape::new(&[batch, steps, gates, hidden]).fit(op);
+    Shape::new(&[batch, steps.saturating_add(2), hidden]).fit(op);
     for state in states {
         if state.shape() != [batch, hidden] {
             fail!(

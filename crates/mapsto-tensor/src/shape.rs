@@ -8,6 +8,29 @@ use std::ops::{Deref, RangeFull};
 /// The most axes a tensor can have.
 pub const MAX_RANK: usize = 6;
 
+/// The most elements of a tensor: of the largest dtype, they fill the `isize::MAX` bytes that Rust can address.
+pub const MAX_ELEMENTS: usize = isize::MAX as usize / 8;
+
+/// The product of sizes, or of any part of them; none if it exceeds [`MAX_ELEMENTS`]. This is the one place where sizes
+/// are multiplied before it is known that the result fits. A size of 0 does not excuse the others: strides, and the
+/// products of some axes that reductions use, leave it out.
+///
+/// ```
+/// use mapsto_tensor::product;
+/// assert_eq!(product(&[2, 3, 4]), Some(24));
+/// assert_eq!(product(&[0, 3]), Some(0));
+/// assert_eq!(product(&[0, 1 << 40, 1 << 40]), None);
+/// ```
+pub fn product(sizes: &[usize]) -> Option<usize> {
+    let nonzero = sizes.iter().try_fold(1usize, |p, &n| p.checked_mul(n.max(1)))?;
+    (nonzero <= MAX_ELEMENTS).then_some(if sizes.contains(&0) { 0 } else { nonzero })
+}
+
+/// The sum of sizes along an axis; none if it exceeds [`MAX_ELEMENTS`].
+pub(crate) fn sum(sizes: impl IntoIterator<Item = usize>) -> Option<usize> {
+    sizes.into_iter().try_fold(0usize, |s, n| s.checked_add(n)).filter(|&s| s <= MAX_ELEMENTS)
+}
+
 /// The sizes of a tensor's axes, held inline.
 #[derive(Clone, Copy, Eq)]
 pub struct Shape {
@@ -41,9 +64,31 @@ impl Shape {
     }
 
     /// How many elements a tensor of this shape has.
+    ///
+    /// # Panics
+    /// When no memory could hold them: when they, or those of the axes that are not 0, exceed [`MAX_ELEMENTS`].
     #[inline]
+    #[track_caller]
     pub fn count(&self) -> usize {
+        self.fit("shape").known_count()
+    }
+
+    /// The count of a shape that has been checked, as that of every tensor has been.
+    #[inline]
+    pub(crate) fn known_count(&self) -> usize {
+        debug_assert!(product(self).is_some());
         self.sizes.iter().product()
+    }
+
+    /// The shape itself, checked: the result of `op` can be addressed.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn fit(&self, op: &str) -> Shape {
+        // Six sizes below 2¹⁰ have a product below 2⁶⁰, so one comparison is enough for small tensors.
+        if self.sizes.iter().fold(0, |all, n| all | n) >= 1 << 10 && product(&self.sizes).is_none() {
+            too_many(op, self);
+        }
+        *self
     }
 
     /// The shape without axis `axis`.
@@ -56,6 +101,14 @@ impl Shape {
         self[axis] = size;
         self
     }
+}
+
+/// Raises that a tensor cannot be made, at the caller's line.
+#[cold]
+#[track_caller]
+pub(crate) fn too_many(op: &str, sizes: &[usize]) -> ! {
+    fail!(op, "{sizes:?} has more elements than can be addressed";
+          help = "the product of all sizes but 0 must be below 2^60; are these the sizes that were meant?")
 }
 
 impl Deref for Shape {
@@ -153,10 +206,11 @@ impl Axis {
 
 macro_rules! axis_from {
     ($($t:ty)*) => {$(
-        impl From<$t> for Axis { fn from(a: $t) -> Axis { Axis(a as isize) } }
-        impl From<$t> for Axes { fn from(a: $t) -> Axes { Axes { list: Some(smallvec![Axis(a as isize)]), keep: false } } }
+        // No tensor has an axis `isize::MAX`, which stands for all that is beyond it.
+        impl From<$t> for Axis { fn from(a: $t) -> Axis { Axis(isize::try_from(a).unwrap_or(isize::MAX)) } }
+        impl From<$t> for Axes { fn from(a: $t) -> Axes { Axes { list: Some(smallvec![Axis::from(a)]), keep: false } } }
         impl<const N: usize> From<[$t; N]> for Axes {
-            fn from(a: [$t; N]) -> Axes { Axes { list: Some(a.iter().map(|&a| Axis(a as isize)).collect()), keep: false } }
+            fn from(a: [$t; N]) -> Axes { Axes { list: Some(a.iter().map(|&a| Axis::from(a)).collect()), keep: false } }
         }
     )*};
 }
@@ -177,7 +231,7 @@ impl From<RangeFull> for Axes {
 }
 impl From<&[usize]> for Axes {
     fn from(a: &[usize]) -> Axes {
-        Axes { list: Some(a.iter().map(|&a| Axis(a as isize)).collect()), keep: false }
+        Axes { list: Some(a.iter().map(|&a| Axis::from(a)).collect()), keep: false }
     }
 }
 
@@ -235,7 +289,22 @@ pub(crate) fn broadcast(op: &str, a: &Shape, b: &Shape) -> Shape {
             }
         };
     }
-    out
+    out.fit(op)
+}
+
+#[test]
+fn a_product_of_sizes_is_right_or_none() {
+    for sizes in
+        [&[1usize << 30, 1 << 30][..], &[1 << 40, 0, 1 << 40], &[usize::MAX], &[3, usize::MAX / 2, 2]]
+    {
+        assert_eq!(product(sizes), None, "{sizes:?}");
+        let e = crate::catch(|| Shape::new(sizes).count()).unwrap_err();
+        assert!(e.message().contains("more elements than can be addressed"), "{e}");
+    }
+    assert_eq!(product(&[1 << 30, (1 << 30) - 1]), Some((1 << 60) - (1 << 30)));
+    assert_eq!(Shape::new(&[1023; 6]).count(), 1023usize.pow(6));
+    assert_eq!((product(&[]), product(&[0, 5])), (Some(1), Some(0)));
+    assert_eq!((sum([1, 2]), sum([usize::MAX, 2]), sum([MAX_ELEMENTS, 1])), (Some(3), None, None));
 }
 
 #[test]

@@ -30,16 +30,25 @@ pub(crate) struct Inner {
 }
 
 impl Tensor {
-    /// A constant of a freshly written, row-major storage.
+    /// A constant of a freshly written, row-major storage, which was made for `shape.count()` elements.
     pub(crate) fn from_storage(storage: Storage, shape: Shape, dtype: DType) -> Tensor {
-        Tensor::raw(storage, Layout::contiguous(shape), dtype)
+        let layout = Layout::contiguous(shape);
+        Tensor(Shared::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
     }
 
+    /// A constant that sees a storage through a layout. Here every view is checked to be countable; operations whose
+    /// result is larger than their input have said so before, with their name.
+    #[track_caller]
     pub(crate) fn raw(storage: Storage, layout: Layout, dtype: DType) -> Tensor {
+        layout.shape.fit("view");
         Tensor(Shared::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
     }
 
     /// A new row-major constant on the current device, whose memory the CPU must reach, with elements that `fill` writes.
+    ///
+    /// # Panics
+    /// When there is no memory for it.
+    #[track_caller]
     pub fn filled_by<T: Plain>(shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Tensor {
         let shape = shape.into();
         let mut storage = Storage::new(Device::current(), shape.count(), T::DTYPE);
@@ -72,7 +81,7 @@ impl Tensor {
 
     /// The number of elements.
     pub fn len(&self) -> usize {
-        self.0.layout.shape.count()
+        self.0.layout.shape.known_count()
     }
 
     /// Whether there are no elements.
@@ -205,7 +214,7 @@ impl Tensor {
         let Inner { layout, dtype, storage, .. } = &*self.0;
         let plain = if *dtype == DType::Bool { DType::U8 } else { *dtype };
         (plain == T::DTYPE && layout.is_contiguous() && storage.is_host())
-            .then(|| &storage.as_slice::<T>()[layout.offset..layout.offset + layout.shape.count()])
+            .then(|| &storage.as_slice::<T>()[layout.offset..layout.offset + layout.shape.known_count()])
     }
 
     /// The elements, to be written. Nobody else sees the change: a storage that is shared is copied first.

@@ -60,7 +60,10 @@ impl Transform for Crop {
     /// If the window is larger than the padded image.
     fn apply_batch(&self, x: Tensor, keys: &[SampleKey]) -> Tensor {
         let from_size = image_size("crop", &x);
-        let room = [0, 1].map(|axis| (from_size[axis] + 2 * self.padding).checked_sub(self.size[axis]));
+        let room = [0, 1].map(|axis| {
+            let padded = self.padding.checked_mul(2)?.checked_add(from_size[axis])?;
+            padded.checked_sub(self.size[axis])
+        });
         let [Some(down), Some(right)] = room else {
             fail!("crop", "a window of {:?} from an image of {from_size:?} with padding {}", self.size, self.padding;
                 help = "crop less, or add `padding`");

@@ -21,8 +21,9 @@ pub fn fans(shape: &[usize]) -> (usize, usize) {
         [] => (1, 1),
         [n] => (*n, *n),
         [out, inner, kernel @ ..] => {
-            let window: usize = kernel.iter().product();
-            (inner * window, out * window)
+            // Of a weight too large to exist they are not exact; making it is refused elsewhere.
+            let window = kernel.iter().fold(1usize, |n, &size| n.saturating_mul(size));
+            (inner.saturating_mul(window), out.saturating_mul(window))
         }
     }
 }

@@ -113,7 +113,7 @@ impl Conv2d {
 
     /// The number of input channels.
     pub fn inputs(&self) -> usize {
-        self.weight.shape()[1] * self.options.groups
+        self.weight.shape()[1].saturating_mul(self.options.groups)
     }
 
     /// The number of output channels.

@@ -47,7 +47,7 @@ impl MultiHeadAttention {
             fail!("attention", "{size} numbers cannot be cut into {heads} heads"; help = "the size must be a multiple of the heads");
         }
         MultiHeadAttention {
-            qkv: Linear::new(size, 3 * size).init(XavierUniform::new()),
+            qkv: Linear::new(size, size.saturating_mul(3)).init(XavierUniform::new()),
             out: Linear::new(size, size).init(Uniform::symmetric(1.0 / (size as f64).sqrt())),
             heads,
             causal: false,
@@ -140,7 +140,7 @@ pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usiz
         return Err(args.error("", format!("{size} features cannot be cut into {heads} heads")));
     }
     budget::weight(args, &[weights, size, size])?;
-    budget::output(args, &[steps, 4 * size])?;
+    budget::output(args, &[steps, 4, size])?;
     Ok(size)
 }
 

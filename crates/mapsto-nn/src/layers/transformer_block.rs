@@ -47,8 +47,8 @@ impl TransformerBlock {
             norm1: LayerNorm::new(size),
             attention: MultiHeadAttention::new(size, heads),
             norm2: LayerNorm::new(size),
-            up: Linear::new(size, 4 * size),
-            down: Linear::new(4 * size, size),
+            up: Linear::new(size, size.saturating_mul(4)),
+            down: Linear::new(size.saturating_mul(4), size),
             dropout: 0.0,
         }
     }

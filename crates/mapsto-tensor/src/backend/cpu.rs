@@ -6,6 +6,7 @@ use super::{Backend, Direction, MapOp, Order, Reduction, Window, tiles};
 use crate::dtype::Class;
 use crate::random::{Distribution, Draw};
 use crate::shape::Shape;
+use crate::storage::pool::room_for;
 use crate::storage::{Plain, Storage};
 use crate::{DType, Device, Tensor};
 use mapsto_kernels::conv::{self, ConvShape};
@@ -186,7 +187,8 @@ impl Backend for Cpu {
                     philox::normal(draw, Real::from_f64(mean), Real::from_f64(std), out)
                 }
                 Distribution::Bernoulli(p) => {
-                    let mut hits = vec![0u8; out.len()];
+                    let mut hits = room_for(out.len());
+                    hits.resize(out.len(), 0u8);
                     philox::bernoulli(draw, p, &mut hits);
                     out.iter_mut().zip(hits).for_each(|(o, h)| *o = if h == 1 { T::ONE } else { T::ZERO });
                 }
@@ -217,6 +219,7 @@ pub(crate) fn conv_shape(x: &[usize], window: &Window) -> ConvShape {
     }
 }
 
+/// Whose sizes `Tensor::window` has checked.
 fn columns(s: &ConvShape) -> Shape {
     let [oh, ow] = s.out();
     Shape::new(&[s.n, s.c_in * s.kernel[0] * s.kernel[1], oh * ow])

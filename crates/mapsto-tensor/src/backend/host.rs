@@ -5,6 +5,7 @@ use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::shape::Shape;
 use crate::storage::Storage;
+use crate::storage::pool::room_for;
 use crate::{Tensor, fail};
 use mapsto_kernels::threads::for_chunks;
 
@@ -74,13 +75,16 @@ pub(crate) fn read<T: Element>(x: &Tensor) -> Vec<T> {
         let slice: &[S] = match x.as_slice::<S>() {
             Some(slice) => slice,
             None => {
-                let mut buffer = vec![S::default(); x.len()];
+                let mut buffer = room_for(x.len());
+                buffer.resize(x.len(), S::default());
                 tiles::read_all(x, &mut buffer);
                 copied = buffer;
                 &copied
             }
         };
-        slice.iter().map(|v| v.convert()).collect()
+        let mut values = room_for(slice.len());
+        values.extend(slice.iter().map(|v| v.convert::<T>()));
+        values
     })
 }
 
@@ -91,6 +95,7 @@ pub(crate) fn read_f64(x: &Tensor) -> Vec<f64> {
 }
 
 /// A new tensor of the elements of a slice.
+#[track_caller]
 pub(crate) fn write<T: Element>(device: Device, values: &[T], shape: Shape) -> Tensor {
     on_host(device, "from_slice");
     let mut out = Storage::new(device, values.len(), T::DTYPE);
@@ -111,6 +116,7 @@ pub(crate) fn copy_run<T: Copy + Send + Sync>(from: &[T], to: &mut [T]) {
 }
 
 /// A new tensor of one value.
+#[track_caller]
 pub(crate) fn fill(device: Device, shape: Shape, value: f64, dtype: DType) -> Tensor {
     on_host(device, "full");
     let value = if dtype == DType::Bool { (value != 0.0) as u8 as f64 } else { value };

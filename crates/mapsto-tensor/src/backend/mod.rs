@@ -24,8 +24,8 @@ pub trait Backend: Send + Sync + 'static {
     fn is_host(&self) -> bool {
         true
     }
-    /// A block of memory of defined content, aligned to 64 bytes.
-    fn alloc(&self, bytes: usize) -> NonNull<u8> {
+    /// A block of memory of defined content, aligned to 64 bytes; none if there is none left.
+    fn alloc(&self, bytes: usize) -> Option<NonNull<u8>> {
         pool::alloc(bytes)
     }
     /// Takes a block of `alloc` back.

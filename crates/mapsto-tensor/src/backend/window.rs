@@ -1,5 +1,7 @@
 //! Windows that slide over images: their sizes, and how many fit.
 
+use crate::shape::product;
+
 /// Rows and columns: `3` means 3 × 3, `[3, 5]` means 3 × 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size2(pub [usize; 2]);
@@ -56,9 +58,10 @@ impl Window {
     }
 
     /// How many windows there are in each direction, `(size + 2·padding − dilation·(kernel − 1) − 1) / stride + 1`, of
-    /// an image of `[h, w]` points; none if not even one fits or a size is 0.
+    /// an image of `[h, w]` points; none if not even one fits, a size is 0, or the points of a window, of the padded image
+    /// or of the result cannot be counted.
     pub fn out(&self, image: [usize; 2]) -> Option<[usize; 2]> {
-        let mut out = [0; 2];
+        let (mut out, mut rooms) = ([0; 2], [0; 2]);
         for d in 0..2 {
             if self.kernel[d] == 0 || self.stride[d] == 0 || self.dilation[d] == 0 {
                 return None;
@@ -66,7 +69,9 @@ impl Window {
             let reach = (self.kernel[d] - 1).checked_mul(self.dilation[d])?.checked_add(1)?;
             let room = image[d].checked_add(self.padding[d].checked_mul(2)?)?;
             out[d] = room.checked_sub(reach)? / self.stride[d] + 1;
+            rooms[d] = room;
         }
-        Some(out)
+        // If the places of the padded image can be counted, so can the windows, which are fewer.
+        (product(&self.kernel).is_some() && product(&rooms).is_some()).then_some(out)
     }
 }

@@ -5,6 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::shape::Shape;
 use crate::{Tensor, fail};
 use mapsto_kernels::adaptive_pool::{AdaptivePoolShape, adaptive_avg_pool2d, adaptive_avg_pool2d_backward};
 
@@ -48,6 +49,7 @@ pub(super) fn windows(op: &str, x: &Tensor, out: [usize; 2]) -> AdaptivePoolShap
     if h * w == 0 || out.contains(&0) {
         fail!(op, "an image {:?} cannot be divided into {out:?} windows", [h, w]; help = "no size may be 0");
     }
+    Shape::new(&[n, c, out[0], out[1]]).fit(op);
     AdaptivePoolShape { planes: n * c, h, w, out }
 }
 

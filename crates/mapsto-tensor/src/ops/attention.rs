@@ -92,6 +92,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: impl Into<Mask>) -> T
 pub fn attention_weights(q: &Tensor, k: &Tensor, mask: impl Into<Mask>) -> Tensor {
     let mask = mask.into();
     let s = check_shapes(q, k, k, &mask);
+    Shape::new(&[s.b, s.heads, s.t, s.s]).fit("attention");
     let scores = (q * (1.0 / (s.d.max(1) as f64).sqrt())).matmul(&k.t()); // [b, heads, t, s]
     masked(scores, &mask).softmax(-1)
 }
@@ -139,6 +140,7 @@ fn check_shapes(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Mask) -> AttentionSha
         fail!(OP, "keys {:?} and values {:?} do not fit      {} ≠ {s}", k.shape(), v.shape(), k.shape()[2];
               help = "there is one value for each key: [{b}, {heads}, {}, any]", k.shape()[2]);
     }
+    Shape::new(&[b, heads, t, e]).fit(OP);
     match mask {
         Mask::Causal if s < t => {
             fail!(OP, "{t} queries cannot look back on {s} keys"; help = "a causal mask needs a key for each query: use `Mask::None`")

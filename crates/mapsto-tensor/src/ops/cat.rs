@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::{copy_run, with_type};
 use crate::graph::{At, Keep, Op, Vjp, record};
-use crate::shape::Axis;
+use crate::shape::{Axis, sum, too_many};
 use crate::storage::Storage;
 use crate::{Layout, Tensor, fail};
 use std::borrow::Borrow;
@@ -41,7 +41,8 @@ impl Tensor {
             }
         }
         let sizes: Vec<usize> = parts.iter().map(|p| p.shape()[axis]).collect();
-        let size = sizes.iter().sum();
+        let Some(size) = sum(sizes.iter().copied()) else { too_many("cat", &sizes) };
+        first.shape_of().with(axis, size).fit("cat");
         let y = as_they_lie(&parts, axis, size).unwrap_or_else(|| joined(&parts, axis, size));
         record(Cat { axis, sizes }, y, &parts)
     }

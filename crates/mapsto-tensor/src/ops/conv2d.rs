@@ -7,6 +7,7 @@ use crate::backend::{Size2, Window};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Vjp, fused};
 use crate::ops::relu::Step;
+use crate::shape::Shape;
 use crate::slope::times_slope;
 use crate::{Tensor, fail, is_recording};
 use mapsto_kernels::conv::{ConvShape, Ending, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
@@ -190,10 +191,12 @@ fn check_shapes(x: &Tensor, w: &Tensor, b: Option<&Tensor>, options: &Conv2dOpti
     if ws.len() != 4 {
         fail!(OP, "the weight must be [out, in / groups, kh, kw], it is {ws:?}");
     }
-    let (c, takes) = (xs[1], ws[1] * groups);
+    let c = xs[1];
     if groups == 0 || !ws[0].is_multiple_of(groups) {
         fail!(OP, "{} outputs cannot be split into {groups} groups", ws[0]; help = "the groups must divide both inputs and outputs");
     }
+    // A group has at least one output, unless there are none; a product that overflows is no number of channels.
+    let takes = ws[1].saturating_mul(groups);
     if c != takes {
         let help = if xs[3] == takes {
             "the channels look last; try `x.permute([0, 3, 1, 2])`"
@@ -204,7 +207,9 @@ fn check_shapes(x: &Tensor, w: &Tensor, b: Option<&Tensor>, options: &Conv2dOpti
         };
         fail!(OP, "channels differ: x {xs:?} and w {ws:?}      {c} ≠ {takes}"; help = "{help}");
     }
-    if window(options, w).out([xs[2], xs[3]]).is_none() {
+    if let Some([oh, ow]) = window(options, w).out([xs[2], xs[3]]) {
+        Shape::new(&[xs[0], ws[0], oh, ow]).fit(OP);
+    } else {
         let Conv2dOptions { stride, padding, dilation, .. } = options;
         fail!(OP, "the kernel {:?} does not fit the image {:?} (stride {stride:?}, padding {padding:?}, dilation {dilation:?})", &ws[2..], &xs[2..];
               help = "a smaller kernel or more padding is needed; no size may be 0 but that of the padding");

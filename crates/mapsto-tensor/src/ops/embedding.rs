@@ -27,10 +27,9 @@ impl Tensor {
         }
         let (ids, [v, d]) = (positions("embedding", self, table.dims::<2>()[0]), table.dims());
         debug_assert!(v > 0 || ids.is_empty());
+        let shape = self.shape().iter().copied().chain([d]).collect::<Shape>().fit("embedding");
         let list = ids.reshape([ids.len()]);
         let rows = table.device().backend().index_select(table, 0, &list);
-        let mut shape = self.shape().to_vec();
-        shape.push(d);
         let y = rows.reshape(shape);
         record_at(Embedding, y, &[table, &list], Vec::new(), Location::caller())
     }

@@ -18,7 +18,7 @@ impl Tensor {
     /// When an axis has neither size 1 nor the wanted size.
     #[track_caller]
     pub fn expand(&self, shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into();
+        let shape = shape.into().fit("expand");
         let lead = shape.len().checked_sub(self.rank());
         let fits = lead.is_some_and(|l| self.shape().iter().zip(&shape[l..]).all(|(&have, &want)| have == want || have == 1));
         if !fits {

@@ -87,7 +87,7 @@ macro_rules! pick_from {
     ($($t:ident)*) => {$(
         impl From<$t> for Pick {
             fn from(i: $t) -> Pick {
-                Pick::Position(i as isize)
+                Pick::Position(isize::try_from(i).unwrap_or(isize::MAX))
             }
         }
         pick_from!(@ranges $t: Range RangeFrom RangeInclusive RangeTo RangeToInclusive);
@@ -95,7 +95,8 @@ macro_rules! pick_from {
     (@ranges $t:ident: $($range:ident)*) => {$(
         impl From<$range<$t>> for Pick {
             fn from(r: $range<$t>) -> Pick {
-                Pick::Range(r.start_bound().map(|&i| i as isize), r.end_bound().map(|&i| i as isize))
+                let at = |&i: &$t| isize::try_from(i).unwrap_or(isize::MAX);
+                Pick::Range(r.start_bound().map(at), r.end_bound().map(at))
             }
         }
     )*};

@@ -27,6 +27,7 @@ impl Tensor {
             fail!("index_select", "a list of indices is needed, their shape is {:?}", index.shape();
                   help = "`gather` picks element by element, `embedding` takes ids of any shape");
         }
+        self.shape_of().with(axis, index.len()).fit("index_select");
         let index = positions("index_select", index, self.shape()[axis]);
         let y = self.device().backend().index_select(self, axis, &index);
         record_at(IndexSelect { axis }, y, &[self, &index], Vec::new(), Location::caller())

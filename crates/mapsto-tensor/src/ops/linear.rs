@@ -25,6 +25,7 @@ impl Tensor {
     #[track_caller]
     pub fn linear(&self, w: &Tensor, b: Option<&Tensor>) -> Tensor {
         check_shapes(self, w, b);
+        self.shape_of().with(self.rank() - 1, w.shape()[0]).fit("linear");
         match b {
             Some(b) => fused(Linear, &[self, w, b]),
             None => fused(Linear, &[self, w]),

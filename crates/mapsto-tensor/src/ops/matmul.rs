@@ -49,27 +49,26 @@ impl Tensor {
                   help = "the last axis of the left operand must equal the second last of the right one");
         }
         if (ra, rb) == (2, 2) {
+            Shape::new(&[m, n]).fit("matmul");
             let y = a.device().backend().matmul(a, b);
             return record_at(MatMul, y, &[a, b], Vec::new(), Location::caller());
         }
+        let batch = broadcast("matmul", &Shape::new(&a.shape()[..ra - 2]), &Shape::new(&b.shape()[..rb - 2]));
+        let sizes = |rows: usize, cols: usize| batch.iter().copied().chain([rows, cols]).collect::<Shape>().fit("matmul");
+        let shape = sizes(m, n);
         let y = if rb == 2 && a.layout().is_contiguous() {
             // One matrix on the right: all rows on the left form one tall matrix.
             let rows = a.shape()[..ra - 1].iter().product::<usize>();
             let tall = flat(a, &[1, rows, k]);
             a.device().backend().matmul(&tall, &flat(b, &[1, k, n]))
         } else {
-            let batch = broadcast("matmul", &Shape::new(&a.shape()[..ra - 2]), &Shape::new(&b.shape()[..rb - 2]));
             let stretch = |x: &Tensor, rows: usize, cols: usize| {
-                let mut sizes = batch.to_vec();
-                sizes.extend([rows, cols]);
-                let full = Tensor::raw(x.0.storage.clone(), x.layout().broadcast_to(&Shape::new(&sizes)), x.dtype());
-                flat(&full, &[batch.count(), rows, cols])
+                let full = Tensor::raw(x.0.storage.clone(), x.layout().broadcast_to(&sizes(rows, cols)), x.dtype());
+                flat(&full, &[batch.known_count(), rows, cols])
             };
             a.device().backend().matmul(&stretch(a, m, k), &stretch(b, k, n))
         };
-        let mut sizes = broadcast("matmul", &Shape::new(&a.shape()[..ra - 2]), &Shape::new(&b.shape()[..rb - 2])).to_vec();
-        sizes.extend([m, n]);
-        let y = Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(Shape::new(&sizes)), y.dtype());
+        let y = Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(shape), y.dtype());
         record_at(MatMul, y, &[a, b], Vec::new(), Location::caller())
     }
 }

@@ -5,6 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::shape::Shape;
 use crate::{Tensor, fail};
 use mapsto_kernels::gemm::Activation;
 use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
@@ -64,11 +65,14 @@ impl Pool2d {
             fail!(op, "the input must be [n, c, h, w], it is {:?}", x.shape(); help = "`unsqueeze` adds an axis");
         };
         let Pool2d { kernel, stride, padding } = self;
-        if (0..2).any(|d| 2 * padding[d] > kernel[d]) {
+        if (0..2).any(|d| padding[d] > kernel[d] / 2) {
             fail!(op, "padding {padding:?} is more than half of the window {kernel:?}"; help = "such windows would lie outside of the image");
         }
         match self.window().out([h, w]) {
-            Some([oh, ow]) => [n, c, oh, ow],
+            Some([oh, ow]) => {
+                Shape::new(&[n, c, oh, ow]).fit(op);
+                [n, c, oh, ow]
+            }
             None => fail!(op, "the window {kernel:?} does not fit the image {:?} (stride {stride:?}, padding {padding:?})", [h, w];
                           help = "a smaller window is needed; no size may be 0 but that of the padding"),
         }

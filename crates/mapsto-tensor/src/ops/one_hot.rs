@@ -3,6 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host;
+use crate::shape::Shape;
 use crate::{DType, Tensor, fail};
 
 impl Tensor {
@@ -20,6 +21,7 @@ impl Tensor {
         if self.dtype().is_float() || self.dtype() == DType::Bool {
             fail!("one_hot", "class ids are integers, this is {}", self.dtype(); help = "convert them with `.to(DType::I64)`");
         }
+        let shape = self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
         let ids: Vec<i64> = host::read(self);
         if let Some(i) = ids.iter().position(|&id| id < 0 || id >= classes as i64) {
             let mut rest = i;
@@ -28,8 +30,6 @@ impl Tensor {
             fail!("one_hot", "the class id at {place:?} is {}, there are {classes} classes", ids[i];
                   help = "ids count from 0; {} is the last one here", classes as i64 - 1);
         }
-        let mut shape = self.shape().to_vec();
-        shape.push(classes);
         self.device().scope(|| {
             Tensor::filled_by(shape, |y: &mut [f32]| {
                 y.fill(0.0);

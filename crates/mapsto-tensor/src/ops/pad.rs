@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Keep, Op, Vjp, record};
-use crate::shape::Shape;
+use crate::shape::{sum, too_many};
 use crate::{Tensor, fail};
 
 impl Tensor {
@@ -21,8 +21,13 @@ impl Tensor {
         if around.len() != self.rank() {
             fail!("pad", "{} pairs for {:?}, which has {} axes", around.len(), self.shape(), self.rank());
         }
-        let sizes: Vec<usize> = self.shape().iter().zip(around).map(|(n, (a, b))| n + a + b).collect();
-        let mut y = self.device().scope(|| Tensor::full_of(Shape::new(&sizes), value, self.dtype()));
+        let mut shape = *self.shape_of();
+        for (n, &(before, after)) in shape.iter_mut().zip(around) {
+            let Some(wide) = sum([*n, before, after]) else { too_many("pad", &[*n, before, after]) };
+            *n = wide;
+        }
+        let shape = shape.fit("pad");
+        let mut y = self.device().scope(|| Tensor::full_of(shape, value, self.dtype()));
         let strides = y.layout().strides().to_vec();
         let x = self.detach().contiguous();
         crate::backend::host::with_type!(self.dtype(), T => {

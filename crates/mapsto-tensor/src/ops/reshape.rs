@@ -17,7 +17,8 @@ macro_rules! sizes_from {
         impl<const N: usize> From<[$t; N]> for Sizes {
             #[track_caller]
             fn from(s: [$t; N]) -> Sizes {
-                Sizes::new(s.iter().map(|&n| n as isize))
+                // A size beyond `isize` must not become the negative number that leaves it open.
+                Sizes::new(s.iter().map(|&n| isize::try_from(n).unwrap_or(isize::MAX)))
             }
         }
     )*};
@@ -45,7 +46,7 @@ impl From<()> for Sizes {
 impl From<&[usize]> for Sizes {
     #[track_caller]
     fn from(s: &[usize]) -> Sizes {
-        Sizes::new(s.iter().map(|&n| n as isize))
+        Sizes::new(s.iter().map(|&n| isize::try_from(n).unwrap_or(isize::MAX)))
     }
 }
 impl From<Vec<usize>> for Sizes {
@@ -74,7 +75,9 @@ impl Tensor {
     pub fn reshape(&self, shape: impl Into<Sizes>) -> Tensor {
         let wanted = shape.into();
         let sizes = &wanted.sizes[..wanted.rank];
-        let known: usize = sizes.iter().filter(|&&n| n >= 0).map(|&n| n as usize).product();
+        let mut given = Shape::new(&[1; MAX_RANK][..wanted.rank]);
+        given.iter_mut().zip(sizes).for_each(|(to, &n)| *to = usize::try_from(n).unwrap_or(1));
+        let known = given.fit("reshape").known_count();
         let open = sizes.iter().filter(|&&n| n < 0).count();
         let fits = match open {
             0 => known == self.len(),
@@ -86,7 +89,7 @@ impl Tensor {
                   if open == 0 { known.to_string() } else { format!("a multiple of {known}") });
         }
         let rest = self.len() / known.max(1);
-        let shape: Shape = sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect();
+        let shape: Shape = sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect::<Shape>().fit("reshape");
         if &shape == self.shape_of() {
             return self.clone();
         }

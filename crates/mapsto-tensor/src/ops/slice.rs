@@ -26,11 +26,11 @@ impl Tensor {
         let from_back = |i: isize| if i < 0 { i + n } else { i };
         let start = match range.start_bound() {
             Bound::Included(&i) => from_back(i),
-            Bound::Excluded(&i) => from_back(i) + 1,
+            Bound::Excluded(&i) => from_back(i).saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(&i) => from_back(i) + 1,
+            Bound::Included(&i) => from_back(i).saturating_add(1),
             Bound::Excluded(&i) => from_back(i),
             Bound::Unbounded => n,
         };

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::shape::Axis;
+use crate::shape::{Axis, sum};
 use crate::{Tensor, fail};
 
 impl Tensor {
@@ -20,8 +20,9 @@ impl Tensor {
     #[track_caller]
     pub fn split(&self, sizes: &[usize], axis: impl Into<Axis>) -> Vec<Tensor> {
         let axis = axis.into().of("split", self.shape());
-        let total: usize = sizes.iter().sum();
-        if total != self.shape()[axis] {
+        let total = sum(sizes.iter().copied());
+        if total != Some(self.shape()[axis]) {
+            let total = total.map_or("too much".to_string(), |t| t.to_string());
             fail!("split", "the sizes {sizes:?} add up to {total}, axis {axis} of {:?} has {}", self.shape(), self.shape()[axis]);
         }
         let mut start = 0;

@@ -4,6 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 pub use crate::backend::{Size2, Window};
 use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::shape::Shape;
 use crate::{Tensor, fail};
 use std::panic::Location;
 
@@ -24,10 +25,11 @@ impl Tensor {
         if self.rank() != 4 {
             fail!("window", "images [n, c, h, w] are needed, these are {:?}", self.shape());
         }
-        let [_, _, h, w] = self.dims();
-        if window.out([h, w]).is_none() {
+        let [n, c, h, w] = self.dims();
+        let Some([oh, ow]) = window.out([h, w]) else {
             fail!("window", "no window fits: {window:?} on images {:?}", self.shape());
-        }
+        };
+        Shape::new(&[n, c, window.kernel[0], window.kernel[1], oh, ow]).fit("window");
         let y = self.device().backend().window(self, &window);
         record_at(Windows { window }, y, &[self], Vec::new(), Location::caller())
     }

@@ -53,13 +53,23 @@ impl Plain for i8 {}
 
 impl Storage {
     /// A block for `count` elements; its content is arbitrary, but defined.
+    ///
+    /// # Panics
+    /// When there is no memory for it.
+    #[track_caller]
     pub fn new(device: Device, count: usize, dtype: DType) -> Storage {
         let bytes =
             count.checked_mul(dtype.size()).filter(|&b| b <= isize::MAX as usize).unwrap_or_else(|| {
                 crate::fail!("storage", "{count} elements of {dtype} exceed the address space")
             });
         let (backend, host) = (device.backend(), device.backend().is_host());
-        let address = if host && bytes <= FEW { None } else { Some(backend.alloc(bytes)) };
+        let address = match host && bytes <= FEW {
+            true => None,
+            false => match backend.alloc(bytes) {
+                None => pool::no_memory(bytes),
+                some => some,
+            },
+        };
         Storage(Shared::new(Block {
             address,
             bytes,

@@ -6,7 +6,7 @@
 //! where it does so unasked; asking by `madvise` put two thirds of a GPT's memory on huge pages and won nothing: training
 //! steps of 564 to 568 ms with them, of 566 to 569 without).
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -107,18 +107,52 @@ fn layout(class: usize) -> Layout {
     Layout::from_size_align(size, align).expect("class sizes are below isize::MAX")
 }
 
-pub(crate) fn alloc(bytes: usize) -> NonNull<u8> {
+/// A block of at least so many bytes; none if the system has no memory for it, even after it got back what lay unused.
+pub(crate) fn alloc(bytes: usize) -> Option<NonNull<u8>> {
     let index = class_of(bytes);
-    let mut class = lock(&CLASSES[index]);
+    let mut class = lock(CLASSES.get(index)?);
     class.live += 1;
     if let Some(block) = class.free.pop() {
-        return block.0;
+        return Some(block.0);
     }
     class.system += 1;
     drop(class);
-    // SAFETY: class sizes are not zero.
-    let block = unsafe { alloc_zeroed(layout(index)) };
-    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout(index)))
+    let ask = || {
+        // SAFETY: class sizes are not zero.
+        NonNull::new(unsafe { alloc_zeroed(layout(index)) })
+    };
+    ask()
+        .or_else(|| {
+            trim();
+            ask()
+        })
+        .or_else(|| {
+            let mut class = lock(&CLASSES[index]);
+            class.live -= 1;
+            class.system -= 1;
+            None
+        })
+}
+
+/// An empty list with room for `count` elements.
+///
+/// # Panics
+/// When the system has no memory for them.
+#[track_caller]
+pub fn room_for<T>(count: usize) -> Vec<T> {
+    let mut list = Vec::new();
+    if list.try_reserve_exact(count).is_err() {
+        no_memory(count.saturating_mul(size_of::<T>()));
+    }
+    list
+}
+
+/// Raises that the system has no memory left: an error that `catch` catches, and not the end of the process.
+#[cold]
+#[track_caller]
+pub(crate) fn no_memory(bytes: usize) -> ! {
+    crate::fail!("memory", "{bytes} bytes are needed, and the system has not so many left";
+                 help = "smaller sizes or batches need less")
 }
 
 pub(crate) fn free(block: NonNull<u8>, bytes: usize) {
@@ -134,4 +168,13 @@ fn every_size_fits_its_class_and_wastes_at_most_a_fifth() {
         assert!(size >= bytes && (bytes <= 256 || size - bytes <= bytes / 4 + 64), "{bytes} {size}");
         assert_eq!(class_of(size), c, "{bytes}");
     }
+}
+
+#[test]
+fn what_the_system_cannot_give_is_none_and_not_counted() {
+    for bytes in [1 << 47, 1 << 52, isize::MAX as usize] {
+        assert!(alloc(bytes).is_none(), "{bytes}");
+    }
+    let class = lock(&CLASSES[class_of(1 << 47)]);
+    assert_eq!((class.live, class.system), (0, 0));
 }
