@@ -157,5 +157,5 @@ fn gradients_add_scale_and_clip() {
     sum.clip_value(1.0);
     assert_close!(sum.of(&w), [1.0, 1.0]);
     assert!(sum.is_finite() && sum.len() == 1);
-    assert!(catch(|| sum.of(&tensor![1.0]).clone()).unwrap_err().message().contains("no leaf"));
+    assert!(catch(|| sum.of(&tensor![1.0]).clone()).unwrap_err().message().contains("not a leaf"));
 }
