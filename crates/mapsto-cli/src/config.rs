@@ -116,7 +116,30 @@ impl Config {
         let train = Section::take(&mut document, "train")?;
         refuse_unknown(&document, &["data", "model", "train"])?;
         // Model and training first: they are the user's own, and cost nothing to check.
-        Ok(Config { model: read_model(model)?, train: read_train(train)?, data: read_data(data)? })
+        Ok(Config {
+            model: read_model(model)?,
+            train: read_train(train, sources)?,
+            data: read_data(data, sources)?,
+        })
+    }
+
+    /// The same with absolute paths, for a file that is read from anywhere.
+    ///
+    /// # Errors
+    /// The system does not know the current folder.
+    pub fn anywhere(mut self) -> Result<Config> {
+        let absolute = |path: &str| -> Result<String> {
+            Ok(std::path::absolute(path).map_err(|e| Error::io(path, e))?.display().to_string())
+        };
+        for (key, value) in &mut self.data.set.options {
+            if let (true, Value::Str(path)) = (is_path(key), &*value) {
+                *value = absolute(path)?.into();
+            }
+        }
+        if let Some(out) = &mut self.train.out {
+            *out = absolute(out)?;
+        }
+        Ok(self)
     }
 
     /// The file that says the same with nothing left out.
@@ -176,7 +199,7 @@ impl Config {
     }
 }
 
-fn read_data(mut section: Section) -> Result<Data> {
+fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
     let batch = at_least(1, section.node("batch"), "batch", 64)?;
     let shuffle = section.or("shuffle", true)?;
     let workers = section.or("workers", 0)?;
@@ -199,9 +222,18 @@ fn read_data(mut section: Section) -> Result<Data> {
     let mut set = set.to_entry()?;
     // What is left belongs to the set, which refuses what it does not know.
     for (key, node) in section.rest() {
-        set = set.with_option_at(key.name.as_str(), node.to_value()?, key.span.into());
+        let value = match node.to_value()? {
+            Value::Str(path) if is_path(&key.name) => sources.path(&path, node.span.start).into(),
+            value => value,
+        };
+        set = set.with_option_at(key.name.as_str(), value, key.span.into());
     }
     Ok(Data { set, batch, shuffle, workers, augment, preprocess, validation, test, split })
+}
+
+/// Whether an option of a set names a file or folder.
+pub fn is_path(option: &str) -> bool {
+    ["path", "test"].contains(&option)
 }
 
 impl Data {
@@ -249,7 +281,8 @@ fn read_model(mut section: Section) -> Result<Model> {
     Ok(Model { input, layers })
 }
 
-fn read_train(mut section: Section) -> Result<Train> {
+fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
+    let out = section.place("out");
     let loss = section.entry("loss")?.ok_or_else(|| {
         section.missing("loss", "\"cross_entropy\" tells classes apart, \"mse\" fits numbers")
     })?;
@@ -270,7 +303,7 @@ fn read_train(mut section: Section) -> Result<Train> {
             MatmulPrecision::ALL.map(|precision| (precision.name(), precision)),
         )?
         .unwrap_or_default(),
-        out: section.optional("out")?,
+        out: section.optional::<String>("out")?.map(|path| sources.path(&path, out)),
     };
     section.finish()?;
     Ok(train)

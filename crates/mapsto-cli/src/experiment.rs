@@ -7,7 +7,7 @@ use mapsto::data::{Dataset, Info, Loader, Preprocess, sets, transforms};
 use mapsto::nn::layers::LAYERS;
 use mapsto::nn::{self, Horizon, Layer, Loss, ModelSpec, Sequential};
 use mapsto::spec::{Entry, Json, find};
-use mapsto::train::callbacks;
+use mapsto::train::callbacks::{self, MetricsLog};
 use mapsto::train::metrics::{self, Metric};
 use mapsto::train::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Error, ErrorKind, Result, catch};
@@ -30,17 +30,31 @@ pub struct Experiment {
     pub info: Info,
     /// What travels with the weights.
     pub model_info: ModelInfo,
+    /// Which samples of the data serve for what, by their place in it.
+    pub rows: Rows,
     loss: Box<dyn Loss>,
     metrics: Vec<Box<dyn Metric>>,
 }
 
 type Samples = Arc<dyn Dataset>;
 
+/// Places of samples: of the test samples in the second file, where the data brings one.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Those to learn from.
+    pub train: Vec<usize>,
+    /// Those to watch the training by.
+    pub validation: Vec<usize>,
+    /// Those for the test.
+    pub test: Vec<usize>,
+}
+
 /// Samples for the three purposes.
 struct Parts {
     train: Samples,
     validation: Option<Samples>,
     test: Option<Samples>,
+    rows: Rows,
 }
 
 impl Experiment {
@@ -81,6 +95,7 @@ impl Experiment {
             let loader = Loader::new(set, config.data.batch).seed(config.train.seed);
             loader.workers(config.data.workers).preprocess(preprocess.clone())
         };
+        let rows = parts.rows;
         let (validation, test) = (parts.validation.map(loader), parts.test.map(loader));
         let mut train = loader(parts.train);
         if config.data.shuffle {
@@ -94,7 +109,7 @@ impl Experiment {
             classes: info.classes.clone(),
         };
         let experiment =
-            Experiment { config, model, train, validation, test, info, model_info, loss, metrics };
+            Experiment { config, model, train, validation, test, info, model_info, rows, loss, metrics };
         experiment.check_fit()?;
         Ok(experiment)
     }
@@ -126,7 +141,7 @@ impl Experiment {
         for entry in &train.callbacks {
             trainer = trainer.boxed_callback(callbacks::build(entry)?.0);
         }
-        Ok(trainer)
+        Ok(trainer.on(MetricsLog::new()))
     }
 
     /// The loss and metrics of the model, as it is now, on a loader.
@@ -233,33 +248,43 @@ fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
     let has_classes = !opened.train.info().classes.is_empty();
     let split = *data.split.get_or_insert(if has_classes { Split::Stratified } else { Split::Random });
     let seed = config.train.seed;
-    let part = |set: Samples, share: f64| -> Result<(Samples, Option<Samples>)> {
-        if share == 0.0 {
-            return Ok((set, None));
-        }
-        let shares = [1.0 - share, share];
-        let [rest, held_out] = match split {
-            Split::Stratified => set.stratified_split(shares, seed)?,
-            Split::Random => set.split(shares, seed),
-            Split::Ordered => set.ordered_split(shares),
+    let part =
+        |set: Samples, rows: &mut Vec<usize>, share: f64| -> Result<(Samples, Option<Samples>, Vec<usize>)> {
+            if share == 0.0 {
+                return Ok((set, None, Vec::new()));
+            }
+            let shares = [1.0 - share, share];
+            let [rest, held_out] = match split {
+                Split::Stratified => set.stratified_split(shares, seed)?,
+                Split::Random => set.split(shares, seed),
+                Split::Ordered => set.ordered_split(shares),
+            };
+            if rest.is_empty() || held_out.is_empty() {
+                let message = format!("{} samples are too few to hold out a share of {share}", set.len());
+                return Err(Error::new(ErrorKind::Data, message).help("hold out more, or nothing with 0"));
+            }
+            let whole = std::mem::take(rows);
+            let rows_of = |part: &mapsto::data::Subset| part.indices().iter().map(|&i| whole[i]).collect();
+            *rows = rows_of(&rest);
+            let held_out_rows = rows_of(&held_out);
+            Ok((Arc::new(rest), Some(Arc::new(held_out)), held_out_rows))
         };
-        if rest.is_empty() || held_out.is_empty() {
-            let message = format!("{} samples are too few to hold out a share of {share}", set.len());
-            return Err(Error::new(ErrorKind::Data, message).help("hold out more, or nothing with 0"));
-        }
-        Ok((Arc::new(rest), Some(Arc::new(held_out))))
-    };
-    let (train, test) = match opened.test {
+    let mut rows: Vec<usize> = (0..opened.train.len()).collect();
+    let (train, test, test_rows) = match opened.test {
         Some(_) if data.test.is_some() => {
             let message =
                 format!("[data] holds out a test share, and set `{}` brings a test set", data.set.name);
             return Err(Error::new(ErrorKind::Usage, message).help("leave `test` out"));
         }
-        Some(test) => (opened.train, Some(test)),
-        None => part(opened.train, *data.test.get_or_insert(0.2))?,
+        Some(test) => {
+            let all = (0..test.len()).collect();
+            (opened.train, Some(test), all)
+        }
+        None => part(opened.train, &mut rows, *data.test.get_or_insert(0.2))?,
     };
-    let (train, validation) = part(train, data.validation)?;
-    Ok(Parts { train, validation, test })
+    let (train, validation, validation_rows) = part(train, &mut rows, data.validation)?;
+    let rows = Rows { train: rows, validation: validation_rows, test: test_rows };
+    Ok(Parts { train, validation, test, rows })
 }
 
 /// The model's specification, its input shape taken from the data, or checked against it.

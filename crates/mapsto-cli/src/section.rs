@@ -47,6 +47,11 @@ impl Section {
         self.members.iter().find(|(k, _)| k.name == key).map(|(_, node)| &node.value)
     }
 
+    /// Where the value of a key stands.
+    pub fn place(&self, key: &str) -> usize {
+        self.members.iter().find(|(k, _)| k.name == key).map_or(0, |(_, node)| node.span.start)
+    }
+
     /// What has not been read yet, for a reader that knows it.
     pub fn rest(self) -> Vec<(Key, Node)> {
         self.members

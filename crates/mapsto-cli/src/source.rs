@@ -1,6 +1,8 @@
 //! `Sources`: the file a run was configured from and the flags laid over it, in one space of byte offsets, so that every error
 //! can point at the characters that caused it, wherever the user wrote them.
 
+use std::path::{Path, PathBuf};
+
 use mapsto::Error;
 use mapsto::spec::Source;
 
@@ -12,12 +14,33 @@ use mapsto::spec::Source;
 pub struct Sources {
     file: Source,
     flags: Vec<(usize, Source)>,
+    folder: PathBuf,
+    is_run: bool,
 }
 
 impl Sources {
     /// A file under the name the user gave it.
     pub fn new(name: &str, text: &str) -> Sources {
-        Sources { file: Source::new(name, text), flags: Vec::new() }
+        let folder = Path::new(name).parent().unwrap_or(Path::new("")).to_path_buf();
+        Sources { file: Source::new(name, text), flags: Vec::new(), folder, is_run: false }
+    }
+
+    /// The configuration that a run left in its folder.
+    pub fn of_run(name: &str, text: &str) -> Sources {
+        Sources { is_run: true, ..Sources::new(name, text) }
+    }
+
+    /// A path as this process finds it: what the file says is relative to the file, what a flag says to the current folder.
+    ///
+    /// Runs keep absolute paths; those of the first version kept what was relative to where they were started, and are
+    /// looked for there too.
+    pub fn path(&self, written: &str, at: usize) -> String {
+        let inside = self.folder.join(written);
+        let is_flag = at >= self.file.text().len();
+        if is_flag || self.folder.as_os_str().is_empty() || (self.is_run && !inside.exists()) {
+            return written.to_string();
+        }
+        inside.display().to_string()
     }
 
     /// The text of the file.
@@ -52,6 +75,15 @@ impl Sources {
 mod tests {
     use super::*;
     use mapsto::ErrorKind;
+
+    #[test]
+    fn paths_of_a_file_are_relative_to_it_and_those_of_flags_are_not() {
+        let sources = Sources::new("some/where/net.toml", "path = 'a.csv'\n");
+        assert_eq!(sources.path("a.csv", 7), Path::new("some/where").join("a.csv").display().to_string());
+        assert_eq!(sources.path("a.csv", 30), "a.csv");
+        assert_eq!(Sources::new("net.toml", "path = 'a.csv'\n").path("a.csv", 7), "a.csv");
+        assert_eq!(Sources::of_run("no/such/run/config.toml", "path = 'a'\n").path("a.csv", 7), "a.csv");
+    }
 
     #[test]
     fn an_error_is_shown_where_it_was_written() {

@@ -6,6 +6,7 @@
 mod atomic_file;
 pub mod callbacks;
 mod csv;
+mod digest;
 mod evaluate;
 mod history;
 mod interrupt;
@@ -19,12 +20,13 @@ mod tally;
 mod trainer;
 
 pub use atomic_file::write_atomic;
+pub use digest::Digest;
 pub use evaluate::{Evaluation, Mistake, Outputs, Predictions, evaluate, predict};
 pub use history::{History, Row};
 pub use interrupt::Interrupt;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
 pub use progress::Progress;
-pub use run_folder::{RunFolder, environment};
+pub use run_folder::{RunFolder, RunLock, environment};
 pub use trainer::Trainer;
 
 /// What most programs use; `use mapsto_train::prelude::*;`.

@@ -5,7 +5,7 @@ use crate::evaluate::{Outputs, Predictions};
 use crate::history::History;
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// A run's folder and the names of the files in it.
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// | `last.safetensors` | the last state, to resume from |
 /// | `predictions.csv` | the model's answer to every test sample |
 /// | `plots/*.svg` | curves, confusion matrix, mistakes, filters |
+/// | `.lock` | empty; held by the process that trains ([`RunFolder::lock`]) |
 ///
 /// ```
 /// use mapsto_train::RunFolder;
@@ -30,10 +31,26 @@ use std::path::{Path, PathBuf};
 /// assert_eq!(RunFolder::open(run.path()).unwrap().config().unwrap(), "epochs = 3\n");
 /// # std::fs::remove_dir_all(base).unwrap();
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The folders that were made for this run, the outermost first.
+    made: Vec<PathBuf>,
 }
+
+/// The files that a run writes directly into its folder.
+const FILES: [&str; 8] = [
+    "config.toml",
+    "env.json",
+    "metrics.csv",
+    "metrics.jsonl",
+    "best.safetensors",
+    "last.safetensors",
+    "predictions.csv",
+    LOCK,
+];
+
+const LOCK: &str = ".lock";
 
 impl RunFolder {
     /// Makes `base/name-1`, or the first number that is free.
@@ -42,13 +59,16 @@ impl RunFolder {
     /// When a folder cannot be made.
     pub fn numbered(base: impl AsRef<Path>, name: &str) -> Result<RunFolder> {
         let base = base.as_ref();
-        fs::create_dir_all(base).map_err(|e| Error::io(base, e))?;
+        let mut made = make(base)?;
         let mut number = 1;
         loop {
             let path = base.join(format!("{name}-{number}"));
             // Making the folder claims the number, so that two runs started together get two folders.
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { path }),
+                Ok(()) => {
+                    made.push(path.clone());
+                    return Ok(RunFolder { path, made });
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(Error::io(path, e)),
             }
@@ -61,13 +81,19 @@ impl RunFolder {
     /// When it cannot be made, or holds something already.
     pub fn create(path: impl Into<PathBuf>) -> Result<RunFolder> {
         let path = path.into();
-        fs::create_dir_all(&path).map_err(|e| Error::io(&path, e))?;
+        let made = make(&path)?;
         let mut content = fs::read_dir(&path).map_err(|e| Error::io(&path, e))?;
         if content.next().is_some() {
             return Err(Error::new(ErrorKind::Usage, format!("{}: the folder is not empty", path.display()))
                 .help("name a new folder, or resume the run that is there"));
         }
-        Ok(RunFolder { path })
+        Ok(RunFolder { path, made })
+    }
+
+    /// A folder at this path, which is neither made nor looked at.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> RunFolder {
+        RunFolder { path: path.into(), made: Vec::new() }
     }
 
     /// The folder of a run that was started before.
@@ -75,7 +101,7 @@ impl RunFolder {
     /// # Errors
     /// When there is no such folder, or no `config.toml` in it.
     pub fn open(path: impl Into<PathBuf>) -> Result<RunFolder> {
-        let run = RunFolder { path: path.into() };
+        let run = RunFolder::at(path);
         if !run.file("config.toml").is_file() {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -84,6 +110,52 @@ impl RunFolder {
             .help("give the folder that `mapsto train` made, such as runs/mnist-1"));
         }
         Ok(run)
+    }
+
+    /// Takes the folder for this process, until the lock is dropped or the process ends, in whatever way.
+    ///
+    /// The lock is the operating system's, on the empty file `.lock`: a crash frees it, and a file that lies there holds
+    /// nobody up. The file stays, except that [`RunLock::undo`] removes one that was not there before.
+    ///
+    /// ```
+    /// use mapsto_train::RunFolder;
+    /// let path = std::env::temp_dir().join(format!("mapsto-lock-{}", std::process::id()));
+    /// let run = RunFolder::create(&path).unwrap();
+    /// let lock = run.lock().unwrap();
+    /// assert!(run.lock().unwrap_err().to_string().contains("another process"));
+    /// drop(lock);
+    /// assert!(run.lock().is_ok());
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// When another process holds it, or the file system has no locks.
+    pub fn lock(&self) -> Result<RunLock> {
+        let path = self.file(LOCK);
+        loop {
+            let made = !path.exists();
+            let file = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(|e| Error::io(&path, e))?;
+            match file.try_lock() {
+                // A file that was removed between opening and locking it locks nothing.
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) => return Ok(RunLock { _file: file, path, made }),
+                Err(TryLockError::WouldBlock) => {
+                    let message = format!("{}: another process is training this run", self.path.display());
+                    return Err(
+                        Error::new(ErrorKind::Io, message).help("wait for it, or stop it, and try again")
+                    );
+                }
+                Err(TryLockError::Error(e)) => return Err(Error::io(&path, e)),
+            }
+        }
+    }
+
+    /// Removes what the run has written, and the folders that were made for it where nothing else is in them.
+    pub fn discard(&self) {
+        // A file that cannot be removed stays, and so does the folder around it; what led here is the error to report.
+        FILES.iter().for_each(|name| _ = fs::remove_file(self.file(name)));
+        self.made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
     }
 
     /// Where it is.
@@ -178,8 +250,9 @@ impl RunFolder {
     /// Writes any text file, whole or not at all.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// When the file system refuses, or the folder is gone.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        present(&self.path)?;
         write_atomic(self.file(name), |w| w.write_all(text.as_bytes()))
     }
 
@@ -187,6 +260,63 @@ impl RunFolder {
         let path = self.file(name);
         fs::read_to_string(&path).map_err(|e| Error::io(path, e))
     }
+}
+
+impl PartialEq for RunFolder {
+    fn eq(&self, other: &RunFolder) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for RunFolder {}
+
+/// A run's folder held by this process; see [`RunFolder::lock`].
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+    path: PathBuf,
+    made: bool,
+}
+
+impl RunLock {
+    /// Gives the folder back as it was found: a lock file that was not there before is removed.
+    pub fn undo(self) {
+        if self.made {
+            _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether an open file is the one that has this path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |found: std::io::Result<fs::Metadata>| found.map(|m| (m.dev(), m.ino())).ok();
+    id(file.metadata()) == id(fs::metadata(path))
+}
+
+/// Whether an open file is the one that has this path; here an open file cannot be removed.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Refuses a run's folder that was there and is not any more: writing on would make another one in its place.
+pub(crate) fn present(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let message = format!("{}: the folder of the run is gone", folder.display());
+    Err(Error::new(ErrorKind::Io, message).help("was it removed or renamed while the run was under way?"))
+}
+
+/// Makes a folder and those above it, and says which were not there.
+fn make(folder: &Path) -> Result<Vec<PathBuf>> {
+    let above = folder.ancestors().filter(|f| !f.as_os_str().is_empty());
+    let mut missing: Vec<PathBuf> = above.take_while(|f| !f.exists()).map(Path::to_path_buf).collect();
+    missing.reverse();
+    fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    Ok(missing)
 }
 
 /// Where a run ran: the version of mapsto, system, processor and number of cores, the time, and the command.
@@ -199,7 +329,7 @@ impl RunFolder {
 pub fn environment() -> Vec<(String, Json)> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let command: Vec<String> = std::env::args().collect();
+    let command: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let pairs = [
         ("mapsto", Json::from(env!("CARGO_PKG_VERSION"))),
         ("os", Json::from(std::env::consts::OS)),
@@ -247,6 +377,45 @@ mod tests {
         assert_eq!(env.get("seed"), Some(&Json::Int(42)));
         assert!(RunFolder::create(&path).unwrap_err().to_string().contains("not empty"));
         assert_eq!(RunFolder::open(&path).unwrap(), run);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn only_what_the_run_wrote_is_removed() {
+        let base = std::env::temp_dir().join(format!("mapsto-discard-{}", std::process::id()));
+        let run = RunFolder::create(base.join("a/b")).unwrap();
+        run.write_config("").unwrap();
+        drop(run.lock().unwrap());
+        fs::write(base.join("a/notes.txt"), "mine").unwrap();
+        run.discard();
+        assert!(!base.join("a/b").exists() && base.join("a/notes.txt").exists());
+        fs::create_dir(base.join("a/b")).unwrap();
+        let run = RunFolder::create(base.join("a/b")).unwrap();
+        run.write_config("").unwrap();
+        fs::write(base.join("a/b/notes.txt"), "mine").unwrap();
+        run.discard();
+        let left: Vec<_> = fs::read_dir(base.join("a/b")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.txt"]);
+        fs::remove_file(base.join("a/b/notes.txt")).unwrap();
+        run.discard();
+        assert!(base.join("a/b").is_dir(), "the folder was there before the run");
+        fs::remove_dir_all(&base).unwrap();
+        let run = RunFolder::numbered(base.join("runs"), "net").unwrap();
+        run.discard();
+        assert!(!base.exists());
+        assert!(run.write_config("").unwrap_err().to_string().contains("is gone"));
+        assert!(!base.exists(), "writing must not make the folder again");
+    }
+
+    #[test]
+    fn a_lock_that_was_not_there_leaves_no_trace_when_undone() {
+        let path = std::env::temp_dir().join(format!("mapsto-undo-{}", std::process::id()));
+        let run = RunFolder::create(&path).unwrap();
+        run.lock().unwrap().undo();
+        assert!(!run.file(LOCK).exists());
+        drop(run.lock().unwrap());
+        run.lock().unwrap().undo();
+        assert!(run.file(LOCK).exists(), "it was there before");
         fs::remove_dir_all(path).unwrap();
     }
 

@@ -80,16 +80,20 @@ impl Invocation<'_> {
 /// Reads a training file and opens what it describes.
 fn read_experiment(file: &str, overrides: &[Override]) -> Result<Experiment, Failure> {
     let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
-    open(file, &text, overrides)
+    open(Sources::new(file, &text), overrides)
 }
 
 /// Opens what a run was trained on and with, from the configuration it left in its folder.
 fn reopen(folder: &RunFolder) -> Result<Experiment, Failure> {
-    open(&folder.file("config.toml").display().to_string(), &folder.config()?, &[])
+    open(run_sources(folder)?, &[])
 }
 
-fn open(name: &str, text: &str, overrides: &[Override]) -> Result<Experiment, Failure> {
-    let mut sources = Sources::new(name, text);
+/// The configuration in a run's folder.
+fn run_sources(folder: &RunFolder) -> Result<Sources, Failure> {
+    Ok(Sources::of_run(&folder.file("config.toml").display().to_string(), &folder.config()?))
+}
+
+fn open(mut sources: Sources, overrides: &[Override]) -> Result<Experiment, Failure> {
     let config = Config::parse(&mut sources, overrides).map_err(Failure::within(&sources))?;
     Experiment::open(config).map_err(Failure::within(&sources))
 }

@@ -86,7 +86,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 impl Predictor {
     fn open(folder: &RunFolder) -> Result<Predictor> {
         let name = folder.file("config.toml").display().to_string();
-        let mut sources = Sources::new(&name, &folder.config()?);
+        let mut sources = Sources::of_run(&name, &folder.config()?);
         let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
         let file = ModelFile::read(folder.best())?;
         let json = |part: &Option<Json>, what: &str| {

@@ -1,18 +1,21 @@
 //! `mapsto train`: from a file to a trained model, its report and its run folder; or on from where a run was stopped.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, Command};
-use mapsto::train::{History, Interrupt, Progress, RunFolder};
+use mapsto::train::{History, Interrupt, ModelFile, Progress, RunFolder, RunLock, Trainer};
 use mapsto::{Error, ErrorKind, Result};
 
-use super::{Invocation, Overriding, Verb};
+use super::{Invocation, Overriding, Verb, read_experiment, run_sources};
 use crate::config::Config;
 use crate::experiment::Experiment;
 use crate::failure::Failure;
+use crate::fingerprint;
 use crate::output::say;
 use crate::report;
+use crate::settings;
 use crate::source::Sources;
 
 /// The subcommand.
@@ -43,41 +46,144 @@ fn command(command: Command) -> Command {
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
-    let start = Instant::now();
-    let resumed = invocation.optional("resume").map(RunFolder::open).transpose()?;
-    let (name, text) = match (&resumed, invocation.optional("file")) {
-        (Some(folder), _) => (folder.file("config.toml").display().to_string(), folder.config()?),
-        (None, Some(file)) => {
-            (file.to_string(), std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?)
-        }
+    match (invocation.optional("resume"), invocation.optional("file")) {
+        (Some(run), _) => resume(RunFolder::open(run)?, invocation),
+        (None, Some(file)) => begin(file, invocation),
         (None, None) => unreachable!("one of both is required"),
-    };
-    let mut sources = Sources::new(&name, &text);
-    let config = Config::parse(&mut sources, invocation.overrides).map_err(Failure::within(&sources))?;
-    let mut experiment = Experiment::open(config).map_err(Failure::within(&sources))?;
+    }
+}
+
+/// Trains what a file describes, in a new folder.
+fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut experiment = read_experiment(file, invocation.overrides)?;
     say!("{}", report::opening(&experiment));
 
     // Nothing has been written so far: from here on everything is known to fit.
-    let folder = match &resumed {
-        Some(folder) => folder.clone(),
-        None => new_folder(&experiment.config, Path::new(&name))?,
+    let folder = new_folder(&experiment.config, Path::new(file))?;
+    let _lock = folder.lock()?;
+    let trained = write_head(&folder, &experiment.config).and_then(|()| {
+        let trainer = trainer(&experiment, &folder, invocation)?;
+        fit(&mut experiment, trainer)
+    });
+    // A run that fails in its first epoch leaves nothing behind.
+    let history = trained.inspect_err(|_| {
+        if ![folder.last(), folder.best(), folder.file("metrics.csv")].iter().any(|file| file.exists()) {
+            folder.discard();
+        }
+    })?;
+    finish(experiment, &folder, history, start)
+}
+
+/// Goes on with a run; a run that cannot be gone on with is left as it was, byte for byte.
+fn resume(folder: RunFolder, invocation: &Invocation) -> Result<(), Failure> {
+    let start = Instant::now();
+    let lock = folder.lock()?;
+    let began = Began::default();
+    let trained = go_on(&folder, invocation, &began);
+    let (target, _lock) = match began.take() {
+        Some((target, lock_of_target)) => (target, (lock, lock_of_target)),
+        None => {
+            lock.undo();
+            return trained.map(drop);
+        }
     };
-    folder.write_config(&experiment.config.render())?;
-    folder.write_env(Vec::new())?;
-    let history = fit(&mut experiment, &folder, resumed.is_some(), invocation.matches.get_flag("quiet"))?;
-    folder.write_history(&history)?;
-    if history.interrupted {
-        let path = folder.path().display();
-        let error =
-            Error::new(ErrorKind::Interrupted, format!("stopped {}", history.stopped.unwrap_or_default()));
-        return Err(error.help(format!("`mapsto train --resume {path}` goes on from there")).into());
+    let (experiment, history) = trained?;
+    finish(experiment, &target, history, start)
+}
+
+/// Where a resumed run writes, and the lock on that folder where it is a new one; known once the run has begun.
+#[derive(Clone, Default)]
+struct Began(Arc<Mutex<Option<Written>>>);
+
+type Written = (RunFolder, Option<RunLock>);
+
+impl Began {
+    fn set(&self, written: Written) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(written);
     }
-    if folder.best().is_file() {
-        experiment.load(&folder.best())?;
+
+    fn take(&self) -> Option<Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
-    report::closing(&experiment, &folder, &history)?;
-    say!("run    {}  in {}", folder.path().display(), report::duration(start.elapsed().as_secs_f64()));
+}
+
+fn go_on(
+    folder: &RunFolder,
+    invocation: &Invocation,
+    began: &Began,
+) -> Result<(Experiment, History), Failure> {
+    if !folder.last().is_file() {
+        let message = format!("{}: there is no last.safetensors to go on from", folder.path().display());
+        return Err(Error::new(ErrorKind::Io, message)
+            .help("start the run again with `mapsto train FILE.toml`")
+            .into());
+    }
+    let state = ModelFile::read(folder.last())?;
+    let mut sources = run_sources(folder)?;
+    let mut config = Config::parse(&mut sources, invocation.overrides).map_err(Failure::within(&sources))?;
+    // The file may have been edited since; the state says what the run was really made of.
+    let mut noted = match state.note("config") {
+        Some(text) => Sources::of_run(&folder.last().display().to_string(), text),
+        None => run_sources(folder)?,
+    };
+    let before = Config::parse(&mut noted, &[]).map_err(Failure::within(&noted))?;
+    settings::refuse_changes(&before, &config)?;
+    let done = state.epochs_done().unwrap_or(0);
+    if config.train.epochs < done {
+        let message =
+            format!("`train.epochs` is {}, and {done} epochs of this run are done", config.train.epochs);
+        return Err(Error::new(ErrorKind::Usage, message).help(format!("give at least {done}")).into());
+    }
+
+    let target =
+        invocation.overrides.iter().rev().find(|o| o.path == "train.out").and(config.train.out.clone());
+    let target = target.map(PathBuf::from).filter(|out| !is_same(out, folder.path()));
+    let path = target.clone().unwrap_or_else(|| folder.path().to_path_buf());
+    // A folder may have been moved since its configuration was written.
+    config.train.out = config.train.out.map(|_| path.display().to_string());
+    let mut experiment = Experiment::open(config).map_err(Failure::within(&sources))?;
+    match state.note("data") {
+        Some(saved) => fingerprint::compare(saved, &fingerprint::fingerprint(&experiment)?)?,
+        None => say!(
+            "note   an earlier version began this run and kept no fingerprint: that the data is the same is taken on trust"
+        ),
+    }
+    drop(state);
+    say!("{}", report::opening(&experiment));
+
+    let (config, folder, began) = (experiment.config.clone(), folder.clone(), began.clone());
+    let trainer =
+        trainer(&experiment, &RunFolder::at(path), invocation)?.resume(folder.last()).when_ready(move || {
+            let written = match target {
+                None => (folder, None),
+                Some(out) => {
+                    let new = RunFolder::create(out)?;
+                    let lock = new.lock()?;
+                    copy(&folder, &new).inspect_err(|_| new.discard())?;
+                    (new, Some(lock))
+                }
+            };
+            let folder = written.0.clone();
+            began.set(written);
+            write_head(&folder, &config)
+        });
+    let history = fit(&mut experiment, trainer)?;
+    Ok((experiment, history))
+}
+
+/// The files that a run goes on from.
+fn copy(from: &RunFolder, to: &RunFolder) -> Result<()> {
+    for name in ["best.safetensors", "last.safetensors", "metrics.csv", "metrics.jsonl"] {
+        if from.file(name).is_file() {
+            std::fs::copy(from.file(name), to.file(name)).map_err(|e| Error::io(to.file(name), e))?;
+        }
+    }
     Ok(())
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn new_folder(config: &Config, file: &Path) -> Result<RunFolder> {
@@ -90,22 +196,49 @@ fn new_folder(config: &Config, file: &Path) -> Result<RunFolder> {
     }
 }
 
-/// Trains; a run that fails before its first checkpoint leaves no folder.
-fn fit(experiment: &mut Experiment, folder: &RunFolder, resume: bool, quiet: bool) -> Result<History> {
-    let mut trainer = experiment.trainer(folder.path())?.interrupt(Interrupt::on_ctrl_c()?);
-    trainer = if quiet { trainer.quiet() } else { trainer.progress(Progress::auto()) };
-    if resume {
-        trainer = trainer.resume(folder.last());
-    }
+/// What a run says of itself before its first step.
+fn write_head(folder: &RunFolder, config: &Config) -> Result<()> {
+    folder.write_config(&config.clone().anywhere()?.render())?;
+    folder.write_env(Vec::new())
+}
+
+fn trainer(experiment: &Experiment, folder: &RunFolder, invocation: &Invocation) -> Result<Trainer> {
+    let trainer = experiment
+        .trainer(folder.path())?
+        .interrupt(Interrupt::on_ctrl_c()?)
+        .note("config", experiment.config.clone().anywhere()?.render())
+        .note("data", fingerprint::fingerprint(experiment)?);
+    Ok(match invocation.matches.get_flag("quiet") {
+        true => trainer.quiet(),
+        false => trainer.progress(Progress::auto()),
+    })
+}
+
+fn fit(experiment: &mut Experiment, mut trainer: Trainer) -> Result<History> {
     let Experiment { config, model, train, validation, .. } = experiment;
     let fit = || trainer.fit_with(model, train, validation.as_ref());
-    let outcome = mapsto::catch(|| mapsto::with_matmul_precision(config.train.matmul_precision, fit))
-        .and_then(|history| history);
-    outcome.inspect_err(|_| {
-        if !resume && !folder.last().exists() {
-            // The error is what matters; that the folder cannot be removed either would only hide it.
-            _ = std::fs::remove_dir_all(folder.path());
-            _ = std::fs::remove_dir("runs");
-        }
-    })
+    mapsto::catch(|| mapsto::with_matmul_precision(config.train.matmul_precision, fit))
+        .and_then(|history| history)
+}
+
+/// Writes and reports what training gave.
+fn finish(
+    mut experiment: Experiment,
+    folder: &RunFolder,
+    history: History,
+    start: Instant,
+) -> Result<(), Failure> {
+    folder.write_history(&history)?;
+    if history.interrupted {
+        let path = folder.path().display();
+        let error =
+            Error::new(ErrorKind::Interrupted, format!("stopped {}", history.stopped.unwrap_or_default()));
+        return Err(error.help(format!("`mapsto train --resume {path}` goes on from there")).into());
+    }
+    if folder.best().is_file() {
+        experiment.load(&folder.best())?;
+    }
+    report::closing(&experiment, folder, &history)?;
+    say!("run    {}  in {}", folder.path().display(), report::duration(start.elapsed().as_secs_f64()));
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod examples;
 mod failures;
 mod help;
 mod images;
+mod resume;
 mod runs;
 mod scaffold;
 mod version_1;

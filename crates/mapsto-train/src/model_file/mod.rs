@@ -46,6 +46,9 @@ pub(crate) fn preprocess_json(preprocess: &Preprocess) -> Option<Json> {
 /// Tensors whose names begin so belong to the training state, not to the model.
 pub(crate) const TRAINER: &str = "trainer/";
 
+/// What a program noted, among the texts of a training state.
+pub(crate) const NOTE: &str = "note ";
+
 /// A model as a file holds it: named tensors, and what is needed to use them.
 ///
 /// ```
@@ -168,6 +171,20 @@ impl ModelFile {
             }
         }
         Ok(file)
+    }
+
+    /// What [`Trainer::note`](crate::Trainer::note) left with a training state under a name.
+    #[must_use]
+    pub fn note(&self, about: &str) -> Option<&str> {
+        let key = format!("{NOTE}{about}");
+        self.training_text.iter().find(|(k, _)| *k == key).map(|(_, text)| text.as_str())
+    }
+
+    /// How many epochs the training state in this file has behind it; nothing where it holds none.
+    #[must_use]
+    pub fn epochs_done(&self) -> Option<usize> {
+        let (_, position) = self.training_text.iter().find(|(k, _)| k == "position")?;
+        position.split(' ').next()?.parse().ok()
     }
 
     /// Rebuilds the model from its spec and fills in its weights.

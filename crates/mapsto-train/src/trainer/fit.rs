@@ -7,6 +7,7 @@ use crate::history::{History, Row};
 use crate::interrupt::Interrupt;
 use crate::metrics::Better;
 use crate::model_file::{ModelInfo, preprocess_json};
+use crate::run_folder;
 use crate::tally::{Judged, Tally};
 use mapsto_data::{Batch, Loader};
 use mapsto_nn::{Layer, Optimizer};
@@ -22,7 +23,7 @@ pub(super) struct Fit<'a> {
     pub(super) callbacks: Vec<&'a mut dyn Callback>,
     pub(super) model: &'a mut dyn Layer,
     pub(super) train: &'a Loader,
-    val: Option<&'a Loader>,
+    pub(super) val: Option<&'a Loader>,
     columns: Vec<Column>,
     pub(super) info: ModelInfo,
     pub(super) position: Position,
@@ -30,6 +31,8 @@ pub(super) struct Fit<'a> {
     pace: Pace,
     /// Gradients of the batches since the last step, each times its weight, and the sum of the weights.
     pending: Option<(Grads, f64)>,
+    /// Whether the run's folder has been seen: one that is there must not go.
+    has_folder: bool,
 }
 
 /// Where a run is: with weights, optimizer and randomness, all that the next step depends on.
@@ -83,6 +86,7 @@ impl<'a> Fit<'a> {
             history,
             pace,
             pending: None,
+            has_folder: false,
         }
     }
 
@@ -245,20 +249,28 @@ impl<'a> Fit<'a> {
         self.pace.seconds_left = self.seconds_left(p.seconds);
     }
 
-    /// The time to the planned end, from the mean time of the epochs so far or else from this epoch's batches.
+    /// The time to the planned end, validation included: from the mean time of the epochs so far, or else from this epoch's
+    /// batches, of which those for validation, without a backward pass, take about a third of the time.
     fn seconds_left(&self, spent: f64) -> f64 {
         let epochs_left = self.plan.epochs.saturating_sub(self.position.epoch) as f64;
         if let Some(n) = Some(self.history.rows.len()).filter(|n| *n > 0) {
             let mean = self.history.rows.iter().map(|r| r.seconds).sum::<f64>() / n as f64;
-            let done = self.position.batch as f64 / self.train.len() as f64;
-            return (mean * (epochs_left - done)).max(0.0);
+            let spent = if self.position.batch == 0 { 0.0 } else { spent };
+            return (mean * epochs_left - spent).max(0.0);
         }
-        let done = self.position.batch as f64 / self.train.len() as f64;
+        let validation = self.val.map_or(0, Loader::len) as f64 / 3.0;
+        let done = self.position.batch as f64 / (self.train.len() as f64 + validation);
         if done == 0.0 { f64::NAN } else { (spent / done * (epochs_left - done)).max(0.0) }
     }
 
     /// Calls every callback that has this moment among its own, then does what they asked for.
     fn notify(&mut self, moment: Moment) -> Result<()> {
+        if let (Some(folder), true) = (&self.plan.folder, moment != Moment::Step) {
+            self.has_folder |= folder.is_dir();
+            if self.has_folder {
+                run_folder::present(folder)?;
+            }
+        }
         let mut keep = Vec::new();
         for callback in self.progress.iter_mut().chain(&mut self.callbacks) {
             if !callback.moments().contains(&moment) {

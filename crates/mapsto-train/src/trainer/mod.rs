@@ -3,6 +3,7 @@
 mod explain;
 mod fit;
 mod non_finite;
+mod order;
 mod training_state;
 
 use crate::callbacks::Callback;
@@ -51,6 +52,7 @@ pub struct Trainer {
     progress: Option<Progress>,
     seed: Option<u64>,
     resume: Option<PathBuf>,
+    ready: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
 }
 
 /// What stays the same throughout a run.
@@ -66,6 +68,7 @@ struct Plan {
     info: ModelInfo,
     folder: Option<PathBuf>,
     interrupt: Option<Interrupt>,
+    notes: Vec<(String, String)>,
 }
 
 impl Trainer {
@@ -90,9 +93,10 @@ impl Trainer {
             info: ModelInfo::default(),
             folder: None,
             interrupt: None,
+            notes: Vec::new(),
         };
         let progress = Some(Progress::auto());
-        Trainer { plan, optimizer, callbacks: Vec::new(), progress, seed: None, resume: None }
+        Trainer { plan, optimizer, callbacks: Vec::new(), progress, seed: None, resume: None, ready: None }
     }
 
     /// Adds a metric, reported for training (over the epoch, as the model learns) and validation.
@@ -213,9 +217,29 @@ impl Trainer {
     /// Continues a run from the file that [`Checkpoint::last`](crate::callbacks::Checkpoint::last) wrote: weights,
     /// optimizer, randomness, history and position. The result has the same bits as a run that was never stopped, when
     /// model, loaders and trainer are made as they were.
+    ///
+    /// A learning rate, number of epochs, schedule or clipping that is now another holds from here on. Another model,
+    /// optimizer or loss, other samples, another order of them or another accumulation is an error of [`Trainer::fit`], which
+    /// names it.
     #[must_use]
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Trainer {
         self.resume = Some(path.into());
+        self
+    }
+
+    /// Keeps a text with every state to resume from, where [`ModelFile::note`](crate::ModelFile::note) finds it again: what a
+    /// program wants to compare before it goes on with a run.
+    #[must_use]
+    pub fn note(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer {
+        self.plan.notes.push((about.into(), text.into()));
+        self
+    }
+
+    /// Calls this once, when everything has been checked, a state to resume from included, and the first step comes next:
+    /// the moment to write the first file of a run.
+    #[must_use]
+    pub fn when_ready(mut self, act: impl FnOnce() -> Result<()> + Send + 'static) -> Trainer {
+        self.ready = Some(Box::new(act));
         self
     }
 
@@ -270,6 +294,9 @@ impl Trainer {
         let mut fit = Fit::new(&self.plan, &mut *self.optimizer, progress, callbacks, model, train, val);
         if let Some(path) = &self.resume {
             TrainingState::resume(&mut fit, path)?;
+        }
+        if let Some(ready) = self.ready.take() {
+            ready()?;
         }
         fit.run()
     }

@@ -1,9 +1,10 @@
 //! The state of a run as a file, from which it goes on with the same bits.
 
 use super::fit::{Fit, Position};
+use super::order;
 use crate::callbacks::CallbackState;
 use crate::history::History;
-use crate::model_file::ModelFile;
+use crate::model_file::{ModelFile, NOTE};
 use crate::tally::Tally;
 use mapsto_nn::OptimizerState;
 use mapsto_tensor::random::{self, RandomState};
@@ -30,7 +31,11 @@ impl TrainingState {
             ("tally".into(), p.tally.to_text()),
             ("random".into(), random_text(&random::state())),
             ("history".into(), fit.history.to_csv()),
+            ("accumulate".into(), fit.plan.accumulate.to_string()),
+            ("training samples".into(), order::of(fit.train)?),
+            ("validation samples".into(), fit.val.map_or(Ok("none".into()), order::of)?),
         ];
+        texts.extend(fit.plan.notes.iter().map(|(about, text)| (format!("{NOTE}{about}"), text.clone())));
         for (i, callback) in fit.callbacks.iter().enumerate() {
             let state = callback.state();
             let numbers: Vec<String> =
@@ -56,6 +61,7 @@ struct Saved<'a> {
 }
 
 impl Saved<'_> {
+    /// Checks everything first and then writes.
     fn apply(&self, fit: &mut Fit<'_>) -> Result<()> {
         let name = self.text("optimizer")?;
         self.same("optimizer", name, &fit.optimizer.name())?;
@@ -64,33 +70,66 @@ impl Saved<'_> {
         let [epoch, batch, steps, batches] = position[..] else { return Err(damaged()) };
         self.same("batches in an epoch", &batches.to_string(), &fit.train.len().to_string())?;
         let numbers = self.text("numbers")?.split(' ').map(from_bits).collect::<Result<Vec<f64>>>()?;
-        let [base_lr, seconds, waited] = numbers[..] else { return Err(damaged()) };
+        let [old_base, seconds, waited] = numbers[..] else { return Err(damaged()) };
         let tally = Tally::from_text(self.text("tally")?).ok_or_else(damaged)?;
         let history = History::from_csv(self.text("history")?)?;
-        let random: Vec<u64> = words(self.text("random")?)?;
-        let [seed, draws @ ..] = &random[..] else { return Err(damaged()) };
+        let numbers: Vec<u64> = words(self.text("random")?)?;
+        let [seed, draws @ ..] = &numbers[..] else { return Err(damaged()) };
         let draws = draws.try_into().map_err(|_| damaged())?;
+        // States of earlier versions do not say these.
+        if let Some(saved) = self.find("accumulate") {
+            self.same("accumulated batches", saved, &fit.plan.accumulate.to_string())?;
+        }
+        let random = RandomState { seed: *seed, draws };
+        // A loader without a seed takes the thread's, which was the saved one.
+        let before = random::state();
+        random::set_state(&random);
+        let samples = self.same_samples(fit);
+        random::set_state(&before);
+        samples?;
 
-        self.file.load_into(fit.model)?;
+        // The learning rate is the one that the trainer was given now; a schedule sets its own at the next step.
+        let base_lr = fit.optimizer.lr();
+        let lr = from_bits(self.text("lr")?)?;
+        let is_scheduled = fit.plan.schedule.is_some() && lr != old_base;
         let state = OptimizerState {
             name: name.into(),
-            lr: from_bits(self.text("lr")?)?,
+            lr: if is_scheduled { lr } else { base_lr },
             tensors: self.tensors("optimizer/"),
         };
         fit.optimizer.load_state(&*fit.model, &state)?;
         for (i, callback) in fit.callbacks.iter_mut().enumerate() {
+            let remembers = callback.state();
+            let is_new = self.find(&format!("callback {i}")).is_none();
+            if is_new && remembers.numbers.is_empty() && remembers.tensors.is_empty() {
+                continue;
+            }
             callback.load_state(self.callback(i)?)?;
         }
-        random::set_state(&RandomState { seed: *seed, draws });
+        self.file.load_into(fit.model)?;
+        random::set_state(&random);
         fit.history = history;
         let (epoch, batch) = (epoch as usize, batch as usize);
         fit.position = Position { epoch, batch, step: steps, base_lr, tally, seconds, waited };
         Ok(())
     }
 
+    fn same_samples(&self, fit: &Fit<'_>) -> Result<()> {
+        if let Some(saved) = self.find("training samples") {
+            self.same("training samples", saved, &order::of(fit.train)?)?;
+        }
+        if let Some(saved) = self.find("validation samples") {
+            self.same("validation samples", saved, &fit.val.map_or(Ok("none".into()), order::of)?)?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, key: &str) -> Option<&str> {
+        self.file.training_text.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
     fn text(&self, key: &str) -> Result<&str> {
-        let found = self.file.training_text.iter().find(|(k, _)| k == key);
-        found.map(|(_, v)| v.as_str()).ok_or_else(|| {
+        self.find(key).ok_or_else(|| {
             Error::new(ErrorKind::Model, format!("the file holds no training state (`{key}` is missing)"))
                 .help("resume from the file that `Checkpoint::last()` writes; a plain model file is only weights")
         })

@@ -1,0 +1,168 @@
+//! What a resumed run may change: every setting is either honoured or refused by its name.
+
+use mapsto::nn;
+use mapsto::spec::{Entry, Value};
+use mapsto::train::{callbacks, metrics};
+use mapsto::{Error, ErrorKind, Result};
+
+use crate::config::{Config, Split, is_path};
+
+/// The settings that hold from the moment of resuming on.
+const HONOURED: &str = "train.epochs, train.optimizer's values, train.schedule, train.clip_norm, the options of \
+    train.callbacks, train.matmul_precision, train.threads, train.out, data.workers and data.path";
+
+/// Refuses a configuration that changes what a run under way has been built on.
+///
+/// # Errors
+/// Every setting that differs and cannot, by name.
+pub fn refuse_changes(before: &Config, now: &Config) -> Result<()> {
+    let (before, now) = (fixed(before), fixed(now));
+    let find =
+        |list: &[(String, String)], key: &str| list.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+    let mut keys: Vec<&String> = before.iter().chain(&now).map(|(key, _)| key).collect();
+    let mut seen = Vec::new();
+    keys.retain(|key| {
+        !seen.contains(key) && {
+            seen.push(key);
+            true
+        }
+    });
+    let none = || "none".to_string();
+    let changes: Vec<String> = keys
+        .into_iter()
+        .map(|key| (key, find(&before, key).unwrap_or_else(none), find(&now, key).unwrap_or_else(none)))
+        .filter(|(_, before, now)| before != now)
+        .map(|(key, before, now)| format!("`{key}` from {before} to {now}"))
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let message = format!("a resumed run cannot change {}", changes.join(", nor "));
+    Err(Error::new(ErrorKind::Usage, message)
+        .help(format!("start a new run for that; what a resumed run can change: {HONOURED}")))
+}
+
+/// The settings that a run keeps to its end, with their values.
+fn fixed(config: &Config) -> Vec<(String, String)> {
+    // Every field is named, so that a new one must be put on one side or the other.
+    let crate::config::Data { set, batch, shuffle, workers: _, augment, preprocess, validation, test, split } =
+        &config.data;
+    let crate::config::Model { input, layers } = &config.model;
+    let crate::config::Train {
+        loss,
+        metrics,
+        optimizer,
+        schedule: _,
+        callbacks,
+        epochs: _,
+        seed,
+        clip_norm: _,
+        accumulate,
+        threads: _,
+        matmul_precision: _,
+        out: _,
+    } = &config.train;
+    let mut fixed: Vec<(String, String)> = vec![("data.set".into(), set.name.clone())];
+    let mut put = |key: String, value: Value| fixed.push((key, value.to_string()));
+    for (option, value) in &set.options {
+        // Files are compared by their content.
+        if !(is_path(option) && matches!(value, Value::Str(_))) {
+            put(format!("data.{option}"), value.clone());
+        }
+    }
+    put("data.batch".into(), (*batch).into());
+    put("data.shuffle".into(), (*shuffle).into());
+    put("data.augment".into(), augment.clone().into());
+    put("data.preprocess".into(), preprocess.clone().into());
+    put("data.validation".into(), (*validation).into());
+    if let Some(test) = *test {
+        put("data.test".into(), test.into());
+    }
+    if let Some(split) = *split {
+        put("data.split".into(), Split::word(split).into());
+    }
+    if let Some(input) = input.clone() {
+        put("model.input".into(), input.into());
+    }
+    for (i, layer) in layers.iter().enumerate() {
+        put(format!("model.layers.{i}"), layer.clone().into());
+    }
+    put("train.loss".into(), filled(loss, |e| Ok(nn::build_loss(e)?.1)));
+    let names: Vec<Value> = metrics.iter().map(|e| filled(e, |e| Ok(metrics::build(e)?.1))).collect();
+    put("train.metrics".into(), Value::List(names));
+    put("train.optimizer".into(), optimizer.name.as_str().into());
+    for (i, callback) in callbacks.iter().enumerate() {
+        let callback = callbacks::build(callback).map_or(callback.clone(), |(_, entry)| entry);
+        let Entry { name, value, .. } = callback;
+        let watched = value.into_iter().fold(Entry::new(name.as_str()), Entry::with_value);
+        put(format!("train.callbacks.{i}"), watched.into());
+    }
+    put("train.seed".into(), (*seed).into());
+    put("train.accumulate".into(), (*accumulate).into());
+    fixed
+}
+
+/// An entry with its defaults, so that leaving one out and writing it down are the same.
+fn filled(entry: &Entry, fill: impl Fn(&Entry) -> Result<Entry>) -> Value {
+    fill(entry).unwrap_or_else(|_| entry.clone()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    const FILE: &str = "[data]\nset = 'csv'\npath = 'a.csv'\nclass = 'kind'\nbatch = 8\nworkers = 0\n\
+        [model]\ninput = [2]\nlayers = [{ linear = 3 }]\n\
+        [train]\nloss = 'cross_entropy'\nmetrics = ['accuracy']\noptimizer = { adam = 1e-3 }\n\
+        callbacks = [{ early_stop = 'val loss' }]\nepochs = 3\nseed = 1\n";
+
+    fn config(text: &str) -> Config {
+        Config::parse(&mut Sources::new("a.toml", text), &[]).unwrap()
+    }
+
+    #[test]
+    fn each_setting_is_honoured_or_refused_by_name() {
+        for (from, to) in [
+            ("'a.csv'", "'elsewhere/a.csv'"),
+            ("workers = 0", "workers = 2"),
+            ("adam = 1e-3", "adam = 5e-4, beta1 = 0.8"),
+            ("epochs = 3", "epochs = 9\nclip_norm = 1\nthreads = 2\nout = 'b'\nmatmul_precision = 'high'"),
+            ("epochs = 3", "epochs = 9\nschedule = { cosine = 1 }"),
+            ("'val loss' }", "'val loss', patience = 9 }"),
+            ("'cross_entropy'", "{ cross_entropy = true, label_smoothing = 0.0 }"),
+        ] {
+            assert!(FILE.contains(from));
+            assert_eq!(refuse_changes(&config(FILE), &config(&FILE.replace(from, to))), Ok(()), "{to}");
+        }
+        for (from, to, key) in [
+            ("seed = 1", "seed = 9", "`train.seed` from 1 to 9"),
+            ("seed = 1", "accumulate = 2\nseed = 1", "`train.accumulate` from 1 to 2"),
+            ("batch = 8", "batch = 4", "`data.batch` from 8 to 4"),
+            ("batch = 8", "batch = 8\nshuffle = false", "`data.shuffle` from true to false"),
+            ("batch = 8", "batch = 8\nvalidation = 0.2", "`data.validation` from 0.1 to 0.2"),
+            ("batch = 8", "batch = 8\ntest = 0.3", "`data.test` from none to 0.3"),
+            ("batch = 8", "batch = 8\nsplit = 'ordered'", "`data.split` from none to \"ordered\""),
+            ("batch = 8", "batch = 8\nstandardize = true", "`data.preprocess` from [] to [\"standardize\"]"),
+            (
+                "batch = 8",
+                "batch = 8\naugment = [{ noise = 0.1 }]",
+                "`data.augment` from [] to [{ noise = 0.1 }]",
+            ),
+            ("'kind'", "'other'", "`data.class` from \"kind\" to \"other\""),
+            ("'csv'", "'idx'", "`data.set` from \"csv\" to \"idx\""),
+            ("linear = 3", "linear = 4", "`model.layers.0` from { linear = 3 } to { linear = 4 }"),
+            ("[2]", "[3]", "`model.input` from [2] to [3]"),
+            ("'cross_entropy'", "'mse'", "`train.loss` from"),
+            ("['accuracy']", "[]", "`train.metrics` from [\"accuracy\"] to []"),
+            ("adam =", "sgd =", "`train.optimizer` from \"adam\" to \"sgd\""),
+            ("'val loss'", "'loss'", "`train.callbacks.0` from { early_stop = \"val loss\" } to"),
+        ] {
+            assert!(FILE.contains(from));
+            let e = refuse_changes(&config(FILE), &config(&FILE.replacen(from, to, 1))).unwrap_err();
+            // Names of sets and optimizers stand as words.
+            assert!(e.message().replace('"', "").contains(&key.replace('"', "")), "{e}");
+            assert_eq!(e.kind(), ErrorKind::Usage);
+        }
+    }
+}
