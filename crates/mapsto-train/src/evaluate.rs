@@ -4,9 +4,11 @@ use crate::csv;
 use crate::interrupt::Interrupt;
 use crate::metrics::{ConfusionMatrix, Decision, Metric, argmax, floats};
 use crate::tally::{Judged, Tally};
-use mapsto_data::Loader;
+use mapsto_data::{Batch, Loader};
 use mapsto_nn::{Layer, Loss};
-use mapsto_tensor::{Result, Tensor, no_grad};
+use mapsto_tensor::error::mistakes;
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor, no_grad};
+use std::panic::Location;
 use std::time::Instant;
 
 /// What an evaluation found.
@@ -51,7 +53,9 @@ impl Evaluation {
 /// ```
 ///
 /// # Errors
-/// A damaged sample; shapes that a metric cannot read; targets outside the classes.
+/// A damaged sample; shapes that the model, the loss or a metric cannot read; targets outside the classes. The error names
+/// the layer, the batch with its samples, and the caller's line.
+#[track_caller]
 pub fn evaluate<M: Layer + ?Sized>(
     model: &M,
     loader: &Loader,
@@ -60,11 +64,12 @@ pub fn evaluate<M: Layer + ?Sized>(
 ) -> Result<Evaluation> {
     let start = Instant::now();
     let (mut tally, mut confusion) = (Tally::default(), None);
-    for batch in loader.epoch(0) {
+    let caller = Location::caller();
+    for (i, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
-        let (y, value) = judge(|x| model.forward(x), &batch.x, &batch.y, loss);
-        let judged = Judged { y: &y, target: &batch.y, loss: value, weight: loss.weight(&batch.y) };
-        tally.add(metrics.iter().copied(), judged)?;
+        let (y, value, weight) =
+            judge(|x| model.forward(x), i, &batch, loss).map_err(|e| e.on_line(caller))?;
+        tally.add(metrics.iter().copied(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
         confuse(&mut confusion, &y, &batch.y);
     }
     let values = tally.values(metrics.iter().copied(), "");
@@ -86,24 +91,42 @@ pub(crate) fn tally(
     interrupt: Option<&Interrupt>,
 ) -> Result<Option<Tally>> {
     let mut tally = Tally::default();
-    for batch in loader.epoch(0) {
+    for (i, batch) in loader.epoch(0).enumerate() {
         if interrupt.is_some_and(Interrupt::requested) {
             return Ok(None);
         }
         let batch = batch?;
-        let (y, value) = judge(|x| model.forward(x), &batch.x, &batch.y, loss);
-        let judged = Judged { y: &y, target: &batch.y, loss: value, weight: loss.weight(&batch.y) };
-        tally.add(metrics.iter().map(|m| &**m), judged)?;
+        let judged = judge(|x| model.forward(x), i, &batch, loss);
+        let (y, value, weight) = judged.map_err(|e| e.inside("validation"))?;
+        tally.add(metrics.iter().map(|m| &**m), Judged { y: &y, target: &batch.y, loss: value, weight })?;
     }
     Ok(Some(tally))
 }
 
-fn judge(forward: impl Fn(&Tensor) -> Tensor, x: &Tensor, target: &Tensor, loss: &dyn Loss) -> (Tensor, f64) {
-    no_grad(|| {
-        let y = forward(x);
-        let value = loss.loss(&y, target).item();
-        (y, value)
-    })
+/// The outputs for batch `i`, their loss and its weight.
+fn judge(
+    forward: impl Fn(&Tensor) -> Tensor,
+    i: usize,
+    batch: &Batch,
+    loss: &dyn Loss,
+) -> Result<(Tensor, f64, f64)> {
+    let judged = mistakes(|| {
+        no_grad(|| {
+            let y = forward(&batch.x);
+            let value = loss.loss(&y, &batch.y).item();
+            (y, value, loss.weight(&batch.y))
+        })
+    });
+    judged.map_err(|e| e.inside(format!("batch {}", batch_in_words(i + 1, batch))))
+}
+
+/// Which batch it is and which samples are in it, for messages: `3 (samples 4, 17, 2 and 61 more)`.
+pub(crate) fn batch_in_words(number: usize, batch: &Batch) -> String {
+    let shown: Vec<String> = batch.indices.iter().take(3).map(usize::to_string).collect();
+    match (batch.indices.len().saturating_sub(3), shown.join(", ")) {
+        (0, shown) => format!("{number} (samples {shown})"),
+        (more, shown) => format!("{number} (samples {shown} and {more} more)"),
+    }
 }
 
 const MOST_CLASSES: usize = 1000;
@@ -163,19 +186,20 @@ pub struct Predictions {
 ///
 /// # Errors
 /// A damaged sample; an empty loader.
+#[track_caller]
 pub fn predict<M: Layer + ?Sized>(model: &M, loader: &Loader) -> Result<Predictions> {
     let (mut ys, mut targets, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-    for batch in loader.epoch(0) {
+    let caller = Location::caller();
+    for (i, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
-        ys.push(no_grad(|| model.forward(&batch.x)));
+        let y = mistakes(|| no_grad(|| model.forward(&batch.x)));
+        let inside = |e: Error| e.inside(format!("batch {}", batch_in_words(i + 1, &batch))).on_line(caller);
+        ys.push(y.map_err(inside)?);
         targets.push(batch.y);
         indices.extend(batch.indices);
     }
     if ys.is_empty() {
-        return Err(mapsto_tensor::Error::new(
-            mapsto_tensor::ErrorKind::Data,
-            "predict: the loader has no sample",
-        ));
+        return Err(Error::new(ErrorKind::Data, "predict: the loader has no sample"));
     }
     Ok(Predictions { y: Tensor::cat(&ys, 0), target: Tensor::cat(&targets, 0), indices })
 }

@@ -2,7 +2,7 @@
 
 use super::{Plan, non_finite};
 use crate::callbacks::{Callback, Column, Moment, Pace, Run, Wishes};
-use crate::evaluate;
+use crate::evaluate::{self, batch_in_words};
 use crate::history::{History, Row};
 use crate::interrupt::Interrupt;
 use crate::metrics::Better;
@@ -11,6 +11,7 @@ use crate::run_folder;
 use crate::tally::{Judged, Tally};
 use mapsto_data::{Batch, Loader};
 use mapsto_nn::{Layer, Optimizer};
+use mapsto_tensor::error::mistakes;
 use mapsto_tensor::{Grads, Result, Tensor, random, train};
 use std::time::Instant;
 
@@ -173,8 +174,11 @@ impl<'a> Fit<'a> {
     /// Adds the gradients of one batch to the pending ones.
     fn gradients(&mut self, batch: &Batch) -> Result<()> {
         let before = random::state();
-        let weight = self.plan.loss.weight(&batch.y);
-        let (y, loss, total) = self.forward(batch);
+        let inside = || {
+            format!("epoch {}, batch {}", self.position.epoch + 1, batch_in_words(self.position.batch, batch))
+        };
+        let (weight, (y, loss, total)) = mistakes(|| (self.plan.loss.weight(&batch.y), self.forward(batch)))
+            .map_err(|e| e.inside(inside()))?;
         let value = loss.item();
         if !value.is_finite() || !total.item().is_finite() {
             let place = self.place(batch);
@@ -187,7 +191,7 @@ impl<'a> Fit<'a> {
         self.position
             .tally
             .add(self.plan.metrics(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
-        let grads = total.backward();
+        let grads = mistakes(|| total.backward()).map_err(|e| e.inside(inside()))?;
         self.pending = Some(match self.pending.take() {
             None if self.plan.accumulate == 1 => (grads, weight),
             None => (grads * weight, weight),

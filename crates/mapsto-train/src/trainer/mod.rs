@@ -16,6 +16,7 @@ use fit::Fit;
 use mapsto_data::Loader;
 use mapsto_nn::{Layer, Loss, Module, Optimizer, Schedule};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::panic::Location;
 use std::path::PathBuf;
 use training_state::TrainingState;
 
@@ -261,8 +262,10 @@ impl Trainer {
     ///
     /// # Errors
     /// A damaged sample; a loss or gradient that is not finite (kind [`ErrorKind::NonFinite`]), naming the layer, the
-    /// batch and the step; a file that cannot be written; whatever a callback reports. An interrupted run is no error: its
+    /// batch and the step; a shape or a dtype that the model or the loss cannot take, naming the layer, the batch with its
+    /// samples and the caller's line; a file that cannot be written; whatever a callback reports. An interrupted run is no error: its
     /// history says so.
+    #[track_caller]
     pub fn fit<M: Layer>(
         &mut self,
         model: &mut M,
@@ -276,12 +279,14 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::fit`].
+    #[track_caller]
     pub fn fit_with(
         &mut self,
         model: &mut dyn Layer,
         train: &Loader,
         val: Option<&Loader>,
     ) -> Result<History> {
+        let caller = Location::caller();
         if train.is_empty() {
             return Err(Error::new(ErrorKind::Data, "training: the training loader has no batch")
                 .help("is the set empty, or smaller than one batch with `.drop_last()`?"));
@@ -298,7 +303,7 @@ impl Trainer {
         if let Some(ready) = self.ready.take() {
             ready()?;
         }
-        fit.run()
+        fit.run().map_err(|e| if e.kind() == ErrorKind::Model { e.on_line(caller) } else { e })
     }
 }
 
