@@ -2,7 +2,7 @@
 
 use crate::backend::cpu::{as_class, slice, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Op, Vjp, boxed, fused};
 use crate::{Tensor, fail};
 use mapsto_kernels::map::map2;
 use mapsto_kernels::real::Real;
@@ -31,6 +31,11 @@ pub(crate) fn mean_of<P: PairLoss>(loss: P, x: &Tensor, t: &Tensor) -> Tensor {
         fail!(P::NAME, "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
     }
     fused(MeanOf(loss), &[x, t])
+}
+
+/// The mean of a pair loss as a value.
+pub(crate) fn mean_op<P: PairLoss>(loss: P) -> Box<dyn Op> {
+    boxed(MeanOf(loss))
 }
 
 struct MeanOf<P>(P);

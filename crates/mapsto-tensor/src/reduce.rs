@@ -1,8 +1,9 @@
 //! What all reductions share: which shape is left, and how a gradient gets its vanished axes back.
 
-use crate::Tensor;
 use crate::backend::Reduction;
-use crate::shape::Shape;
+use crate::graph::{Attr, Attrs};
+use crate::shape::{MAX_RANK, Shape};
+use crate::{Error, ErrorKind, Result, Tensor};
 
 /// Runs a reduction over the axes of `mask`; `keep` leaves them with size 1.
 #[track_caller]
@@ -15,6 +16,31 @@ pub(crate) fn reduce(kind: Reduction, x: &Tensor, mask: &[bool], keep: bool) -> 
 #[track_caller]
 pub(crate) fn unreduce(y: &Tensor, mask: &[bool], shape: &[usize]) -> Tensor {
     y.reshape(shape.iter().zip(mask).map(|(&n, &gone)| if gone { 1 } else { n }).collect::<Shape>())
+}
+
+/// The axes of a mask, as an attribute.
+pub(crate) fn axes_of(mask: &[bool]) -> Attr {
+    Attr::Ints((0..mask.len()).filter(|&i| mask[i]).map(|i| i as i64).collect())
+}
+
+/// The mask of the attribute `axes`.
+pub(crate) fn mask_of(attrs: &mut Attrs) -> Result<[bool; MAX_RANK]> {
+    mask_from(&attrs.need::<Vec<usize>>("axes")?)
+}
+
+/// The mask of these axes.
+pub(crate) fn mask_from(axes: &[usize]) -> Result<[bool; MAX_RANK]> {
+    let mut mask = [false; MAX_RANK];
+    for &axis in axes {
+        let Some(gone) = mask.get_mut(axis) else {
+            return Err(Error::new(
+                ErrorKind::Model,
+                format!("axis {axis} is beyond the {MAX_RANK} axes of a shape"),
+            ));
+        };
+        *gone = true;
+    }
+    Ok(mask)
 }
 
 /// How many elements fall together in one.

@@ -11,13 +11,55 @@ pub(crate) struct Mode {
     training: bool,
     /// Nothing at all is recorded.
     off: bool,
+    /// Operations are shown to whoever watches this thread.
+    pub(crate) watched: bool,
     /// How exactly matrices are multiplied.
     pub(crate) precision: MatmulPrecision,
 }
 
 impl Mode {
-    const INFERENCE: Mode =
-        Mode { record: false, training: false, off: false, precision: MatmulPrecision::Highest };
+    const INFERENCE: Mode = Mode {
+        record: false,
+        training: false,
+        off: false,
+        watched: false,
+        precision: MatmulPrecision::Highest,
+    };
+}
+
+impl Mode {
+    /// Whether nothing is recorded.
+    #[inline]
+    pub(crate) fn is_off(self) -> bool {
+        self.off
+    }
+
+    /// Whether operations on parameters are recorded, unless nothing is.
+    #[inline]
+    pub(crate) fn records_parameters(self) -> bool {
+        self.record
+    }
+}
+
+/// The inside of an operation while it runs: what it calls is neither recorded nor shown.
+pub(crate) struct Inside(pub(crate) Mode);
+
+impl Inside {
+    #[inline]
+    pub(crate) fn enter() -> Inside {
+        MODE.with(|m| {
+            let before = m.get();
+            m.set(Mode { off: true, watched: false, ..before });
+            Inside(before)
+        })
+    }
+}
+
+impl Drop for Inside {
+    #[inline]
+    fn drop(&mut self) {
+        MODE.with(|m| m.set(self.0));
+    }
 }
 
 thread_local! {
@@ -83,11 +125,6 @@ pub(crate) fn precision() -> MatmulPrecision {
 #[inline]
 pub(crate) fn set_precision(precision: MatmulPrecision) {
     MODE.with(|m| m.set(Mode { precision, ..m.get() }));
-}
-
-/// Whether nothing is recorded.
-pub(crate) fn is_off() -> bool {
-    MODE.with(|m| m.get().off)
 }
 
 #[test]

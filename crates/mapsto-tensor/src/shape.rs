@@ -268,6 +268,17 @@ impl Axes {
     }
 }
 
+/// A shape of sizes that come from outside.
+pub(crate) fn shape_from(sizes: Vec<usize>) -> crate::Result<Shape> {
+    if sizes.len() > MAX_RANK {
+        return Err(crate::Error::new(
+            crate::ErrorKind::Model,
+            format!("{} axes, the most is {MAX_RANK}", sizes.len()),
+        ));
+    }
+    Ok(Shape::new(&sizes))
+}
+
 /// The shape both operands broadcast to, by NumPy's rule: aligned at the last axis, sizes equal or one of them 1.
 #[track_caller]
 pub(crate) fn broadcast(op: &str, a: &Shape, b: &Shape) -> Shape {

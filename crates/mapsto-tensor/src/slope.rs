@@ -1,8 +1,8 @@
 //! Derivatives of elementwise operations in one pass: `g · f′(v)` as an operation of its own, differentiable again.
 
 use crate::Tensor;
-use crate::elementwise::{Binary, Real, zip, zip_onto};
-use crate::graph::{At, Keep, Vjp};
+use crate::elementwise::{Binary, Real, binary, zip, zip_onto};
+use crate::graph::{At, Keep, Op, Say, Vjp};
 
 /// The slope of an operation, as a function of the value that its derivative keeps: its input or its result.
 pub(crate) trait Slope: Copy + Send + Sync + 'static {
@@ -10,6 +10,8 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// As [`Binary::HEAVY`].
     const HEAVY: bool = false;
+    /// Says every attribute, as [`Op::attrs`].
+    fn slope_attrs(self, _say: Say<'_>) {}
     /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
     fn times<R: Real>(self, g: R, v: R) -> R;
     /// The derivative of the slope by `v`; none where it is zero almost everywhere.
@@ -26,12 +28,20 @@ pub(crate) fn times_slope_onto<S: Slope>(slope: S, g: Tensor, v: &Tensor) -> Ten
     zip_onto(Times(slope), g, v)
 }
 
+/// The product with a slope as a value.
+pub(crate) fn slope<S: Slope>(slope: S) -> Box<dyn Op> {
+    binary(Times(slope))
+}
+
 #[derive(Clone, Copy)]
 struct Times<S>(S);
 impl<S: Slope> Binary for Times<S> {
     const NAME: &'static str = S::NAME;
     const KEEP: Keep = Keep::INPUTS;
     const HEAVY: bool = S::HEAVY;
+    fn attrs(self, say: Say<'_>) {
+        self.0.slope_attrs(say)
+    }
     #[inline(always)]
     fn f<R: Real>(self, g: R, v: R) -> R {
         self.0.times(g, v)

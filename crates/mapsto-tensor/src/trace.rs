@@ -1,7 +1,7 @@
 //! Watching operations as they run: for debugging, for counting work, for finding the first NaN.
 
-use crate::{LeafId, Tensor};
-use std::cell::{Cell, RefCell};
+use crate::{LeafId, Tensor, scope};
+use std::cell::RefCell;
 use std::panic::Location;
 
 /// One operation that has just run.
@@ -26,7 +26,6 @@ impl TraceEvent<'_> {
 type Watcher = Box<dyn FnMut(&TraceEvent<'_>)>;
 
 thread_local! {
-    static ON: Cell<bool> = const { Cell::new(false) };
     static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) };
 }
 
@@ -44,28 +43,21 @@ pub fn with<R>(watch: impl FnMut(&TraceEvent<'_>) + 'static, body: impl FnOnce()
     struct Back(Option<Watcher>);
     impl Drop for Back {
         fn drop(&mut self) {
-            ON.with(|on| on.set(self.0.is_some()));
             WATCHER.with(|w| *w.borrow_mut() = self.0.take());
         }
     }
     let _back = Back(WATCHER.with(|w| w.replace(Some(Box::new(watch)))));
-    ON.with(|on| on.set(true));
-    body()
+    scope::within(|m| m.watched = true, body)
 }
 
 /// Shows an operation to the watcher, if there is one. The watcher itself is not watched.
-#[inline]
 pub(crate) fn emit(
     op: &'static str,
     inputs: &[&Tensor],
     output: &Tensor,
     caller: &'static Location<'static>,
 ) {
-    if ON.with(Cell::get) {
-        let Some(mut watcher) = WATCHER.with(|w| w.borrow_mut().take()) else { return };
-        ON.with(|on| on.set(false));
-        watcher(&TraceEvent { op, inputs, output, caller });
-        ON.with(|on| on.set(true));
-        WATCHER.with(|w| *w.borrow_mut() = Some(watcher));
-    }
+    let Some(mut watcher) = WATCHER.with(|w| w.borrow_mut().take()) else { return };
+    scope::within(|m| m.watched = false, || watcher(&TraceEvent { op, inputs, output, caller }));
+    WATCHER.with(|w| *w.borrow_mut() = Some(watcher));
 }

@@ -100,6 +100,13 @@ impl At<'_> {
 /// The gradients of an operation's inputs, in order; `None` for those without one.
 pub struct Vjp(pub(super) SmallVec<[Option<Tensor>; 3]>);
 
+impl Vjp {
+    /// The gradient of input `i`, taken out.
+    pub fn take(mut self, i: usize) -> Option<Tensor> {
+        self.0.get_mut(i).and_then(Option::take)
+    }
+}
+
 impl From<Tensor> for Vjp {
     fn from(g: Tensor) -> Vjp {
         Vjp(SmallVec::from_iter([Some(g)]))

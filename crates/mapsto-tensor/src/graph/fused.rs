@@ -1,10 +1,11 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
-use super::{At, Keep, Op, Origin, Vjp, engine::grads_at, record_at};
+use super::{At, Keep, Op, Origin, Ran, Say, Vjp, engine::grads_at, try_apply};
+use crate::check::floats;
 use crate::elementwise::Real;
-use crate::elementwise::{Unary, map};
-use crate::{Device, Tensor, no_grad};
-use std::panic::Location;
+use crate::elementwise::{Unary, map, unary};
+use crate::kind::{OpKind, Takes};
+use crate::{Device, Tensor};
 
 /// An operation defined by others (`compose`) that has a faster kernel.
 ///
@@ -13,6 +14,8 @@ use std::panic::Location;
 pub trait Fused: Send + Sync + Sized + 'static {
     /// The name, as in the documentation.
     fn name(&self) -> &'static str;
+    /// Says every attribute, as [`Op::attrs`].
+    fn attrs(&self, _say: Say<'_>) {}
     /// The definition, in terms of other operations.
     fn compose(&self, xs: &[&Tensor]) -> Tensor;
     /// The kernel: the result, and values that `cpu_vjp` wants besides; `None` if it does not fit these inputs.
@@ -27,36 +30,42 @@ pub trait Fused: Send + Sync + Sized + 'static {
 }
 
 /// What a fused kernel has computed.
-pub struct Fast {
-    /// The result.
-    pub y: Tensor,
-    /// Values for the derivative's kernel, such as the positions of maxima: `at.kept()`.
-    pub kept: Vec<Tensor>,
-}
-
-impl From<Tensor> for Fast {
-    fn from(y: Tensor) -> Fast {
-        Fast { y, kept: Vec::new() }
-    }
-}
+pub type Fast = Ran;
 
 /// Runs a fused operation: its kernel where that fits, else its definition.
 #[track_caller]
 pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
     let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
-    match if on_cpu { no_grad(|| op.cpu(xs)) } else { None } {
-        Some(Fast { y, kept }) => record_at(Recorded { op }, y, xs, kept, Location::caller()),
-        None => op.compose(xs),
+    if !on_cpu {
+        return op.compose(xs);
+    }
+    match try_apply(Recorded { op }, xs, |recorded| recorded.op.cpu(xs)) {
+        Ok(y) => y,
+        Err(recorded) => recorded.op.compose(xs),
     }
 }
 
+/// A fused operation as the graph knows it.
 struct Recorded<F> {
     op: F,
+}
+
+/// A fused operation as a value that [`apply`](super::apply) takes.
+pub(crate) fn boxed<F: Fused>(op: F) -> Box<dyn Op> {
+    Box::new(Recorded { op })
 }
 
 impl<F: Fused> Op for Recorded<F> {
     fn name(&self) -> &'static str {
         self.op.name()
+    }
+    fn attrs(&self, say: Say<'_>) {
+        self.op.attrs(say)
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
+        let fast = if on_cpu { self.op.cpu(xs) } else { None };
+        fast.unwrap_or_else(|| self.op.compose(xs).into())
     }
     fn keep(&self) -> Keep {
         if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }
@@ -87,6 +96,14 @@ impl<F: Fused> Op for Recorded<F> {
         found.into()
     }
 }
+
+pub(crate) const KINDS: &[OpKind] = &[OpKind::new(
+    "identity",
+    "The elements themselves: a point of the graph at which a gradient is found.",
+    Takes::Floats,
+    |s| s.each(floats(-2.0..2.0), |x| map(Identity, &x[0])),
+)
+.built(|_| Ok(unary(Identity)))];
 
 #[derive(Clone, Copy)]
 struct Identity;

@@ -1,78 +1,37 @@
 //! The graph of recorded operations: one node an operation, freed as it is used, never walked by recursion.
 
+mod apply;
 mod arriving;
 mod at;
+mod attr;
 mod engine;
 mod fused;
 mod grads;
+mod jvp;
+mod op;
 
+pub(crate) use apply::try_apply;
+pub use apply::{apply, apply_onto};
 pub use at::{At, Vjp};
+pub use attr::{Attr, Attrs, Say};
 pub use engine::grad;
 pub(crate) use engine::grads_or_zeros;
 pub use fused::{Fast, Fused, fused};
+pub(crate) use fused::{KINDS, boxed};
 pub use grads::Grads;
+pub use jvp::jvp;
+pub use op::{Keep, Op, Owned, Ran};
 
 use crate::dtype::DType;
+use crate::scope::Mode;
 use crate::shape::Shape;
 use crate::storage::Shared;
 use crate::tensor::Inner;
-use crate::{MatmulPrecision, Tensor, scope, trace};
+use crate::{MatmulPrecision, Tensor};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
-use std::panic::Location;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// An operation as the graph knows it: a name, what its derivative needs, and its derivative.
-///
-/// The derivative is written with tensor operations, so that it can be differentiated again; it may answer in the
-/// broadcast shape, which the engine sums back to the shape of the input.
-pub trait Op: Send + Sync + 'static {
-    /// The name, as in the documentation: `matmul`.
-    fn name(&self) -> &'static str;
-    /// The values that the derivative will ask for.
-    fn keep(&self) -> Keep {
-        Keep::INPUTS
-    }
-    /// The vector-Jacobian product: from the gradient `g` of the result to the gradients of the inputs.
-    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp;
-    /// The same where the gradient is needed no more, so that its memory may become the result's.
-    fn vjp_onto(&self, at: &At<'_>, g: Tensor) -> Vjp {
-        self.vjp(at, &g)
-    }
-    /// Of its only input, the axis of which the result is a part, and where the part begins; none for all but slices.
-    /// `backward` joins the gradients of all parts of a tensor once, instead of adding up as many whole gradients.
-    fn part(&self) -> Option<(usize, usize)> {
-        None
-    }
-}
-
-/// Which values an operation keeps for its derivative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    inputs: u8,
-    output: bool,
-}
-
-impl Keep {
-    /// Nothing.
-    pub const NONE: Keep = Keep { inputs: 0, output: false };
-    /// Every input.
-    pub const INPUTS: Keep = Keep { inputs: u8::MAX, output: false };
-    /// The result.
-    pub const OUTPUT: Keep = Keep { inputs: 0, output: true };
-    /// Every input and the result.
-    pub const BOTH: Keep = Keep { inputs: u8::MAX, output: true };
-
-    /// Input `i`, besides what is kept already.
-    pub const fn input(self, i: usize) -> Keep {
-        Keep { inputs: self.inputs | 1 << i, ..self }
-    }
-
-    fn has_input(self, i: usize) -> bool {
-        if i < 8 { self.inputs >> i & 1 == 1 } else { self.inputs == u8::MAX }
-    }
-}
 
 /// The identity of a leaf: it stays through updates of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,12 +62,12 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// Whether operations on it are recorded now, unless nothing is.
+    /// Whether operations on it are recorded in a mode, unless nothing is.
     #[inline]
-    fn is_wanted(&self) -> bool {
+    fn is_wanted(&self, mode: Mode) -> bool {
         match self {
             Origin::Constant => false,
-            Origin::Leaf(_, LeafKind::Parameter) => scope::is_recording(),
+            Origin::Leaf(_, LeafKind::Parameter) => mode.records_parameters(),
             Origin::Leaf(_, LeafKind::Hand) | Origin::Made(_) => true,
         }
     }
@@ -119,6 +78,7 @@ pub(crate) struct Node {
     /// Every input has a smaller number than its use, and a thread numbers nodes as it makes them.
     serial: u64,
     shape: Shape,
+    dtype: DType,
     /// In which the operation was computed, and its derivative will be.
     precision: MatmulPrecision,
     /// Taken by `backward`, so that values are freed as soon as they have been used.
@@ -158,8 +118,8 @@ enum Seen {
 }
 
 impl Input {
-    fn new(x: &Tensor, keep: bool, y: &Tensor) -> Input {
-        let wanted = x.0.origin.is_wanted();
+    fn new(x: &Tensor, keep: bool, y: &Tensor, mode: Mode) -> Input {
+        let wanted = x.0.origin.is_wanted(mode);
         let seen = match keep {
             true => Seen::Whole(x.clone()),
             false => Seen::Outline {
@@ -253,53 +213,19 @@ impl Drop for Grave {
     }
 }
 
-/// Makes `y`, the result of `op` on `inputs`, remember how it was made, if any input asks for it.
-///
-/// This is how an operation of one's own enters the graph: compute `y` from detached inputs, then record it.
-///
-/// ```
-/// use mapsto_tensor::graph::{At, Op, Vjp, record};
-/// use mapsto_tensor::prelude::*;
-/// struct Cube;
-/// impl Op for Cube {
-///     fn name(&self) -> &'static str { "cube" }
-///     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp { (g * 3.0 * at.x().square()).into() }
-/// }
-/// let x = tensor![2.0].leaf();
-/// let y = record(Cube, no_grad(|| &x * &x * &x), &[&x]);
-/// assert_close!(y.sum(..).backward().of(&x), [12.0]);
-/// ```
-#[track_caller]
-pub fn record<O: Op>(op: O, y: Tensor, inputs: &[&Tensor]) -> Tensor {
-    record_at(op, y, inputs, Vec::new(), Location::caller())
-}
-
-pub(crate) fn record_at<O: Op>(
-    op: O,
-    y: Tensor,
-    inputs: &[&Tensor],
-    extra: Vec<Tensor>,
-    caller: &'static Location<'static>,
-) -> Tensor {
-    // What depends on the operation's type is as little as possible: this is compiled once for each of them.
-    trace::emit(op.name(), inputs, &y, caller);
-    if scope::is_off() || !inputs.iter().any(|x| x.0.origin.is_wanted()) {
-        return y;
-    }
-    made(Box::new(op), y, inputs, extra)
-}
-
 /// The tensor, made by an operation.
-fn made(op: Box<dyn Op>, mut y: Tensor, inputs: &[&Tensor], extra: Vec<Tensor>) -> Tensor {
+fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
+    let Ran { mut y, kept: extra } = ran;
     let keep = op.keep();
     let kept = Kept {
-        inputs: inputs.iter().enumerate().map(|(i, x)| Input::new(x, keep.has_input(i), &y)).collect(),
+        inputs: inputs.iter().enumerate().map(|(i, x)| Input::new(x, keep.has_input(i), &y, mode)).collect(),
         y: keep.output.then(|| y.detach()),
         extra,
     };
     let kept = Grave(Mutex::new(Some(kept)));
-    let (serial, shape, precision) = (next_serial(inputs), *y.shape_of(), scope::precision());
-    let origin = Origin::Made(Shared::new(Node { serial, shape, precision, kept, op }));
+    let (serial, shape, dtype) = (next_serial(inputs), *y.shape_of(), y.dtype());
+    let origin =
+        Origin::Made(Shared::new(Node { serial, shape, dtype, precision: mode.precision, kept, op }));
     match Shared::get_mut(&mut y.0) {
         Some(inner) => inner.origin = origin,
         None => y = Tensor(Shared::new(Inner { origin, ..(*y.0).clone() })),

@@ -7,7 +7,8 @@ mod samples;
 
 pub use samples::{Sample, Samples};
 
-use crate::DType;
+use crate::graph::{Attrs, Op};
+use crate::{DType, Error, ErrorKind, Result};
 
 /// One kind of operation.
 ///
@@ -28,6 +29,15 @@ pub struct OpKind {
     pub doc: &'static str,
     takes: Takes,
     samples: fn(&mut Samples),
+    make: Make,
+}
+
+/// How an operation comes to be from its attributes.
+#[derive(Clone, Copy)]
+enum Make {
+    By(fn(&mut Attrs) -> Result<Box<dyn Op>>),
+    Of(&'static str),
+    Never(&'static str),
 }
 
 /// The dtypes that an operation takes for those of its inputs whose dtype is free.
@@ -53,7 +63,52 @@ impl OpKind {
         takes: Takes,
         samples: fn(&mut Samples),
     ) -> OpKind {
-        OpKind { name, doc, takes, samples }
+        OpKind { name, doc, takes, samples, make: Make::Never("nothing says how") }
+    }
+
+    /// With the way to make one of its attributes.
+    pub(crate) const fn built(self, make: fn(&mut Attrs) -> Result<Box<dyn Op>>) -> OpKind {
+        OpKind { make: Make::By(make), ..self }
+    }
+
+    /// Not an operation of the graph: the method calls these others.
+    pub(crate) const fn made_of(self, others: &'static str) -> OpKind {
+        OpKind { make: Make::Of(others), ..self }
+    }
+
+    /// Cannot be made again, for a reason.
+    pub(crate) const fn unique(self, reason: &'static str) -> OpKind {
+        OpKind { make: Make::Never(reason), ..self }
+    }
+
+    /// The operation with these attributes, for [`apply`](crate::graph::apply). Give it inputs that its public method would
+    /// take: what a method checks or converts before (ids, shapes, defaults) is not done again.
+    ///
+    /// ```
+    /// use mapsto_tensor::graph::{Attrs, apply};
+    /// use mapsto_tensor::{ops, prelude::*};
+    /// let sum = ops::kind("sum").unwrap().build(Attrs::new().with("axes", [1]).with("keep", false))?;
+    /// assert_close!(apply(sum, &[&tensor![[1.0, 2.0], [3.0, 4.0]]]), [3.0, 7.0]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// # Errors
+    /// When an attribute is missing, unknown or of another kind; when the operation cannot be built, see
+    /// [`OpKind::obstacle`].
+    pub fn build(&self, mut attrs: Attrs) -> Result<Box<dyn Op>> {
+        let op = match (self.make, self.obstacle()) {
+            (Make::By(make), _) => make(&mut attrs).and_then(|op| attrs.finish().map(|()| op)),
+            (_, obstacle) => Err(Error::new(ErrorKind::Model, obstacle.unwrap_or_default())),
+        };
+        op.map_err(|e| e.context(self.name))
+    }
+
+    /// Why an operation of this kind cannot be built from attributes, if so.
+    pub fn obstacle(&self) -> Option<String> {
+        match self.make {
+            Make::By(_) => None,
+            Make::Of(others) => Some(format!("it is made of others: {others}")),
+            Make::Never(reason) => Some(format!("it cannot be built again: {reason}")),
+        }
     }
 
     /// Whether the operation takes inputs of a dtype.

@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `|x|` of each element.
@@ -53,8 +53,8 @@ impl Slope for AbsSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("abs", "`|x|` of each element.", Takes::Numbers, of_abs),
-    OpKind::new("abs_grad", "The derivative of `abs`: `g · sign x`.", Takes::Floats, of_abs_grad),
+    OpKind::new("abs", "`|x|` of each element.", Takes::Numbers, of_abs).built(|_| Ok(unary(Abs))),
+    OpKind::new("abs_grad", "The derivative of `abs`: `g · sign x`.", Takes::Floats, of_abs_grad).built(|_| Ok(slope(AbsSlope))),
 ];
 
 fn of_abs(s: &mut Samples) {

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::shape::Shape;
 use crate::{Tensor, fail};
 use mapsto_kernels::adaptive_pool::{AdaptivePoolShape, adaptive_avg_pool2d, adaptive_avg_pool2d_backward};
@@ -66,6 +66,9 @@ impl Fused for AdaptiveAvgPool2d {
     fn name(&self) -> &'static str {
         "adaptive_avg_pool2d"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("out", self.out.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let s = windows("adaptive_avg_pool2d", xs[0], self.out);
         // The mean over rows, then over columns, each a product with a matrix of shares.
@@ -97,7 +100,7 @@ impl Fused for AdaptiveAvgPool2d {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("adaptive_avg_pool2d", "The mean of each window, the windows dividing the image into `out` rows and columns; `1` is the mean of the whole image, global average pooling (Lin, Chen, Yan 2013, arXiv:1312.4400).", Takes::Floats, samples),
+    OpKind::new("adaptive_avg_pool2d", "The mean of each window, the windows dividing the image into `out` rows and columns; `1` is the mean of the whole image, global average pooling (Lin, Chen, Yan 2013, arXiv:1312.4400).", Takes::Floats, samples).built(|a| Ok(boxed(AdaptiveAvgPool2d { out: a.need("out")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -6,7 +6,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use mapsto_kernels::adaptive_pool::{AdaptivePoolShape, adaptive_max_pool2d, adaptive_max_pool2d_backward};
 
 impl Tensor {
@@ -36,6 +36,9 @@ struct AdaptiveMaxPool2d {
 impl Fused for AdaptiveMaxPool2d {
     fn name(&self) -> &'static str {
         "adaptive_max_pool2d"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("out", self.out.into());
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let s = windows("adaptive_max_pool2d", xs[0], self.out);
@@ -77,7 +80,7 @@ impl Fused for AdaptiveMaxPool2d {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("adaptive_max_pool2d", "The largest element of each window, the windows dividing the image into `out` rows and columns as in `adaptive_avg_pool2d`.", Takes::Floats, samples),
+    OpKind::new("adaptive_max_pool2d", "The largest element of each window, the windows dividing the image into `out` rows and columns as in `adaptive_avg_pool2d`.", Takes::Floats, samples).built(|a| Ok(boxed(AdaptiveMaxPool2d { out: a.need("out")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -1,7 +1,8 @@
 //! Whether all elements are true.
 
-use super::any::truth;
+use super::any::{Truth, truth};
 use crate::check::floats;
+use crate::reduce::mask_of;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::Tensor;
@@ -27,7 +28,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("all", "Whether all elements over axes are true, that is: not zero; true of nothing.", Takes::All, samples),
+    OpKind::new("all", "Whether all elements over axes are true, that is: not zero; true of nothing.", Takes::All, samples).built(|a| Ok(Box::new(Truth { name: "all", kind: Reduction::Min, mask: mask_of(a)?, keep: a.need("keep")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -4,10 +4,10 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
-use crate::reduce::{count, reduce};
-use crate::shape::Axes;
-use crate::{DType, Tensor, no_grad};
-use std::panic::Location;
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::reduce::{axes_of, count, mask_of, reduce};
+use crate::shape::{Axes, MAX_RANK};
+use crate::{DType, Tensor};
 
 impl Tensor {
     /// Whether any element over axes is true, that is: not zero; false of nothing.
@@ -31,23 +31,46 @@ impl Tensor {
 #[track_caller]
 pub(crate) fn truth(name: &'static str, kind: Reduction, x: &Tensor, axes: Axes) -> Tensor {
     let mask = axes.mask(name, x.shape());
-    let y = no_grad(|| {
-        let x = x.to(DType::Bool);
-        match count(&mask, x.shape()) {
+    apply(Truth { name, kind, mask, keep: axes.keep }, &[x])
+}
+
+/// The operation of both: they differ in the reduction.
+pub(super) struct Truth {
+    pub(super) name: &'static str,
+    pub(super) kind: Reduction,
+    pub(super) mask: [bool; MAX_RANK],
+    pub(super) keep: bool,
+}
+impl Op for Truth {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+        say("keep", self.keep.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0].to(DType::Bool);
+        let y = match count(&self.mask, x.shape()) {
             // Nothing has no extreme element; its sum has the shape, and `all` of it is true.
             0 => {
-                let zeros = reduce(Reduction::Sum, &x, &mask, axes.keep);
-                if kind == Reduction::Max { zeros } else { zeros + 1 }.to(DType::Bool)
+                let zeros = reduce(Reduction::Sum, &x, &self.mask, self.keep);
+                if self.kind == Reduction::Max { zeros } else { zeros + 1 }.to(DType::Bool)
             }
-            _ => reduce(kind, &x, &mask, axes.keep),
-        }
-    });
-    crate::trace::emit(name, &[x], &y, Location::caller());
-    y
+            _ => reduce(self.kind, &x, &self.mask, self.keep),
+        };
+        y.into()
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None])
+    }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("any", "Whether any element over axes is true, that is: not zero; false of nothing.", Takes::All, samples),
+    OpKind::new("any", "Whether any element over axes is true, that is: not zero; false of nothing.", Takes::All, samples).built(|a| Ok(Box::new(Truth { name: "any", kind: Reduction::Max, mask: mask_of(a)?, keep: a.need("keep")? }))),
 ];
 
 fn samples(s: &mut Samples) {

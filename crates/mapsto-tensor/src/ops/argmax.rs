@@ -4,10 +4,10 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Reduction;
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::reduce::reduce;
 use crate::shape::Axis;
 use crate::{MAX_RANK, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// The position (i64) of the first largest element along an axis; of the first NaN, if there is one.
@@ -34,13 +34,35 @@ pub(crate) fn extreme_position(op: &'static str, kind: Reduction, x: &Tensor, ax
     }
     let mut mask = [false; MAX_RANK];
     mask[axis] = true;
-    let y = reduce(kind, x, &mask, false);
-    crate::trace::emit(op, &[x], &y, Location::caller());
-    y
+    apply(Position { name: op, kind, mask }, &[x])
+}
+
+/// The operation of both: they differ in the reduction.
+pub(super) struct Position {
+    pub(super) name: &'static str,
+    pub(super) kind: Reduction,
+    pub(super) mask: [bool; MAX_RANK],
+}
+impl Op for Position {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.mask.iter().position(|&gone| gone).unwrap_or_default().into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        reduce(self.kind, xs[0], &self.mask, false).into()
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None])
+    }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("argmax", "The position (i64) of the first largest element along an axis; of the first NaN, if there is one.", Takes::Numbers, samples),
+    OpKind::new("argmax", "The position (i64) of the first largest element along an axis; of the first NaN, if there is one.", Takes::Numbers, samples).built(|a| Ok(Box::new(Position { name: "argmax", kind: Reduction::ArgMax, mask: crate::reduce::mask_from(&[a.need("axis")?])? }))),
 ];
 
 fn samples(s: &mut Samples) {

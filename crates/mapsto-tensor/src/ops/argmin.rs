@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Reduction;
 use crate::shape::Axis;
-use super::argmax::extreme_position;
+use super::argmax::{Position, extreme_position};
 
 impl Tensor {
     /// The position (i64) of the first smallest element along an axis; of the first NaN, if there is one.
@@ -24,7 +24,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("argmin", "The position (i64) of the first smallest element along an axis; of the first NaN, if there is one.", Takes::Numbers, samples),
+    OpKind::new("argmin", "The position (i64) of the first smallest element along an axis; of the first NaN, if there is one.", Takes::Numbers, samples).built(|a| Ok(Box::new(Position { name: "argmin", kind: Reduction::ArgMin, mask: crate::reduce::mask_from(&[a.need("axis")?])? }))),
 ];
 
 fn samples(s: &mut Samples) {

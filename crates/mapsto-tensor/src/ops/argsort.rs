@@ -1,11 +1,11 @@
 //! The order that sorts an axis.
 
 use crate::check::floats;
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 pub use crate::backend::Order;
 use crate::shape::Axis;
-use std::panic::Location;
 
 impl Tensor {
     /// The positions (i64) that sort an axis from the smallest element to the largest; equal elements keep their
@@ -34,14 +34,35 @@ impl Tensor {
     #[track_caller]
     pub fn argsort_with(&self, axis: impl Into<Axis>, order: Order) -> Tensor {
         let axis = axis.into().of("argsort", self.shape());
-        let y = self.device().backend().argsort(&self.detach(), axis, order);
-        crate::trace::emit("argsort", &[self], &y, Location::caller());
-        y
+        apply(ArgSort { axis, order }, &[self])
+    }
+}
+
+struct ArgSort {
+    axis: usize,
+    order: Order,
+}
+impl Op for ArgSort {
+    fn name(&self) -> &'static str {
+        "argsort"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+        say("descending", (self.order == Order::Descending).into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().argsort(&xs[0].detach(), self.axis, self.order).into()
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None])
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("argsort", "The positions (i64) that sort an axis from the smallest element to the largest.", Takes::Numbers, samples),
+    OpKind::new("argsort", "The positions (i64) that sort an axis from the smallest element to the largest.", Takes::Numbers, samples).built(|a| Ok(Box::new(ArgSort { axis: a.need("axis")?, order: if a.need("descending")? { Order::Descending } else { Order::Ascending } }))),
 ];
 
 fn samples(s: &mut Samples) {

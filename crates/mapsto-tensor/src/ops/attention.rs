@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, widened, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::shape::broadcast;
 use crate::storage::Plain;
 use crate::{DType, Layout, Shape, Tensor, fail};
@@ -179,6 +179,10 @@ impl Fused for Attention {
     fn name(&self) -> &'static str {
         "attention"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("causal", self.causal.into());
+        say("scale", self.scale.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let [q, k, v] = [xs[0], xs[1], xs[2]];
         let mask = match xs.get(3) {
@@ -251,8 +255,8 @@ fn heads<'a, T: Plain>(x: &'a Tensor, layout: &Layout) -> Heads<'a, T> {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("attention", "`softmax(q kᵀ / √d + mask) v` for each sequence and head, in one pass that never holds the weights `[t, s]`.", Takes::Floats, of_attention),
-    OpKind::new("attention_weights", "`softmax(q kᵀ / √d + mask)`: how much each query of `attention` takes from each key.", Takes::Floats, of_attention_weights),
+    OpKind::new("attention", "`softmax(q kᵀ / √d + mask) v` for each sequence and head, in one pass that never holds the weights `[t, s]`.", Takes::Floats, of_attention).built(|a| Ok(boxed(Attention { causal: a.need("causal")?, scale: a.need("scale")? }))),
+    OpKind::new("attention_weights", "`softmax(q kᵀ / √d + mask)`: how much each query of `attention` takes from each key.", Takes::Floats, of_attention_weights).made_of("matmul, where_ and softmax"),
 ];
 
 fn of_attention(s: &mut Samples) {

@@ -6,7 +6,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use mapsto_kernels::pool::{avg_pool2d, avg_pool2d_backward};
 
 impl Tensor {
@@ -51,6 +51,9 @@ impl Fused for AvgPool2d {
     fn name(&self) -> &'static str {
         "avg_pool2d"
     }
+    fn attrs(&self, say: Say<'_>) {
+        self.pool.say(say);
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let shape = self.pool.check("avg_pool2d", xs[0]);
         let ([n, c, oh, ow], [kh, kw]) = (shape, self.pool.kernel);
@@ -70,7 +73,7 @@ impl Fused for AvgPool2d {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("avg_pool2d", "The mean of each `k × k` window, the windows lying side by side.", Takes::Floats, samples),
+    OpKind::new("avg_pool2d", "The mean of each `k × k` window, the windows lying side by side.", Takes::Floats, samples).built(|a| Ok(boxed(AvgPool2d { pool: Pool2d::of(a)? }))),
 ];
 
 fn samples(s: &mut Samples) {

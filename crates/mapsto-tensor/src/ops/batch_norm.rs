@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::{Device, Tensor, fail, keep, no_grad};
 use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
 
@@ -120,6 +120,9 @@ impl Fused for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("eps", self.eps.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = other_axes(xs[0]);
         let d = xs[0] - xs[0].mean(keep(&axes[..]));
@@ -165,6 +168,9 @@ impl Fused for GivenNorm {
     fn name(&self) -> &'static str {
         "batch_norm_with"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("eps", self.eps.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let each = |i: usize| by_channel(xs[i], xs[0]);
         (xs[0] - each(1)) * (each(2) + self.eps).rsqrt() * each(3) + each(4)
@@ -178,8 +184,8 @@ impl Fused for GivenNorm {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("batch_norm", "`y = (x − mean) / √(var + ε) · γ + β` for each channel, with the mean and the population's variance of the batch, which are returned besides: `(y, mean, var)`.", Takes::Floats, of_batch_norm),
-    OpKind::new("batch_norm_with", "`y = (x − mean) / √(var + ε) · γ + β` for each channel with given statistics, as a trained network is used.", Takes::Floats, of_batch_norm_with),
+    OpKind::new("batch_norm", "`y = (x − mean) / √(var + ε) · γ + β` for each channel, with the mean and the population's variance of the batch, which are returned besides: `(y, mean, var)`.", Takes::Floats, of_batch_norm).built(|a| Ok(boxed(BatchNorm { eps: a.need("eps")?, statistics: None }))),
+    OpKind::new("batch_norm_with", "`y = (x − mean) / √(var + ε) · γ + β` for each channel with given statistics, as a trained network is used.", Takes::Floats, of_batch_norm_with).built(|a| Ok(boxed(GivenNorm { eps: a.need("eps")? }))),
 ];
 
 fn of_batch_norm(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::Real;
-use crate::pair_loss::{PairLoss, mean_of};
+use crate::pair_loss::{PairLoss, mean_of, mean_op};
 use crate::{Tensor, fail};
 
 /// Logarithms are bounded here, and the gradient ends.
@@ -61,7 +61,7 @@ impl PairLoss for Bce {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("bce", "The mean of `−t ln x − (1 − t) ln(1 − x)` over all elements, for probabilities x and t.", Takes::Floats, samples),
+    OpKind::new("bce", "The mean of `−t ln x − (1 − t) ln(1 − x)` over all elements, for probabilities x and t.", Takes::Floats, samples).built(|_| Ok(mean_op(Bce))),
 ];
 
 fn samples(s: &mut Samples) {

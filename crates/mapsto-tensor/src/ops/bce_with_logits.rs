@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::Real;
-use crate::pair_loss::{PairLoss, mean_of};
+use crate::pair_loss::{PairLoss, mean_of, mean_op};
 
 impl Tensor {
     /// The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.
@@ -43,7 +43,7 @@ impl PairLoss for BceWithLogits {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("bce_with_logits", "The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.", Takes::Floats, samples),
+    OpKind::new("bce_with_logits", "The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.", Takes::Floats, samples).built(|_| Ok(mean_op(BceWithLogits))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,9 +3,8 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::MapOp;
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::{DType, Tensor};
-use std::panic::Location;
 
 impl Tensor {
     /// The elements as another dtype. Floats round to nearest; floats become integers towards zero and saturate;
@@ -22,12 +21,7 @@ impl Tensor {
         if dtype == self.dtype() {
             return self.clone();
         }
-        let y = self.device().backend().map(&Same, &[self], self.shape_of(), dtype);
-        if dtype.is_float() && self.dtype().is_float() {
-            record_at(Cast, y, &[self], Vec::new(), Location::caller())
-        } else {
-            y
-        }
+        apply(Cast { dtype }, &[self])
     }
 
     /// As [`to`](Tensor::to), for a result that is given away: without a look at the count of its owners.
@@ -36,10 +30,19 @@ impl Tensor {
     }
 }
 
-struct Cast;
+struct Cast {
+    dtype: DType,
+}
 impl Op for Cast {
     fn name(&self) -> &'static str {
         "cast"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("dtype", self.dtype.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0];
+        x.device().backend().map(&Same, xs, x.shape_of(), self.dtype).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -67,7 +70,7 @@ impl MapOp for Same {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("cast", "The elements in another dtype.", Takes::All, samples),
+    OpKind::new("cast", "The elements in another dtype.", Takes::All, samples).built(|a| Ok(Box::new(Cast { dtype: a.need("dtype")? }))),
 ];
 
 fn samples(s: &mut Samples) {

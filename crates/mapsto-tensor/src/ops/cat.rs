@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::{copy_run, with_type};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, sum, too_many};
 use crate::storage::Storage;
 use crate::{Layout, Tensor, fail};
@@ -43,8 +43,7 @@ impl Tensor {
         let sizes: Vec<usize> = parts.iter().map(|p| p.shape()[axis]).collect();
         let Some(size) = sum(sizes.iter().copied()) else { too_many("cat", &sizes) };
         first.shape_of().with(axis, size).fit("cat");
-        let y = as_they_lie(&parts, axis, size).unwrap_or_else(|| joined(&parts, axis, size));
-        record(Cat { axis, sizes }, y, &parts)
+        apply(Cat { axis }, &parts)
     }
 }
 
@@ -92,24 +91,28 @@ fn joined(parts: &[&Tensor], axis: usize, size: usize) -> Tensor {
 
 struct Cat {
     axis: usize,
-    sizes: Vec<usize>,
 }
 impl Op for Cat {
     fn name(&self) -> &'static str {
         "cat"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let size = xs.iter().map(|x| x.shape()[self.axis]).sum();
+        as_they_lie(xs, self.axis, size).unwrap_or_else(|| joined(xs, self.axis, size)).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         let mut start = 0;
-        let slices: Vec<Option<Tensor>> = self
-            .sizes
-            .iter()
-            .enumerate()
-            .map(|(i, &n)| {
-                let part = start..start + n as isize;
-                start += n as isize;
+        let slices: Vec<Option<Tensor>> = (0..at.inputs())
+            .map(|i| {
+                let n = at.shape(i)[self.axis] as isize;
+                let part = start..start + n;
+                start += n;
                 at.wants(i).then(|| g.slice(self.axis, part))
             })
             .collect();
@@ -118,7 +121,7 @@ impl Op for Cat {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("cat", "The parts one after the other along an axis; a view, where they lie so already, as after a `split`.", Takes::All, samples),
+    OpKind::new("cat", "The parts one after the other along an axis; a view, where they lie so already, as after a `split`.", Takes::All, samples).built(|a| Ok(Box::new(Cat { axis: a.need("axis")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -38,7 +38,7 @@ impl Unary for Ceil {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("ceil", "The smallest integer not below each element.", Takes::Floats, samples),
+    OpKind::new("ceil", "The smallest integer not below each element.", Takes::Floats, samples).built(|_| Ok(unary(Ceil))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -30,7 +30,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("chunk", "Views of `N` equal parts of an axis: `let [q, k, v] = qkv.chunk(-1);`.", Takes::All, samples),
+    OpKind::new("chunk", "Views of `N` equal parts of an axis: `let [q, k, v] = qkv.chunk(-1);`.", Takes::All, samples).made_of("slice"),
 ];
 
 fn samples(s: &mut Samples) {

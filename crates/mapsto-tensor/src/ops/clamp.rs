@@ -2,8 +2,8 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::{Real, Unary, map};
-use crate::graph::{At, Keep};
+use crate::elementwise::{Real, Unary, map, unary};
+use crate::graph::{At, Keep, Say};
 use crate::{Tensor, fail};
 
 impl Tensor {
@@ -33,6 +33,10 @@ struct Clamp {
 impl Unary for Clamp {
     const NAME: &'static str = "clamp";
     const KEEP: Keep = Keep::INPUTS;
+    fn attrs(self, say: Say<'_>) {
+        say("lo", self.lo.into());
+        say("hi", self.hi.into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.max(R::from_f64(self.lo)).min(R::from_f64(self.hi))
@@ -51,6 +55,10 @@ struct Within {
 impl Unary for Within {
     const NAME: &'static str = "within";
     const KEEP: Keep = Keep::NONE;
+    fn attrs(self, say: Say<'_>) {
+        say("lo", self.lo.into());
+        say("hi", self.hi.into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         R::select(x >= R::from_f64(self.lo) && x <= R::from_f64(self.hi), R::ONE, R::ZERO)
@@ -61,8 +69,8 @@ impl Unary for Within {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("clamp", "Each element limited to `lo..=hi`; NaN stays NaN.", Takes::Floats, of_clamp),
-    OpKind::new("within", "1 within the limits of a `clamp`, else 0.", Takes::Floats, of_within),
+    OpKind::new("clamp", "Each element limited to `lo..=hi`; NaN stays NaN.", Takes::Floats, of_clamp).built(|a| Ok(unary(Clamp { lo: a.need("lo")?, hi: a.need("hi")? }))),
+    OpKind::new("within", "1 within the limits of a `clamp`, else 0.", Takes::Floats, of_within).built(|a| Ok(unary(Within { lo: a.need("lo")?, hi: a.need("hi")? }))),
 ];
 
 fn of_clamp(s: &mut Samples) {

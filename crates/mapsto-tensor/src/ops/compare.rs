@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Compare, Operand, compare};
+use crate::elementwise::{Compare, Operand, compare, relation};
 
 impl Tensor {
     /// Where `a = b`. NaN equals nothing, not even itself.
@@ -114,12 +114,12 @@ relations! {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("eq", "Where `a = b`.", Takes::Numbers, of_eq),
-    OpKind::new("ne", "Where `a ≠ b`.", Takes::Numbers, of_ne),
-    OpKind::new("lt", "Where `a < b`.", Takes::Numbers, of_lt),
-    OpKind::new("le", "Where `a ≤ b`.", Takes::Numbers, of_le),
-    OpKind::new("gt", "Where `a > b`.", Takes::Numbers, of_gt),
-    OpKind::new("ge", "Where `a ≥ b`.", Takes::Numbers, of_ge),
+    OpKind::new("eq", "Where `a = b`.", Takes::Numbers, of_eq).built(|_| Ok(relation(Eq))),
+    OpKind::new("ne", "Where `a ≠ b`.", Takes::Numbers, of_ne).built(|_| Ok(relation(Ne))),
+    OpKind::new("lt", "Where `a < b`.", Takes::Numbers, of_lt).built(|_| Ok(relation(Lt))),
+    OpKind::new("le", "Where `a ≤ b`.", Takes::Numbers, of_le).built(|_| Ok(relation(Le))),
+    OpKind::new("gt", "Where `a > b`.", Takes::Numbers, of_gt).built(|_| Ok(relation(Gt))),
+    OpKind::new("ge", "Where `a ≥ b`.", Takes::Numbers, of_ge).built(|_| Ok(relation(Ge))),
 ];
 
 fn of_eq(s: &mut Samples) {

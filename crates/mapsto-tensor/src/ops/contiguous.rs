@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
 
 impl Tensor {
     /// The same elements in row-major order; the tensor itself when they are already.
@@ -17,7 +17,7 @@ impl Tensor {
         if self.layout().is_contiguous() {
             return self.clone();
         }
-        record(Contiguous, crate::backend::host::copy(self), &[self])
+        apply(Contiguous, &[self])
     }
 }
 
@@ -25,6 +25,9 @@ struct Contiguous;
 impl Op for Contiguous {
     fn name(&self) -> &'static str {
         "contiguous"
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        crate::backend::host::copy(xs[0]).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -35,7 +38,7 @@ impl Op for Contiguous {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("contiguous", "The same elements in row-major order; the tensor itself when they are already.", Takes::All, samples),
+    OpKind::new("contiguous", "The same elements in row-major order; the tensor itself when they are already.", Takes::All, samples).built(|_| Ok(Box::new(Contiguous))),
 ];
 
 fn samples(s: &mut Samples) {

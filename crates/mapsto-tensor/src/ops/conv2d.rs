@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::ops::relu::Step;
 use crate::shape::Shape;
 use crate::slope::times_slope;
@@ -258,6 +258,16 @@ impl Fused for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("stride", self.options.stride.into());
+        say("padding", self.options.padding.into());
+        say("dilation", self.options.dilation.into());
+        say("groups", self.options.groups.into());
+        say("shift", self.follows.shift.into());
+        say("scale", self.follows.scale.into());
+        say("add", self.follows.add.into());
+        say("relu", self.follows.relu.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let ([n, _, h, w], [o, c, kh, kw], groups) = (xs[0].dims(), xs[1].dims(), self.options.groups);
         let window = window(&self.options, xs[1]);
@@ -324,7 +334,21 @@ impl Fused for Conv2d {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("conv2d", "The convolution (in the field's sense: cross-correlation, the kernel is not flipped) `y[n, o, p, q] = b[o] + Σ w[o, c, i, j] x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, zeros around the image.", Takes::Floats, samples),
+    OpKind::new("conv2d", "The convolution (in the field's sense: cross-correlation, the kernel is not flipped) `y[n, o, p, q] = b[o] + Σ w[o, c, i, j] x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, zeros around the image.", Takes::Floats, samples).built(|a| Ok(boxed(Conv2d {
+            options: Conv2dOptions {
+                stride: a.need("stride")?,
+                padding: a.need("padding")?,
+                dilation: a.need("dilation")?,
+                groups: a.need("groups")?,
+            },
+            follows: Follows {
+                shift: a.need("shift")?,
+                scale: a.need("scale")?,
+                add: a.need("add")?,
+                relu: a.need("relu")?,
+            },
+            remember: false,
+        }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -4,7 +4,7 @@ use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::{Real, same_dtype};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::indices::place;
 use crate::storage::Plain;
 use crate::{DType, Tensor, fail};
@@ -188,6 +188,12 @@ impl Fused for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("label_smoothing", self.smoothing.into());
+        if let Some(id) = self.ignore {
+            say("ignore_index", id.into());
+        }
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let (log_p, k) = (xs[0].log_softmax(-1), xs[0].shape()[1]);
         let ones = || Tensor::ones_like(&log_p.detach().slice(1, 0..1).squeeze(1));
@@ -250,7 +256,7 @@ impl Fused for CrossEntropy {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("cross_entropy", "The mean over rows of `−log softmax(x)[t]` for class ids `t`, or of `−Σₖ tₖ log softmax(x)ₖ` for probabilities.", Takes::Floats, samples),
+    OpKind::new("cross_entropy", "The mean over rows of `−log softmax(x)[t]` for class ids `t`, or of `−Σₖ tₖ log softmax(x)ₖ` for probabilities.", Takes::Floats, samples).built(|a| Ok(boxed(CrossEntropy { smoothing: a.need("label_smoothing")?, ignore: a.may("ignore_index")? }))),
 ];
 
 fn samples(s: &mut Samples) {
@@ -259,8 +265,9 @@ fn samples(s: &mut Samples) {
     s.of(&[(&[2, 3, 5], &d), (&[2, 3], &ints(0..5))], |x| {
         x[0].cross_entropy_with(&x[1], &CrossEntropyOptions::new().label_smoothing(0.1).ignore_index(2))
     });
-    s.of(&[(&[4, 3], &d), (&[4], &ints(0..3)), (&[3], &floats(0.5..2.0))], |x| {
-        x[0].cross_entropy_with(&x[1], &CrossEntropyOptions::new().weights(x[2].detach()))
+    s.of(&[(&[4, 3], &d), (&[4], &ints(0..3))], |x| {
+        let weights = x[0].device().scope(|| Tensor::from_slice(&[0.5, 2.0, 1.0], 3));
+        x[0].cross_entropy_with(&x[1], &CrossEntropyOptions::new().weights(weights))
     });
     s.of(&[(&[4, 3], &d), (&[4, 3], &floats(0.1..0.9))], |x| x[0].cross_entropy(&x[1]));
 }

@@ -4,9 +4,8 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Direction;
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::Axis;
-use std::panic::Location;
 
 impl Tensor {
     /// Running sums along an axis: `yᵢ = Σ_{k ≤ i} xₖ`; integers sum to i64.
@@ -27,8 +26,7 @@ impl Tensor {
 
 #[track_caller]
 fn scan(x: &Tensor, op: CumSum) -> Tensor {
-    let y = x.device().backend().scan(x, op.axis, op.direction);
-    record_at(op, y, &[x], Vec::new(), Location::caller())
+    apply(op, &[x])
 }
 
 struct CumSum {
@@ -38,6 +36,13 @@ struct CumSum {
 impl Op for CumSum {
     fn name(&self) -> &'static str {
         "cumsum"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+        say("backward", (self.direction == Direction::Backward).into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().scan(xs[0], self.axis, self.direction).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -52,7 +57,10 @@ impl Op for CumSum {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("cumsum", "Running sums along an axis: `yᵢ = Σ_{k ≤ i} xₖ`; integers sum to i64.", Takes::Numbers, samples),
+    OpKind::new("cumsum", "Running sums along an axis: `yᵢ = Σ_{k ≤ i} xₖ`; integers sum to i64.", Takes::Numbers, samples).built(|a| Ok(Box::new(CumSum {
+        axis: a.need("axis")?,
+        direction: if a.need("backward")? { Direction::Backward } else { Direction::Forward },
+    }))),
 ];
 
 fn samples(s: &mut Samples) {

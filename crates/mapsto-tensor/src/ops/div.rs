@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::elementwise::{Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 
 impl Tensor {
@@ -37,7 +37,7 @@ impl Binary for Div {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("div", "`a / b` of each pair of elements; a division by zero gives infinity or NaN.", Takes::Floats, samples),
+    OpKind::new("div", "`a / b` of each pair of elements; a division by zero gives infinity or NaN.", Takes::Floats, samples).built(|_| Ok(binary(Div))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::random::{self, Distribution, Draw, Stream};
-use crate::{DType, Device, Tensor, fail, is_training, no_grad};
+use crate::{DType, Device, Tensor, fail, is_training};
 use mapsto_kernels::philox;
 
 impl Tensor {
@@ -37,7 +37,7 @@ impl Tensor {
         if p == 0.0 || !is_training() {
             return self.clone();
         }
-        Dropout { p, draw: random::next(Stream::Dropout) }.apply(self)
+        apply(Dropout { p, draw: random::next(Stream::Dropout) }, &[self])
     }
 }
 
@@ -48,12 +48,6 @@ struct Dropout {
 }
 
 impl Dropout {
-    #[track_caller]
-    fn apply(self, x: &Tensor) -> Tensor {
-        let y = if x.device() == Device::cpu() { self.cpu(&x.detach()) } else { no_grad(|| self.compose(x)) };
-        record(self, y, &[x])
-    }
-
     /// The definition.
     fn compose(self, x: &Tensor) -> Tensor {
         let dropped = x
@@ -81,21 +75,28 @@ impl Op for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("p", self.p.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0];
+        if x.device() == Device::cpu() { self.cpu(x).into() } else { self.compose(x).into() }
+    }
     fn keep(&self) -> Keep {
         Keep::NONE
     }
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
-        self.apply(g).into()
+        apply(*self, &[g]).into()
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("dropout", "In training (`train`), each element becomes 0 with probability `p`, else `x / (1 − p)`, so that its mean stays.", Takes::Floats, samples),
+    OpKind::new("dropout", "In training (`train`), each element becomes 0 with probability `p`, else `x / (1 − p)`, so that its mean stays.", Takes::Floats, samples).unique("its draw is of one moment"),
 ];
 
 fn samples(s: &mut Samples) {
     s.each(floats(-2.0..2.0), |x| x[0].dropout(0.5));
-    s.each(floats(-2.0..2.0), |x| Dropout { p: 0.25, draw: Draw { seed: 7, stream: 1, draw: 3 } }.apply(&x[0]));
+    s.each(floats(-2.0..2.0), |x| apply(Dropout { p: 0.25, draw: Draw { seed: 7, stream: 1, draw: 3 } }, &[&x[0]]));
 }
 
 #[cfg(test)]

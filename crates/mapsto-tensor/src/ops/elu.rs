@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
-use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::elementwise::{Real, Unary, map, unary};
+use crate::graph::{At, Keep, Say};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `x` where positive, else `alpha (eˣ − 1)`, of each element; 1 is the usual `alpha`.
@@ -30,6 +30,9 @@ struct Elu {
 impl Unary for Elu {
     const NAME: &'static str = "elu";
     const KEEP: Keep = Keep::INPUTS;
+    fn attrs(self, say: Say<'_>) {
+        say("alpha", self.alpha.into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         // A sum of both sides, one of which is 0: around a choice the compiler would put a branch.
@@ -42,6 +45,9 @@ impl Unary for Elu {
 
 impl Slope for Elu {
     const NAME: &'static str = "elu_grad";
+    fn slope_attrs(self, say: Say<'_>) {
+        say("alpha", self.alpha.into());
+    }
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         g * R::select(x > R::ZERO, R::ONE, R::from_f64(self.alpha)) * x.min(R::ZERO).exp()
@@ -54,8 +60,8 @@ impl Slope for Elu {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("elu", "`x` where positive, else `alpha (eˣ − 1)`, of each element; 1 is the usual `alpha`.", Takes::Floats, of_elu),
-    OpKind::new("elu_grad", "The derivative of `elu`: `g` where `x > 0`, else `g α eˣ`.", Takes::Floats, of_elu_grad),
+    OpKind::new("elu", "`x` where positive, else `alpha (eˣ − 1)`, of each element; 1 is the usual `alpha`.", Takes::Floats, of_elu).built(|a| Ok(unary(Elu { alpha: a.need("alpha")? }))),
+    OpKind::new("elu_grad", "The derivative of `elu`: `g` where `x > 0`, else `g α eˣ`.", Takes::Floats, of_elu_grad).built(|a| Ok(slope(Elu { alpha: a.need("alpha")? }))),
 ];
 
 fn of_elu(s: &mut Samples) {

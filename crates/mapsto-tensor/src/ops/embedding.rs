@@ -3,11 +3,10 @@
 use super::index_select::index_add;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::Shape;
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// For ids, their rows of a table: `y[.., :] = table[id, :]`.
@@ -25,13 +24,10 @@ impl Tensor {
         if table.rank() != 2 {
             fail!("embedding", "the table must be [ids, size], it is {:?}", table.shape());
         }
-        let (ids, [v, d]) = (positions("embedding", self, table.dims::<2>()[0]), table.dims());
-        debug_assert!(v > 0 || ids.is_empty());
-        let shape = self.shape().iter().copied().chain([d]).collect::<Shape>().fit("embedding");
-        let list = ids.reshape([ids.len()]);
-        let rows = table.device().backend().index_select(table, 0, &list);
-        let y = rows.reshape(shape);
-        record_at(Embedding, y, &[table, &list], Vec::new(), Location::caller())
+        let [v, d] = table.dims();
+        let ids = positions("embedding", self, v);
+        self.shape().iter().copied().chain([d]).collect::<Shape>().fit("embedding");
+        apply(Embedding, &[table, &ids])
     }
 }
 
@@ -40,17 +36,26 @@ impl Op for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
     }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (table, ids) = (xs[0], xs[1]);
+        let list = ids.reshape([ids.len()]);
+        let rows = table.device().backend().index_select(table, 0, &list);
+        let mut shape = ids.shape().to_vec();
+        shape.push(table.shape()[1]);
+        rows.reshape(shape).into()
+    }
     fn keep(&self) -> Keep {
         Keep::NONE.input(1)
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
-        let rows = g.reshape([at.b().len(), at.shape(0)[1]]);
-        Vjp::from([Some(index_add(Shape::new(at.shape(0)), 0, at.b(), &rows)), None])
+        let list = at.b().reshape([at.b().len()]);
+        let rows = g.reshape([list.len(), at.shape(0)[1]]);
+        Vjp::from([Some(index_add(Shape::new(at.shape(0)), 0, &list, &rows)), None])
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("embedding", "For ids, their rows of a table: `y[.., :] = table[id, :]`.", Takes::Floats, samples),
+    OpKind::new("embedding", "For ids, their rows of a table: `y[.., :] = table[id, :]`.", Takes::Floats, samples).built(|_| Ok(Box::new(Embedding))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `2/√π ∫₀ˣ e^(−t²) dt` of each element.
@@ -50,8 +50,8 @@ impl Slope for Bell {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("erf", "`2/√π ∫₀ˣ e^(−t²) dt` of each element.", Takes::Floats, of_erf),
-    OpKind::new("erf_grad", "The derivative of `erf`: `g · 2/√π · e^(−x²)`.", Takes::Floats, of_erf_grad),
+    OpKind::new("erf", "`2/√π ∫₀ˣ e^(−t²) dt` of each element.", Takes::Floats, of_erf).built(|_| Ok(unary(Erf))),
+    OpKind::new("erf_grad", "The derivative of `erf`: `g · 2/√π · e^(−x²)`.", Takes::Floats, of_erf_grad).built(|_| Ok(slope(Bell))),
 ];
 
 fn of_erf(s: &mut Samples) {

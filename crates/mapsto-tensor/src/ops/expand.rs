@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::Shape;
 use crate::{Tensor, fail};
 
@@ -24,15 +24,23 @@ impl Tensor {
         if !fits {
             fail!("expand", "{:?} cannot be repeated to {shape:?}", self.shape(); help = "only axes of size 1 repeat, aligned at the last axis");
         }
-        let y = Tensor::raw(self.0.storage.clone(), self.layout().broadcast_to(&shape), self.dtype());
-        record(Expand, y, &[self])
+        apply(Expand { shape }, &[self])
     }
 }
 
-struct Expand;
+struct Expand {
+    shape: Shape,
+}
 impl Op for Expand {
     fn name(&self) -> &'static str {
         "expand"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("shape", self.shape[..].into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0];
+        Tensor::raw(x.0.storage.clone(), x.layout().broadcast_to(&self.shape), x.dtype()).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -43,7 +51,7 @@ impl Op for Expand {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("expand", "The same elements repeated along axes of size 1 and along axes added in front; a view, nothing is copied.", Takes::All, samples),
+    OpKind::new("expand", "The same elements repeated along axes of size 1 and along axes added in front; a view, nothing is copied.", Takes::All, samples).built(|a| Ok(Box::new(Expand { shape: crate::shape::shape_from(a.need("shape")?)? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -35,7 +35,7 @@ impl Unary for Expm1 {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("expm1", "`eˣ − 1` of each element, accurate near zero.", Takes::Floats, samples),
+    OpKind::new("expm1", "`eˣ − 1` of each element, accurate near zero.", Takes::Floats, samples).built(|_| Ok(unary(Expm1))),
 ];
 
 fn samples(s: &mut Samples) {

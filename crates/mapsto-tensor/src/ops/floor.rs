@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -38,7 +38,7 @@ impl Unary for Floor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("floor", "The largest integer not above each element.", Takes::Floats, samples),
+    OpKind::new("floor", "The largest integer not above each element.", Takes::Floats, samples).built(|_| Ok(unary(Floor))),
 ];
 
 fn samples(s: &mut Samples) {

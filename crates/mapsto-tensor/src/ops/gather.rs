@@ -3,11 +3,10 @@
 use super::scatter_add::scatter;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::Axis;
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// `y[.., i, ..] = x[.., index[.., i, ..], ..]`: element by element, along an axis.
@@ -26,8 +25,7 @@ impl Tensor {
         let axis = axis.into().of("gather", self.shape());
         check_shapes("gather", self.shape(), axis, index.shape());
         let index = positions("gather", index, self.shape()[axis]);
-        let y = self.device().backend().gather(self, axis, &index);
-        record_at(Gather { axis }, y, &[self, &index], Vec::new(), Location::caller())
+        apply(Gather { axis }, &[self, &index])
     }
 }
 
@@ -48,6 +46,12 @@ impl Op for Gather {
     fn name(&self) -> &'static str {
         "gather"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().gather(xs[0], self.axis, xs[1]).into()
+    }
     fn keep(&self) -> Keep {
         Keep::NONE.input(1)
     }
@@ -57,7 +61,7 @@ impl Op for Gather {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("gather", "`y[.., i, ..] = x[.., index[.., i, ..], ..]`: element by element, along an axis.", Takes::Numbers, samples),
+    OpKind::new("gather", "`y[.., i, ..] = x[.., index[.., i, ..], ..]`: element by element, along an axis.", Takes::Numbers, samples).built(|a| Ok(Box::new(Gather { axis: a.need("axis")? }))),
 ];
 
 fn samples(s: &mut Samples) {

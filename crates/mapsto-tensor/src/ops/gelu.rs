@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope, times_slope_onto};
+use crate::slope::{Slope, slope, times_slope, times_slope_onto};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 impl Tensor {
@@ -65,8 +65,8 @@ impl Slope for GeluSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("gelu", "`x Φ(x)` of each element, where `Φ(x) = ½ (1 + erf(x/√2))` is the normal distribution function.", Takes::Floats, of_gelu),
-    OpKind::new("gelu_grad", "The derivative of `gelu`: `g · (Φ(x) + x φ(x))`.", Takes::Floats, of_gelu_grad),
+    OpKind::new("gelu", "`x Φ(x)` of each element, where `Φ(x) = ½ (1 + erf(x/√2))` is the normal distribution function.", Takes::Floats, of_gelu).built(|_| Ok(unary(Gelu))),
+    OpKind::new("gelu_grad", "The derivative of `gelu`: `g · (Φ(x) + x φ(x))`.", Takes::Floats, of_gelu_grad).built(|_| Ok(slope(GeluSlope))),
 ];
 
 fn of_gelu(s: &mut Samples) {

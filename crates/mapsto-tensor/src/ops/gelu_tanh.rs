@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `½ x (1 + tanh u)` of each element, with `u = √(2/π) (x + 0.044715 x³)`: [`gelu`](Tensor::gelu) within 5e-4.
@@ -70,8 +70,8 @@ impl Slope for GeluTanhSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("gelu_tanh", "`½ x (1 + tanh u)` of each element, with `u = √(2/π) (x + 0.044715 x³)`: `gelu` within 5e-4.", Takes::Floats, of_gelu_tanh),
-    OpKind::new("gelu_tanh_grad", "The derivative of `gelu_tanh`: `g` times the slope at `x`.", Takes::Floats, of_gelu_tanh_grad),
+    OpKind::new("gelu_tanh", "`½ x (1 + tanh u)` of each element, with `u = √(2/π) (x + 0.044715 x³)`: `gelu` within 5e-4.", Takes::Floats, of_gelu_tanh).built(|_| Ok(unary(GeluTanh))),
+    OpKind::new("gelu_tanh_grad", "The derivative of `gelu_tanh`: `g` times the slope at `x`.", Takes::Floats, of_gelu_tanh_grad).built(|_| Ok(slope(GeluTanhSlope))),
 ];
 
 fn of_gelu_tanh(s: &mut Samples) {

@@ -104,7 +104,7 @@ macro_rules! pick_from {
 pick_from!(i32 i64 isize usize);
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("index", "A view of a part, picked by a tuple with a range or a position for each axis from the first on: a range keeps its axis, a position drops it, `..` takes all.", Takes::All, samples),
+    OpKind::new("index", "A view of a part, picked by a tuple with a range or a position for each axis from the first on: a range keeps its axis, a position drops it, `..` takes all.", Takes::All, samples).made_of("slice and reshape"),
 ];
 
 fn samples(s: &mut Samples) {

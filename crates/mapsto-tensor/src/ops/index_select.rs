@@ -2,11 +2,10 @@
 
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::{Axis, Shape};
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// The slices at the positions of a list: `y[.., i, ..] = x[.., index[i], ..]`.
@@ -29,8 +28,7 @@ impl Tensor {
         }
         self.shape_of().with(axis, index.len()).fit("index_select");
         let index = positions("index_select", index, self.shape()[axis]);
-        let y = self.device().backend().index_select(self, axis, &index);
-        record_at(IndexSelect { axis }, y, &[self, &index], Vec::new(), Location::caller())
+        apply(IndexSelect { axis }, &[self, &index])
     }
 }
 
@@ -40,6 +38,12 @@ struct IndexSelect {
 impl Op for IndexSelect {
     fn name(&self) -> &'static str {
         "index_select"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().index_select(xs[0], self.axis, xs[1]).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE.input(1)
@@ -53,17 +57,25 @@ impl Op for IndexSelect {
 /// `index_select` and of `embedding` flows. The zeros are nobody else's, so they are written in place.
 #[track_caller]
 pub(crate) fn index_add(shape: Shape, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
-    let zeros = src.device().scope(|| Tensor::full_of(shape, 0.0, src.dtype()));
-    let y = src.device().backend().index_add(zeros, axis, index, src);
-    record_at(IndexAdd { axis }, y, &[src, index], Vec::new(), Location::caller())
+    apply(IndexAdd { axis, shape }, &[src, index])
 }
 
 struct IndexAdd {
     axis: usize,
+    shape: Shape,
 }
 impl Op for IndexAdd {
     fn name(&self) -> &'static str {
         "index_add"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+        say("shape", self.shape[..].into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (src, index) = (xs[0], xs[1]);
+        let zeros = src.device().scope(|| Tensor::full_of(self.shape, 0.0, src.dtype()));
+        src.device().backend().index_add(zeros, self.axis, index, src).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE.input(1)
@@ -74,8 +86,8 @@ impl Op for IndexAdd {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("index_select", "The slices at the positions of a list: `y[.., i, ..] = x[.., index[i], ..]`.", Takes::Numbers, of_index_select),
-    OpKind::new("index_add", "The transpose of `index_select`: slices added to zeros at their positions.", Takes::Floats, of_index_add),
+    OpKind::new("index_select", "The slices at the positions of a list: `y[.., i, ..] = x[.., index[i], ..]`.", Takes::Numbers, of_index_select).built(|a| Ok(Box::new(IndexSelect { axis: a.need("axis")? }))),
+    OpKind::new("index_add", "The transpose of `index_select`: slices added to zeros at their positions.", Takes::Floats, of_index_add).built(|a| Ok(Box::new(IndexAdd { axis: a.need("axis")?, shape: crate::shape::shape_from(a.need("shape")?)? }))),
 ];
 
 fn of_index_select(s: &mut Samples) {

@@ -22,7 +22,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("is_inf", "Where an element is `∞` or `−∞`; nowhere among integers.", Takes::Numbers, samples),
+    OpKind::new("is_inf", "Where an element is `∞` or `−∞`; nowhere among integers.", Takes::Numbers, samples).made_of("abs and eq"),
 ];
 
 fn samples(s: &mut Samples) {

@@ -19,7 +19,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("is_nan", "Where an element is NaN; nowhere among integers.", Takes::Numbers, samples),
+    OpKind::new("is_nan", "Where an element is NaN; nowhere among integers.", Takes::Numbers, samples).made_of("ne"),
 ];
 
 fn samples(s: &mut Samples) {

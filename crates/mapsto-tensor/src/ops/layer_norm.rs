@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::{Tensor, fail, keep};
 use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 
@@ -49,6 +49,9 @@ struct LayerNorm {
 impl Fused for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("eps", self.eps.into());
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes: Vec<usize> = (xs[0].rank() - xs[1].rank()..xs[0].rank()).collect();
@@ -96,7 +99,7 @@ impl Fused for LayerNorm {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("layer_norm", "`y = (x − mean) / √(var + ε) · γ + β` over the last axes, as many as `γ` has, with the population's variance.", Takes::Floats, samples),
+    OpKind::new("layer_norm", "`y = (x − mean) / √(var + ε) · γ + β` over the last axes, as many as `γ` has, with the population's variance.", Takes::Floats, samples).built(|a| Ok(boxed(LayerNorm { eps: a.need("eps")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,8 +3,8 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
-use crate::graph::{At, Keep};
+use crate::elementwise::{Real, Unary, map, unary};
+use crate::graph::{At, Keep, Say};
 use crate::slope::{Slope, times_slope};
 
 impl Tensor {
@@ -30,6 +30,9 @@ struct LeakyRelu {
 impl Unary for LeakyRelu {
     const NAME: &'static str = "leaky_relu";
     const KEEP: Keep = Keep::INPUTS;
+    fn attrs(self, say: Say<'_>) {
+        say("slope", self.slope.into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x * R::select(x > R::ZERO, R::ONE, R::from_f64(self.slope))
@@ -41,6 +44,9 @@ impl Unary for LeakyRelu {
 
 impl Slope for LeakyRelu {
     const NAME: &'static str = "leaky_relu_grad";
+    fn slope_attrs(self, say: Say<'_>) {
+        say("slope", self.slope.into());
+    }
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         g * R::select(x > R::ZERO, R::ONE, R::from_f64(self.slope))
@@ -51,8 +57,8 @@ impl Slope for LeakyRelu {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("leaky_relu", "`x` where positive, else `slope · x`, of each element.", Takes::Floats, of_leaky_relu),
-    OpKind::new("leaky_relu_grad", "The derivative of `leaky_relu`: `g` where `x > 0`, else `g` times the slope.", Takes::Floats, of_leaky_relu_grad),
+    OpKind::new("leaky_relu", "`x` where positive, else `slope · x`, of each element.", Takes::Floats, of_leaky_relu).built(|a| Ok(unary(LeakyRelu { slope: a.need("slope")? }))),
+    OpKind::new("leaky_relu_grad", "The derivative of `leaky_relu`: `g` where `x > 0`, else `g` times the slope.", Takes::Floats, of_leaky_relu_grad).built(|a| Ok(crate::slope::slope(LeakyRelu { slope: a.need("slope")? }))),
 ];
 
 fn of_leaky_relu(s: &mut Samples) {

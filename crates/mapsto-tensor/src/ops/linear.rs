@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
 use crate::backend::multiply::Multiply;
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Vjp, boxed, fused};
 use crate::{Tensor, fail};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat};
 use std::borrow::Cow;
@@ -125,7 +125,7 @@ fn product<T: Multiply>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("linear", "`y = x wᵀ + b` over the last axis, the bias being added as the product is stored.", Takes::Floats, samples),
+    OpKind::new("linear", "`y = x wᵀ + b` over the last axis, the bias being added as the product is stored.", Takes::Floats, samples).built(|_| Ok(boxed(Linear))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -35,7 +35,7 @@ impl Unary for Log {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("log", "`ln x` of each element; `−∞` at 0, NaN below.", Takes::Floats, samples),
+    OpKind::new("log", "`ln x` of each element; `−∞` at 0, NaN below.", Takes::Floats, samples).built(|_| Ok(unary(Log))),
 ];
 
 fn samples(s: &mut Samples) {

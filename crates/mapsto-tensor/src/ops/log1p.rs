@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -35,7 +35,7 @@ impl Unary for Log1p {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("log1p", "`ln(1 + x)` of each element, accurate near zero.", Takes::Floats, samples),
+    OpKind::new("log1p", "`ln(1 + x)` of each element, accurate near zero.", Takes::Floats, samples).built(|_| Ok(unary(Log1p))),
 ];
 
 fn samples(s: &mut Samples) {

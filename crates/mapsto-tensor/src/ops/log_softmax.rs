@@ -4,7 +4,7 @@ use super::softmax::{back, in_rows};
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use mapsto_kernels::softmax::{log_softmax, log_softmax_backward};
@@ -39,6 +39,9 @@ impl Fused for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         // Any shift cancels: that by the maximum keeps the exponentials in range, and is a constant.
         let z = xs[0] - xs[0].detach().max(crate::keep(self.axis));
@@ -64,7 +67,7 @@ impl Fused for LogSoftmax {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("log_softmax", "`yᵢ = xᵢ − ln Σₖ e^xₖ` along an axis: log-probabilities.", Takes::Floats, samples),
+    OpKind::new("log_softmax", "`yᵢ = xᵢ − ln Σₖ e^xₖ` along an axis: log-probabilities.", Takes::Floats, samples).built(|a| Ok(boxed(LogSoftmax { axis: a.need("axis")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::{Binary, Real, Unary, map, zip};
+use crate::elementwise::{Binary, Real, Unary, binary, map, unary, zip};
 use crate::graph::{At, Keep, Vjp};
 use crate::{DType, Tensor, fail};
 
@@ -124,10 +124,10 @@ impl Unary for Not {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("and", "Where both masks hold.", Takes::Bools, of_and),
-    OpKind::new("or", "Where at least one mask holds.", Takes::Bools, of_or),
-    OpKind::new("xor", "Where exactly one mask holds.", Takes::Bools, of_xor),
-    OpKind::new("not", "Where the mask does not hold.", Takes::Bools, of_not),
+    OpKind::new("and", "Where both masks hold.", Takes::Bools, of_and).built(|_| Ok(binary(And))),
+    OpKind::new("or", "Where at least one mask holds.", Takes::Bools, of_or).built(|_| Ok(binary(Or))),
+    OpKind::new("xor", "Where exactly one mask holds.", Takes::Bools, of_xor).built(|_| Ok(binary(Xor))),
+    OpKind::new("not", "Where the mask does not hold.", Takes::Bools, of_not).built(|_| Ok(unary(Not))),
 ];
 
 fn of_and(s: &mut Samples) {

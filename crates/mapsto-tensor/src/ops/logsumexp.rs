@@ -3,8 +3,8 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, widened, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
-use crate::reduce::{count, unreduce};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::reduce::{axes_of, count, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail, keep};
 use mapsto_kernels::softmax::logsumexp;
@@ -53,6 +53,9 @@ impl Fused for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = self.axes(xs[0]);
         // The shift must stay finite where all are infinite: ∞ − ∞ is NaN.
@@ -80,7 +83,7 @@ impl Fused for LogSumExp {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("logsumexp", "`y = ln Σ eˣ` over axes; `−∞` of nothing.", Takes::Floats, samples),
+    OpKind::new("logsumexp", "`y = ln Σ eˣ` over axes; `−∞` of nothing.", Takes::Floats, samples).built(|a| Ok(boxed(LogSumExp { mask: mask_of(a)? }))),
 ];
 
 fn samples(s: &mut Samples) {

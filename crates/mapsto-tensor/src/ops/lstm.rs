@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Vjp, boxed, fused};
 use crate::sequence::{check_bias, check_sequence, last_states, pack, room, sequences, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, LstmGrads, LstmKept, Sequences};
@@ -128,7 +128,7 @@ fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Lstm<'_, T> {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("lstm", "A long short-term memory over sequences: the states of all steps, the last state and the last cell.", Takes::Floats, samples),
+    OpKind::new("lstm", "A long short-term memory over sequences: the states of all steps, the last state and the last cell.", Takes::Floats, samples).built(|_| Ok(boxed(Lstm))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -28,7 +28,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("masked_fill", "The elements, replaced by `value` where `mask` holds.", Takes::All, samples),
+    OpKind::new("masked_fill", "The elements, replaced by `value` where `mask` holds.", Takes::All, samples).made_of("where_"),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,10 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Op, Vjp, record_at};
+use crate::graph::{At, Op, Ran, Vjp, apply};
 use crate::shape::{Shape, broadcast};
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// The matrix product `yᵢⱼ = Σₖ aᵢₖ bₖⱼ` over the last two axes; axes before them are batches and broadcast.
@@ -38,7 +37,7 @@ impl Tensor {
             _ => {}
         }
         let (ra, rb) = (a.rank(), b.rank());
-        let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
+        let (k, n) = (a.shape()[ra - 1], b.shape()[rb - 1]);
         if k != b.shape()[rb - 2] {
             let (sa, sb, inner) = (a.shape(), b.shape(), b.shape()[rb - 2]);
             if k == n {
@@ -48,10 +47,28 @@ impl Tensor {
             fail!("matmul", "inner sizes differ: {sa:?} × {sb:?}      {k} ≠ {inner}";
                   help = "the last axis of the left operand must equal the second last of the right one");
         }
+        apply(MatMul, &[a, b])
+    }
+}
+
+/// A constant of the same elements under another shape; copied only where the layout forces it.
+fn flat(x: &Tensor, shape: &[usize]) -> Tensor {
+    let x = x.detach();
+    crate::no_grad(|| x.reshape(shape))
+}
+
+struct MatMul;
+impl Op for MatMul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (a, b) = (xs[0], xs[1]);
+        let (ra, rb) = (a.rank(), b.rank());
+        let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
         if (ra, rb) == (2, 2) {
             Shape::new(&[m, n]).fit("matmul");
-            let y = a.device().backend().matmul(a, b);
-            return record_at(MatMul, y, &[a, b], Vec::new(), Location::caller());
+            return a.device().backend().matmul(a, b).into();
         }
         let batch = broadcast("matmul", &Shape::new(&a.shape()[..ra - 2]), &Shape::new(&b.shape()[..rb - 2]));
         let sizes = |rows: usize, cols: usize| batch.iter().copied().chain([rows, cols]).collect::<Shape>().fit("matmul");
@@ -68,21 +85,7 @@ impl Tensor {
             };
             a.device().backend().matmul(&stretch(a, m, k), &stretch(b, k, n))
         };
-        let y = Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(shape), y.dtype());
-        record_at(MatMul, y, &[a, b], Vec::new(), Location::caller())
-    }
-}
-
-/// A constant of the same elements under another shape; copied only where the layout forces it.
-fn flat(x: &Tensor, shape: &[usize]) -> Tensor {
-    let x = x.detach();
-    crate::no_grad(|| x.reshape(shape))
-}
-
-struct MatMul;
-impl Op for MatMul {
-    fn name(&self) -> &'static str {
-        "matmul"
+        Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(shape), y.dtype()).into()
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(
@@ -101,7 +104,7 @@ impl Op for MatMul {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("matmul", "The matrix product `yᵢⱼ = Σₖ aᵢₖ bₖⱼ` over the last two axes; axes before them are batches and broadcast.", Takes::Floats, samples),
+    OpKind::new("matmul", "The matrix product `yᵢⱼ = Σₖ aᵢₖ bₖⱼ` over the last two axes; axes before them are batches and broadcast.", Takes::Floats, samples).built(|_| Ok(Box::new(MatMul))),
 ];
 
 fn samples(s: &mut Samples) {

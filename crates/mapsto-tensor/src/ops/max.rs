@@ -4,12 +4,11 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
-use crate::elementwise::{Binary, Real, zip};
-use crate::graph::{At, Keep, Op, Vjp, record_at};
-use crate::reduce::{count, reduce, unreduce};
+use crate::elementwise::{Binary, Real, binary, zip};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// The largest element over axes; NaN if any is. (`maximum` compares two tensors.)
@@ -38,21 +37,26 @@ pub(crate) fn extreme(name: &'static str, kind: Reduction, x: &Tensor, axes: Axe
     if count(&mask, x.shape()) == 0 && left > 0 {
         fail!(name, "there are no elements to choose from in {:?}", x.shape());
     }
-    let y = reduce(kind, x, &mask, axes.keep);
-    if !x.dtype().is_float() {
-        crate::trace::emit(name, &[x], &y, Location::caller());
-        return y;
-    }
-    record_at(Extreme { name, mask }, y, &[x], Vec::new(), Location::caller())
+    apply(Extreme { name, kind, mask, keep: axes.keep }, &[x])
 }
 
-struct Extreme {
-    name: &'static str,
-    mask: [bool; MAX_RANK],
+/// The operation of both: they differ in the reduction.
+pub(super) struct Extreme {
+    pub(super) name: &'static str,
+    pub(super) kind: Reduction,
+    pub(super) mask: [bool; MAX_RANK],
+    pub(super) keep: bool,
 }
 impl Op for Extreme {
     fn name(&self) -> &'static str {
         self.name
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+        say("keep", self.keep.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        reduce(self.kind, xs[0], &self.mask, self.keep).into()
     }
     fn keep(&self) -> Keep {
         Keep::BOTH
@@ -83,8 +87,8 @@ impl Binary for Equal {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("max", "The largest element over axes; NaN if any is.", Takes::Numbers, of_max),
-    OpKind::new("equal", "1 where two numbers are equal, else 0.", Takes::Floats, of_equal),
+    OpKind::new("max", "The largest element over axes; NaN if any is.", Takes::Numbers, of_max).built(|a| Ok(Box::new(Extreme { name: "max", kind: Reduction::Max, mask: mask_of(a)?, keep: a.need("keep")? }))),
+    OpKind::new("equal", "1 where two numbers are equal, else 0.", Takes::Floats, of_equal).built(|_| Ok(binary(Equal))),
 ];
 
 fn of_max(s: &mut Samples) {

@@ -4,9 +4,9 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::backend::{Size2, Window};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Attrs, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::shape::Shape;
-use crate::{Tensor, fail};
+use crate::{Result, Tensor, fail};
 use mapsto_kernels::gemm::Activation;
 use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
 
@@ -40,6 +40,16 @@ impl Pool2d {
     /// With windows that reach out of the image.
     pub fn padding(self, padding: impl Into<Size2>) -> Pool2d {
         Pool2d { padding: padding.into().0, ..self }
+    }
+
+    pub(crate) fn say(&self, say: Say<'_>) {
+        say("kernel", self.kernel.into());
+        say("stride", self.stride.into());
+        say("padding", self.padding.into());
+    }
+
+    pub(crate) fn of(a: &mut Attrs) -> Result<Pool2d> {
+        Ok(Pool2d { kernel: a.need("kernel")?, stride: a.need("stride")?, padding: a.need("padding")? })
     }
 
     pub(crate) fn window(&self) -> Window {
@@ -143,6 +153,10 @@ impl Fused for MaxPool2d {
     fn name(&self) -> &'static str {
         "max_pool2d"
     }
+    fn attrs(&self, say: Say<'_>) {
+        self.pool.say(say);
+        say("relu", self.relu.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let shape = self.pool.check("max_pool2d", xs[0]);
         let ([n, c, oh, ow], [kh, kw], [ph, pw]) = (shape, self.pool.kernel, self.pool.padding);
@@ -181,7 +195,7 @@ impl Fused for MaxPool2d {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("max_pool2d", "The largest element of each `k × k` window, the windows lying side by side; NaN if any is.", Takes::Floats, samples),
+    OpKind::new("max_pool2d", "The largest element of each `k × k` window, the windows lying side by side; NaN if any is.", Takes::Floats, samples).built(|a| Ok(boxed(MaxPool2d { pool: Pool2d::of(a)?, relu: a.need("relu")? }))),
 ];
 
 fn samples(s: &mut Samples) {

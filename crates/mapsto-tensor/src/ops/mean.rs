@@ -4,11 +4,10 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
-use crate::graph::{At, Keep, Op, Vjp, record_at};
-use crate::reduce::{count, reduce, unreduce};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
-use crate::{DType, Tensor, fail, no_grad};
-use std::panic::Location;
+use crate::{DType, Tensor, fail};
 
 impl Tensor {
     /// The mean over axes: `y = Σ x / n`, summed in f32 at least; NaN of nothing.
@@ -30,22 +29,28 @@ impl Tensor {
         if !self.dtype().is_float() {
             fail!("mean", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
-        let y = no_grad(|| {
-            // In 16 bits the sum could overflow where the mean does not.
-            let wide = if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-            let sum = reduce(Reduction::Sum, &self.to(wide), &mask, axes.keep);
-            (sum / count(&mask, self.shape()) as f64).to(self.dtype())
-        });
-        record_at(Mean { mask }, y, &[self], Vec::new(), Location::caller())
+        apply(Mean { mask, keep: axes.keep }, &[self])
     }
 }
 
 struct Mean {
     mask: [bool; MAX_RANK],
+    keep: bool,
 }
 impl Op for Mean {
     fn name(&self) -> &'static str {
         "mean"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+        say("keep", self.keep.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0];
+        // In 16 bits the sum could overflow where the mean does not.
+        let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let sum = reduce(Reduction::Sum, &x.to(wide), &self.mask, self.keep);
+        (sum / count(&self.mask, x.shape()) as f64).to(x.dtype()).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -57,7 +62,7 @@ impl Op for Mean {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("mean", "The mean over axes: `y = Σ x / n`, summed in f32 at least; NaN of nothing.", Takes::Floats, samples),
+    OpKind::new("mean", "The mean over axes: `y = Σ x / n`, summed in f32 at least; NaN of nothing.", Takes::Floats, samples).built(|a| Ok(Box::new(Mean { mask: mask_of(a)?, keep: a.need("keep")? }))),
 ];
 
 fn samples(s: &mut Samples) {

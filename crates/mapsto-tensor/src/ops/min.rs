@@ -1,7 +1,8 @@
 //! The smallest elements over axes.
 
-use super::max::extreme;
+use super::max::{Extreme, extreme};
 use crate::check::floats;
+use crate::reduce::mask_of;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::Tensor;
@@ -28,7 +29,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("min", "The smallest element over axes; NaN if any is.", Takes::Numbers, samples),
+    OpKind::new("min", "The smallest element over axes; NaN if any is.", Takes::Numbers, samples).built(|a| Ok(Box::new(Extreme { name: "min", kind: Reduction::Min, mask: mask_of(a)?, keep: a.need("keep")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::elementwise::{Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 
 impl Tensor {
@@ -57,8 +57,8 @@ impl Binary for Share {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("minimum", "The smaller one of each pair of elements; NaN if either is.", Takes::Numbers, of_minimum),
-    OpKind::new("minimum_grad", "1 where the first number is the smaller one, ½ where both are equal, else 0.", Takes::Floats, of_minimum_grad),
+    OpKind::new("minimum", "The smaller one of each pair of elements; NaN if either is.", Takes::Numbers, of_minimum).built(|_| Ok(binary(Minimum))),
+    OpKind::new("minimum_grad", "1 where the first number is the smaller one, ½ where both are equal, else 0.", Takes::Floats, of_minimum_grad).built(|_| Ok(binary(Share))),
 ];
 
 fn of_minimum(s: &mut Samples) {

@@ -14,7 +14,7 @@ macro_rules! ops {
         )*
         /// The files of this folder, for the test of the architecture.
         pub const FILES: &[&str] = &[$(stringify!($name)),*];
-        const LISTS: &[&[OpKind]] = &[$($name::KINDS),*];
+        const LISTS: &[&[OpKind]] = &[crate::graph::KINDS, $($name::KINDS),*];
     };
 }
 

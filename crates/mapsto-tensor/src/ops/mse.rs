@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::Real;
-use crate::pair_loss::{PairLoss, mean_of};
+use crate::pair_loss::{PairLoss, mean_of, mean_op};
 
 impl Tensor {
     /// The mean of `(x − t)²` over all elements.
@@ -41,7 +41,7 @@ impl PairLoss for Mse {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("mse", "The mean of `(x − t)²` over all elements.", Takes::Floats, samples),
+    OpKind::new("mse", "The mean of `(x − t)²` over all elements.", Takes::Floats, samples).built(|_| Ok(mean_op(Mse))),
 ];
 
 fn samples(s: &mut Samples) {

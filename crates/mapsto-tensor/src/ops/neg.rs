@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -38,7 +38,7 @@ impl Unary for Neg {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("neg", "`−x` of each element; also written `-&x`.", Takes::Numbers, samples),
+    OpKind::new("neg", "`−x` of each element; also written `-&x`.", Takes::Numbers, samples).built(|_| Ok(unary(Neg))),
 ];
 
 fn samples(s: &mut Samples) {

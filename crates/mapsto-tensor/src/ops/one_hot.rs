@@ -1,6 +1,7 @@
 //! Class ids as rows of zeros with a single one.
 
 use crate::check::floats;
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host;
 use crate::shape::Shape;
@@ -21,7 +22,7 @@ impl Tensor {
         if self.dtype().is_float() || self.dtype() == DType::Bool {
             fail!("one_hot", "class ids are integers, this is {}", self.dtype(); help = "convert them with `.to(DType::I64)`");
         }
-        let shape = self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
+        self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
         let ids: Vec<i64> = host::read(self);
         if let Some(i) = ids.iter().position(|&id| id < 0 || id >= classes as i64) {
             let mut rest = i;
@@ -30,17 +31,42 @@ impl Tensor {
             fail!("one_hot", "the class id at {place:?} is {}, there are {classes} classes", ids[i];
                   help = "ids count from 0; {} is the last one here", classes as i64 - 1);
         }
-        self.device().scope(|| {
+        self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
+        apply(OneHot { classes }, &[self])
+    }
+}
+
+struct OneHot {
+    classes: usize,
+}
+impl Op for OneHot {
+    fn name(&self) -> &'static str {
+        "one_hot"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("classes", self.classes.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (ids, classes) = (host::read::<i64>(xs[0]), self.classes);
+        let shape = xs[0].shape().iter().copied().chain([classes]).collect::<Shape>();
+        let y = xs[0].device().scope(|| {
             Tensor::filled_by(shape, |y: &mut [f32]| {
                 y.fill(0.0);
                 ids.iter().enumerate().for_each(|(row, &id)| y[row * classes + id as usize] = 1.0);
             })
-        })
+        });
+        y.into()
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None])
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("one_hot", "For each class id a row (f32) of `classes` zeros with a one at the id.", Takes::Ints, samples),
+    OpKind::new("one_hot", "For each class id a row (f32) of `classes` zeros with a one at the id.", Takes::Ints, samples).built(|a| Ok(Box::new(OneHot { classes: a.need("classes")? }))),
 ];
 
 fn samples(s: &mut Samples) {

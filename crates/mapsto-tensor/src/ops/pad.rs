@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Attr, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::{sum, too_many};
 use crate::{Tensor, fail};
 
@@ -21,16 +21,35 @@ impl Tensor {
         if around.len() != self.rank() {
             fail!("pad", "{} pairs for {:?}, which has {} axes", around.len(), self.shape(), self.rank());
         }
-        let mut shape = *self.shape_of();
+        apply(Pad { around: around.to_vec(), value }, &[self])
+    }
+}
+
+struct Pad {
+    around: Vec<(usize, usize)>,
+    value: f64,
+}
+impl Op for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("before", Attr::Ints(self.around.iter().map(|a| a.0 as i64).collect()));
+        say("after", Attr::Ints(self.around.iter().map(|a| a.1 as i64).collect()));
+        say("value", self.value.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let around = &self.around;
+        let mut shape = *xs[0].shape_of();
         for (n, &(before, after)) in shape.iter_mut().zip(around) {
             let Some(wide) = sum([*n, before, after]) else { too_many("pad", &[*n, before, after]) };
             *n = wide;
         }
         let shape = shape.fit("pad");
-        let mut y = self.device().scope(|| Tensor::full_of(shape, value, self.dtype()));
+        let mut y = xs[0].device().scope(|| Tensor::full_of(shape, self.value, xs[0].dtype()));
         let strides = y.layout().strides().to_vec();
-        let x = self.detach().contiguous();
-        crate::backend::host::with_type!(self.dtype(), T => {
+        let x = xs[0].contiguous();
+        crate::backend::host::with_type!(xs[0].dtype(), T => {
             let from = x.as_slice::<T>().expect("row-major on the CPU");
             let inner = x.shape().last().copied().unwrap_or(1);
             let to = y.bytes_as_mut::<T>();
@@ -44,16 +63,7 @@ impl Tensor {
                 to[at..at + run.len()].copy_from_slice(run);
             }
         });
-        record(Pad { around: around.to_vec() }, y, &[self])
-    }
-}
-
-struct Pad {
-    around: Vec<(usize, usize)>,
-}
-impl Op for Pad {
-    fn name(&self) -> &'static str {
-        "pad"
+        y.into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -68,7 +78,10 @@ impl Op for Pad {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("pad", "With `before` and `after` elements of `value` added on each axis: one pair an axis.", Takes::Numbers, samples),
+    OpKind::new("pad", "With `before` and `after` elements of `value` added on each axis: one pair an axis.", Takes::Numbers, samples).built(|a| {
+        let (before, after): (Vec<usize>, Vec<usize>) = (a.need("before")?, a.need("after")?);
+        Ok(Box::new(Pad { around: before.into_iter().zip(after).collect(), value: a.need("value")? }))
+    }),
 ];
 
 fn samples(s: &mut Samples) {

@@ -2,9 +2,9 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, MAX_RANK};
-use crate::{Tensor, fail};
+use crate::{Error, ErrorKind, Result, Tensor, fail};
 
 impl Tensor {
     /// The axes in another order: axis `i` of the result is axis `axes[i]` of this.
@@ -30,11 +30,7 @@ impl Tensor {
                 fail!("permute", "axis {} is named twice", order[i]);
             }
         }
-        let order = &order[..axes.len()];
-        let y = Tensor::raw(self.0.storage.clone(), self.layout().permute(order), self.dtype());
-        let mut back = [0; MAX_RANK];
-        order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
-        record(Permute { back }, y, &[self])
+        apply(Permute { rank: axes.len(), order }, &[self])
     }
 
     /// With two axes exchanged.
@@ -71,22 +67,47 @@ impl Tensor {
 }
 
 struct Permute {
-    back: [usize; MAX_RANK],
+    rank: usize,
+    order: [usize; MAX_RANK],
+}
+impl Permute {
+    fn built(axes: Vec<usize>) -> Result<Box<dyn Op>> {
+        let mut order = [0; MAX_RANK];
+        if axes.len() > MAX_RANK || (0..axes.len()).any(|i| !axes.contains(&i)) {
+            return Err(Error::new(ErrorKind::Model, format!("{axes:?} is no order of axes")));
+        }
+        order[..axes.len()].copy_from_slice(&axes);
+        Ok(Box::new(Permute { rank: axes.len(), order }))
+    }
+
+
+    fn order(&self) -> &[usize] {
+        &self.order[..self.rank]
+    }
 }
 impl Op for Permute {
     fn name(&self) -> &'static str {
         "permute"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", self.order().into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0];
+        Tensor::raw(x.0.storage.clone(), x.layout().permute(self.order()), x.dtype()).into()
+    }
     fn keep(&self) -> Keep {
         Keep::NONE
     }
-    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
-        g.permute(&self.back[..at.shape(0).len()]).into()
+    fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
+        let mut back = [0; MAX_RANK];
+        self.order().iter().enumerate().for_each(|(to, &from)| back[from] = to);
+        g.permute(&back[..self.rank]).into()
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("permute", "The axes in another order: axis `i` of the result is axis `axes[i]` of this.", Takes::All, samples),
+    OpKind::new("permute", "The axes in another order: axis `i` of the result is axis `axes[i]` of this.", Takes::All, samples).built(|a| Permute::built(a.need("axes")?)),
 ];
 
 fn samples(s: &mut Samples) {

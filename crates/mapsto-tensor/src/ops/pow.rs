@@ -3,8 +3,8 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
-use crate::graph::{At, Keep};
+use crate::elementwise::{Real, Unary, map, unary};
+use crate::graph::{At, Keep, Op, Say};
 
 impl Tensor {
     /// `xᵖ` of each element; a negative base is fine with a whole exponent and NaN with others.
@@ -44,6 +44,9 @@ struct Power {
 impl Unary for Power {
     const NAME: &'static str = "pow";
     const KEEP: Keep = Keep::INPUTS;
+    fn attrs(self, say: Say<'_>) {
+        say("p", self.p.into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.powf(R::from_f64(self.p))
@@ -61,6 +64,9 @@ struct Whole {
 impl Unary for Whole {
     const NAME: &'static str = "pow";
     const KEEP: Keep = Keep::INPUTS;
+    fn attrs(self, say: Say<'_>) {
+        say("p", (self.p as f64).into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.powi(self.p)
@@ -76,6 +82,9 @@ struct Known<const P: i32>;
 impl<const P: i32> Unary for Known<P> {
     const NAME: &'static str = "pow";
     const KEEP: Keep = Keep::INPUTS;
+    fn attrs(self, say: Say<'_>) {
+        say("p", (P as f64).into());
+    }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.powi(P)
@@ -90,8 +99,21 @@ impl<const P: i32> Unary for Known<P> {
     }
 }
 
+/// The operation of an exponent, as [`Tensor::pow`] chooses it.
+fn power(p: f64) -> Box<dyn Op> {
+    match p {
+        -2.0 => unary(Known::<-2>),
+        0.0 => unary(Known::<0>),
+        1.0 => unary(Known::<1>),
+        3.0 => unary(Known::<3>),
+        4.0 => unary(Known::<4>),
+        _ if p.fract() == 0.0 && p.abs() <= 32.0 => unary(Whole { p: p as i32 }),
+        _ => unary(Power { p }),
+    }
+}
+
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("pow", "`xᵖ` of each element; a negative base is fine with a whole exponent and NaN with others.", Takes::Floats, samples),
+    OpKind::new("pow", "`xᵖ` of each element; a negative base is fine with a whole exponent and NaN with others.", Takes::Floats, samples).built(|a| a.need("p").map(power)),
 ];
 
 fn samples(s: &mut Samples) {

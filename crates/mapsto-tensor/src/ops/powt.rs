@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Real, zip};
+use crate::elementwise::{Binary, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 
 impl Tensor {
@@ -50,7 +50,7 @@ impl Binary for PowerOf {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("powt", "`aᵇ` of each pair of elements; NaN where `a` is negative and `b` no whole number.", Takes::Floats, samples),
+    OpKind::new("powt", "`aᵇ` of each pair of elements; NaN where `a` is negative and `b` no whole number.", Takes::Floats, samples).built(|_| Ok(binary(PowerOf))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -5,8 +5,8 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::Tensor;
 use crate::backend::Reduction;
-use crate::graph::{At, Fast, Fused, Vjp, fused};
-use crate::reduce::{reduce, unreduce};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::reduce::{axes_of, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 
 impl Tensor {
@@ -26,9 +26,6 @@ impl Tensor {
     pub fn prod(&self, axes: impl Into<Axes>) -> Tensor {
         let axes = axes.into();
         let mask = axes.mask("prod", self.shape());
-        if !self.dtype().is_float() {
-            return reduce(Reduction::Product, self, &mask, axes.keep);
-        }
         let y = fused(Prod { mask }, &[self]);
         if axes.keep { unreduce(&y, &mask, self.shape()) } else { y }
     }
@@ -41,7 +38,13 @@ impl Fused for Prod {
     fn name(&self) -> &'static str {
         "prod"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        if !xs[0].dtype().is_float() {
+            return reduce(Reduction::Product, xs[0], &self.mask, false);
+        }
         let rank = xs[0].rank();
         let (gone, left): (Vec<usize>, Vec<usize>) = (0..rank).partition(|&i| self.mask[i]);
         let order: Vec<usize> = left.iter().chain(&gone).copied().collect();
@@ -74,7 +77,7 @@ fn joined(shape: &[usize], left: &[usize], gone: &[usize]) -> Vec<usize> {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("prod", "The product over axes: `y = Π x`; 1 of nothing; integers multiply to i64.", Takes::Numbers, samples),
+    OpKind::new("prod", "The product over axes: `y = Π x`; 1 of nothing; integers multiply to i64.", Takes::Numbers, samples).built(|a| Ok(boxed(Prod { mask: mask_of(a)? }))),
 ];
 
 fn samples(s: &mut Samples) {

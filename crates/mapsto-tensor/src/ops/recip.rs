@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `1 / x` of each element; infinite at 0.
@@ -50,8 +50,8 @@ impl Slope for RecipSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("recip", "`1 / x` of each element; infinite at 0.", Takes::Floats, of_recip),
-    OpKind::new("recip_grad", "The derivative of `recip` by its result: `−g y²`.", Takes::Floats, of_recip_grad),
+    OpKind::new("recip", "`1 / x` of each element; infinite at 0.", Takes::Floats, of_recip).built(|_| Ok(unary(Recip))),
+    OpKind::new("recip_grad", "The derivative of `recip` by its result: `−g y²`.", Takes::Floats, of_recip_grad).built(|_| Ok(slope(RecipSlope))),
 ];
 
 fn of_recip(s: &mut Samples) {

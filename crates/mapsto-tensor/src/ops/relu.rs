@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `max(0, x)` of each element; NaN stays NaN.
@@ -53,8 +53,8 @@ impl Slope for Step {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("relu", "`max(0, x)` of each element; NaN stays NaN.", Takes::Numbers, of_relu),
-    OpKind::new("relu_grad", "The derivative of `relu`: `g` where the result is positive, else 0.", Takes::Floats, of_relu_grad),
+    OpKind::new("relu", "`max(0, x)` of each element; NaN stays NaN.", Takes::Numbers, of_relu).built(|_| Ok(unary(Relu))),
+    OpKind::new("relu_grad", "The derivative of `relu`: `g` where the result is positive, else 0.", Takes::Floats, of_relu_grad).built(|_| Ok(slope(Step))),
 ];
 
 fn of_relu(s: &mut Samples) {

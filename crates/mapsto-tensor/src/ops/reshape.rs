@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, MAX_RANK, Shape};
 use crate::{Tensor, fail};
 
@@ -93,14 +93,7 @@ impl Tensor {
         if &shape == self.shape_of() {
             return self.clone();
         }
-        let y = match self.layout().reshape(&shape) {
-            Some(layout) => Tensor::raw(self.0.storage.clone(), layout, self.dtype()),
-            None => {
-                let copy = crate::backend::host::copy(self);
-                Tensor::raw(copy.0.storage.clone(), crate::Layout::contiguous(shape), self.dtype())
-            }
-        };
-        record(Reshape, y, &[self])
+        apply(Reshape { shape }, &[self])
     }
 
     /// The axes from `start` on joined into one.
@@ -158,10 +151,26 @@ impl Tensor {
     }
 }
 
-struct Reshape;
+struct Reshape {
+    shape: Shape,
+}
 impl Op for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("shape", self.shape[..].into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let x = xs[0];
+        let y = match x.layout().reshape(&self.shape) {
+            Some(layout) => Tensor::raw(x.0.storage.clone(), layout, x.dtype()),
+            None => {
+                let copy = crate::backend::host::copy(x);
+                Tensor::raw(copy.0.storage.clone(), crate::Layout::contiguous(self.shape), x.dtype())
+            }
+        };
+        y.into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -172,7 +181,7 @@ impl Op for Reshape {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("reshape", "The same elements in row-major order under another shape; `-1` stands for whatever size is left.", Takes::All, samples),
+    OpKind::new("reshape", "The same elements in row-major order under another shape; `-1` stands for whatever size is left.", Takes::All, samples).built(|a| Ok(Box::new(Reshape { shape: crate::shape::shape_from(a.need("shape")?)? }))),
 ];
 
 fn samples(s: &mut Samples) {

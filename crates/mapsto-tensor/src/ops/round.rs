@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -38,7 +38,7 @@ impl Unary for Round {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("round", "The nearest integer to each element, halves to the even one (as IEEE 754 and NumPy).", Takes::Floats, samples),
+    OpKind::new("round", "The nearest integer to each element, halves to the even one (as IEEE 754 and NumPy).", Takes::Floats, samples).built(|_| Ok(unary(Round))),
 ];
 
 fn samples(s: &mut Samples) {

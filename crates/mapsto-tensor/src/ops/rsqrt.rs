@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `1 / √x` of each element; infinite at 0, NaN below.
@@ -50,8 +50,8 @@ impl Slope for RsqrtSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("rsqrt", "`1 / √x` of each element; infinite at 0, NaN below.", Takes::Floats, of_rsqrt),
-    OpKind::new("rsqrt_grad", "The derivative of `rsqrt` by its result: `−½ g y³`.", Takes::Floats, of_rsqrt_grad),
+    OpKind::new("rsqrt", "`1 / √x` of each element; infinite at 0, NaN below.", Takes::Floats, of_rsqrt).built(|_| Ok(unary(Rsqrt))),
+    OpKind::new("rsqrt_grad", "The derivative of `rsqrt` by its result: `−½ g y³`.", Takes::Floats, of_rsqrt_grad).built(|_| Ok(slope(RsqrtSlope))),
 ];
 
 fn of_rsqrt(s: &mut Samples) {

@@ -4,11 +4,10 @@ use super::gather::check_shapes;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::indices::positions;
-use crate::shape::Axis;
+use crate::shape::{Axis, Shape};
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// This tensor with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of `i`.
@@ -32,8 +31,7 @@ impl Tensor {
                   help = "each element needs its index");
         }
         let index = positions("scatter_add", index, self.shape()[axis]);
-        let y = self.device().backend().scatter_add(self.detach(), axis, &index, src);
-        record_at(ScatterAdd { axis }, y, &[self, &index, src], Vec::new(), Location::caller())
+        apply(ScatterAdd { axis }, &[self, &index, src])
     }
 }
 
@@ -41,9 +39,7 @@ impl Tensor {
 /// `gather` flows. The zeros are nobody else's, so they are written in place.
 #[track_caller]
 pub(crate) fn scatter(shape: &[usize], axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
-    let zeros = src.device().scope(|| Tensor::full_of(shape, 0.0, src.dtype()));
-    let y = src.device().backend().scatter_add(zeros, axis, index, src);
-    record_at(Scatter { axis }, y, &[src, index], Vec::new(), Location::caller())
+    apply(Scatter { axis, shape: Shape::new(shape) }, &[src, index])
 }
 
 struct ScatterAdd {
@@ -52,6 +48,12 @@ struct ScatterAdd {
 impl Op for ScatterAdd {
     fn name(&self) -> &'static str {
         "scatter_add"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().scatter_add(xs[0].detach(), self.axis, xs[1], xs[2]).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE.input(1)
@@ -63,10 +65,20 @@ impl Op for ScatterAdd {
 
 struct Scatter {
     axis: usize,
+    shape: Shape,
 }
 impl Op for Scatter {
     fn name(&self) -> &'static str {
         "scatter"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+        say("shape", self.shape[..].into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (src, index) = (xs[0], xs[1]);
+        let zeros = src.device().scope(|| Tensor::full_of(self.shape, 0.0, src.dtype()));
+        src.device().backend().scatter_add(zeros, self.axis, index, src).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE.input(1)
@@ -77,8 +89,8 @@ impl Op for Scatter {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("scatter_add", "This tensor with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of `i`.", Takes::Floats, of_scatter_add),
-    OpKind::new("scatter", "The transpose of `gather`: elements added to zeros at their positions.", Takes::Floats, of_scatter),
+    OpKind::new("scatter_add", "This tensor with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of `i`.", Takes::Floats, of_scatter_add).built(|a| Ok(Box::new(ScatterAdd { axis: a.need("axis")? }))),
+    OpKind::new("scatter", "The transpose of `gather`: elements added to zeros at their positions.", Takes::Floats, of_scatter).built(|a| Ok(Box::new(Scatter { axis: a.need("axis")?, shape: crate::shape::shape_from(a.need("shape")?)? }))),
 ];
 
 fn of_scatter_add(s: &mut Samples) {

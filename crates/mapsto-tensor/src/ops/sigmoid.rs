@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `1 / (1 + e⁻ˣ)` of each element, without overflow on either side.
@@ -50,8 +50,8 @@ impl Slope for SigmoidSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sigmoid", "`1 / (1 + e⁻ˣ)` of each element, without overflow on either side.", Takes::Floats, of_sigmoid),
-    OpKind::new("sigmoid_grad", "The derivative of `sigmoid` by its result: `g · y (1 − y)`.", Takes::Floats, of_sigmoid_grad),
+    OpKind::new("sigmoid", "`1 / (1 + e⁻ˣ)` of each element, without overflow on either side.", Takes::Floats, of_sigmoid).built(|_| Ok(unary(Sigmoid))),
+    OpKind::new("sigmoid_grad", "The derivative of `sigmoid` by its result: `g · y (1 − y)`.", Takes::Floats, of_sigmoid_grad).built(|_| Ok(slope(SigmoidSlope))),
 ];
 
 fn of_sigmoid(s: &mut Samples) {

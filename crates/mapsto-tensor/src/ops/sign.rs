@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -38,7 +38,7 @@ impl Unary for Sign {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sign", "−1, 0 or 1 for each element, by its sign; NaN stays NaN.", Takes::Numbers, samples),
+    OpKind::new("sign", "−1, 0 or 1 for each element, by its sign; NaN stays NaN.", Takes::Numbers, samples).built(|_| Ok(unary(Sign))),
 ];
 
 fn samples(s: &mut Samples) {

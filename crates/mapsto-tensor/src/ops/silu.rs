@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `x σ(x)` of each element, with `σ` the [`sigmoid`](Tensor::sigmoid).
@@ -54,8 +54,8 @@ impl Slope for SiluSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("silu", "`x σ(x)` of each element, with `σ` the `sigmoid`.", Takes::Floats, of_silu),
-    OpKind::new("silu_grad", "The derivative of `silu`: `g · s (1 + x (1 − s))` with `s = sigmoid x`.", Takes::Floats, of_silu_grad),
+    OpKind::new("silu", "`x σ(x)` of each element, with `σ` the `sigmoid`.", Takes::Floats, of_silu).built(|_| Ok(unary(Silu))),
+    OpKind::new("silu_grad", "The derivative of `silu`: `g · s (1 + x (1 − s))` with `s = sigmoid x`.", Takes::Floats, of_silu_grad).built(|_| Ok(slope(SiluSlope))),
 ];
 
 fn of_silu(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -35,7 +35,7 @@ impl Unary for Sin {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sin", "The sine of each element, an angle in radians.", Takes::Floats, samples),
+    OpKind::new("sin", "The sine of each element, an angle in radians.", Takes::Floats, samples).built(|_| Ok(unary(Sin))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::Axis;
 use crate::{Layout, Tensor, fail};
 use std::ops::{Bound, RangeBounds};
@@ -37,14 +37,7 @@ impl Tensor {
         if start < 0 || end > n || start > end {
             fail!("slice", "the range {start}..{end} does not lie in axis {axis} of {:?}", self.shape());
         }
-        let (start, end) = (start as usize, end as usize);
-        let mut layout: Layout = *self.layout();
-        if !self.is_empty() && end > start {
-            layout.offset = (layout.offset as isize + start as isize * layout.strides[axis]) as usize;
-        }
-        layout.shape = layout.shape.with(axis, end - start);
-        let y = Tensor::raw(self.0.storage.clone(), layout, self.dtype());
-        record(Slice { axis, start }, y, &[self])
+        apply(Slice { axis, start: start as usize, end: end as usize }, &[self])
     }
 
     /// Position `i` of an axis, which vanishes; negative positions count from the back.
@@ -78,24 +71,32 @@ impl Tensor {
     #[track_caller]
     pub fn flip(&self, axis: impl Into<Axis>) -> Tensor {
         let axis = axis.into().of("flip", self.shape());
-        let mut layout: Layout = *self.layout();
-        if !self.is_empty() {
-            let last = (layout.shape[axis] - 1) as isize;
-            layout.offset = (layout.offset as isize + last * layout.strides[axis]) as usize;
-        }
-        layout.strides[axis] = -layout.strides[axis];
-        let y = Tensor::raw(self.0.storage.clone(), layout, self.dtype());
-        record(Flip { axis }, y, &[self])
+        apply(Flip { axis }, &[self])
     }
 }
 
 struct Slice {
     axis: usize,
     start: usize,
+    end: usize,
 }
 impl Op for Slice {
     fn name(&self) -> &'static str {
         "slice"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+        say("start", self.start.into());
+        say("end", self.end.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (x, &Slice { axis, start, end }) = (xs[0], self);
+        let mut layout: Layout = *x.layout();
+        if !x.is_empty() && end > start {
+            layout.offset = (layout.offset as isize + start as isize * layout.strides[axis]) as usize;
+        }
+        layout.shape = layout.shape.with(axis, end - start);
+        Tensor::raw(x.0.storage.clone(), layout, x.dtype()).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -119,6 +120,19 @@ impl Op for Flip {
     fn name(&self) -> &'static str {
         "flip"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (x, axis) = (xs[0], self.axis);
+        let mut layout: Layout = *x.layout();
+        if !x.is_empty() {
+            let last = (layout.shape[axis] - 1) as isize;
+            layout.offset = (layout.offset as isize + last * layout.strides[axis]) as usize;
+        }
+        layout.strides[axis] = -layout.strides[axis];
+        Tensor::raw(x.0.storage.clone(), layout, x.dtype()).into()
+    }
     fn keep(&self) -> Keep {
         Keep::NONE
     }
@@ -128,8 +142,8 @@ impl Op for Flip {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("slice", "The elements of a range along an axis; negative ends count from the back.", Takes::All, of_slice),
-    OpKind::new("flip", "Reversed along an axis; a view with a negative stride.", Takes::All, of_flip),
+    OpKind::new("slice", "The elements of a range along an axis; negative ends count from the back.", Takes::All, of_slice).built(|a| Ok(Box::new(Slice { axis: a.need("axis")?, start: a.need("start")?, end: a.need("end")? }))),
+    OpKind::new("flip", "Reversed along an axis; a view with a negative stride.", Takes::All, of_flip).built(|a| Ok(Box::new(Flip { axis: a.need("axis")? }))),
 ];
 
 fn of_slice(s: &mut Samples) {

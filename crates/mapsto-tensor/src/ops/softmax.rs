@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use mapsto_kernels::softmax::{softmax, softmax_backward};
@@ -37,6 +37,9 @@ struct Softmax {
 impl Fused for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         // Any shift cancels: that by the maximum keeps the exponentials in range, and is a constant.
@@ -73,7 +76,7 @@ pub(crate) fn back(rows: Tensor, axis: usize) -> Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("softmax", "`yᵢ = e^xᵢ / Σₖ e^xₖ` along an axis: positive numbers that sum to 1.", Takes::Floats, samples),
+    OpKind::new("softmax", "`yᵢ = e^xᵢ / Σₖ e^xₖ` along an axis: positive numbers that sum to 1.", Takes::Floats, samples).built(|a| Ok(boxed(Softmax { axis: a.need("axis")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `ln(1 + eˣ)` of each element, without overflow.
@@ -53,8 +53,8 @@ impl Slope for SoftplusSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("softplus", "`ln(1 + eˣ)` of each element, without overflow.", Takes::Floats, of_softplus),
-    OpKind::new("softplus_grad", "The derivative of `softplus`: `g · sigmoid x`.", Takes::Floats, of_softplus_grad),
+    OpKind::new("softplus", "`ln(1 + eˣ)` of each element, without overflow.", Takes::Floats, of_softplus).built(|_| Ok(unary(Softplus))),
+    OpKind::new("softplus_grad", "The derivative of `softplus`: `g · sigmoid x`.", Takes::Floats, of_softplus_grad).built(|_| Ok(slope(SoftplusSlope))),
 ];
 
 fn of_softplus(s: &mut Samples) {

@@ -41,7 +41,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sort", "The elements of an axis from the smallest to the largest, and the positions (i64) they came from.", Takes::Numbers, samples),
+    OpKind::new("sort", "The elements of an axis from the smallest to the largest, and the positions (i64) they came from.", Takes::Numbers, samples).made_of("argsort and gather"),
 ];
 
 fn samples(s: &mut Samples) {

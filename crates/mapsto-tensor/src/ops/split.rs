@@ -36,7 +36,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("split", "Views of consecutive parts of an axis, of the sizes given.", Takes::All, samples),
+    OpKind::new("split", "Views of consecutive parts of an axis, of the sizes given.", Takes::All, samples).made_of("slice"),
 ];
 
 fn samples(s: &mut Samples) {

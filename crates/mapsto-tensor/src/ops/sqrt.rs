@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -35,7 +35,7 @@ impl Unary for Sqrt {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sqrt", "`√x` of each element; NaN below 0.", Takes::Floats, samples),
+    OpKind::new("sqrt", "`√x` of each element; NaN below 0.", Takes::Floats, samples).built(|_| Ok(unary(Sqrt))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, scalar_like};
+use crate::elementwise::{Real, Unary, map, scalar_like, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// `x²` of each element.
@@ -53,8 +53,8 @@ impl Slope for SquareSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("square", "`x²` of each element.", Takes::Numbers, of_square),
-    OpKind::new("square_grad", "The derivative of `square`: `2 g x`.", Takes::Floats, of_square_grad),
+    OpKind::new("square", "`x²` of each element.", Takes::Numbers, of_square).built(|_| Ok(unary(Square))),
+    OpKind::new("square_grad", "The derivative of `square`: `2 g x`.", Takes::Floats, of_square_grad).built(|_| Ok(slope(SquareSlope))),
 ];
 
 fn of_square(s: &mut Samples) {

@@ -33,7 +33,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("stack", "The parts, all of one shape, along a new axis before axis `axis`; `-1` adds it at the end.", Takes::All, samples),
+    OpKind::new("stack", "The parts, all of one shape, along a new axis before axis `axis`; `-1` adds it at the end.", Takes::All, samples).made_of("reshape and cat"),
 ];
 
 fn samples(s: &mut Samples) {

@@ -37,7 +37,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples),
+    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples).made_of("var and sqrt"),
 ];
 
 fn samples(s: &mut Samples) {

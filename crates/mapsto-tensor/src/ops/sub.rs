@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Operand, Real, zip};
+use crate::elementwise::{Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 
 impl Tensor {
@@ -40,7 +40,7 @@ impl Binary for Sub {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sub", "`a − b` of each pair of elements.", Takes::Numbers, samples),
+    OpKind::new("sub", "`a − b` of each pair of elements.", Takes::Numbers, samples).built(|_| Ok(binary(Sub))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -4,11 +4,10 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
-use crate::graph::{At, Keep, Op, Vjp, record_at};
-use crate::reduce::{reduce, unreduce};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::reduce::{axes_of, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::Tensor;
-use std::panic::Location;
 
 impl Tensor {
     /// The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64.
@@ -27,17 +26,24 @@ impl Tensor {
     pub fn sum(&self, axes: impl Into<Axes>) -> Tensor {
         let axes = axes.into();
         let mask = axes.mask("sum", self.shape());
-        let y = reduce(Reduction::Sum, self, &mask, axes.keep);
-        record_at(Sum { mask }, y, &[self], Vec::new(), Location::caller())
+        apply(Sum { mask, keep: axes.keep }, &[self])
     }
 }
 
 struct Sum {
     mask: [bool; MAX_RANK],
+    keep: bool,
 }
 impl Op for Sum {
     fn name(&self) -> &'static str {
         "sum"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+        say("keep", self.keep.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        reduce(Reduction::Sum, xs[0], &self.mask, self.keep).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -48,7 +54,7 @@ impl Op for Sum {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("sum", "The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64.", Takes::All, samples),
+    OpKind::new("sum", "The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64.", Takes::All, samples).built(|a| Ok(Box::new(Sum { mask: mask_of(a)?, keep: a.need("keep")? }))),
 ];
 
 fn samples(s: &mut Samples) {

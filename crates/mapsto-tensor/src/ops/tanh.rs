@@ -3,9 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map};
+use crate::elementwise::{Real, Unary, map, unary};
 use crate::graph::{At, Keep};
-use crate::slope::{Slope, times_slope};
+use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
     /// Hyperbolic tangent of each element: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.
@@ -50,8 +50,8 @@ impl Slope for TanhSlope {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("tanh", "Hyperbolic tangent of each element: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.", Takes::Floats, of_tanh),
-    OpKind::new("tanh_grad", "The derivative of `tanh` by its result: `g · (1 − y²)`.", Takes::Floats, of_tanh_grad),
+    OpKind::new("tanh", "Hyperbolic tangent of each element: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.", Takes::Floats, of_tanh).built(|_| Ok(unary(Tanh))),
+    OpKind::new("tanh_grad", "The derivative of `tanh` by its result: `g · (1 − y²)`.", Takes::Floats, of_tanh_grad).built(|_| Ok(slope(TanhSlope))),
 ];
 
 fn of_tanh(s: &mut Samples) {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::with_type;
-use crate::graph::{At, Keep, Op, Vjp, record};
+use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
 use crate::storage::Storage;
 use crate::{Device, Tensor, fail};
 
@@ -25,22 +25,26 @@ impl Tensor {
         if let Some(far) = [self.device(), device].into_iter().find(|d| !d.backend().is_host()) {
             fail!("to_device", "the memory of {far:?} cannot be reached from the CPU");
         }
-        let (rows, count) = (self.detach().contiguous(), self.len());
-        let mut out = Storage::new(device, count, self.dtype());
-        with_type!(self.dtype(), T => {
-            out.as_mut_slice::<T>()[..count].copy_from_slice(rows.as_slice::<T>().expect("row-major"))
-        });
-        let y = Tensor::from_storage(out, *self.shape_of(), self.dtype());
-        record(Carry { from: self.device() }, y, &[self])
+        apply(Carry { from: self.device(), to: device }, &[self])
     }
 }
 
 struct Carry {
     from: Device,
+    to: Device,
 }
 impl Op for Carry {
     fn name(&self) -> &'static str {
         "to_device"
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let rows = xs[0].contiguous();
+        let (count, dtype) = (rows.len(), rows.dtype());
+        let mut out = Storage::new(self.to, count, dtype);
+        with_type!(dtype, T => {
+            out.as_mut_slice::<T>()[..count].copy_from_slice(rows.as_slice::<T>().expect("row-major"))
+        });
+        Tensor::from_storage(out, *rows.shape_of(), dtype).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -51,7 +55,7 @@ impl Op for Carry {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("to_device", "The same elements on another device; the tensor itself when it is there already.", Takes::All, samples),
+    OpKind::new("to_device", "The same elements on another device; the tensor itself when it is there already.", Takes::All, samples).unique("devices belong to a process"),
 ];
 
 fn samples(s: &mut Samples) {

@@ -1,11 +1,11 @@
 //! The largest elements of an axis.
 
 use crate::check::floats;
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::Order;
 use crate::shape::Axis;
 use crate::{Tensor, fail};
-use std::panic::Location;
 
 impl Tensor {
     /// The `k` largest elements of an axis, largest first, and their positions (i64); the first of equal elements comes
@@ -28,14 +28,37 @@ impl Tensor {
         if k > n {
             fail!("topk", "the {k} largest of {n} elements, along axis {axis} of {:?}", self.shape());
         }
-        let at = self.device().backend().topk(&self.detach(), axis, k, Order::Descending);
-        crate::trace::emit("topk", &[self], &at, Location::caller());
+        let at = apply(TopK { k, axis }, &[self]);
         (self.gather(axis, &at), at)
     }
 }
 
+/// The positions of the largest elements.
+struct TopK {
+    k: usize,
+    axis: usize,
+}
+impl Op for TopK {
+    fn name(&self) -> &'static str {
+        "topk"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("k", self.k.into());
+        say("axis", self.axis.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().topk(&xs[0].detach(), self.axis, self.k, Order::Descending).into()
+    }
+    fn keep(&self) -> Keep {
+        Keep::NONE
+    }
+    fn vjp(&self, _: &At<'_>, _: &Tensor) -> Vjp {
+        Vjp::from([None])
+    }
+}
+
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("topk", "The `k` largest elements of an axis, largest first, and their positions (i64).", Takes::Numbers, samples),
+    OpKind::new("topk", "The `k` largest elements of an axis, largest first, and their positions (i64).", Takes::Numbers, samples).built(|a| Ok(Box::new(TopK { k: a.need("k")?, axis: a.need("axis")? }))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,8 +3,8 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{rows_of, slice, widened, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, fused};
-use crate::reduce::{count, unreduce};
+use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::reduce::{axes_of, count, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail, keep};
 use mapsto_kernels::reduce::{mean, variance};
@@ -67,6 +67,10 @@ impl Fused for Var {
     fn name(&self) -> &'static str {
         "var"
     }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+        say("ddof", self.ddof.into());
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes: Vec<usize> = (0..xs[0].rank()).filter(|&i| self.mask[i]).collect();
         let d = xs[0] - xs[0].mean(keep(&axes[..]));
@@ -93,7 +97,7 @@ impl Fused for Var {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("var", "The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.", Takes::Floats, samples),
+    OpKind::new("var", "The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.", Takes::Floats, samples).built(|a| Ok(boxed(Var { mask: mask_of(a)?, ddof: a.need("ddof")? }))),
 ];
 
 fn samples(s: &mut Samples) {

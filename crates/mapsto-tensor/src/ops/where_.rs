@@ -4,11 +4,10 @@ use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::MapOp;
 use crate::elementwise::{Operand, same_dtype, scalar_like};
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
 use crate::shape::broadcast;
 use crate::{DType, Tensor, fail};
 use mapsto_kernels::map::map3;
-use std::panic::Location;
 
 impl Tensor {
     /// `a` where this condition holds, else `b`, for each element. What is not chosen has no say: neither its NaN nor
@@ -40,13 +39,10 @@ impl Tensor {
                 (scalar_like("where_", a, &like), scalar_like("where_", b, &like))
             }
         };
-        same_dtype("where_", &a, &b);
         if self.device() != a.device() {
             fail!("where_", "devices differ: {:?} and {:?}", self.device(), a.device());
         }
-        let shape = broadcast("where_", &broadcast("where_", self.shape_of(), a.shape_of()), b.shape_of());
-        let y = self.device().backend().map(&Choose, &[self, &a, &b], &shape, a.dtype());
-        record_at(Choose, y, &[self, &a, &b], Vec::new(), Location::caller())
+        apply(Choose, &[self, &a, &b])
     }
 }
 
@@ -54,6 +50,12 @@ struct Choose;
 impl Op for Choose {
     fn name(&self) -> &'static str {
         "where_"
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        let (yes, a, b) = (xs[0], xs[1], xs[2]);
+        same_dtype("where_", a, b);
+        let shape = broadcast("where_", &broadcast("where_", yes.shape_of(), a.shape_of()), b.shape_of());
+        yes.device().backend().map(&Choose, xs, &shape, a.dtype()).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE.input(0)
@@ -104,7 +106,7 @@ impl MapOp for Choose {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("where_", "`a` where this condition holds, else `b`, for each element.", Takes::All, samples),
+    OpKind::new("where_", "`a` where this condition holds, else `b`, for each element.", Takes::All, samples).built(|_| Ok(Box::new(Choose))),
 ];
 
 fn samples(s: &mut Samples) {

@@ -3,10 +3,9 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 pub use crate::backend::{Size2, Window};
-use crate::graph::{At, Keep, Op, Vjp, record_at};
+use crate::graph::{At, Attrs, Keep, Op, Ran, Say, Vjp, apply};
 use crate::shape::Shape;
-use crate::{Tensor, fail};
-use std::panic::Location;
+use crate::{Result, Tensor, fail};
 
 impl Tensor {
     /// The windows of images as columns: `y[n, (c, i, j), (p, q)] = x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, 0 in
@@ -30,8 +29,7 @@ impl Tensor {
             fail!("window", "no window fits: {window:?} on images {:?}", self.shape());
         };
         Shape::new(&[n, c, window.kernel[0], window.kernel[1], oh, ow]).fit("window");
-        let y = self.device().backend().window(self, &window);
-        record_at(Windows { window }, y, &[self], Vec::new(), Location::caller())
+        apply(Windows { window }, &[self])
     }
 }
 
@@ -41,6 +39,15 @@ struct Windows {
 impl Op for Windows {
     fn name(&self) -> &'static str {
         "window"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("kernel", self.window.kernel.into());
+        say("stride", self.window.stride.into());
+        say("padding", self.window.padding.into());
+        say("dilation", self.window.dilation.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().window(xs[0], &self.window).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -53,16 +60,26 @@ impl Op for Windows {
 /// The transpose of `window` for images of `[h, w]`.
 #[track_caller]
 fn transposed(cols: &Tensor, window: Window, image: [usize; 2]) -> Tensor {
-    let y = cols.device().backend().window_transpose(cols, &window, image);
-    record_at(Transposed { window }, y, &[cols], Vec::new(), Location::caller())
+    apply(Transposed { window, image }, &[cols])
 }
 
 struct Transposed {
     window: Window,
+    image: [usize; 2],
 }
 impl Op for Transposed {
     fn name(&self) -> &'static str {
         "window_transpose"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("kernel", self.window.kernel.into());
+        say("stride", self.window.stride.into());
+        say("padding", self.window.padding.into());
+        say("dilation", self.window.dilation.into());
+        say("image", self.image.into());
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        xs[0].device().backend().window_transpose(xs[0], &self.window, self.image).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE
@@ -75,9 +92,18 @@ impl Op for Transposed {
 /// The window of the samples, different in both directions.
 const WIN: Window = Window { kernel: [2, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2] };
 
+fn window_of(a: &mut Attrs) -> Result<Window> {
+    Ok(Window {
+        kernel: a.need("kernel")?,
+        stride: a.need("stride")?,
+        padding: a.need("padding")?,
+        dilation: a.need("dilation")?,
+    })
+}
+
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("window", "The windows of images as columns: `y[n, (c, i, j), (p, q)] = x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, 0 in the padding.", Takes::Floats, of_window),
-    OpKind::new("window_transpose", "The transpose of `window`: each element is added to the point it came from.", Takes::Floats, of_window_transpose),
+    OpKind::new("window", "The windows of images as columns: `y[n, (c, i, j), (p, q)] = x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, 0 in the padding.", Takes::Floats, of_window).built(|a| Ok(Box::new(Windows { window: window_of(a)? }))),
+    OpKind::new("window_transpose", "The transpose of `window`: each element is added to the point it came from.", Takes::Floats, of_window_transpose).built(|a| Ok(Box::new(Transposed { window: window_of(a)?, image: a.need("image")? }))),
 ];
 
 fn of_window(s: &mut Samples) {

@@ -1,0 +1,79 @@
+//! The one door of operations: it runs them, shows them to whoever watches, and records them where a gradient is wanted.
+
+use super::{Op, Owned, Ran, made};
+use crate::scope::{Inside, Mode};
+use crate::{Tensor, trace};
+use std::panic::Location;
+
+/// Runs an operation and records it, if any input asks for it. This is how an operation of one's own enters the graph too:
+/// see [`Op`].
+#[track_caller]
+#[inline]
+pub fn apply<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
+    let inside = Inside::enter();
+    let (ran, mode) = (op.run(xs), inside.0);
+    drop(inside);
+    finished(op, ran, xs, mode, Location::caller())
+}
+
+/// The same for inputs that are handed over: where nothing is recorded and nobody else holds an input, the operation may
+/// write its result over it.
+#[track_caller]
+#[inline]
+pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
+    let xs: Owned = xs.into();
+    let inside = Inside::enter();
+    let mode = inside.0;
+    if is_seen(mode, &xs.refs()) {
+        drop(inside);
+        return apply(op, &xs.refs());
+    }
+    op.run_onto(xs).y
+}
+
+/// As [`apply`] for an operation that may find that it cannot run on these inputs.
+#[track_caller]
+pub(crate) fn try_apply<O: Op>(
+    op: O,
+    xs: &[&Tensor],
+    run: impl FnOnce(&O) -> Option<Ran>,
+) -> Result<Tensor, O> {
+    let inside = Inside::enter();
+    let (ran, mode) = (run(&op), inside.0);
+    drop(inside);
+    match ran {
+        Some(ran) => Ok(finished(op, ran, xs, mode, Location::caller())),
+        None => Err(op),
+    }
+}
+
+/// Whether an operation on these inputs is recorded or shown.
+#[inline]
+fn is_seen(mode: Mode, xs: &[&Tensor]) -> bool {
+    mode.watched || (!mode.is_off() && xs.iter().any(|x| x.0.origin.is_wanted(mode)))
+}
+
+// What depends on the operation's type is as little as possible: this is compiled once for each of them.
+#[inline]
+fn finished<O: Op>(
+    op: O,
+    ran: Ran,
+    xs: &[&Tensor],
+    mode: Mode,
+    caller: &'static Location<'static>,
+) -> Tensor {
+    match is_seen(mode, xs) {
+        true => seen(Box::new(op), ran, xs, mode, caller),
+        false => ran.y,
+    }
+}
+
+fn seen(op: Box<dyn Op>, ran: Ran, xs: &[&Tensor], mode: Mode, caller: &'static Location<'static>) -> Tensor {
+    if mode.watched {
+        trace::emit(op.name(), xs, &ran.y, caller);
+    }
+    match !mode.is_off() && xs.iter().any(|x| x.0.origin.is_wanted(mode)) {
+        true => made(op, ran, xs, mode),
+        false => ran.y,
+    }
+}
