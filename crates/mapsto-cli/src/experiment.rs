@@ -57,6 +57,13 @@ struct Parts {
     rows: Rows,
 }
 
+/// Says beside the results what whoever reads them should know.
+fn note(what: &str) {
+    use std::io::Write;
+    // Standard error may be closed; nothing is lost that a run needs.
+    let _ = writeln!(std::io::stderr(), "note: {what}");
+}
+
 impl Experiment {
     /// Opens the data and builds the model of a configuration.
     ///
@@ -82,6 +89,7 @@ impl Experiment {
 
         let (opened, set) = sets::from_entry(&config.data.set).map_err(|e| config.data.explain(e))?;
         config.data.set = set;
+        opened.left_out.iter().for_each(|what| note(what));
         let info = opened.train.info();
         let parts = divide(&mut config, opened)?;
         let preprocess = preprocess.fit(&*parts.train)?;

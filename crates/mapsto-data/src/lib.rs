@@ -7,9 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod dataset;
+mod delimited;
 mod epoch;
 mod in_memory;
 mod loader;
+#[cfg(feature = "images")]
+mod picture;
 mod planes;
 pub mod preprocess;
 mod rows;
@@ -22,9 +25,11 @@ pub use dataset::{Dataset, Info, Sample};
 pub use epoch::Epoch;
 pub use in_memory::InMemory;
 pub use loader::{Batch, Loader, Pairs};
+#[cfg(feature = "images")]
+pub use picture::{Color, parse_image, read_image};
 pub use preprocess::{Normalize, Preprocess, Resize, Scale, Standardize, Step};
 #[cfg(feature = "images")]
-pub use sets::{Color, ImageFolder, read_image};
+pub use sets::ImageFolder;
 pub use sets::{Idx, Table, idx_folder, mnist};
 pub use subset::Subset;
 pub use transforms::{Crop, Flip, Noise, Rotate, SampleKey, Shift, Transform};

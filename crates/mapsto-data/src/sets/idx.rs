@@ -2,7 +2,7 @@
 
 use crate::InMemory;
 use flate2::bufread::MultiGzDecoder;
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, Error, ErrorKind, MAX_RANK, Result, Tensor, catch};
 use std::io::{ErrorKind as Io, Read};
 use std::path::Path;
 
@@ -40,6 +40,13 @@ enum Element {
 /// Deflate's best case: 258 bytes from two bits. A longer array than this times the file cannot be in the file.
 const MOST_EXPANSION: usize = 1032;
 
+/// What data compresses to, and then some: images of digits to a fifth. Beyond [`SMALL`] bytes, a longer array than this
+/// times the file is refused: a file made to fill the memory.
+const USUAL_EXPANSION: usize = 100;
+
+/// So many bytes may come of any file that can hold them.
+const SMALL: usize = 256 << 20;
+
 impl Idx {
     /// Reads a file, plain or gzipped (told apart by its first bytes, not by its name).
     ///
@@ -56,13 +63,16 @@ impl Idx {
     /// Nothing is allocated for what a header merely claims: an array longer than the file can hold is refused first.
     ///
     /// # Errors
-    /// When the bytes are not IDX, are damaged, end too early or go on too long.
+    /// When the bytes are not IDX, are damaged, end too early or go on too long; when they have more axes than a tensor;
+    /// when more than 256 MiB would come of a hundredth of it.
     pub fn parse(bytes: &[u8]) -> Result<Idx> {
+        let size = bytes.len();
+        let limit = size.saturating_mul(MOST_EXPANSION).min(SMALL.max(size.saturating_mul(USUAL_EXPANSION)));
         match bytes {
-            [0x1f, 0x8b, ..] => {
-                read(MultiGzDecoder::new(bytes), bytes.len().saturating_mul(MOST_EXPANSION), bytes.len())
-            }
-            _ => read(bytes, bytes.len(), bytes.len()),
+            // The decoder is other people's code: what it panics about is a damaged file.
+            [0x1f, 0x8b, ..] => catch(|| read(MultiGzDecoder::new(bytes), limit, size))
+                .unwrap_or_else(|e| Err(damaged(format!("the decoder gave up: {}", e.message())))),
+            _ => read(bytes, size, size),
         }
     }
 
@@ -142,6 +152,9 @@ fn read(mut source: impl Read, limit: usize, size: usize) -> Result<Idx> {
             );
         }
     };
+    if usize::from(head[3]) > MAX_RANK {
+        return Err(damaged(format!("an IDX array of {} axes; a tensor has at most {MAX_RANK}", head[3])));
+    }
     let mut shape = Vec::with_capacity(usize::from(head[3]));
     for axis in 0..head[3] {
         let mut size = [0; 4];
@@ -151,11 +164,18 @@ fn read(mut source: impl Read, limit: usize, size: usize) -> Result<Idx> {
     if shape.is_empty() {
         return Err(damaged("an IDX array of rank 0 has no samples".into()));
     }
-    let claimed = shape.iter().try_fold(element.size(), |bytes, &n| bytes.checked_mul(n));
-    let Some(bytes) = claimed.filter(|&bytes| bytes <= limit) else {
-        return Err(damaged(format!(
-            "the header claims {shape:?} elements, more than {size} bytes can hold"
-        )));
+    // An axis of 0 must not hide others that overflow: strides are products too.
+    let claimed = shape.iter().try_fold(element.size(), |bytes, &n| bytes.checked_mul(n.max(1)));
+    let bytes = claimed.map(|bytes| if shape.contains(&0) { 0 } else { bytes });
+    let Some(bytes) = bytes.filter(|&bytes| bytes <= limit) else {
+        let message = format!("the header claims {shape:?} elements, more than {size} bytes can hold");
+        return Err(match bytes {
+            Some(bytes) if bytes / MOST_EXPANSION <= size && limit > size => {
+                let message = format!("{size} bytes of gzip would become {bytes}: {shape:?} elements");
+                damaged(message).help("if that is meant, unpack the file first: gunzip FILE")
+            }
+            _ => damaged(message),
+        });
     };
     // Reserve at once what ordinary files need; beyond that grow with the data that really comes.
     let mut data = Vec::with_capacity(bytes.min(size.saturating_mul(8)));
@@ -265,6 +285,28 @@ mod tests {
         // Within what deflate could expand to, the vector grows with the data.
         let lie = gzip(&file(8, &[20_000], &[0; 10]));
         assert_eq!(message(&lie), "the file ends after 10 of 20000 bytes of [20000] elements");
+    }
+
+    #[test]
+    fn an_array_of_more_axes_than_a_tensor_is_refused() {
+        assert_eq!(Idx::parse(&file(8, &[1; 6], &[7])).unwrap().tensor().shape(), [1; 6]);
+        for axes in [7, 8, 255] {
+            let e = message(&file(8, &vec![1; axes], &[7]));
+            assert_eq!(e, format!("an IDX array of {axes} axes; a tensor has at most 6"));
+        }
+        // No bytes are claimed, and yet the strides of such a shape overflow.
+        let e = message(&file(0x0E, &[0, u32::MAX, u32::MAX], &[]));
+        assert!(e.contains("more than 16 bytes can hold"), "{e}");
+    }
+
+    #[test]
+    fn a_file_made_to_fill_the_memory_is_refused_by_its_header() {
+        // 512 MiB of zeros in half a megabyte: deflate could do it, and no data does.
+        let size = 512u32 << 20;
+        let head = file(8, &[size], &[]);
+        let bomb = [gzip(&[&head[..], &[0; 64]].concat()), vec![0; 540_000]].concat();
+        let want = format!("{} bytes of gzip would become {size}: [{size}] elements", bomb.len());
+        assert_eq!(message(&bomb), want);
     }
 
     #[test]

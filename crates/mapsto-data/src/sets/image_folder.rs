@@ -1,10 +1,11 @@
 //! `ImageFolder`: PNG and JPEG files sorted into one folder a class, decoded when they are asked for.
 
 use super::{SetKind, Sets};
+use crate::picture::{Color, is_picture, read_image};
 use crate::preprocess::{Resize, Step};
 use crate::{Dataset, Info, Sample};
-use image::{DynamicImage, ImageReader, Limits};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 /// use mapsto_data::prelude::*;
 /// let set = ImageFolder::open("pets")?.size([32, 32]);
 /// println!("{} images of {:?}", set.len(), set.info().classes);
+/// set.left_out().iter().for_each(|what| println!("{what}"));
 /// let loader = set.batches(64).shuffle().workers(2);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
@@ -27,42 +29,79 @@ pub struct ImageFolder {
     root: PathBuf,
     classes: Arc<[String]>,
     files: Arc<[(PathBuf, i64)]>,
+    left_out: Arc<[String]>,
     size: Option<[usize; 2]>,
     color: Color,
-}
-
-/// How many channels images are read with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
-    /// One channel: luminance.
-    Gray,
-    /// Three channels: red, green, blue.
-    Rgb,
 }
 
 impl ImageFolder {
     /// Lists the folder `root`; images are `Rgb` and of one size unless told otherwise.
     ///
-    /// Hidden files and files that are neither `.png` nor `.jpg` / `.jpeg` are passed over.
+    /// Images lie directly in the folder of their class. Whatever else there is, is left out and counted by
+    /// [`left_out`](ImageFolder::left_out): hidden files, files that are neither `.png` nor `.jpg` / `.jpeg`, files
+    /// beside the classes, folders inside a class.
     ///
     /// # Errors
-    /// When the folder cannot be read, or holds no folders with images.
+    /// When a folder cannot be read, a class has no images, or files named like images are none.
     pub fn open(root: impl AsRef<Path>) -> Result<ImageFolder> {
         let root = root.as_ref();
         let mut classes = Vec::new();
         let mut files = Vec::new();
-        for folder in sorted(root)?.into_iter().filter(|path| path.is_dir()) {
-            let id = classes.len() as i64;
-            let images = sorted(&folder)?.into_iter().filter(|path| is_image(path));
-            files.extend(images.map(|path| (path, id)));
+        let mut left = LeftOut::default();
+        let mut broken = Vec::new();
+        for folder in entries(root)? {
+            if is_hidden(&folder) {
+                left.hidden.push(below(root, &folder));
+                continue;
+            }
+            if !folder.is_dir() {
+                left.beside.push(below(root, &folder));
+                continue;
+            }
+            let (before, mut deeper) = (files.len(), 0);
+            for path in entries(&folder)? {
+                let name = below(root, &path);
+                if is_hidden(&path) {
+                    left.hidden.push(name);
+                } else if path.is_dir() {
+                    let images = images_below(&path)?;
+                    deeper += images;
+                    left.images_deeper += images;
+                    left.deeper.push(name);
+                } else if !(has_image_name(&path) && path.is_file()) {
+                    left.others.push(name);
+                } else if starts_as_picture(&path)? {
+                    files.push((path, classes.len() as i64));
+                } else {
+                    broken.push(name);
+                }
+            }
+            if files.len() == before && broken.is_empty() {
+                return Err(empty(&folder, deeper));
+            }
             classes.push(name(&folder));
         }
-        if files.is_empty() {
-            return Err(Error::new(ErrorKind::Data, format!("{}: no images", root.display()))
+        if !broken.is_empty() {
+            let message = format!(
+                "{}: {} of {} images are neither PNG nor JPEG inside: {}",
+                root.display(),
+                broken.len(),
+                broken.len() + files.len(),
+                some(&broken)
+            );
+            return Err(Error::new(ErrorKind::Data, message).help("copy them again, or remove them"));
+        }
+        if classes.is_empty() {
+            return Err(Error::new(ErrorKind::Data, format!("{}: no images in folders", root.display()))
                 .help("put the .png and .jpg files of each class into a folder named after the class"));
         }
         let (root, classes, files) = (root.to_path_buf(), classes.into(), files.into());
-        Ok(ImageFolder { root, classes, files, size: None, color: Color::Rgb })
+        Ok(ImageFolder { root, classes, files, left_out: left.said().into(), size: None, color: Color::Rgb })
+    }
+
+    /// What lies in the folder and is not read, one line for each kind: how many there are, and their names.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Brings every image to `[height, width]`.
@@ -110,55 +149,115 @@ impl Dataset for ImageFolder {
     }
 }
 
-/// Reads a PNG or JPEG file: `[1, h, w]` or `[3, h, w]`, `f32` in 0 ..= 1 with 8 bits a channel; transparency is dropped.
-///
-/// # Errors
-/// When the file cannot be read, is damaged, or would need more than 512 MiB.
-pub fn read_image(path: impl AsRef<Path>, color: Color) -> Result<Tensor> {
-    let path = path.as_ref();
-    let mut reader = ImageReader::open(path).map_err(|e| Error::io(path, e))?;
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(512 << 20);
-    reader.limits(limits);
-    let decoded = reader.with_guessed_format().map_err(|e| Error::io(path, e))?.decode();
-    let image = decoded.map_err(|e| {
-        Error::new(ErrorKind::Data, format!("{}: {}", path.display(), first_lower(&e.to_string())))
-            .help("the file is damaged, or not the PNG or JPEG its name says")
-    })?;
-    let (h, w) = (image.height() as usize, image.width() as usize);
-    let (channels, bytes) = match (color, image) {
-        (Color::Gray, image) => (1, image.into_luma8().into_raw()),
-        (Color::Rgb, DynamicImage::ImageRgb8(image)) => (3, image.into_raw()),
-        (Color::Rgb, image) => (3, image.into_rgb8().into_raw()),
-    };
-    Ok(Tensor::filled_by::<f32>([channels, h, w], |to| {
-        // [h, w, c] → [c, h, w]
-        for (c, plane) in to.chunks_exact_mut(h * w).enumerate() {
-            for (pixel, out) in bytes.chunks_exact(channels).zip(plane) {
-                *out = f32::from(pixel[c]) / 255.0;
-            }
-        }
-    }))
+/// What a folder holds that is no sample, by the reason why it is none.
+#[derive(Default)]
+struct LeftOut {
+    hidden: Vec<String>,
+    beside: Vec<String>,
+    others: Vec<String>,
+    deeper: Vec<String>,
+    images_deeper: usize,
 }
 
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+impl LeftOut {
+    fn said(&self) -> Vec<String> {
+        let line = |names: &[String], one: &str, many: &str| {
+            let what = if names.len() == 1 { one } else { many };
+            (!names.is_empty()).then(|| format!("left out: {} {what}: {}", names.len(), some(names)))
+        };
+        let images = match self.images_deeper {
+            1 => "1 image".to_string(),
+            n => format!("{n} images"),
+        };
+        [
+            line(&self.hidden, "hidden file or folder", "hidden files or folders"),
+            line(&self.beside, "file beside the classes", "files beside the classes"),
+            line(
+                &self.others,
+                "file that is not .png, .jpg or .jpeg",
+                "files that are not .png, .jpg or .jpeg",
+            ),
+            line(
+                &self.deeper,
+                &format!("folder inside a class, with {images}"),
+                &format!("folders inside classes, with {images}"),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// The first few names, and how many more there are.
+fn some(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown =
+        names.iter().take(MOST).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn empty(class: &Path, deeper: usize) -> Error {
+    let mut message = format!("{}: a class without images", class.display());
+    if deeper > 0 {
+        message += &format!("; {deeper} lie in folders below it, which are not read");
+    }
+    Error::new(ErrorKind::Data, message)
+        .help("put the .png and .jpg files of a class directly into its folder, or remove the folder")
+}
+
+/// Everything in a folder, in the order of the names.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let io = |e| Error::io(folder, e);
     let mut paths = std::fs::read_dir(folder)
         .map_err(io)?
         .map(|entry| Ok(entry.map_err(io)?.path()))
         .collect::<Result<Vec<_>>>()?;
-    paths.retain(|path| !name(path).starts_with('.'));
     paths.sort();
     Ok(paths)
+}
+
+/// How many files below a folder are named like images; links to folders are not followed, since they may lead back.
+fn images_below(folder: &Path) -> Result<usize> {
+    let mut count = 0;
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder)? {
+            match path.is_dir() {
+                true if path.is_symlink() => {}
+                true => folders.push(path),
+                false => count += usize::from(has_image_name(&path) && !is_hidden(&path)),
+            }
+        }
+    }
+    Ok(count)
 }
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn is_image(path: &Path) -> bool {
+fn below(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+fn is_hidden(path: &Path) -> bool {
+    name(path).starts_with('.')
+}
+
+fn has_image_name(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     ["png", "jpg", "jpeg"].contains(&extension.as_str())
+}
+
+fn starts_as_picture(path: &Path) -> Result<bool> {
+    let io = |e| Error::io(path, e);
+    let mut start = Vec::new();
+    std::fs::File::open(path).map_err(io)?.take(8).read_to_end(&mut start).map_err(io)?;
+    Ok(is_picture(&start))
 }
 
 /// Sample names already say the path within the folder.
@@ -170,11 +269,6 @@ fn strip(e: Error, path: &Path) -> Error {
         }
         None => e,
     }
-}
-
-fn first_lower(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 pub(super) const KIND: SetKind = SetKind {
@@ -196,9 +290,21 @@ pub(super) const KIND: SetKind = SetKind {
         let open = |path: &Path| Ok(ImageFolder { size, ..ImageFolder::open(path)?.color(color) });
         let (train, test) = (root.join("train"), root.join("test"));
         if !(train.is_dir() && test.is_dir()) {
-            return Ok(Sets { train: Arc::new(open(&root)?), test: None });
+            let set = open(&root)?;
+            let left_out = set.left_out.to_vec();
+            return Ok(Sets { train: Arc::new(set), test: None, left_out });
         }
         let (train, test) = (open(&train)?, open(&test)?);
+        let mut left_out = Vec::new();
+        let others =
+            entries(&root)?.into_iter().filter(|path| !["train", "test"].contains(&name(path).as_str()));
+        let others: Vec<String> = others.map(|path| name(&path)).collect();
+        if !others.is_empty() {
+            left_out.push(format!("left out: {} beside `train` and `test`: {}", others.len(), some(&others)));
+        }
+        for (part, set) in [("train", &train), ("test", &test)] {
+            left_out.extend(set.left_out.iter().map(|line| format!("{part}: {line}")));
+        }
         if train.classes != test.classes {
             let message = format!(
                 "{}: the classes of `train` are {:?}, those of `test` {:?}",
@@ -208,7 +314,7 @@ pub(super) const KIND: SetKind = SetKind {
             );
             return Err(Error::new(ErrorKind::Data, message));
         }
-        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)) })
+        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)), left_out })
     },
 };
 
@@ -246,6 +352,47 @@ mod tests {
         let gray = set.color(Color::Gray).size([3, 3]);
         assert_eq!(gray.get(0).unwrap().x.shape(), [1, 3, 3]);
         assert!((gray.get(2).unwrap().x.to_vec::<f32>()[4] - 0.8).abs() < 0.02, "JPEG is not exact");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn whatever_is_not_read_is_counted_and_named() {
+        let root = folder("left-out");
+        let write = |path: &str, bytes: &[u8]| {
+            std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            std::fs::write(root.join(path), bytes).unwrap();
+        };
+        let png = std::fs::read(root.join("dark/0.png")).unwrap();
+        write("labels.csv", b"");
+        write(".DS_Store", b"");
+        write("dark/._0.png", &png);
+        write("dark/2019/a.png", &png);
+        write("dark/2019/jan/b.png", &png);
+        write("dark/old.bmp", b"BM");
+        write("light/c.PNG", &png);
+        let set = ImageFolder::open(&root).unwrap();
+        assert_eq!(set.len(), 4);
+        let want = [
+            "left out: 2 hidden files or folders: .DS_Store, dark/._0.png",
+            "left out: 1 file beside the classes: labels.csv",
+            "left out: 2 files that are not .png, .jpg or .jpeg: dark/old.bmp, light/notes.txt",
+            "left out: 1 folder inside a class, with 2 images: dark/2019",
+        ];
+        assert_eq!(set.left_out(), want);
+        let entry = mapsto_spec::Entry::new("images").with_option("path", root.display().to_string());
+        assert_eq!(crate::sets::from_entry(&entry).unwrap().0.left_out, want);
+
+        let failure =
+            || ImageFolder::open(&root).unwrap_err().message().replace(root.to_str().unwrap(), "root");
+        write("dusk/2019/a.png", &png);
+        let want = "root/dusk: a class without images; 1 lie in folders below it, which are not read";
+        assert_eq!(failure(), want);
+        std::fs::remove_dir_all(root.join("dusk")).unwrap();
+        std::fs::create_dir(root.join("dusk")).unwrap();
+        assert_eq!(failure(), "root/dusk: a class without images");
+        write("dusk/a.png", b"");
+        write("light/x.jpg", b"<html>");
+        assert_eq!(failure(), "root: 2 of 6 images are neither PNG nor JPEG inside: dusk/a.png, light/x.jpg");
         std::fs::remove_dir_all(root).unwrap();
     }
 

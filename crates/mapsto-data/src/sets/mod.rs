@@ -8,7 +8,7 @@ mod table;
 
 pub use idx::Idx;
 #[cfg(feature = "images")]
-pub use image_folder::{Color, ImageFolder, read_image};
+pub use image_folder::ImageFolder;
 pub use mnist::{idx_folder, mnist};
 pub use table::{Selection, Table};
 
@@ -23,6 +23,8 @@ pub struct Sets {
     pub train: Arc<dyn Dataset>,
     /// The samples to test on.
     pub test: Option<Arc<dyn Dataset>>,
+    /// What was found beside them and is not read, for whoever reports it: a line each.
+    pub left_out: Vec<String>,
 }
 
 /// A set as a model file names it: how it is opened with its options.
@@ -95,6 +97,21 @@ mod tests {
         let (sets, _) =
             from_entry(&entry.clone().with_option("target", "b").with_option("features", vec!["a"])).unwrap();
         assert_eq!(sets.train.batch(&[1]).unwrap().1.to_vec::<f32>(), [4.0]);
+
+        let tabs = file("tabs.csv", "a\tb\tkind\n1\t2\tx\n3\t4\ty\n");
+        for tab in ["\t", "\\t", "tab"] {
+            let entry = Entry::new("csv").with_option("path", tabs.as_str()).with_option("class", "kind");
+            let (sets, rendered) = from_entry(&entry.with_option("delimiter", tab)).unwrap();
+            assert_eq!(sets.train.info().features, ["a", "b"]);
+            assert_eq!(rendered.option("delimiter"), Some(&"\t".into()));
+        }
+        for wrong in ["", "é", ";;", "\"", "\n"] {
+            assert!(
+                failure(entry.clone().with_option("delimiter", wrong)).contains("is not one ASCII character")
+            );
+        }
+        let commas = failure(entry.clone().with_option("delimiter", ",").with_option("target", "b"));
+        assert!(commas.ends_with("help: add `delimiter = \";\"` to [data]"), "{commas}");
 
         let unknown = file("unknown.csv", "a;b;kind\n5;6;z\n");
         let e = failure(classes.with_option("test", unknown.as_str()));
