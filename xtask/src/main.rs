@@ -3,6 +3,7 @@
 
 mod compare;
 mod counts;
+mod mutants;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ The chores of this repository.
   cargo xtask bless            rewrite the snapshots of messages and transcripts
   cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth
   cargo xtask counts --bless   likewise, and write them down
+  cargo xtask mutants [OP]     break operations one at a time, and fail where the tests of their files do not notice
   cargo xtask bench --compare  time the benchmarks here and in other frameworks, in turn
 ";
 
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         },
         ["counts"] => report(counts::compare(&root())),
         ["counts", "--bless"] => report(counts::bless(&root())),
+        ["mutants"] => report(mutants::run(&root(), None)),
+        ["mutants", name] => report(mutants::run(&root(), Some(name))),
         ["bench", "--compare", ref rest @ ..] => report(compare::run(&root(), rest)),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");

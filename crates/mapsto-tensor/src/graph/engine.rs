@@ -214,8 +214,20 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         }
         let at = At { node: &node, kept: &kept, again: graph == Graph::Kept };
         scope::set_precision(node.precision);
+        #[cfg(mutants)]
+        let strided = !g.layout().is_contiguous();
         let vjp = node.op.vjp_onto(&at, g);
         assert_eq!(vjp.0.len(), kept.inputs.len(), "{}: one gradient for each input", node.op.name());
+        #[cfg(mutants)]
+        let vjp = super::Vjp(
+            vjp.0
+                .into_iter()
+                .enumerate()
+                .map(|(i, g)| {
+                    g.map(|g| super::mutant::gradient(node.op.name(), i, graph == Graph::Kept, strided, g))
+                })
+                .collect(),
+        );
         for (input, g) in kept.inputs.iter_mut().zip(vjp.0) {
             if let Some(g) = g.filter(|_| input.wanted) {
                 let g = match_input(g, input, &node);

@@ -8,6 +8,8 @@ mod engine;
 mod fused;
 mod grads;
 mod jvp;
+#[cfg(mutants)]
+mod mutant;
 mod op;
 
 pub(crate) use apply::try_apply;

@@ -14,6 +14,11 @@ macro_rules! ops {
         )*
         /// The files of this folder, for the test of the architecture.
         pub const FILES: &[&str] = &[$(stringify!($name)),*];
+        /// The kinds of each file, in the order of `FILES`.
+        #[cfg(all(test, mutants))]
+        pub(crate) fn kinds_by_file() -> &'static [&'static [OpKind]] {
+            &[$($name::KINDS),*]
+        }
         const LISTS: &[&[OpKind]] = &[crate::graph::KINDS, $($name::KINDS),*];
     };
 }
