@@ -19,6 +19,7 @@ The chores of this repository.
   cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth
   cargo xtask counts --bless   likewise, and write them down
   cargo xtask mutants [OP]     break operations one at a time, and fail where the tests of their files do not notice
+  cargo xtask fuzz             damage inputs of every parser for a minute (--seconds N), and fail where one panics
   cargo xtask bench --compare  time the benchmarks here and in other frameworks, in turn
 ";
 
@@ -44,6 +45,10 @@ fn main() -> ExitCode {
         ["counts", "--bless"] => report(counts::bless(&root())),
         ["mutants"] => report(mutants::run(&root(), None)),
         ["mutants", name] => report(mutants::run(&root(), Some(name))),
+        ["fuzz", ref rest @ ..] => {
+            let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-tests", "--example", "fuzz", "--"];
+            run(Command::new("cargo").args(fuzz).args(rest))
+        }
         ["bench", "--compare", ref rest @ ..] => report(compare::run(&root(), rest)),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");

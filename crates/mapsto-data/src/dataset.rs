@@ -92,6 +92,15 @@ pub trait Dataset: Send + Sync {
         Ok((stack("input", &xs, name)?, stack("target", &ys, name)?))
     }
 
+    /// As [`batch`](Dataset::batch), with inputs in `f64`, from sets that keep them so and round only what they deliver:
+    /// tables. Preprocessing begins with these, so that no digit is lost before it has had its effect.
+    ///
+    /// # Errors
+    /// As [`batch`](Dataset::batch).
+    fn exact_batch(&self, _indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+        Ok(None)
+    }
+
     /// The class id of sample `i`; sets that know it without reading the whole sample say so here.
     ///
     /// # Errors
@@ -216,6 +225,10 @@ impl<D: Dataset + ?Sized> Dataset for Arc<D> {
 
     fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
         (**self).batch(indices)
+    }
+
+    fn exact_batch(&self, indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+        (**self).exact_batch(indices)
     }
 
     fn label(&self, i: usize) -> Result<i64> {

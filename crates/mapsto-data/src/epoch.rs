@@ -2,7 +2,7 @@
 
 use crate::{Batch, Loader, SampleKey};
 use mapsto_tensor::random::{self, Keyed, RandomState};
-use mapsto_tensor::{Error, ErrorKind, Result, catch, no_grad};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, catch, no_grad};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -124,7 +124,13 @@ impl Plan {
         let from = k * size;
         let indices = self.order[from..(from + size).min(self.order.len())].to_vec();
         let (x, y) = self.with_own_randomness(k, || {
-            let (mut x, y) = dataset.batch(&indices)?;
+            let prepared = !transforms.is_empty() || !preprocess.is_empty();
+            let exact = if prepared { dataset.exact_batch(&indices)? } else { None };
+            let rounded = exact.is_some();
+            let (mut x, y) = match exact {
+                Some(batch) => batch,
+                None => dataset.batch(&indices)?,
+            };
             for (place, transform) in transforms.iter().enumerate() {
                 let keys: Vec<SampleKey> = indices
                     .iter()
@@ -132,7 +138,8 @@ impl Plan {
                     .collect();
                 x = transform.apply_batch(x, &keys);
             }
-            Ok((preprocess.apply(x), y))
+            let x = preprocess.apply(x);
+            Ok((if rounded { x.to(DType::F32) } else { x }, y))
         })?;
         Ok(Batch { x, y, indices })
     }

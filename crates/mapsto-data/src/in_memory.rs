@@ -36,6 +36,8 @@ enum Delivery {
     Same,
     /// Bytes as `f32`, divided by 255.
     Pixels,
+    /// `f64` as `f32`, but for what is preprocessed first.
+    Rounded,
 }
 
 impl InMemory {
@@ -69,6 +71,12 @@ impl InMemory {
         InMemory { delivery: Delivery::Pixels, ..InMemory::new(x, y) }
     }
 
+    /// Numbers kept as `f64`, preprocessed as such, and delivered as `f32`.
+    #[track_caller]
+    pub(crate) fn rounded(x: Tensor, y: Tensor) -> InMemory {
+        InMemory { delivery: Delivery::Rounded, ..InMemory::new(x, y) }
+    }
+
     /// Names the classes, in the order of their ids.
     pub fn classes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> InMemory {
         self.info.classes = names.into_iter().map(Into::into).collect();
@@ -85,6 +93,7 @@ impl InMemory {
     pub fn x(&self) -> Tensor {
         match self.delivery {
             Delivery::Same => self.x.clone(),
+            Delivery::Rounded => self.x.to(DType::F32),
             Delivery::Pixels => Tensor::filled_by::<f32>(self.x.shape(), |out| pixels(bytes(&self.x), out)),
         }
     }
@@ -120,6 +129,7 @@ impl Dataset for InMemory {
         indices.iter().try_for_each(|&i| self.check(i))?;
         let x = match self.delivery {
             Delivery::Same => gather(&self.x, indices),
+            Delivery::Rounded => gather(&self.x, indices).to(DType::F32),
             Delivery::Pixels => {
                 Tensor::filled_by::<f32>(batch_shape(indices.len(), &self.x.shape()[1..]), |out| {
                     each_row(bytes(&self.x), out, indices, pixels);
@@ -127,6 +137,14 @@ impl Dataset for InMemory {
             }
         };
         Ok((x, gather(&self.y, indices)))
+    }
+
+    fn exact_batch(&self, indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+        if self.delivery != Delivery::Rounded {
+            return Ok(None);
+        }
+        indices.iter().try_for_each(|&i| self.check(i))?;
+        Ok(Some((gather(&self.x, indices), gather(&self.y, indices))))
     }
 
     fn label(&self, i: usize) -> Result<i64> {

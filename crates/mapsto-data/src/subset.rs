@@ -67,6 +67,11 @@ impl Dataset for Subset {
         self.of.batch(&whole)
     }
 
+    fn exact_batch(&self, indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+        let whole: Vec<usize> = indices.iter().map(|&i| self.indices[i]).collect();
+        self.of.exact_batch(&whole)
+    }
+
     fn label(&self, i: usize) -> Result<i64> {
         self.of.label(self.indices[i])
     }

@@ -1,26 +1,33 @@
 //! How large a model that is only written down may become before it is built: files are not trusted.
 
 use mapsto_spec::Args;
-use mapsto_tensor::{Error, Result};
+use mapsto_tensor::{Error, ErrorKind, Result};
 use std::cell::Cell;
 
 /// No single tensor of a model built from a file has more elements; 2²⁸ in f32 are 1 GiB.
 const MOST: usize = 1 << 28;
 
+/// All layers of a model from elsewhere together see no more numbers of one sample: seconds of work.
+const MOST_SEEN: usize = 1 << 31;
+
 thread_local! {
     /// The elements that weights may still have.
     static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+    /// The numbers of one sample that layers may still see.
+    static UNSEEN: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 /// Runs `build`, in which weights may have no more than `elements` elements in all.
 pub(crate) fn within<R>(elements: usize, build: impl FnOnce() -> R) -> R {
-    struct Back(usize);
+    struct Back(usize, usize);
     impl Drop for Back {
         fn drop(&mut self) {
             LEFT.with(|left| left.set(self.0));
+            UNSEEN.with(|unseen| unseen.set(self.1));
         }
     }
-    let _back = Back(LEFT.with(|left| left.replace(elements)));
+    let _back =
+        Back(LEFT.with(|left| left.replace(elements)), UNSEEN.with(|unseen| unseen.replace(MOST_SEEN)));
     build()
 }
 
@@ -32,6 +39,17 @@ pub(crate) fn weight(args: &Args, shape: &[usize]) -> Result<()> {
             .help("a model file holds every weight its layers need")
     })?;
     LEFT.with(|l| l.set(left));
+    Ok(())
+}
+
+/// Takes what a layer sees of one sample out of the budget, before zeros of that shape are passed through it.
+pub(crate) fn pass(layer: &str, shape: &[usize]) -> Result<()> {
+    let seen = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size.max(1)));
+    let left = seen.and_then(|seen| UNSEEN.with(Cell::get).checked_sub(seen)).ok_or_else(|| {
+        let message = format!("layer `{layer}`: {shape:?} is more work than a model of a file may ask for");
+        Error::new(ErrorKind::Model, message)
+    })?;
+    UNSEEN.with(|unseen| unseen.set(left));
     Ok(())
 }
 

@@ -316,11 +316,11 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
         return Err(args.error("dropout", format!("a probability in 0..1 was expected, found {dropout}")));
     }
     let directions = 1 + both as usize;
-    for layer in 0..layers {
-        let inputs = if layer == 0 { inputs } else { hidden.saturating_mul(directions) };
-        for _ in 0..directions {
-            for columns in [inputs, hidden, 1, 1] {
-                budget::weight(args, &[C::GATES, hidden, columns])?;
+    let biases = if bias { 2 } else { 0 };
+    for (layers, inputs) in [(1, inputs), (layers - 1, hidden.saturating_mul(directions))] {
+        for columns in [inputs, hidden, biases] {
+            if layers > 0 && columns > 0 {
+                budget::weight(args, &[layers, directions, C::GATES, hidden, columns])?;
             }
         }
     }

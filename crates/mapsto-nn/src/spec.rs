@@ -131,6 +131,7 @@ pub(crate) fn build_layers(entries: &[Entry], input: &[usize]) -> Result<Built> 
 }
 
 fn build_layer(entry: &Entry, input: &[usize]) -> Result<(Box<dyn Layer>, Entry, Vec<usize>)> {
+    budget::pass(&entry.name, input)?;
     let kind = mapsto_spec::find("layer", LAYERS, entry)?;
     let mut args = mapsto_spec::Args::new("layer", entry);
     let layer = catch(|| (kind.build)(&mut args, input))??;
@@ -239,6 +240,79 @@ mod tests {
         );
         let init = linear(2).with_option("init", "kaiming_norml");
         assert!(self::error(&[4], [init]).contains("did you mean `kaiming_normal`?"));
+    }
+
+    /// An entry of every layer with weights, as others and as many as there are, and the shape it takes.
+    fn weighty() -> Vec<(Entry, Vec<usize>)> {
+        let entry = |name: &str, value: usize| Entry::new(name).with_value(value);
+        vec![
+            (linear(5), vec![7]),
+            (linear(5).with_option("bias", false), vec![3, 7]),
+            (entry("conv2d", 4).with_option("kernel", 3usize), vec![2, 8, 8]),
+            (entry("conv2d", 4).with_option("kernel", 1usize).with_option("bias", false), vec![2, 8, 8]),
+            (Entry::new("batch_norm1d"), vec![9]),
+            (Entry::new("batch_norm2d"), vec![9, 2, 2]),
+            (Entry::new("layer_norm"), vec![9]),
+            (Entry::new("layer_norm").with_option("bias", false), vec![9]),
+            (entry("embedding", 10).with_option("size", 4usize), vec![6]),
+            (entry("lstm", 3).with_option("layers", 3usize), vec![5, 4]),
+            (entry("lstm", 3).with_option("bidirectional", true).with_option("bias", false), vec![5, 4]),
+            (entry("gru", 3), vec![5, 4]),
+            (Entry::new("positional_embedding"), vec![6, 4]),
+            (entry("attention", 2), vec![5, 16]),
+            (entry("transformer_block", 2).with_option("bias", false), vec![5, 16]),
+            (entry("transformer_block", 2).with_option("hidden", 3usize), vec![5, 16]),
+            (
+                Entry::new("residual").with_value(vec![linear(7), Entry::new("layer_norm"), linear(7)]),
+                vec![7],
+            ),
+        ]
+    }
+
+    #[test]
+    fn no_layer_with_weights_is_built_beyond_its_budget() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (entry, input) in weighty() {
+            seen.insert(entry.name.clone());
+            // Alone, and a hundred times in ten blocks: the budget is one.
+            let alone = ModelSpec::new(input.clone(), [entry.clone()]);
+            let model = alone.build().unwrap();
+            let elements: usize = model.state_dict().iter().map(|(_, t)| t.len()).sum();
+            assert!(elements > 0, "{entry} has no weights");
+            assert!(alone.build_within(elements).is_ok(), "{entry} fits {elements} elements");
+            let e = alone.build_within(elements / 3).err().unwrap_or_else(|| panic!("{entry} was built"));
+            assert!(e.message().contains("more than the model may hold"), "{e}");
+            if alone.shapes().unwrap()[0] == input {
+                let nested = Entry::new("residual").with_value(vec![entry.clone(); 10]);
+                let spec = ModelSpec::new(input, vec![nested; 10]);
+                assert!(spec.build_within(100 * elements).is_ok(), "{entry}");
+                let e = spec.build_within(40 * elements).err().unwrap();
+                assert!(e.message().contains("more than the model may hold"), "{e}");
+            }
+        }
+        // Every other layer of the list has nothing to store.
+        for kind in LAYERS.iter().filter(|kind| !seen.contains(kind.name)) {
+            for value in [
+                Entry::new(kind.name),
+                Entry::new(kind.name).with_value(2usize),
+                Entry::new(kind.name).with_value(0.5),
+            ] {
+                if let Ok(model) = ModelSpec::new([2, 4, 4], [value]).build() {
+                    assert_eq!(model.state_dict().len(), 0, "{} belongs into this test", kind.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_spec_that_asks_for_hours_of_work_is_refused() {
+        let e = budget::within(0, || budget::pass("relu", &[1 << 31]).and(budget::pass("relu", &[1])));
+        assert!(e.unwrap_err().message().contains("more work than a model of a file may ask for"));
+        let steps = ModelSpec::new([1 << 26, 1], [Entry::new("attention").with_value(1usize)]);
+        let e = steps.build_within(100).err().unwrap();
+        assert!(e.message().contains("more work"), "{e}");
+        let layers = Entry::new("lstm").with_value(1usize).with_option("layers", usize::MAX / 2);
+        assert!(error(&[2, 1], [layers]).contains("is too large"));
     }
 
     #[test]

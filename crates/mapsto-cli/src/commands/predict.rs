@@ -60,6 +60,8 @@ struct Predictor {
     outputs: Outputs,
     /// The columns that the model was trained on, where it was trained on a table.
     features: Vec<String>,
+    /// What separated the cells of that table.
+    delimiter: u8,
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
@@ -68,7 +70,8 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     for file in invocation.texts("files") {
         let path = Path::new(file);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-            let x = Table::from_csv(path)?.features(&predictor.features)?.inputs()?;
+            let table = Table::from_delimited(path, predictor.delimiter)?;
+            let x = table.features(&predictor.features)?.exact_inputs()?;
             for (row, answer) in predictor.answers(x, top)?.into_iter().enumerate() {
                 say!("{file}:{}  {answer}", row + 1);
             }
@@ -99,10 +102,12 @@ impl Predictor {
         let steps = json(&file.info.preprocess, "preprocessing")?;
         let steps: Vec<Entry> =
             steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
-        let mut model = spec.build()?;
-        file.load_into(&mut model)?;
+        let model = file.build()?;
         let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
+        let delimiter: Option<String> =
+            config.data.set.option("delimiter").and_then(mapsto::spec::FromValue::from_value);
         Ok(Predictor {
+            delimiter: delimiter.and_then(|text| text.bytes().next()).unwrap_or(b','),
             model,
             input: spec.input,
             preprocess: Preprocess::from_entries(&steps)?,
@@ -128,7 +133,8 @@ impl Predictor {
 
     /// One line for each input.
     fn answers(&self, x: Tensor, top: usize) -> Result<Vec<String>> {
-        let y = mapsto::catch(|| no_grad(|| self.model.forward(&self.preprocess.apply(x))))?.to(DType::F64);
+        let y = mapsto::catch(|| no_grad(|| self.model.forward(&floats(self.preprocess.apply(x)))))?
+            .to(DType::F64);
         let rows = y.shape()[0];
         let values = y.to_vec::<f64>();
         Ok(values.chunks(values.len() / rows.max(1)).map(|row| self.answer(row, top)).collect())
@@ -145,6 +151,11 @@ impl Predictor {
             order.iter().take(top).map(|&class| format!("{} {:.1} %", name(class), 100.0 * shares[class]));
         named.collect::<Vec<_>>().join("  ")
     }
+}
+
+/// The cells of a table as models see them; ids and pixels stay what they are.
+fn floats(x: Tensor) -> Tensor {
+    if x.dtype() == DType::F64 { x.to(DType::F32) } else { x }
 }
 
 /// The probability of each class; nothing where outputs are no classes.

@@ -11,8 +11,9 @@ pub use scale::Scale;
 pub use standardize::Standardize;
 
 use crate::Dataset;
+use mapsto_kernels::simd::vectorize;
 use mapsto_spec::{Args, Entry, Kind, Value, find};
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch};
+use mapsto_tensor::{DType, Error, ErrorKind, Plain, Result, Tensor, catch};
 use std::sync::Arc;
 
 /// One deterministic step, such as a normalisation: the same in training, evaluation and prediction.
@@ -20,7 +21,8 @@ pub trait Step: Send + Sync {
     /// Its name, as in a model file.
     fn name(&self) -> &'static str;
 
-    /// The changed inputs of a batch, `x: [n, ..]`.
+    /// The changed inputs of a batch, `x: [n, ..]`: in `f64` where `x` is `f64`, as the cells of tables are until the
+    /// last step, and in `f32` otherwise.
     fn apply(&self, x: Tensor) -> Tensor;
 
     /// The step as a model file writes it, with everything it has learnt.
@@ -79,12 +81,20 @@ impl Preprocess {
         self.steps.is_empty()
     }
 
-    /// The inputs of a batch, `x: [n, ..]`, after every step.
+    /// The inputs of a batch, `x: [n, ..]`, after every step: computed in `f64`, and rounded to `f32` in the end.
     ///
     /// # Panics
     /// When a step does not fit the shape, or has learnt nothing yet ([`fit`](Preprocess::fit)).
     #[track_caller]
     pub fn apply(&self, x: Tensor) -> Tensor {
+        if self.is_empty() { x } else { self.exactly(x).to(DType::F32) }
+    }
+
+    /// As [`apply`](Preprocess::apply), before inputs of `f64` or whole numbers are rounded.
+    #[track_caller]
+    fn exactly(&self, x: Tensor) -> Tensor {
+        let wide = matches!(x.dtype(), DType::I64 | DType::I32);
+        let x = if wide { x.to(DType::F64) } else { x };
         self.steps.iter().fold(x, |x, step| step.apply(x))
     }
 
@@ -149,13 +159,33 @@ pub(crate) fn floats(x: Tensor) -> Tensor {
     if x.as_slice::<f32>().is_some() { x } else { x.to(DType::F32).contiguous() }
 }
 
+/// `y = f(channel, x)` for every element, in `f64`: `x: [n, channels, ..]`, or of any shape with one channel. Inputs of
+/// `f64` stay that, all others become `f32`.
+fn each_number(x: Tensor, channels: usize, f: impl Fn(usize, f64) -> f64) -> Tensor {
+    if x.dtype() == DType::F64 {
+        let mut x = x.contiguous();
+        each_channel::<f64>(&mut x, channels, |channel, part| {
+            part.iter_mut().for_each(|x| *x = f(channel, *x))
+        });
+        return x;
+    }
+    let mut x = floats(x);
+    each_channel::<f32>(&mut x, channels, |channel, part| {
+        vectorize(
+            #[inline(always)]
+            || part.iter_mut().for_each(|x| *x = f(channel, f64::from(*x)) as f32),
+        );
+    });
+    x
+}
+
 /// Calls `f` on each stretch of elements of one channel: `x: [n, c, ..]`, elements of one `n` and `c` together.
-fn each_channel(x: &mut Tensor, channels: usize, mut f: impl FnMut(usize, &mut [f32])) {
+fn each_channel<T: Plain>(x: &mut Tensor, channels: usize, mut f: impl FnMut(usize, &mut [T])) {
     if x.is_empty() {
         return;
     }
     let inner = if channels == 1 { x.len() } else { x.shape()[2..].iter().product() };
-    for (i, part) in x.as_mut_slice::<f32>().chunks_exact_mut(inner).enumerate() {
+    for (i, part) in x.as_mut_slice::<T>().chunks_exact_mut(inner).enumerate() {
         f(i % channels, part);
     }
 }
@@ -175,12 +205,16 @@ fn short(numbers: &[f64]) -> Value {
     }
 }
 
+/// The inputs of a set after the steps before, in `f64`, batch by batch.
 fn batches(set: &dyn Dataset, before: &Preprocess, mut f: impl FnMut(Tensor) -> Result<()>) -> Result<()> {
     const SIZE: usize = 256;
     let all: Vec<usize> = (0..set.len()).collect();
     for indices in all.chunks(SIZE) {
-        let (x, _) = set.batch(indices)?;
-        f(floats(catch(|| before.apply(x))?))?;
+        let (x, _) = match set.exact_batch(indices)? {
+            Some(batch) => batch,
+            None => set.batch(indices)?,
+        };
+        f(catch(|| before.exactly(x).to(DType::F64).contiguous())?)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `Scale`: multiplies every input by a number.
 
-use super::{Step, StepKind, each_channel, floats};
+use super::{Step, StepKind, each_number};
 use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
 use std::sync::Arc;
@@ -37,10 +37,13 @@ impl Step for Scale {
     }
 
     fn apply(&self, x: Tensor) -> Tensor {
-        let mut x = floats(x);
-        let (a, b) = (self.factor as f32, self.offset as f32);
-        each_channel(&mut x, 1, |_, part| part.iter_mut().for_each(|x| *x = a * *x + b));
-        x
+        let Scale { factor, offset } = *self;
+        each_number(
+            x,
+            1,
+            #[inline(always)]
+            |_, x| factor * x + offset,
+        )
     }
 
     fn entry(&self) -> Entry {

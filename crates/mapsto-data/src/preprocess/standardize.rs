@@ -65,13 +65,30 @@ impl Step for Standardize {
         }
     }
 
-    /// Two passes, in `f64`: the mean first, then the squares around it, which cancel nothing.
+    /// Two passes, in `f64`: the mean first, as the first value and the mean distance to it, so that equal values have
+    /// themselves as their mean; then the squares around it, which cancel nothing.
     fn fit(&self, set: &dyn Dataset, before: &Preprocess) -> Result<Option<Arc<dyn Step>>> {
-        let mean = column_means(set, before, |_, x| x)?;
+        let mut first = Vec::new();
+        batches(set, before, |x| {
+            if first.is_empty() {
+                first = firsts(&x);
+            }
+            Ok(())
+        })?;
+        let distance = column_means(set, before, |channel, x| x - first[channel])?;
+        let mean: Vec<f64> = distance.iter().zip(&first).map(|(distance, first)| first + distance).collect();
         let variance = column_means(set, before, |channel, x| (x - mean[channel]).powi(2))?;
         let std = variance.iter().map(|v| v.sqrt()).map(|s| if (s as f32) > 0.0 { s } else { 1.0 }).collect();
         Ok(Some(Arc::new(Standardize { learnt: Some(Learnt { mean, std }) })))
     }
+}
+
+/// The first value of each channel of a batch.
+fn firsts(x: &Tensor) -> Vec<f64> {
+    let &[_, channels, ref inner @ ..] = x.shape() else { return Vec::new() };
+    let inner: usize = inner.iter().product();
+    let values = x.as_slice::<f64>().unwrap_or_default();
+    values.chunks(inner.max(1)).take(channels).map(|part| part[0]).collect()
 }
 
 /// The mean over the set of `f(channel, x)`, for each channel.
@@ -88,10 +105,10 @@ fn column_means(set: &dyn Dataset, before: &Preprocess, f: impl Fn(usize, f64) -
         if inner == 0 {
             return Ok(());
         }
-        let values = x.as_slice::<f32>().unwrap_or_default();
+        let values = x.as_slice::<f64>().unwrap_or_default();
         for (i, part) in values.chunks_exact(inner).enumerate() {
             let channel = i % channels;
-            sums[channel] += part.iter().map(|&x| f(channel, f64::from(x))).sum::<f64>();
+            sums[channel] += part.iter().map(|&x| f(channel, x)).sum::<f64>();
         }
         Ok(())
     })?;

@@ -165,7 +165,10 @@ fn read(mut source: impl Read, limit: usize, size: usize) -> Result<Idx> {
         return Err(damaged("an IDX array of rank 0 has no samples".into()));
     }
     // An axis of 0 must not hide others that overflow: strides are products too.
-    let claimed = shape.iter().try_fold(element.size(), |bytes, &n| bytes.checked_mul(n.max(1)));
+    let claimed = shape
+        .iter()
+        .try_fold(element.size(), |bytes, &n| bytes.checked_mul(n.max(1)))
+        .filter(|&bytes| bytes < 1 << 60);
     let bytes = claimed.map(|bytes| if shape.contains(&0) { 0 } else { bytes });
     let Some(bytes) = bytes.filter(|&bytes| bytes <= limit) else {
         let message = format!("the header claims {shape:?} elements, more than {size} bytes can hold");
@@ -296,6 +299,8 @@ mod tests {
         }
         // No bytes are claimed, and yet the strides of such a shape overflow.
         let e = message(&file(0x0E, &[0, u32::MAX, u32::MAX], &[]));
+        assert!(e.contains("more than 16 bytes can hold"), "{e}");
+        let e = message(&file(0x0D, &[3_372_224_514, 561_842_894, 0], &[]));
         assert!(e.contains("more than 16 bytes can hold"), "{e}");
     }
 

@@ -4,7 +4,7 @@ use super::{SetKind, Sets};
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
 use crate::{Dataset, InMemory, Info};
 use mapsto_spec::Args;
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -129,7 +129,8 @@ impl Table {
         })
     }
 
-    fn number(&self, row: usize, column: usize) -> Result<f32> {
+    /// The number in a cell, with all its digits; it must be finite as an `f32` too, which is what models see.
+    fn number(&self, row: usize, column: usize) -> Result<f64> {
         let cell = self.cell(row, column)?;
         let value: f64 = match cell.parse() {
             Ok(value) => value,
@@ -148,7 +149,7 @@ impl Table {
         if !(value as f32).is_finite() {
             return Err(self.at(row, column, &format!("`{}` is not a finite number", shortened(cell))));
         }
-        Ok(value as f32)
+        Ok(value)
     }
 
     /// A cell without the blanks around it; empty cells and the usual words for "unknown" are errors.
@@ -184,6 +185,15 @@ impl Selection {
     /// # Errors
     /// The first cell that is missing or not a finite number, by row and column.
     pub fn inputs(&self) -> Result<Tensor> {
+        Ok(self.exact_inputs()?.to(DType::F32))
+    }
+
+    /// The inputs alone in `f64`, as they stand in the file: for [`Preprocess::apply`](crate::Preprocess::apply), which
+    /// rounds them afterwards.
+    ///
+    /// # Errors
+    /// As [`inputs`](Selection::inputs).
+    pub fn exact_inputs(&self) -> Result<Tensor> {
         self.numbers(&self.features)
     }
 
@@ -212,7 +222,7 @@ impl Selection {
                 format!("{}: no target column was chosen", self.table.name),
             ));
         }
-        let set = InMemory::new(self.inputs()?, self.numbers(&targets)?);
+        let set = InMemory::rounded(self.exact_inputs()?, self.numbers(&targets)?.to(DType::F32));
         Ok(set.with_info(self.info(&targets, Vec::new())))
     }
 
@@ -260,7 +270,7 @@ impl Selection {
         };
         let y = labels.iter().enumerate().map(id).collect::<Result<Vec<i64>>>()?;
         let n = y.len();
-        let set = InMemory::new(self.inputs()?, Tensor::from_vec(y, [n]));
+        let set = InMemory::rounded(self.exact_inputs()?, Tensor::from_vec(y, [n]));
         Ok(set.with_info(self.info(&[column], classes)))
     }
 
@@ -441,6 +451,47 @@ mod tests {
             "t.csv:3: row 2, column `kind`: `9` is none of the known classes"
         );
         assert_eq!(said(Table::from_csv("no/such.csv")).split(": ").next(), Some("no/such.csv"));
+    }
+
+    #[test]
+    fn numbers_keep_their_digits_until_they_are_prepared() {
+        use crate::{Loader, Normalize, Preprocess, Scale, Standardize};
+        let rows: String = (0..64).map(|i| format!("{},{i}\n", 1_700_000_000u64 + i)).collect();
+        let table = Table::parse(format!("t,y\n{rows}"), "t.csv").unwrap();
+        let chosen = table.features(["t"]).unwrap();
+        let set = chosen.target("y").unwrap();
+        assert_eq!(set.batch(&[0, 63]).unwrap().0.dtype(), DType::F32);
+        // Mean 1700000031.5; (64² − 1) / 12 = 341.25.
+        let (mean, std) = (1_700_000_031.5, 341.25f64.sqrt());
+        let want: Vec<f32> = (0..64).map(|i| ((f64::from(i) - 31.5) / std) as f32).collect();
+        let close =
+            |got: Vec<f32>| got.iter().zip(&want).all(|(a, b)| (a - b).abs() <= 1e-6) && got.len() == 64;
+        let prepared = |steps: &Preprocess| {
+            let all: Vec<usize> = (0..64).collect();
+            let part = Loader::new(set.subset(all), 64).preprocess(steps.clone());
+            let (x, _) = part.iter().next().unwrap();
+            assert_eq!(x.dtype(), DType::F32);
+            x.to_vec::<f32>()
+        };
+        let learnt = Preprocess::new().then(Standardize::new()).fit(&set).unwrap();
+        assert!(close(prepared(&learnt)));
+        // What a model file keeps is exact too.
+        let again = Preprocess::from_entries(&learnt.entries()).unwrap();
+        assert_eq!(again.apply(chosen.exact_inputs().unwrap()).to_vec::<f32>(), prepared(&learnt));
+        assert!(close(prepared(&Preprocess::new().then(Normalize::new([mean], [std])))));
+        assert!(close(prepared(&Preprocess::new().then(Scale::new(1.0 / std).offset(-mean / std)))));
+        let chain = Preprocess::new().then(Scale::new(10.0)).then(Standardize::new()).fit(&set).unwrap();
+        assert!(close(prepared(&chain)));
+        let transformed = Loader::new(set.clone(), 64).transform(Normalize::new([mean], [std]));
+        assert!(close(transformed.iter().next().unwrap().0.to_vec::<f32>()));
+    }
+
+    #[test]
+    fn a_column_of_equal_fractions_is_not_blown_up() {
+        let csv = format!("a,y\n{}", "0.1,1\n".repeat(1000));
+        let set = Table::parse(csv, "t.csv").unwrap().features(["a"]).unwrap().target("y").unwrap();
+        let steps = crate::Preprocess::new().then(crate::Standardize::new()).fit(&set).unwrap();
+        assert_eq!(steps.entries()[0].to_string(), "{ standardize = true, mean = 0.1, std = 1.0 }");
     }
 
     #[test]

@@ -40,16 +40,22 @@ impl Transform for Noise {
     }
 
     fn apply_batch(&self, x: Tensor, keys: &[SampleKey]) -> Tensor {
-        let mut x = floats(x);
         if x.is_empty() {
-            return x;
+            return floats(x);
         }
+        let exact = x.dtype() == DType::F64;
+        let mut x = if exact { x.contiguous() } else { floats(x) };
         let width = x.len() / keys.len();
-        for (row, key) in x.as_mut_slice::<f32>().chunks_exact_mut(width).zip(keys) {
+        for (i, key) in keys.iter().enumerate() {
+            let row = i * width..(i + 1) * width;
             let draw = Draw { seed: key.random().bits(), stream: 0, draw: 0 };
             let noise = Tensor::random(draw, Distribution::Normal(0.0, self.std), width, DType::F32);
             let noise = noise.as_slice::<f32>().expect("random f32 on the host");
-            row.iter_mut().zip(noise).for_each(|(x, e)| *x += e);
+            if exact {
+                x.as_mut_slice::<f64>()[row].iter_mut().zip(noise).for_each(|(x, e)| *x += f64::from(*e));
+            } else {
+                x.as_mut_slice::<f32>()[row].iter_mut().zip(noise).for_each(|(x, e)| *x += e);
+            }
         }
         x
     }

@@ -139,6 +139,7 @@ pub(super) const KIND_1D: LayerKind = LayerKind {
         let (momentum, eps): (f64, f64) = (args.get_or("momentum", 0.1)?, args.get_or("eps", 1e-5)?);
         match input {
             [channels] | [channels, _] => {
+                crate::budget::weight(args, &[4, *channels])?;
                 Ok(Box::new(BatchNorm1d::new(*channels).momentum(momentum).eps(eps)))
             }
             _ => Err(args
@@ -154,6 +155,7 @@ pub(super) const KIND_2D: LayerKind = LayerKind {
     build: |args, input| {
         let (momentum, eps): (f64, f64) = (args.get_or("momentum", 0.1)?, args.get_or("eps", 1e-5)?);
         let [channels, ..] = super::image(args, input)?;
+        crate::budget::weight(args, &[4, channels])?;
         Ok(Box::new(BatchNorm2d::new(channels).momentum(momentum).eps(eps)))
     },
 };

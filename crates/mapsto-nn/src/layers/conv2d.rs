@@ -241,7 +241,9 @@ pub(super) const KIND: LayerKind = LayerKind {
             out[axis] = (size - reach) / stride[axis] + 1;
         }
         budget::weight(args, &[outputs, channels / groups, kernel[0], kernel[1]])?;
-        budget::weight(args, &[outputs])?;
+        if bias {
+            budget::weight(args, &[outputs])?;
+        }
         budget::output(args, &[outputs, out[0], out[1]])?;
         let mut layer = Conv2d::new(channels / groups, outputs, kernel);
         layer.options = Conv2dOptions { stride, padding, dilation, groups };

@@ -63,8 +63,10 @@ pub(super) const KIND: LayerKind = LayerKind {
     doc: "Brings each sample to mean 0 and variance 1 over its last axis.",
     build: |args, input| {
         let eps: f64 = args.get_or("eps", 1e-5)?;
-        let layer = LayerNorm::new(features(args, input)?).eps(eps);
-        Ok(Box::new(if args.get_or("bias", true)? { layer } else { layer.no_bias() }))
+        let (features, bias) = (features(args, input)?, args.get_or("bias", true)?);
+        crate::budget::weight(args, &[1 + usize::from(bias), features])?;
+        let layer = LayerNorm::new(features).eps(eps);
+        Ok(Box::new(if bias { layer } else { layer.no_bias() }))
     },
 };
 

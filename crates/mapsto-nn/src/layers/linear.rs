@@ -81,10 +81,13 @@ pub(super) const KIND: LayerKind = LayerKind {
     build: |args, input| {
         let (outputs, inputs): (usize, usize) = (args.main()?, features(args, input)?);
         budget::weight(args, &[outputs, inputs])?;
-        budget::weight(args, &[outputs])?;
+        let bias = args.get_or("bias", true)?;
+        if bias {
+            budget::weight(args, &[outputs])?;
+        }
         budget::output(args, &[input.iter().product::<usize>() / inputs.max(1), outputs])?;
         let layer = Linear::new(inputs, outputs);
-        let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
+        let layer = if bias { layer } else { layer.no_bias() };
         Ok(Box::new(match init_option(args)? {
             Some(init) => layer.init(init),
             None => layer,

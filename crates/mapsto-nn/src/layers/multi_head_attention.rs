@@ -141,6 +141,7 @@ pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usiz
     }
     budget::weight(args, &[weights, size, size])?;
     budget::output(args, &[steps, 4, size])?;
+    budget::pass(args.name(), &[steps, steps])?;
     Ok(size)
 }
 

@@ -112,7 +112,7 @@ pub(super) const KIND: LayerKind = LayerKind {
     build: |args, input| {
         let heads: usize = args.main()?;
         let hidden: Option<usize> = args.optional("hidden")?;
-        let size = size_for(args, input, heads, 12)?;
+        let size = size_for(args, input, heads, if hidden.is_some() { 4 } else { 12 })?;
         let mut block = TransformerBlock::new(size, heads);
         if let Some(features) = hidden {
             crate::budget::weight(args, &[2, features, size])?;

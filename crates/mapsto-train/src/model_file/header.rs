@@ -136,7 +136,10 @@ impl<'a> Scan<'a> {
             return Err(error(format!("`{name}`: {} data_offsets, not 2", offsets.len())));
         };
         // Strides are products too: an axis of 0 must not hide others that overflow.
-        let strides = shape.iter().try_fold(dtype.size(), |n, d| n.checked_mul((*d).max(1)));
+        let strides = shape
+            .iter()
+            .try_fold(dtype.size(), |n, d| n.checked_mul((*d).max(1)))
+            .filter(|&bytes| bytes < 1 << 60);
         let size = if shape.contains(&0) { strides.map(|_| 0) } else { strides };
         if start > end || end > self.data || size != Some(end - start) {
             return Err(error(format!(

@@ -196,7 +196,9 @@ impl ModelFile {
             Error::new(ErrorKind::Model, "model file: it holds weights but no spec to build a model from")
                 .help("make the model in the program and fill it with `file.load_into(&mut model)`")
         })?;
-        let mut model = ModelSpec::from_json(spec)?.build()?;
+        // Nothing is built that the file has no weights for: a spec of a few words may ask for gigabytes.
+        let elements = self.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
+        let mut model = ModelSpec::from_json(spec)?.build_within(elements)?;
         self.load_into(&mut model)?;
         Ok(model)
     }

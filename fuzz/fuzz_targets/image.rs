@@ -1,0 +1,11 @@
+//! The parser `image` under libFuzzer: `cargo +nightly fuzz run image`.
+
+#![no_main]
+
+#[path = "../../tests/fuzz/parsers.rs"]
+mod parsers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let parser = parsers::PARSERS.iter().find(|parser| parser.name == "image").expect("it is in the list");
+    (parser.takes)(bytes);
+});

@@ -1,0 +1,127 @@
+//! Every parser of bytes from outside, with inputs that it reads: what the stable loop and cargo-fuzz try.
+
+use mapsto_data::{Color, Idx, Preprocess, Table, parse_image};
+use mapsto_nn::ModelSpec;
+use mapsto_spec::{Entry, Json};
+use mapsto_train::{History, ModelFile, read_tensors};
+
+/// A parser: it may refuse any bytes, and panic about none.
+pub struct Parser {
+    /// Its name, as in `fuzz/fuzz_targets`.
+    pub name: &'static str,
+    /// Bytes that it reads, to begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Whether it takes these bytes.
+    pub takes: fn(&[u8]) -> bool,
+}
+
+/// All of them.
+pub const PARSERS: &[Parser] = &[
+    Parser {
+        name: "idx",
+        seeds: idx_seeds,
+        takes: |bytes| Idx::parse(bytes).is_ok_and(|array| !array.tensor().shape().is_empty()),
+    },
+    Parser { name: "csv", seeds: csv_seeds, takes: csv },
+    Parser { name: "image", seeds: image_seeds, takes: |bytes| parse_image(bytes, Color::Rgb).is_ok() },
+    Parser { name: "safetensors", seeds: model_seeds, takes: |bytes| read_tensors(bytes).is_ok() },
+    Parser { name: "model", seeds: model_seeds, takes: model },
+    Parser {
+        name: "json",
+        seeds: json_seeds,
+        takes: |bytes| text(bytes).is_some_and(|text| Json::parse(text).is_ok()),
+    },
+    Parser { name: "spec", seeds: json_seeds, takes: spec },
+    Parser {
+        name: "metrics",
+        seeds: metrics_seeds,
+        takes: |bytes| text(bytes).is_some_and(|text| History::from_csv(text).is_ok()),
+    },
+];
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+fn csv(bytes: &[u8]) -> bool {
+    let Ok(table) = Table::parse(bytes, "fuzz.csv") else { return false };
+    let Some(last) = table.columns().last() else { return false };
+    let Ok(chosen) = table.features_except([last]) else { return false };
+    chosen.class(last).is_ok() | chosen.target(last).is_ok()
+}
+
+fn model(bytes: &[u8]) -> bool {
+    ModelFile::from_bytes(bytes).is_ok_and(|file| file.build().is_ok() & file.info.preprocessing().is_ok())
+}
+
+fn spec(bytes: &[u8]) -> bool {
+    let Some(json) = text(bytes).and_then(|text| Json::parse(text).ok()) else { return false };
+    let steps = json.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<Vec<_>, _>>();
+    let prepared = steps.is_ok_and(|steps| Preprocess::from_entries(&steps).is_ok());
+    prepared | ModelSpec::from_json(&json).is_ok_and(|spec| spec.build_within(10_000).is_ok())
+}
+
+fn idx_seeds() -> Vec<Vec<u8>> {
+    vec![
+        [&[0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3][..], &[7; 6]].concat(),
+        [&[0, 0, 13, 1, 0, 0, 0, 2][..], &[0; 8]].concat(),
+        [&[0, 0, 8, 7][..], &[0, 0, 0, 1].repeat(7), &[1]].concat(),
+    ]
+}
+
+fn csv_seeds() -> Vec<Vec<u8>> {
+    [
+        "a,b,kind\n1,2.5,x\n-3e2,\"4\",y\n",
+        ",a,y\n0,1.5,3\n1,2.5,5\n",
+        "a;b\n1,5;2\n",
+        "\u{feff}a,b\r\n1,2\r\n",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// The smallest pictures of either format, and two on which the JPEG decoder panics.
+fn image_seeds() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../crates/mapsto-data/src/picture/crash_1.bin").to_vec(),
+        include_bytes!("../../crates/mapsto-data/src/picture/crash_2.bin").to_vec(),
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82".to_vec(),
+    ]
+}
+
+fn model_seeds() -> Vec<Vec<u8>> {
+    let entries = [
+        Entry::new("linear").with_value(2usize),
+        Entry::new("residual").with_value(vec![Entry::new("relu"), Entry::new("layer_norm")]),
+    ];
+    let spec = ModelSpec::new([3], entries);
+    let folder = std::env::temp_dir().join(format!("mapsto-fuzz-{}", std::process::id()));
+    let path = folder.join("model.safetensors");
+    let written = std::fs::create_dir_all(&folder).is_ok()
+        && spec
+            .build()
+            .is_ok_and(|model| ModelFile::of(&model).spec(&spec).classes(["no", "yes"]).write(&path).is_ok());
+    let bytes = std::fs::read(&path).unwrap_or_default();
+    // A folder that stays behind in the temporary ones harms nobody.
+    let _ = std::fs::remove_dir_all(folder);
+    assert!(written && !bytes.is_empty(), "the temporary folder takes a model file");
+    vec![bytes]
+}
+
+fn json_seeds() -> Vec<Vec<u8>> {
+    [
+        r#"{"input":[1,8,8],"layers":[{"conv2d":2,"kernel":3},"relu","flatten",{"linear":3,"bias":false}]}"#,
+        r#"{"input":[4,8],"layers":[{"lstm":3,"layers":2},{"attention":1},{"residual":[{"linear":3}]}]}"#,
+        r#"[{"normalize":0.1307,"std":0.3081},{"standardize":true,"mean":[1.5],"std":[2.0]},{"scale":2}]"#,
+        r#"{"a\n\u00e9":[1,-2.5e-3,null,true,"😀"],"b":{}}"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+fn metrics_seeds() -> Vec<Vec<u8>> {
+    vec![
+        History::default().to_csv().into_bytes(),
+        b"epoch,step,lr,loss,seconds,samples_per_second,waiting\n1,10,0.1,2.5,1,100,0\n".to_vec(),
+    ]
+}
