@@ -2,7 +2,7 @@
 //! and both derivatives.
 
 use crate::pool::beats;
-use crate::real::Real;
+use crate::real::Float;
 use crate::reduce;
 use crate::threads::{Pieces, for_chunks, parallel};
 use std::ops::Range;
@@ -71,7 +71,7 @@ impl AdaptivePoolShape {
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or a size of a plane is 0.
-pub fn adaptive_avg_pool2d<T: Real>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]) {
+pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]) {
     let (size, outs) = s.check(x.len(), y.len());
     if outs == 1 {
         return reduce::mean(x, [s.planes, size, 1], y);
@@ -96,7 +96,7 @@ pub fn adaptive_avg_pool2d<T: Real>(s: &AdaptivePoolShape, x: &[T], y: &mut [T])
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or a size of a plane is 0.
-pub fn adaptive_avg_pool2d_backward<T: Real>(s: &AdaptivePoolShape, g: &[T], dx: &mut [T]) {
+pub fn adaptive_avg_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], dx: &mut [T]) {
     let (size, outs) = s.check(dx.len(), g.len());
     for_chunks(dx, s.together() * size, s.planes * size, |block, dx| {
         let planes = g[block * s.together() * outs..].chunks_exact(outs);
@@ -129,7 +129,7 @@ pub fn adaptive_avg_pool2d_backward<T: Real>(s: &AdaptivePoolShape, g: &[T], dx:
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, a size of a plane is 0, or a plane has more than 2³¹ elements.
-pub fn adaptive_max_pool2d<T: Real>(s: &AdaptivePoolShape, x: &[T], y: &mut [T], at: &mut [i32]) {
+pub fn adaptive_max_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T], at: &mut [i32]) {
     let (size, outs) = s.check(x.len(), y.len());
     assert_eq!(at.len(), y.len(), "adaptive_max_pool2d: positions for {} outputs", y.len());
     assert!(size <= i32::MAX as usize, "adaptive_max_pool2d: a plane of {} × {}", s.h, s.w);
@@ -163,7 +163,7 @@ pub fn adaptive_max_pool2d<T: Real>(s: &AdaptivePoolShape, x: &[T], y: &mut [T],
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or `at` points out of a plane.
-pub fn adaptive_max_pool2d_backward<T: Real>(s: &AdaptivePoolShape, g: &[T], at: &[i32], dx: &mut [T]) {
+pub fn adaptive_max_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], at: &[i32], dx: &mut [T]) {
     let (size, outs) = s.check(dx.len(), g.len());
     assert_eq!(at.len(), g.len(), "adaptive_max_pool2d_backward: positions for {} outputs", g.len());
     for_chunks(dx, s.together() * size, s.planes * size, |block, dx| {
@@ -176,7 +176,7 @@ pub fn adaptive_max_pool2d_backward<T: Real>(s: &AdaptivePoolShape, g: &[T], at:
     });
 }
 
-fn share<T: Real>(rows: &Range<usize>, columns: &Range<usize>) -> T {
+fn share<T: Float>(rows: &Range<usize>, columns: &Range<usize>) -> T {
     T::ONE / T::from_f64((rows.len() * columns.len()) as f64)
 }
 

@@ -237,7 +237,7 @@ fn share(s: &AttentionShape, next: usize, key: usize, seen: usize) -> Range<usiz
 
 /// Hides what `hidden` says in the scores of keys from `key` on for the strip of queries from `query` on.
 #[inline(always)]
-fn hide<T: crate::real::Real>(
+fn hide<T: crate::real::Float>(
     s: &AttentionShape,
     hidden: Hidden<T>,
     at: usize,

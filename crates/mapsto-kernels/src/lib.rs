@@ -19,6 +19,7 @@ mod normal;
 pub mod optim;
 pub mod philox;
 pub mod pool;
+pub mod program;
 pub mod real;
 pub mod reduce;
 pub mod rnn;

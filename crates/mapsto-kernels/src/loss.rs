@@ -2,7 +2,7 @@
 //! ignored class: the log-probabilities are never stored.
 
 use crate::blocks::for_blocks;
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize;
 use crate::softmax::{BLOCK, COST, LANES, SHORT, exponentials_across, sum_of_exponentials};
 use crate::threads::for_chunks;
@@ -34,7 +34,7 @@ pub struct CrossEntropy<'a, T> {
     pub ignore: Option<i64>,
 }
 
-impl<T: Real> CrossEntropy<'_, T> {
+impl<T: Float> CrossEntropy<'_, T> {
     /// What a mean over the rows divides by: the sum of their classes' weights, ignored rows left out.
     ///
     /// ```
@@ -89,7 +89,7 @@ impl<T: Real> CrossEntropy<'_, T> {
 ///
 /// # Panics
 /// If lengths do not fit, or a class number is neither within `0..classes` nor ignored.
-pub fn cross_entropy<T: Real>(
+pub fn cross_entropy<T: Float>(
     rule: &CrossEntropy<T>,
     logits: &[T],
     ids: &[i64],
@@ -147,7 +147,7 @@ pub fn cross_entropy<T: Real>(
 ///
 /// # Panics
 /// As [`cross_entropy`].
-pub fn cross_entropy_backward<T: Real>(
+pub fn cross_entropy_backward<T: Float>(
     rule: &CrossEntropy<T>,
     logits: &[T],
     ids: &[i64],

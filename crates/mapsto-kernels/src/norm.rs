@@ -4,7 +4,7 @@
 //! where the mean is large beside the spread. Sums over many rows are taken in fixed blocks and joined pairwise.
 
 use crate::blocks::for_blocks;
-use crate::real::Real;
+use crate::real::Float;
 use crate::reduce;
 use crate::simd::vectorize;
 use crate::softmax::{LANES, sum, tiles1, tiles2, total};
@@ -21,7 +21,7 @@ use crate::threads::for_chunks;
 ///
 /// # Panics
 /// If lengths do not fit (also in every other function here).
-pub fn layer_norm<T: Real>(
+pub fn layer_norm<T: Float>(
     x: &[T],
     n: usize,
     gamma: Option<&[T]>,
@@ -78,7 +78,7 @@ pub fn layer_norm<T: Real>(
 /// `dx = rstd (h − mean(h) − z mean(z h))` in each row, `dγ = Σ g z` and `dβ = Σ g` over the rows.
 ///
 /// Two visits of a row, one for all four sums: 0.22 ms for 2048 rows of 384 on two threads; five visits took 0.46.
-pub fn layer_norm_backward<T: Real>(
+pub fn layer_norm_backward<T: Float>(
     x: &[T],
     n: usize,
     gamma: Option<&[T]>,
@@ -160,7 +160,7 @@ pub fn layer_norm_backward<T: Real>(
 /// mapsto_kernels::norm::batch_norm_stats(&[1., 3., 10., 10., 5., 7., 10., 10.], [2, 2, 2], &mut mean, &mut var);
 /// assert_eq!((mean, var), ([4., 10.], [5., 0.]));
 /// ```
-pub fn batch_norm_stats<T: Real>(x: &[T], dims: [usize; 3], mean: &mut [T], var: &mut [T]) {
+pub fn batch_norm_stats<T: Float>(x: &[T], dims: [usize; 3], mean: &mut [T], var: &mut [T]) {
     let [n, c, s] = dims;
     assert!(mean.len() == c && var.len() == c, "batch_norm: one mean and one variance for each channel");
     let count = T::from_f64((n * s) as f64);
@@ -188,7 +188,7 @@ pub fn batch_norm_stats<T: Real>(x: &[T], dims: [usize; 3], mean: &mut [T], var:
 /// mapsto_kernels::norm::batch_norm_apply(&[1., 3., 10., 20.], [1, 2, 2], &[2., 10.], &[1., 0.5], None, None, &mut y);
 /// assert_eq!(y, [-1., 1., 0., 5.]);
 /// ```
-pub fn batch_norm_apply<T: Real>(
+pub fn batch_norm_apply<T: Float>(
     x: &[T],
     dims: [usize; 3],
     mean: &[T],
@@ -225,7 +225,7 @@ pub fn batch_norm_apply<T: Real>(
 /// The gradient through [`batch_norm_apply`] with the batch's own statistics ([`batch_norm_stats`]): with
 /// `z = (x − mean) rstd` and `N = n s`, for each channel `dβ = Σ g`, `dγ = Σ g z`,
 /// `dx = γ rstd (g − dβ/N − z dγ/N)`.
-pub fn batch_norm_backward<T: Real>(
+pub fn batch_norm_backward<T: Float>(
     x: &[T],
     dims: [usize; 3],
     g: &[T],
@@ -331,7 +331,11 @@ fn check_channels<T, const A: usize, const B: usize>(
 /// Calls `f(start, channel, s, piece of y)` for each run of one channel's elements; with `s = 1` for each sample,
 /// whose channels begin at 0.
 #[inline(always)]
-fn by_channel<T: Real>([_, c, s]: [usize; 3], y: &mut [T], f: impl Fn(usize, usize, usize, &mut [T]) + Sync) {
+fn by_channel<T: Float>(
+    [_, c, s]: [usize; 3],
+    y: &mut [T],
+    f: impl Fn(usize, usize, usize, &mut [T]) + Sync,
+) {
     if y.is_empty() {
         return;
     }

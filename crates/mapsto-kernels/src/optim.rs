@@ -4,7 +4,7 @@
 //! pass. Numbers of a rule are given in f64 and rounded once to the parameter's type.
 
 use crate::blocks::for_blocks;
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize;
 
 /// How a parameter is drawn towards zero at each step.
@@ -54,7 +54,7 @@ pub struct Sgd {
 ///
 /// # Panics
 /// If lengths differ (also in every other function here).
-pub fn sgd<T: Real>(rule: &Sgd, p: &mut [T], g: &[T], sum: Option<&mut [T]>) {
+pub fn sgd<T: Float>(rule: &Sgd, p: &mut [T], g: &[T], sum: Option<&mut [T]>) {
     let [lr, momentum, fresh] = [rule.lr, rule.momentum, 1.0 - rule.dampening].map(T::from_f64);
     let (l2, keep) = rule.decay.factors(rule.lr);
     let Some(sum) = sum else {
@@ -118,7 +118,7 @@ pub struct Adam {
 ///
 /// # Panics
 /// Also if `step` is 0.
-pub fn adam<T: Real>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {
+pub fn adam<T: Float>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {
     assert!(rule.step > 0, "adam: steps count from 1");
     let power = |beta: f64| 1.0 - beta.powf(rule.step as f64);
     // √v̂ + ε is (√v + ε r) / r with r = √(1 − β₂ᵗ), so r goes into lr and ε, which leaves one division of two.
@@ -167,7 +167,7 @@ pub struct RmsProp {
 /// rmsprop(&rule, &mut p, &[2.0], &mut v, None, None);
 /// assert_eq!((p, v), ([0.8], [1.0]));
 /// ```
-pub fn rmsprop<T: Real>(
+pub fn rmsprop<T: Float>(
     rule: &RmsProp,
     p: &mut [T],
     g: &[T],
@@ -251,7 +251,7 @@ pub struct Adagrad {
 ///
 /// # Panics
 /// Also if `step` is 0.
-pub fn adagrad<T: Real>(rule: &Adagrad, p: &mut [T], g: &[T], sum: &mut [T]) {
+pub fn adagrad<T: Float>(rule: &Adagrad, p: &mut [T], g: &[T], sum: &mut [T]) {
     assert!(rule.step > 0, "adagrad: steps count from 1");
     let rate = rule.lr / (1.0 + (rule.step - 1) as f64 * rule.lr_decay);
     let [lr, eps] = [rate, rule.eps].map(T::from_f64);
@@ -270,7 +270,7 @@ pub fn adagrad<T: Real>(rule: &Adagrad, p: &mut [T], g: &[T], sum: &mut [T]) {
 
 impl Decay {
     /// What of `p` is added to the gradient, and what of `p` is kept.
-    fn factors<T: Real>(self, lr: f64) -> (T, T) {
+    fn factors<T: Float>(self, lr: f64) -> (T, T) {
         match self {
             Decay::None => (T::ZERO, T::ONE),
             Decay::L2(rate) => (T::from_f64(rate), T::ONE),
@@ -289,7 +289,7 @@ const LANES: usize = 32;
 /// last tile, which may be shorter, is apart: with one loop for both, whole tiles go through memory and calls of memcpy
 /// (Adam on 50,176 numbers, one thread: 40 µs; apart 34; with one division of two 24).
 #[inline(always)]
-fn update<T: Real, const N: usize>(g: &[T], values: [&mut [T]; N], f: impl Fn(T, [T; N]) -> [T; N] + Sync) {
+fn update<T: Float, const N: usize>(g: &[T], values: [&mut [T]; N], f: impl Fn(T, [T; N]) -> [T; N] + Sync) {
     assert!(values.iter().all(|v| v.len() == g.len()), "optimizer: the slices differ in length");
     for_blocks(values, [BLOCK; N], 4 * N * g.len(), |k, mut values| {
         let g = &g[k * BLOCK..][..values[0].len()];
@@ -319,7 +319,7 @@ fn update<T: Real, const N: usize>(g: &[T], values: [&mut [T]; N], f: impl Fn(T,
 
 /// The new values of a tile.
 #[inline(always)]
-fn step<T: Real, const N: usize>(
+fn step<T: Float, const N: usize>(
     g: [T; LANES],
     mut tile: [[T; LANES]; N],
     f: impl Fn(T, [T; N]) -> [T; N],
@@ -339,7 +339,7 @@ fn whole_tile<T: Copy>(x: &[T]) -> [T; LANES] {
 }
 
 #[inline(always)]
-fn part_tile<T: Real>(x: &[T]) -> [T; LANES] {
+fn part_tile<T: Float>(x: &[T]) -> [T; LANES] {
     let mut tile = [T::ZERO; LANES];
     tile[..x.len()].copy_from_slice(x);
     tile

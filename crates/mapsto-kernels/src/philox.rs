@@ -7,7 +7,7 @@
 //! Element `i` uses word `i mod 4` of block `⌊i/4⌋`. Normal numbers come in pairs from the same block: elements 0 and
 //! 1 of a block from its words 0 and 1, elements 2 and 3 from its words 2 and 3.
 
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
 
@@ -76,12 +76,12 @@ pub fn bits_at(draw: Draw, offset: u64, out: &mut [u32]) {
 /// uniform(Draw { seed: 7, stream: 0, draw: 0 }, -1.0, 3.0, &mut x);
 /// assert!((x.iter().sum::<f64>() / 1e4 - 1.0).abs() < 0.05);
 /// ```
-pub fn uniform<T: Real>(draw: Draw, lo: T, hi: T, out: &mut [T]) {
+pub fn uniform<T: Float>(draw: Draw, lo: T, hi: T, out: &mut [T]) {
     uniform_at(draw, 0, lo, hi, out);
 }
 
 /// Fills `out` with elements `offset ..` of [`uniform`].
-pub fn uniform_at<T: Real>(draw: Draw, offset: u64, lo: T, hi: T, out: &mut [T]) {
+pub fn uniform_at<T: Float>(draw: Draw, offset: u64, lo: T, hi: T, out: &mut [T]) {
     // An f32 holds 24 bits: more would round some of them up to 1.
     let drop = if size_of::<T>() == 4 { 8 } else { 0 };
     let scale = T::from_f64(1.0 / (1u64 << (32 - drop)) as f64);
@@ -115,12 +115,12 @@ pub fn uniform_at<T: Real>(draw: Draw, offset: u64, lo: T, hi: T, out: &mut [T])
 /// let within = x.iter().filter(|x| (3.0..7.0).contains(*x)).count();
 /// assert!((within as f64 / 1e4 - 0.6827).abs() < 0.02);
 /// ```
-pub fn normal<T: Real>(draw: Draw, mean: T, std: T, out: &mut [T]) {
+pub fn normal<T: Float>(draw: Draw, mean: T, std: T, out: &mut [T]) {
     normal_at(draw, 0, mean, std, out);
 }
 
 /// Fills `out` with elements `offset ..` of [`normal`].
-pub fn normal_at<T: Real>(draw: Draw, offset: u64, mean: T, std: T, out: &mut [T]) {
+pub fn normal_at<T: Float>(draw: Draw, offset: u64, mean: T, std: T, out: &mut [T]) {
     let (scale, shift) = (T::from_f64(0.5f64.powi(32)), T::from_f64(0.5f64.powi(33)));
     let angle = T::from_f64(std::f64::consts::FRAC_PI_4 * 0.5f64.powi(31));
     fill(
@@ -198,7 +198,7 @@ pub fn bernoulli_at(draw: Draw, offset: u64, p: f64, out: &mut [u8]) {
 ///
 /// # Panics
 /// If the lengths differ or `p` is not within [0, 1].
-pub fn dropout<T: Real>(draw: Draw, p: f64, x: &[T], y: &mut [T]) {
+pub fn dropout<T: Float>(draw: Draw, p: f64, x: &[T], y: &mut [T]) {
     dropout_at(draw, 0, p, x, y);
 }
 
@@ -206,7 +206,7 @@ pub fn dropout<T: Real>(draw: Draw, p: f64, x: &[T], y: &mut [T]) {
 ///
 /// # Panics
 /// If the lengths differ or `p` is not within [0, 1].
-pub fn dropout_at<T: Real>(draw: Draw, offset: u64, p: f64, x: &[T], y: &mut [T]) {
+pub fn dropout_at<T: Float>(draw: Draw, offset: u64, p: f64, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len(), "dropout: lengths differ");
     let below = threshold(p);
     let scale = T::from_f64(1.0 / (1.0 - p));

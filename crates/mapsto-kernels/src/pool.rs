@@ -1,7 +1,7 @@
 //! Two-dimensional pooling: the largest or the mean of each window, and both derivatives.
 
 use crate::gemm::Activation;
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd;
 use crate::threads::{Pieces, for_chunks, parallel};
 
@@ -101,7 +101,7 @@ fn planes_together(s: &PoolShape) -> usize {
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or a plane has more than 2³¹ elements.
-pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T], at: &mut [i32]) {
+pub fn max_pool2d<T: Float>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T], at: &mut [i32]) {
     let [oh, ow] = s.check(x.len(), y.len());
     assert_eq!(at.len(), y.len(), "max_pool2d: positions for {} outputs", y.len());
     assert!(s.h * s.w <= i32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
@@ -131,7 +131,7 @@ pub fn max_pool2d<T: Real>(s: &PoolShape, x: &[T], activation: Activation, y: &m
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn max_pool2d_values<T: Real>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T]) {
+pub fn max_pool2d_values<T: Float>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T]) {
     let [oh, ow] = s.check(x.len(), y.len());
     let (together, relu) = (planes_together(s), activation == Activation::Relu);
     for_chunks(y, (together * oh * ow).max(1), x.len(), |block, y| {
@@ -181,7 +181,7 @@ pub fn max_pool2d_values<T: Real>(s: &PoolShape, x: &[T], activation: Activation
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or `at` points out of a plane.
-pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[i32], y: Option<&[T]>, dx: &mut [T]) {
+pub fn max_pool2d_backward<T: Float>(s: &PoolShape, g: &[T], at: &[i32], y: Option<&[T]>, dx: &mut [T]) {
     let [oh, ow] = s.check(dx.len(), g.len());
     assert_eq!(at.len(), g.len(), "max_pool2d_backward: positions for {} outputs", g.len());
     assert!(y.is_none_or(|y| y.len() == g.len()), "max_pool2d_backward: outputs for {} gradients", g.len());
@@ -206,7 +206,7 @@ pub fn max_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], at: &[i32], y: Optio
 
 /// The one that a maximum keeps.
 #[inline(always)]
-fn larger<T: Real>(best: T, x: T) -> T {
+fn larger<T: Float>(best: T, x: T) -> T {
     T::select(beats(x, best), x, best)
 }
 
@@ -222,7 +222,7 @@ fn larger<T: Real>(best: T, x: T) -> T {
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
+pub fn avg_pool2d<T: Float>(s: &PoolShape, x: &[T], y: &mut [T]) {
     let [oh, ow] = s.check(x.len(), y.len());
     let (together, share) = (planes_together(s), share(s));
     for_chunks(y, together * oh * ow, x.len(), |block, y| {
@@ -249,7 +249,7 @@ pub fn avg_pool2d<T: Real>(s: &PoolShape, x: &[T], y: &mut [T]) {
 
 /// Windows of 2 × 2 side by side: two rows of inputs become one of outputs.
 #[inline(always)]
-fn halve_mean<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], share: T) {
+fn halve_mean<T: Float>(w: usize, ow: usize, x: &[T], y: &mut [T], share: T) {
     for (y, rows) in y.chunks_exact_mut(ow).zip(x.chunks_exact(2 * w)) {
         let (above, below) = rows.split_at(w);
         for ((y, a), b) in y.iter_mut().zip(above.chunks_exact(2)).zip(below.chunks_exact(2)) {
@@ -260,7 +260,7 @@ fn halve_mean<T: Real>(w: usize, ow: usize, x: &[T], y: &mut [T], share: T) {
 
 /// The gradient of [`halve_mean`]; what the windows leave out stays as it is.
 #[inline(always)]
-fn halve_mean_backward<T: Real>(w: usize, ow: usize, g: &[T], dx: &mut [T], share: T) {
+fn halve_mean_backward<T: Float>(w: usize, ow: usize, g: &[T], dx: &mut [T], share: T) {
     for (g, rows) in g.chunks_exact(ow).zip(dx.chunks_exact_mut(2 * w)) {
         let (above, below) = rows.split_at_mut(w);
         for ((&g, a), b) in g.iter().zip(above.chunks_exact_mut(2)).zip(below.chunks_exact_mut(2)) {
@@ -272,7 +272,7 @@ fn halve_mean_backward<T: Real>(w: usize, ow: usize, g: &[T], dx: &mut [T], shar
 
 /// `y[i] += x[i·stride]`; the two most frequent strides are constants to the compiler.
 #[inline(always)]
-fn add_strided<T: Real>(y: &mut [T], x: &[T], stride: usize) {
+fn add_strided<T: Float>(y: &mut [T], x: &[T], stride: usize) {
     match stride {
         1 => y.iter_mut().zip(x).for_each(|(y, &x)| *y += x),
         2 => y.iter_mut().zip(x.chunks(2)).for_each(|(y, x)| *y += x[0]),
@@ -285,7 +285,7 @@ fn add_strided<T: Real>(y: &mut [T], x: &[T], stride: usize) {
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn avg_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], dx: &mut [T]) {
+pub fn avg_pool2d_backward<T: Float>(s: &PoolShape, g: &[T], dx: &mut [T]) {
     let [oh, ow] = s.check(dx.len(), g.len());
     let (together, share, size) = (planes_together(s), share(s), s.h * s.w);
     for_chunks(dx, (together * size).max(1), g.len() * s.kernel[0] * s.kernel[1], |block, dx| {
@@ -318,12 +318,12 @@ pub fn avg_pool2d_backward<T: Real>(s: &PoolShape, g: &[T], dx: &mut [T]) {
     });
 }
 
-fn share<T: Real>(s: &PoolShape) -> T {
+fn share<T: Float>(s: &PoolShape) -> T {
     T::ONE / T::from_f64((s.kernel[0] * s.kernel[1]) as f64)
 }
 
 /// Any window: the first largest, row by row.
-fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
+fn largest<T: Float>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
     for (p, (y, at)) in y.iter_mut().zip(at).enumerate() {
         let (rows, cols) = (s.inside(0, p / ow), s.inside(1, p % ow));
         let first = rows.start * s.w + cols.start;
@@ -340,7 +340,7 @@ fn largest<T: Real>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i3
 
 /// Windows of 2 × 2 side by side, in runs of a fixed length that LLVM turns into registers (a loop over the columns of
 /// a narrow plane would stay scalar); the last run overlaps the one before.
-fn halve<T: Real>(w: usize, ow: usize, x: &[T], relu: bool, y: &mut [T], at: &mut [i32]) {
+fn halve<T: Float>(w: usize, ow: usize, x: &[T], relu: bool, y: &mut [T], at: &mut [i32]) {
     simd::vectorize_light(|| {
         for (r, (y, at)) in y.chunks_exact_mut(ow).zip(at.chunks_exact_mut(ow)).enumerate() {
             let row = Row { x: &x[2 * r * w..][..2 * w], w, start: 2 * r * w };
@@ -368,7 +368,7 @@ impl<T> Row<'_, T> {
     #[inline(always)]
     fn in_runs<const N: usize>(&self, y: &mut [T], at: &mut [i32])
     where
-        T: Real,
+        T: Float,
     {
         let last = y.len() - N;
         let mut c = 0;
@@ -398,7 +398,7 @@ impl<T> Row<'_, T> {
 
 /// Whether `x` takes the place of an earlier `best`: it is larger, or the first NaN.
 #[inline(always)]
-pub(crate) fn beats<T: Real>(x: T, best: T) -> bool {
+pub(crate) fn beats<T: Float>(x: T, best: T) -> bool {
     (x > best) | (x.is_nan() & !best.is_nan())
 }
 

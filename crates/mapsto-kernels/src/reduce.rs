@@ -5,7 +5,7 @@
 //! are combined pairwise (Higham 1993, "The accuracy of floating point summation"), so the error of a sum of `n`
 //! grows with log n rather than n.
 
-use crate::real::{Number, Real};
+use crate::real::{Float, Number, Value};
 use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
 use std::marker::PhantomData;
@@ -42,7 +42,7 @@ pub fn product<T: Number>(x: &[T], dims: [usize; 3], y: &mut [T]) {
 /// mapsto_kernels::reduce::mean(&[1., 2., 3., 4.], [2, 2, 1], &mut y);
 /// assert_eq!(y, [1.5, 3.5]);
 /// ```
-pub fn mean<T: Real>(x: &[T], dims: [usize; 3], y: &mut [T]) {
+pub fn mean<T: Float>(x: &[T], dims: [usize; 3], y: &mut [T]) {
     sum(x, dims, y);
     let n = T::from_f64(dims[1] as f64);
     y.iter_mut().for_each(|y| *y /= n);
@@ -58,7 +58,7 @@ pub fn mean<T: Real>(x: &[T], dims: [usize; 3], y: &mut [T]) {
 /// mapsto_kernels::reduce::variance(&[1., 2., 3., 4.], [1, 4, 1], &[2.5], 1.0, &mut y);
 /// assert_eq!(y, [5.0 / 3.0]);
 /// ```
-pub fn variance<T: Real>(x: &[T], dims: [usize; 3], mean: &[T], correction: f64, y: &mut [T]) {
+pub fn variance<T: Float>(x: &[T], dims: [usize; 3], mean: &[T], correction: f64, y: &mut [T]) {
     squares(x, dims, mean, y);
     let n = dims[1] as f64 - correction;
     let n = if n > 0.0 { T::from_f64(n) } else { T::NAN };
@@ -72,7 +72,7 @@ pub fn variance<T: Real>(x: &[T], dims: [usize; 3], mean: &[T], correction: f64,
 /// mapsto_kernels::reduce::squares(&[1., 2., 3.], [1, 3, 1], &[2.], &mut y);
 /// assert_eq!(y, [2.0]);
 /// ```
-pub fn squares<T: Real>(x: &[T], dims: [usize; 3], mean: &[T], y: &mut [T]) {
+pub fn squares<T: Float>(x: &[T], dims: [usize; 3], mean: &[T], y: &mut [T]) {
     assert_eq!(mean.len(), y.len(), "squares: one mean for each result");
     fold::<Squares<T>>(x, dims, Some(mean), y);
 }
@@ -134,7 +134,7 @@ pub fn argmin<T: Number>(x: &[T], dims: [usize; 3], at: &mut [i64]) {
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
+pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len(), "dot: lengths differ");
     let leaf = |k: usize| {
         let span = k * BLOCK..(k * BLOCK + BLOCK).min(a.len());
@@ -170,7 +170,7 @@ pub fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
 /// ```
 /// assert!(!mapsto_kernels::reduce::all_finite(&[1.0f32, f32::NAN]));
 /// ```
-pub fn all_finite<T: Real>(x: &[T]) -> bool {
+pub fn all_finite<T: Float>(x: &[T]) -> bool {
     // No way out inside a block: a loop that always runs to its end becomes vector code.
     let mut bad = false;
     for block in x.chunks(BLOCK) {
@@ -219,7 +219,7 @@ macro_rules! folds {
 folds! {
     Sum<Number>: T::ZERO, |y, x, _c| y.plus(x), |a, b| a.plus(b);
     Product<Number>: T::ONE, |y, x, _c| y.times(x), |a, b| a.times(b);
-    Squares<Real>: T::ZERO, |y, x, c| y + (x - c) * (x - c), |a, b| a + b;
+    Squares<Float>: T::ZERO, |y, x, c| y + (x - c) * (x - c), |a, b| a + b;
     Max<Number>: T::LOWEST, |y, x, _c| y.max(x), |a, b| a.max(b);
     Min<Number>: T::HIGHEST, |y, x, _c| y.min(x), |a, b| a.min(b);
 }

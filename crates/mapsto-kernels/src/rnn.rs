@@ -13,7 +13,7 @@
 //! of a Sapphire Rapids Xeon, in percent of what their registers reach): an LSTM forward 5.4 ms (78 %), backward 11.1 ms
 //! (77 %); a GRU 3.9 ms (81 %) and 8.3 ms (77 %). Of an LSTM's backward 82 % are the micro-kernel, 7 % the cells, 4 %
 //! laying out the gates' gradients, 3 % packing the weights' right operands. Through products of any strides, which
-//! packed the gates' gradients anew for each use, and with the functions of [`Real`] for the gates, the LSTM took 6.3
+//! packed the gates' gradients anew for each use, and with the functions of [`Float`] for the gates, the LSTM took 6.3
 //! and 12.9 ms, the GRU 4.4 and 9.6. A single sequence, for which micro-tiles of one row are there: 0.45 and 0.75 ms, in
 //! tiles of 8 rows 1.29 and 2.13.
 //!
@@ -34,7 +34,7 @@ pub use lstm::{Lstm, LstmGrads, LstmKept};
 pub(crate) use {gru::backward as gru_backward, gru::forward as gru_forward};
 pub(crate) use {lstm::backward as lstm_backward, lstm::forward as lstm_forward};
 
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize_light;
 
 /// Sequences in a block.
@@ -91,7 +91,7 @@ impl Sequences {
 }
 
 /// `y[j] += Σ x[i, j]` over rows.
-fn add_rows<T: Real>(x: &[T], y: &mut [T]) {
+fn add_rows<T: Float>(x: &[T], y: &mut [T]) {
     for row in x.chunks_exact(y.len()) {
         vectorize_light(
             #[inline(always)]
@@ -102,13 +102,13 @@ fn add_rows<T: Real>(x: &[T], y: &mut [T]) {
 
 /// The slope of `sigmoid` where its value is `y`.
 #[inline(always)]
-fn sigmoid_slope<T: Real>(y: T) -> T {
+fn sigmoid_slope<T: Float>(y: T) -> T {
     y * (T::ONE - y)
 }
 
 /// The slope of `tanh` where its value is `y`.
 #[inline(always)]
-fn tanh_slope<T: Real>(y: T) -> T {
+fn tanh_slope<T: Float>(y: T) -> T {
     T::ONE - y * y
 }
 

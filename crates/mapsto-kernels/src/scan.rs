@@ -1,6 +1,6 @@
 //! Running sums along the middle axis of `[outer, n, inner]`, from either end: `cumsum` and its gradient.
 
-use crate::real::Number;
+use crate::real::{Number, Value};
 use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
 

@@ -4,7 +4,7 @@
 //! filled up; rows of up to 32 numbers are turned on their side, 32 rows at a time, each in a lane of its own (for
 //! 10 classes ten times faster: 2 µs instead of 27 for 128 rows).
 
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
 
@@ -18,7 +18,7 @@ use crate::threads::for_chunks;
 ///
 /// # Panics
 /// If `x` and `y` are not the same number of rows of `n` (also in every other function here).
-pub fn softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+pub fn softmax<T: Float>(x: &[T], n: usize, y: &mut [T]) {
     if n <= SHORT {
         return short_rows(
             x,
@@ -61,7 +61,7 @@ pub fn softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
 /// mapsto_kernels::softmax::softmax_backward(&[0.25, 0.75], &[1.0, 0.0], 2, &mut dx);
 /// assert_eq!(dx, [0.1875, -0.1875]);
 /// ```
-pub fn softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
+pub fn softmax_backward<T: Float>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
     assert_eq!(g.len(), y.len(), "softmax: the gradient has not the elements of the result");
     rows(
         y,
@@ -96,7 +96,7 @@ pub fn softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
 /// mapsto_kernels::softmax::log_softmax(&[0.0, 3f64.ln()], 2, &mut y);
 /// assert!((y[0] - 0.25f64.ln()).abs() < 1e-15);
 /// ```
-pub fn log_softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+pub fn log_softmax<T: Float>(x: &[T], n: usize, y: &mut [T]) {
     if n <= SHORT {
         return short_rows(
             x,
@@ -138,7 +138,7 @@ pub fn log_softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
 /// mapsto_kernels::softmax::log_softmax_backward(&y, &[1.0, 0.0], 2, &mut dx);
 /// assert!((dx[0] - 0.75).abs() < 1e-15);
 /// ```
-pub fn log_softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
+pub fn log_softmax_backward<T: Float>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
     assert_eq!(g.len(), y.len(), "log_softmax: the gradient has not the elements of the result");
     rows(
         y,
@@ -176,7 +176,7 @@ pub fn log_softmax_backward<T: Real>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
 ///
 /// # Panics
 /// If `x` is not `n` for each element of `y`.
-pub fn logsumexp<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+pub fn logsumexp<T: Float>(x: &[T], n: usize, y: &mut [T]) {
     assert_eq!(x.len(), n * y.len(), "logsumexp: x is not rows of {n}, one for each result");
     if n == 0 {
         return y.fill(T::LOWEST);
@@ -207,7 +207,7 @@ pub(crate) const SHORT: usize = 32;
 /// Calls `f(x rows, scratch, y rows)` for each 32 short rows (the last may be fewer), in vector code, shared among
 /// threads.
 #[inline(always)]
-fn short_rows<T: Real>(
+fn short_rows<T: Float>(
     x: &[T],
     n: usize,
     y: &mut [T],
@@ -235,7 +235,7 @@ fn short_rows<T: Real>(
 
 /// For up to 32 rows of `n ≤ 32` their maxima `h` and `Σ e^(x − h)`; the exponentials stay in `across[j][row]`.
 #[inline(always)]
-pub(crate) fn exponentials_across<T: Real>(
+pub(crate) fn exponentials_across<T: Float>(
     x: &[T],
     n: usize,
     across: &mut [[T; LANES]; SHORT],
@@ -263,7 +263,7 @@ pub(crate) fn exponentials_across<T: Real>(
 
 /// Calls `f(start, x row, y row)` for each row of `n`, in vector code, shared among threads.
 #[inline(always)]
-fn rows<T: Real>(x: &[T], n: usize, y: &mut [T], f: impl Fn(usize, &[T], &mut [T]) + Sync) {
+fn rows<T: Float>(x: &[T], n: usize, y: &mut [T], f: impl Fn(usize, &[T], &mut [T]) + Sync) {
     assert_eq!(x.len(), y.len(), "softmax: the slices differ in length");
     if x.is_empty() {
         return;
@@ -285,7 +285,7 @@ fn rows<T: Real>(x: &[T], n: usize, y: &mut [T], f: impl Fn(usize, &[T], &mut [T
 
 /// A row's maximum.
 #[inline(always)]
-fn highest<T: Real>(x: &[T]) -> T {
+fn highest<T: Float>(x: &[T]) -> T {
     let mut high = [T::LOWEST; LANES];
     tiles1(
         x,
@@ -309,7 +309,7 @@ fn highest<T: Real>(x: &[T]) -> T {
 
 /// A row's maximum `h` and `Σ e^(x − h)`.
 #[inline(always)]
-pub(crate) fn sum_of_exponentials<T: Real>(x: &[T]) -> (T, T) {
+pub(crate) fn sum_of_exponentials<T: Float>(x: &[T]) -> (T, T) {
     let h = highest(x);
     let mut sums = [T::ZERO; LANES];
     tiles1(
@@ -327,7 +327,7 @@ pub(crate) fn sum_of_exponentials<T: Real>(x: &[T]) -> (T, T) {
 
 /// Calls `f(start, tile)` for each 32 elements; the last tile is filled up with `pad`.
 #[inline(always)]
-pub(crate) fn tiles1<T: Real>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LANES])) {
+pub(crate) fn tiles1<T: Float>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LANES])) {
     let (whole, rest) = x.as_chunks::<LANES>();
     let mut last = [pad; LANES];
     last[..rest.len()].copy_from_slice(rest);
@@ -339,7 +339,7 @@ pub(crate) fn tiles1<T: Real>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LAN
 
 /// [`tiles1`] of two slices of one length, filled up with zeros.
 #[inline(always)]
-pub(crate) fn tiles2<T: Real>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LANES], &[T; LANES])) {
+pub(crate) fn tiles2<T: Float>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LANES], &[T; LANES])) {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut last = [[T::ZERO; LANES]; 2];
     last[0][..a_rest.len()].copy_from_slice(a_rest);
@@ -352,7 +352,7 @@ pub(crate) fn tiles2<T: Real>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LA
 
 /// A row's sum.
 #[inline(always)]
-pub(crate) fn sum<T: Real>(x: &[T]) -> T {
+pub(crate) fn sum<T: Float>(x: &[T]) -> T {
     let mut sums = [T::ZERO; LANES];
     tiles1(
         x,
@@ -369,7 +369,7 @@ pub(crate) fn sum<T: Real>(x: &[T]) -> T {
 
 /// The sum of the lanes, pairwise.
 #[inline(always)]
-pub(crate) fn total<T: Real>(mut x: [T; LANES]) -> T {
+pub(crate) fn total<T: Float>(mut x: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for l in 0..half {

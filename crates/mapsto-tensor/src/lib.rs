@@ -25,6 +25,7 @@ mod slope;
 mod storage;
 mod tensor;
 pub mod trace;
+mod written;
 
 pub use device::Device;
 pub use dtype::{Class, DType, Element};

@@ -1,11 +1,13 @@
 //! Losses that are the mean of a function of pairs (output, target): one pass forward and one backward.
 
 use crate::backend::cpu::{as_class, slice, with_float};
+use crate::backend::{MapOp, Params, Program, Written, tiles};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Fast, Fused, Op, Vjp, boxed, fused};
+use crate::written::written;
 use crate::{Tensor, fail};
 use mapsto_kernels::map::map2;
-use mapsto_kernels::real::Real;
+use mapsto_kernels::real::{Float, Real};
 
 /// A function of an output and its target, whose mean is a loss.
 pub(crate) trait PairLoss: Copy + Send + Sync + 'static {
@@ -15,6 +17,8 @@ pub(crate) trait PairLoss: Copy + Send + Sync + 'static {
     fn f<R: Real>(self, x: R, t: R) -> R;
     /// The derivative by the output.
     fn slope<R: Real>(self, x: R, t: R) -> R;
+    /// As [`Unary::OWN`](crate::elementwise::Unary::OWN), for values and slopes.
+    const OWN: bool = false;
     /// The values in other operations, before the mean: the definition.
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor;
 }
@@ -40,6 +44,95 @@ pub(crate) fn mean_op<P: PairLoss>(loss: P) -> Box<dyn Op> {
 
 struct MeanOf<P>(P);
 
+/// The values of a loss.
+struct Values<P>(P);
+/// The slopes of a loss times a number.
+struct Slopes<P>(P, f64);
+
+impl<P: PairLoss> MapOp for Values<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+    fn program(&self) -> Written {
+        let loss = self.0;
+        written::<Values<P>>(&Params::NONE, move || Program::of(2, |v| loss.f(v[0], v[1])))
+    }
+    fn int_program(&self) -> Option<Written> {
+        None
+    }
+    fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
+        let loss = self.0;
+        if P::OWN {
+            map2(
+                xs[0],
+                xs[1],
+                y,
+                #[inline(always)]
+                move |x, t| loss.f(x, t),
+            );
+        }
+        P::OWN
+    }
+    #[cfg(test)]
+    fn f32(&self, xs: &[f32]) -> f32 {
+        self.0.f(xs[0], xs[1])
+    }
+    #[cfg(test)]
+    fn f64(&self, xs: &[f64]) -> f64 {
+        self.0.f(xs[0], xs[1])
+    }
+    #[cfg(test)]
+    fn i64(&self, _: &[i64]) -> i64 {
+        unreachable!("losses are of floats")
+    }
+}
+
+impl<P: PairLoss> MapOp for Slopes<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+    fn program(&self) -> Written {
+        let (loss, scale, params) = (self.0, self.1, self.params());
+        written::<Slopes<P>>(&params, move || {
+            Program::with(params, 2, |v| loss.slope(v[0], v[1]) * Real::param(0, scale))
+        })
+    }
+    fn int_program(&self) -> Option<Written> {
+        None
+    }
+    fn params(&self) -> Params {
+        [self.1].into()
+    }
+    fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
+        let (loss, scale) = (self.0, self.1 as f32);
+        if P::OWN {
+            map2(
+                xs[0],
+                xs[1],
+                y,
+                #[inline(always)]
+                move |x, t| loss.slope(x, t) * scale,
+            );
+        }
+        P::OWN
+    }
+    #[cfg(test)]
+    fn f32(&self, xs: &[f32]) -> f32 {
+        self.0.slope(xs[0], xs[1]) * self.1 as f32
+    }
+    #[cfg(test)]
+    fn f64(&self, xs: &[f64]) -> f64 {
+        self.0.slope(xs[0], xs[1]) * self.1
+    }
+    #[cfg(test)]
+    fn i64(&self, _: &[i64]) -> i64 {
+        unreachable!("losses are of floats")
+    }
+}
+
+/// As many values as are computed before they are summed.
+const TILE: usize = 512;
+
 /// Values are summed in f64, block by block in order: the same bits for any number of threads, as there is but one.
 const BLOCK: usize = 64;
 
@@ -52,15 +145,17 @@ impl<P: PairLoss> Fused for MeanOf<P> {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let (x, t) = (as_class(xs[0]), as_class(xs[1]));
-        let loss = self.0;
+        let op = Values(self.0);
         let sum: f64 = with_float!(x.dtype(), T => {
             let (x, t) = (slice::<T>(&x), slice::<T>(&t));
-            let mut values = [<T as Default>::default(); BLOCK];
-            x.chunks(BLOCK).zip(t.chunks(BLOCK)).map(|(x, t)| {
+            let mut values = [<T as Default>::default(); TILE];
+            let mut sum = 0.0;
+            for (x, t) in x.chunks(TILE).zip(t.chunks(TILE)) {
                 let values = &mut values[..x.len()];
-                map2(x, t, values, #[inline(always)] move |x, t| loss.f(x, t));
-                values.iter().map(|v| Real::to_f64(*v)).sum::<f64>()
-            }).sum()
+                tiles::over::<T>(&op, &[x, t], values);
+                sum = values.chunks(BLOCK).map(|v| v.iter().map(|v| Float::to_f64(*v)).sum::<f64>()).fold(sum, |s, b| s + b);
+            }
+            sum
         });
         Some(Tensor::full_of((), sum / x.len() as f64, xs[0].dtype()).into())
     }
@@ -69,10 +164,9 @@ impl<P: PairLoss> Fused for MeanOf<P> {
             return None; // targets with a gradient are rare: the definition knows it
         }
         let (x, t) = (as_class(at.a()), as_class(at.b()));
-        let (loss, scale) = (self.0, g.item() / x.len() as f64);
+        let op = Slopes(self.0, g.item() / x.len() as f64);
         let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
-            let scale = <T as Real>::from_f64(scale);
-            map2(slice::<T>(&x), slice::<T>(&t), dx, #[inline(always)] move |x, t| loss.slope(x, t) * scale)
+            tiles::over::<T>(&op, &[slice::<T>(&x), slice::<T>(&t)], dx)
         }));
         Some([Some(dx.stored_as(at.dtype(0))), None].into())
     }

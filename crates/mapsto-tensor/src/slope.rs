@@ -1,19 +1,25 @@
 //! Derivatives of elementwise operations in one pass: `g · f′(v)` as an operation of its own, differentiable again.
 
 use crate::Tensor;
-use crate::elementwise::{Binary, Real, binary, zip, zip_onto};
+use crate::elementwise::{Binary, Params, Real, binary, zip, zip_onto};
 use crate::graph::{At, Keep, Op, Say, Vjp};
 
 /// The slope of an operation, as a function of the value that its derivative keeps: its input or its result.
 pub(crate) trait Slope: Copy + Send + Sync + 'static {
     /// The name, as a trace shows it.
     const NAME: &'static str;
+    /// As [`Binary::OWN`].
+    const OWN: bool = false;
     /// As [`Binary::HEAVY`].
     const HEAVY: bool = false;
     /// Says every attribute, as [`Op::attrs`].
     fn slope_attrs(self, _say: Say<'_>) {}
     /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
     fn times<R: Real>(self, g: R, v: R) -> R;
+    /// As [`Binary::params`].
+    fn params(self) -> Params {
+        Params::NONE
+    }
     /// The derivative of the slope by `v`; none where it is zero almost everywhere.
     fn bend(self, v: &Tensor) -> Option<Tensor>;
 }
@@ -38,6 +44,7 @@ struct Times<S>(S);
 impl<S: Slope> Binary for Times<S> {
     const NAME: &'static str = S::NAME;
     const KEEP: Keep = Keep::INPUTS;
+    const OWN: bool = S::OWN;
     const HEAVY: bool = S::HEAVY;
     fn attrs(self, say: Say<'_>) {
         self.0.slope_attrs(say)
@@ -45,6 +52,9 @@ impl<S: Slope> Binary for Times<S> {
     #[inline(always)]
     fn f<R: Real>(self, g: R, v: R) -> R {
         self.0.times(g, v)
+    }
+    fn params(self) -> Params {
+        self.0.params()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         let bend = if at.wants(1) { self.0.bend(at.b()) } else { None };

@@ -6,14 +6,14 @@ use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, for_chunks, parallel};
 use crate::workspace::scratch;
 use std::ops::Range;
 
 /// [`super::attention_backward`], its arguments checked.
-pub fn backward<T: Gemm + Real>(
+pub fn backward<T: Gemm + Float>(
     s: &AttentionShape,
     scale: f64,
     x: [Heads<T>; 3],
@@ -64,7 +64,7 @@ struct Job<'a, T> {
     out: Pieces<T>,
 }
 
-impl<T: Gemm + Real> Job<'_, T> {
+impl<T: Gemm + Float> Job<'_, T> {
     /// Writes dq for every `groups`-th strip of a head; the sums `[s, d]` and `[s, e]` for dk and dv begin at 0.
     fn strips(&self, at: usize, strips: Range<usize>, groups: usize, sums: &mut [T]) {
         let Job { s, x: [_, k, v], .. } = *self;

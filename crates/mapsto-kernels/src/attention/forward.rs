@@ -5,13 +5,13 @@ use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
 /// [`super::attention`], its arguments checked.
-pub fn forward<T: Gemm + Real>(
+pub fn forward<T: Gemm + Float>(
     s: &AttentionShape,
     scale: f64,
     q: Heads<T>,
@@ -50,7 +50,7 @@ struct Forward<'a, T> {
     log: Pieces<T>,
 }
 
-impl<T: Gemm + Real> Forward<'_, T> {
+impl<T: Gemm + Float> Forward<'_, T> {
     /// The results of the strip of queries from `query` on, from the head's keys and values.
     fn strip(&self, at: usize, query: usize, k: Mat<T>, v: Mat<T>, space: &mut [T]) {
         let Forward { s, scale, q, hidden, y, log } = *self;
@@ -124,7 +124,7 @@ pub(super) fn block<T>(x: Mat<'_, T>, first: usize, rows: usize) -> Mat<'_, T> {
 }
 
 /// `out[j][l]` is `scale` times number `j` of row `first + l` of a head; 0 beyond the last row.
-pub(super) fn across<T: Gemm + Real>(
+pub(super) fn across<T: Gemm + Float>(
     out: &mut [[T; STRIP]],
     x: Heads<T>,
     heads: usize,
@@ -167,7 +167,7 @@ struct Running<T> {
     sum: [T; STRIP],
 }
 
-impl<T: Real> Running<T> {
+impl<T: Float> Running<T> {
     /// Turns a block of scores into exponentials; gives the factors of what was summed beside a lower maximum.
     fn take(&mut self, scores: &mut [[T; STRIP]]) -> [T; STRIP] {
         vectorize(

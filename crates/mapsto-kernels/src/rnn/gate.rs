@@ -1,6 +1,6 @@
 //! The functions of gates, two at a time: much of what they cost is division, and two of them share one.
 
-use crate::real::Real;
+use crate::real::{Float, Real};
 
 /// Numbers whose gates are computed together.
 ///
@@ -8,10 +8,10 @@ use crate::real::Real;
 /// `1/p = q · 1/(p q)`. The arguments of e are held within ±43, so that the product is finite: σ ends at 2·10⁻¹⁹ instead of
 /// 0, which no sum with a state notices.
 ///
-/// The LSTM's cell of 256 on 8 rows (AVX-512) takes 7.5 µs with the functions of [`Real`]; sharing divisions 7.1; with the
+/// The LSTM's cell of 256 on 8 rows (AVX-512) takes 7.5 µs with the functions of [`Float`]; sharing divisions 7.1; with the
 /// polynomial's terms side by side 6.3; with fused multiply-adds 4.6; in three loops instead of one, for its five functions
 /// wait for one another, 3.5.
-pub trait Gate: Real {
+pub trait Gate: Float {
     /// `σ(a)`, `σ(b)`.
     fn sigmoid2(a: Self, b: Self) -> (Self, Self);
     /// `σ(a)`, `tanh(b)`.

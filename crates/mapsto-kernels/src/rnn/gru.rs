@@ -7,7 +7,7 @@ use super::sweep::lay;
 use super::{ROWS, Sequences, add_rows, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
 use crate::gemm::{Gemm, Mat};
-use crate::real::Real;
+use crate::real::Float;
 use crate::simd::vectorize;
 use crate::workspace::scratch;
 
@@ -230,7 +230,7 @@ fn parts<T: Gemm>(w: &[T], hidden: usize, cols: usize) -> [Mat<'_, T>; 3] {
 
 /// One step of one sequence backwards: the gradients `n, r, z, u_n`, and the state's own part of that before.
 #[inline(always)]
-fn cell_backward<T: Real>(gates: &[T], u: &[T], h_before: &[T], dy: &[T], dh: &mut [T], d: &mut [T]) {
+fn cell_backward<T: Float>(gates: &[T], u: &[T], h_before: &[T], dy: &[T], dh: &mut [T], d: &mut [T]) {
     let h = u.len();
     let (r, rest) = gates.split_at(h);
     let (z, n) = rest.split_at(h);

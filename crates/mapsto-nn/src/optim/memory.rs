@@ -2,13 +2,13 @@
 
 use super::Group;
 use crate::module::{Item, ItemMut, Module, Param, Path, matches};
-use mapsto_kernels::real::Real;
+use mapsto_kernels::real::Float;
 use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 /// A float type that parameters are updated in: f32 or f64.
-pub trait Scalar: Plain + Real {}
+pub trait Scalar: Plain + Float {}
 impl Scalar for f32 {}
 impl Scalar for f64 {}
 

@@ -11,7 +11,7 @@ use crate::storage::{Plain, Storage};
 use crate::{DType, Device, Tensor};
 use mapsto_kernels::conv::{self, ConvShape};
 use mapsto_kernels::gemm::Mat;
-use mapsto_kernels::real::{Number, Real};
+use mapsto_kernels::real::{Float, Number, Real};
 use mapsto_kernels::{index, philox, reduce, scan, sort};
 use std::borrow::Cow;
 
@@ -178,7 +178,7 @@ impl Backend for Cpu {
     }
 
     fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor {
-        fn run<T: Real + Plain>(draw: Draw, distribution: Distribution, shape: &Shape) -> Tensor {
+        fn run<T: Float + Plain>(draw: Draw, distribution: Distribution, shape: &Shape) -> Tensor {
             Tensor::filled_by(*shape, |out: &mut [T]| match distribution {
                 Distribution::Uniform(lo, hi) => {
                     philox::uniform(draw, Real::from_f64(lo), Real::from_f64(hi), out)

@@ -1,15 +1,20 @@
 //! What a device must be able to do: a narrow list of primitives; everything else is composed of them.
 
+mod across;
 pub mod cpu;
 pub mod host;
 pub(crate) mod multiply;
-mod tiles;
+#[cfg(test)]
+pub(crate) mod proof;
+pub(crate) mod tiles;
 mod window;
 
 use crate::random::{Distribution, Draw};
 use crate::shape::Shape;
 use crate::storage::pool;
+pub use crate::written::Written;
 use crate::{DType, Tensor};
+pub use mapsto_kernels::program::{Params, Program};
 pub use mapsto_kernels::sort::Order;
 use std::ptr::NonNull;
 pub(crate) use tiles::CHUNK;
@@ -69,16 +74,32 @@ pub trait Backend: Send + Sync + 'static {
     fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor;
 }
 
-/// An elementwise operation on tiles of numbers, in the three types that arithmetic is done in.
+/// An elementwise operation as a device reads it: a program of a few primitives.
 pub trait MapOp: Send + Sync {
     /// The operation's name.
     fn name(&self) -> &'static str;
-    /// Writes a tile of f32.
-    fn f32(&self, xs: &[&[f32]], y: &mut [f32]);
-    /// Writes a tile of f64.
-    fn f64(&self, xs: &[&[f64]], y: &mut [f64]);
-    /// Writes a tile of i64.
-    fn i64(&self, xs: &[&[i64]], y: &mut [i64]);
+    /// What it computes of real numbers.
+    fn program(&self) -> Written;
+    /// What it computes of integers, which wrap around; none where it has no value at integers.
+    fn int_program(&self) -> Option<Written>;
+    /// The parameters of its programs.
+    fn params(&self) -> Params {
+        Params::NONE
+    }
+    /// Computes f32 by a loop of its own, if it has one: with the bits of the program.
+    fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
+        let _ = (xs, y);
+        false
+    }
+    /// The same of one element, by the function that the program was written from.
+    #[cfg(test)]
+    fn f32(&self, xs: &[f32]) -> f32;
+    /// As `f32`.
+    #[cfg(test)]
+    fn f64(&self, xs: &[f64]) -> f64;
+    /// As `f32`.
+    #[cfg(test)]
+    fn i64(&self, xs: &[i64]) -> i64;
 }
 
 /// The ways to reduce an axis.

@@ -5,132 +5,253 @@
 //! result stay within 32 KiB of L1.
 
 use super::MapOp;
-use super::host::with_type;
-use crate::dtype::{Class, DType, Element};
+use super::across::{self, lies_across};
+#[cfg(test)]
+use super::proof;
+use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 use crate::shape::Shape;
 use crate::storage::{Plain, Storage};
+use crate::written::Written;
 use crate::{Device, Tensor};
+use half::{bf16, f16};
+use mapsto_kernels::cast::{Cast, cast};
+use mapsto_kernels::program::{Lane, Params};
+use mapsto_kernels::real::Value;
 use mapsto_kernels::threads::for_chunks;
 use smallvec::SmallVec;
+use std::sync::OnceLock;
 
 const TILE: usize = 1024;
 /// As much as one cache line of each input.
 const SHORT: usize = 16;
 /// The most inputs of an elementwise operation.
-const INPUTS: usize = 3;
+pub(super) const INPUTS: usize = 3;
 /// What one thread takes at a time.
 pub(crate) const CHUNK: usize = 16 * TILE;
 
 /// A type that tiles are computed in.
-trait Compute: Plain {
-    fn run(op: &dyn MapOp, xs: &[&[Self]], y: &mut [Self]);
-}
-impl Compute for f32 {
-    fn run(op: &dyn MapOp, xs: &[&[f32]], y: &mut [f32]) {
-        op.f32(xs, y)
+pub(crate) trait Compute: Plain + Lane + Value {
+    /// The dtypes that tiles of this type are read from.
+    const READS: &[DType];
+    /// A loop of the operation's own over slices that are as long as the result.
+    fn own(op: &dyn MapOp, xs: &[&[Self]], y: &mut [Self]) -> bool {
+        let _ = (op, xs, y);
+        false
     }
+    /// Reads the tile that starts at element `start` of a layout.
+    fn load(x: &Tensor, layout: &Layout, start: usize, to: &mut [Self]);
+    /// Reads the block of `width` columns that starts at a row and a column of a layout of two axes.
+    fn load_block(x: &Tensor, layout: &Layout, at: [usize; 2], width: usize, to: &mut [Self]);
+    /// Runs an operation and stores its result as `dtype`.
+    fn stored(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DType, out: &mut Storage);
 }
-impl Compute for f64 {
-    fn run(op: &dyn MapOp, xs: &[&[f64]], y: &mut [f64]) {
-        op.f64(xs, y)
-    }
+
+/// Each type with the dtypes it is read from and those it is stored as; a pair costs a loop or two.
+macro_rules! computes {
+    ($($c:ty: [$($read:ident $r:ty),*] [$($write:ident $w:ty),*] {$($own:item)?})*) => {$(
+        impl Compute for $c {
+            const READS: &[DType] = &[$(DType::$read),*];
+            $($own)?
+            fn load(x: &Tensor, layout: &Layout, start: usize, to: &mut [$c]) {
+                match x.dtype() {
+                    $(DType::$read => load::<$r, $c>(x, layout, start, to),)*
+                    other => unreachable!("{other} was converted"),
+                }
+            }
+            fn load_block(x: &Tensor, layout: &Layout, at: [usize; 2], width: usize, to: &mut [$c]) {
+                match x.dtype() {
+                    $(DType::$read => across::load_block::<$r, $c>(x, layout, at, width, to),)*
+                    other => unreachable!("{other} was converted"),
+                }
+            }
+            fn stored(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DType, out: &mut Storage) {
+                match dtype {
+                    $(DType::$write => tiled::<$c, $w>(call, xs, shape, dtype, out),)*
+                    #[allow(unreachable_patterns)] // the widest types are stored as all
+                    other => unreachable!("{other} is computed in i64"),
+                }
+            }
+        }
+    )*};
 }
-impl Compute for i64 {
-    fn run(op: &dyn MapOp, xs: &[&[i64]], y: &mut [i64]) {
-        op.i64(xs, y)
-    }
+computes! {
+    f32: [F32 f32, F16 f16, BF16 bf16, Bool u8]
+        [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8, Bool u8]
+        {fn own(op: &dyn MapOp, xs: &[&[f32]], y: &mut [f32]) -> bool {
+            xs.iter().all(|x| x.len() == y.len()) && op.own(xs, y)
+        }}
+    f64: [F64 f64, Bool u8] [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8, Bool u8] {}
+    i64: [I64 i64, I32 i32, U8 u8, I8 i8, Bool u8]
+        [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8, Bool u8] {}
+    i32: [I32 i32, Bool u8] [I32 i32, Bool u8] {}
+    u8: [U8 u8, Bool u8] [U8 u8, Bool u8] {}
+    i8: [I8 i8, Bool u8] [I8 i8, Bool u8] {}
 }
 
 /// The elementwise primitive of the CPU.
 pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
-    let class = xs.last().map_or(dtype.class(), |x| x.dtype().class());
-    match class {
-        Class::F32 => map_in::<f32>(op, xs, shape, dtype),
-        Class::F64 => map_in::<f64>(op, xs, shape, dtype),
-        Class::I64 => map_in::<i64>(op, xs, shape, dtype),
+    let of = xs.last().map_or(dtype, |x| x.dtype());
+    // Integers stay in their own type, in which sums and products wrap as they do when an i64 is stored; only what
+    // becomes another type is computed in the widest.
+    let native = dtype == of || dtype == DType::Bool;
+    match of {
+        DType::F32 | DType::F16 | DType::BF16 => map_in::<f32>(op, xs, shape, dtype),
+        DType::F64 => map_in::<f64>(op, xs, shape, dtype),
+        DType::I32 if native => map_in::<i32>(op, xs, shape, dtype),
+        DType::I8 if native => map_in::<i8>(op, xs, shape, dtype),
+        DType::U8 | DType::Bool if native => map_in::<u8>(op, xs, shape, dtype),
+        _ => map_in::<i64>(op, xs, shape, dtype),
     }
 }
 
+/// What one call computes with: the loop of the operation, or its program, which is looked up where it is needed.
+pub(crate) struct Call<'a> {
+    op: &'a dyn MapOp,
+    program: OnceLock<(Written, Params)>,
+}
+
+impl<'a> Call<'a> {
+    fn of<C: Compute>(op: &'a dyn MapOp) -> Call<'a> {
+        #[cfg(test)]
+        proof::see(op, C::DTYPE);
+        Call { op, program: OnceLock::new() }
+    }
+
+    pub(super) fn run<C: Compute>(&self, xs: &[&[C]], y: &mut [C]) {
+        if C::own(self.op, xs, y) {
+            return;
+        }
+        let (program, params) = self.program.get_or_init(|| {
+            let int = if C::DTYPE.is_float() { None } else { self.op.int_program() };
+            (int.unwrap_or_else(|| self.op.program()), self.op.params())
+        });
+        program.run(params, xs, y)
+    }
+}
+
+/// Runs an operation over slices, on this thread.
+pub(crate) fn over<C: Compute>(op: &dyn MapOp, xs: &[&[C]], y: &mut [C]) {
+    Call::of::<C>(op).run(xs, y)
+}
+
 fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
+    if let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
+        let x = xs[i].to(C::DTYPE);
+        let mut xs: SmallVec<[&Tensor; INPUTS]> = xs.iter().copied().collect();
+        xs[i] = &x;
+        return map_in::<C>(op, &xs, shape, dtype);
+    }
+    let call = Call::of::<C>(op);
     let count = shape.count();
     let mut out = Storage::new(Device::cpu(), count, dtype);
     let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
     let all = whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape).map(|x| *whole = x).is_some());
-    if all && dtype == C::DTYPE {
+    let bools = dtype == DType::Bool && C::DTYPE == DType::U8;
+    if all && (dtype == C::DTYPE || bools) {
         let y = &mut out.as_mut_slice::<C>()[..count];
+        let run = |xs: &[&[C]], y: &mut [C]| {
+            call.run(xs, y);
+            if bools {
+                // A sum of booleans may be 2.
+                y.iter_mut().for_each(|y| *y = if *y == C::ZERO { C::ZERO } else { C::ONE });
+            }
+        };
         if count <= CHUNK {
-            C::run(op, &whole[..xs.len()], y);
+            run(&whole[..xs.len()], y);
         } else {
             for_chunks(y, CHUNK, 2 * count, |i, y| {
-                let tiles = whole.map(|x| x.get(i * CHUNK..i * CHUNK + y.len()).unwrap_or_default());
-                C::run(op, &tiles[..xs.len()], y)
+                let tiles = whole.map(|x| if x.len() <= 1 { x } else { &x[i * CHUNK..][..y.len()] });
+                run(&tiles[..xs.len()], y)
             });
         }
         return Tensor::from_storage(out, *shape, dtype);
     }
-    let straight: SmallVec<[Option<&[C]>; INPUTS]> = xs.iter().map(|x| straight(x, shape)).collect();
-    let mut layouts: SmallVec<[Layout; INPUTS]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
-    Layout::coalesce(&mut layouts);
-    with_type!(dtype, S => {
-        let y = &mut out.as_mut_slice::<S>()[..count];
-        for_chunks(y, CHUNK, 4 * count, |i, y| {
-            // Clearing whole tiles would take longer than all else on a few numbers.
-            let (mut short, mut long);
-            let mut buffers: [&mut [C]; 1 + INPUTS] = if y.len() <= SHORT {
-                short = [[C::default(); SHORT]; 1 + INPUTS];
-                short.each_mut().map(|b| &mut b[..])
-            } else {
-                long = [[C::default(); TILE]; 1 + INPUTS];
-                long.each_mut().map(|b| &mut b[..])
-            };
-            for (j, y) in y.chunks_mut(TILE).enumerate() {
-                let start = i * CHUNK + j * TILE;
-                let (result, rest) = buffers.split_at_mut(1);
-                let mut tiles: [&[C]; INPUTS] = [&[]; INPUTS];
-                for (((tile, (x, layout)), straight), buffer) in tiles.iter_mut().zip(xs.iter().zip(&layouts)).zip(&straight).zip(rest) {
-                    *tile = match straight {
-                        Some(s) => &s[start..start + y.len()],
-                        None => {
-                            load(x, layout, start, &mut buffer[..y.len()]);
-                            &buffer[..y.len()]
-                        }
-                    };
-                }
-                C::run(op, &tiles[..xs.len()], &mut result[0][..y.len()]);
-                store(&result[0][..y.len()], dtype, y);
-            }
-        });
-    });
+    C::stored(&call, xs, shape, dtype, &mut out);
     Tensor::from_storage(out, *shape, dtype)
 }
 
-/// The elements of an input that needs neither conversion nor another order.
+/// The way of any layout and dtype: tile by tile, stored as `S`.
+fn tiled<C: Compute + Cast<S>, S: Plain>(
+    call: &Call<'_>,
+    xs: &[&Tensor],
+    shape: &Shape,
+    dtype: DType,
+    out: &mut Storage,
+) {
+    let count = shape.count();
+    let straight: SmallVec<[Option<&[C]>; INPUTS]> = xs.iter().map(|x| straight(x, shape)).collect();
+    let mut layouts: SmallVec<[Layout; INPUTS]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
+    Layout::coalesce(&mut layouts);
+    let y = &mut out.as_mut_slice::<S>()[..count];
+    if lies_across(&layouts) {
+        return across::run::<C, S>(call, xs, &layouts, dtype, y);
+    }
+    for_chunks(y, CHUNK, 4 * count, |i, y| {
+        // Clearing whole tiles would take longer than all else on a few numbers.
+        let (mut short, mut long);
+        let mut buffers: [&mut [C]; 1 + INPUTS] = if y.len() <= SHORT {
+            short = [[<C as Default>::default(); SHORT]; 1 + INPUTS];
+            short.each_mut().map(|b| &mut b[..])
+        } else {
+            long = [[<C as Default>::default(); TILE]; 1 + INPUTS];
+            long.each_mut().map(|b| &mut b[..])
+        };
+        for (j, y) in y.chunks_mut(TILE).enumerate() {
+            let start = i * CHUNK + j * TILE;
+            let (result, rest) = buffers.split_at_mut(1);
+            let mut tiles: [&[C]; INPUTS] = [&[]; INPUTS];
+            for (((tile, (x, layout)), straight), buffer) in
+                tiles.iter_mut().zip(xs.iter().zip(&layouts)).zip(&straight).zip(rest)
+            {
+                *tile = match straight {
+                    Some([x]) => std::slice::from_ref(x),
+                    Some(s) => &s[start..start + y.len()],
+                    None => {
+                        C::load(x, layout, start, &mut buffer[..y.len()]);
+                        &buffer[..y.len()]
+                    }
+                };
+            }
+            call.run(&tiles[..xs.len()], &mut result[0][..y.len()]);
+            store(&result[0][..y.len()], dtype, y);
+        }
+    });
+}
+
+/// The elements of an input that needs neither conversion nor another order; one element stands for all.
 fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape) -> Option<&'a [C]> {
-    if x.shape_of() == shape { x.as_slice() } else { None }
+    if x.shape_of() == shape {
+        x.as_slice()
+    } else if x.len() == 1 && x.dtype() == C::DTYPE {
+        Some(&x.storage().as_slice::<C>()[x.layout().offset()..][..1])
+    } else {
+        None
+    }
 }
 
 /// Writes computed numbers in the type they are stored in; booleans become 0 and 1.
-fn store<C: Element, S: Element>(from: &[C], dtype: DType, to: &mut [S]) {
+pub(super) fn store<C: Compute + Cast<S>, S: Element>(from: &[C], dtype: DType, to: &mut [S]) {
     if dtype == DType::Bool {
-        to.iter_mut().zip(from).for_each(|(t, f)| *t = S::from_i64((*f != C::default()) as i64));
+        to.iter_mut().zip(from).for_each(|(t, f)| *t = S::from_i64((*f != <C as Default>::default()) as i64));
     } else {
-        to.iter_mut().zip(from).for_each(|(t, f)| *t = f.convert());
+        cast(from, to);
     }
 }
 
 /// Reads the tile that starts at element `start` of a layout.
-fn load<C: Compute>(x: &Tensor, layout: &Layout, start: usize, to: &mut [C]) {
-    with_type!(x.dtype(), S => {
-        let from = x.storage().as_slice::<S>();
-        runs(layout, start, to.len(), |at, step, to_range| {
-            let to = &mut to[to_range];
-            match step {
-                1 => to.iter_mut().zip(&from[at as usize..]).for_each(|(t, f)| *t = f.convert()),
-                0 => to.fill(from[at as usize].convert()),
-                _ => to.iter_mut().enumerate().for_each(|(i, t)| *t = from[(at + i as isize * step) as usize].convert()),
-            }
-        })
+fn load<S: Plain + Cast<C>, C: Compute>(x: &Tensor, layout: &Layout, start: usize, to: &mut [C]) {
+    let from = x.storage().as_slice::<S>();
+    runs(layout, start, to.len(), |at, step, to_range| {
+        let to = &mut to[to_range];
+        match step {
+            1 => cast(&from[at as usize..][..to.len()], to),
+            0 => to.fill(from[at as usize].cast()),
+            _ => to
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, t)| *t = from[(at + i as isize * step) as usize].cast()),
+        }
     })
 }
 

@@ -15,6 +15,8 @@
 mod close;
 mod fused;
 pub mod oracle;
+#[cfg(test)]
+mod programs;
 
 pub use close::{Expected, assert_tensors_close};
 pub use fused::check_fused;

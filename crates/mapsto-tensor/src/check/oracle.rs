@@ -98,20 +98,21 @@ impl Backend for Oracle {
     fn map(&self, op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
         let integers = xs.last().is_some_and(|x| x.dtype().class() == Class::I64);
         let arrays: Vec<Array> = xs.iter().map(|x| Array::of(x)).collect();
+        let params = op.params();
+        let program = match op.int_program() {
+            Some(int) if integers => int,
+            _ => op.program(),
+        };
         let values: Vec<f64> = positions(shape)
             .map(|at| {
                 let x: Vec<f64> = arrays.iter().map(|a| a.broadcast_at(&at)).collect();
-                if integers {
-                    let x: Vec<[i64; 1]> = x.iter().map(|&v| [v as i64]).collect();
-                    let mut y = [0];
-                    op.i64(&x.iter().map(|v| &v[..]).collect::<Vec<_>>(), &mut y);
-                    y[0] as f64
-                } else {
-                    let x: Vec<[f64; 1]> = x.iter().map(|&v| [v]).collect();
-                    let mut y = [0.0];
-                    op.f64(&x.iter().map(|v| &v[..]).collect::<Vec<_>>(), &mut y);
-                    y[0]
+                if !integers {
+                    return program.eval(&params, &x);
                 }
+                let x: Vec<[i64; 1]> = x.iter().map(|&v| [v as i64]).collect();
+                let mut y = [0i64];
+                program.run(&params, &x.iter().map(|v| &v[..]).collect::<Vec<_>>(), &mut y);
+                y[0] as f64
             })
             .collect();
         // Written by conversion, element by element: `to` would come back here.

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Value, Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -30,8 +30,8 @@ impl Unary for Abs {
     fn f<R: Real>(self, x: R) -> R {
         x.abs()
     }
-    fn int(self) -> Option<fn(i64) -> i64> {
-        Some(i64::wrapping_abs)
+    fn int<V: Value>(self, x: V) -> Option<V> {
+        Some(x.abs())
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(AbsSlope, g, &at.x().detach())

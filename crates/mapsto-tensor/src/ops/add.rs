@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Operand, Real, binary, zip};
+use crate::elementwise::{Value, Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 
 impl Tensor {
@@ -27,12 +27,13 @@ pub(crate) struct Add;
 impl Binary for Add {
     const NAME: &'static str = "add";
     const KEEP: Keep = Keep::NONE;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a + b
     }
-    fn int(self) -> Option<fn(i64, i64) -> i64> {
-        Some(i64::wrapping_add)
+    fn int<V: Value>(self, a: V, b: V) -> Option<V> {
+        Some(a.plus(b))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g.clone(), || g.clone())

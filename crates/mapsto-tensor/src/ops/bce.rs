@@ -45,13 +45,13 @@ impl PairLoss for Bce {
     fn f<R: Real>(self, x: R, t: R) -> R {
         let least = R::from_f64(LEAST);
         let value = -(t * x.max(least).ln() + (R::ONE - t) * (R::ONE - x).max(least).ln());
-        R::select(x < R::ZERO || x > R::ONE, R::NAN, value)
+        R::select(x.lt(R::ZERO) | x.gt(R::ONE), R::NAN, value)
     }
     #[inline(always)]
     fn slope<R: Real>(self, x: R, t: R) -> R {
         let (least, rest) = (R::from_f64(LEAST), R::ONE - x);
-        let up = R::select(rest < least, R::ZERO, (R::ONE - t) / rest);
-        let down = R::select(x < least, R::ZERO, t / x);
+        let up = R::select(rest.lt(least), R::ZERO, (R::ONE - t) / rest);
+        let down = R::select(x.lt(least), R::ZERO, t / x);
         up - down
     }
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Say};
 use crate::{Tensor, fail};
 
@@ -39,7 +39,10 @@ impl Unary for Clamp {
     }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        x.max(R::from_f64(self.lo)).min(R::from_f64(self.hi))
+        x.max(R::param(0, self.lo)).min(R::param(1, self.hi))
+    }
+    fn params(self) -> Params {
+        [self.lo, self.hi].into()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * map(Within { lo: self.lo, hi: self.hi }, &at.x().detach())
@@ -61,7 +64,10 @@ impl Unary for Within {
     }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        R::select(x >= R::from_f64(self.lo) && x <= R::from_f64(self.hi), R::ONE, R::ZERO)
+        R::select(x.ge(R::param(0, self.lo)) & x.le(R::param(1, self.hi)), R::ONE, R::ZERO)
+    }
+    fn params(self) -> Params {
+        [self.lo, self.hi].into()
     }
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         g * 0.0

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Compare, Operand, compare, relation};
+use crate::elementwise::{Value, Compare, Operand, compare, relation};
 
 impl Tensor {
     /// Where `a = b`. NaN equals nothing, not even itself.
@@ -92,25 +92,25 @@ impl Tensor {
 }
 
 macro_rules! relations {
-    ($($relation:ident, $name:literal, $sign:tt;)*) => {$(
+    ($($relation:ident, $name:literal, $method:ident;)*) => {$(
         #[derive(Clone, Copy)]
         struct $relation;
         impl Compare for $relation {
             const NAME: &'static str = $name;
             #[inline(always)]
-            fn f<T: PartialOrd>(self, a: T, b: T) -> bool {
-                a $sign b
+            fn f<V: Value>(self, a: V, b: V) -> V::Mask {
+                a.$method(b)
             }
         }
     )*};
 }
 relations! {
-    Eq, "eq", ==;
-    Ne, "ne", !=;
-    Lt, "lt", <;
-    Le, "le", <=;
-    Gt, "gt", >;
-    Ge, "ge", >=;
+    Eq, "eq", eq;
+    Ne, "ne", ne;
+    Lt, "lt", lt;
+    Le, "le", le;
+    Gt, "gt", gt;
+    Ge, "ge", ge;
 }
 
 pub(super) const KINDS: &[OpKind] = &[

@@ -4,6 +4,7 @@ use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::{Real, same_dtype};
+use mapsto_kernels::real::Float;
 use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
 use crate::indices::place;
 use crate::storage::Plain;
@@ -175,7 +176,7 @@ impl CrossEntropy {
         -(t * log_p).sum(..) / rows as f64
     }
 
-    fn rule<'a, T: Real + Plain>(&self, classes: usize, weights: Option<&'a Tensor>) -> loss::CrossEntropy<'a, T> {
+    fn rule<'a, T: Float + Plain>(&self, classes: usize, weights: Option<&'a Tensor>) -> loss::CrossEntropy<'a, T> {
         loss::CrossEntropy {
             classes,
             smoothing: Real::from_f64(self.smoothing),
@@ -231,7 +232,7 @@ impl Fused for CrossEntropy {
             let mut sum = [0.0];
             reduce::sum::<T>(slice(&each), [1, rows, 1], &mut sum);
             let mean = sum[0] / rule.total_weight(slice(&ids));
-            Fast { y: Tensor::full_of((), Real::to_f64(mean), dtype), kept: vec![log] }
+            Fast { y: Tensor::full_of((), Float::to_f64(mean), dtype), kept: vec![log] }
         }))
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

@@ -27,6 +27,7 @@ pub(crate) struct Div;
 impl Binary for Div {
     const NAME: &'static str = "div";
     const KEEP: Keep = Keep::INPUTS;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a / b

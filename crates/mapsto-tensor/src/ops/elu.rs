@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Say};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -36,7 +36,10 @@ impl Unary for Elu {
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         // A sum of both sides, one of which is 0: around a choice the compiler would put a branch.
-        x.max(R::ZERO) + R::from_f64(self.alpha) * x.min(R::ZERO).exp_m1()
+        x.max(R::ZERO) + R::param(0, self.alpha) * x.min(R::ZERO).exp_m1()
+    }
+    fn params(self) -> Params {
+        [self.alpha].into()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(self, g, at.x())
@@ -50,7 +53,10 @@ impl Slope for Elu {
     }
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        g * R::select(x > R::ZERO, R::ONE, R::from_f64(self.alpha)) * x.min(R::ZERO).exp()
+        g * R::select(x.gt(R::ZERO), R::ONE, R::param(0, self.alpha)) * x.min(R::ZERO).exp()
+    }
+    fn params(self) -> Params {
+        [self.alpha].into()
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         // Limited to 0 first: eˣ may be infinite on the side that is not taken, and 0 · ∞ is no zero.

@@ -25,6 +25,7 @@ struct Exp;
 impl Unary for Exp {
     const NAME: &'static str = "exp";
     const KEEP: Keep = Keep::OUTPUT;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.exp()

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Value, Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -29,8 +29,8 @@ impl Unary for Floor {
     fn f<R: Real>(self, x: R) -> R {
         x.floor()
     }
-    fn int(self) -> Option<fn(i64) -> i64> {
-        Some(|x| x)
+    fn int<V: Value>(self, x: V) -> Option<V> {
+        Some(x)
     }
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)

@@ -31,6 +31,7 @@ struct Gelu;
 impl Unary for Gelu {
     const NAME: &'static str = "gelu";
     const KEEP: Keep = Keep::INPUTS;
+    const OWN: bool = true;
     const HEAVY: bool = true; // with the gradient, 53 ms of a GPT's training step became 20; now 14
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
@@ -52,6 +53,7 @@ const PEAK: f64 = 0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
 struct GeluSlope;
 impl Slope for GeluSlope {
     const NAME: &'static str = "gelu_grad";
+    const OWN: bool = true;
     const HEAVY: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Say};
 use crate::slope::{Slope, times_slope};
 
@@ -35,7 +35,10 @@ impl Unary for LeakyRelu {
     }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        x * R::select(x > R::ZERO, R::ONE, R::from_f64(self.slope))
+        x * R::select(x.gt(R::ZERO), R::ONE, R::param(0, self.slope))
+    }
+    fn params(self) -> Params {
+        [self.slope].into()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(self, g, &at.x().detach())
@@ -49,7 +52,10 @@ impl Slope for LeakyRelu {
     }
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        g * R::select(x > R::ZERO, R::ONE, R::from_f64(self.slope))
+        g * R::select(x.gt(R::ZERO), R::ONE, R::param(0, self.slope))
+    }
+    fn params(self) -> Params {
+        [self.slope].into()
     }
     fn bend(self, _: &Tensor) -> Option<Tensor> {
         None

@@ -25,6 +25,7 @@ struct Log;
 impl Unary for Log {
     const NAME: &'static str = "log";
     const KEEP: Keep = Keep::INPUTS;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.ln()

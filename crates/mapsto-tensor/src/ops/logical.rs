@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::{Binary, Real, Unary, binary, map, unary, zip};
+use crate::elementwise::{Value, Binary, Real, Unary, binary, map, unary, zip};
 use crate::graph::{At, Keep, Vjp};
 use crate::{DType, Tensor, fail};
 
@@ -80,7 +80,7 @@ fn masks(op: &str, xs: &[&Tensor]) {
 
 /// On the numbers 0 and 1, logic is arithmetic: and is the smaller, or the larger, exclusive or the distance.
 macro_rules! connectives {
-    ($($connective:ident, $name:literal, $f:expr, $int:expr;)*) => {$(
+    ($($connective:ident, $name:literal, $f:expr;)*) => {$(
         #[derive(Clone, Copy)]
         struct $connective;
         impl Binary for $connective {
@@ -91,8 +91,10 @@ macro_rules! connectives {
                 let f: fn(R, R) -> R = $f;
                 f(a, b)
             }
-            fn int(self) -> Option<fn(i64, i64) -> i64> {
-                Some($int)
+            #[inline(always)]
+            fn int<V: Value>(self, a: V, b: V) -> Option<V> {
+                let f: fn(V, V) -> V = $f;
+                Some(f(a, b))
             }
             fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
                 Vjp::from([None, None])
@@ -101,9 +103,9 @@ macro_rules! connectives {
     )*};
 }
 connectives! {
-    And, "and", R::min, |a, b| a & b;
-    Or, "or", R::max, |a, b| a | b;
-    Xor, "xor", |a, b| (a - b).abs(), |a, b| a ^ b;
+    And, "and", |a, b| a.min(b);
+    Or, "or", |a, b| a.max(b);
+    Xor, "xor", |a, b| Value::select(a.eq(b), Value::ZERO, Value::ONE);
 }
 
 #[derive(Clone, Copy)]
@@ -115,8 +117,8 @@ impl Unary for Not {
     fn f<R: Real>(self, x: R) -> R {
         R::ONE - x
     }
-    fn int(self) -> Option<fn(i64) -> i64> {
-        Some(|x| x ^ 1)
+    fn int<V: Value>(self, x: V) -> Option<V> {
+        Some(V::ONE.minus(x))
     }
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         Tensor::zeros_like(g)

@@ -79,7 +79,7 @@ impl Binary for Equal {
     const KEEP: Keep = Keep::NONE;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
-        R::select(a == b, R::ONE, R::ZERO)
+        R::select(a.eq(b), R::ONE, R::ZERO)
     }
     fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
         Vjp::from([None, None])

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Operand, Real, binary, zip};
+use crate::elementwise::{Value, Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 
 impl Tensor {
@@ -32,8 +32,8 @@ impl Binary for Minimum {
     fn f<R: Real>(self, a: R, b: R) -> R {
         a.min(b)
     }
-    fn int(self) -> Option<fn(i64, i64) -> i64> {
-        Some(|a, b| a.min(b))
+    fn int<V: Value>(self, a: V, b: V) -> Option<V> {
+        Some(a.min(b))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         let (a, b) = (at.a().detach(), at.b().detach());
@@ -49,7 +49,7 @@ impl Binary for Share {
     const KEEP: Keep = Keep::NONE;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
-        R::select(a == b, R::HALF, R::select(a > b, R::ZERO, R::ONE))
+        R::select(a.eq(b), R::HALF, R::select(a.gt(b), R::ZERO, R::ONE))
     }
     fn vjp(self, _: &At<'_>, _: &Tensor) -> Vjp {
         Vjp::from([None, None])

@@ -27,6 +27,7 @@ impl Tensor {
 struct Mse;
 impl PairLoss for Mse {
     const NAME: &'static str = "mse";
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         (x - t) * (x - t)

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Value, Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -25,12 +25,13 @@ struct Neg;
 impl Unary for Neg {
     const NAME: &'static str = "neg";
     const KEEP: Keep = Keep::NONE;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         -x
     }
-    fn int(self) -> Option<fn(i64) -> i64> {
-        Some(i64::wrapping_neg)
+    fn int<V: Value>(self, x: V) -> Option<V> {
+        Some(x.negated())
     }
     fn vjp(self, _: &At<'_>, g: &Tensor) -> Tensor {
         -g

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Op, Say};
 
 impl Tensor {
@@ -49,7 +49,10 @@ impl Unary for Power {
     }
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        x.powf(R::from_f64(self.p))
+        x.powf(R::param(0, self.p))
+    }
+    fn params(self) -> Params {
+        [self.p].into()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * at.x().pow(self.p - 1.0) * self.p
@@ -70,6 +73,9 @@ impl Unary for Whole {
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.powi(self.p)
+    }
+    fn params(self) -> Params {
+        Params::NONE.shaped_by(self.p as u64)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * at.x().pow(self.p as f64 - 1.0) * self.p as f64

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Value, Real, Unary, map, unary};
 use crate::graph::{At, Keep};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -26,12 +26,13 @@ struct Relu;
 impl Unary for Relu {
     const NAME: &'static str = "relu";
     const KEEP: Keep = Keep::OUTPUT;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.max(R::ZERO)
     }
-    fn int(self) -> Option<fn(i64) -> i64> {
-        Some(|x| x.max(0))
+    fn int<V: Value>(self, x: V) -> Option<V> {
+        Some(x.max(V::ZERO))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(Step, g, &at.y().detach())
@@ -43,9 +44,10 @@ impl Unary for Relu {
 pub(crate) struct Step;
 impl Slope for Step {
     const NAME: &'static str = "relu_grad";
+    const OWN: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, y: R) -> R {
-        R::select(y <= R::ZERO, R::ZERO, g)
+        R::select(y.le(R::ZERO), R::ZERO, g)
     }
     fn bend(self, _: &Tensor) -> Option<Tensor> {
         None

@@ -26,6 +26,7 @@ struct Sigmoid;
 impl Unary for Sigmoid {
     const NAME: &'static str = "sigmoid";
     const KEEP: Keep = Keep::OUTPUT;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.sigmoid()
@@ -40,6 +41,7 @@ impl Unary for Sigmoid {
 struct SigmoidSlope;
 impl Slope for SigmoidSlope {
     const NAME: &'static str = "sigmoid_grad";
+    const OWN: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, y: R) -> R {
         g * y * (R::ONE - y)

@@ -28,6 +28,7 @@ struct Silu;
 impl Unary for Silu {
     const NAME: &'static str = "silu";
     const KEEP: Keep = Keep::INPUTS;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x * x.sigmoid()
@@ -42,6 +43,7 @@ impl Unary for Silu {
 struct SiluSlope;
 impl Slope for SiluSlope {
     const NAME: &'static str = "silu_grad";
+    const OWN: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let s = x.sigmoid();

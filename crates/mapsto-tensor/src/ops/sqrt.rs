@@ -25,6 +25,7 @@ struct Sqrt;
 impl Unary for Sqrt {
     const NAME: &'static str = "sqrt";
     const KEEP: Keep = Keep::OUTPUT;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.sqrt()

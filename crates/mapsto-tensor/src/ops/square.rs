@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, scalar_like, unary};
+use crate::elementwise::{Value, Real, Unary, map, scalar_like, unary};
 use crate::graph::{At, Keep};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -26,12 +26,13 @@ struct Square;
 impl Unary for Square {
     const NAME: &'static str = "square";
     const KEEP: Keep = Keep::INPUTS;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x * x
     }
-    fn int(self) -> Option<fn(i64) -> i64> {
-        Some(|x| x.wrapping_mul(x))
+    fn int<V: Value>(self, x: V) -> Option<V> {
+        Some(x.times(x))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(SquareSlope, g, at.x())
@@ -43,6 +44,7 @@ impl Unary for Square {
 struct SquareSlope;
 impl Slope for SquareSlope {
     const NAME: &'static str = "square_grad";
+    const OWN: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         g * (x + x)

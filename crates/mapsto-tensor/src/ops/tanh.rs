@@ -26,6 +26,7 @@ struct Tanh;
 impl Unary for Tanh {
     const NAME: &'static str = "tanh";
     const KEEP: Keep = Keep::OUTPUT;
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.tanh()
@@ -40,6 +41,7 @@ impl Unary for Tanh {
 struct TanhSlope;
 impl Slope for TanhSlope {
     const NAME: &'static str = "tanh_grad";
+    const OWN: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, y: R) -> R {
         g * (R::ONE - y * y)

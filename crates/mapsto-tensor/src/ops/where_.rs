@@ -2,12 +2,13 @@
 
 use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::backend::MapOp;
+use crate::backend::{MapOp, Params, Program, Written};
 use crate::elementwise::{Operand, same_dtype, scalar_like};
 use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
 use crate::shape::broadcast;
 use crate::{DType, Tensor, fail};
-use mapsto_kernels::map::map3;
+use crate::written::written;
+use mapsto_kernels::real::Value;
 
 impl Tensor {
     /// `a` where this condition holds, else `b`, for each element. What is not chosen has no say: neither its NaN nor
@@ -73,35 +74,25 @@ impl MapOp for Choose {
     fn name(&self) -> &'static str {
         "where_"
     }
-    fn f32(&self, xs: &[&[f32]], y: &mut [f32]) {
-        map3(
-            xs[0],
-            xs[1],
-            xs[2],
-            y,
-            #[inline(always)]
-            |c, a, b| if c != 0.0 { a } else { b },
-        )
+    fn program(&self) -> Written {
+        written::<Choose>(&Params::NONE, || {
+            Program::of(3, |x| Value::select(x[0].eq(Value::ZERO), x[2], x[1]))
+        })
     }
-    fn f64(&self, xs: &[&[f64]], y: &mut [f64]) {
-        map3(
-            xs[0],
-            xs[1],
-            xs[2],
-            y,
-            #[inline(always)]
-            |c, a, b| if c != 0.0 { a } else { b },
-        )
+    fn int_program(&self) -> Option<Written> {
+        Some(self.program())
     }
-    fn i64(&self, xs: &[&[i64]], y: &mut [i64]) {
-        map3(
-            xs[0],
-            xs[1],
-            xs[2],
-            y,
-            #[inline(always)]
-            |c, a, b| if c != 0 { a } else { b },
-        )
+    #[cfg(test)]
+    fn f32(&self, xs: &[f32]) -> f32 {
+        if xs[0] != 0.0 { xs[1] } else { xs[2] }
+    }
+    #[cfg(test)]
+    fn f64(&self, xs: &[f64]) -> f64 {
+        if xs[0] != 0.0 { xs[1] } else { xs[2] }
+    }
+    #[cfg(test)]
+    fn i64(&self, xs: &[i64]) -> i64 {
+        if xs[0] != 0 { xs[1] } else { xs[2] }
     }
 }
 
