@@ -135,19 +135,22 @@ fn every_file_says_what_it_is_and_none_is_a_drawer() {
 
 #[test]
 fn no_file_matches_on_the_set_of_operations() {
-    let names = mapsto_tensor::ops::FILES;
+    // Shorter names are words of other things too: `all`, `any`, `max`.
+    let names = mapsto_tensor::ops::OPS.iter().map(|kind| kind.name).filter(|name| name.len() > 3);
+    let patterns: Vec<String> = names
+        .flat_map(|n| {
+            ["\"{}\" =>", "\"{}\" |", "== \"{}\"", "!= \"{}\"", "(\"{}\", |"].map(|p| p.replace("{}", n))
+        })
+        .collect();
     for (file, body) in rust_files("crates") {
         if file.contains("/ops/") || file.contains("/layers/") || file.contains("/tests/") {
             continue;
         }
         let code = code(&body);
-        let arms = names
-            .iter()
-            .filter(|n| code.contains(&format!("\"{n}\" =>")) || code.contains(&format!("\"{n}\" |")))
-            .count();
+        let found = patterns.iter().find(|p| code.contains(p.as_str()));
         assert!(
-            arms < 3,
-            "{file} matches on {arms} operations by name: declare what it needs in their files"
+            found.is_none(),
+            "{file} tells operations apart by name ({found:?}): declare what it needs in their files"
         );
     }
 }

@@ -223,6 +223,7 @@ impl<U: Unary> Op for Mapped<U> {
     fn attrs(&self, say: Say<'_>) {
         self.0.attrs(say)
     }
+    #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let x = xs[0];
         if !x.dtype().is_float() && self.0.int(0i64).is_none() {
@@ -307,6 +308,7 @@ impl<B: Binary> Op for Zipped<B> {
     fn attrs(&self, say: Say<'_>) {
         self.0.attrs(say)
     }
+    #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);
         same_dtype(B::NAME, a, b);
@@ -412,6 +414,7 @@ impl<C: Compare> Op for Compared<C> {
     fn name(&self) -> &'static str {
         C::NAME
     }
+    #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);
         same_dtype(C::NAME, a, b);

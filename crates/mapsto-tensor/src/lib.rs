@@ -30,7 +30,7 @@ mod written;
 pub use device::Device;
 pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
-pub use graph::{Grads, LeafId, grad};
+pub use graph::{Grads, LeafId, grad, trace};
 pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
 pub use random::seed;

@@ -3,7 +3,7 @@
 use crate::backend::cpu::{as_class, slice, with_float};
 use crate::backend::{MapOp, Params, Program, Written, tiles};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Op, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Op, Outline, Vjp, boxed, fused};
 use crate::written::written;
 use crate::{Tensor, fail};
 use mapsto_kernels::map::map2;
@@ -139,6 +139,9 @@ const BLOCK: usize = 64;
 impl<P: PairLoss> Fused for MeanOf<P> {
     fn name(&self) -> &'static str {
         P::NAME
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 3)
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         self.0.compose(xs[0], xs[1]).mean(..)

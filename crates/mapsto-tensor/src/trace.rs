@@ -1,5 +1,7 @@
 //! Watching operations as they run: for debugging, for counting work, for finding the first NaN.
 
+use crate::graph::{Cost, Node, Op, Outline};
+use crate::storage::Shared;
 use crate::{LeafId, Tensor, scope};
 use std::cell::RefCell;
 use std::panic::Location;
@@ -8,6 +10,8 @@ use std::panic::Location;
 pub struct TraceEvent<'a> {
     /// The operation's name, such as `matmul`.
     pub op: &'static str,
+    /// The operation itself.
+    pub operation: &'a dyn Op,
     /// Its inputs.
     pub inputs: &'a [&'a Tensor],
     /// Its result.
@@ -17,6 +21,12 @@ pub struct TraceEvent<'a> {
 }
 
 impl TraceEvent<'_> {
+    /// What the operation costs.
+    pub fn cost(&self) -> Cost {
+        let inputs: Vec<Outline> = self.inputs.iter().map(|x| Outline::from(*x)).collect();
+        self.operation.cost(&inputs, &Outline::from(self.output))
+    }
+
     /// The leaves among the inputs: the parameters the operation used directly.
     pub fn leaves(&self) -> impl Iterator<Item = LeafId> + '_ {
         self.inputs.iter().filter_map(|x| x.leaf_id())
@@ -26,6 +36,7 @@ impl TraceEvent<'_> {
 type Watcher = Box<dyn FnMut(&TraceEvent<'_>)>;
 
 thread_local! {
+    static TAPE: RefCell<Option<Vec<Taped>>> = const { RefCell::new(None) };
     static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) };
 }
 
@@ -52,12 +63,52 @@ pub fn with<R>(watch: impl FnMut(&TraceEvent<'_>) + 'static, body: impl FnOnce()
 
 /// Shows an operation to the watcher, if there is one. The watcher itself is not watched.
 pub(crate) fn emit(
-    op: &'static str,
+    operation: &dyn Op,
     inputs: &[&Tensor],
     output: &Tensor,
     caller: &'static Location<'static>,
 ) {
     let Some(mut watcher) = WATCHER.with(|w| w.borrow_mut().take()) else { return };
-    scope::within(|m| m.watched = false, || watcher(&TraceEvent { op, inputs, output, caller }));
+    scope::within(
+        |m| m.watched = false,
+        || watcher(&TraceEvent { op: operation.name(), operation, inputs, output, caller }),
+    );
     WATCHER.with(|w| *w.borrow_mut() = Some(watcher));
+}
+
+/// An operation that has run, with its inputs and its result, which the tape keeps alive: so a place in memory names a value.
+#[derive(Clone)]
+pub(crate) struct Taped {
+    pub(crate) node: Shared<Node>,
+    pub(crate) inputs: Vec<Tensor>,
+    pub(crate) output: Tensor,
+}
+
+/// Runs `body` and gives what ran in it. A tape around this one gets it too.
+pub(crate) fn tape<R>(body: impl FnOnce() -> R) -> (R, Vec<Taped>) {
+    struct Back(Option<Vec<Taped>>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            TAPE.with(|t| *t.borrow_mut() = self.0.take());
+        }
+    }
+    let mut back = Back(TAPE.with(|t| t.replace(Some(Vec::new()))));
+    let result = scope::within(|m| m.watched = true, body);
+    let tape = TAPE.with(|t| t.take()).unwrap_or_default();
+    if let Some(outer) = &mut back.0 {
+        outer.extend(tape.iter().cloned());
+    }
+    (result, tape)
+}
+
+/// Whether operations are put on a tape.
+pub(crate) fn is_taping() -> bool {
+    TAPE.with(|t| t.borrow().is_some())
+}
+
+/// Puts an operation on the tape.
+pub(crate) fn put(node: Shared<Node>, inputs: &[&Tensor], output: &Tensor) {
+    let inputs = inputs.iter().map(|&x| x.clone()).collect();
+    let taped = Taped { node, inputs, output: output.clone() };
+    TAPE.with(|t| t.borrow_mut().iter_mut().for_each(|tape| tape.push(taped.clone())));
 }

@@ -1,6 +1,6 @@
 //! The one door of operations: it runs them, shows them to whoever watches, and records them where a gradient is wanted.
 
-use super::{Op, Owned, Ran, made};
+use super::{Op, Origin, Owned, Ran, made, unrecorded};
 use crate::scope::{Inside, Mode};
 use crate::{Tensor, trace};
 use std::panic::Location;
@@ -53,7 +53,13 @@ pub(crate) fn try_apply<O: Op>(
 /// Whether an operation on these inputs is recorded or shown.
 #[inline]
 fn is_seen(mode: Mode, xs: &[&Tensor]) -> bool {
-    mode.watched || (!mode.is_off() && xs.iter().any(|x| x.0.origin.is_wanted(mode)))
+    mode.watched || is_recorded(mode, xs)
+}
+
+/// Whether an operation on these inputs is recorded, if its result is of floats.
+#[inline]
+fn is_recorded(mode: Mode, xs: &[&Tensor]) -> bool {
+    !mode.is_off() && xs.iter().any(|x| x.0.origin.is_wanted(mode))
 }
 
 // What depends on the operation's type is as little as possible: this is compiled once for each of them.
@@ -67,18 +73,35 @@ fn finished<O: Op>(
 ) -> Tensor {
     #[cfg(mutants)]
     let ran = Ran { y: super::mutant::value(op.name(), xs, ran.y), ..ran };
-    match is_seen(mode, xs) {
-        true => seen(Box::new(op), ran, xs, mode, caller),
-        false => ran.y,
+    if !is_seen(mode, xs) {
+        return ran.y;
     }
+    let op: Box<dyn Op> = Box::new(op);
+    if mode.watched { watched(op, ran, xs, mode, caller) } else { made(op, ran, xs, mode) }
 }
 
-fn seen(op: Box<dyn Op>, ran: Ran, xs: &[&Tensor], mode: Mode, caller: &'static Location<'static>) -> Tensor {
-    if mode.watched {
-        trace::emit(op.name(), xs, &ran.y, caller);
-    }
-    match !mode.is_off() && xs.iter().any(|x| x.0.origin.is_wanted(mode)) {
-        true => made(op, ran, xs, mode),
-        false => ran.y,
-    }
+#[cold]
+fn watched(
+    op: Box<dyn Op>,
+    ran: Ran,
+    xs: &[&Tensor],
+    mode: Mode,
+    caller: &'static Location<'static>,
+) -> Tensor {
+    trace::emit(&*op, xs, &ran.y, caller);
+    let recorded = is_recorded(mode, xs) && ran.y.dtype().is_float();
+    let (y, node) = match recorded {
+        true => {
+            let y = made(op, ran, xs, mode);
+            let Origin::Made(node) = &y.0.origin else { unreachable!("it was just recorded") };
+            let node = node.clone();
+            (y, node)
+        }
+        false => {
+            let node = unrecorded(op, &ran.y, mode);
+            (ran.y, node)
+        }
+    };
+    trace::put(node, xs, &y);
+    y
 }

@@ -1,6 +1,6 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
-use super::{At, Keep, Op, Origin, Ran, Say, Vjp, engine::grads_at, try_apply};
+use super::{At, Cost, Keep, Op, Origin, Outline, Ran, Say, Vjp, engine::grads_at, try_apply};
 use crate::check::floats;
 use crate::elementwise::Real;
 use crate::elementwise::{Unary, map, unary};
@@ -23,6 +23,10 @@ pub trait Fused: Send + Sync + Sized + 'static {
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast>;
     /// The derivative's kernel; `None` if there is none for these inputs, and `compose` is differentiated instead.
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp>;
+    /// What it costs, as [`Op::cost`].
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each(xs, y, 1)
+    }
     /// Whether `cpu_vjp` also reads the result.
     fn keeps_output(&self) -> bool {
         false
@@ -67,11 +71,16 @@ impl<F: Fused> Op for Recorded<F> {
         let fast = if on_cpu { self.op.cpu(xs) } else { None };
         fast.unwrap_or_else(|| self.op.compose(xs).into())
     }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        self.op.cost(xs, y)
+    }
     fn keep(&self) -> Keep {
         if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        // A tape shows the definition: what a kernel does is not to be seen.
         if !at.is_differentiated_again()
+            && !crate::trace::is_taping()
             && let Some(vjp) = self.op.cpu_vjp(at, g)
         {
             return vjp;

@@ -4,6 +4,7 @@ mod apply;
 mod arriving;
 mod at;
 mod attr;
+mod cost;
 mod engine;
 mod fused;
 mod grads;
@@ -11,11 +12,13 @@ mod jvp;
 #[cfg(mutants)]
 mod mutant;
 mod op;
+mod program;
 
 pub(crate) use apply::try_apply;
 pub use apply::{apply, apply_onto};
 pub use at::{At, Vjp};
 pub use attr::{Attr, Attrs, Say};
+pub use cost::{Cost, Outline};
 pub use engine::grad;
 pub(crate) use engine::grads_or_zeros;
 pub use fused::{Fast, Fused, fused};
@@ -23,6 +26,7 @@ pub(crate) use fused::{KINDS, boxed};
 pub use grads::Grads;
 pub use jvp::jvp;
 pub use op::{Keep, Op, Owned, Ran};
+pub use program::{Graph, Source, Step, Value, print};
 
 use crate::dtype::DType;
 use crate::scope::Mode;
@@ -187,6 +191,33 @@ impl Node {
     }
 }
 
+/// Runs `body` and lists every operation of this thread, whether a gradient asks for it or not: comparisons, positions and
+/// work on constants too, inside `no_grad`, and `backward`. What an operation does inside is not listed.
+///
+/// ```
+/// use mapsto_tensor::graph::trace;
+/// use mapsto_tensor::prelude::*;
+/// let (y, graph) = trace(|| tensor![1.0, 3.0].gt(2.0).where_(1.0, 0.0));
+/// assert_eq!(y.to_vec::<f32>(), [0.0, 1.0]);
+/// assert_eq!(graph.steps().len(), 2);
+/// ```
+pub fn trace<R>(body: impl FnOnce() -> R) -> (R, Graph) {
+    let (result, tape) = crate::trace::tape(body);
+    (result, Graph::of_tape(tape))
+}
+
+/// A node of an operation that no gradient asks for.
+fn unrecorded(op: Box<dyn Op>, y: &Tensor, mode: Mode) -> Shared<Node> {
+    Shared::new(Node {
+        serial: 0,
+        shape: *y.shape_of(),
+        dtype: y.dtype(),
+        precision: mode.precision,
+        kept: Grave(Mutex::new(None)),
+        op,
+    })
+}
+
 thread_local! {
     static BURIED: RefCell<Option<Vec<Kept>>> = const { RefCell::new(None) };
 }
@@ -218,6 +249,9 @@ impl Drop for Grave {
 /// The tensor, made by an operation.
 fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
     let Ran { mut y, kept: extra } = ran;
+    if !y.dtype().is_float() {
+        return y; // a comparison, a position: nothing comes back through it
+    }
     let keep = op.keep();
     let kept = Kept {
         inputs: inputs.iter().enumerate().map(|(i, x)| Input::new(x, keep.has_input(i), &y, mode)).collect(),

@@ -1,6 +1,6 @@
 //! What an operation is: its name and attributes, how it runs, and its derivatives.
 
-use super::{At, Say, Vjp};
+use super::{At, Cost, Outline, Say, Vjp};
 use crate::Tensor;
 use smallvec::SmallVec;
 
@@ -51,6 +51,10 @@ pub trait Op: Send + Sync + 'static {
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         super::jvp::twice(&|at, g| self.vjp(at, g), at, dxs)
     }
+    /// What it costs on inputs of these shapes.
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each(xs, y, 1)
+    }
     /// Of its only input, the axis of which the result is a part, and where the part begins; none for all but slices.
     /// `backward` joins the gradients of all parts of a tensor once, instead of adding up as many whole gradients.
     fn part(&self) -> Option<(usize, usize)> {
@@ -83,6 +87,9 @@ impl Op for Box<dyn Op> {
     }
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         (**self).jvp(at, dxs)
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        (**self).cost(xs, y)
     }
     fn part(&self) -> Option<(usize, usize)> {
         (**self).part()

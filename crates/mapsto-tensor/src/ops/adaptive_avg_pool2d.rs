@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Shape;
 use crate::{Tensor, fail};
 use mapsto_kernels::adaptive_pool::{AdaptivePoolShape, adaptive_avg_pool2d, adaptive_avg_pool2d_backward};
@@ -65,6 +65,9 @@ struct AdaptiveAvgPool2d {
 impl Fused for AdaptiveAvgPool2d {
     fn name(&self) -> &'static str {
         "adaptive_avg_pool2d"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("out", self.out.into());

@@ -6,7 +6,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use mapsto_kernels::adaptive_pool::{AdaptivePoolShape, adaptive_max_pool2d, adaptive_max_pool2d_backward};
 
 impl Tensor {
@@ -36,6 +36,9 @@ struct AdaptiveMaxPool2d {
 impl Fused for AdaptiveMaxPool2d {
     fn name(&self) -> &'static str {
         "adaptive_max_pool2d"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("out", self.out.into());

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Reduction;
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::reduce::reduce;
 use crate::shape::Axis;
 use crate::{MAX_RANK, fail};
@@ -46,6 +46,9 @@ pub(super) struct Position {
 impl Op for Position {
     fn name(&self) -> &'static str {
         self.name
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.mask.iter().position(|&gone| gone).unwrap_or_default().into());

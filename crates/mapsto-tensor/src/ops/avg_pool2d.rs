@@ -6,7 +6,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use mapsto_kernels::pool::{avg_pool2d, avg_pool2d_backward};
 
 impl Tensor {
@@ -50,6 +50,9 @@ struct AvgPool2d {
 impl Fused for AvgPool2d {
     fn name(&self) -> &'static str {
         "avg_pool2d"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each(xs, y, (self.pool.kernel[0] * self.pool.kernel[1]) as u64)
     }
     fn attrs(&self, say: Say<'_>) {
         self.pool.say(say);

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::{Device, Tensor, fail, keep, no_grad};
 use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
 
@@ -120,6 +120,9 @@ impl Fused for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 8)
+    }
     fn attrs(&self, say: Say<'_>) {
         say("eps", self.eps.into());
     }
@@ -167,6 +170,9 @@ struct GivenNorm {
 impl Fused for GivenNorm {
     fn name(&self) -> &'static str {
         "batch_norm_with"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 4)
     }
     fn attrs(&self, say: Say<'_>) {
         say("eps", self.eps.into());

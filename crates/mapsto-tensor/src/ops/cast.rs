@@ -3,8 +3,8 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::{MapOp, Params, Program, Written};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::written::written;
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
 use crate::{DType, Tensor};
 
 impl Tensor {
@@ -37,6 +37,9 @@ struct Cast {
 impl Op for Cast {
     fn name(&self) -> &'static str {
         "cast"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn attrs(&self, say: Say<'_>) {
         say("dtype", self.dtype.into());

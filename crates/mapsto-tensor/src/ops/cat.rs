@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::{copy_run, with_type};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, sum, too_many};
 use crate::storage::Storage;
 use crate::{Layout, Tensor, fail};
@@ -95,6 +95,9 @@ struct Cat {
 impl Op for Cat {
     fn name(&self) -> &'static str {
         "cat"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
 
 impl Tensor {
     /// The same elements in row-major order; the tensor itself when they are already.
@@ -25,6 +25,9 @@ struct Contiguous;
 impl Op for Contiguous {
     fn name(&self) -> &'static str {
         "contiguous"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         crate::backend::host::copy(xs[0]).into()

@@ -4,11 +4,11 @@ use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::{Real, same_dtype};
-use mapsto_kernels::real::Float;
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::indices::place;
 use crate::storage::Plain;
 use crate::{DType, Tensor, fail};
+use mapsto_kernels::real::Float;
 use mapsto_kernels::{loss, reduce};
 
 /// How [`Tensor::cross_entropy_with`] compares.
@@ -188,6 +188,9 @@ impl CrossEntropy {
 impl Fused for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 5)
     }
     fn attrs(&self, say: Say<'_>) {
         say("label_smoothing", self.smoothing.into());

@@ -3,7 +3,7 @@
 use super::index_select::index_add;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::Shape;
 use crate::{Tensor, fail};
@@ -35,6 +35,9 @@ struct Embedding;
 impl Op for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (table, ids) = (xs[0], xs[1]);

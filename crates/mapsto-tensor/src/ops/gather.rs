@@ -3,7 +3,7 @@
 use super::scatter_add::scatter;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::Axis;
 use crate::{Tensor, fail};
@@ -45,6 +45,9 @@ pub(crate) struct Gather {
 impl Op for Gather {
     fn name(&self) -> &'static str {
         "gather"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused};
 use crate::sequence::{check_bias, check_sequence, last_states, pack, room, sequences, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, GruGrads, GruKept, Sequences};
@@ -51,6 +51,10 @@ struct Gru;
 impl Fused for Gru {
     fn name(&self) -> &'static str {
         "gru"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        let steps = xs[0].count() / xs[0].last().max(1);
+        Cost::products(xs, y, steps * (xs[2].count() + xs[3].count())).plus(9 * steps * xs[3].last())
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let [x, h0, w_ih, w_hh] = [xs[0], xs[1], xs[2], xs[3]];

@@ -2,7 +2,7 @@
 
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::{Axis, Shape};
 use crate::{Tensor, fail};
@@ -39,6 +39,9 @@ impl Op for IndexSelect {
     fn name(&self) -> &'static str {
         "index_select"
     }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
+    }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());
     }
@@ -67,6 +70,9 @@ struct IndexAdd {
 impl Op for IndexAdd {
     fn name(&self) -> &'static str {
         "index_add"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::{Tensor, fail, keep};
 use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 
@@ -49,6 +49,9 @@ struct LayerNorm {
 impl Fused for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 8)
     }
     fn attrs(&self, say: Say<'_>) {
         say("eps", self.eps.into());

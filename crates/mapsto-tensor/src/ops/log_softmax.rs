@@ -4,7 +4,7 @@ use super::softmax::{back, in_rows};
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use mapsto_kernels::softmax::{log_softmax, log_softmax_backward};
@@ -38,6 +38,9 @@ struct LogSoftmax {
 impl Fused for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 5)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

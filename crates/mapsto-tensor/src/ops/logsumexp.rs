@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, widened, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::reduce::{axes_of, count, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail, keep};
@@ -52,6 +52,9 @@ impl LogSumExp {
 impl Fused for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 4)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", axes_of(&self.mask));

@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
 use crate::elementwise::{Binary, Real, binary, zip};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail};
@@ -50,6 +50,9 @@ pub(super) struct Extreme {
 impl Op for Extreme {
     fn name(&self) -> &'static str {
         self.name
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", axes_of(&self.mask));

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::backend::{Size2, Window};
-use crate::graph::{At, Attrs, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Shape;
 use crate::{Result, Tensor, fail};
 use mapsto_kernels::gemm::Activation;
@@ -152,6 +152,9 @@ impl MaxPool2d {
 impl Fused for MaxPool2d {
     fn name(&self) -> &'static str {
         "max_pool2d"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         self.pool.say(say);

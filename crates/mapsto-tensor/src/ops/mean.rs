@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{DType, Tensor, fail};
@@ -40,6 +40,9 @@ struct Mean {
 impl Op for Mean {
     fn name(&self) -> &'static str {
         "mean"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", axes_of(&self.mask));

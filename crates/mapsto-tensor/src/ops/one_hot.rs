@@ -1,7 +1,7 @@
 //! Class ids as rows of zeros with a single one.
 
 use crate::check::floats;
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host;
 use crate::shape::Shape;
@@ -42,6 +42,9 @@ struct OneHot {
 impl Op for OneHot {
     fn name(&self) -> &'static str {
         "one_hot"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn attrs(&self, say: Say<'_>) {
         say("classes", self.classes.into());

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Attr, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Attr, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{sum, too_many};
 use crate::{Tensor, fail};
 
@@ -32,6 +32,9 @@ struct Pad {
 impl Op for Pad {
     fn name(&self) -> &'static str {
         "pad"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn attrs(&self, say: Say<'_>) {
         say("before", Attr::Ints(self.around.iter().map(|a| a.0 as i64).collect()));

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, MAX_RANK};
 use crate::{Error, ErrorKind, Result, Tensor, fail};
 
@@ -88,6 +88,9 @@ impl Permute {
 impl Op for Permute {
     fn name(&self) -> &'static str {
         "permute"
+    }
+    fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
+        Cost::NONE
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", self.order().into());

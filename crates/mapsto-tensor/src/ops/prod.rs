@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::Tensor;
 use crate::backend::Reduction;
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::reduce::{axes_of, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 
@@ -37,6 +37,9 @@ struct Prod {
 impl Fused for Prod {
     fn name(&self) -> &'static str {
         "prod"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", axes_of(&self.mask));

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, MAX_RANK, Shape};
 use crate::{Tensor, fail};
 
@@ -157,6 +157,9 @@ struct Reshape {
 impl Op for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
+    }
+    fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
+        Cost::NONE
     }
     fn attrs(&self, say: Say<'_>) {
         say("shape", self.shape[..].into());

@@ -4,7 +4,7 @@ use super::gather::check_shapes;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::{Axis, Shape};
 use crate::{Tensor, fail};
@@ -49,6 +49,9 @@ impl Op for ScatterAdd {
     fn name(&self) -> &'static str {
         "scatter_add"
     }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y).plus(xs[2].count())
+    }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());
     }
@@ -70,6 +73,9 @@ struct Scatter {
 impl Op for Scatter {
     fn name(&self) -> &'static str {
         "scatter"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::Axis;
 use crate::{Layout, Tensor, fail};
 use std::ops::{Bound, RangeBounds};
@@ -84,6 +84,9 @@ impl Op for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }
+    fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
+        Cost::NONE
+    }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());
         say("start", self.start.into());
@@ -119,6 +122,9 @@ struct Flip {
 impl Op for Flip {
     fn name(&self) -> &'static str {
         "flip"
+    }
+    fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
+        Cost::NONE
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use mapsto_kernels::softmax::{softmax, softmax_backward};
@@ -37,6 +37,9 @@ struct Softmax {
 impl Fused for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 5)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());

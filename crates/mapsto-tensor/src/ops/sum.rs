@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::reduce::{axes_of, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::Tensor;
@@ -37,6 +37,9 @@ struct Sum {
 impl Op for Sum {
     fn name(&self) -> &'static str {
         "sum"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", axes_of(&self.mask));

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::host::with_type;
-use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
 use crate::storage::Storage;
 use crate::{Device, Tensor, fail};
 
@@ -36,6 +36,9 @@ struct Carry {
 impl Op for Carry {
     fn name(&self) -> &'static str {
         "to_device"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let rows = xs[0].contiguous();

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{rows_of, slice, widened, with_float};
-use crate::graph::{At, Fast, Fused, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::reduce::{axes_of, count, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail, keep};
@@ -66,6 +66,9 @@ impl Var {
 impl Fused for Var {
     fn name(&self) -> &'static str {
         "var"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 4)
     }
     fn attrs(&self, say: Say<'_>) {
         say("axes", axes_of(&self.mask));

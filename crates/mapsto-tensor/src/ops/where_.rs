@@ -4,7 +4,7 @@ use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::{MapOp, Params, Program, Written};
 use crate::elementwise::{Operand, same_dtype, scalar_like};
-use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
 use crate::shape::broadcast;
 use crate::{DType, Tensor, fail};
 use crate::written::written;
@@ -51,6 +51,9 @@ struct Choose;
 impl Op for Choose {
     fn name(&self) -> &'static str {
         "where_"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (yes, a, b) = (xs[0], xs[1], xs[2]);

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 pub use crate::backend::{Size2, Window};
-use crate::graph::{At, Attrs, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Attrs, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::Shape;
 use crate::{Result, Tensor, fail};
 
@@ -40,6 +40,9 @@ impl Op for Windows {
     fn name(&self) -> &'static str {
         "window"
     }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y)
+    }
     fn attrs(&self, say: Say<'_>) {
         say("kernel", self.window.kernel.into());
         say("stride", self.window.stride.into());
@@ -70,6 +73,9 @@ struct Transposed {
 impl Op for Transposed {
     fn name(&self) -> &'static str {
         "window_transpose"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
     }
     fn attrs(&self, say: Say<'_>) {
         say("kernel", self.window.kernel.into());
