@@ -7,7 +7,7 @@ use mapsto::{Error, ErrorKind, MatmulPrecision, Result};
 
 use crate::document::{self, Node, Tree};
 use crate::overrides::{self, Override};
-use crate::section::{Section, refuse_unknown};
+use crate::section::{Section, elsewhere, refuse_unknown};
 use crate::source::Sources;
 
 /// A training file.
@@ -263,8 +263,9 @@ impl Data {
             format!("unknown key `{name}` in [data] with set `{}`", self.set.name),
         );
         let help = match (nearest(name, KEYS), error.help_text()) {
+            (_, Some(help)) if help.starts_with("did you mean") => Some(help.to_string()),
             (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, help) => help.map(str::to_string),
+            (None, help) => elsewhere(name).or(help.map(str::to_string)),
         };
         let unknown = at.into_iter().fold(unknown, Error::with_span);
         help.into_iter().fold(unknown, Error::help)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mapsto::data::{Dataset, Info, Loader, Preprocess, sets, transforms};
 use mapsto::nn::layers::LAYERS;
-use mapsto::nn::{self, Horizon, Layer, Loss, ModelSpec, Sequential};
+use mapsto::nn::{self, Exceptions, Horizon, Layer, Loss, ModelSpec, Sequential};
 use mapsto::spec::{Entry, Json, find};
 use mapsto::train::callbacks::{self, MetricsLog};
 use mapsto::train::metrics::{self, Metric};
@@ -13,6 +13,7 @@ use mapsto::train::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate
 use mapsto::{Error, ErrorKind, Result, catch};
 
 use crate::config::{Config, Split};
+use crate::output::plain;
 
 /// Everything a run needs, checked.
 pub struct Experiment {
@@ -170,9 +171,36 @@ impl Experiment {
     ///
     /// # Errors
     /// The file is damaged, or of another model.
-    pub fn load(&mut self, path: &Path) -> Result<()> {
-        ModelFile::read(path)?.load_into(&mut self.model).map_err(|e| e.context(path.display()))?;
+    pub fn load(&mut self, path: &Path, except: &Exceptions) -> Result<()> {
+        let file = ModelFile::read(path)?;
+        file.load_into_except(&mut self.model, except).map_err(|e| {
+            let advice = e.help_text().is_some_and(|help| help.starts_with("only dtypes differ"));
+            let e = e.context(path.display());
+            // Whoever wrote a file cannot name exceptions, only choose another model.
+            if advice {
+                e
+            } else {
+                e.help("is it of a run with the same [model]? `mapsto summary FILE` lists its layers")
+            }
+        })?;
         Ok(())
+    }
+
+    /// What each test sample is called in `predictions.csv`: a heading, and the row of a table, counted from 1, the file, or the
+    /// place in the set.
+    pub fn test_names(&self) -> (&'static str, Vec<String>) {
+        let Some(test) = &self.test else { return ("index", Vec::new()) };
+        let is_table = !self.info.features.is_empty();
+        let file = |i: usize| {
+            let name = test.dataset().name(i);
+            name.split_once(" (").and_then(|(_, file)| file.strip_suffix(')')).map(str::to_string)
+        };
+        let places = self.rows.test.iter();
+        match file(0) {
+            Some(_) => ("file", (0..test.dataset().len()).map(|i| file(i).unwrap_or_default()).collect()),
+            None if is_table => ("row", places.map(|row| (row + 1).to_string()).collect()),
+            None => ("index", places.map(usize::to_string).collect()),
+        }
     }
 
     /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
@@ -318,6 +346,6 @@ fn model_spec(
 
 fn shortened(names: &[String]) -> String {
     const MOST: usize = 12;
-    let shown = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(MOST).map(|name| plain(name)).collect::<Vec<_>>().join(", ");
     if names.len() > MOST { format!("{shown}, …") } else { shown }
 }

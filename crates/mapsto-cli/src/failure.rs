@@ -2,6 +2,8 @@
 
 use mapsto::Error;
 
+use crate::advice::{in_words_of_files, without_lines};
+use crate::output::printable;
 use crate::source::Sources;
 
 /// What a subcommand failed with.
@@ -16,9 +18,10 @@ impl Failure {
 
     /// The text for standard error.
     pub fn text(&self) -> String {
-        let text = self.0.to_string();
-        let placed = self.0.location().is_some_and(|at| text.starts_with(&*at));
-        if placed { text } else { format!("error: {text}") }
+        let error = in_words_of_files(self.0.clone());
+        let text = error.to_string();
+        let placed = error.location().is_some_and(|at| text.starts_with(&*at));
+        printable(&without_lines(&if placed { text } else { format!("error: {text}") }))
     }
 
     /// The exit code of the process.

@@ -1,5 +1,6 @@
 //! The `mapsto` command: reads the command line, hands it to a subcommand and turns what comes back into an exit code.
 
+mod advice;
 mod commands;
 mod config;
 mod document;
@@ -16,18 +17,20 @@ mod source;
 mod tracing;
 mod work;
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Command;
 
-use commands::{COMMANDS, Invocation, Overriding};
+use commands::{COMMANDS, Invocation, Overriding, Verb};
 use failure::Failure;
 use mapsto::{Error, ErrorKind};
 
 const EXAMPLES: &str = "\
 Examples:
   mapsto train mnist.toml                      train, with live progress; writes runs/mnist-1
-  mapsto train mnist.toml --train.epochs 3     the same with one value replaced
+  mapsto train mnist.toml --epochs 3           the same with one value replaced
   mapsto train --resume runs/mnist-1           go on where a run was stopped
   mapsto eval runs/mnist-1                     score the best model on the test set
   mapsto predict runs/mnist-1 seven.png        what is in this image?
@@ -41,15 +44,38 @@ MAPSTO_DEBUG=ops prints every tensor operation with its shapes, time and caller 
 Run `mapsto COMMAND --help` for the options of a command.";
 
 fn main() -> ExitCode {
-    let (args, overrides) = overrides::extract(std::env::args());
-    // Clap prints its own usage errors, help and version, and exits with 2, 0 and 0.
-    let matches = command().get_matches_from(args);
+    match outcome(std::env::args_os().collect()) {
+        Ok(()) => output::finish().map_or_else(ExitCode::from, |()| ExitCode::SUCCESS),
+        Err(failure) => {
+            // Standard error may be closed; the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "{}", failure.text());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Does what a command line asks for.
+fn outcome(args: Vec<OsString>) -> Result<(), Failure> {
+    let asked = args.get(1).and_then(|word| COMMANDS.iter().find(|verb| word.to_str() == Some(verb.name)));
+    let configured = asked.filter(|verb| verb.overriding == Overriding::Configuration);
+    let (args, overrides) = overrides::extract(args, configured.map(flags).as_deref())?;
+    let matches = match command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(e) if e.use_stderr() => {
+            _ = e.print();
+            // Clap's own code for a wrong command line is ours too.
+            std::process::exit(ErrorKind::Usage.exit_code());
+        }
+        Err(help) => {
+            output::note(help.print().and_then(|()| std::io::stdout().flush()));
+            return Ok(());
+        }
+    };
     let Some((name, matches)) = matches.subcommand() else { unreachable!("a subcommand is required") };
     let Some(verb) = COMMANDS.iter().find(|verb| verb.name == name) else {
         unreachable!("clap knows our list only")
     };
-
-    let outcome = match (verb.overriding, overrides.first()) {
+    match (verb.overriding, overrides.first()) {
         (Overriding::None, Some(first)) => {
             let error = Error::new(
                 ErrorKind::Usage,
@@ -58,16 +84,14 @@ fn main() -> ExitCode {
             Err(Failure::from(error.help("`train`, `summary` and `render` of a .toml file do")))
         }
         _ => run(verb.run, &Invocation { matches, overrides: &overrides }),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            use std::io::Write;
-            // Standard error may be closed; the exit code still says it.
-            let _ = writeln!(std::io::stderr(), "{}", failure.text());
-            ExitCode::from(failure.exit_code())
-        }
     }
+}
+
+/// The flags that a subcommand has of its own.
+fn flags(verb: &Verb) -> Vec<String> {
+    let command = (verb.command)(Command::new(verb.name));
+    let own = command.get_arguments().filter_map(|arg| arg.get_long()).map(str::to_string);
+    own.chain(["help".to_string(), "version".to_string()]).collect()
 }
 
 /// Runs a subcommand; a mistake that an operation raised as a panic becomes an error like any other.

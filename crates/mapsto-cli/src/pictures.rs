@@ -5,6 +5,7 @@ use mapsto::train::{Evaluation, History, Predictions, RunFolder, plots};
 use mapsto::{Result, Tensor};
 
 use crate::experiment::Experiment;
+use crate::output::plain;
 
 /// Draws the loss and each metric by epoch.
 ///
@@ -27,7 +28,8 @@ pub fn draw_test(
     found: &Evaluation,
     predictions: &Predictions,
 ) -> Result<()> {
-    let classes = &experiment.info.classes;
+    // A picture that holds control characters is no XML.
+    let classes: &Vec<String> = &experiment.info.classes.iter().map(|name| plain(name)).collect();
     if let Some(confusion) = &found.confusion {
         folder.write_plot("confusion", &plots::confusion(&confusion.clone().named(classes))?)?;
     }

@@ -64,7 +64,10 @@ pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -
         let found = experiment.evaluate(test)?;
         say!("test   {}", line(&found));
         let predictions = predict(&experiment.model, test)?;
-        folder.write_predictions(&predictions, experiment.outputs(), &experiment.info.classes)?;
+        let (heading, names) = experiment.test_names();
+        let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
+        let table = predictions.to_csv_named(experiment.outputs(), &experiment.info.classes, heading, &names);
+        folder.write("predictions.csv", &table)?;
         pictures::draw_test(folder, experiment, &found, &predictions)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use mapsto::spec::{Entry, FromValue, nearest};
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::document::{Key, Node, Tree};
+use crate::overrides::{KEYS, section_of};
 
 /// One section of a configuration while it is being read.
 #[derive(Debug)]
@@ -134,9 +135,28 @@ pub fn refuse_unknown(document: &Node, known: &[&'static str]) -> Result<()> {
 
 fn suggest(name: &str, known: &[&'static str]) -> String {
     match nearest(name, known.iter().copied()) {
+        _ if section_of(name).is_some() => elsewhere(name).unwrap_or_default(),
+        Some("optimizer") if nearest(name, ["lr", "learning_rate"]).is_some() => {
+            "the learning rate is the optimizer's value: `optimizer = { adam = 1e-3 }`".to_string()
+        }
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known are {}", known.join(", ")),
+        None => elsewhere(name).unwrap_or_else(|| format!("known are {}", known.join(", "))),
     }
+}
+
+/// What to say of a key that is known in another section, or is near to one that is.
+pub fn elsewhere(name: &str) -> Option<String> {
+    if let Some(section) = section_of(name) {
+        return Some(format!("`{name}` belongs in [{section}]"));
+    }
+    let near = nearest(name, KEYS.iter().flat_map(|(_, keys)| keys.iter().copied()))?;
+    if near == "optimizer" {
+        return Some(
+            "the learning rate is the optimizer's value: `optimizer = { adam = 1e-3 }` in [train]"
+                .to_string(),
+        );
+    }
+    Some(format!("did you mean `{near}` in [{}]?", section_of(near)?))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) fn within<R>(elements: usize, build: impl FnOnce() -> R) -> R {
 pub(crate) fn weight(args: &Args, shape: &[usize]) -> Result<()> {
     let count = count(shape).ok_or_else(|| too_large(args, "a weight", shape))?;
     let left = LEFT.with(Cell::get).checked_sub(count).ok_or_else(|| {
-        args.error("", format!("a weight of {shape:?} is more than the model may hold"))
+        args.misfit("", format!("a weight of {shape:?} is more than the model may hold"))
             .help("a model file holds every weight its layers need")
     })?;
     LEFT.with(|l| l.set(left));
@@ -66,7 +66,7 @@ pub(crate) fn count(shape: &[usize]) -> Option<usize> {
 }
 
 fn too_large(args: &Args, what: &str, shape: &[usize]) -> Error {
-    args.error("", format!("{what} of {shape:?} is too large"))
+    args.misfit("", format!("{what} of {shape:?} is too large"))
 }
 
 #[test]

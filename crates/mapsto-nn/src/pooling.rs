@@ -23,7 +23,7 @@ pub(crate) fn read(args: &mut Args, input: &[usize]) -> Result<Pool2d> {
         }
         if kernel > size.saturating_add(padding).saturating_add(padding) {
             return Err(
-                args.error("", format!("a window of {kernel} does not fit the image {input:?} of {size}"))
+                args.misfit("", format!("a window of {kernel} does not fit the image {input:?} of {size}"))
             );
         }
     }

@@ -306,7 +306,7 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     let bias = args.get_or("bias", true)?;
     let [steps, inputs] = *input else {
         return Err(args
-            .error("", format!("the input should be [steps, features], it is {input:?}"))
+            .misfit("", format!("the input should be [steps, features], it is {input:?}"))
             .help("an `embedding` makes features of ids"));
     };
     if layers == 0 || hidden == 0 {

@@ -1,6 +1,6 @@
 //! The arguments of an entry, read one by one, with every default that was filled in written down.
 
-use crate::{Entry, FromValue, Span, Value, nearest};
+use crate::{Entry, FromValue, Span, Value, nearest, synonyms};
 use mapsto_tensor::{Error, ErrorKind, Result};
 
 /// Reads an entry's main value and options, and remembers what was read and which defaults were used.
@@ -55,7 +55,7 @@ impl Args {
         let Some(value) = &self.entry.value else {
             let message = format!("{} `{name}` needs a value: {}", self.noun, T::EXPECTED);
             return Err(
-                self.located(Error::new(ErrorKind::Model, message).help(format!("write {{ {name} = .. }}")))
+                self.located(Error::new(ErrorKind::Usage, message).help(format!("write {{ {name} = .. }}")))
             );
         };
         T::from_value(value)
@@ -95,7 +95,7 @@ impl Args {
                 let message = format!("{} `{}` needs `{name}`: {}", self.noun, self.entry.name, T::EXPECTED);
                 // The misspelt option that is probably the missing one, found among what nobody asked for.
                 let near = nearest(name, self.unasked().map(|(n, _)| n.as_str())).map(str::to_string);
-                let error = Error::new(ErrorKind::Model, message);
+                let error = Error::new(ErrorKind::Usage, message);
                 Err(self.located(match near {
                     Some(near) => error.help(format!("is `{near}` meant to be `{name}`?")),
                     None => error.help(format!("add `{name} = ..`")),
@@ -158,6 +158,15 @@ impl Args {
 
     /// An error about the option `name` (or the entry itself, for `""`), at its place: `layer `dropout`: {message}`.
     pub fn error(&self, name: &str, message: impl std::fmt::Display) -> Error {
+        let error = Error::new(ErrorKind::Usage, format!("{} `{}`: {message}", self.noun, self.entry.name));
+        match self.entry.option_span(name) {
+            Some(span) => error.with_span(span.into()),
+            None => error,
+        }
+    }
+
+    /// As [`error`](Args::error), about a shape that does not fit and not about a value that is wrong by itself.
+    pub fn misfit(&self, name: &str, message: impl std::fmt::Display) -> Error {
         let error = Error::new(ErrorKind::Model, format!("{} `{}`: {message}", self.noun, self.entry.name));
         match self.entry.option_span(name) {
             Some(span) => error.with_span(span.into()),
@@ -173,18 +182,23 @@ impl Args {
         let (noun, name) = (self.noun, &self.entry.name);
         if let (Some(value), false) = (&self.entry.value, self.main_asked) {
             let error =
-                Error::new(ErrorKind::Model, format!("{noun} `{name}` takes no value, found {value}"));
+                Error::new(ErrorKind::Usage, format!("{noun} `{name}` takes no value, found {value}"));
             return Err(self.located(error.help(format!("write \"{name}\""))));
         }
         if let Some((option, _)) = self.unasked().next() {
             let known: Vec<&str> = self.asked.iter().map(|(n, _)| n.as_str()).collect();
+            let is_value = self.main_asked && synonyms::is_the_value(&option.to_lowercase());
             let help = match nearest(option, known.iter().copied()) {
+                _ if is_value => {
+                    let value = self.entry.option(option).map_or(String::new(), ToString::to_string);
+                    format!("it is the value of `{name}` itself: {{ {name} = {value} }}")
+                }
                 Some(near) => format!("did you mean `{near}`?"),
                 None if known.is_empty() => format!("`{name}` has no options"),
                 None => format!("its options are {}", known.join(", ")),
             };
             let error =
-                Error::new(ErrorKind::Model, format!("{noun} `{name}` has no option `{option}`")).help(help);
+                Error::new(ErrorKind::Usage, format!("{noun} `{name}` has no option `{option}`")).help(help);
             return Err(match self.entry.option_span(option) {
                 Some(span) => error.with_span(span.into()),
                 None => error,
@@ -202,7 +216,7 @@ impl Args {
         let (noun, name) = (self.noun, &self.entry.name);
         let message =
             format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.kind());
-        let error = Error::new(ErrorKind::Model, message);
+        let error = Error::new(ErrorKind::Usage, message);
         match span.or(self.entry.span) {
             Some(span) => error.with_span(span.into()),
             None => error,

@@ -85,7 +85,7 @@ impl Entry {
     pub fn from_value(value: &Value) -> Result<Entry> {
         <Entry as crate::FromValue>::from_value(value).ok_or_else(|| {
             Error::new(
-                ErrorKind::Model,
+                ErrorKind::Usage,
                 format!("expected a name or a table, found {}: {value}", value.kind()),
             )
             .help("write \"relu\", or { linear = 10 }")

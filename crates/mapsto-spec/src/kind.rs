@@ -46,7 +46,7 @@ pub fn find<'a, F>(noun: &str, kinds: &'a [Kind<F>], entry: &Entry) -> Result<&'
             format!("known are {}", names.join(", "))
         }
     };
-    let error = Error::new(ErrorKind::Model, format!("unknown {noun} `{}`", entry.name)).help(help);
+    let error = Error::new(ErrorKind::Usage, format!("unknown {noun} `{}`", entry.name)).help(help);
     Err(match entry.span {
         Some(span) => error.with_span(span.into()),
         None => error,

@@ -13,6 +13,7 @@ mod kind;
 mod nearest;
 mod source;
 mod span;
+mod synonyms;
 mod value;
 
 pub use args::Args;

@@ -1,18 +1,26 @@
 //! The nearest known name to a misspelt one: what stands behind every "did you mean".
 
+use crate::synonyms;
+
 /// The candidate nearest to `name`, when it is near enough to be meant.
 ///
 /// Near enough is a [`distance`] of at most a third of the length of the longer name (at least 1); case and the
-/// difference between `-` and `_` do not count. Of equally near names the first wins.
+/// difference between `-` and `_` do not count. Of equally near names the first wins. A word of another framework, such as
+/// `dense`, means the candidate that is called so here.
 /// ```
 /// # use mapsto_spec::nearest;
 /// assert_eq!(nearest("linaer", ["conv2d", "linear"]), Some("linear"));
 /// assert_eq!(nearest("LeakyRelu", ["relu", "leaky_relu"]), Some("leaky_relu"));
+/// assert_eq!(nearest("Dense", ["conv2d", "linear"]), Some("linear"));
 /// assert_eq!(nearest("banana", ["conv2d", "linear"]), None);
 /// ```
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace('-', "_");
     let name = plain(name);
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if let Some(meant) = synonyms::of(&name).iter().find_map(|m| candidates.iter().find(|c| *c == m)) {
+        return Some(meant);
+    }
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let d = distance(&name, &plain(candidate));

@@ -23,9 +23,18 @@ pub fn write_atomic(
     path: impl AsRef<Path>,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let path = path.as_ref();
+    write_within(path.as_ref(), None, content)
+}
+
+/// As [`write_atomic`], but a folder that is known to be `there` is not made: if it is gone, somebody has removed it, and the
+/// error says so.
+pub(crate) fn write_within(
+    path: &Path,
+    there: Option<&Path>,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     let temporary = beside(path);
-    let done = write_synced(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let done = write_synced(&temporary, there, content).and_then(|()| fs::rename(&temporary, path));
     if let Err(err) = done {
         let _ = fs::remove_file(&temporary);
         return Err(Error::io(path, err));
@@ -34,8 +43,12 @@ pub fn write_atomic(
     Ok(())
 }
 
-fn write_synced(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+fn write_synced(
+    path: &Path,
+    there: Option<&Path>,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty() && Some(*p) != there) {
         fs::create_dir_all(folder)?;
     }
     let mut writer = BufWriter::with_capacity(1 << 18, File::create(path)?);
@@ -63,6 +76,13 @@ fn sync_folder(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_was_there_is_not_made_again() {
+        let folder = std::env::temp_dir().join(format!("mapsto-gone-{}", std::process::id()));
+        let gone = write_within(&folder.join("a.txt"), Some(&folder), |w| w.write_all(b"x"));
+        assert!(gone.unwrap_err().to_string().contains("a.txt") && !folder.exists());
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

@@ -224,9 +224,31 @@ impl Predictions {
     /// `index,target,prediction`, numbered where there are several.
     #[must_use]
     pub fn to_csv(&self, outputs: Outputs, classes: &[String]) -> String {
+        let names: Vec<String> = self.indices.iter().map(usize::to_string).collect();
+        self.to_csv_named(outputs, classes, "index", &names)
+    }
+
+    /// As [`Predictions::to_csv`], with names of the samples, in the order of the rows, under a heading in place of `index`.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// use mapsto_train::{Outputs, Predictions};
+    /// let found = Predictions { y: tensor![[3.0]], target: tensor![[2.0]], indices: vec![0] };
+    /// let table = found.to_csv_named(Outputs::Values, &[], "file", &["a.png".to_string()]);
+    /// assert_eq!(table, "file,target,prediction\na.png,2,3\n");
+    /// ```
+    #[must_use]
+    pub fn to_csv_named(
+        &self,
+        outputs: Outputs,
+        classes: &[String],
+        heading: &str,
+        names: &[String],
+    ) -> String {
+        let names: Vec<String> = names.iter().map(|name| csv::field(name)).collect();
         match self.classified(outputs) {
-            Some(rows) => classes_csv(&rows, classes),
-            None => self.values_csv(),
+            Some(rows) => classes_csv(&rows, classes, heading, &names),
+            None => self.values_csv(heading, &names),
         }
     }
 
@@ -265,7 +287,7 @@ impl Predictions {
         Some((0..n).map(row).collect())
     }
 
-    fn values_csv(&self) -> String {
+    fn values_csv(&self, heading: &str, names: &[String]) -> String {
         let n = self.indices.len().max(1);
         let (y, target) = (floats(&self.y), floats(&self.target));
         let header = |name: &str, width: usize| match width {
@@ -273,10 +295,10 @@ impl Predictions {
             _ => (0..width).map(|i| format!("{name} {i}")).collect::<Vec<_>>().join(","),
         };
         let (wide_y, wide_t) = (y.len() / n, target.len() / n);
-        let mut text = format!("index,{},{}\n", header("target", wide_t), header("prediction", wide_y));
+        let mut text = format!("{heading},{},{}\n", header("target", wide_t), header("prediction", wide_y));
         let is_f32 = self.y.dtype() != mapsto_tensor::DType::F64;
         let number = |v: &f64| if is_f32 { (*v as f32).to_string() } else { v.to_string() };
-        for (i, index) in self.indices.iter().enumerate() {
+        for (i, index) in names.iter().enumerate() {
             let row = target[i * wide_t..(i + 1) * wide_t].iter().chain(&y[i * wide_y..(i + 1) * wide_y]);
             text += &format!("{index},{}\n", row.map(number).collect::<Vec<_>>().join(","));
         }
@@ -284,13 +306,12 @@ impl Predictions {
     }
 }
 
-fn classes_csv(rows: &[Mistake], classes: &[String]) -> String {
+fn classes_csv(rows: &[Mistake], classes: &[String], heading: &str, names: &[String]) -> String {
     let name = |c: usize| classes.get(c).map_or_else(|| c.to_string(), |n| csv::field(n));
-    let mut text = "index,target,prediction,right,probability\n".to_string();
-    for m in rows {
+    let mut text = format!("{heading},target,prediction,right,probability\n");
+    for (m, sample) in rows.iter().zip(names) {
         let (actual, predicted) = (name(m.actual), name(m.predicted));
-        text +=
-            &format!("{},{actual},{predicted},{},{:.6}\n", m.index, m.actual == m.predicted, m.confidence);
+        text += &format!("{sample},{actual},{predicted},{},{:.6}\n", m.actual == m.predicted, m.confidence);
     }
     text
 }

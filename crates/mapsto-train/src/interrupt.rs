@@ -33,7 +33,8 @@ impl Interrupt {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// The flag that Ctrl-C raises; a second Ctrl-C ends the process at once with exit code 130.
+    /// The flag that Ctrl-C raises, as do SIGTERM and SIGHUP where there are signals; a second one ends the process at once
+    /// with exit code 130.
     ///
     /// The handler is installed once for the process; later calls return the same flag.
     ///

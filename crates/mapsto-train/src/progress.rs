@@ -73,14 +73,7 @@ impl Progress {
             // Drawn a few times a second: a message for each of thousands of steps would cost more than the steps.
             if p.batch.is_multiple_of(message_interval(p.batches)) || p.batch == p.batches {
                 bar.set_prefix(format!("{}/{}", p.epoch, p.epochs));
-                // The least important comes last, where a narrow terminal cuts.
-                bar.set_message(format!(
-                    "loss {:.4}  {} left  {} samples/s  {:.0} % waiting",
-                    p.loss,
-                    duration(p.seconds_left),
-                    short(p.samples_per_second),
-                    100.0 * p.waiting
-                ));
+                bar.set_message(live_text(p));
             }
         }
         #[cfg(not(feature = "progress"))]
@@ -152,11 +145,23 @@ impl Callback for Progress {
 fn live_line() -> indicatif::ProgressBar {
     use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
-    let style = ProgressStyle::with_template("epoch {prefix}  {bar:20.cyan/dim} {pos:>5}/{len}  {wide_msg}");
+    let style = ProgressStyle::with_template("{prefix}  {bar:10.cyan/dim} {pos}/{len}  {wide_msg}");
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("━━─"));
     }
     bar
+}
+
+/// What stands behind the bar; the least important comes last, where a narrow terminal cuts.
+#[cfg(feature = "progress")]
+fn live_text(p: &crate::callbacks::Pace) -> String {
+    format!(
+        "loss {}  {} left  {}/s  {:.0} % waiting",
+        number(p.loss),
+        duration(p.seconds_left),
+        short(p.samples_per_second),
+        100.0 * p.waiting
+    )
 }
 
 #[cfg(feature = "progress")]
@@ -166,31 +171,91 @@ fn message_interval(batches: usize) -> usize {
 
 const NARROWEST: usize = 8;
 
-fn header(columns: &[String]) -> String {
-    let mut text = format!("{:>7}", "epoch");
-    for c in columns {
-        text += &format!("  {c:>NARROWEST$}");
+/// What a row may take: the width of a terminal that nobody has widened.
+const WIDEST: usize = 80;
+
+/// What is said of an epoch beside its values, the most important first, with its width.
+const ABOUT: [(&str, usize); 5] = [("left", 7), ("time", 7), ("lr", 8), ("samples/s", 9), ("waiting", 7)];
+
+/// The columns that fit: values of the validation, then those of the training, then as much about the epoch as there is room.
+struct Layout {
+    /// Which values, by position.
+    values: Vec<usize>,
+    /// How many of [`ABOUT`].
+    about: usize,
+    /// Whether a value was left out.
+    cut: bool,
+}
+
+impl Layout {
+    fn of(columns: &[String]) -> Layout {
+        let is_val = |i: &usize| columns[*i].starts_with("val ");
+        let (mut order, training): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(is_val);
+        order.extend(training);
+        // The time left has its place before any value, and a mark for what was left out.
+        let mut room = WIDEST - 7 - (2 + ABOUT[0].1) - 3;
+        let mut values: Vec<usize> = Vec::new();
+        for i in order {
+            let width = 2 + width(&columns[i]);
+            if width <= room {
+                room -= width;
+                values.push(i);
+            }
+        }
+        values.sort_unstable();
+        let cut = values.len() < columns.len();
+        room += if cut { 0 } else { 3 };
+        let mut about = 1;
+        while about < ABOUT.len() && 2 + ABOUT[about].1 <= room {
+            room -= 2 + ABOUT[about].1;
+            about += 1;
+        }
+        Layout { values, about, cut }
     }
-    text + &format!("  {:>8}  {:>9}  {:>7}  {:>7}  {:>7}", "lr", "samples/s", "waiting", "time", "left")
+}
+
+fn width(column: &str) -> usize {
+    column.chars().count().max(NARROWEST)
+}
+
+fn header(columns: &[String]) -> String {
+    let layout = Layout::of(columns);
+    let mut text = format!("{:>7}", "epoch");
+    for &i in &layout.values {
+        text += &format!("  {:>1$}", columns[i], width(&columns[i]));
+    }
+    for (name, width) in ABOUT[..layout.about].iter().rev() {
+        text += &format!("  {name:>width$}");
+    }
+    text + if layout.cut { "  …" } else { "" }
 }
 
 fn cells(row: &Row, epochs: usize, left: f64) -> String {
+    let columns: Vec<String> = row.values.iter().map(|(name, _)| name.clone()).collect();
+    let layout = Layout::of(&columns);
     let mut text = format!("{:>7}", format!("{}/{epochs}", row.epoch));
-    for (name, value) in &row.values {
-        let width = name.chars().count().max(NARROWEST);
-        text += &format!("  {:>width$}", number(*value));
+    for &i in &layout.values {
+        text += &format!("  {:>1$}", number(row.values[i].1), width(&columns[i]));
     }
-    let waiting = format!("{:.0} %", 100.0 * row.waiting);
-    let (rate, time, left) = (short(row.samples_per_second), duration(row.seconds), duration(left));
-    text + &format!("  {:>8}  {rate:>9}  {waiting:>7}  {time:>7}  {left:>7}", number(row.lr))
+    let about = [
+        duration(left),
+        duration(row.seconds),
+        number(row.lr),
+        short(row.samples_per_second),
+        format!("{:.0} %", 100.0 * row.waiting),
+    ];
+    for ((_, width), said) in ABOUT.iter().zip(&about).take(layout.about).rev() {
+        text += &format!("  {said:>width$}");
+    }
+    text
 }
 
-/// Four decimals, or a power of ten where those would show little.
+/// Four decimals, fewer for large numbers, or a power of ten where those would show little: eight characters, and a sign.
 fn number(v: f64) -> String {
-    if v == 0.0 || (1e-3..1e5).contains(&v.abs()) || !v.is_finite() {
-        format!("{v:.4}")
-    } else {
-        format!("{v:.2e}")
+    match v.abs() {
+        size if size == 0.0 || (1e-3..1e3).contains(&size) || !size.is_finite() => format!("{v:.4}"),
+        size if (1e3..1e6).contains(&size) => format!("{v:.1}"),
+        _ => format!("{v:.2e}"),
     }
 }
 
@@ -233,15 +298,68 @@ mod tests {
         };
         let (head, line) = (header(&names.map(str::to_string)), cells(&row, 12, 4000.0));
         assert_eq!(head.chars().count(), line.chars().count());
+        assert_eq!(head, "  epoch      loss  val top-5 accuracy  samples/s        lr     time     left");
+        assert_eq!(line, "   3/12    0.1235              0.1235      12.3k   3.00e-4     76 s   66m40s");
+    }
+
+    #[test]
+    fn every_row_fits_80_columns() {
+        let metrics = [
+            "loss",
+            "accuracy",
+            "macro f1",
+            "top-5 accuracy",
+            "weighted precision",
+            "mae",
+            "rmse",
+            "recall of cat",
+        ];
+        for count in 1..=metrics.len() {
+            for prefixes in [&[""][..], &["", "val "]] {
+                let names =
+                    prefixes.iter().flat_map(|p| metrics[..count].iter().map(move |m| format!("{p}{m}")));
+                let values: Vec<(String, f64)> = names.map(|n| (n, 99_999.123)).collect();
+                let columns: Vec<String> = values.iter().map(|(n, _)| n.clone()).collect();
+                let row = Row {
+                    epoch: 100,
+                    step: 1,
+                    lr: 1e-5,
+                    values,
+                    seconds: 5999.0,
+                    samples_per_second: 123_456_789.0,
+                    waiting: 1.0,
+                };
+                let (head, line) = (header(&columns), cells(&row, 100, 359_999.0));
+                assert!(head.chars().count() <= 80 && line.chars().count() <= 80, "{head}\n{line}");
+                assert!(head.contains("loss") && head.contains("left"), "{head}");
+                assert_eq!(Layout::of(&columns).values.len() < columns.len(), head.ends_with('…'));
+            }
+        }
+        let usual = ["loss", "accuracy", "val loss", "val accuracy"].map(String::from);
         assert_eq!(
-            line,
-            "   3/12    0.1235              0.1235   3.00e-4      12.3k      3 %     76 s   66m40s"
+            header(&usual),
+            "  epoch      loss  accuracy  val loss  val accuracy        lr     time     left"
         );
+    }
+
+    #[cfg(feature = "progress")]
+    #[test]
+    fn the_live_line_fits_80_columns() {
+        let pace = crate::callbacks::Pace {
+            loss: 1234.5678,
+            seconds_left: 5999.0,
+            samples_per_second: 99_900.0,
+            waiting: 0.12,
+            ..crate::callbacks::Pace::default()
+        };
+        // `100/100  ━━━━━━━━━─ 1875/1875  ` before it.
+        let text = live_text(&pace);
+        assert!(7 + 2 + 10 + 1 + 9 + 2 + text.chars().count() <= 80, "{text}");
     }
 
     #[test]
     fn numbers_stay_short() {
-        assert_eq!([1e-9, 0.5, 12345.678, 1e9].map(number), ["1.00e-9", "0.5000", "12345.6780", "1.00e9"]);
+        assert_eq!([1e-9, 0.5, 12345.678, 1e9].map(number), ["1.00e-9", "0.5000", "12345.7", "1.00e9"]);
         assert_eq!(
             [3.0, 59.6, 3725.0, 86_400.0, f64::NAN].map(duration),
             ["3.0 s", "60 s", "62m05s", "24h00m", "-"]

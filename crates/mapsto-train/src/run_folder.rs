@@ -1,6 +1,6 @@
 //! The folder of a run: all that is needed to read, judge, continue and repeat it.
 
-use crate::atomic_file::write_atomic;
+use crate::atomic_file::write_within;
 use crate::evaluate::{Outputs, Predictions};
 use crate::history::History;
 use mapsto_spec::Json;
@@ -102,6 +102,11 @@ impl RunFolder {
     /// When there is no such folder, or no `config.toml` in it.
     pub fn open(path: impl Into<PathBuf>) -> Result<RunFolder> {
         let run = RunFolder::at(path);
+        if !run.path.exists() {
+            let message = format!("{}: no such folder", run.path.display());
+            return Err(Error::new(ErrorKind::Io, message)
+                .help("give the folder that `mapsto train` made, such as runs/mnist-1"));
+        }
         if !run.file("config.toml").is_file() {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -253,7 +258,7 @@ impl RunFolder {
     /// When the file system refuses, or the folder is gone.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         present(&self.path)?;
-        write_atomic(self.file(name), |w| w.write_all(text.as_bytes()))
+        write_within(&self.file(name), Some(&self.path), |w| w.write_all(text.as_bytes()))
     }
 
     fn read(&self, name: &str) -> Result<String> {

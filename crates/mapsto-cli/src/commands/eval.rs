@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
+use mapsto::nn::Exceptions;
 use mapsto::train::RunFolder;
 use mapsto::{Error, ErrorKind};
 
 use super::{Invocation, Overriding, Verb, reopen};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{plain, say};
 use crate::report;
 
 /// The subcommand.
@@ -24,6 +25,12 @@ fn command(command: Command) -> Command {
                 .value_name("FILE.safetensors")
                 .help("Another model file of the same layers [default: RUN/best.safetensors]"),
         )
+        .arg(
+            Arg::new("convert")
+                .long("convert")
+                .action(ArgAction::SetTrue)
+                .help("Convert weights of another float type, such as bf16, to the model's"),
+        )
         .after_help("Examples:\n  mapsto eval runs/mnist-1\n  mapsto eval runs/mnist-1 --model runs/mnist-1/last.safetensors")
 }
 
@@ -31,7 +38,11 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     let folder = RunFolder::open(invocation.text("run"))?;
     let mut experiment = reopen(&folder)?;
     let model = invocation.optional("model").map_or_else(|| folder.best(), PathBuf::from);
-    experiment.load(&model)?;
+    let except = match invocation.matches.get_flag("convert") {
+        true => Exceptions::none().converting(),
+        false => Exceptions::none(),
+    };
+    experiment.load(&model, &except)?;
     let Some(test) = &experiment.test else {
         let error =
             Error::new(ErrorKind::Usage, format!("{} held out no test samples", folder.path().display()));
@@ -41,7 +52,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     say!("{}", report::line(&found));
     if let Some(confusion) = &found.confusion {
         let name =
-            |class: usize| experiment.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+            |class: usize| experiment.info.classes.get(class).map_or(class.to_string(), |name| plain(name));
         for (actual, predicted, count) in confusion.mistakes().into_iter().take(5) {
             say!("  {count:>5} of {} taken for {}", name(actual), name(predicted));
         }

@@ -1,7 +1,9 @@
 //! `mapsto plot`: the plots of a run, drawn again from what it left behind.
 
 use clap::{Arg, Command};
+use mapsto::nn::Exceptions;
 use mapsto::train::{RunFolder, predict};
+use mapsto::{Error, ErrorKind};
 
 use super::{Invocation, Overriding, Verb, reopen};
 use crate::failure::Failure;
@@ -23,10 +25,14 @@ fn command(command: Command) -> Command {
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
     let folder = RunFolder::open(invocation.text("run"))?;
+    if !folder.file("metrics.csv").is_file() {
+        let message = format!("{}: no epoch of the run is finished yet", folder.path().display());
+        return Err(Error::new(ErrorKind::Data, message).help("draw once the first one is").into());
+    }
     pictures::draw_curves(&folder, &folder.history()?)?;
     if folder.best().is_file() {
         let mut experiment = reopen(&folder)?;
-        experiment.load(&folder.best())?;
+        experiment.load(&folder.best(), &Exceptions::none())?;
         let input = experiment.config.model.input.as_deref().unwrap_or_default();
         pictures::draw_filters(&folder, &experiment.model, input)?;
         if let Some(test) = &experiment.test {
@@ -37,7 +43,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     }
     let plots = folder.file("plots");
     let mut names: Vec<String> = std::fs::read_dir(&plots)
-        .map_err(|e| mapsto::Error::io(&plots, e))?
+        .map_err(|e| Error::io(&plots, e))?
         .flatten()
         .map(|entry| entry.path().display().to_string())
         .collect();

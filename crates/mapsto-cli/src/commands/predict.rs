@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Arg, Command};
 use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
 use mapsto::nn::{Layer, ModelSpec, Sequential};
-use mapsto::spec::{Entry, Json};
+use mapsto::spec::{Entry, Json, Value};
 use mapsto::train::{ModelFile, ModelInfo, Outputs, RunFolder};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
@@ -13,7 +13,7 @@ use super::{Invocation, Overriding, Verb};
 use crate::config::Config;
 use crate::experiment::outputs;
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{plain, say};
 use crate::source::Sources;
 
 /// The subcommand.
@@ -69,17 +69,18 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     let top = invocation.matches.get_one::<u32>("top").map_or(3, |&n| n as usize);
     for file in invocation.texts("files") {
         let path = Path::new(file);
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        let name = plain(file);
+        if predictor.is_table(path) {
             let table = Table::from_delimited(path, predictor.delimiter)?;
             let x = table.features(&predictor.features)?.exact_inputs()?;
             for (row, answer) in predictor.answers(x, top)?.into_iter().enumerate() {
-                say!("{file}:{}  {answer}", row + 1);
+                say!("{name}:{}  {answer}", row + 1);
             }
         } else {
             let x = predictor.image(path)?;
             let x = if invocation.matches.get_flag("invert") { 1.0 - x } else { x };
             for answer in predictor.answers(x.unsqueeze(0), top)? {
-                say!("{file}  {answer}");
+                say!("{name}  {answer}");
             }
         }
     }
@@ -104,17 +105,27 @@ impl Predictor {
             steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
         let model = file.build()?;
         let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
-        let delimiter: Option<String> =
-            config.data.set.option("delimiter").and_then(mapsto::spec::FromValue::from_value);
         Ok(Predictor {
-            delimiter: delimiter.and_then(|text| text.bytes().next()).unwrap_or(b','),
             model,
             input: spec.input,
             preprocess: Preprocess::from_entries(&steps)?,
             info: file.info,
             outputs: outputs(&config.train.loss),
             features: features.unwrap_or_default(),
+            delimiter: match config.data.set.option("delimiter") {
+                Some(Value::Str(word)) if word == "\\t" => b'\t',
+                Some(Value::Str(word)) => word.bytes().next().unwrap_or(b','),
+                _ => b',',
+            },
         })
+    }
+
+    /// Whether a file is taken for a table: by its ending, or because the model was trained on one and it is no image.
+    fn is_table(&self, path: &Path) -> bool {
+        let ends_in = |endings: &[&str]| {
+            path.extension().is_some_and(|found| endings.iter().any(|e| found.eq_ignore_ascii_case(e)))
+        };
+        ends_in(&["csv", "tsv"]) || (!self.features.is_empty() && !ends_in(&["png", "jpg", "jpeg"]))
     }
 
     /// Reads an image the way the model takes it: `[channels, h, w]`.
@@ -146,7 +157,7 @@ impl Predictor {
         };
         let mut order: Vec<usize> = (0..shares.len()).collect();
         order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
-        let name = |class: usize| self.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let name = |class: usize| self.info.classes.get(class).map_or(class.to_string(), |name| plain(name));
         let named =
             order.iter().take(top).map(|&class| format!("{} {:.1} %", name(class), 100.0 * shares[class]));
         named.collect::<Vec<_>>().join("  ")

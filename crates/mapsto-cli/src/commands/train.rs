@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, Command};
+use mapsto::nn::Exceptions;
 use mapsto::train::{History, Interrupt, ModelFile, Progress, RunFolder, RunLock, Trainer};
 use mapsto::{Error, ErrorKind, Result};
 
@@ -35,13 +36,14 @@ fn command(command: Command) -> Command {
         .arg(Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Show no progress, only the report"))
         .override_usage("mapsto train FILE.toml [--SECTION.KEY VALUE]...\n       mapsto train --resume RUN [--SECTION.KEY VALUE]...")
         .after_help(
-            "Any value of the file can be replaced on the command line: --train.epochs 3, --data.batch=64,\n\
+            "Any value of the file can be replaced on the command line: --epochs 3, --train.epochs 3, --data.batch=64,\n\
              --train.optimizer '{ sgd = 0.1, momentum = 0.9 }', --model.layers.0.conv2d 16.\n\n\
              Examples:\n  mapsto train mnist.toml\n  mapsto train mnist.toml --train.epochs 3 --train.out runs/short\n  \
              mapsto train --resume runs/mnist-1\n\n\
              The run folder (runs/NAME-1, runs/NAME-2, ..) holds config.toml with every default filled in, env.json,\n\
              metrics.csv and .jsonl, best.safetensors, last.safetensors, predictions.csv and plots/.\n\
-             Ctrl-C finishes the step, saves and reports; a second Ctrl-C stops at once.",
+             Paths in a file are relative to the file, those in flags to the current folder.\n\
+             Ctrl-C, or SIGTERM, finishes the step, saves and reports; a second one stops at once.",
         )
 }
 
@@ -236,7 +238,7 @@ fn finish(
         return Err(error.help(format!("`mapsto train --resume {path}` goes on from there")).into());
     }
     if folder.best().is_file() {
-        experiment.load(&folder.best())?;
+        experiment.load(&folder.best(), &Exceptions::none())?;
     }
     report::closing(&experiment, folder, &history)?;
     say!("run    {}  in {}", folder.path().display(), report::duration(start.elapsed().as_secs_f64()));

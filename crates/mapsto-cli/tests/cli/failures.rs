@@ -50,7 +50,7 @@ fn an_unknown_layer_is_shown_with_the_right_name() {
     check_cli(
         &with("{ linear = 4 }", "{ linaer = 4 }"),
         "train net.toml",
-        4,
+        2,
         "net.toml:9:5: unknown layer `linaer`\n  { linaer = 4 }, \"tanh\",\n    ^^^^^^  help: did you mean `linear`?",
     );
 }
@@ -60,7 +60,7 @@ fn an_unknown_option_key_section_or_word_is_shown_with_the_right_one() {
     check_cli(
         &with("{ linear = 4 }", "{ linear = 4, bais = false }"),
         "train net.toml",
-        4,
+        2,
         "net.toml:9:17: layer `linear` has no option `bais`\n  { linear = 4, bais = false }, \"tanh\",\n                \
          ^^^^^^^^^^^^  help: did you mean `bias`?",
     );
@@ -85,7 +85,7 @@ fn an_unknown_option_key_section_or_word_is_shown_with_the_right_one() {
     check_cli(
         &with("\"csv\"", "\"cvs\""),
         "train net.toml",
-        4,
+        2,
         "net.toml:2:7: unknown set `cvs`\nset = \"cvs\"\n      ^^^^^  help: did you mean `csv`?",
     );
 }
@@ -126,6 +126,92 @@ fn a_wrong_shape_is_shown_at_its_layer() {
     assert_eq!(outcome.code, 4, "{}", outcome.err);
     assert!(outcome.err.starts_with("net.toml:9:5: "), "{}", outcome.err);
     assert!(outcome.err.contains("    ^^^^^^"), "{}", outcome.err);
+}
+
+/// Every kind of mistake in a file with the code that the help names for it.
+#[test]
+fn exit_codes_are_those_of_the_table() {
+    for (from, to, code) in [
+        ("\"tanh\"", "\"tahn\"", 2),
+        ("{ linear = 4 }", "{ linear = 4, bias = 3 }", 2),
+        ("{ linear = 4 }", "{ linear = \"four\" }", 2),
+        ("{ linear = 4 }", "{ dropout = 1.5 }", 2),
+        ("{ linear = 4 }", "{ conv2d = 4 }", 2),
+        ("\"cross_entropy\"", "\"cros_entropy\"", 2),
+        ("\"cross_entropy\"", "{ cross_entropy = true, label_smoothing = 2.0 }", 2),
+        ("adam = 1e-2", "adma = 1e-2", 2),
+        ("adam = 1e-2", "adam = 1e-2, bta1 = 0.5", 2),
+        ("adam = 1e-2", "adam = -1.0", 2),
+        ("epochs = 2", "epochs = 2\nschedule = \"cosin\"", 2),
+        ("epochs = 2", "epochs = 2\nmetrics = [\"acuracy\"]", 2),
+        ("epochs = 2", "epochs = 2\ncallbacks = [\"early_stp\"]", 2),
+        ("batch = 4", "batch = 4\naugment = [{ nose = 0.1 }]", 2),
+        ("batch = 4", "batch = 4\npreprocess = [\"standardise_it\"]", 2),
+        ("path = \"points.csv\"", "", 2),
+        ("class = \"side\"", "", 2),
+        ("\"points.csv\"", "\"nowhere.csv\"", 3),
+        ("\"points.csv\"", "\"net.toml\"", 3),
+        ("{ linear = 4 }", "{ conv2d = 4, kernel = 3 }", 4),
+        ("{ linear = 2 }", "{ linear = 3 }", 4),
+        ("batch = 4", "batch = 4\n[model]\ninput = [3]\n", 4),
+        ("{ adam = 1e-2 }", "{ sgd = 1e38 }", 5),
+    ] {
+        let folder = match to.contains("[model]") {
+            true => with("[model]\n", "[model]\ninput = [3]\n"),
+            false => with(from, to),
+        };
+        let outcome = folder.run("train net.toml");
+        assert_eq!(outcome.code, code, "{to}: {}", outcome.err);
+        // The last one fails in its second epoch, and what the first one gave stays.
+        assert_eq!(folder.names().contains(&"runs".to_string()), code == 5, "{to}");
+    }
+    for (args, code) in
+        [("eval nowhere", 3), ("predict nowhere a.csv", 3), ("plot nowhere", 3), ("summary nowhere.toml", 3)]
+    {
+        assert_eq!(points().run(args).code, code, "{args}");
+    }
+}
+
+#[test]
+fn words_of_other_frameworks_are_answered_with_ours() {
+    for (from, to, help) in [
+        ("{ linear = 4 }", "{ dense = 4 }", "did you mean `linear`?"),
+        ("{ linear = 4 }", "{ Dense = 4 }", "did you mean `linear`?"),
+        ("{ linear = 4 }", "{ linear = 4, use_bias = true }", "did you mean `bias`?"),
+        ("batch = 4", "batch_size = 4", "did you mean `batch`?"),
+        ("batch = 4", "num_workers = 4", "did you mean `workers`?"),
+        ("batch = 4", "validation_split = 0.2", "did you mean `validation`?"),
+        ("epochs = 2", "num_epochs = 2", "did you mean `epochs`?"),
+        ("epochs = 2", "lr = 0.1", "`optimizer = { adam = 1e-3 }`"),
+        ("epochs = 2", "learning_rate = 0.1", "`optimizer = { adam = 1e-3 }`"),
+        ("epochs = 2", "criterion = \"mse\"", "did you mean `loss`?"),
+        ("adam = 1e-2", "adam = true, lr = 0.1", "it is the value of `adam` itself: { adam = 0.1 }"),
+        ("adam = 1e-2", "adamw = 1e-2, weight_decay = 0.1", "did you mean `decay`?"),
+        ("\"cross_entropy\"", "\"categorical_crossentropy\"", "did you mean `cross_entropy`?"),
+        ("epochs = 2", "metrics = [\"acc\"]", "did you mean `accuracy`?"),
+        ("epochs = 2", "callbacks = [\"early_stopping\"]", "did you mean `early_stop`?"),
+    ] {
+        let outcome = with(from, to).run("train net.toml");
+        assert_eq!(outcome.code, 2, "{to}: {}", outcome.err);
+        assert!(outcome.err.contains(help), "{to}: {}", outcome.err);
+    }
+}
+
+#[test]
+fn no_advice_speaks_rust_to_whoever_wrote_a_file() {
+    for (from, to) in [
+        ("{ adam = 1e-2 }", "{ sgd = 1e38 }"),
+        ("class = \"side\"", "target = \"x\"\nfeatures = [\"y\"]"),
+        ("epochs = 2", "callbacks = [\"early_stop\"]\n[data.none]"),
+        ("{ linear = 4 }", "{ embedding = 4, size = 3 }"),
+        ("\"tanh\"", "\"tanh\", \"batch_norm2d\""),
+        ("batch = 4", "batch = 1\nvalidation = 0"),
+    ] {
+        let outcome = with(from, to).run("train net.toml");
+        for rust in ["::", "`.", "DType", "|| ", "/rustc/", ".rs:"] {
+            assert!(!outcome.err.contains(rust), "{to}: {}", outcome.err);
+        }
+    }
 }
 
 #[test]

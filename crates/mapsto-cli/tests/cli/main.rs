@@ -5,6 +5,7 @@ mod examples;
 mod failures;
 mod help;
 mod images;
+mod outputs;
 mod resume;
 mod runs;
 mod scaffold;

@@ -143,7 +143,7 @@ pub(super) const KIND_1D: LayerKind = LayerKind {
                 Ok(Box::new(BatchNorm1d::new(*channels).momentum(momentum).eps(eps)))
             }
             _ => Err(args
-                .error("", format!("the input should be [features] or [channels, length], it is {input:?}"))
+                .misfit("", format!("the input should be [features] or [channels, length], it is {input:?}"))
                 .help("for images there is `batch_norm2d`")),
         }
     },

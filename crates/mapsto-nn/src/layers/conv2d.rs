@@ -222,7 +222,7 @@ pub(super) const KIND: LayerKind = LayerKind {
         let [channels, h, w] = image(args, input)?;
         if groups == 0 || !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
             let message = format!("{channels} and {outputs} channels cannot be divided into {groups} groups");
-            return Err(args.error("groups", message));
+            return Err(args.misfit("groups", message));
         }
         for (name, value) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
             if value.contains(&0) {
@@ -236,7 +236,7 @@ pub(super) const KIND: LayerKind = LayerKind {
             if reach > size {
                 let message =
                     format!("a window of {reach} does not fit the padded image {input:?} of {size}");
-                return Err(args.error("kernel", message));
+                return Err(args.misfit("kernel", message));
             }
             out[axis] = (size - reach) / stride[axis] + 1;
         }

@@ -84,7 +84,7 @@ pub const LAYERS: &[LayerKind] = &[
 /// The channels, height and width of an input that must have them.
 pub(crate) fn image(args: &Args, input: &[usize]) -> Result<[usize; 3]> {
     input.try_into().map_err(|_| {
-        args.error("", format!("the input should be [channels, height, width], it is {input:?}"))
+        args.misfit("", format!("the input should be [channels, height, width], it is {input:?}"))
             .help("`input = [1, 28, 28]` at the top of the model gives images; `flatten` ends them")
     })
 }
@@ -94,7 +94,7 @@ fn windows(args: &mut Args, input: &[usize]) -> Result<[usize; 2]> {
     let out: [usize; 2] = args.main()?;
     let [channels, h, w] = image(args, input)?;
     if h * w == 0 || out.contains(&0) {
-        return Err(args.error("", format!("an image {input:?} cannot be divided into {out:?} windows")));
+        return Err(args.misfit("", format!("an image {input:?} cannot be divided into {out:?} windows")));
     }
     budget::output(args, &[channels, out[0], out[1]])?;
     Ok(out)
@@ -105,7 +105,7 @@ fn features(args: &Args, input: &[usize]) -> Result<usize> {
     match input {
         [features] | [_, features] => Ok(*features),
         _ => Err(args
-            .error("", format!("the input should be [features] or [steps, features], it is {input:?}"))
+            .misfit("", format!("the input should be [features] or [steps, features], it is {input:?}"))
             .help("put \"flatten\" before it")),
     }
 }

@@ -133,11 +133,11 @@ impl Layer for MultiHeadAttention {
 pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usize) -> Result<usize> {
     let &[steps, size] = input else {
         return Err(args
-            .error("", format!("the input should be [steps, features], it is {input:?}"))
+            .misfit("", format!("the input should be [steps, features], it is {input:?}"))
             .help("an embedding gives each step its features"));
     };
     if heads == 0 || !size.is_multiple_of(heads) {
-        return Err(args.error("", format!("{size} features cannot be cut into {heads} heads")));
+        return Err(args.misfit("", format!("{size} features cannot be cut into {heads} heads")));
     }
     budget::weight(args, &[weights, size, size])?;
     budget::output(args, &[steps, 4, size])?;

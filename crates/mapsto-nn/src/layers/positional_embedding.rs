@@ -58,7 +58,7 @@ pub(super) const KIND: LayerKind = LayerKind {
     build: |args, input| {
         let &[steps, size] = input else {
             return Err(args
-                .error("", format!("the input should be [steps, features], it is {input:?}"))
+                .misfit("", format!("the input should be [steps, features], it is {input:?}"))
                 .help("an embedding gives each step its features"));
         };
         crate::budget::weight(args, &[steps, size])?;

@@ -76,7 +76,7 @@ pub(super) const KIND: LayerKind = LayerKind {
             let message =
                 format!("the body gives {:?} and the way around it {:?}", body.output, around.output);
             return Err(args
-                .error("shortcut", message)
+                .misfit("shortcut", message)
                 .help("keep the shape inside, or add `shortcut = [..]`"));
         }
         let block = Residual::new(body.layers);

@@ -15,6 +15,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 pub struct Exceptions {
     patterns: Vec<String>,
+    converts: bool,
 }
 
 impl Exceptions {
@@ -25,7 +26,24 @@ impl Exceptions {
 
     /// Names that fit one of these patterns (`head.*`) need not match; what does match is loaded all the same.
     pub fn of<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Exceptions {
-        Exceptions { patterns: patterns.into_iter().map(Into::into).collect() }
+        Exceptions { patterns: patterns.into_iter().map(Into::into).collect(), converts: false }
+    }
+
+    /// Converts floats of another dtype to the model's, such as the bf16 of a file to f32; a narrower dtype rounds.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_tensor::prelude::*;
+    /// let mut model = Linear::new(2, 1);
+    /// let file = [("weight", tensor![[0.5, 2.0]]), ("bias", tensor![1.5])]
+    ///     .map(|(name, t)| (name.to_string(), t.to(DType::BF16)));
+    /// assert!(model.load_state_dict(file.clone(), &Exceptions::none()).is_err());
+    /// model.load_state_dict(file, &Exceptions::none().converting()).unwrap();
+    /// assert_eq!(model.forward(&tensor![[1.0, 1.0]]).item(), 4.0);
+    /// ```
+    #[must_use]
+    pub fn converting(self) -> Exceptions {
+        Exceptions { converts: true, ..self }
     }
 
     /// Whether a name is among them.
@@ -43,7 +61,7 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     /// In the file only.
     pub unexpected: Vec<String>,
-    /// In both, with different shapes or dtypes, as `name: [model's shape] dtype, found [file's shape] dtype`.
+    /// In both, with different shapes or dtypes, as `name: [2, 3] f32 in the model, [3, 2] f32 in the file`.
     pub mismatched: Vec<String>,
 }
 
@@ -62,9 +80,11 @@ impl fmt::Display for LoadReport {
             self.matched.len(),
             self.matched.len() + self.missing.len() + self.mismatched.len()
         )?;
-        for (what, names) in
-            [("missing", &self.missing), ("unexpected", &self.unexpected), ("mismatched", &self.mismatched)]
-        {
+        for (what, names) in [
+            ("the file lacks", &self.missing),
+            ("the model lacks", &self.unexpected),
+            ("they differ in", &self.mismatched),
+        ] {
             if names.is_empty() {
                 continue;
             }
@@ -88,17 +108,29 @@ pub(super) fn load<M: Module + ?Sized>(
     let mut given: BTreeMap<String, Tensor> = tensors.into_iter().collect();
     let mut fit: HashMap<String, Tensor> = HashMap::new();
     let mut report = LoadReport::default();
+    let mut convertible = 0;
     model.visit(&mut Path::new(), &mut |path, item| {
-        let (name, want) = (path.to_string(), signature(item));
-        match given.remove(&name) {
-            None => report.missing.push(name),
-            Some(t) if (t.shape(), t.dtype()) == (&want.0[..], want.1) => {
+        let (name, (shape, dtype)) = (path.to_string(), signature(item));
+        let Some(t) = given.remove(&name) else {
+            report.missing.push(name);
+            return;
+        };
+        let are_floats = t.shape() == shape && t.dtype().is_float() && dtype.is_float();
+        let converted = match are_floats && exceptions.converts {
+            true => convert(&t, dtype),
+            false => Some(t.clone()).filter(|t| (t.shape(), t.dtype()) == (&shape[..], dtype)),
+        };
+        match converted {
+            Some(t) => {
                 report.matched.push(name.clone());
                 fit.insert(name, t);
             }
-            Some(t) => {
-                let line = format!("{name}: {:?} {}, found {:?} {}", want.0, want.1, t.shape(), t.dtype());
-                report.mismatched.push(line);
+            None => {
+                convertible += usize::from(are_floats);
+                let (file, of_file) = (t.shape(), t.dtype());
+                report
+                    .mismatched
+                    .push(format!("{name}: {shape:?} {dtype} in the model, {file:?} {of_file} in the file"));
             }
         }
     });
@@ -106,8 +138,8 @@ pub(super) fn load<M: Module + ?Sized>(
 
     let excused = |line: &String| exceptions.cover(line.split(": ").next().unwrap_or(line));
     if ![&report.missing, &report.unexpected, &report.mismatched].into_iter().flatten().all(excused) {
-        let message = format!("load: the weights do not fit the model: {report}");
-        let help = "name what need not match, as in `Exceptions::of([\"head.*\"])`";
+        let message = format!("load: the file's weights are not the model's: {report}");
+        let help = help(&report, convertible, exceptions);
         return Err(Error::new(ErrorKind::Model, message).help(help));
     }
 
@@ -122,6 +154,39 @@ pub(super) fn load<M: Module + ?Sized>(
         }
     });
     outcome.map(|()| report)
+}
+
+/// The values in another float dtype; nothing where a finite value would become infinite.
+fn convert(t: &Tensor, dtype: DType) -> Option<Tensor> {
+    let converted = t.to(dtype);
+    (converted.is_finite() || !t.is_finite()).then_some(converted)
+}
+
+/// What would help: conversion where only dtypes differ, and else the model that the file is of, or leaving names out.
+fn help(report: &LoadReport, convertible: usize, exceptions: &Exceptions) -> String {
+    let names = [&report.missing, &report.unexpected, &report.mismatched].into_iter().flatten();
+    if report.missing.is_empty() && report.unexpected.is_empty() && convertible == report.mismatched.len() {
+        return match exceptions.converts {
+            false => "only dtypes differ: load with `Exceptions::none().converting()` to convert them".into(),
+            true => "some values are too large for the model's dtype: give the model the file's".into(),
+        };
+    }
+    if report.matched.is_empty() && report.mismatched.is_empty() {
+        return "the file is of another model: build the layers that it was saved from".into();
+    }
+    let mut patterns: Vec<String> = Vec::new();
+    for name in names {
+        let name = name.split(": ").next().unwrap_or(name);
+        let pattern = name.split_once('.').map_or(name.to_string(), |(first, _)| format!("{first}.*"));
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    let more = if patterns.len() > 4 { ", .." } else { "" };
+    let shown = patterns.iter().take(4).map(|p| format!("{p:?}")).collect::<Vec<_>>().join(", ");
+    format!(
+        "build the layers that the file was saved from, or leave these out: `Exceptions::of([{shown}{more}])`"
+    )
 }
 
 fn signature(item: Item<'_>) -> (Vec<usize>, DType) {
@@ -161,12 +226,42 @@ mod tests {
         let error = b.load_state_dict(dict.clone(), &Exceptions::none()).unwrap_err();
         assert_eq!(
             error.message(),
-            "load: the weights do not fit the model: 6 of 8 matched\n  missing: 0.bias\n  unexpected: head.weight\n  \
-             mismatched: 2.weight: [1, 3] f32, found [1, 4] f32"
+            "load: the file's weights are not the model's: 6 of 8 matched\n  the file lacks: 0.bias\n  \
+             the model lacks: head.weight\n  \
+             they differ in: 2.weight: [1, 3] f32 in the model, [1, 4] f32 in the file"
+        );
+        assert_eq!(
+            error.help_text().unwrap(),
+            "build the layers that the file was saved from, or leave these out: \
+             `Exceptions::of([\"0.*\", \"head.*\", \"2.*\"])`"
         );
         assert_eq!(b.forward(&Tensor::ones([1, 2])).to_vec::<f32>(), before);
         assert!(b.load_state_dict(dict.clone(), &Exceptions::of(["head.*", "0.bias"])).is_err());
         let report = b.load_state_dict(dict, &Exceptions::of(["head.*", "0.bias", "2.*"])).unwrap();
         assert_eq!((report.matched.len(), report.missing), (6, vec!["0.bias".to_string()]));
+    }
+
+    #[test]
+    fn floats_are_converted_when_asked_for_and_each_way_is_said() {
+        let to = |dtype: DType| {
+            net()
+                .state_dict()
+                .into_iter()
+                .map(move |(n, t)| (n, if t.dtype().is_float() { t.to(dtype) } else { t }))
+        };
+        for dtype in [DType::F64, DType::F16, DType::BF16] {
+            let mut b = net();
+            let error = b.load_state_dict(to(dtype), &Exceptions::none()).unwrap_err();
+            assert!(error.help_text().unwrap().contains("`Exceptions::none().converting()`"), "{error}");
+            let report = b.load_state_dict(to(dtype), &Exceptions::none().converting()).unwrap();
+            assert!(report.is_complete());
+            assert!(b.state_dict().iter().all(|(_, t)| t.dtype() != dtype));
+        }
+        let large = to(DType::F64).map(|(n, t)| if n == "2.bias" { (n, t * 0.0 + 1e300) } else { (n, t) });
+        let error = net().load_state_dict(large, &Exceptions::none().converting()).unwrap_err();
+        assert!(error.help_text().unwrap().contains("too large"), "{error}");
+        let error =
+            net().load_state_dict([("a".to_string(), Tensor::ones([1]))], &Exceptions::none()).unwrap_err();
+        assert!(error.help_text().unwrap().starts_with("the file is of another model"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The run's history on disk, whole after every epoch.
 
 use super::{Callback, Moment, Run};
-use crate::atomic_file::write_atomic;
+use crate::atomic_file::write_within;
 use mapsto_tensor::Result;
 
 /// Writes `metrics.csv` and `metrics.jsonl` to the trainer's folder after each epoch.
@@ -33,7 +33,9 @@ impl Callback for MetricsLog {
     }
 
     fn at(&mut self, _: Moment, run: &mut Run<'_>) -> Result<()> {
-        write_atomic(run.place("metrics.csv"), |w| w.write_all(run.history.to_csv().as_bytes()))?;
-        write_atomic(run.place("metrics.jsonl"), |w| w.write_all(run.history.to_jsonl().as_bytes()))
+        write_within(&run.place("metrics.csv"), run.there, |w| w.write_all(run.history.to_csv().as_bytes()))?;
+        write_within(&run.place("metrics.jsonl"), run.there, |w| {
+            w.write_all(run.history.to_jsonl().as_bytes())
+        })
     }
 }

@@ -55,6 +55,8 @@ pub struct Run<'a> {
     pub columns: &'a [Column],
     pub(crate) info: &'a ModelInfo,
     pub(crate) folder: Option<&'a Path>,
+    /// The folder, once it has been seen: it is not made again.
+    pub(crate) there: Option<&'a Path>,
     pub(crate) wishes: Wishes,
 }
 
@@ -100,7 +102,7 @@ impl Run<'_> {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_model(&self, path: impl AsRef<Path>) -> Result<()> {
-        ModelFile::of(&*self.model).with_info(self.info.clone()).write(path)
+        ModelFile::of(&*self.model).with_info(self.info.clone()).write_within(path.as_ref(), self.there)
     }
 
     /// Has the trainer write model and training state to a file once every callback of this moment is done, so that the

@@ -6,7 +6,7 @@ mod safetensors;
 
 pub use safetensors::{read_tensors, write_tensors};
 
-use crate::atomic_file::write_atomic;
+use crate::atomic_file::write_within;
 use mapsto_data::Preprocess;
 use mapsto_nn::{Exceptions, LoadReport, ModelSpec, Module, ModuleExt, Sequential};
 use mapsto_spec::{Entry, Json};
@@ -117,6 +117,11 @@ impl ModelFile {
     /// # Errors
     /// When the file system refuses.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.write_within(path.as_ref(), None)
+    }
+
+    /// As [`ModelFile::write`], into a folder that is known to be `there` and is not made again.
+    pub(crate) fn write_within(&self, path: &Path, there: Option<&Path>) -> Result<()> {
         let training = self.training.iter().map(|(name, t)| (format!("{TRAINER}{name}"), t.clone()));
         let tensors: Vec<(String, Tensor)> = self.tensors.iter().cloned().chain(training).collect();
         let mut metadata = vec![("format".to_string(), "mapsto 1".to_string())];
@@ -129,7 +134,7 @@ impl ModelFile {
             metadata.push(("classes".into(), Json::from(self.info.classes.clone()).to_string()));
         }
         metadata.extend(self.training_text.iter().map(|(k, v)| (format!("{TRAINER}{k}"), v.clone())));
-        write_atomic(path, |w| write_tensors(w, &metadata, &tensors))
+        write_within(path, there, |w| write_tensors(w, &metadata, &tensors))
     }
 
     /// Reads a file that anyone may have written; a safetensors file from elsewhere has tensors and no info.

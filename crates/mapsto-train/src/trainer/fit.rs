@@ -13,6 +13,7 @@ use mapsto_data::{Batch, Loader};
 use mapsto_nn::{Layer, Optimizer};
 use mapsto_tensor::error::mistakes;
 use mapsto_tensor::{Grads, Result, Tensor, random, train};
+use std::path::Path;
 use std::time::Instant;
 
 /// A run under way.
@@ -267,6 +268,11 @@ impl<'a> Fit<'a> {
         if done == 0.0 { f64::NAN } else { (spent / done * (epochs_left - done)).max(0.0) }
     }
 
+    /// The run's folder, once it has been seen.
+    pub(super) fn there(&self) -> Option<&Path> {
+        self.plan.folder.as_deref().filter(|_| self.has_folder)
+    }
+
     /// Calls every callback that has this moment among its own, then does what they asked for.
     fn notify(&mut self, moment: Moment) -> Result<()> {
         if let (Some(folder), true) = (&self.plan.folder, moment != Moment::Step) {
@@ -287,6 +293,7 @@ impl<'a> Fit<'a> {
                 columns: &self.columns,
                 info: &self.info,
                 folder: self.plan.folder.as_deref(),
+                there: self.plan.folder.as_deref().filter(|_| self.has_folder),
                 wishes: Wishes::default(),
             };
             callback.at(moment, &mut run)?;

@@ -45,7 +45,7 @@ impl TrainingState {
             file.training.extend(tensors);
         }
         file.training_text = texts;
-        file.write(path)
+        file.write_within(path, fit.there())
     }
 
     /// Puts a run where the file says.

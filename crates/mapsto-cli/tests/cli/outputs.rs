@@ -1,0 +1,191 @@
+//! What comes out: files that say what they speak of, output that cannot be written, names that would move the cursor.
+
+use std::process::Stdio;
+
+use crate::check_cli::{Folder, Outcome};
+
+const NET: &str = "[data]\nset = \"csv\"\npath = \"points.csv\"\nclass = \"side\"\ndelimiter = \";\"\nbatch = 4\n\
+    [model]\nlayers = [{ linear = 2 }]\n\
+    [train]\nloss = \"cross_entropy\"\nmetrics = [\"accuracy\"]\nepochs = 2\n";
+
+/// Forty points, the class told by the sign of `x`; row `i` has `y = i`.
+fn points(names: [&str; 2]) -> Folder {
+    let folder = Folder::new();
+    let mut table = String::from("x;y;side\n");
+    for i in 0..40 {
+        table += &format!("{};{i};{}\n", if i % 2 == 0 { 1 } else { -1 }, names[i % 2]);
+    }
+    folder.write("points.csv", table).write("net.toml", NET);
+    folder
+}
+
+#[test]
+fn predictions_name_the_row_they_speak_of_and_the_runs_delimiter_is_used() {
+    let folder = points(["left", "right"]);
+    folder.run("train net.toml --epochs 1").ok();
+    assert_eq!(folder.read("runs/net-1/metrics.csv").lines().count(), 2);
+    let table = folder.read("runs/net-1/predictions.csv");
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0][..2], ["row", "target"]);
+    assert_eq!(rows.len(), 9);
+    for row in &rows[1..] {
+        // Row 1 is the first one below the names.
+        let at: usize = row[0].parse().unwrap();
+        assert_eq!(row[1], ["left", "right"][(at - 1) % 2], "{table}");
+    }
+    folder.write("new.csv", "y;x\n1;2\n3;-4\n").write("new.txt", "y;x\n1;2\n");
+    assert_eq!(folder.run("predict runs/net-1 new.csv").ok().lines().count(), 2);
+    assert!(folder.run("predict runs/net-1 new.txt").ok().starts_with("new.txt:1  "));
+}
+
+#[test]
+fn class_names_cannot_move_the_cursor() {
+    let folder = points(["a\u{1b}[2Jb", "c\u{7}\u{202e}d"]);
+    let mut said = folder.run("train net.toml").ok();
+    said += &folder.run("eval runs/net-1").ok();
+    folder.write("new.csv", "y;x\n1;2\n");
+    let answers = folder.run("predict runs/net-1 new.csv").ok();
+    assert!(answers.contains("a\\u{1b}[2Jb") && answers.contains("c\\u{7}\\u{202e}d"), "{answers}");
+    said += &answers;
+    folder.write("net.toml", NET.replace("linear = 2", "linear = 3"));
+    let refused = folder.run("train net.toml");
+    assert!(refused.err.contains("a\\u{1b}[2Jb"), "{}", refused.err);
+    said += &refused.err;
+    said += &folder.read("runs/net-1/plots/confusion.svg");
+    let moves = |c: char| c != '\n' && c != '\t' && (c.is_control() || c == '\u{202e}');
+    assert!(!said.contains(moves), "{said:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_a_failure_and_the_work_is_done_all_the_same() {
+    let folder = points(["left", "right"]);
+    let full = |args: &str| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        Outcome::of(folder.command(args).stdout(full).stderr(Stdio::piped()).output().unwrap())
+    };
+    for args in [
+        "train net.toml --train.out run",
+        "eval run",
+        "predict run points.csv",
+        "summary run",
+        "render net.toml",
+        "plot run",
+        "doctor",
+        "--help",
+        "train --help",
+        "--version",
+    ] {
+        let outcome = full(args);
+        assert_eq!(outcome.code, 3, "{args}: {}", outcome.err);
+        assert!(outcome.err.contains("standard output: No space left on device"), "{args}: {}", outcome.err);
+    }
+    assert!(folder.path().join("run/predictions.csv").is_file());
+    for args in ["eval run", "--help", "summary net.toml"] {
+        let mut child = folder.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let outcome = Outcome::of(child.wait_with_output().unwrap());
+        assert_eq!((outcome.code, outcome.err.as_str()), (0, ""), "{args}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_not_utf8_is_a_usage_error() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = points(["left", "right"]);
+    for args in [
+        "train",
+        "train net.toml --train.out",
+        "predict runs/net-1",
+        "",
+        "eval",
+        "new",
+        "train net.toml --epochs",
+    ] {
+        let mut command = folder.command(args);
+        command.arg(OsStr::from_bytes(b"b\xffd"));
+        let outcome = Outcome::of(command.output().unwrap());
+        assert_eq!(outcome.code, 2, "{args}: {}", outcome.err);
+        assert!(outcome.err.contains("is not UTF-8") && !outcome.err.contains("panicked"), "{}", outcome.err);
+    }
+    assert_eq!(folder.names(), ["net.toml", "points.csv"]);
+}
+
+#[test]
+fn flags_may_leave_out_their_section_and_words_of_others_are_answered() {
+    let folder = points(["left", "right"]);
+    folder.run("train net.toml --epochs 3 --batch=8 --out run").ok();
+    let config = folder.read("run/config.toml");
+    assert!(config.contains("epochs = 3\n") && config.contains("batch = 8\n"), "{config}");
+    for (flag, help) in [
+        ("--batch_size 8", "did you mean `--data.batch`?"),
+        ("--learning-rate 0.1", "`--train.optimizer.adam 1e-3`"),
+        ("--lr=0.1", "`--train.optimizer.adam 1e-3`"),
+        ("--train.batch_size 3", "did you mean `batch` in [data]?"),
+        ("--data.epochs 3", "`epochs` belongs in [train]"),
+    ] {
+        let outcome = folder.run(&format!("train net.toml {flag}"));
+        assert_eq!(outcome.code, 2, "{flag}: {}", outcome.err);
+        assert!(outcome.err.contains(help), "{flag}: {}", outcome.err);
+    }
+    let outcome = folder.run("train net.toml --epochs three");
+    assert!(
+        outcome.err.starts_with("command line:1:10: `epochs` should be a whole number"),
+        "{}",
+        outcome.err
+    );
+    let outcome = folder.run("train net.toml --optimizer.adam.x 3 --epochs");
+    assert_eq!(outcome.code, 2, "{}", outcome.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_saves_as_ctrl_c_does() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Command;
+    let folder = points(["left", "right"]);
+    let mut child = folder
+        .command("train net.toml --epochs 1000000 --out long")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
+    for _ in 0..3 {
+        progress.next().unwrap().unwrap();
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = progress.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let epochs = folder.read("long/metrics.csv").lines().count();
+    folder.run(&format!("train --resume long --epochs {epochs}")).ok();
+}
+
+#[test]
+fn weights_of_another_float_type_are_converted_when_asked_for() {
+    use mapsto::prelude::*;
+    use mapsto::train::ModelFile;
+    let folder = points(["left", "right"]);
+    folder.run("train net.toml --out run").ok();
+    let path = |name: &str| folder.path().join(name);
+    let mut file = ModelFile::read(path("run/best.safetensors")).unwrap();
+    file.tensors.iter_mut().for_each(|(_, t)| *t = t.to(DType::BF16));
+    file.write(path("half.safetensors")).unwrap();
+    let outcome = folder.run("eval run --model half.safetensors");
+    assert_eq!(outcome.code, 4);
+    assert!(outcome.err.contains("f32 in the model") && outcome.err.contains("--convert"), "{}", outcome.err);
+    folder.run("eval run --model half.safetensors --convert").ok();
+    folder.write("other.toml", NET.replace("{ linear = 2 }", "{ linear = 3 }, \"tanh\", { linear = 2 }"));
+    folder.run("train other.toml --out other").ok();
+    let outcome = folder.run("eval run --model other/best.safetensors");
+    assert_eq!(outcome.code, 4);
+    for said in [
+        "the model lacks: 2.bias, 2.weight",
+        "they differ in: 0.weight: [2, 2] f32 in the model",
+        "mapsto summary FILE",
+    ] {
+        assert!(outcome.err.contains(said), "{}", outcome.err);
+    }
+}
