@@ -75,13 +75,24 @@ pub fn parallel(blocks: usize, cost: usize, f: impl Fn(usize) + Sync) {
 }
 
 fn run(blocks: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
-    if blocks > 1 && blocks < u32::MAX as usize && cost >= WORTH_SHARING && !INSIDE.get() {
+    if blocks > 1 && cost >= WORTH_SHARING && !INSIDE.get() {
+        if blocks > MOST_BLOCKS {
+            return in_jobs(blocks, MOST_BLOCKS, cost, f);
+        }
         let helpers = threads().min(blocks) - 1;
         if helpers > 0 && share(blocks, helpers, f) {
             return;
         }
     }
     (0..blocks).for_each(f);
+}
+
+/// One job after the other, of at most `most` blocks each.
+#[cold]
+fn in_jobs(blocks: usize, most: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
+    for from in (0..blocks).step_by(most) {
+        run(most.min(blocks - from), cost, &|i| f(from + i));
+    }
 }
 
 /// Cuts `out` into pieces of `chunk` elements (the last may be shorter) and calls `f(index, piece)` for each, as
@@ -109,7 +120,8 @@ pub fn for_chunks<T: Send>(out: &mut [T], chunk: usize, cost: usize, f: impl Fn(
 }
 
 /// Work below this many elementary operations is not shared: it takes about as long as telling another thread.
-pub const WORTH_SHARING: usize = 30_000;
+/// (An interpreter, which looks for mistakes and is not in a hurry, shares everything.)
+pub const WORTH_SHARING: usize = if cfg!(miri) { 1 } else { 30_000 };
 
 /// A mutable slice that blocks of one job take disjoint pieces of.
 #[derive(Clone, Copy)]
@@ -152,6 +164,9 @@ impl<T> Pieces<T> {
 }
 
 const MOST: usize = 1024;
+/// Blocks of one job. Each thread takes one block too many when none is left, and neither count of [`Job::taken`] may
+/// reach 2³² by that: the one would wrap to 0 and give blocks again, the other carry into its neighbour.
+const MOST_BLOCKS: usize = u32::MAX as usize - 2 * MOST;
 const SPIN: Duration = Duration::from_micros(50);
 
 static EVERYWHERE: AtomicUsize = AtomicUsize::new(0);
@@ -210,9 +225,19 @@ impl Job<'_> {
         INSIDE.set(true);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
             self.taken.store(self.blocks as u64, Relaxed);
-            self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+            let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+            let later = if first.is_none() { first.replace(payload) } else { Some(payload) };
+            drop(first);
+            discard(later);
         }
         INSIDE.set(false);
+    }
+}
+
+/// Drops a panic's payload, whose own `drop` may panic: nothing may unwind past a job that others still work on.
+fn discard(payload: Option<Box<dyn Any + Send>>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another); // its drop might panic again, and so on without an end
     }
 }
 
@@ -360,6 +385,44 @@ mod tests {
             met.into_inner() == 2
         };
         assert!((0..50).any(|_| together()));
+    }
+
+    #[test]
+    fn no_block_of_the_largest_job_is_taken_twice_by_the_most_threads() {
+        let nothing = |_: usize| {};
+        let job = |taken: u64| Job {
+            taken: AtomicU64::new(taken),
+            blocks: MOST_BLOCKS,
+            f: &nothing,
+            isa: None,
+            panic: Mutex::new(None),
+        };
+        // All but five blocks are taken, from either end; then each thread finds out for itself that none is left.
+        for (front, back) in
+            [(MOST_BLOCKS - 5, 0), (0, MOST_BLOCKS - 5), (MOST_BLOCKS / 2, MOST_BLOCKS.div_ceil(2) - 5)]
+        {
+            let job = job(front as u64 | (back as u64) << 32);
+            let mut left: Vec<usize> = (0..4).map(|_| job.take(End::Back).unwrap()).collect();
+            left.push(job.take(End::Front).unwrap());
+            left.sort();
+            assert_eq!(left, (front..front + 5).collect::<Vec<_>>());
+            assert!((0..MOST).all(|_| job.take(End::Back).is_none()) && job.take(End::Front).is_none());
+        }
+        // A panic takes all at once.
+        let job = job(MOST_BLOCKS as u64);
+        assert!((0..MOST).all(|_| job.take(End::Back).is_none()) && job.take(End::Front).is_none());
+    }
+
+    #[test]
+    fn more_blocks_than_a_job_holds_run_once_each_in_several() {
+        for (blocks, most) in [(10, 3), (9, 3), (1, 3), (0, 3), (100, 64)] {
+            let seen: Vec<AtomicUsize> = (0..blocks).map(|_| AtomicUsize::new(0)).collect();
+            let count = |i: usize| {
+                seen[i].fetch_add(1, Relaxed);
+            };
+            with_threads(3, || in_jobs(blocks, most, usize::MAX, &count));
+            assert!(seen.iter().all(|s| s.load(Relaxed) == 1), "{blocks} blocks by {most}");
+        }
     }
 
     #[test]
