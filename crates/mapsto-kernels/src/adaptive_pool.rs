@@ -1,6 +1,7 @@
 //! Adaptive pooling: the largest or the mean of windows that divide any plane into a given number of rows and columns,
 //! and both derivatives.
 
+use crate::elements::elements;
 use crate::pool::beats;
 use crate::real::Float;
 use crate::reduce;
@@ -32,21 +33,22 @@ impl AdaptivePoolShape {
     /// ```
     pub fn window(&self, d: usize, i: usize) -> Range<usize> {
         let (size, n) = ([self.h, self.w][d], self.out[d]);
-        i * size / n..((i + 1) * size).div_ceil(n)
+        let (size, n) = (size as u128, n as u128);
+        (i as u128 * size / n) as usize..((i as u128 + 1) * size).div_ceil(n) as usize
     }
 
     /// Elements of a plane of x and of y, after a check of both.
     fn check(&self, x: usize, y: usize) -> (usize, usize) {
-        let (size, outs) = (self.h * self.w, self.out[0] * self.out[1]);
+        let (size, outs) = (elements([self.h, self.w]), elements(self.out));
         assert!(size > 0 && outs > 0, "adaptive pooling: a size 0 in {self:?}");
-        assert_eq!(x, self.planes * size, "adaptive pooling: elements of the input of {self:?}");
-        assert_eq!(y, self.planes * outs, "adaptive pooling: elements of the output of {self:?}");
+        assert_eq!(x, elements([self.planes, size]), "adaptive pooling: elements of the input of {self:?}");
+        assert_eq!(y, elements([self.planes, outs]), "adaptive pooling: elements of the output of {self:?}");
         (size, outs)
     }
 
     /// Planes handled by one block: enough that a block is worth telling a thread about.
     fn together(&self) -> usize {
-        (16_384 / (self.h * self.w)).max(1)
+        (16_384 / elements([self.h, self.w])).max(1)
     }
 
     /// `f(output, rows, columns)` for each window, in order.
@@ -76,7 +78,7 @@ pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
     if outs == 1 {
         return reduce::mean(x, [s.planes, size, 1], y);
     }
-    for_chunks(y, s.together() * outs, x.len(), |block, y| {
+    for_chunks(y, elements([s.together(), outs]), x.len(), |block, y| {
         let planes = x[block * s.together() * size..].chunks_exact(size);
         for (x, y) in planes.zip(y.chunks_exact_mut(outs)) {
             s.windows(|p, rows, columns| {
@@ -98,7 +100,7 @@ pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
 /// If a slice's length is not that of the shape, or a size of a plane is 0.
 pub fn adaptive_avg_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], dx: &mut [T]) {
     let (size, outs) = s.check(dx.len(), g.len());
-    for_chunks(dx, s.together() * size, s.planes * size, |block, dx| {
+    for_chunks(dx, elements([s.together(), size]), elements([s.planes, size]), |block, dx| {
         let planes = g[block * s.together() * outs..].chunks_exact(outs);
         for (g, dx) in planes.zip(dx.chunks_exact_mut(size)) {
             if outs == 1 {
@@ -166,7 +168,7 @@ pub fn adaptive_max_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
 pub fn adaptive_max_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], at: &[i32], dx: &mut [T]) {
     let (size, outs) = s.check(dx.len(), g.len());
     assert_eq!(at.len(), g.len(), "adaptive_max_pool2d_backward: positions for {} outputs", g.len());
-    for_chunks(dx, s.together() * size, s.planes * size, |block, dx| {
+    for_chunks(dx, elements([s.together(), size]), elements([s.planes, size]), |block, dx| {
         let first = block * s.together() * outs;
         let planes = g[first..].chunks_exact(outs).zip(at[first..].chunks_exact(outs));
         for ((g, at), dx) in planes.zip(dx.chunks_exact_mut(size)) {

@@ -21,6 +21,7 @@ pub(crate) mod backward;
 pub(crate) mod forward;
 mod product;
 
+use crate::elements::{elements, inside};
 use crate::gemm::Gemm;
 use crate::gemm::tile::prefetch_run;
 use std::ops::Range;
@@ -45,7 +46,7 @@ pub struct AttentionShape {
 
 impl AttentionShape {
     fn heads_in_all(&self) -> usize {
-        self.b * self.heads
+        elements([self.b, self.heads])
     }
 
     /// How many keys the queries up to `last` see.
@@ -63,11 +64,11 @@ impl AttentionShape {
     pub fn gradients(&self) -> [(usize, usize); 3] {
         let AttentionShape { b, heads, t, s, d, e } = *self;
         if t == s && d == e {
-            let row = heads * d;
-            [(0, 3 * row), (row, 3 * row), (2 * row, 3 * row)]
+            let row = elements([heads, d]);
+            [0, 1, 2].map(|i| (elements([i, row]), elements([3, row])))
         } else {
-            let (q, k) = (b * t * heads * d, b * s * heads * d);
-            [(0, heads * d), (q, heads * d), (q + k, heads * e)]
+            let (q, k, row) = (elements([b, t, heads, d]), elements([b, s, heads, d]), elements([heads, d]));
+            [(0, row), (q, row), (q.saturating_add(k), elements([heads, e]))]
         }
     }
 }
@@ -86,9 +87,10 @@ pub struct Heads<'a, T> {
 impl<'a, T: Copy> Heads<'a, T> {
     /// Dense `[b, heads, rows, columns]` from the start of `data`.
     pub fn dense(data: &'a [T], [_, heads, rows, columns]: [usize; 4]) -> Heads<'a, T> {
-        let row = columns as isize;
-        let head = rows as isize * row;
-        Heads { data, offset: 0, strides: [heads as isize * head, head, row, 1] }
+        let [sequence, head] = [elements([heads, rows, columns]), elements([rows, columns])];
+        // A stride past counting is found by `check`, unless nothing is that far.
+        let [sequence, head, row] = [sequence, head, columns].map(|n| n.min(isize::MAX as usize) as isize);
+        Heads { data, offset: 0, strides: [sequence, head, row, 1] }
     }
 
     /// `[b, t, heads, e]` one after the other, as results are.
@@ -114,14 +116,9 @@ impl<'a, T: Copy> Heads<'a, T> {
 
     /// Panics unless all of it lies in `data`.
     fn check(&self, name: &str, sizes: [usize; 4]) {
-        let (mut first, mut last) = (self.offset as i128, self.offset as i128);
-        for (&n, &stride) in sizes.iter().zip(&self.strides) {
-            let span = (n as i128 - 1) * stride as i128;
-            first += span.min(0);
-            last += span.max(0);
-        }
+        let axes = std::array::from_fn::<_, 4, _>(|d| (sizes[d], self.strides[d]));
         assert!(
-            first >= 0 && last < self.data.len() as i128,
+            inside(self.data.len(), self.offset, axes),
             "attention: {name} {sizes:?} by {:?} from {} reach outside their {} elements",
             self.strides,
             self.offset,
@@ -168,8 +165,8 @@ pub fn attention<T: Gemm>(
     log: &mut [T],
 ) {
     check(s, q, k, v, hidden);
-    let rows = s.heads_in_all() * s.t;
-    assert!(y.len() == rows * s.e && log.len() == rows, "attention: the results do not fit {s:?}");
+    let rows = elements([s.heads_in_all(), s.t]);
+    assert!(y.len() == elements([rows, s.e]) && log.len() == rows, "attention: the results do not fit {s:?}");
     T::attention(s, scale, q, k, v, hidden, y, log)
 }
 
@@ -191,11 +188,13 @@ pub fn attention_backward<T: Gemm>(
 ) {
     check(s, q, k, v, hidden);
     g.check("the gradients", [s.b, s.heads, s.t, s.e]);
-    let rows = s.heads_in_all() * s.t;
-    assert!(y.len() == rows * s.e && log.len() == rows, "attention: the results do not fit {s:?}");
+    let rows = elements([s.heads_in_all(), s.t]);
+    assert!(y.len() == elements([rows, s.e]) && log.len() == rows, "attention: the results do not fit {s:?}");
     assert_eq!(
         dqkv.len(),
-        rows * s.d + s.heads_in_all() * s.s * (s.d + s.e),
+        elements([rows, s.d])
+            .saturating_add(elements([s.heads_in_all(), s.s, s.d]))
+            .saturating_add(elements([s.heads_in_all(), s.s, s.e])),
         "attention: the gradients of {s:?}"
     );
     T::attention_backward(s, scale, [q, k, v], hidden, y, log, g, dqkv)

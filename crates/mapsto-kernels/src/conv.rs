@@ -27,6 +27,7 @@ pub use ending::Ending;
 pub use packed::Packed;
 pub use window::{window, window_transpose};
 
+use crate::elements::elements;
 use crate::gemm::Gemm;
 
 /// The sizes of a convolution: x is `[n, c_in, h, w]`, w is `[c_out, c_in / groups, kernel…]`, y is `[n, c_out, out…]`.
@@ -65,7 +66,7 @@ impl ConvShape {
     /// ```
     ///
     /// # Panics
-    /// If the kernel is larger than the padded image, or a stride or a kernel's side is 0.
+    /// If the kernel is larger than the padded image, a stride or a kernel's side is 0, or a padded side is past counting.
     pub fn out(&self) -> [usize; 2] {
         std::array::from_fn(|d| {
             let (size, p) = ([self.h, self.w][d], self.padding[d]);
@@ -73,21 +74,27 @@ impl ConvShape {
                 self.stride[d] > 0 && self.kernel[d] > 0 && self.dilation[d] > 0,
                 "convolution: a size 0 in {self:?}"
             );
-            let reach = self.dilation[d] * (self.kernel[d] - 1) + 1;
-            assert!(reach <= size + 2 * p, "convolution: a kernel of reach {reach} on {size} + 2·{p} inputs");
-            (size + 2 * p - reach) / self.stride[d] + 1
+            let reach = self.dilation[d].saturating_mul(self.kernel[d] - 1).saturating_add(1);
+            let padded = p.saturating_mul(2).saturating_add(size);
+            assert!(
+                padded.max(self.stride[d]) <= MOST,
+                "convolution: {size} + 2·{p} inputs by a stride of {} are too many to count",
+                self.stride[d]
+            );
+            assert!(reach <= padded, "convolution: a kernel of reach {reach} on {size} + 2·{p} inputs");
+            (padded - reach) / self.stride[d] + 1
         })
     }
 
     /// Multiply-adds of the forward pass: `n · c_out · out · (c_in / groups) · kernel`.
     pub fn macs(&self) -> usize {
         let [oh, ow] = self.out();
-        self.n * self.c_out * oh * ow * self.taps()
+        elements([self.n, self.c_out, oh, ow, self.taps()])
     }
 
     /// Terms of one output: input channels of a group × kernel.
     fn taps(&self) -> usize {
-        self.c_in / self.groups * self.kernel[0] * self.kernel[1]
+        elements([self.c_in / self.groups, self.kernel[0], self.kernel[1]])
     }
 
     /// Input and output channels of a group.
@@ -103,16 +110,31 @@ impl ConvShape {
             "convolution: channels do not split into {g} groups: {self:?}"
         );
         let [oh, ow] = self.out();
-        assert_eq!(x, self.n * self.c_in * self.h * self.w, "convolution: elements of the input of {self:?}");
-        assert_eq!(w, self.c_out * self.taps(), "convolution: elements of the weights of {self:?}");
-        assert_eq!(y, self.n * self.c_out * oh * ow, "convolution: elements of the output of {self:?}");
+        assert_eq!(
+            x,
+            elements([self.n, self.c_in, self.h, self.w]),
+            "convolution: elements of the input of {self:?}"
+        );
+        assert_eq!(
+            w,
+            elements([self.c_out, self.taps()]),
+            "convolution: elements of the weights of {self:?}"
+        );
+        assert_eq!(
+            y,
+            elements([self.n, self.c_out, oh, ow]),
+            "convolution: elements of the output of {self:?}"
+        );
     }
 
     /// In how many parts of output rows an image is computed, so that few images still share out.
     fn parts(&self, panels: usize) -> usize {
-        (16 / (self.n * self.groups).max(1)).clamp(1, panels)
+        (16 / elements([self.n, self.groups]).max(1)).clamp(1, panels)
     }
 }
+
+/// The largest padded side and stride: sums of some of them, with their signs, fit a word.
+const MOST: usize = isize::MAX as usize / 4;
 
 /// `y[n, o, p] = ending(Σ w[o, c, i, j] · x[n, c, p·stride + (i, j)·dilation - padding])`.
 ///

@@ -28,6 +28,7 @@ use lanes::{Float, Kernel, Lanes, dispatch};
 use operand::{Operand, b_stays};
 use tile::{Block, Cut, Finish};
 
+use crate::elements::{elements, inside};
 use crate::routines::Routines;
 use crate::threads::{Pieces, WORTH_SHARING, for_chunks, parallel};
 use crate::workspace::{Scratch, scratch};
@@ -57,7 +58,7 @@ impl<'a, T: Copy> Mat<'a, T> {
     /// # Panics
     /// If `data` does not hold exactly `rows · cols` elements.
     pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Mat<'a, T> {
-        assert_eq!(data.len(), rows * cols, "a {rows} × {cols} matrix in {} elements", data.len());
+        assert_eq!(data.len(), elements([rows, cols]), "a {rows} × {cols} matrix in {} elements", data.len());
         Mat { data, rows, cols, row_stride: cols as isize, col_stride: 1, offset: 0 }
     }
 
@@ -77,19 +78,12 @@ impl<'a, T: Copy> Mat<'a, T> {
 
     /// Panics unless every element lies in `data`; after this, kernels may use pointers.
     fn check(&self, name: &str) {
-        if self.rows == 0 || self.cols == 0 {
-            return;
-        }
-        let span = |n: usize, stride: isize| isize::try_from(n - 1).ok().and_then(|n| n.checked_mul(stride));
-        let inside = (|| {
-            let (r, c) = (span(self.rows, self.row_stride)?, span(self.cols, self.col_stride)?);
-            let offset = isize::try_from(self.offset).ok()?;
-            let first = offset.checked_add(r.min(0))?.checked_add(c.min(0))?;
-            let last = offset.checked_add(r.max(0))?.checked_add(c.max(0))?;
-            Some(first >= 0 && (last as usize) < self.data.len())
-        })();
         assert!(
-            inside == Some(true),
+            inside(
+                self.data.len(),
+                self.offset,
+                [(self.rows, self.row_stride), (self.cols, self.col_stride)]
+            ),
             "gemm: {name} reaches outside its {} elements: {} × {} from {} by ({}, {})",
             self.data.len(),
             self.rows,
@@ -168,7 +162,7 @@ where
 {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "gemm: inner sizes differ: {m} × {k} and {} × {n}", b.rows);
-    assert_eq!(c.len(), m * n, "gemm: a {m} × {n} result in {} elements", c.len());
+    assert_eq!(c.len(), elements([m, n]), "gemm: a {m} × {n} result in {} elements", c.len());
     if let Some(bias) = epilogue.bias {
         assert_eq!(bias.len(), n, "gemm: {} biases for {n} columns", bias.len());
     }
@@ -216,11 +210,16 @@ fn in_batch<'a, T: Gemm>(
     }
     let (first, n) = (a(0), b(0).cols);
     let (m, k) = (first.rows, first.cols);
-    assert_eq!(c.len(), batch * m * n, "gemm_batch: {batch} results of {m} × {n} in {} elements", c.len());
-    if m * n == 0 {
+    assert_eq!(
+        c.len(),
+        elements([batch, m, n]),
+        "gemm_batch: {batch} results of {m} × {n} in {} elements",
+        c.len()
+    );
+    if c.is_empty() {
         return;
     }
-    let work = m * n * k;
+    let work = elements([m, n, k]);
     // A large product shares its own work; small ones are shared out, several to a block. Either way the bits are those
     // of `gemm`, so the choice is free.
     let together = if work >= 1 << 24 { batch } else { (1usize << 15).div_ceil(work.max(1)).min(batch) };
@@ -252,7 +251,8 @@ const SHARED: usize = if cfg!(test) { 1 << 12 } else { 1 << 18 };
 pub(crate) fn product<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     let (m, k, n, add) = (a.rows, a.cols, b.cols, finish.add);
     let dense = b.col_stride == 1;
-    if m * n * k <= if dense { TINY } else { TINY_STRIDED } {
+    let work = elements([m, n, k]);
+    if work <= if dense { TINY } else { TINY_STRIDED } {
         direct::tiny(a, b, c, add);
         after(c, n, finish);
     } else if m == 1 {
@@ -261,7 +261,7 @@ pub(crate) fn product<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish
     } else if n == 1 {
         direct::row_times(b.t(), a.t(), c, add);
         after(c, n, finish);
-    } else if m * n * k <= UNPACKED && dense {
+    } else if work <= UNPACKED && dense {
         dispatch(direct::Unpacked { a, b, c, add });
         after(c, n, finish);
     } else if k >= LONG && m * n <= SMALL {
@@ -287,8 +287,8 @@ fn in_pieces_of_k<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>)
     let pieces = (k / 1024).min(16);
     let each = k.div_ceil(pieces);
     let mut parts = scratch::<T>(pieces * m * n);
-    for_chunks(&mut parts, m * n, m * n * k / MACS, |p, part| {
-        let (from, to) = ((p * each).min(k), ((p + 1) * each).min(k));
+    for_chunks(&mut parts, m * n, elements([m, n, k]) / MACS, |p, part| {
+        let (from, to) = (p.saturating_mul(each).min(k), (p + 1).saturating_mul(each).min(k));
         let a = Mat { cols: to - from, offset: shifted(a.offset, from, a.col_stride), ..a };
         let b = Mat { rows: to - from, offset: shifted(b.offset, from, b.row_stride), ..b };
         in_panels(a, b, part, Finish { add: false, bias: None, relu: false });
@@ -355,7 +355,7 @@ fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
         if by_rows { (of_b, of_a, 256usize.div_ceil(rows.wide)) } else { (of_a, of_b, 4) };
     let (long, unit) = (own.cut.lanes, own.cut.wide);
     let panels = long.div_ceil(unit);
-    let tasks = match m * n * k / MACS {
+    let tasks = match elements([m, n, k]) / MACS {
         little if little < WORTH_SHARING => 1,
         _ => panels.div_ceil(most).next_multiple_of(8).min(panels),
     };

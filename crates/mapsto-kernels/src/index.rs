@@ -3,6 +3,7 @@
 //!
 //! Additions to one place happen in the order of the indices, whatever the number of threads.
 
+use crate::elements::elements;
 use crate::real::Number;
 use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
@@ -38,8 +39,12 @@ pub fn check_bounds(indices: &[i64], n: usize) -> Result<(), (usize, i64)> {
 pub fn select<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64], y: &mut [T]) {
     let [outer, n, inner] = dims;
     let m = indices.len();
-    assert_eq!(x.len(), outer * n * inner, "select: x has not the elements of {dims:?}");
-    assert_eq!(y.len(), outer * m * inner, "select: y has not the elements of [{outer}, {m}, {inner}]");
+    assert_eq!(x.len(), elements(dims), "select: x has not the elements of {dims:?}");
+    assert_eq!(
+        y.len(),
+        elements([outer, m, inner]),
+        "select: y has not the elements of [{outer}, {m}, {inner}]"
+    );
     require(indices, n);
     if y.is_empty() {
         return;
@@ -67,8 +72,12 @@ pub fn select<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64],
 pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: &[T]) {
     let [outer, n, inner] = dims;
     let m = indices.len();
-    assert_eq!(x.len(), outer * n * inner, "select_add: x has not the elements of {dims:?}");
-    assert_eq!(g.len(), outer * m * inner, "select_add: g has not the elements of [{outer}, {m}, {inner}]");
+    assert_eq!(x.len(), elements(dims), "select_add: x has not the elements of {dims:?}");
+    assert_eq!(
+        g.len(),
+        elements([outer, m, inner]),
+        "select_add: g has not the elements of [{outer}, {m}, {inner}]"
+    );
     require(indices, n);
     if g.is_empty() {
         return;
@@ -121,8 +130,12 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
 /// As [`select`].
 pub fn gather<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64], m: usize, y: &mut [T]) {
     let [outer, n, inner] = dims;
-    assert_eq!(x.len(), outer * n * inner, "gather: x has not the elements of {dims:?}");
-    assert_eq!(y.len(), outer * m * inner, "gather: y has not the elements of [{outer}, {m}, {inner}]");
+    assert_eq!(x.len(), elements(dims), "gather: x has not the elements of {dims:?}");
+    assert_eq!(
+        y.len(),
+        elements([outer, m, inner]),
+        "gather: y has not the elements of [{outer}, {m}, {inner}]"
+    );
     assert_eq!(y.len(), indices.len(), "gather: one index for each result");
     require(indices, n);
     let cost = 4 * y.len();
@@ -145,8 +158,12 @@ pub fn gather<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64],
 /// As [`select`].
 pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m: usize, g: &[T]) {
     let [outer, n, inner] = dims;
-    assert_eq!(x.len(), outer * n * inner, "scatter_add: x has not the elements of {dims:?}");
-    assert_eq!(g.len(), outer * m * inner, "scatter_add: g has not the elements of [{outer}, {m}, {inner}]");
+    assert_eq!(x.len(), elements(dims), "scatter_add: x has not the elements of {dims:?}");
+    assert_eq!(
+        g.len(),
+        elements([outer, m, inner]),
+        "scatter_add: g has not the elements of [{outer}, {m}, {inner}]"
+    );
     assert_eq!(g.len(), indices.len(), "scatter_add: one index for each addend");
     require(indices, n);
     if g.is_empty() {

@@ -2,6 +2,7 @@
 //! ignored class: the log-probabilities are never stored.
 
 use crate::blocks::for_blocks;
+use crate::elements::elements;
 use crate::real::Float;
 use crate::simd::vectorize;
 use crate::softmax::{BLOCK, COST, LANES, SHORT, exponentials_across, sum_of_exponentials};
@@ -56,7 +57,7 @@ impl<T: Float> CrossEntropy<'_, T> {
             return None;
         }
         assert!(
-            id >= 0 && id < self.classes as i64,
+            id >= 0 && (id as u64) < self.classes as u64,
             "cross_entropy: class {id} is not within 0..{}",
             self.classes
         );
@@ -73,7 +74,11 @@ impl<T: Float> CrossEntropy<'_, T> {
 
     fn check(&self, logits: &[T], ids: &[i64]) {
         assert!(self.classes > 0 || ids.is_empty(), "cross_entropy: there are no classes to choose from");
-        assert_eq!(logits.len(), ids.len() * self.classes, "cross_entropy: one class for each row of logits");
+        assert_eq!(
+            logits.len(),
+            elements([ids.len(), self.classes]),
+            "cross_entropy: one class for each row of logits"
+        );
         assert!(
             self.weights.is_none_or(|w| w.len() == self.classes),
             "cross_entropy: one weight for each class"

@@ -4,6 +4,7 @@
 //! where the mean is large beside the spread. Sums over many rows are taken in fixed blocks and joined pairwise.
 
 use crate::blocks::for_blocks;
+use crate::elements::elements;
 use crate::real::Float;
 use crate::reduce;
 use crate::simd::vectorize;
@@ -31,7 +32,10 @@ pub fn layer_norm<T: Float>(
     mean: &mut [T],
     rstd: &mut [T],
 ) {
-    assert!(x.len() == y.len() && x.len() == n * mean.len(), "layer_norm: the slices are not rows of {n}");
+    assert!(
+        x.len() == y.len() && x.len() == elements([n, mean.len()]),
+        "layer_norm: the slices are not rows of {n}"
+    );
     assert_eq!(mean.len(), rstd.len(), "layer_norm: one mean and one rstd for each row");
     assert!(
         [gamma, beta].iter().flatten().all(|p| p.len() == n),
@@ -90,7 +94,10 @@ pub fn layer_norm_backward<T: Float>(
     dbeta: &mut [T],
 ) {
     let rows = mean.len();
-    assert!(x.len() == n * rows && g.len() == x.len() && dx.len() == x.len(), "layer_norm: rows of {n}");
+    assert!(
+        x.len() == elements([n, rows]) && g.len() == x.len() && dx.len() == x.len(),
+        "layer_norm: rows of {n}"
+    );
     assert_eq!(rows, rstd.len(), "layer_norm: one mean and one rstd for each row");
     assert!(gamma.is_none_or(|p| p.len() == n), "layer_norm: gamma is a row of {n}");
     assert!(
@@ -163,6 +170,11 @@ pub fn layer_norm_backward<T: Float>(
 pub fn batch_norm_stats<T: Float>(x: &[T], dims: [usize; 3], mean: &mut [T], var: &mut [T]) {
     let [n, c, s] = dims;
     assert!(mean.len() == c && var.len() == c, "batch_norm: one mean and one variance for each channel");
+    assert_eq!(x.len(), elements(dims), "batch_norm: x has not the elements of {dims:?}");
+    if x.is_empty() {
+        mean.fill(T::from_f64(f64::NAN)); // the mean of nothing
+        return var.fill(T::from_f64(f64::NAN));
+    }
     let count = T::from_f64((n * s) as f64);
     if s == 1 {
         reduce::sum(x, [1, n, c], mean);
@@ -323,8 +335,8 @@ fn check_channels<T, const A: usize, const B: usize>(
     all: [usize; A],
     each: [Option<&[T]>; B],
 ) {
-    let elements = dims.iter().product();
-    assert!(all.iter().all(|&len| len == elements), "batch_norm: a slice has not the elements of {dims:?}");
+    let all_of_it = elements(dims);
+    assert!(all.iter().all(|&len| len == all_of_it), "batch_norm: a slice has not the elements of {dims:?}");
     assert!(each.iter().flatten().all(|v| v.len() == dims[1]), "batch_norm: not one number for each channel");
 }
 

@@ -1,5 +1,6 @@
 //! Two-dimensional pooling: the largest or the mean of each window, and both derivatives.
 
+use crate::elements::elements;
 use crate::gemm::Activation;
 use crate::real::Float;
 use crate::simd;
@@ -32,21 +33,27 @@ impl PoolShape {
     /// ```
     ///
     /// # Panics
-    /// If a window is larger than the padded plane or smaller than twice the padding, or a stride is 0.
+    /// If a window is larger than the padded plane or smaller than twice the padding, or a size or a stride is 0.
     pub fn out(&self) -> [usize; 2] {
         std::array::from_fn(|d| {
             let (size, k, s, p) = ([self.h, self.w][d], self.kernel[d], self.stride[d], self.padding[d]);
             assert!(s > 0 && k > 0, "pooling: a size 0 in {self:?}");
-            assert!(2 * p <= k, "pooling: padding {p} is more than half the window {k}");
-            assert!(k <= size + 2 * p, "pooling: a window of {k} on {size} + 2·{p} inputs");
-            (size + 2 * p - k) / s + 1
+            assert!(p <= k / 2, "pooling: padding {p} is more than half the window {k}");
+            assert!(size > 0, "pooling: {} × {} inputs are none", self.h, self.w);
+            let padded = p.saturating_mul(2).saturating_add(size);
+            assert!(
+                padded <= isize::MAX as usize / 4,
+                "pooling: {size} + 2·{p} inputs are too many to count"
+            );
+            assert!(k <= padded, "pooling: a window of {k} on {size} + 2·{p} inputs");
+            (padded - k) / s + 1
         })
     }
 
     fn check(&self, x: usize, y: usize) -> [usize; 2] {
         let [oh, ow] = self.out();
-        assert_eq!(x, self.planes * self.h * self.w, "pooling: elements of the input of {self:?}");
-        assert_eq!(y, self.planes * oh * ow, "pooling: elements of the output of {self:?}");
+        assert_eq!(x, elements([self.planes, self.h, self.w]), "pooling: elements of the input of {self:?}");
+        assert_eq!(y, elements([self.planes, oh, ow]), "pooling: elements of the output of {self:?}");
         [oh, ow]
     }
 
@@ -62,7 +69,9 @@ impl PoolShape {
     fn points(&self, [oh, ow]: [usize; 2], mut f: impl FnMut(std::ops::Range<usize>, usize)) {
         for p in 0..oh {
             for r in self.inside(0, p) {
-                for j in 0..self.kernel[1] {
+                // The points that some output has in the plane: a window may be far wider.
+                let last = (ow - 1) * self.stride[1];
+                for j in self.padding[1].saturating_sub(last)..self.kernel[1].min(self.padding[1] + self.w) {
                     // Outputs q with padding ≤ q·stride + j < padding + w.
                     let from = self.padding[1].saturating_sub(j).div_ceil(self.stride[1]).min(ow);
                     let to =
@@ -85,7 +94,7 @@ impl PoolShape {
 
 /// Planes handled by one block: enough that a block is worth telling a thread about.
 fn planes_together(s: &PoolShape) -> usize {
-    (16_384 / (s.h * s.w).max(1)).max(1)
+    (16_384 / elements([s.h, s.w]).max(1)).max(1)
 }
 
 /// `y[p]` is the largest x of window p and `at[p]` its index `row · w + column` in its plane: the first if several are
@@ -104,7 +113,7 @@ fn planes_together(s: &PoolShape) -> usize {
 pub fn max_pool2d<T: Float>(s: &PoolShape, x: &[T], activation: Activation, y: &mut [T], at: &mut [i32]) {
     let [oh, ow] = s.check(x.len(), y.len());
     assert_eq!(at.len(), y.len(), "max_pool2d: positions for {} outputs", y.len());
-    assert!(s.h * s.w <= i32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
+    assert!(elements([s.h, s.w]) <= i32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
     let (together, relu) = (planes_together(s), activation == Activation::Relu);
     let (ys, ats) = (Pieces::new(y), Pieces::new(at));
     parallel(s.planes.div_ceil(together), x.len(), |block| {

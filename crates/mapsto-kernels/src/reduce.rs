@@ -5,6 +5,7 @@
 //! are combined pairwise (Higham 1993, "The accuracy of floating point summation"), so the error of a sum of `n`
 //! grows with log n rather than n.
 
+use crate::elements::elements;
 use crate::real::{Float, Number, Value};
 use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
@@ -226,8 +227,8 @@ folds! {
 
 fn fold<F: Fold>(x: &[F::T], dims: [usize; 3], context: Option<&[F::T]>, y: &mut [F::T]) {
     let [outer, n, inner] = dims;
-    assert_eq!(x.len(), outer * n * inner, "reduce: x has not the elements of {dims:?}");
-    assert_eq!(y.len(), outer * inner, "reduce: y has not the elements of [{outer}, {inner}]");
+    assert_eq!(x.len(), elements([outer, n, inner]), "reduce: x has not the elements of {dims:?}");
+    assert_eq!(y.len(), elements([outer, inner]), "reduce: y has not the elements of [{outer}, {inner}]");
     if x.is_empty() {
         return y.fill(F::START);
     }
@@ -456,8 +457,8 @@ fn position<F: Fold>(
     beats: impl Fn(F::T, F::T) -> bool + Sync + Copy,
 ) {
     let [outer, n, inner] = dims;
-    assert_eq!(x.len(), outer * n * inner, "reduce: x has not the elements of {dims:?}");
-    assert_eq!(at.len(), outer * inner, "reduce: there are not [{outer}, {inner}] positions");
+    assert_eq!(x.len(), elements([outer, n, inner]), "reduce: x has not the elements of {dims:?}");
+    assert_eq!(at.len(), elements([outer, inner]), "reduce: there are not [{outer}, {inner}] positions");
     if at.is_empty() {
         return;
     }

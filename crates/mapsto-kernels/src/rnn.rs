@@ -34,6 +34,7 @@ pub use lstm::{Lstm, LstmGrads, LstmKept};
 pub(crate) use {gru::backward as gru_backward, gru::forward as gru_forward};
 pub(crate) use {lstm::backward as lstm_backward, lstm::forward as lstm_forward};
 
+use crate::elements::elements;
 use crate::real::Float;
 use crate::simd::vectorize_light;
 
@@ -56,12 +57,12 @@ pub struct Sequences {
 impl Sequences {
     /// Steps of all sequences.
     fn rows(&self) -> usize {
-        self.batch * self.steps
+        elements([self.batch, self.steps])
     }
 
     /// Multiply-adds of the way forward with this many gates.
     fn cost(&self, gates: usize) -> usize {
-        self.rows() * gates * self.hidden * (self.inputs + self.hidden)
+        elements([self.rows(), gates, self.hidden, self.inputs.saturating_add(self.hidden)])
     }
 
     /// Panics unless the operands have the lengths that these sizes and this many gates give.
@@ -70,11 +71,11 @@ impl Sequences {
             self.steps > 0 && self.inputs > 0,
             "{name}: sequences have at least one step and one feature"
         );
-        let wide = gates * self.hidden;
+        let wide = elements([gates, self.hidden]);
         for (what, len, want) in [
-            ("x", x.len(), self.rows() * self.inputs),
-            ("w_ih", w_ih.len(), wide * self.inputs),
-            ("w_hh", w_hh.len(), wide * self.hidden),
+            ("x", x.len(), elements([self.rows(), self.inputs])),
+            ("w_ih", w_ih.len(), elements([wide, self.inputs])),
+            ("w_hh", w_hh.len(), elements([wide, self.hidden])),
         ] {
             assert_eq!(len, want, "{name}: {what} has not the elements that {self:?} asks for");
         }
@@ -88,6 +89,11 @@ impl Sequences {
             _ => &y[(sequence * self.steps + step - 1) * h..][..h],
         }
     }
+}
+
+/// The gradients through no states at all.
+fn clear<'a, T: Default + Clone + 'a>(grads: impl Iterator<Item = &'a mut [T]>) {
+    grads.for_each(|grad| grad.fill(T::default()));
 }
 
 /// `y[j] += Σ x[i, j]` over rows.

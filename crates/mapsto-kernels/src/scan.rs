@@ -1,5 +1,6 @@
 //! Running sums along the middle axis of `[outer, n, inner]`, from either end: `cumsum` and its gradient.
 
+use crate::elements::elements;
 use crate::real::{Number, Value};
 use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
@@ -40,9 +41,16 @@ fn scan<T: Number>(
     y: &mut [T],
     place: impl Fn(usize, usize) -> usize + Sync,
 ) {
-    assert_eq!(x.len(), outer * n * inner, "cumsum: x has not the elements of [{outer}, {n}, {inner}]");
+    assert_eq!(
+        x.len(),
+        elements([outer, n, inner]),
+        "cumsum: x has not the elements of [{outer}, {n}, {inner}]"
+    );
     assert_eq!(y.len(), x.len(), "cumsum: y has not the elements of x");
-    if inner == 1 && n > 0 {
+    if y.is_empty() {
+        return;
+    }
+    if inner == 1 {
         let rows = (4096 / n).max(1);
         return for_chunks(y, rows * n, 4 * x.len(), |k, y| {
             for (x, y) in x[k * rows * n..].chunks_exact(n).zip(y.chunks_exact_mut(n)) {

@@ -4,6 +4,7 @@
 //! the first of a descending order is what `argmax` names, and a NaN is seen rather than skipped.
 
 use crate::blocks::for_blocks;
+use crate::elements::elements;
 
 /// Smallest first or largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +77,12 @@ pub fn argsort<T: Ranked>(x: &[T], n: usize, order: Order, at: &mut [i64]) {
 /// If `k > n`, or the lengths are not the same number of rows.
 pub fn topk<T: Ranked>(x: &[T], n: usize, k: usize, order: Order, at: &mut [i64]) {
     assert!(k <= n, "topk: k is {k}, but a row has {n} elements");
+    assert!(n <= u32::MAX as usize || x.is_empty(), "topk: a row has {n} elements, more than 2³²");
     if k == 0 {
         return assert!(at.is_empty(), "topk: there are no positions to write");
     }
     assert!(
-        x.len().is_multiple_of(n) && at.len() == x.len() / n * k,
+        x.len().is_multiple_of(n) && at.len() == elements([x.len() / n, k]),
         "topk: x and the positions differ in rows"
     );
     let rows = (4096 / n).max(1);

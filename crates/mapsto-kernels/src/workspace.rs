@@ -1,6 +1,7 @@
 //! Scratch memory for packed panels: kept by each thread and lent again, so that steady work allocates nothing.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use crate::elements::elements;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -9,7 +10,7 @@ use std::ptr::NonNull;
 /// Lends `len` elements, aligned to 64 bytes, whose values are whatever the last user left (at first zero).
 pub(crate) fn scratch<T: Plain>(len: usize) -> Scratch<T> {
     const { assert!(align_of::<T>() <= ALIGN) };
-    let bytes = len.checked_mul(size_of::<T>()).expect("scratch: more bytes than there are addresses");
+    let bytes = elements([len, size_of::<T>()]);
     if bytes == 0 {
         return Scratch { buffer: None, len, element: PhantomData };
     }
@@ -72,11 +73,13 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     fn new(bytes: usize) -> Buffer {
         // A quarter more than asked, so that slowly growing sizes settle soon.
-        let size = (bytes + bytes / 4).max(4096).next_multiple_of(ALIGN);
-        let layout = Layout::from_size_align(size, ALIGN).expect("scratch: too many bytes");
+        let size = bytes.saturating_add(bytes / 4).max(4096);
+        // What cannot be had is a panic, which can be caught, and not the end of the process.
+        let missing = || -> ! { panic!("a kernel's working memory of {bytes} bytes cannot be had") };
+        let Ok(layout) = Layout::from_size_align(size, ALIGN).map(|l| l.pad_to_align()) else { missing() };
         // SAFETY: the size is not zero.
         let start = unsafe { alloc_zeroed(layout) };
-        Buffer { start: NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout)), layout }
+        Buffer { start: NonNull::new(start).unwrap_or_else(|| missing()), layout }
     }
 }
 

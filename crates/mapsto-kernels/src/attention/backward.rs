@@ -3,6 +3,7 @@
 use super::forward::{across, block, gathered, part, strip};
 use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
+use crate::elements::elements;
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
@@ -25,7 +26,7 @@ pub fn backward<T: Gemm + Float>(
 ) {
     let (all, strips) = (s.heads_in_all(), s.t.div_ceil(STRIP));
     let job = Job { s, scale: T::from_f64(scale), x, hidden, y, log, g, out: Pieces::new(dqkv) };
-    let cost = all * s.t * s.s * (3 * s.d + 2 * s.e);
+    let cost = elements([all, s.t, s.s, 3 * s.d + 2 * s.e]);
     // The sums for keys and values of one head: alone in a task where there are heads enough, else one for each group
     // of strips. Strips are dealt out in turn, because under a causal mask the later ones have more to do.
     let size = s.s * (s.d + s.e);

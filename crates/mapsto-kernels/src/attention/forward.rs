@@ -2,6 +2,7 @@
 
 use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
+use crate::elements::elements;
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
@@ -24,11 +25,13 @@ pub fn forward<T: Gemm + Float>(
     let strips = s.t.div_ceil(STRIP);
     let groups = strips.div_ceil(TOGETHER);
     let job = Forward { s, scale: T::from_f64(scale), q, hidden, y: Pieces::new(y), log: Pieces::new(log) };
-    let cost = s.heads_in_all() * s.t * s.s * (s.d + s.e);
+    let numbers = elements([s.s, s.d]).saturating_add(elements([s.s, s.e]));
+    let cost = elements([s.heads_in_all(), s.t, numbers]);
     parallel(s.heads_in_all() * groups, cost, |task| {
         let (at, group) = (task / groups, task % groups);
-        let mut space = scratch::<T>((s.d + s.e + KEYS) * STRIP + s.e * STRIP + s.s * (s.d + s.e));
-        let (space, for_keys) = space.split_at_mut((s.d + s.e + KEYS) * STRIP + s.e * STRIP);
+        let for_strip = (s.d + s.e + KEYS) * STRIP + s.e * STRIP;
+        let mut space = scratch::<T>(numbers.saturating_add(for_strip));
+        let (space, for_keys) = space.split_at_mut(for_strip);
         let (for_keys, for_values) = for_keys.split_at_mut(s.s * s.d);
         let last = ((group + 1) * TOGETHER).min(strips);
         let seen = s.seen((last * STRIP).min(s.t) - 1, &hidden);

@@ -13,7 +13,9 @@
 
 use super::channels_last::{self, Finish};
 use super::multiply::{Product, STEPS, panels};
+use super::planes::MOST_PADDED;
 use super::{ConvShape, Ending};
+use crate::elements::elements;
 use crate::gemm::lanes::{Kernel, Lanes, dispatch};
 use crate::gemm::pack::{Strip, interleave};
 use crate::threads::{Pieces, for_chunks, parallel};
@@ -101,7 +103,12 @@ impl Block<'_> {
         let s = self.s;
         let c = s.c_in;
         let rows = (self.rows.len() - 1) * s.stride[0] + (s.kernel[0] - 1) * s.dilation[0] + 1;
-        let mut store = scratch::<f32>(rows * columns * c);
+        let padded = elements([rows, columns, c]);
+        assert!(
+            padded <= MOST_PADDED,
+            "convolution: {c} padded channels of {rows} × {columns} are more than {MOST_PADDED} numbers"
+        );
+        let mut store = scratch::<f32>(padded);
         for (r, row) in store.chunks_exact_mut(columns * c).enumerate() {
             let y = (self.rows.start * s.stride[0] + r).wrapping_sub(s.padding[0]);
             if y >= s.h {
@@ -116,7 +123,8 @@ impl Block<'_> {
             if c.is_multiple_of(16) {
                 channels_last::gather(inside, c, from, s.h * s.w, c);
             } else {
-                for i in 0..c {
+                // No point is inside where all that the outputs read is padding.
+                for i in 0..c.min(inside.len()) {
                     let from = &from[i * s.h * s.w..];
                     inside[i..].iter_mut().step_by(c).zip(from).for_each(|(to, &x)| *to = x);
                 }

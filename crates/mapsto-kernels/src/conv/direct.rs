@@ -9,9 +9,10 @@
 //! columns and a 3 × 3 kernel), which are left out as a register is stored. Letting neighbouring rows share their
 //! zeros (rows of 15 instead of 16) was no gain: 14 × 14 outputs still take 14 registers.
 
-use super::planes::{Along, Planes};
+use super::planes::{Along, Planes, phases};
 use super::shifted::{Output, Shifts};
 use super::{ConvShape, Ending, dots, weight};
+use crate::elements::elements;
 use crate::gemm::Gemm;
 use crate::gemm::pack::{Strip, interleave};
 use crate::threads::{Pieces, parallel};
@@ -68,12 +69,13 @@ fn sums<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T
 pub fn data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
     let [oh, ow] = s.out();
     let ((ci, co), [kh, kw]) = (s.per_group(), s.kernel);
-    let phases = s.stride[0] * s.stride[1];
-    if phases > 1 {
+    let whole = s.stride == [1, 1];
+    if !whole {
         dx.fill(T::default()); // a stride may step over phases that no tap reaches
     }
-    for phase in 0..phases {
-        let (rows, cols) = (Along::phase(s, 0, phase / s.stride[1]), Along::phase(s, 1, phase % s.stride[1]));
+    let (down, right) = (phases(s, 0), phases(s, 1));
+    for (&y, &x) in down.iter().flat_map(|y| right.iter().map(move |x| (y, x))) {
+        let (rows, cols) = (Along::phase(s, 0, y), Along::phase(s, 1, x));
         let (u, v, taps) = (rows.count, cols.count, rows.taps.len() * cols.taps.len());
         if u * v * taps == 0 {
             continue;
@@ -96,7 +98,7 @@ pub fn data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
         });
         let parts = s.parts(shifts.panels(ci));
         let out = Pieces::new(dx);
-        parallel(s.n * s.groups * parts, s.n * s.c_in * u * v * co * taps, |block| {
+        parallel(s.n * s.groups * parts, elements([s.n, s.c_in, u, v, co, taps]), |block| {
             let (image, part) = (block / parts, block % parts);
             let (n, group) = (image / s.groups, image % s.groups);
             let (from, to) = shifts.part(ci, part, parts);
@@ -115,7 +117,7 @@ pub fn data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
                 bias: None,
                 relu: false,
             };
-            if phases == 1 {
+            if whole {
                 return shifts.run(output(dx));
             }
             let mut dense = scratch::<T>((to - from) * u * v);

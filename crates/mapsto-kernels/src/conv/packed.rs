@@ -2,6 +2,7 @@
 
 use super::ConvShape;
 use super::fastest::{Way, way};
+use crate::elements::elements;
 use crate::gemm::Gemm;
 use crate::simd::{Isa, isa};
 use crate::workspace::Scratch;
@@ -33,7 +34,7 @@ impl<T: Gemm> Packed<T> {
     /// # Panics
     /// If `w` has another length than the shape's weights.
     pub fn new(s: &ConvShape, w: &[T]) -> Packed<T> {
-        assert_eq!(w.len(), s.c_out * s.taps(), "conv2d: elements of the weights of {s:?}");
+        assert_eq!(w.len(), elements([s.c_out, s.taps()]), "conv2d: elements of the weights of {s:?}");
         T::pack(s, w)
     }
 

@@ -1,6 +1,7 @@
 //! Padded copies of an image's channels in which each tap of a kernel is a run at a fixed offset.
 
 use super::ConvShape;
+use crate::elements::elements;
 use crate::gemm::Gemm;
 
 /// How channels are copied: for each phase one plane of `size`, whose (r, c) is the image's
@@ -19,12 +20,8 @@ impl Planes {
     pub fn of_input(s: &ConvShape) -> Planes {
         let out = s.out();
         let size = |d: usize| out[d] + (s.kernel[d] - 1) * s.dilation[d] / s.stride[d];
-        let origins = |d: usize| {
-            let mut phases: Vec<usize> = (0..s.kernel[d]).map(|i| i * s.dilation[d] % s.stride[d]).collect();
-            phases.sort();
-            phases.dedup();
-            phases.into_iter().map(|phase| phase as isize - s.padding[d] as isize).collect()
-        };
+        let origins =
+            |d: usize| phases(s, d).into_iter().map(|phase| phase as isize - s.padding[d] as isize).collect();
         let size = [size(0), size(1)];
         Planes { size, stride: apart(size), step: s.stride, origins: [origins(0), origins(1)] }
     }
@@ -37,6 +34,7 @@ impl Planes {
             (self.origins[d].iter().position(|&o| o == origin).unwrap_or(0), shift)
         };
         let taps = s.kernel[0] * s.kernel[1];
+        self.check(offsets.len() / taps);
         for (k, offset) in offsets.iter_mut().enumerate() {
             let ((a, y), (b, x)) = (place(0, k % taps / s.kernel[1]), place(1, k % s.kernel[1]));
             let plane = (k / taps * self.origins[0].len() + a) * self.origins[1].len() + b;
@@ -54,6 +52,7 @@ impl Planes {
     /// Where the phase's input (0, 0) finds its output gradient for each (o, tap row, tap column), in that order.
     pub fn offsets_of_gradient(&self, rows: &Along, cols: &Along, offsets: &mut [usize]) {
         let taps = rows.taps.len() * cols.taps.len();
+        self.check(offsets.len() / taps);
         for (k, offset) in offsets.iter_mut().enumerate() {
             let (i, j) = (k % taps / cols.taps.len(), k % cols.taps.len());
             let (y, x) = (rows.reach - rows.taps[i].1, cols.reach - cols.taps[j].1);
@@ -61,9 +60,18 @@ impl Planes {
         }
     }
 
+    /// Panics unless the planes of some channels are of a size to be had: before places in them are counted.
+    fn check(&self, channels: usize) {
+        let [rows, cols] = self.size;
+        assert!(
+            self.len(channels) <= MOST_PADDED,
+            "convolution: {channels} padded channels of {rows} × {cols} are more than {MOST_PADDED} numbers"
+        );
+    }
+
     /// Elements of the planes of some channels.
     pub fn len(&self, channels: usize) -> usize {
-        channels * self.origins[0].len() * self.origins[1].len() * self.stride
+        elements([channels, self.origins[0].len(), self.origins[1].len(), self.stride])
     }
 
     /// Copies the channels of `x`, each of `h × w`, and zeros what follows the last plane (kernels read beyond it).
@@ -102,6 +110,10 @@ impl Planes {
     }
 }
 
+/// Numbers that an image's padded channels may have, a copy of which each thread keeps: 16 GiB of f32. Only padding and
+/// dilation of a kind that nobody means get there, and memory that the system promised and has not ends the process.
+pub const MOST_PADDED: usize = 1 << 32;
+
 /// One direction of one phase of the data gradient: the inputs q with `q + padding = u·stride + phase`, and the taps
 /// that reach them, each from the output `u - shift`.
 pub struct Along {
@@ -131,10 +143,19 @@ impl Along {
     }
 }
 
+/// The phases of the stride in direction `d` that a tap falls on, in order: as many as the kernel has taps at most, however
+/// large the stride.
+pub fn phases(s: &ConvShape, d: usize) -> Vec<usize> {
+    let mut phases: Vec<usize> = (0..s.kernel[d]).map(|i| i * s.dilation[d] % s.stride[d]).collect();
+    phases.sort_unstable();
+    phases.dedup();
+    phases
+}
+
 /// The distance of planes: an odd number of cache lines (of f32). Planes 1 KiB apart, as 14 × 14 padded would be, share a
 /// quarter of the L1 cache's sets, and 64 of them evict one another.
 fn apart(size: [usize; 2]) -> usize {
-    ((size[0] * size[1]).div_ceil(16) | 1) * 16
+    (elements(size).div_ceil(16) | 1).saturating_mul(16)
 }
 
 /// The least `c` with `origin + c·step ≥ 0`.

@@ -1,6 +1,7 @@
 //! The convolution kernel: `y[r, q] = Σₖ w[r, k] · planes[offset(k) + q]`, a matrix product whose right operand is read
 //! from shifted runs of the planes.
 
+use crate::elements::elements;
 use crate::gemm::lanes::{Kernel, Lanes, TILE, dispatch};
 use crate::gemm::tile::{prefetch, tile};
 use crate::gemm::{Gemm, sizes};
@@ -112,10 +113,9 @@ impl<'a, T: Gemm> Shifts<'a, T> {
             self.offsets.iter().all(|o| o + reach <= output.planes.len()),
             "convolution: planes without slack"
         );
-        assert_eq!(output.y.len(), output.rows.len() * self.outputs);
+        assert_eq!(output.y.len(), elements([output.rows.len(), self.outputs]));
         assert!(output.bias.is_none_or(|bias| bias.len() >= output.rows.end));
-        let y = output.y.as_mut_ptr();
-        dispatch(Run { shifts: self, output, y });
+        dispatch(Run { shifts: self, output });
     }
 }
 
@@ -124,8 +124,6 @@ impl<'a, T: Gemm> Shifts<'a, T> {
 struct Run<'a, T> {
     shifts: &'a Shifts<'a, T>,
     output: Output<'a, T>,
-    /// `output.y`, of which each tile writes its own part.
-    y: *mut T,
 }
 
 impl<T: Gemm> Kernel<T> for Run<'_, T> {
@@ -133,7 +131,9 @@ impl<T: Gemm> Kernel<T> for Run<'_, T> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(self) {
-        let Run { shifts, output, y } = self;
+        let Run { shifts, output } = self;
+        // Taken here, where `output` has come to rest: a move of the slice would end what the pointer may do.
+        let y = output.y.as_mut_ptr();
         let registers = shifts.masks.len();
         let terms = shifts.offsets.len();
         let (g, first) = (output.rows.start / output.group, output.rows.start % output.group);

@@ -3,6 +3,7 @@
 use std::ops::AddAssign;
 
 use super::ConvShape;
+use crate::elements::elements;
 use crate::threads::for_chunks;
 
 /// `cols[n, (c, i, j), p] = x[n, c, p·stride + (i, j)·dilation - padding]`, 0 in the padding; `cols` is
@@ -12,8 +13,9 @@ use crate::threads::for_chunks;
 /// If a slice's length is not that of the shape.
 pub fn window<T: Copy + Default + Send + Sync>(s: &ConvShape, x: &[T], cols: &mut [T]) {
     let [oh, ow] = check(s, x.len(), cols.len());
-    let each = s.kernel[0] * s.kernel[1] * oh * ow;
-    for_chunks(cols, each, s.n * s.c_in * each, |channel, cols| {
+    let each = elements([s.kernel[0], s.kernel[1], oh, ow]);
+    let cost = cols.len();
+    for_chunks(cols, each, cost, |channel, cols| {
         let plane = &x[channel * s.h * s.w..][..s.h * s.w];
         cols.fill(T::default());
         overlaps(s, [oh, ow], |at, from, count| {
@@ -29,8 +31,8 @@ pub fn window<T: Copy + Default + Send + Sync>(s: &ConvShape, x: &[T], cols: &mu
 /// If a slice's length is not that of the shape.
 pub fn window_transpose<T: Copy + AddAssign + Default + Send + Sync>(s: &ConvShape, cols: &[T], x: &mut [T]) {
     let [oh, ow] = check(s, x.len(), cols.len());
-    let each = s.kernel[0] * s.kernel[1] * oh * ow;
-    for_chunks(x, s.h * s.w, cols.len(), |channel, plane| {
+    let each = elements([s.kernel[0], s.kernel[1], oh, ow]);
+    for_chunks(x, elements([s.h, s.w]), cols.len(), |channel, plane| {
         let cols = &cols[channel * each..][..each];
         plane.fill(T::default());
         overlaps(s, [oh, ow], |at, from, count| {
@@ -42,10 +44,10 @@ pub fn window_transpose<T: Copy + AddAssign + Default + Send + Sync>(s: &ConvSha
 
 fn check(s: &ConvShape, x: usize, cols: usize) -> [usize; 2] {
     let [oh, ow] = s.out();
-    assert_eq!(x, s.n * s.c_in * s.h * s.w, "window: elements of the input of {s:?}");
+    assert_eq!(x, elements([s.n, s.c_in, s.h, s.w]), "window: elements of the input of {s:?}");
     assert_eq!(
         cols,
-        s.n * s.c_in * s.kernel[0] * s.kernel[1] * oh * ow,
+        elements([s.n, s.c_in, s.kernel[0], s.kernel[1], oh, ow]),
         "window: elements of the windows of {s:?}"
     );
     [oh, ow]

@@ -37,6 +37,7 @@ mod tiles;
 
 use super::{Epilogue, MACS, Mat, UNPACKED, Write, checked, in_batch};
 use crate::cast::Cast;
+use crate::elements::elements;
 use crate::routines::Routines;
 use crate::simd::{Isa, isa, vectorize};
 use crate::threads::for_chunks;
@@ -149,7 +150,7 @@ pub fn gemm(way: Way, a: Mat<f32>, b: Mat<f32>, c: &mut [f32], write: Write, epi
     }
     match way {
         #[cfg(target_arch = "x86_64")]
-        Way::Pairs if a.rows > 1 && b.cols > 1 && a.rows * a.cols * b.cols > UNPACKED => {
+        Way::Pairs if a.rows > 1 && b.cols > 1 && elements([a.rows, a.cols, b.cols]) > UNPACKED => {
             pairs::product(a, b, c, finish)
         }
         #[cfg(target_arch = "x86_64")]
@@ -157,7 +158,7 @@ pub fn gemm(way: Way, a: Mat<f32>, b: Mat<f32>, c: &mut [f32], write: Write, epi
             tiles::product::<1>(a, b, c, finish);
         }
         _ => {
-            let (mut x, mut y) = (scratch(a.rows * a.cols), scratch(b.rows * b.cols));
+            let (mut x, mut y) = (scratch(elements([a.rows, a.cols])), scratch(elements([b.rows, b.cols])));
             f32::product(rounded(a, &mut x), rounded(b, &mut y), c, finish)
         }
     }

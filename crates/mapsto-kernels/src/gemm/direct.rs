@@ -2,13 +2,14 @@
 
 use super::lanes::{Float, Kernel, Lanes};
 use super::{Mat, scratch_copy};
+use crate::elements::elements;
 use crate::simd;
 use crate::threads::{Pieces, parallel};
 
 /// C (+)= A·B by plain loops, for a handful of multiplications.
 pub fn tiny<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], add: bool) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    assert!(c.len() >= m * n);
+    assert!(c.len() >= elements([m, n]));
     let (rows, columns) = (a.data.as_ptr().wrapping_add(a.offset), b.data.as_ptr().wrapping_add(b.offset));
     for i in 0..m {
         for j in 0..n {
@@ -41,7 +42,7 @@ impl<T: Float> Kernel<T> for Unpacked<'_, T> {
         const ROWS: usize = 4;
         let Unpacked { a, b, c, add } = self;
         let (m, k, n) = (a.rows, a.cols, b.cols);
-        assert!(b.col_stride == 1 && m > 0 && k > 0 && c.len() >= m * n);
+        assert!(b.col_stride == 1 && m > 0 && k > 0 && c.len() >= elements([m, n]));
         for j in (0..n).step_by(L::N) {
             let w = L::N.min(n - j);
             for i in (0..m).step_by(ROWS) {
@@ -84,7 +85,7 @@ pub fn row_times<T: Float>(x: Mat<T>, b: Mat<T>, y: &mut [T], add: bool) {
     };
     const BLOCK: usize = 256;
     let pieces = Pieces::new(y);
-    parallel(n.div_ceil(BLOCK), k * n, |block| {
+    parallel(n.div_ceil(BLOCK), elements([k, n]), |block| {
         let j = block * BLOCK;
         let cols = BLOCK.min(n - j);
         // SAFETY: each block of columns is given to one call.

@@ -82,7 +82,7 @@ impl<'a, T: Float> Operand<'a, T> {
 pub fn b_stays<T>(b: Mat<T>, m: usize, lanes: usize) -> bool {
     let line = lanes * size_of::<T>();
     let aligned = b.data.as_ptr().wrapping_add(b.offset).addr().is_multiple_of(line)
-        && (b.row_stride as usize * size_of::<T>()).is_multiple_of(line);
+        && (b.row_stride as usize).wrapping_mul(size_of::<T>()).is_multiple_of(line);
     b.col_stride == 1 && (m <= 16 || aligned && m <= B_IN_PLACE)
 }
 

@@ -2,6 +2,7 @@
 
 use super::lanes::{Float, Kernel, Lanes, dispatch};
 use super::tile::prefetch;
+use crate::elements::elements;
 use crate::simd;
 
 /// Where a strip's elements lie: lane `j` at step `k` is `data[start + j·lane + k·step]`.
@@ -56,7 +57,7 @@ impl<T: Float> Kernel<T> for Rows<'_, T> {
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(self) {
         let Rows { panel, width, lanes, steps, strip } = self;
-        assert!(panel.len() >= steps * width && lanes <= width);
+        assert!(panel.len() >= elements([steps, width]) && lanes <= width);
         // SAFETY: `interleave` has checked the strip's corners, and the panel is as long as asserted.
         unsafe {
             for k in 0..steps {
@@ -79,7 +80,7 @@ impl<T: Float> Kernel<T> for Rows<'_, T> {
 /// step, since neighbouring panels share the strip's cache lines (1152 × 2048 × 384 by the transpose: 12.7 ms, panel by
 /// panel 13.0).
 pub fn deal<T: Float>(panels: &mut [T], width: usize, lanes: usize, steps: usize, strip: Strip<T>) {
-    assert!(strip.lane == 1 && panels.len() >= lanes.next_multiple_of(width) * steps);
+    assert!(strip.lane == 1 && panels.len() >= elements([lanes.next_multiple_of(width), steps]));
     for k in [0, steps - 1] {
         let from = (strip.start + k as isize * strip.step) as usize;
         assert!(lanes <= strip.data.len() && from <= strip.data.len() - lanes);

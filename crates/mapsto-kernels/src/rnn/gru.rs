@@ -4,8 +4,9 @@ use super::gate::Gate;
 use super::panels::{Panels, To};
 use super::slopes::{Slopes, Weight};
 use super::sweep::lay;
-use super::{ROWS, Sequences, add_rows, sigmoid_slope, tanh_slope};
+use super::{ROWS, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
+use crate::elements::elements;
 use crate::gemm::{Gemm, Mat};
 use crate::real::Float;
 use crate::simd::vectorize;
@@ -74,7 +75,9 @@ impl<T: Gemm> Gru<'_, T> {
     pub fn forward(&self, gates: &mut [T], u: &mut [T], y: &mut [T]) {
         self.check();
         self.check_kept(gates.len(), u.len(), y.len());
-        T::gru(self, gates, u, y)
+        if !y.is_empty() {
+            T::gru(self, gates, u, y)
+        }
     }
 
     /// Writes the gradients, from `dy`, that of the states of all steps.
@@ -90,24 +93,28 @@ impl<T: Gemm> Gru<'_, T> {
         self.check_kept(kept.gates.len(), kept.u.len(), kept.y.len());
         assert_eq!(
             grads.h0.len(),
-            self.sizes.batch * self.sizes.hidden,
+            elements([self.sizes.batch, self.sizes.hidden]),
             "gru: the gradient of the first state"
         );
         assert_eq!(dy.len(), kept.y.len(), "gru: the gradient of y");
+        if kept.y.is_empty() {
+            let GruGrads { x, w_ih, w_hh, b, .. } = grads;
+            return clear([x, w_ih, w_hh].into_iter().flatten().chain(b.into_iter().flatten()));
+        }
         T::gru_backward(self, kept, dy, grads)
     }
 
     fn check(&self) {
         let s = &self.sizes;
         s.check("gru", 3, self.x, self.w_ih, self.w_hh);
-        assert_eq!(self.h0.len(), s.batch * s.hidden, "gru: the first state of {s:?}");
-        let fits = |b: [&[T]; 2]| b.iter().all(|b| b.len() == 3 * s.hidden);
+        assert_eq!(self.h0.len(), elements([s.batch, s.hidden]), "gru: the first state of {s:?}");
+        let fits = |b: [&[T]; 2]| b.iter().all(|b| b.len() == elements([3, s.hidden]));
         assert!(self.b.is_none_or(fits), "gru: the biases of {s:?}");
     }
 
     fn check_kept(&self, gates: usize, u: usize, y: usize) {
-        let n = self.sizes.rows() * self.sizes.hidden;
-        assert_eq!((gates, u, y), (3 * n, n, n), "gru: gates and states of {:?}", self.sizes);
+        let n = elements([self.sizes.rows(), self.sizes.hidden]);
+        assert_eq!((gates, u, y), (elements([3, n]), n, n), "gru: gates and states of {:?}", self.sizes);
     }
 }
 
@@ -117,8 +124,8 @@ pub(crate) fn forward<T: Gemm + Gate>(gru: &Gru<T>, gates: &mut [T], u: &mut [T]
     let [b_ih, b_hh] = gru.b.map_or([None; 2], |b| b.map(Some));
     let w_ih = Panels::new(&[Mat::row_major(gru.w_ih, 3 * h, inputs).t()]);
     let w_hh = Panels::new(&[Mat::row_major(gru.w_hh, 3 * h, h).t()]);
-    let (wide, narrow) = (3 * steps * h, steps * h);
-    let chunks = [ROWS * wide, ROWS * narrow, ROWS * narrow];
+    let (wide, narrow) = (elements([3, steps, h]), elements([steps, h]));
+    let chunks = [elements([ROWS, wide]), elements([ROWS, narrow]), elements([ROWS, narrow])];
     for_blocks([gates, u, y], chunks, s.cost(3), |block, [gates, u, y]| {
         let rows = y.len() / narrow;
         let x = &gru.x[block * ROWS * steps * inputs..][..rows * steps * inputs];

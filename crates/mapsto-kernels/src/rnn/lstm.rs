@@ -4,8 +4,9 @@ use super::gate::Gate;
 use super::panels::{Panels, To};
 use super::slopes::{Slopes, Weight};
 use super::sweep::lay;
-use super::{ROWS, Sequences, add_rows, sigmoid_slope, tanh_slope};
+use super::{ROWS, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
+use crate::elements::elements;
 use crate::gemm::{Gemm, Mat};
 use crate::simd::vectorize;
 use crate::workspace::scratch;
@@ -78,7 +79,9 @@ impl<T: Gemm> Lstm<'_, T> {
     pub fn forward(&self, gates: &mut [T], cells: &mut [T], y: &mut [T]) {
         self.check();
         self.check_kept(gates.len(), cells.len(), y.len());
-        T::lstm(self, gates, cells, y)
+        if !y.is_empty() {
+            T::lstm(self, gates, cells, y)
+        }
     }
 
     /// Writes the gradients, from `dy`, that of the states of all steps.
@@ -92,22 +95,30 @@ impl<T: Gemm> Lstm<'_, T> {
     pub fn backward(&self, kept: LstmKept<'_, T>, dy: &[T], grads: LstmGrads<'_, T>) {
         self.check();
         self.check_kept(kept.gates.len(), kept.cells.len(), kept.y.len());
-        let state = self.sizes.batch * self.sizes.hidden;
+        let state = elements([self.sizes.batch, self.sizes.hidden]);
         assert_eq!((grads.h0.len(), grads.c0.len()), (state, state), "lstm: gradients of the first state");
         assert_eq!(dy.len(), kept.y.len(), "lstm: the gradient of y");
+        if kept.y.is_empty() {
+            return clear([grads.x, grads.w_ih, grads.w_hh, grads.b].into_iter().flatten());
+        }
         T::lstm_backward(self, kept, dy, grads)
     }
 
     fn check(&self) {
-        let (s, state) = (&self.sizes, self.sizes.batch * self.sizes.hidden);
+        let (s, state) = (&self.sizes, elements([self.sizes.batch, self.sizes.hidden]));
         s.check("lstm", 4, self.x, self.w_ih, self.w_hh);
         assert_eq!((self.h0.len(), self.c0.len()), (state, state), "lstm: the first state of {s:?}");
-        assert!(self.b.is_none_or(|b| b.len() == 4 * s.hidden), "lstm: the bias of {s:?}");
+        assert!(self.b.is_none_or(|b| b.len() == elements([4, s.hidden])), "lstm: the bias of {s:?}");
     }
 
     fn check_kept(&self, gates: usize, cells: usize, y: usize) {
-        let n = self.sizes.rows() * self.sizes.hidden;
-        assert_eq!((gates, cells, y), (4 * n, n, n), "lstm: gates, cells and states of {:?}", self.sizes);
+        let n = elements([self.sizes.rows(), self.sizes.hidden]);
+        assert_eq!(
+            (gates, cells, y),
+            (elements([4, n]), n, n),
+            "lstm: gates, cells and states of {:?}",
+            self.sizes
+        );
     }
 }
 
@@ -116,8 +127,8 @@ pub(crate) fn forward<T: Gemm + Gate>(lstm: &Lstm<T>, gates: &mut [T], cells: &m
     let s @ Sequences { steps, inputs, hidden: h, .. } = lstm.sizes;
     let w_ih = Panels::new(&[Mat::row_major(lstm.w_ih, 4 * h, inputs).t()]);
     let w_hh = Panels::new(&[Mat::row_major(lstm.w_hh, 4 * h, h).t()]);
-    let (wide, narrow) = (4 * steps * h, steps * h);
-    let chunks = [ROWS * wide, ROWS * narrow, ROWS * narrow];
+    let (wide, narrow) = (elements([4, steps, h]), elements([steps, h]));
+    let chunks = [elements([ROWS, wide]), elements([ROWS, narrow]), elements([ROWS, narrow])];
     for_blocks([gates, cells, y], chunks, s.cost(4), |block, [gates, cells, y]| {
         let rows = y.len() / narrow;
         let x = &lstm.x[block * ROWS * steps * inputs..][..rows * steps * inputs];

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use super::super::tile::Finish;
 use super::{MACS, Mat, add_row, bits, end_row};
+use crate::elements::elements;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::{Scratch, scratch};
@@ -41,7 +42,7 @@ pub fn product(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], finish: Finish<f32>) {
     let b = Panels::pack(b.t(), WIDE * LANES, LANES);
     let (down, across) = (m.div_ceil(ROWS), n.div_ceil(COLS));
     let out = Pieces::new(c);
-    parallel(down * across, m * n * k / MACS, |block| {
+    parallel(down * across, elements([m, n, k]) / MACS, |block| {
         let (top, left) = (block % down * ROWS, block / down * COLS);
         let (bottom, right) = ((top + ROWS).min(m), (left + COLS).min(n));
         for piece in 0..pieces {

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::super::scratch_copy;
 use super::super::tile::Finish;
 use super::{MACS, Mat, add_row, end_row};
+use crate::elements::elements;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, WORTH_SHARING, parallel};
 use crate::workspace::{Scratch, scratch};
@@ -43,7 +44,7 @@ const FAST: usize = 8 * MACS;
 
 /// Whether a product is large enough for tiles.
 pub fn pay(m: usize, k: usize, n: usize) -> bool {
-    m >= TILE && n >= TILE && k >= TILE && m * n * k >= ENOUGH
+    m >= TILE && n >= TILE && k >= TILE && elements([m, n, k]) >= ENOUGH
 }
 
 /// Multiplications from which tiles win. (Tests take them for less.)
@@ -65,7 +66,7 @@ pub fn product<const PARTS: usize>(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], fini
     let (shared, own) = if by_rows { (of_b, of_a) } else { (of_a, of_b) };
     let (long, short) = (m.max(n), m.min(n));
     let panels = long.div_ceil(PANEL);
-    let tasks = match m * n * k / FAST {
+    let tasks = match elements([m, n, k]) / FAST {
         little if little < WORTH_SHARING => 1,
         _ => panels.div_ceil(RUN).next_multiple_of(8).min(panels),
     };

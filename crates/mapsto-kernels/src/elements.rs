@@ -1,0 +1,66 @@
+//! The product of sizes, which every check of a length goes through: a product that wraps lets a kernel write out of bounds.
+
+/// The product of `sizes`; `usize::MAX`, which is the length of no slice of numbers, where the product is that or more.
+///
+/// So `x.len() == elements([n, c, h, w])` is false, and the usual message follows, where the sizes multiply to more than a
+/// word holds; and a cost (see [`crate::threads::parallel`]) made by it is at least as large as it should be.
+///
+/// ```
+/// use mapsto_kernels::elements::elements;
+/// assert_eq!(elements([2, 3, 4]), 24);
+/// assert_eq!(elements([1 << 40, 1 << 40]), usize::MAX);
+/// assert_eq!(elements([1 << 40, 1 << 40, 0]), 0);
+/// ```
+#[inline(always)]
+pub fn elements<const N: usize>(sizes: [usize; N]) -> usize {
+    // Saturation meets a later 0 as it should: usize::MAX · 0 is 0.
+    sizes.into_iter().fold(1, usize::saturating_mul)
+}
+
+/// Whether the elements `offset + Σ iₖ·strideₖ`, `0 ≤ iₖ < nₖ`, all lie in a slice of `len`; an axis of 0 has no elements.
+///
+/// ```
+/// use mapsto_kernels::elements::inside;
+/// assert!(inside(6, 5, [(2, -3), (3, 1)]) == false && inside(6, 3, [(2, -3), (3, 1)]));
+/// ```
+#[inline]
+pub fn inside<const N: usize>(len: usize, offset: usize, axes: [(usize, isize); N]) -> bool {
+    if axes.iter().any(|axis| axis.0 == 0) {
+        return true;
+    }
+    let (mut first, mut last) = (offset as i128, offset as i128);
+    for (n, stride) in axes {
+        // What saturates is far outside either way, since `first` only falls and `last` only rises.
+        let span = (n as i128 - 1).saturating_mul(stride as i128);
+        first = first.saturating_add(span.min(0));
+        last = last.saturating_add(span.max(0));
+    }
+    first >= 0 && last < len as i128
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_exact_or_the_largest_number() {
+        let sizes = [0, 1, 2, 3, 1000, 1 << 31, 1 << 32, 0x5555_5555_5555_5556, usize::MAX - 1, usize::MAX];
+        for a in sizes {
+            for b in sizes {
+                for c in sizes {
+                    let exact = (a as u128 * b as u128).saturating_mul(c as u128);
+                    assert_eq!(elements([a, b, c]) as u128, exact.min(usize::MAX as u128), "{a} {b} {c}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_reaches_outside_is_found_at_any_size() {
+        assert!(inside(1, 0, [(usize::MAX, 0), (usize::MAX, 0)]));
+        assert!(!inside(1, 0, [(usize::MAX, isize::MAX), (usize::MAX, isize::MAX), (9, -1)]));
+        assert!(!inside(9, 8, [(usize::MAX, isize::MIN), (usize::MAX, isize::MIN)]));
+        assert!(!inside(9, usize::MAX, [(2, -1)]) && !inside(0, 0, [(1, 1)]));
+        assert!(inside(0, 7, [(0, 1), (3, 1)]));
+    }
+}
