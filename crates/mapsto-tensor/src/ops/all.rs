@@ -49,8 +49,9 @@ mod tests {
     #[test]
     fn all() {
         check(|x| x.all(..)).on(ints(0..2));
-        check(|x| x.all(0)).shapes([&[3, 5]]).on(ints(0..2));
+        check(|x| x.all(0)).shapes([&[3, 5]]).formula(|[x]| x.reduced(&[0], |v| f64::from(v.iter().all(|&v| v != 0.0)))).on(ints(0..2));
         check(|x| x.all(crate::keep(1))).shapes([&[3, 0]]).on(ints(0..2));
+        assert_eq!(crate::tensor![[1, 1], [1, 0], [2, 3]].all(1).to_vec::<bool>(), [true, false, true]);
         assert!(crate::Tensor::zeros([0]).all(..).to_vec::<bool>()[0]);
     }
 }

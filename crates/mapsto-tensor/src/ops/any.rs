@@ -94,8 +94,9 @@ mod tests {
     #[test]
     fn any() {
         check(|x| x.any(..)).on(ints(0..2));
-        check(|x| x.any(0)).shapes([&[3, 5]]).on(ints(0..2));
+        check(|x| x.any(0)).shapes([&[3, 5]]).formula(|[x]| x.reduced(&[0], |v| f64::from(v.iter().any(|&v| v != 0.0)))).on(ints(0..2));
         check(|x| x.any(crate::keep(1))).shapes([&[3, 0]]).on(ints(0..2));
+        assert_eq!(crate::tensor![[0, 0], [1, 0], [0, 0]].any(1).to_vec::<bool>(), [false, true, false]);
         assert!(!crate::Tensor::zeros([0]).any(..).to_vec::<bool>()[0]);
     }
 }

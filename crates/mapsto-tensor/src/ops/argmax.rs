@@ -82,8 +82,11 @@ mod tests {
 
     #[test]
     fn argmax() {
-        check(|x| x.unsqueeze(0).argmax(0)).on(floats(-2.0..2.0));
-        check(|x| x.argmax(-1)).shapes([&[3, 5]]).on(ints(-3..3));
+        let first = |v: &[f64]| (0..v.len()).rev().max_by(|&i, &j| v[i].total_cmp(&v[j])).expect("some") as f64;
+        check(|x| x.unsqueeze(0).argmax(0)).formula(|[x]| Numbers::from_fn(&x.shape, |_| 0.0)).on(floats(-2.0..2.0));
+        check(|x| x.unsqueeze(-1).unsqueeze(0).argmax(1)).shapes([&[20_011]]).formula(move |[x]| x.reduced(&[0], first).shaped(&[1, 1])).on(floats(-2.0..2.0));
+        check(|x| x.argmax(-1)).shapes([&[4001, 5]]).formula(move |[x]| x.reduced(&[1], first)).on(ints(-3..3));
+        check(|x| x.argmax(-1)).shapes([&[3, 5]]).formula(move |[x]| x.reduced(&[1], first)).on(ints(-3..3));
         assert_eq!(tensor![1.0, f64::NAN, f64::NAN].argmax(0).item(), 1.0);
         let e = catch(|| Tensor::zeros([2, 0]).argmax(1)).unwrap_err();
         assert_eq!(e.message(), "argmax: axis 1 of [2, 0] has no elements to choose from");

@@ -80,6 +80,13 @@ mod tests {
 
     #[test]
     fn argsort() {
+        let rising = |v: &[f64]| {
+            let mut at: Vec<usize> = (0..v.len()).collect();
+            at.sort_by(|&i, &j| v[i].total_cmp(&v[j]));
+            at.into_iter().map(|i| i as f64).collect()
+        };
+        check(|x| x.argsort(-1)).shapes([&[7, 2003]]).formula(move |[x]| x.along(1, rising)).on(floats(-2.0..2.0));
+        check(|x| x.argsort(0)).shapes([&[6, 3]]).formula(move |[x]| x.along(0, rising)).on(ints(0..3));
         check(|x| x.unsqueeze(0).argsort(-1)).on(floats(-2.0..2.0));
         check(|x| x.argsort_with(0, Order::Descending)).shapes([&[6, 3]]).on(ints(0..3));
         let x = crate::tensor![1.0, f64::NAN, 0.0];

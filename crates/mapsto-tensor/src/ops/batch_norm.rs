@@ -224,6 +224,10 @@ mod tests {
             let var = floats(0.5..2.0);
             check_fused(|| GivenNorm { eps: 1e-3 }, &[(shape, d()), (c, d()), (c, var), (c, d()), (c, d())]);
         }
+        // (x − mean) / √(var + ε) · γ + β with given statistics.
+        let one = |v: f64| Tensor::from_slice(&[v], 1).to(DType::F32);
+        let y = tensor![[1.0], [5.0], [-2.0]].batch_norm_with(&one(1.0), &one(4.0), &one(3.0), &one(0.5), 0.0);
+        assert_close!(y, [[0.5], [6.5], [-4.0]]);
         let x = Tensor::randn([5, 3, 4]);
         let (_, mean, var) = x.batch_norm(&Tensor::ones([3]), &Tensor::zeros([3]), 1e-5);
         assert_close!(mean, x.mean([0, 2]));

@@ -78,8 +78,17 @@ mod tests {
 
     #[test]
     fn cumsum() {
+        let sums = |v: &[f64]| {
+            v.iter()
+                .scan(0.0, |sum, v| {
+                    *sum += v;
+                    Some(*sum)
+                })
+                .collect::<Vec<f64>>()
+        };
+        check(|x| x.cumsum(1)).shapes([&[3, 7001]]).formula(move |[x]| x.along(1, sums)).on(floats(0.5..2.0));
         check(|x| x.unsqueeze(0).cumsum(-1)).on(floats(-2.0..2.0));
-        check(|x| x.cumsum(1)).shapes([&[2, 4, 3]]).on(floats(-2.0..2.0));
+        check(|x| x.cumsum(1)).shapes([&[2, 4, 3]]).formula(move |[x]| x.along(1, sums)).on(floats(-2.0..2.0));
         check(|x| x.cumsum(0)).shapes([&[5]]).on(ints(-9..9));
     }
 }

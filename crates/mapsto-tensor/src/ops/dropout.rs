@@ -114,6 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_scaled_and_what_is_dropped_is_zero() {
+        let x = Tensor::full([20_001], 3.0);
+        let y = train(|| x.dropout(0.25)).to_vec::<f32>();
+        assert!(y.iter().all(|&v| v == 0.0 || (v - 4.0).abs() < 1e-6));
+        let kept = y.iter().filter(|v| **v != 0.0).count() as f64 / y.len() as f64;
+        assert!((kept - 0.75).abs() < 0.02, "{kept} kept");
+        let ones = |v: f32| v * 0.0 + f32::from(v != 0.0);
+        seed(9);
+        let leaf = x.leaf();
+        let (mask, g) = train(|| {
+            let y = leaf.dropout(0.25);
+            (y.to_vec::<f32>(), y.sum(..).backward().of(&leaf).to_vec::<f32>())
+        });
+        assert!(mask.iter().zip(&g).all(|(&m, &g)| (g - ones(m) / 0.75).abs() < 1e-6));
+    }
+
+    #[test]
     fn it_acts_in_training_only_and_draws_anew_each_time() {
         let x = Tensor::ones([100]);
         assert_eq!(x.dropout(0.5).to_vec::<f32>(), x.to_vec::<f32>());

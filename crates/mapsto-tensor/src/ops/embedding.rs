@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn embedding() {
-        check2(|i, t| i.embedding(t)).shapes([&[2, 3], &[4, 5]]).on(ints(0..4), floats(-2.0..2.0));
+        check2(|i, t| i.embedding(t)).shapes([&[2, 3], &[4, 5]])
+            .formula(|[i, t]| Numbers::from_fn(&[2, 3, 5], |at| t.at(&[i.at(&at[..2]) as usize, at[2]])))
+            .on(ints(0..4), floats(-2.0..2.0));
         check2(|i, t| i.embedding(t)).shapes([&[], &[4, 2]]).on(ints(0..4), floats(-2.0..2.0));
         let e = catch(|| tensor![[0, 1], [2, 7]].embedding(&Tensor::zeros([4, 2]))).unwrap_err();
         assert_eq!(e.message(), "embedding: the index 7 at [1, 1] is not within 0..4");

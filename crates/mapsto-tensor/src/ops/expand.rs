@@ -75,6 +75,11 @@ mod tests {
             shape.extend(x.shape());
             x.expand(shape)
         })
+        .formula(|[x]| {
+            let mut shape = vec![3];
+            shape.extend(&x.shape);
+            Numbers { shape, values: x.values.repeat(3) }
+        })
         .on(floats(-2.0..2.0));
     }
 }

@@ -83,7 +83,13 @@ mod tests {
 
     #[test]
     fn one_hot() {
-        check(|x| x.one_hot(4)).without_derivative().on(ints(0..4));
+        check(|x| x.one_hot(4))
+            .without_derivative()
+            .formula(|[x]| {
+                let shape: Vec<usize> = x.shape.iter().copied().chain([4]).collect();
+                Numbers::from_fn(&shape, |at| f64::from(x.at(&at[..at.len() - 1]) == at[at.len() - 1] as f64))
+            })
+            .on(ints(0..4));
         assert_eq!(tensor![3, 1].to(DType::U8).one_hot(4).to_vec::<f32>(), [0., 0., 0., 1., 0., 1., 0., 0.]);
         let e = catch(|| tensor![[0, 1], [5, 2]].one_hot(3)).unwrap_err();
         assert_eq!(e.message(), "one_hot: the class id at [1, 0] is 5, there are 3 classes");

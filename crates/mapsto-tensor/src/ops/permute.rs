@@ -127,6 +127,11 @@ mod tests {
     #[test]
     fn permute() {
         check(|x| x.unsqueeze(0).swap(0, -1)).on(floats(-2.0..2.0));
-        check(|x| x.permute((0..x.rank()).rev().collect::<Vec<_>>())).on(floats(-2.0..2.0));
+        check(|x| x.permute((0..x.rank()).rev().collect::<Vec<_>>()))
+            .formula(|[x]| {
+                let reversed = |at: &[usize]| at.iter().rev().copied().collect::<Vec<_>>();
+                Numbers::from_fn(&reversed(&x.shape), |at| x.at(&reversed(at)))
+            })
+            .on(floats(-2.0..2.0));
     }
 }

@@ -79,6 +79,13 @@ mod tests {
     #[test]
     fn sum() {
         check(|x| x.sum(..)).on(floats(-2.0..2.0));
+        check(|x| x.sum([0, 2]))
+            .shapes([&[3, 5, 4]])
+            .formula(|[x]| x.reduced(&[0, 2], |v| v.iter().sum()))
+            .on(floats(-2.0..2.0));
+        let x = crate::tensor![1.0, 2.0, 4.0].leaf();
+        assert_eq!(x.sum(..).item(), 7.0);
+        crate::assert_close!(x.sum(..).backward().of(&x), [1.0, 1.0, 1.0]);
         check(|x| x.unsqueeze(0).sum(-1)).on(floats(-2.0..2.0));
         check(|x| x.unsqueeze(-1).sum(keep(0))).on(floats(-2.0..2.0));
     }

@@ -76,6 +76,7 @@ mod tests {
     fn topk() {
         check(|x| x.topk(2, -1).0).shapes([&[3, 5]]).on(floats(-2.0..2.0));
         check(|x| x.topk(3, 0).1).shapes([&[6, 2]]).on(floats(-2.0..2.0));
+        assert_eq!(crate::tensor![3.0, 9.0, 5.0, 7.0].topk(3, 0).1.to_vec::<i64>(), [1, 3, 2]);
         check(|x| x.topk(0, 0).0).shapes([&[4]]).on(floats(-2.0..2.0));
         let e = crate::catch(|| crate::Tensor::zeros([2, 3]).topk(4, 1)).unwrap_err();
         assert_eq!(e.message(), "topk: the 4 largest of 3 elements, along axis 1 of [2, 3]");

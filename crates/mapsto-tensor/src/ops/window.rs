@@ -131,7 +131,15 @@ mod tests {
     #[test]
     fn window() {
         let d = || floats(-2.0..2.0);
-        check(|x| x.window(Window::new([2, 3]))).shapes([&[2, 2, 4, 5]]).on(d());
+        check(|x| x.window(Window::new([2, 3])))
+            .shapes([&[2, 2, 4, 5]])
+            .formula(|[x]| {
+                Numbers::from_fn(&[2, 12, 9], |at| {
+                    let (tap, place) = (at[1], at[2]);
+                    x.at(&[at[0], tap / 6, place / 3 + tap % 6 / 3, place % 3 + tap % 3])
+                })
+            })
+            .on(d());
         check(|x| x.window(Window::new(2).stride([2, 1]).padding([1, 2]).dilation([1, 2]))).shapes([&[2, 1, 4, 3]]).on(d());
         check(|x| x.window(Window::new(3).padding(1).stride(3))).shapes([&[1, 3, 5, 4]]).on(d());
     }
