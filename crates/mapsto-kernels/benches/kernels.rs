@@ -236,7 +236,7 @@ impl Bench {
         let row = heads * d;
         let strides = [t * 3 * row, d, 3 * row, 1].map(|n| n as isize);
         let [q, k, v] = [0, row, 2 * row].map(|offset| Heads { data: &x[..], offset, strides });
-        let (mut y, mut log) = (vec![0.0; b * t * row], vec![0.0; b * heads * t]);
+        let (mut y, mut log) = (vec![0.0; b * t * row], vec![0.0; 2 * b * heads * t]);
         let mut dx = x.clone();
         let name = format!("attention {b}x{heads}x{t}x{d}");
         let product = b * heads * t * (t + 1) * d;
@@ -253,7 +253,7 @@ impl Bench {
     /// Layer norm of rows as a GPT's.
     fn norm(&self, rows: usize, n: usize) {
         let (x, gamma, g) = (numbers(rows * n), numbers(n), numbers(rows * n));
-        let (mut y, mut mean, mut rstd) = (x.clone(), numbers(rows), numbers(rows));
+        let (mut y, mut mean, mut rstd) = (x.clone(), vec![[0.0; 2]; rows], numbers(rows));
         self.run(&format!("layer norm {rows}x{n} forward"), 0, || {
             layer_norm(&x, n, Some(&gamma), None, 1e-5, black_box(&mut y), &mut mean, &mut rstd)
         });

@@ -138,17 +138,19 @@ pub enum Hidden<'a, T> {
     Bias(Heads<'a, T>),
 }
 
-/// `y = softmax(scale · q kᵀ + bias) v` for each head; `y` is dense, `[b, t, heads, e]`, and `log`, `[b, heads, t]`,
-/// takes the logarithm of each row's sum of exponentials, for the gradient. A query that sees no key gives NaN.
+/// `y = softmax(scale · q kᵀ + bias) v` for each head; `y` is dense, `[b, t, heads, e]`, and `log`, `[2, b, heads, t]`,
+/// takes each row's highest score and the logarithm of its sum of exponentials beside it, for the gradient: their sum
+/// would round where scores are large. A query that sees no key, all its scores being `-inf`, gives 0, and so do its
+/// gradients.
 ///
 /// ```
 /// use mapsto_kernels::attention::{AttentionShape, Heads, Hidden, attention};
 /// let s = AttentionShape { b: 1, heads: 1, t: 2, s: 2, d: 1, e: 1 };
 /// let (q, k, v) = ([0.0f32, 1.0], [0.0, 3f32.ln()], [4.0, 8.0]);
 /// let [q, k, v] = [&q, &k, &v].map(|x| Heads::dense(&x[..], [1, 1, 2, 1]));
-/// let (mut y, mut log) = ([0.0; 2], [0.0; 2]);
+/// let (mut y, mut log) = ([0.0; 2], [0.0; 4]);
 /// attention(&s, 1.0, q, k, v, Hidden::Later, &mut y, &mut log);
-/// assert!(y[0] == 4.0 && (y[1] - 7.0).abs() < 1e-5 && (log[1] - 4f32.ln()).abs() < 1e-6);
+/// assert!(y[0] == 4.0 && (y[1] - 7.0).abs() < 1e-5 && (log[1] + log[3] - 4f32.ln()).abs() < 1e-6);
 /// ```
 ///
 /// # Panics
@@ -166,7 +168,7 @@ pub fn attention<T: Gemm>(
 ) {
     check(s, q, k, v, hidden);
     let rows = elements([s.heads_in_all(), s.t]);
-    assert!(y.len() == elements([rows, s.e]) && log.len() == rows, "attention: the results do not fit {s:?}");
+    assert!(y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]), "attention: the results do not fit {s:?}");
     T::attention(s, scale, q, k, v, hidden, y, log)
 }
 
@@ -189,7 +191,7 @@ pub fn attention_backward<T: Gemm>(
     check(s, q, k, v, hidden);
     g.check("the gradients", [s.b, s.heads, s.t, s.e]);
     let rows = elements([s.heads_in_all(), s.t]);
-    assert!(y.len() == elements([rows, s.e]) && log.len() == rows, "attention: the results do not fit {s:?}");
+    assert!(y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]), "attention: the results do not fit {s:?}");
     assert_eq!(
         dqkv.len(),
         elements([rows, s.d])
@@ -325,7 +327,7 @@ mod tests {
     fn run<T: Gemm>(s: &AttentionShape, x: [&[T]; 5], bias: bool, later: bool) -> [Vec<T>; 4] {
         let AttentionShape { b, heads, t, s: keys, d, e } = *s;
         let mut y = vec![T::default(); b * t * heads * e];
-        let mut log = vec![T::default(); b * heads * t];
+        let mut log = vec![T::default(); 2 * b * heads * t];
         let [q, k, v, g] = [(x[0], t, d), (x[1], keys, d), (x[2], keys, e), (x[3], t, e)]
             .map(|(x, rows, n)| Heads::dense(x, [b, heads, rows, n]));
         let shared = Heads { data: x[4], offset: 0, strides: [0, 0, keys as isize, 1] };
@@ -387,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_blocks_leave_no_trace_and_hidden_rows_are_nan() {
+    fn hidden_blocks_leave_no_trace_and_hidden_rows_are_zero() {
         let s = AttentionShape { b: 1, heads: 1, t: 2, s: 100, d: 2, e: 1 };
         let (q, k, v) = (numbers(4, 1), numbers(200, 2), numbers(100, 3));
         // The first query sees the last key alone, the second none.
@@ -395,9 +397,28 @@ mod tests {
         bias[99] = 0.0;
         let [q, k, v, bias] = [(&q, 2, 2), (&k, 100, 2), (&v, 100, 1), (&bias, 2, 100)]
             .map(|(x, rows, n)| Heads::dense(&x[..], [1, 1, rows, n]));
-        let (mut y, mut log) = ([0.0; 2], [0.0; 2]);
+        let (mut y, mut log) = ([0.0; 2], [0.0; 4]);
         attention(&s, 1.0, q, k, v, Hidden::Bias(bias), &mut y, &mut log);
-        assert!(y[0] == v.data[99] && y[1].is_nan(), "{y:?}");
+        assert_eq!(y, [v.data[99], 0.0]);
+        let (g, mut grads) = ([2.0, 3.0], vec![9.0; 304]);
+        let g = Heads::dense(&g[..], [1, 1, 2, 1]);
+        attention_backward(&s, 1.0, [q, k, v], Hidden::Bias(bias), &y, &log, g, &mut grads);
+        // One key alone has all the weight, so no score matters, and its value has the one gradient.
+        assert!(grads[..303].iter().all(|&g| g == 0.0) && grads[303] == 2.0, "{grads:?}");
+    }
+
+    #[test]
+    fn large_scores_keep_the_digits_of_the_weights() {
+        let s = AttentionShape { b: 1, heads: 1, t: 1, s: 3, d: 1, e: 1 };
+        let (q, k, v, g) = ([1e6f32], [1.0; 3], [1.0, 2.0, 6.0], [1.0]);
+        let [q, k, v, g] = [&q[..], &k, &v, &g].map(|x| Heads::dense(x, [1, 1, x.len(), 1]));
+        let (mut y, mut log, mut grads) = ([0.0; 1], [0.0; 2], [0.0; 7]);
+        attention(&s, 1.0, q, k, v, Hidden::Nothing, &mut y, &mut log);
+        attention_backward(&s, 1.0, [q, k, v], Hidden::Nothing, &y, &log, g, &mut grads);
+        assert!(
+            (y[0] - 3.0).abs() < 1e-6 && grads[4..].iter().all(|dv| (dv - 1.0 / 3.0).abs() < 1e-6),
+            "{grads:?}"
+        );
     }
 
     #[test]
@@ -406,6 +427,6 @@ mod tests {
         let s = AttentionShape { b: 1, heads: 1, t: 3, s: 2, d: 1, e: 1 };
         let x = [0.0f32; 3];
         let x = Heads::dense(&x, [1, 1, 3, 1]);
-        attention(&s, 1.0, x, x, x, Hidden::Later, &mut [0.0; 3], &mut [0.0; 3]);
+        attention(&s, 1.0, x, x, x, Hidden::Later, &mut [0.0; 3], &mut [0.0; 6]);
     }
 }

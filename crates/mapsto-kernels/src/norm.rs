@@ -1,23 +1,25 @@
 //! Layer and batch normalisation, `y = (x − mean) / √(var + ε) · γ + β`, forward and backward.
 //!
 //! Both take two visits for the statistics (mean, then squares about it), because one visit (`E[x²] − E[x]²`) cancels
-//! where the mean is large beside the spread. Sums over many rows are taken in fixed blocks and joined pairwise.
+//! where the mean is large beside the spread. For the same reason a mean is taken beside the first element, and comes as
+//! two numbers: `[the mean rounded, what rounding took]`. Sums over many rows are taken in fixed blocks and joined
+//! pairwise.
 
 use crate::blocks::for_blocks;
 use crate::elements::elements;
 use crate::real::Float;
 use crate::reduce;
 use crate::simd::vectorize;
-use crate::softmax::{LANES, sum, tiles1, tiles2, total};
+use crate::softmax::{LANES, tiles1, tiles2, total};
 use crate::threads::for_chunks;
 
 /// Normalises each row of `n` (Ba, Kiros & Hinton 2016, arXiv:1607.06450): `y = (x − mean) · rstd · γ + β`, with
-/// `rstd = 1/√(var + ε)` and the population's variance. `mean` and `rstd` take one number a row, for the gradient.
+/// `rstd = 1/√(var + ε)` and the population's variance. `mean`, in two parts, and `rstd` are for the gradient.
 ///
 /// ```
-/// let (mut y, mut mean, mut rstd) = ([0f32; 2], [0.0], [0.0]);
+/// let (mut y, mut mean, mut rstd) = ([0f32; 2], [[0.0; 2]], [0.0]);
 /// mapsto_kernels::norm::layer_norm(&[1.0, 5.0], 2, None, Some(&[10.0, 20.0]), 0.0, &mut y, &mut mean, &mut rstd);
-/// assert_eq!((y, mean, rstd), ([9.0, 21.0], [3.0], [0.5]));
+/// assert_eq!((y, mean, rstd), ([9.0, 21.0], [[3.0, 0.0]], [0.5]));
 /// ```
 ///
 /// # Panics
@@ -29,7 +31,7 @@ pub fn layer_norm<T: Float>(
     beta: Option<&[T]>,
     eps: f64,
     y: &mut [T],
-    mean: &mut [T],
+    mean: &mut [[T; 2]],
     rstd: &mut [T],
 ) {
     assert!(
@@ -45,37 +47,61 @@ pub fn layer_norm<T: Float>(
         return;
     }
     let (count, eps, group) = (T::from_f64(n as f64), T::from_f64(eps), (BLOCK / n).max(1));
-    for_blocks([y, mean, rstd], [group * n, group, group], 4 * x.len(), |i, [y, mean, rstd]| {
-        let x = &x[i * group * n..][..y.len()];
-        vectorize(
+    for_blocks(
+        [y, mean.as_flattened_mut(), rstd],
+        [group * n, 2 * group, group],
+        4 * x.len(),
+        |i, [y, mean, rstd]| {
+            let x = &x[i * group * n..][..y.len()];
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (r, (x, y)) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)).enumerate() {
+                        let [m, rest] = apart(x[0], about::<T>(x, x[0], |d| d) / count);
+                        let squares = about::<T>(x, m, |d| d * d) / count - rest * rest;
+                        let s = (squares.max(T::ZERO) + eps).sqrt().recip();
+                        mean[2 * r..][..2].copy_from_slice(&[m, rest]);
+                        rstd[r] = s;
+                        y.iter_mut().zip(x).for_each(|(y, &x)| *y = ((x - m) - rest) * s);
+                        if let Some(gamma) = gamma {
+                            y.iter_mut().zip(gamma).for_each(|(y, &gamma)| *y *= gamma);
+                        }
+                        if let Some(beta) = beta {
+                            y.iter_mut().zip(beta).for_each(|(y, &beta)| *y += beta);
+                        }
+                    }
+                },
+            );
+        },
+    );
+}
+
+/// `x + step` as the number it rounds to and what rounding took from it.
+#[inline(always)]
+fn apart<T: Float>(x: T, step: T) -> [T; 2] {
+    let m = x + step;
+    [m, step - (m - x)]
+}
+
+/// `Σ f(x − m)` over a row, a long one block by block.
+#[inline(always)]
+fn about<T: Float>(x: &[T], m: T, f: impl Fn(T) -> T) -> T {
+    let mut all = 0.0;
+    for x in x.chunks(BLOCK) {
+        let mut sums = [T::ZERO; LANES];
+        tiles1(
+            x,
+            m,
             #[inline(always)]
-            || {
-                for (r, (x, y)) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)).enumerate() {
-                    let m = sum(x) / count;
-                    let mut squares = [T::ZERO; LANES];
-                    tiles1(
-                        x,
-                        m,
-                        #[inline(always)]
-                        |_, x| {
-                            for l in 0..LANES {
-                                squares[l] += (x[l] - m) * (x[l] - m);
-                            }
-                        },
-                    );
-                    let s = (total(squares) / count + eps).sqrt().recip();
-                    (mean[r], rstd[r]) = (m, s);
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - m) * s);
-                    if let Some(gamma) = gamma {
-                        y.iter_mut().zip(gamma).for_each(|(y, &gamma)| *y *= gamma);
-                    }
-                    if let Some(beta) = beta {
-                        y.iter_mut().zip(beta).for_each(|(y, &beta)| *y += beta);
-                    }
+            |_, x| {
+                for l in 0..LANES {
+                    sums[l] += f(x[l] - m);
                 }
             },
         );
-    });
+        all += total(sums).to_f64();
+    }
+    T::from_f64(all)
 }
 
 /// The gradient through [`layer_norm`]: with `z = (x − mean) rstd` and `h = γ g`,
@@ -86,7 +112,7 @@ pub fn layer_norm_backward<T: Float>(
     x: &[T],
     n: usize,
     gamma: Option<&[T]>,
-    mean: &[T],
+    mean: &[[T; 2]],
     rstd: &[T],
     g: &[T],
     dx: &mut [T],
@@ -126,7 +152,7 @@ pub fn layer_norm_backward<T: Float>(
             || {
                 for (r, dx) in dx.chunks_exact_mut(n).enumerate() {
                     let (x, g) = (&x[r * n..(r + 1) * n], &g[r * n..(r + 1) * n]);
-                    let (m, s) = (mean[i * group + r], rstd[i * group + r]);
+                    let ([m, rest], s) = (mean[i * group + r], rstd[i * group + r]);
                     let (mut sums, mut products) = ([T::ZERO; LANES], [T::ZERO; LANES]);
                     tiles2(
                         x,
@@ -137,7 +163,7 @@ pub fn layer_norm_backward<T: Float>(
                             let (weight, for_gamma, for_beta) =
                                 (&weights[k], &mut for_gamma[k], &mut for_beta[k]);
                             for l in 0..LANES {
-                                let (d, h) = (x[l] - m, g[l] * weight[l]);
+                                let (d, h) = ((x[l] - m) - rest, g[l] * weight[l]);
                                 sums[l] += h;
                                 products[l] += d * h;
                                 for_gamma[l] += g[l] * (d * s);
@@ -148,7 +174,7 @@ pub fn layer_norm_backward<T: Float>(
                     let (shift, slope) = (total(sums) / count, total(products) * s * s / count);
                     let weights = weights.as_flattened();
                     for (((dx, &x), &g), &weight) in dx.iter_mut().zip(x).zip(g).zip(weights) {
-                        *dx = s * (g * weight - shift - (x - m) * slope);
+                        *dx = s * (g * weight - shift - ((x - m) - rest) * slope);
                     }
                 }
             },
@@ -163,33 +189,40 @@ pub fn layer_norm_backward<T: Float>(
 /// Mean and population's variance of each channel of `x = [n, c, s]` (`s` stands for all axes after the channels).
 ///
 /// ```
-/// let (mut mean, mut var) = ([0f32; 2], [0f32; 2]);
+/// let (mut mean, mut var) = ([[0f32; 2]; 2], [0f32; 2]);
 /// mapsto_kernels::norm::batch_norm_stats(&[1., 3., 10., 10., 5., 7., 10., 10.], [2, 2, 2], &mut mean, &mut var);
-/// assert_eq!((mean, var), ([4., 10.], [5., 0.]));
+/// assert_eq!((mean, var), ([[4., 0.], [10., 0.]], [5., 0.]));
 /// ```
-pub fn batch_norm_stats<T: Float>(x: &[T], dims: [usize; 3], mean: &mut [T], var: &mut [T]) {
+pub fn batch_norm_stats<T: Float>(x: &[T], dims: [usize; 3], mean: &mut [[T; 2]], var: &mut [T]) {
     let [n, c, s] = dims;
     assert!(mean.len() == c && var.len() == c, "batch_norm: one mean and one variance for each channel");
     assert_eq!(x.len(), elements(dims), "batch_norm: x has not the elements of {dims:?}");
+    let count = T::from_f64((n * s) as f64);
     if x.is_empty() {
-        mean.fill(T::from_f64(f64::NAN)); // the mean of nothing
+        mean.fill([T::from_f64(f64::NAN); 2]); // the mean of nothing
         return var.fill(T::from_f64(f64::NAN));
     }
-    let count = T::from_f64((n * s) as f64);
-    if s == 1 {
-        reduce::sum(x, [1, n, c], mean);
-        mean.iter_mut().for_each(|m| *m /= count);
-        return reduce::variance(x, [1, n, c], mean, 0.0, var);
-    }
     // A sum for each sample and channel, then over the samples.
-    let mut partial = vec![T::ZERO; n * c];
-    reduce::sum(x, [n * c, s, 1], &mut partial);
-    reduce::sum(&partial, [1, n, c], mean);
-    mean.iter_mut().for_each(|m| *m /= count);
-    let means: Vec<T> = (0..n).flat_map(|_| mean.iter().copied()).collect();
-    reduce::squares(x, [n * c, s, 1], &means, &mut partial);
-    reduce::sum(&partial, [1, n, c], var);
-    var.iter_mut().for_each(|v| *v /= count);
+    type Sums<T> = fn(&[T], [usize; 3], &[T], &mut [T]);
+    let mut partial = vec![T::ZERO; if s == 1 { 0 } else { n * c }];
+    let mut sums = |f: Sums<T>, about: &[T], out: &mut [T]| {
+        if s == 1 {
+            return f(x, [1, n, c], about, out);
+        }
+        let about: Vec<T> = (0..n).flat_map(|_| about.iter().copied()).collect();
+        f(x, [n * c, s, 1], &about, &mut partial);
+        reduce::sum(&partial, [1, n, c], out);
+    };
+    let mut about: Vec<T> = x.iter().step_by(s).take(c).copied().collect();
+    sums(reduce::deviations, &about, var);
+    for ((mean, about), step) in mean.iter_mut().zip(&mut about).zip(&*var) {
+        *mean = apart(*about, *step / count);
+        *about = mean[0];
+    }
+    sums(reduce::squares, &about, var);
+    for (var, [_, rest]) in var.iter_mut().zip(&*mean) {
+        *var = (*var / count - *rest * *rest).max(T::ZERO);
+    }
 }
 
 /// `y = (x − mean) · rstd · γ + β` for each channel of `x = [n, c, s]` (Ioffe & Szegedy 2015, arXiv:1502.03167); with
@@ -197,23 +230,23 @@ pub fn batch_norm_stats<T: Float>(x: &[T], dims: [usize; 3], mean: &mut [T], var
 ///
 /// ```
 /// let mut y = [0f32; 4];
-/// mapsto_kernels::norm::batch_norm_apply(&[1., 3., 10., 20.], [1, 2, 2], &[2., 10.], &[1., 0.5], None, None, &mut y);
+/// mapsto_kernels::norm::batch_norm_apply(&[1., 3., 10., 20.], [1, 2, 2], &[[2., 0.], [10., 0.]], &[1., 0.5], None, None, &mut y);
 /// assert_eq!(y, [-1., 1., 0., 5.]);
 /// ```
 pub fn batch_norm_apply<T: Float>(
     x: &[T],
     dims: [usize; 3],
-    mean: &[T],
+    mean: &[[T; 2]],
     rstd: &[T],
     gamma: Option<&[T]>,
     beta: Option<&[T]>,
     y: &mut [T],
 ) {
     let [_, c, _] = dims;
-    check_channels(dims, [x.len(), y.len()], [Some(mean), Some(rstd), gamma, beta]);
+    check_channels(dims, [x.len(), y.len()], mean, [Some(rstd), gamma, beta]);
     let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
-    let shift = |k: usize| beta.map_or(T::ZERO, |b| b[k]);
-    let all: Vec<[T; 3]> = (0..c).map(|k| [mean[k], scale(k), shift(k)]).collect();
+    let shift = |k: usize| beta.map_or(T::ZERO, |b| b[k]) - mean[k][1] * scale(k);
+    let all: Vec<[T; 3]> = (0..c).map(|k| [mean[k][0], scale(k), shift(k)]).collect();
     by_channel(
         dims,
         y,
@@ -241,7 +274,7 @@ pub fn batch_norm_backward<T: Float>(
     x: &[T],
     dims: [usize; 3],
     g: &[T],
-    mean: &[T],
+    mean: &[[T; 2]],
     rstd: &[T],
     gamma: Option<&[T]>,
     dx: &mut [T],
@@ -249,11 +282,7 @@ pub fn batch_norm_backward<T: Float>(
     dbeta: &mut [T],
 ) {
     let [n, c, s] = dims;
-    check_channels(
-        dims,
-        [x.len(), g.len(), dx.len()],
-        [Some(mean), Some(rstd), gamma, Some(dgamma), Some(dbeta)],
-    );
+    check_channels(dims, [x.len(), g.len(), dx.len()], mean, [Some(rstd), gamma, Some(dgamma), Some(dbeta)]);
     if x.is_empty() {
         dgamma.fill(T::ZERO);
         return dbeta.fill(T::ZERO);
@@ -272,14 +301,15 @@ pub fn batch_norm_backward<T: Float>(
                 if s == 1 {
                     for (x, g) in x.chunks_exact(c).zip(g.chunks_exact(c)) {
                         for k in 0..c {
-                            for_gamma[k] += g[k] * ((x[k] - mean[k]) * rstd[k]);
+                            let [m, rest] = mean[k];
+                            for_gamma[k] += g[k] * (((x[k] - m) - rest) * rstd[k]);
                             for_beta[k] += g[k];
                         }
                     }
                     return;
                 }
                 for (k, (x, g)) in x.chunks_exact(s).zip(g.chunks_exact(s)).enumerate() {
-                    let m = mean[k];
+                    let [m, rest] = mean[k];
                     let (mut products, mut sums) = ([T::ZERO; LANES], [T::ZERO; LANES]);
                     tiles2(
                         x,
@@ -287,7 +317,7 @@ pub fn batch_norm_backward<T: Float>(
                         #[inline(always)]
                         |_, x, g| {
                             for l in 0..LANES {
-                                products[l] += (x[l] - m) * g[l];
+                                products[l] += ((x[l] - m) - rest) * g[l];
                                 sums[l] += g[l];
                             }
                         },
@@ -303,8 +333,12 @@ pub fn batch_norm_backward<T: Float>(
     dbeta.copy_from_slice(&sums[c..]);
     let count = T::from_f64((n * s) as f64);
     let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
-    let all: Vec<[T; 4]> =
-        (0..c).map(|k| [mean[k], scale(k), sums[c + k] / count, sums[k] / count * rstd[k]]).collect();
+    let all: Vec<[T; 4]> = (0..c)
+        .map(|k| {
+            let ([m, rest], slope) = (mean[k], sums[k] / count * rstd[k]);
+            [m, scale(k), sums[c + k] / count - rest * slope, slope]
+        })
+        .collect();
     by_channel(
         dims,
         dx,
@@ -333,8 +367,10 @@ const BLOCK: usize = 4096;
 fn check_channels<T, const A: usize, const B: usize>(
     dims: [usize; 3],
     all: [usize; A],
+    mean: &[[T; 2]],
     each: [Option<&[T]>; B],
 ) {
+    assert!(mean.len() == dims[1], "batch_norm: not one mean for each channel");
     let all_of_it = elements(dims);
     assert!(all.iter().all(|&len| len == all_of_it), "batch_norm: a slice has not the elements of {dims:?}");
     assert!(each.iter().flatten().all(|v| v.len() == dims[1]), "batch_norm: not one number for each channel");
@@ -411,7 +447,7 @@ mod tests {
             for p in [None, Some((&gamma[..], &beta[..]))] {
                 let (y, dx, dgamma, dbeta) = on_threads(|| {
                     let (mut y, mut dx) = (x.clone(), x.clone());
-                    let [mut mean, mut rstd] = [vec![0.0; rows], vec![0.0; rows]];
+                    let (mut mean, mut rstd) = (vec![[0.0; 2]; rows], vec![0.0; rows]);
                     let [mut dgamma, mut dbeta] = [vec![9.0; n], vec![9.0; n]];
                     layer_norm(&x, n, p.map(|p| p.0), p.map(|p| p.1), 1e-3, &mut y, &mut mean, &mut rstd);
                     let gamma = p.map(|p| p.0);
@@ -451,7 +487,8 @@ mod tests {
             for p in [None, Some((&gamma[..], &beta[..]))] {
                 let (y, dx, dgamma, dbeta) = on_threads(|| {
                     let (mut y, mut dx) = (x.clone(), x.clone());
-                    let [mut mean, mut var, mut dgamma, mut dbeta] = [(); 4].map(|()| vec![9.0; c]);
+                    let [mut var, mut dgamma, mut dbeta] = [(); 3].map(|()| vec![9.0; c]);
+                    let mut mean = vec![[9.0; 2]; c];
                     batch_norm_stats(&x, dims, &mut mean, &mut var);
                     let rstd: Vec<f64> = var.iter().map(|v| 1.0 / (v + 1e-3).sqrt()).collect();
                     batch_norm_apply(&x, dims, &mean, &rstd, p.map(|p| p.0), p.map(|p| p.1), &mut y);
@@ -483,12 +520,45 @@ mod tests {
 
     #[test]
     fn a_large_mean_leaves_the_spread_alone() {
-        let x: Vec<f32> = (0..1000).map(|i| 4096.0 + (i % 2) as f32).collect();
-        let (mut y, mut mean, mut rstd) = (x.clone(), [0.0], [0.0]);
-        layer_norm(&x, 1000, None, None, 0.0, &mut y, &mut mean, &mut rstd);
-        assert!((rstd[0] - 2.0).abs() < 1e-4 && (y[0] + 1.0).abs() < 1e-3, "{rstd:?}");
-        let (mut mean, mut var) = ([0.0; 2], [0.0; 2]);
-        batch_norm_stats(&x, [2, 2, 250], &mut mean, &mut var);
-        assert!((var[0] - 0.25).abs() < 1e-4 && (mean[1] - 4096.5).abs() < 1e-3);
+        for (n, top) in [(1000, 4096.0), (1000, 1e6), (1 << 20, 1e4), (4096, 8e6)] {
+            let x: Vec<f32> = (0..n).map(|i| top + (i % 2) as f32).collect();
+            let g: Vec<f32> = (0..n).map(|i| (i % 3) as f32).collect();
+            let (mut y, mut mean, mut rstd) = (x.clone(), [[0.0; 2]], [0.0]);
+            layer_norm(&x, n, None, None, 0.0, &mut y, &mut mean, &mut rstd);
+            assert!(
+                (rstd[0] - 2.0).abs() < 1e-5 && (y[0] + 1.0).abs() < 1e-5,
+                "{n} {top}: {rstd:?} {}",
+                y[0]
+            );
+            let (mut dx, mut dgamma, mut dbeta) = (x.clone(), vec![0.0; n], vec![0.0; n]);
+            layer_norm_backward(&x, n, None, &mean, &rstd, &g, &mut dx, &mut dgamma, &mut dbeta);
+            assert!(dgamma.iter().zip(&g).zip(&y).all(|((d, g), y)| (d - g * y).abs() < 1e-5));
+            let (mut mean, mut var) = ([[0.0; 2]; 2], [0.0; 2]);
+            batch_norm_stats(&x, [2, 2, n / 4], &mut mean, &mut var);
+            let middle = mean[1][0] as f64 - top as f64 + mean[1][1] as f64;
+            assert!(
+                (var[0] - 0.25).abs() < 1e-5 && (middle - 0.5).abs() < 1e-5,
+                "{n} {top}: {var:?} {middle}"
+            );
+            let rstd = [2.0; 2];
+            batch_norm_apply(&x, [2, 2, n / 4], &mean, &rstd, None, None, &mut y);
+            assert!((y[0] + 1.0).abs() < 1e-5 && (y[1] - 1.0).abs() < 1e-5);
+            let (mut dgamma, mut dbeta) = ([0.0; 2], [0.0; 2]);
+            batch_norm_backward(&x, [2, 2, n / 4], &y, &mean, &rstd, None, &mut dx, &mut dgamma, &mut dbeta);
+            assert!(dgamma.iter().all(|d| (d / (n / 2) as f32 - 1.0).abs() < 1e-5), "{dgamma:?}");
+        }
+    }
+
+    #[test]
+    fn equal_values_have_no_variance_at_all() {
+        for value in [0.1f32, 1e6 + 0.3, -7.7e-20] {
+            let x = vec![value; 999];
+            let (mut y, mut mean, mut rstd) = (x.clone(), [[0.0; 2]], [0.0]);
+            layer_norm(&x, 999, None, None, 1.0, &mut y, &mut mean, &mut rstd);
+            assert!(mean == [[value, 0.0]] && rstd == [1.0] && y.iter().all(|&y| y == 0.0));
+            let (mut mean, mut var) = ([[0.0; 2]; 3], [9.0; 3]);
+            batch_norm_stats(&x, [3, 3, 111], &mut mean, &mut var);
+            assert!(var == [0.0; 3] && mean == [[value, 0.0]; 3]);
+        }
     }
 }

@@ -66,6 +66,57 @@ pub fn variance<T: Float>(x: &[T], dims: [usize; 3], mean: &[T], correction: f64
     y.iter_mut().for_each(|y| *y /= n);
 }
 
+/// Deviations from given numbers: `y[o, i] = Σⱼ (x[o, j, i] − c[o, i])`.
+///
+/// ```
+/// let mut y = [0f64];
+/// mapsto_kernels::reduce::deviations(&[1., 2., 3.], [1, 3, 1], &[1.], &mut y);
+/// assert_eq!(y, [3.0]);
+/// ```
+pub fn deviations<T: Float>(x: &[T], dims: [usize; 3], c: &[T], y: &mut [T]) {
+    assert_eq!(c.len(), y.len(), "deviations: one number for each result");
+    fold::<Deviations<T>>(x, dims, Some(c), y);
+}
+
+/// Variances, as [`variance`], with their means, which come as two numbers: `mean` rounded, and `rest`, what rounding took.
+///
+/// Everything is taken beside the first element, so that values far from zero keep the digits of their spread, and equal
+/// values have no variance at all.
+///
+/// ```
+/// let x: Vec<f32> = (0..1000).map(|i| 1e6 + (i % 2) as f32).collect();
+/// let (mut mean, mut rest, mut variance) = ([0.0], [0.0], [0.0]);
+/// mapsto_kernels::reduce::moments(&x, [1, 1000, 1], 0.0, &mut mean, &mut rest, &mut variance);
+/// assert_eq!((mean[0] as f64 + rest[0] as f64, variance), (1e6 + 0.5, [0.25]));
+/// ```
+pub fn moments<T: Float>(
+    x: &[T],
+    dims: [usize; 3],
+    correction: f64,
+    mean: &mut [T],
+    rest: &mut [T],
+    variance: &mut [T],
+) {
+    let [_, n, inner] = dims;
+    assert!(mean.len() == rest.len() && rest.len() == variance.len(), "moments: one of each for each result");
+    if n > 0 {
+        mean.iter_mut().enumerate().for_each(|(k, m)| *m = x[k / inner * n * inner + k % inner]);
+    }
+    deviations(x, dims, mean, rest);
+    let count = T::from_f64(n as f64);
+    for (m, rest) in mean.iter_mut().zip(&mut *rest) {
+        let (first, step) = (*m, *rest / count);
+        *m = first + step;
+        *rest = step - (*m - first);
+    }
+    squares(x, dims, mean, variance);
+    let left = n as f64 - correction;
+    let left = if left > 0.0 { T::from_f64(left) } else { T::NAN };
+    for (v, rest) in variance.iter_mut().zip(rest) {
+        *v = (*v - count * *rest * *rest).max(T::ZERO) / left;
+    }
+}
+
 /// Squares about given means: `y[o, i] = Σⱼ (x[o, j, i] − mean[o, i])²`.
 ///
 /// ```
@@ -220,6 +271,7 @@ macro_rules! folds {
 folds! {
     Sum<Number>: T::ZERO, |y, x, _c| y.plus(x), |a, b| a.plus(b);
     Product<Number>: T::ONE, |y, x, _c| y.times(x), |a, b| a.times(b);
+    Deviations<Float>: T::ZERO, |y, x, c| y + (x - c), |a, b| a + b;
     Squares<Float>: T::ZERO, |y, x, c| y + (x - c) * (x - c), |a, b| a + b;
     Max<Number>: T::LOWEST, |y, x, _c| y.max(x), |a, b| a.max(b);
     Min<Number>: T::HIGHEST, |y, x, _c| y.min(x), |a, b| a.min(b);

@@ -3,6 +3,7 @@
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::random::{self, Distribution, Draw, Stream};
+use crate::scalar::Scalar;
 use crate::shape::Shape;
 use crate::storage::pool::room_for;
 use crate::{Tensor, fail};
@@ -22,21 +23,39 @@ impl Tensor {
     }
 
     /// One value everywhere (f32).
+    ///
+    /// # Panics
+    /// When a finite value is infinite in f32.
     #[track_caller]
-    pub fn full(shape: impl Into<Shape>, value: f64) -> Tensor {
+    pub fn full(shape: impl Into<Shape>, value: impl Into<Scalar>) -> Tensor {
         Tensor::full_of(shape, value, DType::F32)
     }
 
-    /// One value everywhere, of any dtype.
+    /// One value everywhere, of any dtype. Of bool, every value but 0 is true.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// assert_eq!(Tensor::full_of([2], i64::MAX, DType::I64).to_vec::<i64>(), [i64::MAX; 2]);
+    /// let e = catch(|| Tensor::full_of([2], 300, DType::U8)).unwrap_err();
+    /// assert_eq!(e.message(), "full: 300 is no u8, which reaches from 0 to 255");
+    /// ```
+    /// # Panics
+    /// When the dtype cannot hold the value: no whole number or one out of range for integers, a finite one that is
+    /// infinite in a float dtype.
     #[track_caller]
-    pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
-        let shape = shape.into().fit("full");
-        crate::backend::host::fill(Device::current(), shape, value, dtype)
+    pub fn full_of(shape: impl Into<Shape>, value: impl Into<Scalar>, dtype: DType) -> Tensor {
+        Tensor::rounded(shape, value.into().held_by("full", dtype), dtype)
+    }
+
+    /// A computed value everywhere: rounded to the dtype, as any result is.
+    #[track_caller]
+    pub(crate) fn rounded(shape: impl Into<Shape>, value: impl Into<Scalar>, dtype: DType) -> Tensor {
+        crate::backend::host::fill(Device::current(), shape.into().fit("full"), value.into(), dtype)
     }
 
     /// One value (f32) without axes.
     #[track_caller]
-    pub fn scalar(value: f64) -> Tensor {
+    pub fn scalar(value: impl Into<Scalar>) -> Tensor {
         Tensor::full((), value)
     }
 
@@ -53,9 +72,13 @@ impl Tensor {
     }
 
     /// One value everywhere, of the shape and dtype of `other`.
+    ///
+    /// # Panics
+    /// As [`full_of`](Tensor::full_of).
     #[track_caller]
-    pub fn full_like(other: &Tensor, value: f64) -> Tensor {
-        other.device().scope(|| Tensor::full_of(*other.shape_of(), value, other.dtype()))
+    pub fn full_like(other: &Tensor, value: impl Into<Scalar>) -> Tensor {
+        let value = value.into().held_by("full_like", other.dtype());
+        other.device().scope(|| Tensor::rounded(*other.shape_of(), value, other.dtype()))
     }
 
     /// The elements of a slice in row-major order.
@@ -96,9 +119,16 @@ impl Tensor {
     }
 
     /// `n` values (f32) from `lo` to `hi`, both included, evenly spaced.
+    ///
+    /// # Panics
+    /// When a finite end is infinite in f32.
     #[track_caller]
     pub fn linspace(lo: f64, hi: f64, n: usize) -> Tensor {
         let step = if n > 1 { (hi - lo) / (n - 1) as f64 } else { 0.0 };
+        let _ = (
+            Scalar::Float(lo).held_by("linspace", DType::F32),
+            Scalar::Float(hi).held_by("linspace", DType::F32),
+        );
         let shape = Shape::from(n).fit("linspace");
         let mut values = room_for(n);
         values.extend((0..n).map(|i| (lo + step * i as f64) as f32));
@@ -169,8 +199,8 @@ pub trait Nested {
     type Number: Element;
     /// Appends the sizes of the axes.
     fn sizes(&self, out: &mut Vec<usize>);
-    /// Appends the numbers in row-major order, or says at which size a row differs from the first.
-    fn numbers(&self, sizes: &[usize], out: &mut Vec<Self::Number>) -> Result<(), (usize, usize)>;
+    /// Appends the numbers in row-major order, or says what is wrong with them.
+    fn numbers(&self, sizes: &[usize], out: &mut Vec<Self::Number>) -> Result<(), String>;
 }
 
 macro_rules! nested_number {
@@ -178,8 +208,13 @@ macro_rules! nested_number {
         impl Nested for $t {
             type Number = $to;
             fn sizes(&self, _: &mut Vec<usize>) {}
-            fn numbers(&self, _: &[usize], out: &mut Vec<$to>) -> Result<(), (usize, usize)> {
-                out.push(*self as $to);
+            fn numbers(&self, _: &[usize], out: &mut Vec<$to>) -> Result<(), String> {
+                let v = *self as $to;
+                out.push(v);
+                // Only an f64 can become infinite here.
+                if Element::to_f64(v).is_infinite() && !Element::to_f64(*self).is_infinite() {
+                    return Err(format!("{self} is infinite in {}", <$to as Element>::DTYPE));
+                }
                 Ok(())
             }
         }
@@ -195,9 +230,9 @@ macro_rules! nested_list {
                 first.sizes(out);
             }
         }
-        fn numbers(&self, sizes: &[usize], out: &mut Vec<N::Number>) -> Result<(), (usize, usize)> {
+        fn numbers(&self, sizes: &[usize], out: &mut Vec<N::Number>) -> Result<(), String> {
             if self.len() != sizes[0] {
-                return Err((sizes[0], self.len()));
+                return Err(format!("rows of {} and of {} elements are mixed", sizes[0], self.len()));
             }
             self.iter().try_for_each(|x| x.numbers(&sizes[1..], out))
         }
@@ -220,8 +255,8 @@ impl<N: Nested> Nested for Vec<N> {
 pub fn tensor<N: Nested>(values: N) -> Tensor {
     let (mut sizes, mut out) = (Vec::new(), Vec::new());
     values.sizes(&mut sizes);
-    if let Err((want, have)) = values.numbers(&sizes, &mut out) {
-        fail!("tensor", "rows of {want} and of {have} elements are mixed");
+    if let Err(wrong) = values.numbers(&sizes, &mut out) {
+        fail!("tensor", "{wrong}");
     }
     Tensor::from_vec(out, sizes)
 }

@@ -147,13 +147,45 @@ macro_rules! elements {
 elements! {
     f32 => F32, |v| v as f32, |v| v as f64, |v| v as f32, |v| v as i64;
     f64 => F64, |v| v, |v| v, |v| v as f64, |v| v as i64;
-    f16 => F16, f16::from_f64, f16::to_f64, |v| f16::from_f64(v as f64), |v| f16::to_f64(v) as i64;
-    bf16 => BF16, bf16::from_f64, bf16::to_f64, |v| bf16::from_f64(v as f64), |v| bf16::to_f64(v) as i64;
+    f16 => F16, |v| f16::from_f32(on_the_way(v)), f16::to_f64, |v| f16::from_f32(on_the_way(v as f64)), |v| f16::to_f64(v) as i64;
+    bf16 => BF16, |v| bf16::from_f32(on_the_way(v)), bf16::to_f64, |v| bf16::from_f32(on_the_way(v as f64)), |v| bf16::to_f64(v) as i64;
     i64 => I64, |v| v as i64, |v| v as f64, |v| v, |v| v;
     i32 => I32, |v| v as i32, |v| v as f64, |v| v as i32, |v| v as i64;
     u8 => U8, |v| v as u8, |v| v as f64, |v| v as u8, |v| v as i64;
     i8 => I8, |v| v as i8, |v| v as f64, |v| v as i8, |v| v as i64;
     bool => Bool, |v| v != 0.0, |v| v as u8 as f64, |v| v != 0, |v| v as i64;
+}
+
+/// The f32 on the way from f64 to 16 bits: where inexact, the neighbour whose last bit is 1, so that it is never a tie and
+/// the second rounding goes the way of the whole number. (`half` looks at the upper 32 bits of an f64 alone.)
+#[inline(always)]
+fn on_the_way(v: f64) -> f32 {
+    let near = v as f32;
+    let back = near as f64;
+    if back == v || near.to_bits() & 1 == 1 || !near.is_finite() {
+        return near;
+    }
+    f32::from_bits(if back.abs() < v.abs() { near.to_bits() + 1 } else { near.to_bits() - 1 })
+}
+
+#[test]
+fn sixteen_bits_are_rounded_once() {
+    // Halfway between two bf16 and the least bit of an f32 more, which must go up; and of an f64 more.
+    let tie = f32::from_bits(0x3f80_8000);
+    for (v, want) in [
+        (tie as f64, 1.0),
+        (tie.next_up() as f64, 1.0078125),
+        ((tie as f64).next_up(), 1.0078125),
+        ((tie as f64).next_down(), 1.0),
+    ] {
+        assert_eq!(<bf16 as Element>::from_f64(v).to_f64(), want);
+        assert_eq!(<bf16 as Element>::from_f64(-v).to_f64(), -want);
+    }
+    let tie = 1.0 + 2f64.powi(-11); // of f16
+    for (v, want) in [(tie, 1.0), (tie.next_up(), 1.0 + 2f64.powi(-10)), (tie.next_down(), 1.0)] {
+        assert_eq!(<f16 as Element>::from_f64(v).to_f64(), want);
+    }
+    assert_eq!(<f16 as Element>::from_f64(65519.999999).to_f64(), 65504.0);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use crate::backend::{CHUNK, MapOp};
 use crate::graph::{At, Keep, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
+pub(crate) use crate::scalar::scalar_like;
+use crate::scalar::{Beside, Scalar, fill_like};
 use crate::shape::{Shape, broadcast};
 use crate::written::{Written, written};
-use crate::{DType, Device, Tensor, fail};
+use crate::{DType, Tensor, fail};
 use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide, update, update_wide};
 pub use mapsto_kernels::program::Params;
 use mapsto_kernels::program::Program;
@@ -49,6 +51,8 @@ pub trait Unary: Copy + Send + Sync + 'static {
     fn f<R: Real>(self, x: R) -> R;
     /// Says every attribute, as [`Op::attrs`].
     fn attrs(self, _say: Say<'_>) {}
+    /// Whether it is meant for bool, as 0 and 1, where it has a value at integers.
+    const BOOL: bool = false;
     /// The value at an integer, for operations that have one; it wraps around.
     #[inline(always)]
     fn int<V: Value>(self, x: V) -> Option<V> {
@@ -82,6 +86,8 @@ pub trait Binary: Copy + Send + Sync + 'static {
     fn f<R: Real>(self, a: R, b: R) -> R;
     /// Says every attribute, as [`Op::attrs`].
     fn attrs(self, _say: Say<'_>) {}
+    /// Whether it is meant for bool, as 0 and 1, where it has a value at integers.
+    const BOOL: bool = false;
     /// The value at two integers, for operations that have one; it wraps around.
     #[inline(always)]
     fn int<V: Value>(self, a: V, b: V) -> Option<V> {
@@ -129,13 +135,54 @@ pub(crate) fn zip_onto<B: Binary>(op: B, a: Tensor, b: &Tensor) -> Tensor {
     apply_onto(Zipped(op), [a, b.clone()])
 }
 
-/// Runs a comparison.
+/// Runs a comparison with a tensor or a number. A number is compared exactly, whether the dtype of `a` can hold it or
+/// not; beside floats it is rounded to their dtype first, unless it would become infinite.
 ///
 /// # Panics
 /// When the shapes do not broadcast or the dtypes differ.
 #[track_caller]
-pub fn compare<C: Compare>(op: C, a: &Tensor, b: &Tensor) -> Tensor {
-    apply(Compared(op), &[a, b])
+pub fn compare<C: Compare>(op: C, a: &Tensor, b: impl Into<Operand>) -> Tensor {
+    match b.into() {
+        Operand::Tensor(b) => {
+            same_dtype(C::NAME, a, &b);
+            apply(Compared(op), &[a, &b])
+        }
+        Operand::Scalar(v) => beside(op, a, v),
+    }
+}
+
+#[track_caller]
+fn beside<C: Compare>(op: C, a: &Tensor, v: Scalar) -> Tensor {
+    if a.dtype().is_float() {
+        // Where it would become infinite, both are compared in f64.
+        let dtype = if v.within(a.dtype()) { a.dtype() } else { DType::F64 };
+        return apply(Compared(op), &[a, &a.device().scope(|| Tensor::rounded((), v, dtype))]);
+    }
+    let with = |v: i64| {
+        let v = Scalar::Int(v);
+        let dtype = if v.within(a.dtype()) { a.dtype() } else { DType::I64 };
+        a.device().scope(|| Tensor::rounded((), v, dtype))
+    };
+    // Of two unequal numbers: the answer where `a` is above, and where it is below.
+    let (above, below) = (op.f(1, 0), op.f(0, 1));
+    match v.beside_integers() {
+        Beside::Integer(v) => apply(Compared(op), &[a, &with(v)]),
+        Beside::Above(v) => {
+            let is_above = compare(crate::ops::Gt, a, v);
+            match (above, below) {
+                (true, false) => is_above,
+                (false, true) => is_above.not(),
+                (always, _) => is_above.where_(always as i64, always as i64).to(DType::Bool),
+            }
+        }
+        Beside::All(v) => a.is_nan().where_(false as i64, op.f(0.0, v) as i64).to(DType::Bool),
+    }
+}
+
+#[track_caller]
+#[cold]
+fn no_bool(op: &str) -> ! {
+    fail!(op, "there is no such arithmetic of bool"; help = "convert it with `.to(DType::I64)`; `not`, `and`, `or`, `xor` are for bool")
 }
 
 /// Both operands must hold the same kind of number: mixing them silently is how precision gets lost.
@@ -155,11 +202,11 @@ pub enum Operand {
     /// A tensor.
     Tensor(Tensor),
     /// A number.
-    Scalar(f64),
+    Scalar(Scalar),
 }
 
 impl Operand {
-    /// The operand as a tensor fit to meet `x`.
+    /// The operand as a tensor fit to meet `x` in arithmetic.
     #[track_caller]
     pub(crate) fn like(self, op: &str, x: &Tensor) -> Tensor {
         match self {
@@ -167,18 +214,14 @@ impl Operand {
             Operand::Scalar(v) => scalar_like(op, v, x),
         }
     }
-}
 
-/// A number as a tensor without axes, of the dtype and on the device of `x`.
-#[track_caller]
-pub(crate) fn scalar_like(op: &str, v: f64, x: &Tensor) -> Tensor {
-    if !x.dtype().is_float() && v.fract() != 0.0 {
-        fail!(op, "{v} is no {}", x.dtype(); help = "convert the tensor with `.to(DType::F32)`");
-    }
-    if x.device() == Device::current() {
-        Tensor::full_of((), v, x.dtype())
-    } else {
-        x.device().scope(|| Tensor::full_of((), v, x.dtype()))
+    /// The operand as a tensor whose elements may be put among those of `x`.
+    #[track_caller]
+    pub(crate) fn among(self, op: &str, x: &Tensor) -> Tensor {
+        match self {
+            Operand::Tensor(t) => t,
+            Operand::Scalar(v) => fill_like(op, v, x),
+        }
     }
 }
 
@@ -193,9 +236,9 @@ impl From<Tensor> for Operand {
     }
 }
 macro_rules! scalar_operands {
-    ($($t:ty)*) => {$(impl From<$t> for Operand { fn from(v: $t) -> Operand { Operand::Scalar(v as f64) } })*};
+    ($($t:ty)*) => {$(impl From<$t> for Operand { fn from(v: $t) -> Operand { Operand::Scalar(v.into()) } })*};
 }
-scalar_operands!(f64 f32 i32 i64 usize);
+scalar_operands!(f64 f32 i32 i64 usize Scalar);
 
 struct Mapped<U>(U);
 struct Zipped<B>(B);
@@ -228,6 +271,9 @@ impl<U: Unary> Op for Mapped<U> {
         let x = xs[0];
         if !x.dtype().is_float() && self.0.int(0i64).is_none() {
             fail!(U::NAME, "floats are needed, this is {}", x.dtype(); help = "convert it with `.to(DType::F32)`");
+        }
+        if x.dtype() == DType::Bool && !U::BOOL {
+            no_bool(U::NAME);
         }
         x.device().backend().map(self, xs, x.shape_of(), x.dtype()).into()
     }
@@ -314,6 +360,9 @@ impl<B: Binary> Op for Zipped<B> {
         same_dtype(B::NAME, a, b);
         if !a.dtype().is_float() && self.0.int(0i64, 0).is_none() {
             fail!(B::NAME, "floats are needed, these are {}", a.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        if a.dtype() == DType::Bool && !B::BOOL {
+            no_bool(B::NAME);
         }
         let shape = broadcast(B::NAME, a.shape_of(), b.shape_of());
         a.device().backend().map(self, xs, &shape, a.dtype()).into()
@@ -417,7 +466,11 @@ impl<C: Compare> Op for Compared<C> {
     #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);
-        same_dtype(C::NAME, a, b);
+        // A number comes in the widest type of its class, so that it is compared exactly.
+        let widest = if a.dtype().is_float() { DType::F64 } else { DType::I64 };
+        if b.rank() > 0 || b.dtype() != widest {
+            same_dtype(C::NAME, a, b);
+        }
         let shape = broadcast(C::NAME, a.shape_of(), b.shape_of());
         a.device().backend().map(self, xs, &shape, DType::Bool).into()
     }

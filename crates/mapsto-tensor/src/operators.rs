@@ -34,14 +34,14 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, b: $s) -> Tensor {
-                zip($op, &self, &scalar_like($name, b as f64, &self))
+                zip($op, &self, &scalar_like($name, b.into(), &self))
             }
         }
         impl $trait<$t> for $s {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, b: $t) -> Tensor {
-                zip($op, &scalar_like($name, self as f64, &b), &b)
+                zip($op, &scalar_like($name, self.into(), &b), &b)
             }
         }
     };

@@ -160,7 +160,7 @@ impl<P: PairLoss> Fused for MeanOf<P> {
             }
             sum
         });
-        Some(Tensor::full_of((), sum / x.len() as f64, xs[0].dtype()).into())
+        Some(Tensor::rounded((), sum / x.len() as f64, xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         if at.wants(1) {

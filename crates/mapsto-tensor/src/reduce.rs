@@ -43,6 +43,14 @@ pub(crate) fn mask_from(axes: &[usize]) -> Result<[bool; MAX_RANK]> {
     Ok(mask)
 }
 
+/// Less their mean over axes. Twice, because the mean itself is rounded: where it is large beside the spread, much of that
+/// would be lost.
+#[track_caller]
+pub(crate) fn centred(x: &Tensor, axes: &[usize]) -> Tensor {
+    let d = x - x.mean(crate::keep(axes));
+    &d - d.mean(crate::keep(axes))
+}
+
 /// How many elements fall together in one.
 pub(crate) fn count(mask: &[bool], shape: &[usize]) -> usize {
     shape.iter().zip(mask).filter(|(_, gone)| **gone).map(|(n, _)| n).product()

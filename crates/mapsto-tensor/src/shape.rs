@@ -204,6 +204,20 @@ impl Axis {
     }
 }
 
+impl Axis {
+    /// Whether a tensor without axes is meant, whose axes 0 and −1 name its one element, as in PyTorch.
+    ///
+    /// # Panics
+    /// When there are no axes and another one is named.
+    #[track_caller]
+    pub(crate) fn of_nothing(self, op: &str, shape: &[usize]) -> bool {
+        if shape.is_empty() && !matches!(self.0, 0 | -1) {
+            self.of(op, shape);
+        }
+        shape.is_empty()
+    }
+}
+
 macro_rules! axis_from {
     ($($t:ty)*) => {$(
         // No tensor has an axis `isize::MAX`, which stands for all that is beyond it.
@@ -256,12 +270,13 @@ impl Axes {
             None => mask[..shape.len()].fill(true),
             Some(list) => {
                 for a in list {
-                    let a = a.of(op, shape);
+                    let a = if a.of_nothing(op, shape) { 0 } else { a.of(op, shape) };
                     if mask[a] {
                         fail!(op, "axis {a} is named twice");
                     }
                     mask[a] = true;
                 }
+                mask[0] &= !shape.is_empty();
             }
         }
         mask

@@ -192,10 +192,10 @@ impl Tensor {
         crate::backend::host::read(&self.detach())
     }
 
-    /// The single element as f64, whatever the dtype.
+    /// The single element as f64, whatever the dtype; [`item_i64`](Tensor::item_i64) is exact for all integers.
     ///
     /// # Panics
-    /// When there is not exactly one element.
+    /// When there is not exactly one element, or it is an integer that f64 cannot hold.
     #[track_caller]
     pub fn item(&self) -> f64 {
         if self.len() != 1 {
@@ -206,7 +206,34 @@ impl Tensor {
         {
             return s[0] as f64;
         }
+        if self.dtype() == DType::I64 {
+            let v = self.item_i64();
+            if v as f64 as i128 != v as i128 {
+                fail!("item", "{v} is no f64"; help = "`item_i64` is exact for every integer");
+            }
+            return v as f64;
+        }
         crate::backend::host::read_f64(self)[0]
+    }
+
+    /// The single element of integers or bool, exactly.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// assert_eq!(tensor![i64::MAX].item_i64(), i64::MAX);
+    /// assert_eq!(tensor![true].item_i64(), 1);
+    /// ```
+    /// # Panics
+    /// When there is not exactly one element, or it is a float.
+    #[track_caller]
+    pub fn item_i64(&self) -> i64 {
+        if self.len() != 1 {
+            fail!("item_i64", "one element was expected, {:?} has {}", self.shape(), self.len());
+        }
+        if self.dtype().is_float() {
+            fail!("item_i64", "integers are needed, this is {}", self.dtype(); help = "use `item`, or convert it with `.to(DType::I64)`");
+        }
+        crate::backend::host::read::<i64>(&self.detach())[0]
     }
 
     /// The elements as they lie in memory, when they lie one after the other on the CPU and are of type `T`.

@@ -107,8 +107,9 @@ impl<T: Gemm + Float> Job<'_, T> {
 
         across(queries, q, s.heads, at, query, rows, scale);
         across(gs, g, s.heads, at, query, rows, T::ONE);
-        let mut logs = [T::ZERO; STRIP];
-        logs[..rows].copy_from_slice(&log[at * s.t + query..][..rows]);
+        let (mut tops, mut logs) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
+        tops[..rows].copy_from_slice(&log[at * s.t + query..][..rows]);
+        logs[..rows].copy_from_slice(&log[(s.heads_in_all() + at) * s.t + query..][..rows]);
         let dots = self.dots(at, query, rows);
         let q_rows = gathered(q_rows, part(q, s, at, query, rows, s.d));
         let g_rows = gathered(g_rows, part(g, s, at, query, rows, s.e));
@@ -135,7 +136,7 @@ impl<T: Gemm + Float> Job<'_, T> {
                 || {
                     for (p, d) in weights.iter_mut().zip(slopes.iter_mut()) {
                         for l in 0..STRIP {
-                            p[l] = (p[l] - logs[l]).exp_of_negative();
+                            p[l] = ((p[l] - tops[l]) - logs[l]).exp_of_negative();
                             d[l] = p[l] * (d[l] - dots[l]);
                         }
                     }

@@ -83,7 +83,7 @@ impl<T: Gemm + Float> Forward<'_, T> {
             product(block(v, key, keys).t(), strip(scores, keys), sums.as_flattened_mut(), STRIP, before);
         }
 
-        let (logs, scales) = softmax.end();
+        let (tops, logs, scales) = softmax.end();
         let turned = Strip { data: sums.as_flattened(), start: 0, lane: STRIP as isize, step: 1 };
         interleave(dense, s.e, s.e, rows, turned);
         vectorize(
@@ -98,7 +98,9 @@ impl<T: Gemm + Float> Forward<'_, T> {
             },
         );
         // SAFETY: as above.
-        unsafe { log.get(at * s.t + query, rows) }.copy_from_slice(&logs[..rows]);
+        unsafe { log.get(at * s.t + query, rows) }.copy_from_slice(&tops[..rows]);
+        // SAFETY: as above.
+        unsafe { log.get((s.heads_in_all() + at) * s.t + query, rows) }.copy_from_slice(&logs[..rows]);
     }
 }
 
@@ -205,17 +207,21 @@ impl<T: Float> Running<T> {
         )
     }
 
-    /// The logarithms of the sums of exponentials, and what to multiply by to divide by the sums.
-    fn end(self) -> ([T; STRIP], [T; STRIP]) {
+    /// The highest scores, the logarithms of the sums of exponentials beside them, and what to multiply by to divide by the
+    /// sums. Where all is hidden the logarithm is infinite and the factor 0, so that nothing comes of it, either way.
+    fn end(self) -> ([T; STRIP], [T; STRIP], [T; STRIP]) {
         vectorize(
             #[inline(always)]
             || {
-                let (mut logs, mut scales) = (self.highest, self.sum);
+                let (mut tops, mut logs, mut scales) = (self.highest, self.sum, self.sum);
                 for l in 0..STRIP {
-                    logs[l] += self.sum[l].ln();
-                    scales[l] = self.sum[l].recip();
+                    // A sum of NaN is none of this kind.
+                    let nothing = (self.highest[l] == T::LOWEST) & (self.sum[l] == T::ZERO);
+                    tops[l] = T::select(nothing, T::ZERO, self.highest[l]);
+                    logs[l] = T::select(nothing, T::INFINITY, self.sum[l].ln());
+                    scales[l] = T::select(nothing, T::ZERO, self.sum[l].recip());
                 }
-                (logs, scales)
+                (tops, logs, scales)
             },
         )
     }

@@ -1,7 +1,7 @@
 //! Kullback-Leibler divergence from given log-probabilities to target probabilities.
 
 use super::{LossKind, alike};
-use mapsto_tensor::Tensor;
+use mapsto_tensor::{DType, Tensor};
 
 /// `Σ t (log t − y) / n`, where `y` holds log-probabilities and `t` probabilities, summed over all but the first axis and
 /// averaged over that; `0 log 0` is 0.
@@ -21,8 +21,11 @@ pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
     let t = alike("kl_div", y, target);
     let n = y.shape().first().copied().unwrap_or(1).max(1);
     // Bounded, so that t = 0 gives 0 · finite and not 0 · ∞.
-    let log_t = t.clamp(1e-38, f64::MAX).log();
-    (&t * (log_t - y)).sum(..) / n as f64
+    // In f32 at least: f16 has no such bound, and its sums overflow.
+    let wide = if t.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let (wide_t, wide_y) = (t.to(wide), y.to(wide));
+    let log_t = wide_t.clamp(1e-38, f64::INFINITY).log();
+    ((&wide_t * (log_t - wide_y)).sum(..) / n as f64).to(t.dtype())
 }
 
 pub(super) const KIND: LossKind = LossKind {

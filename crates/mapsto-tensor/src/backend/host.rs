@@ -3,6 +3,7 @@
 use super::tiles::{self, CHUNK};
 use crate::device::Device;
 use crate::dtype::{DType, Element};
+use crate::scalar::Scalar;
 use crate::shape::Shape;
 use crate::storage::Storage;
 use crate::storage::pool::room_for;
@@ -117,12 +118,15 @@ pub(crate) fn copy_run<T: Copy + Send + Sync>(from: &[T], to: &mut [T]) {
 
 /// A new tensor of one value.
 #[track_caller]
-pub(crate) fn fill(device: Device, shape: Shape, value: f64, dtype: DType) -> Tensor {
+pub(crate) fn fill(device: Device, shape: Shape, value: Scalar, dtype: DType) -> Tensor {
     on_host(device, "full");
-    let value = if dtype == DType::Bool { (value != 0.0) as u8 as f64 } else { value };
+    let value = if dtype == DType::Bool { Scalar::Int((value.to_f64() != 0.0) as i64) } else { value };
     let mut out = Storage::new(device, shape.count(), dtype);
     with_type!(dtype, S => {
-        let value = S::from_f64(value);
+        let value = match value {
+            Scalar::Float(v) => S::from_f64(v),
+            Scalar::Int(v) => S::from_i64(v),
+        };
         for_chunks(&mut out.as_mut_slice::<S>()[..shape.count()], CHUNK, shape.count(), |_, y| y.fill(value));
     });
     Tensor::from_storage(out, shape, dtype)

@@ -1,6 +1,6 @@
 //! Attributes of operations: the numbers and words that, with its name, make an operation again.
 
-use crate::{DType, Error, ErrorKind, Result, Tensor};
+use crate::{DType, Error, ErrorKind, Result, Scalar, Tensor};
 use std::fmt;
 
 /// Receives attributes, one at a time.
@@ -74,6 +74,7 @@ attr_from! {
     &'static str, x => Attr::Text(x);
     DType, x => Attr::DType(x);
     &Tensor, x => Attr::Tensor(x.clone());
+    Scalar, x => match x { Scalar::Int(v) => Attr::Int(v), Scalar::Float(v) => Attr::Float(v) };
     &[usize], x => Attr::Ints(x.iter().map(|&n| n as i64).collect());
 }
 impl<const N: usize> From<[usize; N]> for Attr {
@@ -180,6 +181,16 @@ from_attr! {
     DType, "a dtype", Attr::DType(v) => Some(*v);
     Tensor, "a tensor", Attr::Tensor(v) => Some(v.clone());
     Vec<usize>, "a list of sizes", Attr::Ints(v) => v.iter().map(|&n| usize::try_from(n).ok()).collect();
+}
+impl FromAttr for Scalar {
+    const KIND: &'static str = "a number";
+    fn from_attr(attr: &Attr) -> Option<Scalar> {
+        match attr {
+            Attr::Int(v) => Some(Scalar::Int(*v)),
+            Attr::Float(v) => Some(Scalar::Float(*v)),
+            _ => None,
+        }
+    }
 }
 impl<const N: usize> FromAttr for [usize; N] {
     const KIND: &'static str = "a list of as many sizes as the operation has";

@@ -5,7 +5,7 @@ use crate::check::floats;
 use crate::elementwise::Real;
 use crate::elementwise::{Unary, map, unary};
 use crate::kind::{OpKind, Takes};
-use crate::{Device, Tensor};
+use crate::{DType, Device, Tensor};
 
 /// An operation defined by others (`compose`) that has a faster kernel.
 ///
@@ -41,12 +41,24 @@ pub type Fast = Ran;
 pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
     let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
     if !on_cpu {
-        return op.compose(xs);
+        return composed(&op, xs);
     }
     match try_apply(Recorded { op }, xs, |recorded| recorded.op.cpu(xs)) {
         Ok(y) => y,
-        Err(recorded) => recorded.op.compose(xs),
+        Err(recorded) => composed(&recorded.op, xs),
     }
+}
+
+/// The definition, computed in f32 where the inputs have 16 bits: what lies between input and result, a square or a sum,
+/// may leave their range where the result does not. Kernels do the same.
+#[track_caller]
+fn composed<F: Fused>(op: &F, xs: &[&Tensor]) -> Tensor {
+    let short = |x: &Tensor| matches!(x.dtype(), DType::F16 | DType::BF16);
+    let Some(dtype) = xs.iter().find(|x| short(x)).map(|x| x.dtype()) else { return op.compose(xs) };
+    let wide: Vec<Tensor> =
+        xs.iter().map(|x| if short(x) { x.to(DType::F32) } else { (*x).clone() }).collect();
+    let y = op.compose(&wide.iter().collect::<Vec<_>>());
+    if y.dtype() == DType::F32 { y.to(dtype) } else { y }
 }
 
 /// A fused operation as the graph knows it.
@@ -69,7 +81,7 @@ impl<F: Fused> Op for Recorded<F> {
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
         let fast = if on_cpu { self.op.cpu(xs) } else { None };
-        fast.unwrap_or_else(|| self.op.compose(xs).into())
+        fast.unwrap_or_else(|| composed(&self.op, xs).into())
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         self.op.cost(xs, y)
@@ -97,7 +109,7 @@ impl<F: Fused> Op for Recorded<F> {
                 .collect()
         });
         let refs: Vec<&Tensor> = xs.iter().collect();
-        let y = crate::record(|| self.op.compose(&refs));
+        let y = crate::record(|| composed(&self.op, &refs));
         let mut found = vec![None; xs.len()];
         if !matches!(y.0.origin, Origin::Constant) {
             grads_at(&y, g, &refs, &mut found);

@@ -28,6 +28,7 @@ impl Binary for Add {
     const NAME: &'static str = "add";
     const KEEP: Keep = Keep::NONE;
     const OWN: bool = true;
+    const BOOL: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a + b

@@ -28,6 +28,9 @@ impl Tensor {
 /// The position of the largest or the smallest element along an axis.
 #[track_caller]
 pub(crate) fn extreme_position(op: &'static str, kind: Reduction, x: &Tensor, axis: Axis) -> Tensor {
+    if axis.of_nothing(op, x.shape()) {
+        return extreme_position(op, kind, &x.reshape([1usize]), Axis(0));
+    }
     let axis = axis.of(op, x.shape());
     if x.shape()[axis] == 0 {
         fail!(op, "axis {axis} of {:?} has no elements to choose from", x.shape());

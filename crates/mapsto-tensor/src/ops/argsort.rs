@@ -33,7 +33,11 @@ impl Tensor {
     /// When there is no such axis.
     #[track_caller]
     pub fn argsort_with(&self, axis: impl Into<Axis>, order: Order) -> Tensor {
-        let axis = axis.into().of("argsort", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("argsort", self.shape()) {
+            return self.reshape([1usize]).argsort_with(0, order).reshape(());
+        }
+        let axis = axis.of("argsort", self.shape());
         apply(ArgSort { axis, order }, &[self])
     }
 }

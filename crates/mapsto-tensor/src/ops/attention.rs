@@ -7,7 +7,7 @@ use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::broadcast;
 use crate::storage::Plain;
-use crate::{DType, Layout, Shape, Tensor, fail};
+use crate::{DType, Layout, Shape, Tensor, fail, keep};
 use mapsto_kernels::attention::{self as kernel, AttentionShape, Heads, Hidden};
 
 /// Which keys a query sees in [`attention`].
@@ -47,7 +47,7 @@ impl From<Tensor> for Mask {
 
 /// `softmax(q kᵀ / √d + mask) v` for each sequence and head, in one pass that never holds the weights `[t, s]`.
 ///
-/// A query that sees no key gives NaN.
+/// A query that sees no key, as padding may have it, gives 0, and no gradient passes through it.
 ///
 /// * Shape: `[b, heads, t, d], [b, heads, s, d], [b, heads, s, e] → [b, heads, t, e]`, floats of one dtype. Views such
 ///   as `x.reshape([b, t, heads, d]).swap(1, 2)` are read in place, and `y.swap(1, 2).reshape([b, t, heads * e])` of
@@ -79,7 +79,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: impl Into<Mask>) -> T
 /// `softmax(q kᵀ / √d + mask)`: how much each query of [`attention`] takes from each key. For looking at; attention itself
 /// never holds them.
 ///
-/// * Shape: `[b, heads, t, d], [b, heads, s, d] → [b, heads, t, s]`, each row adding up to 1.
+/// * Shape: `[b, heads, t, d], [b, heads, s, d] → [b, heads, t, s]`, each row adding up to 1, or all 0 where a query sees no key.
 /// ```
 /// # use mapsto_tensor::prelude::*;
 /// let (q, k) = (tensor![[[[1.0], [0.0]]]], tensor![[[[0.0], [3f64.ln()]]]]);
@@ -93,8 +93,24 @@ pub fn attention_weights(q: &Tensor, k: &Tensor, mask: impl Into<Mask>) -> Tenso
     let mask = mask.into();
     let s = check_shapes(q, k, k, &mask);
     Shape::new(&[s.b, s.heads, s.t, s.s]).fit("attention");
-    let scores = (q * (1.0 / (s.d.max(1) as f64).sqrt())).matmul(&k.t()); // [b, heads, t, s]
-    masked(scores, &mask).softmax(-1)
+    // In f32 at least, as the kernel computes them: scores may leave the range of 16 bits.
+    let dtype = if q.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let mask = match mask {
+        Mask::Tensor(bias) if bias.dtype() != DType::Bool => Mask::Tensor(bias.to(dtype)),
+        other => other,
+    };
+    let scores = (q.to(dtype) * (1.0 / (s.d.max(1) as f64).sqrt())).matmul(&k.to(dtype).t()); // [b, heads, t, s]
+    weights(masked(scores, &mask)).to(q.dtype())
+}
+
+/// The softmax of the scores; 0 for a query all of whose scores are `-inf`, which a plain softmax makes NaN.
+#[track_caller]
+fn weights(scores: Tensor) -> Tensor {
+    if scores.is_empty() {
+        return scores;
+    }
+    let nothing = scores.detach().max(keep(-1)).eq(f64::NEG_INFINITY);
+    scores.masked_fill(&nothing, 0.0).softmax(-1).masked_fill(&nothing, 0.0)
 }
 
 /// The scores `[.., t, s]` with the mask applied.
@@ -195,7 +211,7 @@ impl Fused for Attention {
             None if self.causal => Mask::Causal,
             None => Mask::None,
         };
-        masked((q * self.scale).matmul(&k.t()), &mask).softmax(-1).matmul(v)
+        weights(masked((q * self.scale).matmul(&k.t()), &mask)).matmul(v)
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let s = shape_of(xs)?;
@@ -203,7 +219,7 @@ impl Fused for Attention {
         let bias = xs.get(3).map(|bias| widened(bias));
         let mut log = None;
         let y = with_float!(q.dtype(), T => Tensor::filled_by([s.b, s.t, s.heads, s.e], |y: &mut [T]| {
-            log = Some(Tensor::filled_by([s.b, s.heads, s.t], |log: &mut [T]| {
+            log = Some(Tensor::filled_by([2, s.b, s.heads, s.t], |log: &mut [T]| {
                 let [q, k, v] = [&q, &k, &v].map(|x| heads(x, x.layout()));
                 kernel::attention(&s, self.scale, q, k, v, self.hidden(bias.as_ref(), &s), y, log)
             }));
@@ -303,6 +319,50 @@ mod tests {
         let op = || Attention { causal: false, scale: 0.5 };
         let x: &[usize] = &[1, 2, 35, 8];
         check_fused(op, &[(x, d()), (x, d()), (x, d()), (&[2, 1, 35], d())]);
+    }
+
+    #[test]
+    fn a_query_that_sees_no_key_gives_0_and_spoils_no_gradient() {
+        let mut random = crate::random::Keyed::new(&[7]);
+        let mut draw = |shape: [usize; 4]| {
+            let values: Vec<f64> = (0..shape.iter().product()).map(|_| random.normal()).collect();
+            Tensor::from_vec(values, shape)
+        };
+        // Of two sequences the second is all padding; in the first a query in the midst sees nothing.
+        let (mask, x) = (tensor![[[[true, true, false], [false, false, false], [true, true, true]]], [[[false; 3]; 3]]], draw([2, 2, 3, 4]));
+        let (k, v, g) = (draw([2, 2, 3, 4]), draw([2, 2, 3, 5]), draw([2, 2, 3, 5]));
+        let bias = as_bias(&mask, &x);
+        let run = |dtype: DType, mask: &Tensor, seen_alone: bool| {
+            let [q, k, v] = [&x, &k, &v].map(|x| x.to(dtype).leaf());
+            let mask = if mask.dtype() == DType::Bool { mask.clone() } else { mask.to(dtype) };
+            let y = super::attention(&q, &k, &v, &mask);
+            let mut g = g.to(dtype);
+            if seen_alone {
+                g = g.masked_fill(&y.detach().eq(0.0), 0.0);
+            }
+            let grads = y.backward_with(&g);
+            [y.detach(), grads.of(&q).clone(), grads.of(&k).clone(), grads.of(&v).clone()]
+        };
+        let want = run(DType::F64, &mask, true);
+        assert_eq!(want[0].slice(0, 1..).abs().max(..).item(), 0.0);
+        assert_eq!(want[0].slice(2, 1..2).abs().max(..).item(), 0.0);
+        for mask in [&mask, &bias] {
+            for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5), (DType::F16, 1e-2), (DType::BF16, 1e-1)] {
+                for (got, want) in run(dtype, mask, false).iter().zip(&want) {
+                    let error = (got.to(DType::F64) - want).abs().max(..).item();
+                    assert!(error < tolerance, "{dtype}: {error}"); // NaN is not below
+                }
+            }
+            let [q, k] = [&x, &k].map(|x| x.leaf());
+            let compose = || Attention { causal: false, scale: 0.5 }.compose(&[&q, &k, &v, &bias]);
+            let error = (compose() - &want[0]).abs().max(..).item();
+            assert!(error < 1e-12 && compose().backward_with(&g).is_finite());
+            let [second] = grad(&compose().square().sum(..), [&q]);
+            assert!(second.is_finite());
+        }
+        let weights = attention_weights(&x, &k, &mask);
+        assert_close!(weights.slice(0, 1..).sum(..), 0.0);
+        assert!(super::attention(&x, &k.slice(2, 0..0), &v.slice(2, 0..0), Mask::None).eq(0.0).all(..).to_vec::<bool>()[0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::reduce::centred;
 use crate::{Device, Tensor, fail, keep, no_grad};
 use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
 
@@ -31,8 +32,9 @@ impl Tensor {
         check_channels(self, &[("gamma", gamma), ("beta", beta)]);
         same_dtype("batch_norm", self, gamma);
         same_dtype("batch_norm", self, beta);
-        let (mean, var) = no_grad(|| statistics(&self.detach()));
-        let op = BatchNorm { eps, statistics: Some((mean.clone(), var.clone())) };
+        let (means, var) = no_grad(|| statistics(&self.detach()));
+        let mean = no_grad(|| means.select(1, 0).contiguous());
+        let op = BatchNorm { eps, statistics: Some((means, var.clone())) };
         (fused(op, &[self, gamma, beta]), mean, var)
     }
 
@@ -72,16 +74,17 @@ fn check_channels(x: &Tensor, each: &[(&str, &Tensor)]) {
     }
 }
 
-/// Mean and population's variance of each channel, in the type that arithmetic is done in.
+/// Mean, in two parts `[c, 2]`, and population's variance of each channel, in the type that arithmetic is done in.
 fn statistics(x: &Tensor) -> (Tensor, Tensor) {
     if x.device() != Device::cpu() {
         let axes = other_axes(x);
-        return (x.mean(&axes[..]), x.var(&axes[..]));
+        let mean = x.mean(&axes[..]);
+        return (Tensor::stack(&[mean.clone(), Tensor::zeros_like(&mean)], 1), x.var(&axes[..]));
     }
     let (x, dims) = (in_class(x), dims(x.shape()));
     let mut var = None;
-    let mean = with_float!(x.dtype(), T => Tensor::filled_by(dims[1], |mean: &mut [T]| {
-        var = Some(Tensor::filled_by(dims[1], |var: &mut [T]| batch_norm_stats(slice(&x), dims, mean, var)));
+    let mean = with_float!(x.dtype(), T => Tensor::filled_by([dims[1], 2], |mean: &mut [T]| {
+        var = Some(Tensor::filled_by(dims[1], |var: &mut [T]| batch_norm_stats(slice(&x), dims, mean.as_chunks_mut().0, var)));
     }));
     (mean, var.expect("filled above"))
 }
@@ -128,7 +131,7 @@ impl Fused for BatchNorm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = other_axes(xs[0]);
-        let d = xs[0] - xs[0].mean(keep(&axes[..]));
+        let d = centred(xs[0], &axes);
         let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
         d * rstd * by_channel(xs[1], xs[0]) + by_channel(xs[2], xs[0])
     }
@@ -145,7 +148,7 @@ impl Fused for BatchNorm {
         let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
             dgamma = Some(Tensor::filled_by(dims[1], |dgamma: &mut [T]| {
                 dbeta = Some(Tensor::filled_by(dims[1], |dbeta: &mut [T]| {
-                    let (mean, rstd, gamma) = (slice(mean), slice(rstd), Some(slice(&gamma)));
+                    let (mean, rstd, gamma) = (slice::<T>(mean).as_chunks().0, slice(rstd), Some(slice(&gamma)));
                     batch_norm_backward(slice(&x), dims, slice(&g), mean, rstd, gamma, dx, dgamma, dbeta)
                 }));
             }));
@@ -158,7 +161,7 @@ fn apply(x: &Tensor, mean: &Tensor, rstd: &Tensor, gamma: &Tensor, beta: &Tensor
     let (values, mean, gamma, beta) = (in_class(x), in_class(mean), in_class(gamma), in_class(beta));
     let y = with_float!(x.dtype(), T => Tensor::filled_by(x.shape(), |y: &mut [T]| {
         let (gamma, beta) = (Some(slice(&gamma)), Some(slice(&beta)));
-        batch_norm_apply(slice(&values), dims(x.shape()), slice(&mean), slice(rstd), gamma, beta, y)
+        batch_norm_apply(slice(&values), dims(x.shape()), slice::<T>(&mean).as_chunks().0, slice(rstd), gamma, beta, y)
     }));
     y.to(x.dtype())
 }
@@ -182,7 +185,8 @@ impl Fused for GivenNorm {
         (xs[0] - each(1)) * (each(2) + self.eps).rsqrt() * each(3) + each(4)
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        Some(apply(xs[0], xs[1], &reciprocal(xs[2], self.eps), xs[3], xs[4]).into())
+        let mean = Tensor::stack(&[xs[1].clone(), Tensor::zeros_like(xs[1])], 1);
+        Some(apply(xs[0], &mean, &reciprocal(xs[2], self.eps), xs[3], xs[4]).into())
     }
     fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
         None // a network in use is seldom differentiated

@@ -2,26 +2,43 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::{Params, Real, Unary, map, unary};
+use crate::elementwise::{Params, Real, Unary, map, scalar_like, unary, zip};
 use crate::graph::{At, Keep, Say};
-use crate::{Tensor, fail};
+use crate::{Scalar, Tensor, fail};
 
 impl Tensor {
     /// Each element limited to `lo..=hi`; NaN stays NaN.
     ///
-    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = dy` within the limits, else 0.   * ONNX: `Clip`.
+    /// * Shape: `[..] → [..]`, any number.   * Gradient: `dx = dy` within the limits, else 0.   * ONNX: `Clip`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![-2.0, 0.5, 2.0].clamp(-1.0, 1.0), [-1.0, 0.5, 1.0]);
     /// ```
     /// # Panics
-    /// When `lo` exceeds `hi`.
+    /// When `lo` exceeds `hi`, or the dtype cannot hold one of them. Infinite limits are none, for integers too.
     #[track_caller]
-    pub fn clamp(&self, lo: f64, hi: f64) -> Tensor {
-        if lo > hi || lo.is_nan() || hi.is_nan() {
+    pub fn clamp(&self, lo: impl Into<Scalar>, hi: impl Into<Scalar>) -> Tensor {
+        let (lo, hi) = (lo.into(), hi.into());
+        let in_order = match (lo, hi) {
+            (Scalar::Int(lo), Scalar::Int(hi)) => lo <= hi,
+            _ => lo.to_f64() <= hi.to_f64(),
+        };
+        if !in_order {
             fail!("clamp", "the lower limit {lo} exceeds the upper limit {hi}");
         }
-        map(Clamp { lo, hi }, self)
+        if self.dtype().is_float() {
+            let (lo, hi) = (lo.held_by("clamp", self.dtype()), hi.held_by("clamp", self.dtype()));
+            let (lo, hi) = (lo.to_f64(), hi.to_f64());
+            return map(Clamp { lo, hi }, self);
+        }
+        let mut y = self.clone();
+        if lo.to_f64() != f64::NEG_INFINITY {
+            y = zip(crate::ops::Maximum, &y, &scalar_like("clamp", lo, &y));
+        }
+        if hi.to_f64() != f64::INFINITY {
+            y = zip(crate::ops::Minimum, &y, &scalar_like("clamp", hi, &y));
+        }
+        y
     }
 }
 
@@ -75,13 +92,13 @@ impl Unary for Within {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("clamp", "Each element limited to `lo..=hi`; NaN stays NaN.", Takes::Floats, of_clamp).built(|a| Ok(unary(Clamp { lo: a.need("lo")?, hi: a.need("hi")? }))),
+    OpKind::new("clamp", "Each element limited to `lo..=hi`; NaN stays NaN.", Takes::Numbers, of_clamp).built(|a| Ok(unary(Clamp { lo: a.need("lo")?, hi: a.need("hi")? }))),
     OpKind::new("within", "1 within the limits of a `clamp`, else 0.", Takes::Floats, of_within).built(|a| Ok(unary(Within { lo: a.need("lo")?, hi: a.need("hi")? }))),
 ];
 
 fn of_clamp(s: &mut Samples) {
-    s.each(floats(-2.0..2.0).avoiding(-1.0).avoiding(0.5), |x| x[0].clamp(-1.0, 0.5));
-    s.each(floats(-2.0..2.0).avoiding(0.25), |x| x[0].clamp(0.25, f64::INFINITY));
+    s.each(floats(-2.0..2.0).avoiding(-1.0).avoiding(0.5), |x| if x[0].dtype().is_float() { x[0].clamp(-1.0, 0.5) } else { x[0].clamp(0, 1) });
+    s.each(floats(-2.0..2.0).avoiding(0.25), |x| x[0].clamp(if x[0].dtype().is_float() { 0.25 } else { 1.0 }, f64::INFINITY));
 }
 
 fn of_within(s: &mut Samples) {

@@ -17,7 +17,7 @@ impl Tensor {
     /// When the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn eq(&self, other: impl Into<Operand>) -> Tensor {
-        compare(Eq, self, &other.into().like("eq", self))
+        compare(Eq, self, other)
     }
 
     /// Where `a ≠ b`. NaN differs from everything, also from itself.
@@ -31,7 +31,7 @@ impl Tensor {
     /// When the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn ne(&self, other: impl Into<Operand>) -> Tensor {
-        compare(Ne, self, &other.into().like("ne", self))
+        compare(Ne, self, other)
     }
 
     /// Where `a < b`.
@@ -45,7 +45,7 @@ impl Tensor {
     /// When the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn lt(&self, other: impl Into<Operand>) -> Tensor {
-        compare(Lt, self, &other.into().like("lt", self))
+        compare(Lt, self, other)
     }
 
     /// Where `a ≤ b`.
@@ -59,7 +59,7 @@ impl Tensor {
     /// When the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn le(&self, other: impl Into<Operand>) -> Tensor {
-        compare(Le, self, &other.into().like("le", self))
+        compare(Le, self, other)
     }
 
     /// Where `a > b`.
@@ -73,7 +73,7 @@ impl Tensor {
     /// When the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn gt(&self, other: impl Into<Operand>) -> Tensor {
-        compare(Gt, self, &other.into().like("gt", self))
+        compare(Gt, self, other)
     }
 
     /// Where `a ≥ b`.
@@ -87,14 +87,14 @@ impl Tensor {
     /// When the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn ge(&self, other: impl Into<Operand>) -> Tensor {
-        compare(Ge, self, &other.into().like("ge", self))
+        compare(Ge, self, other)
     }
 }
 
 macro_rules! relations {
     ($($relation:ident, $name:literal, $method:ident;)*) => {$(
         #[derive(Clone, Copy)]
-        struct $relation;
+        pub(crate) struct $relation;
         impl Compare for $relation {
             const NAME: &'static str = $name;
             #[inline(always)]

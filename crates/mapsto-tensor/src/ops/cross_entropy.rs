@@ -90,7 +90,11 @@ impl Tensor {
         let weights = options.weights.as_ref().map(|w| w.detach().to(self.dtype()));
         let op = CrossEntropy { smoothing: options.label_smoothing, ignore: options.ignore_index };
         if target.dtype().is_float() {
-            return op.of_probabilities(&x, &target.reshape([rows, k]), weights.as_ref());
+            // In f32 at least: in 16 bits the sum may overflow where the mean does not.
+            let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+            let weights = weights.map(|w| w.to(wide));
+            let loss = op.of_probabilities(&x.to(wide), &target.reshape([rows, k]).to(wide), weights.as_ref());
+            return loss.to(x.dtype());
         }
         let ids = target.to(DType::I64).contiguous();
         check_ids(&ids, k, options.ignore_index);
@@ -229,13 +233,13 @@ impl Fused for CrossEntropy {
         Some(with_float!(dtype, T => {
             let rule = self.rule::<T>(k, weights.as_ref());
             let mut each = Tensor::filled_by(rows, |each: &mut [T]| each.fill(0.0));
-            let log = Tensor::filled_by(rows, |log: &mut [T]| {
+            let log = Tensor::filled_by([rows, 2], |log: &mut [T]| {
                 loss::cross_entropy(&rule, slice(&x), slice(&ids), each.as_mut_slice(), log)
             });
             let mut sum = [0.0];
             reduce::sum::<T>(slice(&each), [1, rows, 1], &mut sum);
             let mean = sum[0] / rule.total_weight(slice(&ids));
-            Fast { y: Tensor::full_of((), Float::to_f64(mean), dtype), kept: vec![log] }
+            Fast { y: Tensor::rounded((), Float::to_f64(mean), dtype), kept: vec![log] }
         }))
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

@@ -19,7 +19,11 @@ impl Tensor {
     /// When there is no such axis.
     #[track_caller]
     pub fn cumsum(&self, axis: impl Into<Axis>) -> Tensor {
-        let axis = axis.into().of("cumsum", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("cumsum", self.shape()) {
+            return self.reshape([1usize]).cumsum(0).reshape(());
+        }
+        let axis = axis.of("cumsum", self.shape());
         scan(self, CumSum { axis, direction: Direction::Forward })
     }
 }

@@ -9,7 +9,7 @@ use crate::graph::{At, Keep, Vjp};
 impl Tensor {
     /// `a / b` of each pair of elements; a division by zero gives infinity or NaN. Also written `&a / &b`.
     ///
-    /// * Shape: `[..], [..] → broadcast`, floats only.   * Gradient: `da = dy / b`, `db = −dy a / b²`.   * ONNX: `Div`.
+    /// * Shape: `[..], [..] → broadcast`, floats only.   * Gradient: `da = dy / b`, `db = −(dy / b) (a / b)`.   * ONNX: `Div`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![1.0, 3.0] / 2.0, [0.5, 1.5]);
@@ -33,7 +33,7 @@ impl Binary for Div {
         a / b
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        at.both(|| g / at.b(), || -(g * at.a()) / at.b().square())
+        at.both(|| g / at.b(), || -(g / at.b()) * (at.a() / at.b()))
     }
 }
 

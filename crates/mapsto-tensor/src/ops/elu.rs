@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::Tensor;
+use crate::{Scalar, Tensor};
 use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Say};
 use crate::slope::{Slope, slope, times_slope};
@@ -19,7 +19,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn elu(&self, alpha: f64) -> Tensor {
-        map(Elu { alpha }, self)
+        map(Elu { alpha: Scalar::Float(alpha).attribute("elu", self) }, self)
     }
 }
 
@@ -61,7 +61,8 @@ impl Slope for Elu {
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         // Limited to 0 first: eˣ may be infinite on the side that is not taken, and 0 · ∞ is no zero.
         let below = x.clamp(f64::NEG_INFINITY, 0.0).exp() * self.alpha;
-        Some(x.detach().gt(0.0).where_(0.0, below))
+        // 0 at the kink itself, as in PyTorch.
+        Some(x.detach().ge(0.0).where_(0.0, below))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::graph::{At, Keep};
 impl Tensor {
     /// `eˣ − 1` of each element, accurate near zero.
     ///
-    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = (y + 1) dy`.   * ONNX: `Sub(Exp(x), 1)`.
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = eˣ dy`.   * ONNX: `Sub(Exp(x), 1)`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![0.0, 1.0, 1e-7].expm1() * 1e7, [0.0, 17182818.0, 1.0]);
@@ -24,13 +24,13 @@ impl Tensor {
 struct Expm1;
 impl Unary for Expm1 {
     const NAME: &'static str = "expm1";
-    const KEEP: Keep = Keep::OUTPUT;
+    const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.exp_m1()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
-        g * (at.y() + 1.0)
+        g * at.x().exp() // not y + 1, which is 0 where eˣ is small
     }
 }
 

@@ -22,7 +22,14 @@ impl Tensor {
     /// When the shapes do not fit, or an index is not within the axis.
     #[track_caller]
     pub fn gather(&self, axis: impl Into<Axis>, index: &Tensor) -> Tensor {
-        let axis = axis.into().of("gather", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("gather", self.shape()) {
+            return {
+                check_shapes("gather", &[1], 0, if index.rank() == 0 { &[1] } else { index.shape() });
+                self.reshape([1usize]).gather(0, &index.reshape([index.len()])).reshape(index.shape())
+            };
+        }
+        let axis = axis.of("gather", self.shape());
         check_shapes("gather", self.shape(), axis, index.shape());
         let index = positions("gather", index, self.shape()[axis]);
         apply(Gather { axis }, &[self, &index])

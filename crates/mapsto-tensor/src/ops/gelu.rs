@@ -48,6 +48,9 @@ impl Unary for Gelu {
 /// The height of the normal density at 0: `1 / √(2π)`.
 const PEAK: f64 = 0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
 
+/// Beyond it the normal density is 0 in f64.
+const FAR: f64 = 40.0;
+
 /// `Φ(x) + x φ(x)`.
 #[derive(Clone, Copy)]
 struct GeluSlope;
@@ -61,7 +64,8 @@ impl Slope for GeluSlope {
         g * (cdf + x * density)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        let square = x.square();
+        // Limited where the density is 0 long since: 0 · ∞ is no zero.
+        let square = x.clamp(-FAR, FAR).square();
         Some((&square * -0.5).exp() * (2.0 - square) * PEAK)
     }
 }

@@ -40,6 +40,8 @@ impl Unary for GeluTanh {
 
 /// `√(2/π)`.
 const SCALE: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+/// Beyond it the slope is 0 or 1, in f64 too.
+const FAR: f64 = 40.0;
 /// The weight of the cube.
 const CUBE: f64 = 0.044715;
 
@@ -57,14 +59,17 @@ impl Slope for GeluTanhSlope {
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let t = inner(x).tanh();
+        // Limited where the tanh is ±1 long since: 0 · ∞ is no zero.
+        let x = x.max(-R::from_f64(FAR)).min(R::from_f64(FAR));
         let du = R::from_f64(SCALE) * (R::ONE + R::from_f64(3.0 * CUBE) * x * x);
         g * (R::HALF * (R::ONE + t + x * (R::ONE - t * t) * du))
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
+        let x = x.clamp(-FAR, FAR);
         let square = x.square();
-        let t = (x * (1.0 + &square * CUBE) * SCALE).tanh();
+        let t = (&x * (1.0 + &square * CUBE) * SCALE).tanh();
         let du = (1.0 + square * (3.0 * CUBE)) * SCALE;
-        let ddu = x * (6.0 * CUBE * SCALE);
+        let ddu = &x * (6.0 * CUBE * SCALE);
         Some((1.0 - t.square()) * (&du + x * 0.5 * (ddu - t * du.square() * 2.0)))
     }
 }

@@ -21,7 +21,14 @@ impl Tensor {
     /// When the indices are no list, or one is not within the axis.
     #[track_caller]
     pub fn index_select(&self, axis: impl Into<Axis>, index: &Tensor) -> Tensor {
-        let axis = axis.into().of("index_select", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("index_select", self.shape()) {
+            return match index.len() {
+                1 => self.reshape([1usize]).index_select(0, &index.reshape([1usize])).reshape(()),
+                n => fail!("index_select", "{n} indices for a tensor without axes, which has one element"),
+            };
+        }
+        let axis = axis.of("index_select", self.shape());
         if index.rank() != 1 {
             fail!("index_select", "a list of indices is needed, their shape is {:?}", index.shape();
                   help = "`gather` picks element by element, `embedding` takes ids of any shape");

@@ -5,6 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::reduce::centred;
 use crate::{Tensor, fail, keep};
 use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 
@@ -58,7 +59,7 @@ impl Fused for LayerNorm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes: Vec<usize> = (xs[0].rank() - xs[1].rank()..xs[0].rank()).collect();
-        let d = xs[0] - xs[0].mean(keep(&axes[..]));
+        let d = centred(xs[0], &axes);
         let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
         let y = d * rstd * xs[1];
         match xs.get(2) {
@@ -74,10 +75,10 @@ impl Fused for LayerNorm {
         let (x, gamma, beta) = (in_class(xs[0]), in_class(xs[1]), xs.get(2).map(|beta| in_class(beta)));
         let (mut mean, mut rstd) = (None, None);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(x.shape(), |y: &mut [T]| {
-            mean = Some(Tensor::filled_by(x.len() / n, |mean: &mut [T]| {
+            mean = Some(Tensor::filled_by([x.len() / n, 2], |mean: &mut [T]| {
                 rstd = Some(Tensor::filled_by(x.len() / n, |rstd: &mut [T]| {
                     let (gamma, beta) = (Some(slice(&gamma)), beta.as_ref().map(slice));
-                    layer_norm(slice(&x), n, gamma, beta, self.eps, y, mean, rstd)
+                    layer_norm(slice(&x), n, gamma, beta, self.eps, y, mean.as_chunks_mut().0, rstd)
                 }));
             }));
         }));
@@ -90,7 +91,7 @@ impl Fused for LayerNorm {
         let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
             dgamma = Some(Tensor::filled_by(at.shape(1), |dgamma: &mut [T]| {
                 dbeta = Some(Tensor::filled_by(at.shape(1), |dbeta: &mut [T]| {
-                    let (mean, rstd, weight) = (slice(mean), slice(rstd), Some(slice(&gamma)));
+                    let (mean, rstd, weight) = (slice::<T>(mean).as_chunks().0, slice(rstd), Some(slice(&gamma)));
                     layer_norm_backward(slice(&x), gamma.len(), weight, mean, rstd, slice(&g), dx, dgamma, dbeta)
                 }));
             }));

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::Tensor;
+use crate::{Scalar, Tensor};
 use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Say};
 use crate::slope::{Slope, times_slope};
@@ -19,7 +19,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn leaky_relu(&self, slope: f64) -> Tensor {
-        map(LeakyRelu { slope }, self)
+        map(LeakyRelu { slope: Scalar::Float(slope).attribute("leaky_relu", self) }, self)
     }
 }
 

@@ -21,7 +21,11 @@ impl Tensor {
     /// When there is no such axis, or the elements are no floats.
     #[track_caller]
     pub fn log_softmax(&self, axis: impl Into<Axis>) -> Tensor {
-        let axis = axis.into().of("log_softmax", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("log_softmax", self.shape()) {
+            return self.reshape([1usize]).log_softmax(0).reshape(());
+        }
+        let axis = axis.of("log_softmax", self.shape());
         if !self.dtype().is_float() {
             fail!("log_softmax", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }

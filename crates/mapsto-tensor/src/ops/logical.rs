@@ -86,6 +86,7 @@ macro_rules! connectives {
         impl Binary for $connective {
             const NAME: &'static str = $name;
             const KEEP: Keep = Keep::NONE;
+            const BOOL: bool = true;
             #[inline(always)]
             fn f<R: Real>(self, a: R, b: R) -> R {
                 let f: fn(R, R) -> R = $f;
@@ -113,6 +114,7 @@ struct Not;
 impl Unary for Not {
     const NAME: &'static str = "not";
     const KEEP: Keep = Keep::NONE;
+    const BOOL: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         R::ONE - x

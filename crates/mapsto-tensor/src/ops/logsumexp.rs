@@ -6,8 +6,8 @@ use crate::backend::cpu::{in_class, slice, widened, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::reduce::{axes_of, count, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
-use crate::{Tensor, fail, keep};
-use mapsto_kernels::softmax::logsumexp;
+use crate::{DType, Tensor, fail, keep};
+use mapsto_kernels::softmax::{logsumexp, softmax};
 
 impl Tensor {
     /// `y = ln Σ eˣ` over axes; `−∞` of nothing.
@@ -62,7 +62,7 @@ impl Fused for LogSumExp {
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = self.axes(xs[0]);
         // The shift must stay finite where all are infinite: ∞ − ∞ is NaN.
-        let top = f32::MAX as f64;
+        let top = if xs[0].dtype() == DType::F64 { f64::MAX } else { f32::MAX as f64 };
         let shift = xs[0].detach().max(keep(&axes[..])).clamp(-top, top);
         (xs[0] - &shift).exp().sum(keep(&axes[..])).log() + shift
     }
@@ -77,11 +77,14 @@ impl Fused for LogSumExp {
         Some(unreduce(&y, &self.mask, x.shape()).to(x.dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        let y = widened(&at.y());
-        Some(((widened(at.x()) - y).exp() * widened(g)).into())
-    }
-    fn keeps_output(&self) -> bool {
-        true
+        // Not e^(x − y): where y is large, its rounding would change every exponential.
+        let (x, gone) = (at.x(), self.axes(at.x()));
+        let order: Vec<usize> = (0..x.rank()).filter(|&i| !self.mask[i]).chain(gone.iter().copied()).collect();
+        let rows = in_class(&x.permute(&order[..]));
+        let n = count(&self.mask, x.shape());
+        let p = with_float!(x.dtype(), T => Tensor::filled_by(*rows.shape_of(), |p: &mut [T]| softmax(slice(&rows), n, p)));
+        let back: Vec<usize> = (0..x.rank()).map(|i| order.iter().position(|&o| o == i).unwrap_or(i)).collect();
+        Some((p.permute(back) * widened(g)).into())
     }
 }
 
@@ -114,6 +117,10 @@ mod tests {
         check_fused(|| LogSumExp { mask: mask(&[1]) }, &[(&[4, 9, 3], floats(-3.0..3.0))]);
         let inf = f64::INFINITY;
         assert_close!(tensor![[-inf, -inf], [inf, 0.0]].logsumexp(-1), [-inf, inf]);
+        for top in [1e6, 1e8, -1e30] {
+            let x = Tensor::full([3], top).leaf();
+            assert_close!(x.logsumexp(..).backward().of(&x), [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0]);
+        }
         assert_close!(Tensor::zeros([2, 0]).logsumexp(1), [-inf, -inf]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::{Tensor, fail};
+use crate::{Scalar, Tensor, fail};
 
 impl Tensor {
     /// The elements, replaced by `value` where `mask` holds.
@@ -15,10 +15,10 @@ impl Tensor {
     /// assert_close!(x.masked_fill(&tensor![false, true], -1.0), [[1.0, -1.0], [3.0, -1.0]]);
     /// ```
     /// # Panics
-    /// When the mask is not bool or has more axes or elements than the tensor.
+    /// When the mask is not bool or has more axes or elements than the tensor, or the dtype cannot hold the value.
     #[track_caller]
-    pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Tensor {
-        let y = mask.where_(value, self);
+    pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Scalar>) -> Tensor {
+        let y = mask.where_(value.into().held_by("masked_fill", self.dtype()), self);
         if y.shape() != self.shape() {
             fail!("masked_fill", "a mask of {:?} is bigger than the tensor of {:?}", mask.shape(), self.shape();
                   help = "expand the tensor first, if that is meant: `x.expand(mask.shape())`");

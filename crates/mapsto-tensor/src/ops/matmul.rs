@@ -96,9 +96,10 @@ impl Op for MatMul {
             || {
                 if at.b().rank() == 2 && at.a().rank() > 2 {
                     // One weight for many batches: the sum over batches happens inside one long product.
-                    let k = at.a().shape()[at.a().rank() - 1];
-                    let n = g.shape()[g.rank() - 1];
-                    return at.a().reshape([-1, k as isize]).t().matmul(&g.reshape([-1, n as isize]));
+                    let (k, n) = (at.a().shape()[at.a().rank() - 1], g.shape()[g.rank() - 1]);
+                    // Not -1: of no elements nobody knows how many rows they were.
+                    let rows: usize = g.shape()[..g.rank() - 1].iter().product();
+                    return at.a().reshape([rows, k]).t().matmul(&g.reshape([rows, n]));
                 }
                 at.a().t().matmul(g)
             },

@@ -24,10 +24,11 @@ impl Tensor {
 }
 
 #[derive(Clone, Copy)]
-struct Maximum;
+pub(crate) struct Maximum;
 impl Binary for Maximum {
     const NAME: &'static str = "maximum";
     const KEEP: Keep = Keep::INPUTS;
+    const BOOL: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a.max(b)

@@ -24,10 +24,11 @@ impl Tensor {
 }
 
 #[derive(Clone, Copy)]
-struct Minimum;
+pub(crate) struct Minimum;
 impl Binary for Minimum {
     const NAME: &'static str = "minimum";
     const KEEP: Keep = Keep::INPUTS;
+    const BOOL: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a.min(b)

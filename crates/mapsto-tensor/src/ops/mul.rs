@@ -28,6 +28,7 @@ impl Binary for Mul {
     const NAME: &'static str = "mul";
     const KEEP: Keep = Keep::INPUTS;
     const OWN: bool = true;
+    const BOOL: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a * b

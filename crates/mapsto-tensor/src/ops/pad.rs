@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Attr, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{sum, too_many};
-use crate::{Tensor, fail};
+use crate::{Scalar, Tensor, fail};
 
 impl Tensor {
     /// With `before` and `after` elements of `value` added on each axis: one pair an axis.
@@ -15,9 +15,10 @@ impl Tensor {
     /// assert_close!(tensor![1.0, 2.0].pad(&[(1, 2)], 0.0), [0.0, 1.0, 2.0, 0.0, 0.0]);
     /// ```
     /// # Panics
-    /// When there is not one pair an axis.
+    /// When there is not one pair an axis, or the dtype cannot hold the value.
     #[track_caller]
-    pub fn pad(&self, around: &[(usize, usize)], value: f64) -> Tensor {
+    pub fn pad(&self, around: &[(usize, usize)], value: impl Into<Scalar>) -> Tensor {
+        let value = value.into().held_by("pad", self.dtype());
         if around.len() != self.rank() {
             fail!("pad", "{} pairs for {:?}, which has {} axes", around.len(), self.shape(), self.rank());
         }
@@ -27,7 +28,7 @@ impl Tensor {
 
 struct Pad {
     around: Vec<(usize, usize)>,
-    value: f64,
+    value: Scalar,
 }
 impl Op for Pad {
     fn name(&self) -> &'static str {
@@ -48,8 +49,7 @@ impl Op for Pad {
             let Some(wide) = sum([*n, before, after]) else { too_many("pad", &[*n, before, after]) };
             *n = wide;
         }
-        let shape = shape.fit("pad");
-        let mut y = xs[0].device().scope(|| Tensor::full_of(shape, self.value, xs[0].dtype()));
+        let mut y = xs[0].device().scope(|| Tensor::rounded(shape.fit("pad"), self.value, xs[0].dtype()));
         let strides = y.layout().strides().to_vec();
         let x = xs[0].contiguous();
         crate::backend::host::with_type!(xs[0].dtype(), T => {

@@ -125,7 +125,11 @@ impl Tensor {
     /// When the axis has another size.
     #[track_caller]
     pub fn squeeze(&self, axis: impl Into<Axis>) -> Tensor {
-        let axis = axis.into().of("squeeze", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("squeeze", self.shape()) {
+            return self.clone();
+        }
+        let axis = axis.of("squeeze", self.shape());
         if self.shape()[axis] != 1 {
             fail!("squeeze", "axis {axis} of {:?} has size {}, not 1", self.shape(), self.shape()[axis]);
         }

@@ -42,7 +42,7 @@ impl Slope for RsqrtSlope {
     const NAME: &'static str = "rsqrt_grad";
     #[inline(always)]
     fn times<R: Real>(self, g: R, y: R) -> R {
-        g * (y * y * y * -R::HALF)
+        g * y * y * y * -R::HALF // from the left: y³ alone may leave the range of numbers
     }
     fn bend(self, y: &Tensor) -> Option<Tensor> {
         Some(y.square() * -1.5)

@@ -23,7 +23,15 @@ impl Tensor {
     /// When the shapes do not fit, or an index is not within the axis.
     #[track_caller]
     pub fn scatter_add(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor) -> Tensor {
-        let axis = axis.into().of("scatter_add", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("scatter_add", self.shape()) {
+            return {
+                check_shapes("scatter_add", &[1], 0, if index.rank() == 0 { &[1] } else { index.shape() });
+                let row = |x: &Tensor| x.reshape([x.len()]);
+                row(self).scatter_add(0, &row(index), &row(src)).reshape(())
+            };
+        }
+        let axis = axis.of("scatter_add", self.shape());
         same_dtype("scatter_add", self, src);
         check_shapes("scatter_add", self.shape(), axis, index.shape());
         if index.shape() != src.shape() {

@@ -47,11 +47,15 @@ impl Slope for SiluSlope {
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let s = x.sigmoid();
+        // Limited where s is 0 long since: 0 · ∞ is no zero.
+        let x = x.max(-R::from_f64(1000.0));
         g * (s * (R::ONE + x * (R::ONE - s)))
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        let s = x.sigmoid();
-        Some(&s * (1.0 - &s) * (2.0 + x * (1.0 - &s * 2.0)))
+        // Limited where the slope is 0 or 1 long since (0 · ∞ is no zero); σ(−x) keeps the digits that 1 − σ(x) loses.
+        let x = x.clamp(-1000.0, 1000.0);
+        let (s, rest) = (x.sigmoid(), (-&x).sigmoid());
+        Some(&s * &rest * (2.0 + x * (&rest - &s)))
     }
 }
 

@@ -70,7 +70,11 @@ impl Tensor {
     /// When there is no such axis.
     #[track_caller]
     pub fn flip(&self, axis: impl Into<Axis>) -> Tensor {
-        let axis = axis.into().of("flip", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("flip", self.shape()) {
+            return self.clone();
+        }
+        let axis = axis.of("flip", self.shape());
         apply(Flip { axis }, &[self])
     }
 }

@@ -20,7 +20,11 @@ impl Tensor {
     /// When there is no such axis, or the elements are no floats.
     #[track_caller]
     pub fn softmax(&self, axis: impl Into<Axis>) -> Tensor {
-        let axis = axis.into().of("softmax", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("softmax", self.shape()) {
+            return self.reshape([1usize]).softmax(0).reshape(());
+        }
+        let axis = axis.of("softmax", self.shape());
         if !self.dtype().is_float() {
             fail!("softmax", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }

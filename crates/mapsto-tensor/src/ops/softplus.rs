@@ -47,8 +47,7 @@ impl Slope for SoftplusSlope {
         g * x.sigmoid()
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        let s = x.sigmoid();
-        Some(&s * (1.0 - &s))
+        Some(x.sigmoid() * (-x).sigmoid()) // σ(−x) keeps the digits that 1 − σ(x) loses
     }
 }
 

@@ -34,7 +34,11 @@ impl Tensor {
     /// When there is no such axis.
     #[track_caller]
     pub fn sort_with(&self, axis: impl Into<Axis>, order: Order) -> (Tensor, Tensor) {
-        let axis = axis.into().of("sort", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("sort", self.shape()) {
+            return (self.clone(), self.argsort_with(0, order));
+        }
+        let axis = axis.of("sort", self.shape());
         let at = self.argsort_with(axis, order);
         (self.gather(axis, &at), at)
     }

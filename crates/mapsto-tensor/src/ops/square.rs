@@ -50,7 +50,7 @@ impl Slope for SquareSlope {
         g * (x + x)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        Some(scalar_like("square", 2.0, x))
+        Some(scalar_like("square", 2.into(), x))
     }
 }
 

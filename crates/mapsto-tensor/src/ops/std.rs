@@ -3,14 +3,16 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
-use crate::Tensor;
+use crate::elementwise::{Real, Unary, map, unary};
+use crate::graph::{At, Keep};
+use crate::{DType, Tensor};
 use crate::shape::Axes;
 
 impl Tensor {
     /// The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.
     ///
     /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`; floats only.
-    /// * Gradient: `dx = (x − mean) dy / (n y)`; NaN where all elements are equal.
+    /// * Gradient: `dx = (x − mean) dy / (n y)`; 0 where all elements are equal.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![[1.0, 3.0], [2.0, 8.0]].std(-1), [1.0, 3.0]);
@@ -19,7 +21,7 @@ impl Tensor {
     /// When there is no such axis, or the elements are no floats.
     #[track_caller]
     pub fn std(&self, axes: impl Into<Axes>) -> Tensor {
-        self.var_with(axes, 0).sqrt()
+        self.std_with(axes, 0)
     }
 
     /// The standard deviation with divisor `n − ddof` under the root: 1 is usual for a sample.
@@ -32,13 +34,37 @@ impl Tensor {
     /// As [`std`](Tensor::std).
     #[track_caller]
     pub fn std_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
-        self.var_with(axes, ddof).sqrt()
+        // In 16 bits the variance could overflow where its root does not.
+        let wide = if self.dtype() == DType::F16 || self.dtype() == DType::BF16 { DType::F32 } else { self.dtype() };
+        map(StdOfVar, &self.to(wide).var_with(axes, ddof)).stored_as(self.dtype())
+    }
+}
+
+/// The root of a variance. Where that is 0 no element can make it smaller, and the derivative is 0, as in PyTorch.
+#[derive(Clone, Copy)]
+struct StdOfVar;
+impl Unary for StdOfVar {
+    const NAME: &'static str = "std_of_var";
+    const KEEP: Keep = Keep::OUTPUT;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        x.sqrt()
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        let y = at.y();
+        let flat = y.detach().eq(0.0);
+        flat.where_(0.0, g / (flat.where_(1.0, y) * 2.0))
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples).made_of("var and sqrt"),
+    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples).made_of("var and std_of_var"),
+    OpKind::new("std_of_var", "`√x` of a variance, with the derivative 0 where that is 0.", Takes::Floats, of_std_of_var).built(|_| Ok(unary(StdOfVar))),
 ];
+
+fn of_std_of_var(s: &mut Samples) {
+    s.each(floats(0.1..4.0), |x| map(StdOfVar, &x[0]));
+}
 
 fn samples(s: &mut Samples) {
     let d = floats(-2.0..2.0);
@@ -60,5 +86,13 @@ mod tests {
         check(|x| x.std(-1)).shapes([&[3, 5]]).on(floats(-2.0..2.0));
         check(|x| x.std_with(keep(0), 1)).shapes([&[4, 2]]).on(floats(-2.0..2.0));
         assert_close!(tensor![[1.0, 3.0]].std(keep(..)), [[1.0]]);
+        for value in [0.0, 0.1, 1e6] {
+            let x = Tensor::full([3], value).leaf();
+            let y = x.std(..);
+            assert_eq!((y.item(), y.backward().of(&x).to_vec::<f32>()), (0.0, vec![0.0; 3]));
+        }
+        let far = Tensor::arange(0..1001).to(DType::F16).leaf();
+        let y = far.std(..);
+        assert!((y.item() - 288.96).abs() < 0.2 && y.backward().of(&far).is_finite());
     }
 }

@@ -23,7 +23,11 @@ impl Tensor {
     /// When there is no such axis, or it has less than `k` elements.
     #[track_caller]
     pub fn topk(&self, k: usize, axis: impl Into<Axis>) -> (Tensor, Tensor) {
-        let axis = axis.into().of("topk", self.shape());
+        let axis = axis.into();
+        if axis.of_nothing("topk", self.shape()) && k == 1 {
+            return (self.clone(), self.argsort(0));
+        }
+        let axis = axis.of("topk", self.shape());
         let n = self.shape()[axis];
         if k > n {
             fail!("topk", "the {k} largest of {n} elements, along axis {axis} of {:?}", self.shape());

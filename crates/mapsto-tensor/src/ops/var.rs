@@ -4,10 +4,10 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{rows_of, slice, widened, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::{axes_of, count, mask_of, unreduce};
+use crate::reduce::{axes_of, centred, count, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Tensor, fail, keep};
-use mapsto_kernels::reduce::{mean, variance};
+use mapsto_kernels::reduce::moments;
 
 impl Tensor {
     /// The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.
@@ -76,26 +76,28 @@ impl Fused for Var {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes: Vec<usize> = (0..xs[0].rank()).filter(|&i| self.mask[i]).collect();
-        let d = xs[0] - xs[0].mean(keep(&axes[..]));
-        d.square().sum(keep(&axes[..])) / self.divisor(xs[0].shape())
+        centred(xs[0], &axes).square().sum(keep(&axes[..])) / self.divisor(xs[0].shape())
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let shape = xs[0].shape();
         let (rows, dims) = rows_of(xs[0], &self.mask);
         let left = dims[0] * dims[2];
-        let (m, y) = with_float!(rows.dtype(), T => {
-            let m = Tensor::filled_by(left, |m: &mut [T]| mean(slice(&rows), dims, m));
-            let y = Tensor::filled_by(left, |y: &mut [T]| {
-                variance(slice(&rows), dims, slice(&m), self.ddof as f64, y)
-            });
-            (m, y)
-        });
-        let y = unreduce(&y, &self.mask, shape).to(xs[0].dtype());
-        Some(Fast { y, kept: vec![unreduce(&m, &self.mask, shape)] })
+        let (mut mean, mut rest) = (None, None);
+        let y = with_float!(rows.dtype(), T => Tensor::filled_by(left, |y: &mut [T]| {
+            mean = Some(Tensor::filled_by(left, |mean: &mut [T]| {
+                rest = Some(Tensor::filled_by(left, |rest: &mut [T]| {
+                    moments(slice(&rows), dims, self.ddof as f64, mean, rest, y)
+                }));
+            }));
+        }));
+        let back = |t: &Tensor| unreduce(t, &self.mask, shape);
+        let kept = [mean, rest].iter().flatten().map(back).collect();
+        Some(Fast { y: back(&y).to(xs[0].dtype()), kept })
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let scale = widened(g) * (2.0 / self.divisor(at.shape(0)));
-        Some(((widened(at.x()) - &at.kept()[0]) * scale).into())
+        // The mean in two parts, so that its rounding leaves the spread alone.
+        Some(((widened(at.x()) - &at.kept()[0] - &at.kept()[1]) * scale).into())
     }
 }
 
@@ -129,5 +131,8 @@ mod tests {
         check_fused(|| Var { mask: mask(&[0, 2]), ddof: 0 }, &[(&[4, 9, 3], floats(-3.0..3.0))]);
         assert!(tensor![3.0].var_with(.., 1).item().is_nan());
         assert_close!((tensor![1.0, 2.0, 3.0] + 10000.0).var(..), 2.0 / 3.0);
+        let far = Tensor::arange(0..1000).to(DType::F32) / 1024.0 + 1e6; // in steps of 1/16
+        let want = far.to(DType::F64).var(..).item();
+        assert!((far.var(..).item() / want - 1.0).abs() < 1e-6, "{} {want}", far.var(..).item());
     }
 }

@@ -3,7 +3,8 @@
 use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::{MapOp, Params, Program, Written};
-use crate::elementwise::{Operand, same_dtype, scalar_like};
+use crate::elementwise::{Operand, same_dtype};
+use crate::scalar::Scalar;
 use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
 use crate::shape::broadcast;
 use crate::{DType, Tensor, fail};
@@ -14,7 +15,8 @@ impl Tensor {
     /// `a` where this condition holds, else `b`, for each element. What is not chosen has no say: neither its NaN nor
     /// its gradient passes.
     ///
-    /// * Shape: `[..] (bool), [..], [..] → broadcast`, any number; `a` or `b` may be a number.
+    /// * Shape: `[..] (bool), [..], [..] → broadcast`, any number; `a` or `b` may be a number, or both: two
+    ///   integers give i64, others f32.
     /// * Gradient: `da = dy` where the condition holds, `db = dy` elsewhere, 0 otherwise.   * ONNX: `Where`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -31,13 +33,14 @@ impl Tensor {
         }
         let (a, b) = match (a.into(), b.into()) {
             (Operand::Tensor(a), b) => {
-                let b = b.like("where_", &a);
+                let b = b.among("where_", &a);
                 (a, b)
             }
-            (a, Operand::Tensor(b)) => (a.like("where_", &b), b),
+            (a, Operand::Tensor(b)) => (a.among("where_", &b), b),
             (Operand::Scalar(a), Operand::Scalar(b)) => {
-                let like = self.device().scope(|| Tensor::zeros(()));
-                (scalar_like("where_", a, &like), scalar_like("where_", b, &like))
+                let integers = matches!((a, b), (Scalar::Int(_), Scalar::Int(_)));
+                let dtype = if integers { DType::I64 } else { DType::F32 };
+                self.device().scope(|| (Tensor::full_of((), a, dtype), Tensor::full_of((), b, dtype)))
             }
         };
         if self.device() != a.device() {

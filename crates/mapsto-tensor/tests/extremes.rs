@@ -1,0 +1,181 @@
+//! Derivatives far from 1, over every kind of operation: the gradient in f32 against that in f64 of the same inputs, at
+//! magnitudes from 10⁻³⁰ to 10³⁰ and beside large offsets, wherever f64 says that result and gradient are numbers of f32.
+
+use mapsto_tensor::kind::Sample;
+use mapsto_tensor::ops::OPS;
+use mapsto_tensor::prelude::*;
+
+const SCALES: [f64; 9] = [1e-30, 1e-20, 1e-10, 1e-4, 1.0, 1e4, 1e10, 1e20, 1e30];
+const OFFSETS: [f64; 4] = [1e4, -1e4, 1e6, -1e6];
+
+/// A slope that is written in the rounded result, or as a difference from 1, has an error of 10⁻⁶ of its largest value,
+/// which is about 1 (as in PyTorch).
+const SATURATING: &[&str] = &[
+    "tanh",
+    "sigmoid",
+    "tanh_grad",
+    "sigmoid_grad",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "gelu_grad",
+    "gelu_tanh_grad",
+    "silu_grad",
+];
+
+/// Squares of the inputs, or products of two of them, must be numbers of f32 themselves.
+const SQUARED: &[&str] = &[
+    "var",
+    "std",
+    "layer_norm",
+    "batch_norm",
+    "batch_norm_with",
+    "attention",
+    "attention_weights",
+    "bce",
+    "rsqrt_grad",
+];
+
+/// Sums inside decide between the two ends of a gate, whose slope is a difference from 1, as in PyTorch: with large weights
+/// they cancel, jump and saturate.
+const JUMPING: &[&str] = &["lstm", "gru"];
+
+/// An operation whose derivative this test leaves out, and why.
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("dropout", "its draw differs from call to call"),
+    ("cast", "in f32 it does nothing, and is not recorded"),
+    ("round", "0 everywhere"),
+    ("ceil", "0 everywhere"),
+    ("floor", "0 everywhere"),
+    ("sign", "0 everywhere"),
+];
+
+/// The gradients of all float inputs, as f64, by the inputs given; none where the operation refuses them.
+fn gradients(sample: &Sample, inputs: &[Tensor], dtype: DType) -> Option<(Tensor, Vec<Vec<f64>>)> {
+    let leaves: Vec<Tensor> =
+        inputs.iter().map(|x| if x.dtype().is_float() { x.to(dtype).leaf() } else { x.clone() }).collect();
+    let y = catch(|| (sample.call)(&leaves)).ok()?;
+    if !y.is_recorded() {
+        return None;
+    }
+    let g: Vec<f64> = (0..y.len()).map(|i| 0.5 + (i * 7 % 11) as f64 / 8.0).collect();
+    let g = Tensor::from_vec(g, y.shape()).to(y.dtype());
+    let grads = y.backward_with(&g);
+    let of = |x: &Tensor| grads.get(x).map_or(vec![0.0; x.len()], |g| g.to(DType::F64).to_vec());
+    Some((y.detach().to(DType::F64), leaves.iter().filter(|x| x.dtype().is_float()).map(of).collect()))
+}
+
+/// Every way to scale `n` inputs: all pairs, and for more of them each alone beside one scale of all others.
+fn scalings(n: usize) -> Vec<Vec<f64>> {
+    let mut all = Vec::new();
+    for first in SCALES {
+        if n == 1 {
+            all.push(vec![first]);
+        }
+        for second in SCALES {
+            (0..n).filter(|_| n > 1).for_each(|one| {
+                let mut scales = vec![second; n];
+                scales[one] = first;
+                all.push(scales);
+            });
+        }
+    }
+    all
+}
+
+#[test]
+fn gradients_keep_their_digits_at_extreme_inputs() {
+    let (mut kinds, mut inputs, mut compared, mut wrong) = (0, 0, 0u64, Vec::<String>::new());
+    for kind in OPS.iter().filter(|k| k.takes(DType::F32) && LEFT_OUT.iter().all(|left| left.0 != k.name)) {
+        let before = compared;
+        for sample in kind.samples(DType::F32, 3).iter().filter(|s| s.inputs.iter().all(|x| x.len() < 200)) {
+            let floats = sample.inputs.iter().filter(|x| x.dtype().is_float()).count();
+            let moved = OFFSETS.iter().map(|&offset| (vec![1.0; floats], offset));
+            for (scales, offset) in scalings(floats).into_iter().map(|s| (s, 0.0)).chain(moved) {
+                if JUMPING.contains(&kind.name) && (offset != 0.0 || scales.iter().any(|s| *s > 1.0)) {
+                    continue;
+                }
+                if SQUARED.contains(&kind.name) && scales.iter().any(|s| !(1e-15..1e15).contains(s)) {
+                    continue;
+                }
+                let mut scales = scales.into_iter();
+                let mut first = true;
+                let xs: Vec<Tensor> = sample
+                    .inputs
+                    .iter()
+                    .map(|x| {
+                        if !x.dtype().is_float() {
+                            return x.clone();
+                        }
+                        let shift = if std::mem::take(&mut first) { offset } else { 0.0 };
+                        ((x.to(DType::F64) * scales.next().unwrap()) + shift).to(DType::F32)
+                    })
+                    .collect();
+                let Some((y, want)) = gradients(sample, &xs, DType::F64) else { continue };
+                let representable =
+                    |v: &f64| v.is_finite() && v.abs() < 1e37 && (*v == 0.0 || v.abs() > 1e-35);
+                if !y.to_vec::<f64>().iter().all(representable) {
+                    continue;
+                }
+                let Some((_, got)) = gradients(sample, &xs, DType::F32) else {
+                    wrong.push(format!("{}: refused in f32 only", kind.name));
+                    continue;
+                };
+                inputs += 1;
+                let alone = xs.iter().all(|x| !x.dtype().is_float() || x.shape() == y.shape())
+                    && !JOINING.contains(&kind.name);
+                for (i, (want, got)) in want.iter().zip(&got).enumerate() {
+                    let largest = want.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+                    // A sum that is 0 exactly says nothing of how far its terms cancel.
+                    for (w, v) in
+                        want.iter().zip(got).filter(|(w, _)| representable(w) && (alone || **w != 0.0))
+                    {
+                        let least = if SATURATING.contains(&kind.name) {
+                            largest.max(1.0)
+                        } else if alone {
+                            0.0
+                        } else {
+                            largest
+                        };
+                        let bound = 1e-4 * w.abs() + 3e-6 * least + 1e-37;
+                        compared += 1;
+                        let enough =
+                            wrong.iter().filter(|m| m.starts_with(&format!("{} ", kind.name))).count() >= 3;
+                        if !((v - w).abs() <= bound) && !enough {
+                            let x: Vec<f64> = xs
+                                .iter()
+                                .map(|x| x.to(DType::F64).to_vec::<f64>().first().copied().unwrap_or(0.0))
+                                .collect();
+                            wrong.push(format!(
+                                "{} input {i} near {x:?}: {v:e} in f32, {w:e} in f64",
+                                kind.name
+                            ));
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        kinds += (compared > before) as usize;
+    }
+    println!("{kinds} kinds of {}, {inputs} inputs, {compared} derivatives compared", OPS.len());
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(kinds > 60 && compared > 100_000, "{kinds} {compared}");
+}
+
+/// Operations of one shape whose elements meet each other all the same.
+const JOINING: &[&str] =
+    &["softmax", "log_softmax", "cumsum", "scatter_add", "scatter", "sort", "gather", "index_select"];
+
+#[test]
+fn the_examples() {
+    let x = Tensor::full([1, 3], 1e6).leaf();
+    for top in [1e6, 1e8, 1e30] {
+        let x = Tensor::full([1, 3], top).leaf();
+        assert_close!(x.cross_entropy(&tensor![0]).backward().of(&x), [[-2.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0]]);
+    }
+    assert_close!(x.logsumexp(..).backward().of(&x), [[1.0 / 3.0; 3]]);
+    let (a, b) = (tensor![1e30].leaf(), tensor![1e25].leaf());
+    let db = (&a / &b).sum(..).backward().of(&b).item();
+    assert!((db / -1e-20 - 1.0).abs() < 1e-6, "{db:e}");
+}
