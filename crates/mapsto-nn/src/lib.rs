@@ -15,6 +15,8 @@ pub mod optim;
 mod pooling;
 pub mod recurrent;
 pub mod schedules;
+#[cfg(test)]
+mod settings;
 mod spec;
 
 pub use check_layer::{LayerCheck, check_layer};

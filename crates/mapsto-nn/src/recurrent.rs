@@ -4,7 +4,7 @@ use crate::init::{Init, Uniform};
 use crate::layers::LayerKind;
 use crate::module::{Item, ItemMut, Path, Segment};
 use crate::{Layer, Module, Param, budget};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds, at_least_1, count_option};
 use mapsto_tensor::{Result, Tensor, fail};
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -92,9 +92,7 @@ impl<C: Cell> Recurrent<C> {
     /// When there are none.
     #[track_caller]
     pub fn layers(self, layers: usize) -> Self {
-        if layers == 0 {
-            fail!(C::NAME, "at least one layer is needed");
-        }
+        let layers = at_least_1(C::NAME, "layers", layers);
         let bias = self.has_bias();
         self.drawn(layers, bias)
     }
@@ -111,10 +109,7 @@ impl<C: Cell> Recurrent<C> {
     /// When `p` is not in 0..1.
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
-        if !(0.0..1.0).contains(&p) {
-            fail!(C::NAME, "a probability in 0..1 was expected, found {p}");
-        }
-        Recurrent { dropout: p, ..self }
+        Recurrent { dropout: Bounds::SHARE.check(C::NAME, "dropout", p), ..self }
     }
 
     /// The same giving the last state of the last layer, `[b, hidden]`, and not the states of all steps. In both
@@ -299,9 +294,9 @@ pub(crate) const fn kind<C: Cell>(name: &'static str, doc: &'static str) -> Laye
 
 fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     let hidden: usize = args.main()?;
-    let layers: usize = args.get_or("layers", 1)?;
+    let layers: usize = count_option(args, "layers", 1)?;
     let both = args.get_or("bidirectional", false)?;
-    let dropout: f64 = args.get_or("dropout", 0.0)?;
+    let dropout = Bounds::SHARE.option(args, "dropout", 0.0)?;
     let last = args.get_or("last", false)?;
     let bias = args.get_or("bias", true)?;
     let [steps, inputs] = *input else {
@@ -309,11 +304,8 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
             .misfit("", format!("the input should be [steps, features], it is {input:?}"))
             .help("an `embedding` makes features of ids"));
     };
-    if layers == 0 || hidden == 0 {
-        return Err(args.error("layers", "at least one layer and one feature of the state are needed"));
-    }
-    if !(0.0..1.0).contains(&dropout) {
-        return Err(args.error("dropout", format!("a probability in 0..1 was expected, found {dropout}")));
+    if hidden == 0 {
+        return Err(args.error("", "the size of the state must be at least 1, got 0"));
     }
     let directions = 1 + both as usize;
     let biases = if bias { 2 } else { 0 };

@@ -228,7 +228,7 @@ mod tests {
         assert!(self::error(&[4], [linear(1 << 40)]).contains("is too large"));
         assert!(self::error(&[1 << 40, 1 << 40], []).contains("is too large"));
         assert!(self::error(&[4], [linear(0)]).contains("nothing is left of [4]"));
-        assert!(self::error(&[4], [Entry::new("dropout").with_value(1.5)]).contains("found 1.5"));
+        assert!(self::error(&[4], [Entry::new("dropout").with_value(1.5)]).contains("got 1.5"));
         let spec = ModelSpec::new([4], [linear(3), linear(2)]);
         assert!(spec.build_within(4 * 3 + 3 + 3 * 2 + 2).is_ok());
         assert!(

@@ -6,6 +6,7 @@
 //! unsaid can be printed. Every mistake points at its place ([`Span`], [`Source`]) and offers the nearest name.
 
 mod args;
+mod bounds;
 mod entry;
 mod from_value;
 mod json;
@@ -17,6 +18,7 @@ mod synonyms;
 mod value;
 
 pub use args::Args;
+pub use bounds::{Bounds, at_least_1, count_option};
 pub use entry::Entry;
 pub use from_value::FromValue;
 pub use json::Json;

@@ -2,7 +2,7 @@
 
 use crate::csv;
 use crate::interrupt::Interrupt;
-use crate::metrics::{ConfusionMatrix, Decision, Metric, argmax, floats};
+use crate::metrics::{ConfusionMatrix, Decided, Decision, Metric, argmax, floats};
 use crate::tally::{Judged, Tally};
 use mapsto_data::{Batch, Loader};
 use mapsto_nn::{Layer, Loss};
@@ -63,20 +63,21 @@ pub fn evaluate<M: Layer + ?Sized>(
     metrics: &[&dyn Metric],
 ) -> Result<Evaluation> {
     let start = Instant::now();
-    let (mut tally, mut confusion) = (Tally::default(), None);
+    let (mut tally, mut confusion) = (Tally::default(), Confusion::Nothing);
     let caller = Location::caller();
     for (i, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
         let (y, value, weight) =
             judge(|x| model.forward(x), i, &batch, loss).map_err(|e| e.on_line(caller))?;
         tally.add(metrics.iter().copied(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
-        confuse(&mut confusion, &y, &batch.y);
+        confusion.add(&y, &batch.y);
     }
+    tally.check_weight("evaluate").map_err(|e| e.on_line(caller))?;
     let values = tally.values(metrics.iter().copied(), "");
     Ok(Evaluation {
         loss: tally.loss(),
         metrics: values.into_iter().skip(1).collect(),
-        confusion,
+        confusion: confusion.found(),
         samples: tally.samples(),
         seconds: start.elapsed().as_secs_f64(),
     })
@@ -100,6 +101,7 @@ pub(crate) fn tally(
         let (y, value, weight) = judged.map_err(|e| e.inside("validation"))?;
         tally.add(metrics.iter().map(|m| &**m), Judged { y: &y, target: &batch.y, loss: value, weight })?;
     }
+    tally.check_weight("validation")?;
     Ok(Some(tally))
 }
 
@@ -113,8 +115,10 @@ fn judge(
     let judged = mistakes(|| {
         no_grad(|| {
             let y = forward(&batch.x);
-            let value = loss.loss(&y, &batch.y).item();
-            (y, value, loss.weight(&batch.y))
+            // A batch that the loss ignores as a whole has no mean loss, and weighs nothing.
+            let weight = loss.weight(&batch.y);
+            let value = if weight == 0.0 { 0.0 } else { loss.loss(&y, &batch.y).item() };
+            (y, value, weight)
         })
     });
     judged.map_err(|e| e.inside(format!("batch {}", batch_in_words(i + 1, batch))))
@@ -131,16 +135,47 @@ pub(crate) fn batch_in_words(number: usize, batch: &Batch) -> String {
 
 const MOST_CLASSES: usize = 1000;
 
-fn confuse(matrix: &mut Option<ConfusionMatrix>, y: &Tensor, target: &Tensor) {
+/// The confusion matrix of all batches, or none: one that leaves out what could not be decided would be wrong.
+enum Confusion {
+    Nothing,
+    Found(ConfusionMatrix),
+    Undecided,
+}
+
+impl Confusion {
+    fn add(&mut self, y: &Tensor, target: &Tensor) {
+        if matches!(self, Confusion::Undecided) {
+            return;
+        }
+        let Some(decided) = decided(y, target) else {
+            *self = Confusion::Undecided;
+            return;
+        };
+        if let Confusion::Nothing = self {
+            *self = Confusion::Found(ConfusionMatrix::new(decided.classes));
+        }
+        if let Confusion::Found(matrix) = self {
+            matrix.add_decided(&decided);
+        }
+    }
+
+    fn found(self) -> Option<ConfusionMatrix> {
+        match self {
+            Confusion::Found(matrix) => Some(matrix),
+            _ => None,
+        }
+    }
+}
+
+fn decided(y: &Tensor, target: &Tensor) -> Option<Decided> {
     if y.rank() != 2 || y.shape()[1] > MOST_CLASSES {
-        return;
+        return None;
     }
     // Regression outputs of several columns are not class scores: their targets do not decide, and there is no matrix.
     if target.dtype().is_float() && target.shape() == y.shape() && !are_probabilities(target) {
-        return;
+        return None;
     }
-    let Ok(decided) = Decision::Argmax.decide("confusion matrix", y, target) else { return };
-    matrix.get_or_insert_with(|| ConfusionMatrix::new(decided.classes)).add_decided(&decided);
+    Decision::Argmax.decide("confusion matrix", y, target).ok()
 }
 
 fn are_probabilities(target: &Tensor) -> bool {

@@ -1,7 +1,7 @@
 //! Loss and metrics counted over batches, in training and in evaluation alike.
 
 use crate::metrics::{Counts, ExactSum, Metric};
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// Counts of the loss and of each metric.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +45,23 @@ impl Tally {
         match &self.loss.real[..] {
             [sum, weight] => sum.value() / weight.value(),
             _ => f64::NAN,
+        }
+    }
+
+    /// Checks that there is a mean loss.
+    ///
+    /// # Errors
+    /// When nothing was counted, or all of it is ignored by the loss.
+    pub(crate) fn check_weight(&self, what: &str) -> Result<()> {
+        match self.loss.real.get(1).map(ExactSum::value) {
+            Some(weight) if weight != 0.0 => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorKind::Data,
+                format!("{what}: the loss ignores every target, so there is no mean loss"),
+            )
+            .help("look at `ignore_index` and at the class weights of the loss")),
+            None => Err(Error::new(ErrorKind::Data, format!("{what}: the loader has no batch"))
+                .help("is the set empty, or smaller than one batch with `.drop_last()`?")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One value everywhere: zeros for biases, ones for scales.
 
 use super::{Init, InitKind};
+use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 
 /// The same value everywhere.
@@ -35,7 +36,7 @@ pub struct Ones;
 
 impl Init for Constant {
     fn tensor(&self, shape: &[usize]) -> Tensor {
-        Tensor::full(shape, self.0)
+        Tensor::full(shape, Bounds::FINITE.check("constant", "value", self.0))
     }
 }
 
@@ -60,7 +61,10 @@ pub(super) const ONES: InitKind =
 pub(super) const CONSTANT: InitKind = InitKind {
     name: "constant",
     doc: "The given value everywhere.",
-    build: |args| Ok(Box::new(Constant(args.main()?))),
+    build: |args| {
+        let value = args.main()?;
+        Ok(Box::new(Constant(Bounds::FINITE.within(args, "", "value", value)?)))
+    },
 };
 
 #[test]

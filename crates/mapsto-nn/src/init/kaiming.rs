@@ -1,7 +1,7 @@
 //! Weights that keep the variance of signals through layers with rectifying activations.
 
 use super::{Fan, Init, InitKind, Normal, Uniform, fans};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds};
 use mapsto_tensor::{Result, Tensor};
 
 /// Uniform in ±`√(6 / ((1 + a²) · fan))`, a being the slope of the activation below 0.
@@ -44,8 +44,12 @@ macro_rules! with_slope {
             }
 
             /// For a leaky ReLU of this slope.
+            ///
+            /// # Panics
+            /// When it is not finite.
+            #[track_caller]
             pub fn slope(self, slope: f64) -> $t {
-                $t { slope, ..self }
+                $t { slope: Bounds::FINITE.check("kaiming", "slope", slope), ..self }
             }
 
             /// Keeps the variance of the given pass.
@@ -63,7 +67,7 @@ macro_rules! with_slope {
             }
 
             fn from_args(args: &mut Args) -> Result<$t> {
-                let slope = args.get_or("slope", 0.0)?;
+                let slope = Bounds::FINITE.option(args, "slope", 0.0)?;
                 let fan = match args.get_or("fan", "in".to_string())?.as_str() {
                     "in" => Fan::In,
                     "out" => Fan::Out,

@@ -1,6 +1,7 @@
 //! Normally distributed weights.
 
 use super::{Init, InitKind};
+use mapsto_spec::Bounds;
 use mapsto_tensor::DType;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::random::{self, Distribution, Stream};
@@ -20,13 +21,21 @@ pub struct Normal {
 
 impl Normal {
     /// Normal with mean 0.
+    ///
+    /// # Panics
+    /// When `std` is negative or not finite.
+    #[track_caller]
     pub fn new(std: f64) -> Normal {
-        Normal { std, mean: 0.0 }
+        Normal { std: Bounds::AT_LEAST_0.check("normal", "standard deviation", std), mean: 0.0 }
     }
 
     /// The same around another mean.
+    ///
+    /// # Panics
+    /// When it is not finite.
+    #[track_caller]
     pub fn mean(self, mean: f64) -> Normal {
-        Normal { mean, ..self }
+        Normal { mean: Bounds::FINITE.check("normal", "mean", mean), ..self }
     }
 }
 
@@ -41,11 +50,8 @@ pub(super) const KIND: InitKind = InitKind {
     name: "normal",
     doc: "Normal with the given standard deviation.",
     build: |args| {
-        let std: f64 = args.main_or(0.01)?;
-        if std < 0.0 {
-            return Err(args.error("", format!("a standard deviation is not negative, found {std}")));
-        }
-        Ok(Box::new(Normal::new(std).mean(args.get_or("mean", 0.0)?)))
+        let std = Bounds::AT_LEAST_0.main(args, "standard deviation", 0.01)?;
+        Ok(Box::new(Normal::new(std).mean(Bounds::FINITE.option(args, "mean", 0.0)?)))
     },
 };
 

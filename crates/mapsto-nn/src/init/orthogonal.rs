@@ -1,6 +1,7 @@
 //! Weights whose rows (or columns) are orthonormal, so that they neither stretch nor shrink.
 
 use super::{Init, InitKind, Normal};
+use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 
 /// A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
@@ -25,8 +26,12 @@ impl Orthogonal {
     }
 
     /// The same times `gain`; √2 is usual for ReLU.
+    ///
+    /// # Panics
+    /// When it is negative or not finite.
+    #[track_caller]
     pub fn gain(self, gain: f64) -> Orthogonal {
-        Orthogonal { gain }
+        Orthogonal { gain: Bounds::AT_LEAST_0.check("orthogonal", "gain", gain) }
     }
 }
 
@@ -77,7 +82,7 @@ fn orthonormalise(q: &mut [f64], n: usize) {
 pub(super) const KIND: InitKind = InitKind {
     name: "orthogonal",
     doc: "Orthonormal rows or columns (Saxe et al. 2013).",
-    build: |args| Ok(Box::new(Orthogonal { gain: args.get_or("gain", 1.0)? })),
+    build: |args| Ok(Box::new(Orthogonal { gain: Bounds::AT_LEAST_0.option(args, "gain", 1.0)? })),
 };
 
 #[test]

@@ -1,6 +1,7 @@
 //! Normally distributed weights without the far tails.
 
 use super::{Init, InitKind};
+use mapsto_spec::Bounds;
 use mapsto_tensor::DType;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::random::{self, Distribution, Stream};
@@ -23,13 +24,22 @@ pub struct TruncatedNormal {
 
 impl TruncatedNormal {
     /// Cut off at ±2 `std`.
+    ///
+    /// # Panics
+    /// When `std` is negative or not finite.
+    #[track_caller]
     pub fn new(std: f64) -> TruncatedNormal {
+        let std = Bounds::AT_LEAST_0.check("truncated_normal", "standard deviation", std);
         TruncatedNormal { std, cut: 2.0 }
     }
 
     /// The same, cut off at ±`cut` standard deviations.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn cut(self, cut: f64) -> TruncatedNormal {
-        TruncatedNormal { cut, ..self }
+        TruncatedNormal { cut: Bounds::ABOVE_0.check("truncated_normal", "cut", cut), ..self }
     }
 }
 
@@ -53,10 +63,8 @@ pub(super) const KIND: InitKind = InitKind {
     name: "truncated_normal",
     doc: "Normal with the given standard deviation, cut off at `cut` times it.",
     build: |args| {
-        let (std, cut): (f64, f64) = (args.main_or(0.02)?, args.get_or("cut", 2.0)?);
-        if std < 0.0 || cut <= 0.0 {
-            return Err(args.error("cut", "a standard deviation is not negative, and a cut is above 0"));
-        }
+        let std = Bounds::AT_LEAST_0.main(args, "standard deviation", 0.02)?;
+        let cut = Bounds::ABOVE_0.option(args, "cut", 2.0)?;
         Ok(Box::new(TruncatedNormal::new(std).cut(cut)))
     },
 };

@@ -1,6 +1,7 @@
 //! Uniformly distributed weights.
 
 use super::{Init, InitKind};
+use mapsto_spec::Bounds;
 use mapsto_tensor::DType;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::random::{self, Distribution, Stream};
@@ -21,14 +22,34 @@ pub struct Uniform {
 
 impl Uniform {
     /// Uniform in `lo..hi`.
+    ///
+    /// # Panics
+    /// When a bound is not finite, or `lo` is above `hi`.
+    #[track_caller]
     pub fn new(lo: f64, hi: f64) -> Uniform {
+        if let Err(wrong) = in_order(lo, hi) {
+            mapsto_tensor::fail!("uniform", "{wrong}");
+        }
         Uniform { lo, hi }
     }
 
     /// Uniform in `-bound..bound`.
+    ///
+    /// # Panics
+    /// When `bound` is negative or not finite.
+    #[track_caller]
     pub fn symmetric(bound: f64) -> Uniform {
+        let bound = Bounds::AT_LEAST_0.check("uniform", "bound", bound);
         Uniform { lo: -bound, hi: bound }
     }
+}
+
+/// What is wrong with two bounds.
+fn in_order(lo: f64, hi: f64) -> Result<(), String> {
+    if !(lo.is_finite() && hi.is_finite() && lo <= hi) {
+        return Err(format!("the bounds must be finite and in rising order, got {:?}", [lo, hi]));
+    }
+    Ok(())
 }
 
 impl Init for Uniform {
@@ -43,11 +64,9 @@ pub(super) const KIND: InitKind = InitKind {
     build: |args| {
         let bounds = match args.main_optional::<mapsto_spec::Value>()? {
             Some(mapsto_spec::Value::List(_)) => args.main::<[f64; 2]>()?,
-            _ => args.main_or(0.1_f64).map(|b| [-b, b])?,
+            _ => Bounds::AT_LEAST_0.main(args, "bound", 0.1).map(|b| [-b, b])?,
         };
-        if bounds[0] > bounds[1] {
-            return Err(args.error("", format!("the bounds are the wrong way round: {bounds:?}")));
-        }
+        in_order(bounds[0], bounds[1]).map_err(|wrong| args.error("", wrong))?;
         Ok(Box::new(Uniform::new(bounds[0], bounds[1])))
     },
 };
@@ -57,6 +76,6 @@ fn bounds_can_be_a_pair() {
     let entry = mapsto_spec::Entry::new("uniform").with_value(vec![1.0, 2.0]);
     let w = super::build_init(&entry).unwrap().0.tensor(&[100]);
     assert!(w.min(..).item() >= 1.0 && w.max(..).item() <= 2.0);
-    let wrong = mapsto_spec::Entry::new("uniform").with_value(-1.0);
-    assert!(super::build_init(&wrong).err().unwrap().message().contains("wrong way round"));
+    let wrong = mapsto_spec::Entry::new("uniform").with_value(vec![1.0, -1.0]);
+    assert!(super::build_init(&wrong).err().unwrap().message().contains("in rising order, got [1.0, -1.0]"));
 }

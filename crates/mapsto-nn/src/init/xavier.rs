@@ -1,7 +1,7 @@
 //! Weights that keep the variance of signals and of gradients through layers with symmetric activations.
 
 use super::{Init, InitKind, Normal, Uniform, fans};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds};
 use mapsto_tensor::{Result, Tensor};
 
 /// Uniform in ±`gain · √(6 / (fan_in + fan_out))`.
@@ -39,8 +39,12 @@ macro_rules! with_gain {
             }
 
             /// The same times `gain`; 5/3 is usual for tanh.
+            ///
+            /// # Panics
+            /// When it is negative or not finite.
+            #[track_caller]
             pub fn gain(self, gain: f64) -> $t {
-                $t { gain }
+                $t { gain: Bounds::AT_LEAST_0.check("xavier", "gain", gain) }
             }
         }
 
@@ -83,7 +87,7 @@ pub(super) const NORMAL: InitKind = InitKind {
 };
 
 fn gain(args: &mut Args) -> Result<f64> {
-    args.get_or("gain", 1.0)
+    Bounds::AT_LEAST_0.option(args, "gain", 1.0)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::LayerKind;
 use crate::module::is_relu;
 use crate::{Layer, Module};
+use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;
 use std::fmt;
@@ -72,7 +73,7 @@ pub(super) const LEAKY_RELU: LayerKind = LayerKind {
     name: "leaky_relu",
     doc: "`x` above 0, the given slope times `x` below.",
     build: |args, _| {
-        let slope: f64 = args.main_or(0.01)?;
+        let slope = Bounds::FINITE.main(args, "slope", 0.01)?;
         Ok(Box::new(Activation::new(format!("leaky_relu({slope})"), move |x: &Tensor| x.leaky_relu(slope))))
     },
 };
@@ -81,7 +82,7 @@ pub(super) const ELU: LayerKind = LayerKind {
     name: "elu",
     doc: "`x` above 0, `alpha (eˣ − 1)` below.",
     build: |args, _| {
-        let alpha: f64 = args.main_or(1.0)?;
+        let alpha = Bounds::AT_LEAST_0.main(args, "alpha", 1.0)?;
         Ok(Box::new(Activation::new(format!("elu({alpha})"), move |x: &Tensor| x.elu(alpha))))
     },
 };

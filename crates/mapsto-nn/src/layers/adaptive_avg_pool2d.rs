@@ -2,6 +2,7 @@
 
 use super::{LayerKind, by, windows};
 use crate::{Layer, Module};
+use mapsto_spec::at_least_1;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::Size2;
 
@@ -27,8 +28,12 @@ pub struct AdaptiveAvgPool2d {
 
 impl AdaptiveAvgPool2d {
     /// This many rows and columns of windows: `1` for one window, the whole image.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[track_caller]
     pub fn new(out: impl Into<Size2>) -> AdaptiveAvgPool2d {
-        AdaptiveAvgPool2d { out: out.into().0 }
+        AdaptiveAvgPool2d { out: out.into().0.map(|n| at_least_1("adaptive_avg_pool2d", "windows", n)) }
     }
 }
 

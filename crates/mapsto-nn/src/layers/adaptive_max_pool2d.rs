@@ -2,6 +2,7 @@
 
 use super::{LayerKind, by, windows};
 use crate::{Layer, Module};
+use mapsto_spec::at_least_1;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::Size2;
 
@@ -24,8 +25,12 @@ pub struct AdaptiveMaxPool2d {
 
 impl AdaptiveMaxPool2d {
     /// This many rows and columns of windows: `1` for one window, the whole image.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[track_caller]
     pub fn new(out: impl Into<Size2>) -> AdaptiveMaxPool2d {
-        AdaptiveMaxPool2d { out: out.into().0 }
+        AdaptiveMaxPool2d { out: out.into().0.map(|n| at_least_1("adaptive_max_pool2d", "windows", n)) }
     }
 }
 

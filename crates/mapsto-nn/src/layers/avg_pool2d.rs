@@ -2,6 +2,7 @@
 
 use super::LayerKind;
 use crate::{Layer, Module, pooling};
+use mapsto_spec::at_least_1;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Pool2d, Size2};
 
@@ -22,13 +23,21 @@ pub struct AvgPool2d {
 
 impl AvgPool2d {
     /// Windows of this size, side by side.
+    ///
+    /// # Panics
+    /// When a side is 0.
+    #[track_caller]
     pub fn new(kernel: impl Into<Size2>) -> AvgPool2d {
-        AvgPool2d { pool: Pool2d::new(kernel) }
+        AvgPool2d { pool: Pool2d::new(kernel.into().0.map(|n| at_least_1("avg_pool2d", "kernel", n))) }
     }
 
     /// The same with steps of this size between windows; without it, windows stand side by side.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[track_caller]
     pub fn stride(self, stride: impl Into<Size2>) -> AvgPool2d {
-        AvgPool2d { pool: self.pool.stride(stride) }
+        AvgPool2d { pool: self.pool.stride(stride.into().0.map(|n| at_least_1("avg_pool2d", "stride", n))) }
     }
 
     /// The same with padding around the image, whose zeros count in the mean.

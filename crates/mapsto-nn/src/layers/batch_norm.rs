@@ -2,7 +2,8 @@
 
 use super::LayerKind;
 use crate::{Layer, Module, Param, State};
-use mapsto_tensor::{Tensor, fail, is_training};
+use mapsto_spec::{Args, Bounds};
+use mapsto_tensor::{Result, Tensor, fail, is_training};
 
 /// `y = (x − mean) / √(var + eps) · w + b` per channel, for inputs with up to `D` axes after the channels.
 ///
@@ -58,13 +59,21 @@ impl<const D: usize> BatchNorm<D> {
     }
 
     /// The same with running statistics that move by another share of the way.
+    ///
+    /// # Panics
+    /// When it is not in 0..=1.
+    #[track_caller]
     pub fn momentum(self, momentum: f64) -> Self {
-        BatchNorm { momentum, ..self }
+        BatchNorm { momentum: Bounds::UP_TO_1.check("batch_norm", "momentum", momentum), ..self }
     }
 
     /// The same with another number added to the variance.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn eps(self, eps: f64) -> Self {
-        BatchNorm { eps, ..self }
+        BatchNorm { eps: Bounds::ABOVE_0.check("batch_norm", "eps", eps), ..self }
     }
 
     /// In inference, the scale and the shift of each channel that the norm comes to.
@@ -132,11 +141,16 @@ impl<const D: usize> Layer for BatchNorm<D> {
     }
 }
 
+/// The momentum and the eps of an entry.
+fn settings(args: &mut Args) -> Result<(f64, f64)> {
+    Ok((Bounds::UP_TO_1.option(args, "momentum", 0.1)?, Bounds::ABOVE_0.option(args, "eps", 1e-5)?))
+}
+
 pub(super) const KIND_1D: LayerKind = LayerKind {
     name: "batch_norm1d",
     doc: "Brings each feature to mean 0 and variance 1 over the batch.",
     build: |args, input| {
-        let (momentum, eps): (f64, f64) = (args.get_or("momentum", 0.1)?, args.get_or("eps", 1e-5)?);
+        let (momentum, eps) = settings(args)?;
         match input {
             [channels] | [channels, _] => {
                 crate::budget::weight(args, &[4, *channels])?;
@@ -153,7 +167,7 @@ pub(super) const KIND_2D: LayerKind = LayerKind {
     name: "batch_norm2d",
     doc: "Brings each channel to mean 0 and variance 1 over the batch and the image.",
     build: |args, input| {
-        let (momentum, eps): (f64, f64) = (args.get_or("momentum", 0.1)?, args.get_or("eps", 1e-5)?);
+        let (momentum, eps) = settings(args)?;
         let [channels, ..] = super::image(args, input)?;
         crate::budget::weight(args, &[4, channels])?;
         Ok(Box::new(BatchNorm2d::new(channels).momentum(momentum).eps(eps)))

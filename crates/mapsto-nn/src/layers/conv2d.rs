@@ -5,6 +5,7 @@ use crate::budget;
 use crate::init::{Init, Uniform, fans};
 use crate::layers::BatchNorm2d;
 use crate::{Layer, Module, Param};
+use mapsto_spec::at_least_1;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Conv2dOptions, Size2, Then};
 
@@ -34,8 +35,12 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// A convolution from `inputs` to `outputs` channels with a square kernel (`3`) or another (`[3, 5]`).
+    ///
+    /// # Panics
+    /// When a side of the kernel is 0.
+    #[track_caller]
     pub fn new(inputs: usize, outputs: usize, kernel: impl Into<Size2>) -> Conv2d {
-        let [kh, kw] = kernel.into().0;
+        let [kh, kw] = kernel.into().0.map(|n| at_least_1("conv2d", "kernel", n));
         Conv2d::drawn([outputs, inputs, kh, kw], Conv2dOptions::default())
     }
 
@@ -49,8 +54,12 @@ impl Conv2d {
     }
 
     /// The same with steps of this size between windows.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[track_caller]
     pub fn stride(mut self, stride: impl Into<Size2>) -> Conv2d {
-        self.options.stride = stride.into().0;
+        self.options.stride = stride.into().0.map(|n| at_least_1("conv2d", "stride", n));
         self
     }
 
@@ -61,8 +70,12 @@ impl Conv2d {
     }
 
     /// The same with this distance between the points of a window.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[track_caller]
     pub fn dilation(mut self, dilation: impl Into<Size2>) -> Conv2d {
-        self.options.dilation = dilation.into().0;
+        self.options.dilation = dilation.into().0.map(|n| at_least_1("conv2d", "dilation", n));
         self
     }
 
@@ -226,7 +239,7 @@ pub(super) const KIND: LayerKind = LayerKind {
         }
         for (name, value) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
             if value.contains(&0) {
-                return Err(args.error(name, format!("`{name}` must be at least 1")));
+                return Err(args.error(name, format!("`{name}` must be at least 1, got 0")));
             }
         }
         let mut out = [0; 2];

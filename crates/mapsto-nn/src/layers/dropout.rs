@@ -2,6 +2,7 @@
 
 use super::LayerKind;
 use crate::{Layer, Module};
+use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 
 /// In training, sets each element to 0 with probability `p` and divides the others by `1 − p`; otherwise the identity.
@@ -30,10 +31,7 @@ impl Dropout {
     /// When `p` is not in 0..1.
     #[track_caller]
     pub fn new(p: f64) -> Dropout {
-        if !(0.0..1.0).contains(&p) {
-            mapsto_tensor::fail!("dropout", "a probability in 0..1 was expected, found {p}");
-        }
-        Dropout { p }
+        Dropout { p: Bounds::SHARE.check("dropout", "p", p) }
     }
 }
 
@@ -51,13 +49,7 @@ impl Layer for Dropout {
 pub(super) const KIND: LayerKind = LayerKind {
     name: "dropout",
     doc: "Forgets each element with the given probability while training.",
-    build: |args, _| {
-        let p: f64 = args.main_or(0.5)?;
-        if !(0.0..1.0).contains(&p) {
-            return Err(args.error("", format!("a probability in 0..1 was expected, found {p}")));
-        }
-        Ok(Box::new(Dropout::new(p)))
-    },
+    build: |args, _| Ok(Box::new(Dropout::new(Bounds::SHARE.main(args, "p", 0.5)?))),
 };
 
 #[cfg(test)]
@@ -68,7 +60,12 @@ mod tests {
     #[test]
     fn dropout() {
         check_layer(|| Dropout::new(0.3)).gives([4, 5], [4, 5]);
-        assert!(catch(|| Dropout::new(1.0)).unwrap_err().message().contains("found 1"));
+        assert!(
+            catch(|| Dropout::new(1.0))
+                .unwrap_err()
+                .message()
+                .contains("p must be at least 0 and below 1, got 1")
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{LayerKind, features};
 use crate::{Layer, Module, Param};
+use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 
 /// `y = (x − mean) / √(var + eps) · w + b`, mean and variance taken over the last axis of each sample.
@@ -41,8 +42,12 @@ impl LayerNorm {
     }
 
     /// The same with another number added to the variance.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn eps(self, eps: f64) -> LayerNorm {
-        LayerNorm { eps, ..self }
+        LayerNorm { eps: Bounds::ABOVE_0.check("layer_norm", "eps", eps), ..self }
     }
 }
 
@@ -62,7 +67,7 @@ pub(super) const KIND: LayerKind = LayerKind {
     name: "layer_norm",
     doc: "Brings each sample to mean 0 and variance 1 over its last axis.",
     build: |args, input| {
-        let eps: f64 = args.get_or("eps", 1e-5)?;
+        let eps = Bounds::ABOVE_0.option(args, "eps", 1e-5)?;
         let (features, bias) = (features(args, input)?, args.get_or("bias", true)?);
         crate::budget::weight(args, &[1 + usize::from(bias), features])?;
         let layer = LayerNorm::new(features).eps(eps);

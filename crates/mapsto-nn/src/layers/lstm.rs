@@ -102,6 +102,9 @@ mod tests {
             |e: Entry, input: &[usize]| ModelSpec::new(input, [e]).build().expect_err("an error").to_string();
         assert!(error(lstm(3), &[7]).contains("the input should be [steps, features], it is [7]"));
         assert!(error(lstm(1 << 30), &[7, 2]).contains("is too large"));
-        assert!(error(lstm(3).with_option("layers", 0_usize), &[7, 2]).contains("at least one layer"));
+        assert!(
+            error(lstm(3).with_option("layers", 0_usize), &[7, 2])
+                .contains("`layers` must be at least 1, got 0")
+        );
     }
 }

@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::init::{Uniform, XavierUniform};
 use crate::{Apply, Layer, Linear, Module, budget};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds};
 use mapsto_tensor::ops::{Mask, attention, attention_weights};
 use mapsto_tensor::{Result, Tensor, fail, is_training};
 
@@ -66,10 +66,7 @@ impl MultiHeadAttention {
     /// When `p` is not in 0..1.
     #[track_caller]
     pub fn dropout(self, p: f64) -> MultiHeadAttention {
-        if !(0.0..1.0).contains(&p) {
-            fail!("attention", "a probability in 0..1 was expected, found {p}");
-        }
-        MultiHeadAttention { dropout: p, ..self }
+        MultiHeadAttention { dropout: Bounds::SHARE.check("attention", "dropout", p), ..self }
     }
 
     /// The same without biases.
@@ -153,7 +150,7 @@ pub(super) const KIND: LayerKind = LayerKind {
         let layer = MultiHeadAttention::new(size_for(args, input, heads, 4)?, heads);
         let layer = if args.get_or("causal", false)? { layer.causal() } else { layer };
         let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
-        Ok(Box::new(layer.dropout(args.get_or("dropout", 0.0)?)))
+        Ok(Box::new(layer.dropout(Bounds::SHARE.option(args, "dropout", 0.0)?)))
     },
 };
 

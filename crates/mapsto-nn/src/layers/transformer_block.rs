@@ -3,7 +3,8 @@
 use super::LayerKind;
 use super::multi_head_attention::size_for;
 use crate::{Apply, Layer, LayerNorm, Linear, Module, MultiHeadAttention};
-use mapsto_tensor::{Tensor, fail};
+use mapsto_spec::{Bounds, at_least_1};
+use mapsto_tensor::Tensor;
 
 /// `x ← x + attention(norm(x))`, then `y = x + W₂ gelu(W₁ norm(x))`: normalised before each part (pre-norm), as GPT-2
 /// and its successors are.
@@ -59,7 +60,12 @@ impl TransformerBlock {
     }
 
     /// The same with another number of hidden features; `up` and `down` are drawn anew.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[track_caller]
     pub fn hidden(self, features: usize) -> TransformerBlock {
+        let features = at_least_1("transformer_block", "hidden", features);
         let linear = |inputs, outputs| {
             let layer = Linear::new(inputs, outputs);
             if self.up.bias.is_some() { layer } else { layer.no_bias() }
@@ -74,9 +80,7 @@ impl TransformerBlock {
     /// When `p` is not in 0..1.
     #[track_caller]
     pub fn dropout(self, p: f64) -> TransformerBlock {
-        if !(0.0..1.0).contains(&p) {
-            fail!("transformer_block", "a probability in 0..1 was expected, found {p}");
-        }
+        let p = Bounds::SHARE.check("transformer_block", "dropout", p);
         TransformerBlock { attention: self.attention.dropout(p), dropout: p, ..self }
     }
 
@@ -112,6 +116,9 @@ pub(super) const KIND: LayerKind = LayerKind {
     build: |args, input| {
         let heads: usize = args.main()?;
         let hidden: Option<usize> = args.optional("hidden")?;
+        if hidden == Some(0) {
+            return Err(args.error("hidden", "`hidden` must be at least 1, got 0"));
+        }
         let size = size_for(args, input, heads, if hidden.is_some() { 4 } else { 12 })?;
         let mut block = TransformerBlock::new(size, heads);
         if let Some(features) = hidden {
@@ -121,7 +128,7 @@ pub(super) const KIND: LayerKind = LayerKind {
         }
         let block = if args.get_or("causal", false)? { block.causal() } else { block };
         let block = if args.get_or("bias", true)? { block } else { block.no_bias() };
-        Ok(Box::new(block.dropout(args.get_or("dropout", 0.0)?)))
+        Ok(Box::new(block.dropout(Bounds::SHARE.option(args, "dropout", 0.0)?)))
     },
 };
 

@@ -1,6 +1,7 @@
 //! Cross-entropy of logits: a softmax and its loss in one, for class ids or probabilities.
 
 use super::{Loss, LossKind};
+use mapsto_spec::Bounds;
 use mapsto_tensor::ops::CrossEntropyOptions;
 use mapsto_tensor::{DType, Tensor, fail};
 use std::borrow::Cow;
@@ -51,12 +52,24 @@ impl CrossEntropy {
     }
 
     /// Gives the share `s` in 0..=1 of the certainty to all classes alike.
+    ///
+    /// # Panics
+    /// When it is outside.
+    #[track_caller]
     pub fn label_smoothing(self, s: f64) -> CrossEntropy {
+        let s = Bounds::UP_TO_1.check("cross_entropy", "label_smoothing", s);
         CrossEntropy { options: self.options.label_smoothing(s) }
     }
 
     /// Lets each class count by its weight, `[classes]`.
+    ///
+    /// # Panics
+    /// When they are not one axis of finite numbers of at least 0, or all are 0.
+    #[track_caller]
     pub fn weights(self, weights: Tensor) -> CrossEntropy {
+        if let Err(wrong) = check_weights(weights.shape(), &weights.to(DType::F64).to_vec::<f64>()) {
+            fail!("cross_entropy", "{wrong}");
+        }
         CrossEntropy { options: self.options.weights(weights.detach()) }
     }
 
@@ -64,6 +77,20 @@ impl CrossEntropy {
     pub fn ignore_index(self, id: i64) -> CrossEntropy {
         CrossEntropy { options: self.options.ignore_index(id) }
     }
+}
+
+/// What is wrong with the weights of classes.
+fn check_weights(shape: &[usize], weights: &[f64]) -> Result<(), String> {
+    if shape.len() != 1 || weights.is_empty() {
+        return Err(format!("class weights must be one number for each class, got the shape {shape:?}"));
+    }
+    if let Some(&w) = weights.iter().find(|&&w| !Bounds::AT_LEAST_0.hold(w)) {
+        return Err(Bounds::AT_LEAST_0.complaint("the weight of a class", w));
+    }
+    if weights.iter().all(|&w| w == 0.0) {
+        return Err("at least one class must have a weight above 0".into());
+    }
+    Ok(())
 }
 
 impl Loss for CrossEntropy {
@@ -100,15 +127,11 @@ pub(super) const KIND: LossKind = LossKind {
     name: "cross_entropy",
     doc: "Cross-entropy of the values before a softmax, for class ids or probabilities.",
     build: |args| {
-        let smoothing: f64 = args.get_or("label_smoothing", 0.0)?;
-        if !(0.0..1.0).contains(&smoothing) {
-            return Err(
-                args.error("label_smoothing", format!("a share in 0..1 was expected, found {smoothing}"))
-            );
-        }
+        let smoothing = Bounds::UP_TO_1.option(args, "label_smoothing", 0.0)?;
         let mut loss = CrossEntropy::new().label_smoothing(smoothing);
         if let Some(weights) = args.optional::<Vec<f64>>("weights")? {
             let n = weights.len();
+            check_weights(&[n], &weights).map_err(|wrong| args.error("weights", wrong))?;
             loss = loss.weights(Tensor::from_vec(weights.into_iter().map(|w| w as f32).collect(), n));
         }
         if let Some(id) = args.optional::<i64>("ignore_index")? {

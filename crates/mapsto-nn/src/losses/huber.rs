@@ -1,6 +1,7 @@
 //! The Huber loss: squared near the target, absolute far from it.
 
 use super::{Loss, LossKind, alike};
+use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;
 
@@ -35,13 +36,10 @@ impl Huber {
     /// Squared up to a distance of `delta`.
     ///
     /// # Panics
-    /// When `delta` is not above 0.
+    /// When `delta` is not finite and above 0.
     #[track_caller]
     pub fn new(delta: f64) -> Huber {
-        if delta.is_nan() || delta <= 0.0 {
-            mapsto_tensor::fail!("huber", "delta must be above 0, found {delta}");
-        }
-        Huber { delta }
+        Huber { delta: Bounds::ABOVE_0.check("huber", "delta", delta) }
     }
 }
 
@@ -62,13 +60,7 @@ impl Loss for Huber {
 pub(super) const KIND: LossKind = LossKind {
     name: "huber",
     doc: "Squared near the target, absolute beyond the given distance.",
-    build: |args| {
-        let delta: f64 = args.main_or(1.0)?;
-        if delta <= 0.0 {
-            return Err(args.error("", format!("delta must be above 0, found {delta}")));
-        }
-        Ok(Box::new(Huber::new(delta)))
-    },
+    build: |args| Ok(Box::new(Huber::new(Bounds::ABOVE_0.main(args, "delta", 1.0)?))),
 };
 
 #[test]

@@ -1,8 +1,9 @@
 //! Adagrad: each element steps by its gradient in units of all its gradients so far.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive};
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `s ← s + g²`, `p ← p − lr g / (√s + ε)`.
@@ -43,20 +44,32 @@ impl Adagrad {
     }
 
     /// The same with another ε.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn eps(mut self, eps: f64) -> Adagrad {
-        self.rule.eps = eps;
+        self.rule.eps = Bounds::ABOVE_0.check("adagrad", "eps", eps);
         self
     }
 
     /// The same with a learning rate that falls as `1 / (1 + (t − 1) δ)`.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
     pub fn lr_decay(mut self, lr_decay: f64) -> Adagrad {
-        self.rule.lr_decay = lr_decay;
+        self.rule.lr_decay = Bounds::AT_LEAST_0.check("adagrad", "lr_decay", lr_decay);
         self
     }
 
     /// The same with weight decay λ.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
     pub fn decay(mut self, decay: f64) -> Adagrad {
-        self.rule.decay = decay;
+        self.rule.decay = Bounds::AT_LEAST_0.check("adagrad", "decay", decay);
         self
     }
 }
@@ -94,8 +107,11 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
     name: "adagrad",
     doc: "Steps in units of all gradients so far (Duchi et al. 2011).",
     build: |args| {
-        let opt = Adagrad::new(lr(args, 1e-2)?).eps(positive(args, "eps", 1e-10)?);
-        Ok(Box::new(opt.lr_decay(positive(args, "lr_decay", 0.0)?).decay(positive(args, "decay", 0.0)?)))
+        let opt = Adagrad::new(lr(args, 1e-2)?).eps(Bounds::ABOVE_0.option(args, "eps", 1e-10)?);
+        Ok(Box::new(
+            opt.lr_decay(Bounds::AT_LEAST_0.option(args, "lr_decay", 0.0)?)
+                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
+        ))
     },
 };
 

@@ -1,8 +1,9 @@
 //! Adam: each element steps by its mean gradient in units of the gradient's typical size.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive, share};
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `p ← p − lr m̂ / (√v̂ + ε)`, with `m̂ = m / (1 − β₁ᵗ)` and
@@ -45,20 +46,33 @@ impl Adam {
     }
 
     /// The same with other β₁ and β₂.
+    ///
+    /// # Panics
+    /// When one of them is not in 0..1.
+    #[track_caller]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Adam {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.beta1 = Bounds::SHARE.check("adam", "beta1", beta1);
+        self.rule.beta2 = Bounds::SHARE.check("adam", "beta2", beta2);
         self
     }
 
     /// The same with another ε.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn eps(mut self, eps: f64) -> Adam {
-        self.rule.eps = eps;
+        self.rule.eps = Bounds::ABOVE_0.check("adam", "eps", eps);
         self
     }
 
     /// The same with weight decay λ through the gradient.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
     pub fn decay(mut self, decay: f64) -> Adam {
-        self.rule.decay = decay;
+        self.rule.decay = Bounds::AT_LEAST_0.check("adam", "decay", decay);
         self
     }
 }
@@ -103,8 +117,12 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
     name: "adam",
     doc: "Steps in units of the gradient's typical size (Kingma, Ba 2015).",
     build: |args| {
-        let opt = Adam::new(lr(args, 1e-3)?).betas(share(args, "beta1", 0.9)?, share(args, "beta2", 0.999)?);
-        Ok(Box::new(opt.eps(positive(args, "eps", 1e-8)?).decay(positive(args, "decay", 0.0)?)))
+        let opt = Adam::new(lr(args, 1e-3)?)
+            .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
+        Ok(Box::new(
+            opt.eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
+                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
+        ))
     },
 };
 

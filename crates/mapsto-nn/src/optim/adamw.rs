@@ -1,9 +1,10 @@
 //! AdamW: Adam whose weight decay stands beside the gradient's step and not inside it.
 
 use super::adam::AdamRule;
-use super::{Memory, Optimizer, OptimizerKind, Rule, lr, positive, share};
+use super::{Memory, Optimizer, OptimizerKind, Rule, lr};
 use crate::Module;
 use mapsto_kernels::optim::Decay;
+use mapsto_spec::Bounds;
 use mapsto_tensor::Grads;
 
 /// As [`Adam`](super::Adam), after `p ← p − lr λ p`: the decay is the same for all, however large their gradients.
@@ -35,20 +36,33 @@ impl AdamW {
     }
 
     /// The same with other β₁ and β₂.
+    ///
+    /// # Panics
+    /// When one of them is not in 0..1.
+    #[track_caller]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> AdamW {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.beta1 = Bounds::SHARE.check("adamw", "beta1", beta1);
+        self.rule.beta2 = Bounds::SHARE.check("adamw", "beta2", beta2);
         self
     }
 
     /// The same with another ε.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn eps(mut self, eps: f64) -> AdamW {
-        self.rule.eps = eps;
+        self.rule.eps = Bounds::ABOVE_0.check("adamw", "eps", eps);
         self
     }
 
     /// The same with another weight decay λ.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
     pub fn decay(mut self, decay: f64) -> AdamW {
-        self.rule.decay = decay;
+        self.rule.decay = Bounds::AT_LEAST_0.check("adamw", "decay", decay);
         self
     }
 }
@@ -73,8 +87,12 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
     name: "adamw",
     doc: "Adam with weight decay beside the gradient's step (Loshchilov, Hutter 2019).",
     build: |args| {
-        let opt = AdamW::new(lr(args, 1e-3)?).betas(share(args, "beta1", 0.9)?, share(args, "beta2", 0.999)?);
-        Ok(Box::new(opt.eps(positive(args, "eps", 1e-8)?).decay(positive(args, "decay", 0.01)?)))
+        let opt = AdamW::new(lr(args, 1e-3)?)
+            .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
+        Ok(Box::new(
+            opt.eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
+                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.01)?),
+        ))
     },
 };
 

@@ -1,5 +1,7 @@
 //! Settings for some of the parameters, chosen by name.
 
+use mapsto_spec::Bounds;
+
 use super::{Args, Entry, Result};
 
 /// What is different for the parameters of a group; what is not set is as for all others.
@@ -17,13 +19,21 @@ pub struct Group {
 
 impl Group {
     /// Another learning rate at the start; it follows the schedule in proportion.
+    ///
+    /// # Panics
+    /// When it is negative or not finite.
+    #[track_caller]
     pub fn lr(self, lr: f64) -> Group {
-        Group { lr: Some(lr), ..self }
+        Group { lr: Some(Bounds::AT_LEAST_0.check("group", "learning rate", lr)), ..self }
     }
 
     /// Another weight decay.
+    ///
+    /// # Panics
+    /// When it is negative or not finite.
+    #[track_caller]
     pub fn decay(self, decay: f64) -> Group {
-        Group { decay: Some(decay), ..self }
+        Group { decay: Some(Bounds::AT_LEAST_0.check("group", "decay", decay)), ..self }
     }
 
     /// These settings, completed by those of `other`.
@@ -35,10 +45,8 @@ impl Group {
 /// The group that `{ "*.bias" = true, decay = 0.0 }` describes.
 pub(super) fn from_entry(entry: &Entry) -> Result<(Group, Entry)> {
     let mut args = Args::new("group", entry);
-    let group = Group { lr: args.optional("lr")?, decay: args.optional("decay")? };
-    if [group.lr, group.decay].into_iter().flatten().any(|x| x < 0.0) {
-        return Err(args.error("", "a learning rate and a weight decay are not negative"));
-    }
+    let [lr, decay] = ["lr", "decay"].map(|name| Bounds::AT_LEAST_0.optional(&mut args, name));
+    let group = Group { lr: lr?, decay: decay? };
     Ok((group, args.finish()?))
 }
 

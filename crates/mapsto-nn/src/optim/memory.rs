@@ -3,6 +3,7 @@
 use super::Group;
 use crate::module::{Item, ItemMut, Module, Param, Path, matches};
 use mapsto_kernels::real::Float;
+use mapsto_spec::Bounds;
 use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -84,7 +85,12 @@ struct Slot {
     group: Group,
     kinds: &'static [&'static str],
     tensors: Vec<Tensor>,
+    /// Of a parameter in half precision, its value in f32: steps smaller than the parameter's last digit add up here.
+    master: Option<Tensor>,
 }
+
+/// The name of [`Slot::master`] in a saved state.
+const MASTER: &str = "master";
 
 /// Everything that an optimizer needs to continue exactly.
 #[derive(Clone, Debug)]
@@ -93,7 +99,8 @@ pub struct OptimizerState {
     pub name: String,
     /// The learning rate.
     pub lr: f64,
-    /// Tensors by name: `m/fc.weight`, and the number of updates `step/fc.weight` as one i64.
+    /// Tensors by name: `m/fc.weight`, of a parameter in f16 or bf16 also its value in f32, `master/fc.weight`, and the
+    /// number of updates `step/fc.weight` as one i64.
     pub tensors: Vec<(String, Tensor)>,
 }
 
@@ -104,9 +111,7 @@ impl Memory {
     /// When the learning rate is negative or not finite.
     #[track_caller]
     pub fn new(lr: f64) -> Memory {
-        if !lr.is_finite() || lr < 0.0 {
-            fail!("optimizer", "a learning rate is finite and not negative, found {lr}");
-        }
+        let lr = Bounds::AT_LEAST_0.check("optimizer", "learning rate", lr);
         Memory { lr, base: lr, ..Memory::default() }
     }
 
@@ -136,14 +141,14 @@ impl Memory {
     }
 
     fn update<R: Rule>(&mut self, rule: &R, path: &Path, p: &mut Param, g: &Tensor) {
-        // Half-precision parameters are updated in f32, and so is what is remembered of them.
-        let dtype = if p.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let dtype = updated_in(p.dtype());
         let (lr, base) = (self.lr, self.base);
         let groups = &self.groups;
         let slot = self.slots.entry(p.id()).or_insert_with(|| {
             let name = path.to_string();
             let tensors = rule.slots().iter().map(|_| Tensor::full_of(p.shape(), 0.0, dtype)).collect();
-            Slot { group: group_of(groups, &name), name, step: 0, kinds: rule.slots(), tensors }
+            let group = group_of(groups, &name);
+            Slot { group, name, step: 0, kinds: rule.slots(), tensors, master: None }
         });
         slot.step += 1;
         let lr = match slot.group.lr {
@@ -165,9 +170,10 @@ impl Memory {
                 p.update(|p| rule.apply(&now, p.as_mut_slice::<f64>(), values(&g), &mut slot.tensors))
             }
             half => {
-                let mut wide = p.detach().to(DType::F32);
-                rule.apply(&now, wide.as_mut_slice::<f32>(), values(&g), &mut slot.tensors);
-                p.update(|p| p.replace(&wide.to(half)));
+                let mut master = master_of(p, slot.master.take());
+                rule.apply(&now, master.as_mut_slice::<f32>(), values(&g), &mut slot.tensors);
+                p.update(|p| p.replace(&master.to(half)));
+                slot.master = Some(master);
             }
         }
     }
@@ -191,8 +197,12 @@ impl Memory {
     }
 
     /// Sets the learning rate; those of groups change in proportion.
+    ///
+    /// # Panics
+    /// When it is negative or not finite.
+    #[track_caller]
     pub fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
+        self.lr = Bounds::AT_LEAST_0.check("set_lr", "learning rate", lr);
     }
 
     /// Adds settings for the parameters whose names fit the pattern, before those of earlier groups.
@@ -207,7 +217,8 @@ impl Memory {
         slots.sort_by(|a, b| a.name.cmp(&b.name));
         let mut tensors = Vec::new();
         for slot in slots {
-            for (kind, tensor) in slot.kinds.iter().zip(&slot.tensors) {
+            let master = slot.master.iter().map(|master| (&MASTER, master));
+            for (kind, tensor) in slot.kinds.iter().zip(&slot.tensors).chain(master) {
                 tensors.push((format!("{kind}/{}", slot.name), tensor.clone()));
             }
             tensors.push((format!("step/{}", slot.name), Tensor::from_slice(&[slot.step as i64], 1)));
@@ -226,21 +237,20 @@ impl Memory {
         if state.name != optimizer {
             return Err(wrong(format!("it is of `{}`, this is `{optimizer}`", state.name)));
         }
-        if !state.lr.is_finite() || state.lr < 0.0 {
-            return Err(wrong(format!("{} is no learning rate", state.lr)));
+        if !Bounds::AT_LEAST_0.hold(state.lr) {
+            return Err(wrong(Bounds::AT_LEAST_0.complaint("learning rate", state.lr)));
         }
         let mut params: HashMap<String, (LeafId, Vec<usize>, DType)> = HashMap::new();
         model.visit(&mut Path::new(), &mut |path, item| {
             if let Item::Param(p) = item {
-                let dtype = if p.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-                params.insert(path.to_string(), (p.id(), p.shape().to_vec(), dtype));
+                params.insert(path.to_string(), (p.id(), p.shape().to_vec(), p.dtype()));
             }
         });
         let mut slots: BTreeMap<LeafId, Slot> = BTreeMap::new();
         for (key, tensor) in &state.tensors {
             let (slot_name, name) =
                 key.split_once('/').ok_or_else(|| wrong(format!("`{key}` is no name of it")))?;
-            let (id, shape, dtype) =
+            let (id, shape, own) =
                 params.get(name).ok_or_else(|| wrong(format!("the model has no parameter `{name}`")))?;
             let slot = slots.entry(*id).or_insert_with(|| Slot {
                 name: name.to_string(),
@@ -248,6 +258,7 @@ impl Memory {
                 group: group_of(&self.groups, name),
                 kinds,
                 tensors: Vec::new(),
+                master: None,
             });
             if slot_name == "step" {
                 if tensor.dtype() != DType::I64 || tensor.len() != 1 {
@@ -257,9 +268,17 @@ impl Memory {
                     .map_err(|_| wrong(format!("`{key}` is negative")))?;
                 continue;
             }
-            if tensor.shape() != &shape[..] || tensor.dtype() != *dtype {
+            let dtype = updated_in(*own);
+            if tensor.shape() != &shape[..] || tensor.dtype() != dtype {
                 let found = format!("{:?} {}", tensor.shape(), tensor.dtype());
                 return Err(wrong(format!("`{key}` should be {shape:?} {dtype}, found {found}")));
+            }
+            if slot_name == MASTER {
+                if !is_half(*own) {
+                    return Err(wrong(format!("`{key}` belongs to half precision, the parameter is {own}")));
+                }
+                slot.master = Some(tensor.detach().contiguous());
+                continue;
             }
             // Saved in the order of the slots, and read in it.
             if kinds.get(slot.tensors.len()) != Some(&slot_name) {
@@ -270,9 +289,39 @@ impl Memory {
         if let Some(slot) = slots.values().find(|slot| slot.tensors.len() != kinds.len()) {
             return Err(wrong(format!("`{}/{}` is missing", kinds[slot.tensors.len()], slot.name)));
         }
+        if let Some(slot) = slots.values().find(|slot| slot.master.is_none() && is_half(params[&slot.name].2))
+        {
+            return Err(wrong(format!("`{MASTER}/{}` is missing", slot.name)));
+        }
         (self.lr, self.slots) = (state.lr, slots);
         Ok(())
     }
+}
+
+/// The dtype in which a parameter is updated, and in which everything is that is remembered of it.
+fn updated_in(dtype: DType) -> DType {
+    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
+}
+
+fn is_half(dtype: DType) -> bool {
+    updated_in(dtype) != dtype
+}
+
+/// The value in f32 of a parameter in half precision: the remembered one, and the parameter's own wherever somebody else
+/// has written to it since (a loaded state, restored weights).
+fn master_of(p: &Param, remembered: Option<Tensor>) -> Tensor {
+    let own = p.detach().to(DType::F32).contiguous();
+    let Some(mut master) = remembered else { return own };
+    let rounded = master.to(p.dtype()).to(DType::F32);
+    if values::<f32>(&own) != values::<f32>(&rounded) {
+        let known = values::<f32>(&own).iter().zip(values::<f32>(&rounded));
+        for (master, (own, rounded)) in master.as_mut_slice::<f32>().iter_mut().zip(known) {
+            if own != rounded {
+                *master = *own;
+            }
+        }
+    }
+    master
 }
 
 /// The elements of a contiguous tensor of the type `T`.
@@ -334,7 +383,7 @@ mod tests {
         refuse(&|s| s.tensors.swap(0, 1), "out of place");
         refuse(&|s| s.tensors[0].0 = "bias".into(), "is no name of it");
         refuse(&|s| drop(s.tensors.remove(4)), "`v/weight` is missing");
-        refuse(&|s| s.lr = f64::NAN, "is no learning rate");
+        refuse(&|s| s.lr = f64::NAN, "learning rate must be finite and at least 0, got NaN");
         assert_eq!(opt.state().tensors.len(), good.tensors.len());
     }
 }

@@ -1,8 +1,9 @@
 //! RMSprop: each element steps by its gradient in units of the gradient's recent size.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive, share};
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `v ← α v + (1 − α) g²`, `p ← p − lr g / (√v + ε)`; with momentum `b ← μ b + g / (√v + ε)`, `p ← p − lr b`.
@@ -42,26 +43,42 @@ impl RmsProp {
     }
 
     /// The same keeping another share of the running mean.
+    ///
+    /// # Panics
+    /// When it is not in 0..1.
+    #[track_caller]
     pub fn alpha(mut self, alpha: f64) -> RmsProp {
-        self.rule.alpha = alpha;
+        self.rule.alpha = Bounds::SHARE.check("rmsprop", "alpha", alpha);
         self
     }
 
     /// The same with another ε.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
     pub fn eps(mut self, eps: f64) -> RmsProp {
-        self.rule.eps = eps;
+        self.rule.eps = Bounds::ABOVE_0.check("rmsprop", "eps", eps);
         self
     }
 
     /// The same with momentum μ.
+    ///
+    /// # Panics
+    /// When it is not in 0..1.
+    #[track_caller]
     pub fn momentum(mut self, momentum: f64) -> RmsProp {
-        self.rule.momentum = momentum;
+        self.rule.momentum = Bounds::SHARE.check("rmsprop", "momentum", momentum);
         self
     }
 
     /// The same with weight decay λ.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
     pub fn decay(mut self, decay: f64) -> RmsProp {
-        self.rule.decay = decay;
+        self.rule.decay = Bounds::AT_LEAST_0.check("rmsprop", "decay", decay);
         self
     }
 }
@@ -108,9 +125,12 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
     doc: "Steps in units of the gradient's recent size (Tieleman, Hinton 2012).",
     build: |args| {
         let opt = RmsProp::new(lr(args, 1e-2)?)
-            .alpha(share(args, "alpha", 0.99)?)
-            .eps(positive(args, "eps", 1e-8)?);
-        Ok(Box::new(opt.momentum(share(args, "momentum", 0.0)?).decay(positive(args, "decay", 0.0)?)))
+            .alpha(Bounds::SHARE.option(args, "alpha", 0.99)?)
+            .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?);
+        Ok(Box::new(
+            opt.momentum(Bounds::SHARE.option(args, "momentum", 0.0)?)
+                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
+        ))
     },
 };
 

@@ -1,8 +1,9 @@
 //! Stochastic gradient descent, plain, with momentum, or looking ahead.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, positive, share};
+use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay, Momentum};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// Gradient descent: `p ← p − lr g`; with momentum `b ← μ b + g`, `p ← p − lr b`; with Nesterov's `p ← p − lr (g + μ b)`.
@@ -45,8 +46,12 @@ impl Sgd {
     }
 
     /// The same with momentum μ, usually 0.9.
+    ///
+    /// # Panics
+    /// When it is not in 0..1.
+    #[track_caller]
     pub fn momentum(mut self, momentum: f64) -> Sgd {
-        self.rule.momentum = momentum;
+        self.rule.momentum = Bounds::SHARE.check("sgd", "momentum", momentum);
         self
     }
 
@@ -57,8 +62,12 @@ impl Sgd {
     }
 
     /// The same with weight decay λ.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
     pub fn decay(mut self, decay: f64) -> Sgd {
-        self.rule.decay = decay;
+        self.rule.decay = Bounds::AT_LEAST_0.check("sgd", "decay", decay);
         self
     }
 }
@@ -95,9 +104,9 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
     name: "sgd",
     doc: "Gradient descent, with `momentum`, `nesterov` and weight `decay` as wished.",
     build: |args| {
-        let opt = Sgd::new(lr(args, 0.01)?).momentum(share(args, "momentum", 0.0)?);
+        let opt = Sgd::new(lr(args, 0.01)?).momentum(Bounds::SHARE.option(args, "momentum", 0.0)?);
         let opt = if args.get_or("nesterov", false)? { opt.nesterov() } else { opt };
-        Ok(Box::new(opt.decay(positive(args, "decay", 0.0)?)))
+        Ok(Box::new(opt.decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?)))
     },
 };
 

@@ -1,5 +1,7 @@
 //! The learning rate that falls along half a cosine: slowly, then fast, then slowly.
 
+use mapsto_spec::{Bounds, at_least_1};
+
 use super::{Schedule, ScheduleKind};
 
 /// `lr(t) = base · (floor + (1 − floor) · ½ (1 + cos(π t / steps)))`, and `base · floor` after `steps`.
@@ -23,15 +25,16 @@ impl Cosine {
     /// When `steps` is 0.
     #[track_caller]
     pub fn new(steps: u64) -> Cosine {
-        if steps == 0 {
-            mapsto_tensor::fail!("cosine", "a fall within 0 steps has no meaning");
-        }
-        Cosine { steps, floor: 0.0 }
+        Cosine { steps: at_least_1("cosine", "steps", steps), floor: 0.0 }
     }
 
     /// The same down to this share of the base.
+    ///
+    /// # Panics
+    /// When it is not in 0..=1.
+    #[track_caller]
     pub fn floor(self, floor: f64) -> Cosine {
-        Cosine { floor, ..self }
+        Cosine { floor: Bounds::UP_TO_1.check("cosine", "floor", floor), ..self }
     }
 }
 
@@ -48,10 +51,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind {
     name: "cosine",
     doc: "Half a cosine down to the share `floor` at the end of the training.",
     build: |args, horizon| {
-        let floor: f64 = args.get_or("floor", 0.0)?;
-        if !(0.0..=1.0).contains(&floor) {
-            return Err(args.error("floor", format!("a share in 0..1 was expected, found {floor}")));
-        }
+        let floor = Bounds::UP_TO_1.option(args, "floor", 0.0)?;
         Ok(Box::new(Cosine::new(horizon.steps.max(1)).floor(floor)))
     },
 };

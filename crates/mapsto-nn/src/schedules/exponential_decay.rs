@@ -1,5 +1,7 @@
 //! The learning rate that falls by the same share at every step.
 
+use mapsto_spec::{Bounds, at_least_1};
+
 use super::{Schedule, ScheduleKind};
 
 /// `lr(t) = base · factor^(t / steps)`: a fall by `factor` in so many steps.
@@ -19,13 +21,11 @@ impl ExponentialDecay {
     /// Multiplied by `factor` over so many steps, smoothly.
     ///
     /// # Panics
-    /// When `steps` is 0.
+    /// When `steps` is 0, or `factor` is negative or not finite.
     #[track_caller]
     pub fn new(steps: u64, factor: f64) -> ExponentialDecay {
-        if steps == 0 {
-            mapsto_tensor::fail!("exponential_decay", "a fall within 0 steps has no meaning");
-        }
-        ExponentialDecay { steps, factor }
+        let steps = at_least_1("exponential_decay", "steps", steps);
+        ExponentialDecay { steps, factor: Bounds::AT_LEAST_0.check("exponential_decay", "factor", factor) }
     }
 }
 
@@ -39,10 +39,8 @@ pub(super) const KIND: ScheduleKind = ScheduleKind {
     name: "exponential_decay",
     doc: "Multiplied by the given factor over each epoch, smoothly.",
     build: |args, horizon| {
-        let factor: f64 = args.main()?;
-        if factor < 0.0 {
-            return Err(args.error("", format!("a factor is not negative, found {factor}")));
-        }
+        let factor = args.main()?;
+        Bounds::AT_LEAST_0.within(args, "", "factor", factor)?;
         Ok(Box::new(ExponentialDecay::new(horizon.epoch.max(1), factor)))
     },
 };

@@ -18,7 +18,7 @@ pub use linear_warmup::LinearWarmup;
 pub use step_decay::StepDecay;
 pub use then::Then;
 
-use mapsto_spec::{Args, Entry, Kind};
+use mapsto_spec::{Args, Bounds, Entry, Kind};
 use mapsto_tensor::Result;
 
 /// The learning rate as a function of the number of steps taken.
@@ -95,9 +95,8 @@ pub fn build_schedule(entry: &Entry, horizon: Horizon) -> Result<(Box<dyn Schedu
 
 /// A length in epochs as steps, at least one.
 fn steps(args: &Args, name: &str, epochs: f64, horizon: Horizon) -> Result<u64> {
-    if epochs <= 0.0 {
-        return Err(args.error(name, format!("a number of epochs above 0 was expected, found {epochs}")));
-    }
+    let setting = if name.is_empty() { "number of epochs".to_string() } else { format!("`{name}`") };
+    Bounds::ABOVE_0.within(args, name, &setting, epochs)?;
     Ok(((epochs * horizon.epoch as f64).round() as u64).max(1))
 }
 

@@ -1,5 +1,7 @@
 //! The learning rate that drops at regular intervals.
 
+use mapsto_spec::{Bounds, at_least_1};
+
 use super::{Schedule, ScheduleKind, steps};
 
 /// `lr(t) = base · factor^⌊t / every⌋`.
@@ -19,13 +21,11 @@ impl StepDecay {
     /// Multiplied by `factor` every so many steps.
     ///
     /// # Panics
-    /// When `every` is 0.
+    /// When `every` is 0, or `factor` is negative or not finite.
     #[track_caller]
     pub fn new(every: u64, factor: f64) -> StepDecay {
-        if every == 0 {
-            mapsto_tensor::fail!("step_decay", "a drop every 0 steps has no meaning");
-        }
-        StepDecay { every, factor }
+        let every = at_least_1("step_decay", "every", every);
+        StepDecay { every, factor: Bounds::AT_LEAST_0.check("step_decay", "factor", factor) }
     }
 }
 
@@ -39,11 +39,8 @@ pub(super) const KIND: ScheduleKind = ScheduleKind {
     name: "step_decay",
     doc: "Multiplied by the given factor `every` so many epochs.",
     build: |args, horizon| {
-        let factor: f64 = args.main_or(0.1)?;
+        let factor = Bounds::AT_LEAST_0.main(args, "factor", 0.1)?;
         let every: f64 = args.required("every")?;
-        if factor < 0.0 {
-            return Err(args.error("", format!("a factor is not negative, found {factor}")));
-        }
         Ok(Box::new(StepDecay::new(steps(args, "every", every, horizon)?, factor)))
     },
 };

@@ -108,7 +108,12 @@ impl Grads {
 
     /// Scales all gradients by `max / norm` if their common norm exceeds `max`; returns the norm before.
     /// Source: Pascanu, Mikolov, Bengio (2013), On the difficulty of training recurrent neural networks, algorithm 1.
+    ///
+    /// # Panics
+    /// When `max` is not finite and above 0.
+    #[track_caller]
     pub fn clip_norm(&mut self, max: f64) -> f64 {
+        check_limit("clip_norm", max);
         let norm = self.norm();
         if norm > max {
             self.scale(max / norm);
@@ -117,7 +122,12 @@ impl Grads {
     }
 
     /// Clamps every element of every gradient to `-max..max`.
+    ///
+    /// # Panics
+    /// When `max` is not finite and above 0.
+    #[track_caller]
     pub fn clip_value(&mut self, max: f64) {
+        check_limit("clip_value", max);
         no_grad(|| self.0.iter_mut().for_each(|(_, g)| *g = g.clamp(-max, max)));
     }
 
@@ -129,6 +139,14 @@ impl Grads {
     /// Whether every element of every gradient is finite.
     pub fn is_finite(&self) -> bool {
         self.0.iter().all(|(_, g)| g.is_finite())
+    }
+}
+
+/// A limit of 0 would stop the training, and a negative one would turn every gradient around.
+#[track_caller]
+fn check_limit(op: &str, max: f64) {
+    if !max.is_finite() || max <= 0.0 {
+        fail!(op, "the limit must be finite and above 0, got {max}");
     }
 }
 
@@ -157,5 +175,10 @@ fn gradients_add_scale_and_clip() {
     sum.clip_value(1.0);
     assert_close!(sum.of(&w), [1.0, 1.0]);
     assert!(sum.is_finite() && sum.len() == 1);
+    for limit in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let refused = |clip: &dyn Fn(Grads)| catch(|| clip(sum.clone())).unwrap_err().message().to_string();
+        assert!(refused(&|mut g| _ = g.clip_norm(limit)).contains("must be finite and above 0"));
+        assert!(refused(&|mut g| g.clip_value(limit)).contains("must be finite and above 0"));
+    }
     assert!(catch(|| sum.of(&tensor![1.0]).clone()).unwrap_err().message().contains("not a leaf"));
 }

@@ -2,6 +2,7 @@
 
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
+use mapsto_spec::{at_least_1, count_option};
 use mapsto_tensor::Result;
 use std::path::PathBuf;
 
@@ -44,10 +45,14 @@ impl Checkpoint {
         Checkpoint { path: Some(path.into()), ..self }
     }
 
-    /// Looks only every so many epochs; at least 1.
+    /// Looks only every so many epochs.
+    ///
+    /// # Panics
+    /// When `epochs` is 0.
     #[must_use]
+    #[track_caller]
     pub fn every(self, epochs: usize) -> Checkpoint {
-        Checkpoint { every: epochs.max(1), ..self }
+        Checkpoint { every: at_least_1("checkpoint", "every", epochs), ..self }
     }
 
     fn save_if_best(&mut self, run: &Run<'_>) -> Result<()> {
@@ -112,12 +117,12 @@ pub(super) const BEST: CallbackKind = CallbackKind {
     doc: "saves the model of the epoch that is best in a column",
     build: |args| {
         let column = args.main_or("val loss".to_string())?;
-        Ok(Box::new(Checkpoint::best(column).every(args.get_or("every", 1_usize)?)))
+        Ok(Box::new(Checkpoint::best(column).every(count_option(args, "every", 1_usize)?)))
     },
 };
 
 pub(super) const LAST: CallbackKind = CallbackKind {
     name: "last",
     doc: "saves the state after each epoch, from which the run can be resumed exactly",
-    build: |args| Ok(Box::new(Checkpoint::last().every(args.get_or("every", 1_usize)?))),
+    build: |args| Ok(Box::new(Checkpoint::last().every(count_option(args, "every", 1_usize)?))),
 };

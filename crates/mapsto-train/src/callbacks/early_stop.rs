@@ -3,6 +3,7 @@
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
 use mapsto_nn::{Exceptions, ModuleExt};
+use mapsto_spec::{Bounds, at_least_1, count_option};
 use mapsto_tensor::{Result, Tensor};
 
 /// Ends training when a column has not improved for some epochs, and restores the weights of its best epoch.
@@ -25,6 +26,8 @@ pub struct EarlyStop {
     least: f64,
     better: Better,
     best: Option<Best>,
+    /// The value of the last improvement by `least`.
+    improved: Option<f64>,
     waited: usize,
 }
 
@@ -40,27 +43,47 @@ impl EarlyStop {
     #[must_use]
     pub fn watching(column: impl Into<String>) -> EarlyStop {
         let column = column.into();
-        EarlyStop { column, patience: 5, least: 0.0, better: Better::Lower, best: None, waited: 0 }
+        EarlyStop {
+            column,
+            patience: 5,
+            least: 0.0,
+            better: Better::Lower,
+            best: None,
+            improved: None,
+            waited: 0,
+        }
     }
 
-    /// How many epochs without improvement are borne; at least 1.
+    /// How many epochs without improvement are borne.
+    ///
+    /// # Panics
+    /// When `epochs` is 0.
     #[must_use]
+    #[track_caller]
     pub fn patience(self, epochs: usize) -> EarlyStop {
-        EarlyStop { patience: epochs.max(1), ..self }
+        EarlyStop { patience: at_least_1("early_stop", "patience", epochs), ..self }
     }
 
-    /// By how much a value must beat the best one to count as an improvement; 0 by default.
+    /// By how much a value must beat the last improvement to count as another, which is what the patience waits for; 0 by
+    /// default. The weights restored are the best seen, by however little.
+    ///
+    /// # Panics
+    /// When `improvement` is negative or not finite.
     #[must_use]
+    #[track_caller]
     pub fn least(self, improvement: f64) -> EarlyStop {
-        EarlyStop { least: improvement, ..self }
+        EarlyStop { least: Bounds::AT_LEAST_0.check("early_stop", "least", improvement), ..self }
     }
 
     fn look(&mut self, run: &mut Run<'_>) {
         let Some(value) = run.value(&self.column) else { return };
-        let old = self.best.as_ref().map_or(self.better.worst(), |b| b.value);
-        if self.better.improves(value, old, self.least) {
+        let best = self.best.as_ref().map_or(self.better.worst(), |b| b.value);
+        if self.better.improves(value, best, 0.0) {
             // Cloning a tensor is a reference count; the optimizer then copies on its next write.
             self.best = Some(Best { value, epoch: run.pace.epoch, weights: run.model.state_dict() });
+        }
+        if self.better.improves(value, self.improved.unwrap_or(self.better.worst()), self.least) {
+            self.improved = Some(value);
             self.waited = 0;
             return;
         }
@@ -110,18 +133,22 @@ impl Callback for EarlyStop {
             };
         };
         let numbers = [("waited", self.waited as f64), ("best", best.value), ("epoch", best.epoch as f64)];
+        let improved = self.improved.map(|value| ("improved", value));
         CallbackState {
-            numbers: numbers.map(|(n, v)| (n.to_string(), v)).to_vec(),
+            numbers: numbers.into_iter().chain(improved).map(|(n, v)| (n.to_string(), v)).collect(),
             tensors: best.weights.clone(),
         }
     }
 
     fn load_state(&mut self, state: CallbackState) -> Result<()> {
         self.waited = state.number("waited")? as usize;
+        let state_improved = state.number("improved").ok();
         self.best = match state.number("best") {
             Ok(value) => Some(Best { value, epoch: state.number("epoch")? as usize, weights: state.tensors }),
             Err(_) => None,
         };
+        // States of earlier versions do not tell the two apart.
+        self.improved = state_improved.or(self.best.as_ref().map(|best| best.value));
         Ok(())
     }
 }
@@ -131,11 +158,8 @@ pub(super) const KIND: CallbackKind = CallbackKind {
     doc: "ends a run whose column has not improved for some epochs, and restores the best weights",
     build: |args| {
         let column = args.main_or("val loss".to_string())?;
-        let patience = args.get_or("patience", 5_usize)?;
-        let least = args.get_or("least", 0.0)?;
-        if patience == 0 {
-            return Err(args.error("patience", "patience is at least 1"));
-        }
+        let patience = count_option(args, "patience", 5_usize)?;
+        let least = Bounds::AT_LEAST_0.option(args, "least", 0.0)?;
         Ok(Box::new(EarlyStop::watching(column).patience(patience).least(least)))
     },
 };

@@ -157,7 +157,10 @@ mod tests {
     fn entries_are_checked() {
         let error = |entry: Entry| build(&entry).err().unwrap().to_string();
         assert!(error(Entry::new("early_stp")).contains("did you mean `early_stop`"));
-        assert!(error(Entry::new("early_stop").with_option("patience", 0_usize)).contains("at least 1"));
+        assert!(
+            error(Entry::new("early_stop").with_option("patience", 0_usize))
+                .contains("`patience` must be at least 1, got 0")
+        );
         assert!(error(Entry::new("best").with_option("evry", 2_usize)).contains("did you mean `every`"));
     }
 }

@@ -1,6 +1,7 @@
 //! Accuracy: the share of samples given their own class.
 
 use super::{Better, Counts, Decision, Metric, MetricKind};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Result, Tensor};
 
 /// The share of samples whose predicted class is the true one.
@@ -30,8 +31,13 @@ impl Accuracy {
     }
 
     /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    ///
+    /// # Panics
+    /// When `at` is not finite.
     #[must_use]
+    #[track_caller]
     pub fn threshold(at: f64) -> Accuracy {
+        let at = Bounds::FINITE.check("accuracy", "threshold", at);
         Accuracy { decision: Decision::Threshold(at) }
     }
 }

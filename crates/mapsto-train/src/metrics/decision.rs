@@ -43,6 +43,7 @@ impl Decision {
         match self {
             Decision::Argmax => {
                 let classes = class_count(who, y)?;
+                refuse_nan(who, "output", y)?;
                 let actual = true_classes(who, y.shape(), target)?;
                 let best = if y.is_empty() { Vec::new() } else { no_grad(|| y.argmax(-1).to_vec::<i64>()) };
                 Ok(Decided { predicted: best.into_iter().map(|c| c as usize).collect(), actual, classes })
@@ -51,6 +52,7 @@ impl Decision {
                 if y.shape() != target.shape() {
                     return Err(mismatch(who, y, target, "give both one shape, such as [n, 1]"));
                 }
+                refuse_nan(who, "output", y)?;
                 let predicted = floats(y).into_iter().map(|v| usize::from(v >= at)).collect();
                 let actual =
                     floats(target).into_iter().map(|v| zero_or_one(who, v)).collect::<Result<_>>()?;
@@ -80,6 +82,7 @@ pub(super) fn true_classes(who: &str, outputs: &[usize], target: &Tensor) -> Res
         return ids.into_iter().enumerate().map(|(row, id)| in_range(who, classes, row, id)).collect();
     }
     if target.shape() == outputs && target.dtype().is_float() {
+        refuse_nan(who, "target", target)?;
         return Ok(floats(target).chunks_exact(classes).map(argmax).collect());
     }
     let message = format!("{who}: outputs {outputs:?} and target {:?} do not fit", target.shape());
@@ -88,6 +91,20 @@ pub(super) fn true_classes(who: &str, outputs: &[usize], target: &Tensor) -> Res
          this one is {}",
         target.dtype()
     )))
+}
+
+/// NaN is larger than nothing and smaller than nothing: no class follows from it, least of all the first.
+pub(super) fn refuse_nan(who: &str, what: &str, t: &Tensor) -> Result<()> {
+    if t.is_finite() {
+        return Ok(());
+    }
+    let Some(i) = floats(t).iter().position(|v| v.is_nan()) else { return Ok(()) };
+    let row = i / t.shape().last().copied().unwrap_or(1).max(1);
+    Err(Error::new(
+        ErrorKind::NonFinite,
+        format!("{who}: an {what} of row {row} is NaN, from which no class follows"),
+    )
+    .help("look at the inputs of that row, and at the weights of the model"))
 }
 
 fn in_range(who: &str, classes: usize, row: usize, id: i64) -> Result<usize> {

@@ -1,7 +1,7 @@
 //! F1: precision and recall in one number, which is high only when both are.
 
 use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds};
 use mapsto_tensor::{Result, Tensor};
 
 /// F1: the harmonic mean of precision and recall.
@@ -33,8 +33,13 @@ impl F1 {
     }
 
     /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    ///
+    /// # Panics
+    /// When `at` is not finite.
     #[must_use]
+    #[track_caller]
     pub fn threshold(self, at: f64) -> F1 {
+        let at = Bounds::FINITE.check("f1", "threshold", at);
         F1 { decision: Decision::Threshold(at), ..self }
     }
 }

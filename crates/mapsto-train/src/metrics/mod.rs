@@ -32,7 +32,7 @@ pub use top_k::TopK;
 
 pub(crate) use decision::{argmax, floats};
 
-use mapsto_spec::{Args, Entry, Kind, Value};
+use mapsto_spec::{Args, Bounds, Entry, Kind, Value};
 use mapsto_tensor::{Result, Tensor};
 
 /// Every metric that a training file can name.
@@ -144,7 +144,7 @@ fn average_from(args: &mut Args) -> Result<Average> {
 
 /// The threshold of two-class metrics, if one is given.
 fn threshold_from(args: &mut Args) -> Result<Option<f64>> {
-    args.optional::<f64>("threshold")
+    Bounds::FINITE.optional(args, "threshold")
 }
 
 #[cfg(test)]
@@ -173,10 +173,50 @@ mod tests {
         let error = |entry: Entry| build(&entry).err().unwrap().to_string();
         assert!(error(Entry::new("acuracy")).contains("did you mean `accuracy`"));
         assert!(error(Entry::new("f1").with_value("average")).contains("weighted"));
-        assert!(error(Entry::new("top_k").with_value(0_usize)).contains("at least 1"));
+        assert!(error(Entry::new("top_k").with_value(0_usize)).contains("k must be at least 1, got 0"));
         let (metric, entry) =
             build(&Entry::new("recall").with_value(1_usize).with_option("threshold", 0.5)).unwrap();
         assert_eq!(metric.name(), "recall of class 1");
         assert_eq!(entry.to_string(), "{ recall = 1, threshold = 0.5 }");
+    }
+
+    /// Every metric of the registry, by scores and by a threshold where it takes one: a NaN anywhere among the outputs is
+    /// refused, or the number is NaN.
+    #[test]
+    fn nan_is_no_right_answer() {
+        use mapsto_tensor::prelude::*;
+        let (mut checked, nan) = (0, f64::NAN as f32);
+        for kind in METRICS {
+            let entry = Entry::new(kind.name).with_value(first_value(kind));
+            let by_threshold = build(&entry.clone().with_option("threshold", 0.0)).ok();
+            for (metric, threshold) in
+                [Some((build(&entry).unwrap(), false)), by_threshold.map(|m| (m, true))].into_iter().flatten()
+            {
+                let metric = metric.0;
+                let is_error = matches!(kind.name, "mae" | "rmse");
+                let width = if threshold { 1 } else { 3 };
+                let target = match (threshold, is_error) {
+                    (true, _) => tensor![[1.0], [0.0], [1.0], [0.0]],
+                    (false, true) => Tensor::zeros([4, 3]),
+                    (false, false) => tensor![0, 1, 2, 0],
+                };
+                for place in 0..4 * width {
+                    let mut y: Vec<f32> = (0..4 * width).map(|i| (i * 7 % 5) as f32).collect();
+                    let number = |y: &[f32]| {
+                        let y = Tensor::from_slice(y, [4, width]);
+                        metric.count(&y, &target).map(|counts| metric.value(&counts))
+                    };
+                    assert!(number(&y).unwrap().is_finite(), "{}", kind.name);
+                    y[place] = nan;
+                    match number(&y) {
+                        Ok(value) => assert!(value.is_nan(), "{}: {value} with NaN at {place}", kind.name),
+                        Err(e) => assert!(e.message().contains("NaN"), "{e}"),
+                    }
+                    checked += 1;
+                }
+            }
+        }
+        // Seven metrics of 12 outputs each, four of them also of 4 by a threshold.
+        assert_eq!(checked, 7 * 12 + 4 * 4);
     }
 }

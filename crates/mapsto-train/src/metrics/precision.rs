@@ -1,7 +1,7 @@
 //! Precision: how much of what was called a class is that class.
 
 use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds};
 use mapsto_tensor::{Result, Tensor};
 
 /// Precision: of the samples given a class, the share that has it.
@@ -33,8 +33,13 @@ impl Precision {
     }
 
     /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    ///
+    /// # Panics
+    /// When `at` is not finite.
     #[must_use]
+    #[track_caller]
     pub fn threshold(self, at: f64) -> Precision {
+        let at = Bounds::FINITE.check("precision", "threshold", at);
         Precision { decision: Decision::Threshold(at), ..self }
     }
 }

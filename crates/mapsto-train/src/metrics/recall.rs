@@ -1,7 +1,7 @@
 //! Recall: how much of a class was found.
 
 use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Bounds};
 use mapsto_tensor::{Result, Tensor};
 
 /// Recall: of the samples that have a class, the share that was given it.
@@ -33,8 +33,13 @@ impl Recall {
     }
 
     /// Two classes from one number a sample: class 1 where it reaches `at` (0.0 for logits, 0.5 for probabilities).
+    ///
+    /// # Panics
+    /// When `at` is not finite.
     #[must_use]
+    #[track_caller]
     pub fn threshold(self, at: f64) -> Recall {
+        let at = Bounds::FINITE.check("recall", "threshold", at);
         Recall { decision: Decision::Threshold(at), ..self }
     }
 }

@@ -1,7 +1,7 @@
 //! Top-k accuracy: the share of samples whose class is among the k best-scored.
 
 use super::accuracy::share;
-use super::decision::{class_count, true_classes};
+use super::decision::{class_count, refuse_nan, true_classes};
 use super::{Better, Counts, Metric, MetricKind, floats};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
@@ -32,7 +32,7 @@ impl TopK {
     #[track_caller]
     pub fn new(k: usize) -> TopK {
         if k == 0 {
-            mapsto_tensor::fail!("top_k", "k is 0, which no class is among"; help = "k is at least 1");
+            mapsto_tensor::fail!("top_k", "k must be at least 1, got 0");
         }
         TopK { k }
     }
@@ -56,6 +56,7 @@ impl Metric for TopK {
             )
             .help(format!("choose k below {classes}")));
         }
+        refuse_nan("top_k", "output", y)?;
         let actual = true_classes("top_k", y.shape(), target)?;
         let scores = floats(y);
         let right =
@@ -80,7 +81,7 @@ pub(super) const KIND: MetricKind = MetricKind {
     build: |args| {
         let k = args.main::<usize>()?;
         if k == 0 {
-            return Err(args.error("", "k is at least 1"));
+            return Err(args.error("", "k must be at least 1, got 0"));
         }
         Ok(Box::new(TopK::new(k)))
     },

@@ -120,6 +120,7 @@ impl<'a> Fit<'a> {
         }
         let start = Instant::now();
         let trained = self.position.seconds;
+        self.position.tally.check_weight("training")?;
         let mut values = self.position.tally.values(self.plan.metrics(), "");
         if let Some(val) = self.val {
             let interrupt = self.plan.interrupt.as_ref();
@@ -178,8 +179,12 @@ impl<'a> Fit<'a> {
         let inside = || {
             format!("epoch {}, batch {}", self.position.epoch + 1, batch_in_words(self.position.batch, batch))
         };
-        let (weight, (y, loss, total)) = mistakes(|| (self.plan.loss.weight(&batch.y), self.forward(batch)))
-            .map_err(|e| e.inside(inside()))?;
+        let weight = mistakes(|| self.plan.loss.weight(&batch.y)).map_err(|e| e.inside(inside()))?;
+        if weight == 0.0 {
+            let place = inside();
+            return self.pass_by(batch).map_err(|e| e.inside(place));
+        }
+        let (y, loss, total) = mistakes(|| self.forward(batch)).map_err(|e| e.inside(inside()))?;
         let value = loss.item();
         if !value.is_finite() || !total.item().is_finite() {
             let place = self.place(batch);
@@ -202,6 +207,13 @@ impl<'a> Fit<'a> {
             }
         });
         Ok(())
+    }
+
+    /// Counts a batch that the loss ignores as a whole: its mean loss would be that of nothing, so it has no gradient.
+    fn pass_by(&mut self, batch: &Batch) -> Result<()> {
+        let y = mistakes(|| train(|| self.model.forward(&batch.x)).detach())?;
+        let judged = Judged { y: &y, target: &batch.y, loss: 0.0, weight: 0.0 };
+        self.position.tally.add(self.plan.metrics(), judged)
     }
 
     /// Outputs, the loss, and the loss with penalties, in training mode.

@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use fit::Fit;
 use mapsto_data::Loader;
 use mapsto_nn::{Layer, Loss, Module, Optimizer, Schedule};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::panic::Location;
 use std::path::PathBuf;
@@ -152,16 +153,24 @@ impl Trainer {
     }
 
     /// Scales the gradients down when their global norm exceeds `most`.
+    ///
+    /// # Panics
+    /// When `most` is not finite and above 0.
     #[must_use]
+    #[track_caller]
     pub fn clip_norm(mut self, most: f64) -> Trainer {
-        self.plan.clip_norm = Some(most);
+        self.plan.clip_norm = Some(Bounds::ABOVE_0.check("clip_norm", "the largest norm", most));
         self
     }
 
     /// Clamps each element of the gradients to `-most..=most`.
+    ///
+    /// # Panics
+    /// When `most` is not finite and above 0.
     #[must_use]
+    #[track_caller]
     pub fn clip_value(mut self, most: f64) -> Trainer {
-        self.plan.clip_value = Some(most);
+        self.plan.clip_value = Some(Bounds::ABOVE_0.check("clip_value", "the largest value", most));
         self
     }
 
@@ -290,6 +299,10 @@ impl Trainer {
         if train.is_empty() {
             return Err(Error::new(ErrorKind::Data, "training: the training loader has no batch")
                 .help("is the set empty, or smaller than one batch with `.drop_last()`?"));
+        }
+        if val.is_some_and(Loader::is_empty) {
+            return Err(Error::new(ErrorKind::Data, "training: the validation loader has no batch")
+                .help("is the set empty, or smaller than one batch with `.drop_last()`? Without validation, give `None`"));
         }
         if let Some(seed) = self.seed {
             mapsto_tensor::seed(seed);

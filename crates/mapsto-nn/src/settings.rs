@@ -1,0 +1,294 @@
+//! Every number that can be set, in files and in Rust, refuses what it cannot mean: one test over all of them.
+
+use crate::init::*;
+use crate::layers::LAYERS;
+use crate::losses::LOSSES;
+use crate::optim::OPTIMIZERS;
+use crate::prelude::*;
+use crate::schedules::{Cosine, ExponentialDecay, Horizon, SCHEDULES, StepDecay};
+use mapsto_spec::{Entry, Value};
+
+/// What a setting may be, as its documentation says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum May {
+    Finite,
+    AtLeast0,
+    Above0,
+    Share,
+    UpTo1,
+    /// A whole number of at least 1.
+    Count,
+    /// A whole number of at least 0.
+    Whole,
+}
+use May::*;
+
+impl May {
+    fn be(self, x: f64) -> bool {
+        x.is_finite()
+            && match self {
+                Finite => true,
+                AtLeast0 => x >= 0.0,
+                Above0 => x > 0.0,
+                Share => (0.0..1.0).contains(&x),
+                UpTo1 => (0.0..=1.0).contains(&x),
+                Count => x >= 1.0 && x.fract() == 0.0,
+                Whole => x >= 0.0 && x.fract() == 0.0,
+            }
+    }
+}
+
+const TRIED: [f64; 9] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -1e-9, 0.0, 0.5, 1.0, 2.0];
+
+/// The registry, the entry, and each of its settings.
+type Settings = (&'static str, &'static str, Vec<(&'static str, May)>);
+
+/// Of each registry's entries, the settings; `""` is the main value.
+fn in_files() -> Vec<Settings> {
+    let decay = ("decay", AtLeast0);
+    let (lr, eps) = (("", AtLeast0), ("eps", Above0));
+    let betas = [("beta1", Share), ("beta2", Share)];
+    let pool = vec![("", Count), ("stride", Count), ("padding", Whole)];
+    let recurrent = vec![("", Count), ("layers", Count), ("dropout", Share)];
+    vec![
+        ("optimizer", "sgd", vec![lr, ("momentum", Share), decay]),
+        ("optimizer", "rmsprop", vec![lr, ("alpha", Share), eps, ("momentum", Share), decay]),
+        ("optimizer", "adagrad", vec![lr, eps, ("lr_decay", AtLeast0), decay]),
+        ("optimizer", "adam", [vec![lr, eps, decay], betas.to_vec()].concat()),
+        ("optimizer", "adamw", [vec![lr, eps, decay], betas.to_vec()].concat()),
+        ("schedule", "constant", vec![]),
+        ("schedule", "step_decay", vec![("", AtLeast0), ("every", Above0)]),
+        ("schedule", "exponential_decay", vec![("", AtLeast0)]),
+        ("schedule", "cosine", vec![("floor", UpTo1)]),
+        ("schedule", "linear_warmup", vec![("", Above0)]),
+        ("loss", "mse", vec![]),
+        ("loss", "mae", vec![]),
+        ("loss", "huber", vec![("", Above0)]),
+        ("loss", "bce", vec![]),
+        ("loss", "bce_with_logits", vec![]),
+        ("loss", "cross_entropy", vec![("label_smoothing", UpTo1)]),
+        ("loss", "nll", vec![]),
+        ("loss", "kl_div", vec![]),
+        ("layer", "linear", vec![("", Count)]),
+        ("layer", "conv2d", {
+            let ones = ["", "kernel", "stride", "dilation", "groups"];
+            ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
+        }),
+        ("layer", "max_pool2d", pool.clone()),
+        ("layer", "avg_pool2d", pool),
+        ("layer", "adaptive_max_pool2d", vec![("", Count)]),
+        ("layer", "adaptive_avg_pool2d", vec![("", Count)]),
+        ("layer", "batch_norm1d", vec![("momentum", UpTo1), eps]),
+        ("layer", "batch_norm2d", vec![("momentum", UpTo1), eps]),
+        ("layer", "layer_norm", vec![eps]),
+        ("layer", "dropout", vec![("", Share)]),
+        ("layer", "flatten", vec![]),
+        ("layer", "embedding", vec![("", Count), ("size", Count)]),
+        ("layer", "lstm", recurrent.clone()),
+        ("layer", "gru", recurrent),
+        ("layer", "positional_embedding", vec![]),
+        ("layer", "attention", vec![("", Count), ("dropout", Share)]),
+        ("layer", "transformer_block", vec![("", Count), ("hidden", Count), ("dropout", Share)]),
+        ("layer", "residual", vec![]),
+        ("layer", "relu", vec![]),
+        ("layer", "leaky_relu", vec![("", Finite)]),
+        ("layer", "elu", vec![("", AtLeast0)]),
+        ("layer", "gelu", vec![]),
+        ("layer", "gelu_tanh", vec![]),
+        ("layer", "silu", vec![]),
+        ("layer", "sigmoid", vec![]),
+        ("layer", "tanh", vec![]),
+        ("layer", "softplus", vec![]),
+        ("layer", "softmax", vec![]),
+        ("layer", "log_softmax", vec![]),
+        ("initialiser", "zeros", vec![]),
+        ("initialiser", "ones", vec![]),
+        ("initialiser", "constant", vec![("", Finite)]),
+        ("initialiser", "normal", vec![("", AtLeast0), ("mean", Finite)]),
+        ("initialiser", "uniform", vec![("", AtLeast0)]),
+        ("initialiser", "truncated_normal", vec![("", AtLeast0), ("cut", Above0)]),
+        ("initialiser", "xavier_uniform", vec![("gain", AtLeast0)]),
+        ("initialiser", "xavier_normal", vec![("gain", AtLeast0)]),
+        ("initialiser", "kaiming_uniform", vec![("slope", Finite)]),
+        ("initialiser", "kaiming_normal", vec![("slope", Finite)]),
+        ("initialiser", "orthogonal", vec![("gain", AtLeast0)]),
+    ]
+}
+
+/// The entry with what it cannot do without.
+fn least(name: &str) -> Entry {
+    let entry = Entry::new(name);
+    match name {
+        "linear"
+        | "lstm"
+        | "gru"
+        | "attention"
+        | "transformer_block"
+        | "adaptive_max_pool2d"
+        | "adaptive_avg_pool2d"
+        | "max_pool2d"
+        | "avg_pool2d" => entry.with_value(2_usize),
+        "conv2d" => entry.with_value(2_usize).with_option("kernel", 2_usize),
+        "embedding" => entry.with_value(5_usize).with_option("size", 2_usize),
+        "residual" => entry.with_value(vec![Entry::new("relu")]),
+        "constant" => entry,
+        "step_decay" => entry.with_option("every", 1_usize),
+        "exponential_decay" => entry.with_value(0.5),
+        _ => entry,
+    }
+}
+
+/// Builds an entry and returns it with its defaults.
+fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
+    let horizon = Horizon { steps: 100, epoch: 10 };
+    match noun {
+        "optimizer" => build_optimizer(entry).map(|x| x.1),
+        "schedule" => build_schedule(entry, horizon).map(|x| x.1),
+        "loss" => build_loss(entry).map(|x| x.1),
+        "initialiser" => build_init(entry).map(|x| x.1),
+        _ => {
+            let images = ["conv2d", "max_pool2d", "avg_pool2d", "adaptive_max_pool2d"];
+            let input = match entry.name.as_str() {
+                name if images.contains(&name) || name == "adaptive_avg_pool2d" || name == "batch_norm2d" => {
+                    vec![2, 6, 6]
+                }
+                "embedding" => vec![4],
+                _ => vec![4, 6],
+            };
+            ModelSpec::new(input, [entry.clone()]).rendered().map(|spec| spec.layers[0].clone())
+        }
+    }
+}
+
+#[test]
+fn every_setting_of_every_entry_refuses_what_it_cannot_mean() {
+    let table = in_files();
+    let names = |noun: &str| table.iter().filter(|t| t.0 == noun).map(|t| t.1).collect::<Vec<_>>();
+    assert_eq!(names("optimizer"), OPTIMIZERS.iter().map(|k| k.name).collect::<Vec<_>>());
+    assert_eq!(names("schedule"), SCHEDULES.iter().map(|k| k.name).collect::<Vec<_>>());
+    assert_eq!(names("loss"), LOSSES.iter().map(|k| k.name).collect::<Vec<_>>());
+    assert_eq!(names("layer"), LAYERS.iter().map(|k| k.name).collect::<Vec<_>>());
+    assert_eq!(names("initialiser"), INITS.iter().map(|k| k.name).collect::<Vec<_>>());
+    let (mut settings, mut tried) = (0, 0);
+    for (noun, name, may) in &table {
+        let least = if (*noun, *name) == ("initialiser", "constant") {
+            Entry::new(*name).with_value(0.5)
+        } else {
+            least(name)
+        };
+        // No number with a default may be missing from the table.
+        let rendered = build(noun, &least).unwrap_or_else(|e| panic!("{noun} {name}: {e}"));
+        let main = rendered.value.iter().map(|v| ("", v));
+        for (option, value) in main.chain(rendered.options.iter().map(|(n, v)| (n.as_str(), v))) {
+            if matches!(value, Value::Int(_) | Value::Float(_)) {
+                assert!(may.iter().any(|(n, _)| *n == option), "{noun} `{name}` has a setting `{option}`");
+            }
+        }
+        for (option, may) in may {
+            settings += 1;
+            for x in TRIED {
+                let whole = matches!(may, Count | Whole) && x.fract() == 0.0;
+                let value = if whole { Value::Int(x as i64) } else { Value::Float(x) };
+                let entry = match *option {
+                    "" => least.clone().with_value(value),
+                    option => least.clone().with_option(option, value),
+                };
+                let built = catch(|| build(noun, &entry)).expect("an error and no panic");
+                // What fits the bounds may still not fit the input, as two groups of three channels.
+                let fits = may.be(x);
+                let message = built.as_ref().err().map_or(String::new(), |e| e.message().to_string());
+                assert!(fits || built.is_err(), "{entry}: {x} is taken for a {may:?}");
+                assert!(!fits || !message.contains("must be"), "{entry}: {message}");
+                tried += 1;
+            }
+        }
+    }
+    assert_eq!((settings, tried), (76, 76 * TRIED.len()));
+}
+
+type Setter = (&'static str, May, fn(f64));
+
+/// Every function of optimizers, schedules, losses, layers and initialisers that takes an `f64`, by `file::function`.
+const IN_RUST: &[Setter] = &[
+    ("adagrad::new", AtLeast0, |x| drop(Adagrad::new(x))),
+    ("adagrad::eps", Above0, |x| drop(Adagrad::new(0.1).eps(x))),
+    ("adagrad::lr_decay", AtLeast0, |x| drop(Adagrad::new(0.1).lr_decay(x))),
+    ("adagrad::decay", AtLeast0, |x| drop(Adagrad::new(0.1).decay(x))),
+    ("adam::new", AtLeast0, |x| drop(Adam::new(x))),
+    ("adam::betas", Share, |x| drop(Adam::new(0.1).betas(x, 0.9))),
+    ("adam::betas", Share, |x| drop(Adam::new(0.1).betas(0.9, x))),
+    ("adam::eps", Above0, |x| drop(Adam::new(0.1).eps(x))),
+    ("adam::decay", AtLeast0, |x| drop(Adam::new(0.1).decay(x))),
+    ("adamw::new", AtLeast0, |x| drop(AdamW::new(x))),
+    ("adamw::betas", Share, |x| drop(AdamW::new(0.1).betas(x, 0.9))),
+    ("adamw::betas", Share, |x| drop(AdamW::new(0.1).betas(0.9, x))),
+    ("adamw::eps", Above0, |x| drop(AdamW::new(0.1).eps(x))),
+    ("adamw::decay", AtLeast0, |x| drop(AdamW::new(0.1).decay(x))),
+    ("group::lr", AtLeast0, |x| drop(Sgd::new(0.1).group("*", |g| g.lr(x)))),
+    ("group::decay", AtLeast0, |x| drop(Sgd::new(0.1).group("*", |g| g.decay(x)))),
+    ("memory::new", AtLeast0, |x| drop(crate::optim::Memory::new(x))),
+    ("memory::set_lr", AtLeast0, |x| Sgd::new(0.1).set_lr(x)),
+    ("rmsprop::new", AtLeast0, |x| drop(RmsProp::new(x))),
+    ("rmsprop::alpha", Share, |x| drop(RmsProp::new(0.1).alpha(x))),
+    ("rmsprop::eps", Above0, |x| drop(RmsProp::new(0.1).eps(x))),
+    ("rmsprop::momentum", Share, |x| drop(RmsProp::new(0.1).momentum(x))),
+    ("rmsprop::decay", AtLeast0, |x| drop(RmsProp::new(0.1).decay(x))),
+    ("sgd::new", AtLeast0, |x| drop(Sgd::new(x))),
+    ("sgd::momentum", Share, |x| drop(Sgd::new(0.1).momentum(x))),
+    ("sgd::decay", AtLeast0, |x| drop(Sgd::new(0.1).decay(x))),
+    ("cosine::floor", UpTo1, |x| _ = Cosine::new(1).floor(x)),
+    ("exponential_decay::new", AtLeast0, |x| _ = ExponentialDecay::new(1, x)),
+    ("step_decay::new", AtLeast0, |x| _ = StepDecay::new(1, x)),
+    ("cross_entropy::label_smoothing", UpTo1, |x| drop(CrossEntropy::new().label_smoothing(x))),
+    ("huber::new", Above0, |x| _ = Huber::new(x)),
+    ("batch_norm::momentum", UpTo1, |x| drop(BatchNorm1d::new(1).momentum(x))),
+    ("batch_norm::eps", Above0, |x| drop(BatchNorm1d::new(1).eps(x))),
+    ("dropout::new", Share, |x| _ = Dropout::new(x)),
+    ("layer_norm::eps", Above0, |x| drop(LayerNorm::new(1).eps(x))),
+    ("multi_head_attention::dropout", Share, |x| drop(MultiHeadAttention::new(2, 1).dropout(x))),
+    ("transformer_block::dropout", Share, |x| drop(TransformerBlock::new(2, 1).dropout(x))),
+    ("recurrent::dropout", Share, |x| drop((Lstm::new(1, 1).dropout(x), Gru::new(1, 1).dropout(x)))),
+    ("kaiming::slope", Finite, |x| _ = (KaimingUniform::new().slope(x), KaimingNormal::new().slope(x))),
+    ("normal::new", AtLeast0, |x| _ = Normal::new(x)),
+    ("normal::mean", Finite, |x| _ = Normal::new(1.0).mean(x)),
+    ("orthogonal::gain", AtLeast0, |x| _ = Orthogonal::new().gain(x)),
+    ("truncated_normal::new", AtLeast0, |x| _ = TruncatedNormal::new(x)),
+    ("truncated_normal::cut", Above0, |x| _ = TruncatedNormal::new(1.0).cut(x)),
+    ("uniform::new", Finite, |x| _ = Uniform::new(-1e9, x)),
+    ("uniform::symmetric", AtLeast0, |x| _ = Uniform::symmetric(x)),
+    ("xavier::gain", AtLeast0, |x| _ = (XavierUniform::new().gain(x), XavierNormal::new().gain(x))),
+    ("average::new", Share, |x| drop(Average::new(&Linear::new(1, 1), x))),
+];
+
+#[test]
+fn every_builder_refuses_what_it_cannot_mean() {
+    // The functions are read out of the sources, so that a new one cannot be left out of the list.
+    let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = std::collections::BTreeSet::new();
+    let folders = ["optim", "schedules", "losses", "layers", "init"].map(|folder| src.join(folder));
+    let files = folders.iter().flat_map(|f| std::fs::read_dir(f).unwrap().map(|e| e.unwrap().path()));
+    for file in files.chain(["recurrent.rs", "module/average.rs"].map(|f| src.join(f))) {
+        let stem = file.file_stem().unwrap().to_str().unwrap().to_string();
+        for line in std::fs::read_to_string(&file).unwrap().lines() {
+            let Some((name, rest)) = line.trim().strip_prefix("pub fn ").and_then(|l| l.split_once('('))
+            else {
+                continue;
+            };
+            if rest.split(')').next().unwrap().contains(": f64") || rest.contains(", beta: f64") {
+                found.insert(format!("{stem}::{name}"));
+            }
+        }
+    }
+    let listed: std::collections::BTreeSet<String> = IN_RUST.iter().map(|(n, ..)| n.to_string()).collect();
+    assert_eq!(listed, found);
+    for (name, may, set) in IN_RUST {
+        for x in TRIED {
+            let refused = catch(|| set(x)).err();
+            assert_eq!(refused.is_none(), may.be(x), "{name}({x}): {refused:?}");
+            if let Some(e) = refused {
+                assert!(e.message().contains("must be"), "{e}");
+            }
+        }
+    }
+    assert_eq!((listed.len(), IN_RUST.len()), (46, 48));
+}
