@@ -168,7 +168,10 @@ pub fn attention<T: Gemm>(
 ) {
     check(s, q, k, v, hidden);
     let rows = elements([s.heads_in_all(), s.t]);
-    assert!(y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]), "attention: the results do not fit {s:?}");
+    assert!(
+        y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]),
+        "attention: the results do not fit {s:?}"
+    );
     T::attention(s, scale, q, k, v, hidden, y, log)
 }
 
@@ -191,7 +194,10 @@ pub fn attention_backward<T: Gemm>(
     check(s, q, k, v, hidden);
     g.check("the gradients", [s.b, s.heads, s.t, s.e]);
     let rows = elements([s.heads_in_all(), s.t]);
-    assert!(y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]), "attention: the results do not fit {s:?}");
+    assert!(
+        y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]),
+        "attention: the results do not fit {s:?}"
+    );
     assert_eq!(
         dqkv.len(),
         elements([rows, s.d])

@@ -119,7 +119,7 @@ fn products_of_matrices_and_what_attention_makes_of_them() {
         });
     }
     each(|[b, heads, t, s]| {
-        let (Some(y), Some(log)) = (wrapped(&[b, heads, t, 2]), wrapped(&[b, heads, t])) else { return };
+        let (Some(y), Some(log)) = (wrapped(&[b, heads, t, 2]), wrapped(&[2, b, heads, t])) else { return };
         let shape = AttentionShape { b, heads, t, s, d: 2, e: 2 };
         let x = Heads { data: &data, offset: 0, strides: [0, 0, 0, 1] };
         // So many keys that are all the same one are no mistake, but take forever.
@@ -242,13 +242,13 @@ fn walks_along_an_axis_and_picks_from_one() {
             calls.try_one("scatter_add", &dims, || scatter_add(&mut x.clone(), dims, &each, m, &g));
         }
         let Some(channels) = wrapped(&[n]) else { return };
-        let (mut mean, mut var) = (vec![0.0f32; channels], vec![0.0f32; channels]);
+        let (mut mean, mut var) = (vec![[0.0f32; 2]; channels], vec![0.0f32; channels]);
         calls.try_one("batch_norm_stats", &dims, || norm::batch_norm_stats(&x, dims, &mut mean, &mut var));
         calls.try_one("batch_norm_apply", &dims, || {
             norm::batch_norm_apply(&x, dims, &mean, &var, None, None, &mut x.clone())
         });
         calls.try_one("batch_norm_backward", &dims, || {
-            let [mut dgamma, mut dbeta] = [mean.clone(), var.clone()];
+            let [mut dgamma, mut dbeta] = [var.clone(), var.clone()];
             norm::batch_norm_backward(
                 &x,
                 dims,
@@ -278,7 +278,7 @@ fn walks_along_an_axis_and_picks_from_one() {
         calls.try_one("logsumexp", &sizes, || softmax::logsumexp(&x, n, &mut one.clone()));
         calls.try_one("topk", &sizes, || topk(&x, n, 1.min(n), Order::Ascending, &mut vec![0; y]));
         calls.try_one("layer_norm", &sizes, || {
-            let [mut y, mut m, mut r] = [x.clone(), one.clone(), one.clone()];
+            let (mut y, mut m, mut r) = (x.clone(), vec![[0.0; 2]; y], one.clone());
             norm::layer_norm(&x, n, None, None, 1e-5, &mut y, &mut m, &mut r)
         });
         let rule = CrossEntropy { classes: n, smoothing: 0.0, weights: None, ignore: None };
