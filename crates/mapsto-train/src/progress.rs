@@ -169,16 +169,24 @@ fn message_interval(batches: usize) -> usize {
     (batches / 200).max(1)
 }
 
-const NARROWEST: usize = 8;
+const NARROWEST: usize = 7;
 
 /// What a row may take: the width of a terminal that nobody has widened.
 const WIDEST: usize = 80;
 
+/// The width of the first column.
+const EPOCH: usize = 7;
+
 /// What is said of an epoch beside its values, the most important first, with its width.
-const ABOUT: [(&str, usize); 5] = [("left", 7), ("time", 7), ("lr", 8), ("samples/s", 9), ("waiting", 7)];
+const ABOUT: [(&str, usize); 5] = [("left", 6), ("lr", 8), ("samples/s", 9), ("waiting", 7), ("time", 6)];
+
+/// The order in which those stand.
+const SHOWN: [usize; 5] = [1, 2, 3, 4, 0];
 
 /// The columns that fit: values of the validation, then those of the training, then as much about the epoch as there is room.
 struct Layout {
+    /// Blanks before each column but the first.
+    gap: usize,
     /// Which values, by position.
     values: Vec<usize>,
     /// How many of [`ABOUT`].
@@ -189,28 +197,48 @@ struct Layout {
 
 impl Layout {
     fn of(columns: &[String]) -> Layout {
-        let is_val = |i: &usize| columns[*i].starts_with("val ");
-        let (mut order, training): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(is_val);
+        let all = Layout { gap: 2, values: (0..columns.len()).collect(), about: ABOUT.len(), cut: false };
+        if all.width(columns) <= WIDEST {
+            return all;
+        }
+        let (mut order, training): (Vec<usize>, Vec<usize>) =
+            (0..columns.len()).partition(|&i| columns[i].starts_with("val "));
         order.extend(training);
-        // The time left has its place before any value, and a mark for what was left out.
-        let mut room = WIDEST - 7 - (2 + ABOUT[0].1) - 3;
-        let mut values: Vec<usize> = Vec::new();
+        let mut layout = Layout { gap: 1, values: Vec::new(), about: 1, cut: true };
         for i in order {
-            let width = 2 + width(&columns[i]);
-            if width <= room {
-                room -= width;
-                values.push(i);
+            layout.values.push(i);
+            if layout.width(columns) > WIDEST {
+                layout.values.pop();
             }
         }
-        values.sort_unstable();
-        let cut = values.len() < columns.len();
-        room += if cut { 0 } else { 3 };
-        let mut about = 1;
-        while about < ABOUT.len() && 2 + ABOUT[about].1 <= room {
-            room -= 2 + ABOUT[about].1;
-            about += 1;
+        layout.values.sort_unstable();
+        layout.cut = layout.values.len() < columns.len();
+        while layout.about < ABOUT.len() {
+            layout.about += 1;
+            if layout.width(columns) > WIDEST {
+                layout.about -= 1;
+                break;
+            }
         }
-        Layout { values, about, cut }
+        layout
+    }
+
+    fn width(&self, columns: &[String]) -> usize {
+        let values = self.values.iter().map(|&i| self.gap + width(&columns[i]));
+        let about = ABOUT[..self.about].iter().map(|(_, width)| self.gap + width);
+        EPOCH + values.chain(about).sum::<usize>() + if self.cut { self.gap + 1 } else { 0 }
+    }
+
+    /// A row of texts: the epoch, one for each value, and what is said about the epoch, in the order of [`ABOUT`].
+    fn row(&self, columns: &[String], epoch: &str, values: &[String], about: &[String; 5]) -> String {
+        let mut text = format!("{epoch:>EPOCH$}");
+        for &i in &self.values {
+            text += &format!("{:>1$}", values[i], self.gap + width(&columns[i]));
+        }
+        for i in SHOWN.into_iter().filter(|&i| i < self.about) {
+            text += &format!("{:>1$}", about[i], self.gap + ABOUT[i].1);
+        }
+        text
     }
 }
 
@@ -220,41 +248,28 @@ fn width(column: &str) -> usize {
 
 fn header(columns: &[String]) -> String {
     let layout = Layout::of(columns);
-    let mut text = format!("{:>7}", "epoch");
-    for &i in &layout.values {
-        text += &format!("  {:>1$}", columns[i], width(&columns[i]));
-    }
-    for (name, width) in ABOUT[..layout.about].iter().rev() {
-        text += &format!("  {name:>width$}");
-    }
-    text + if layout.cut { "  …" } else { "" }
+    let text = layout.row(columns, "epoch", columns, &ABOUT.map(|(name, _)| name.to_string()));
+    if layout.cut { format!("{text}{:>1$}", "…", layout.gap + 1) } else { text }
 }
 
 fn cells(row: &Row, epochs: usize, left: f64) -> String {
-    let columns: Vec<String> = row.values.iter().map(|(name, _)| name.clone()).collect();
-    let layout = Layout::of(&columns);
-    let mut text = format!("{:>7}", format!("{}/{epochs}", row.epoch));
-    for &i in &layout.values {
-        text += &format!("  {:>1$}", number(row.values[i].1), width(&columns[i]));
-    }
+    let (columns, values): (Vec<String>, Vec<String>) =
+        row.values.iter().map(|(name, value)| (name.clone(), number(*value))).unzip();
     let about = [
         duration(left),
-        duration(row.seconds),
         number(row.lr),
         short(row.samples_per_second),
         format!("{:.0} %", 100.0 * row.waiting),
+        duration(row.seconds),
     ];
-    for ((_, width), said) in ABOUT.iter().zip(&about).take(layout.about).rev() {
-        text += &format!("  {said:>width$}");
-    }
-    text
+    Layout::of(&columns).row(&columns, &format!("{}/{epochs}", row.epoch), &values, &about)
 }
 
-/// Four decimals, fewer for large numbers, or a power of ten where those would show little: eight characters, and a sign.
+/// Four decimals, fewer for large numbers, or a power of ten where those would show little: seven characters, and a sign.
 fn number(v: f64) -> String {
     match v.abs() {
-        size if size == 0.0 || (1e-3..1e3).contains(&size) || !size.is_finite() => format!("{v:.4}"),
-        size if (1e3..1e6).contains(&size) => format!("{v:.1}"),
+        size if size == 0.0 || (1e-3..1e2).contains(&size) || !size.is_finite() => format!("{v:.4}"),
+        size if (1e2..1e5).contains(&size) => format!("{v:.1}"),
         _ => format!("{v:.2e}"),
     }
 }
@@ -298,8 +313,8 @@ mod tests {
         };
         let (head, line) = (header(&names.map(str::to_string)), cells(&row, 12, 4000.0));
         assert_eq!(head.chars().count(), line.chars().count());
-        assert_eq!(head, "  epoch      loss  val top-5 accuracy  samples/s        lr     time     left");
-        assert_eq!(line, "   3/12    0.1235              0.1235      12.3k   3.00e-4     76 s   66m40s");
+        assert_eq!(head, "  epoch    loss val top-5 accuracy       lr samples/s waiting   time   left");
+        assert_eq!(line, "   3/12  0.1235             0.1235  3.00e-4     12.3k     3 %   76 s 66m40s");
     }
 
     #[test]
@@ -338,7 +353,7 @@ mod tests {
         let usual = ["loss", "accuracy", "val loss", "val accuracy"].map(String::from);
         assert_eq!(
             header(&usual),
-            "  epoch      loss  accuracy  val loss  val accuracy        lr     time     left"
+            "  epoch    loss accuracy val loss val accuracy       lr samples/s waiting   left"
         );
     }
 
