@@ -55,6 +55,9 @@ impl Op for Carry {
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.to_device(self.from).into()
     }
+    fn jvp(&self, _: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
+        dxs[0].as_ref().expect("the only input moves").to_device(self.to)
+    }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
