@@ -1,8 +1,9 @@
 //! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`,
-//! `cargo xtask bench --compare`.
+//! `cargo xtask miri`, `cargo xtask bench --compare`.
 
 mod compare;
 mod counts;
+mod miri;
 mod mutants;
 mod new;
 
@@ -20,6 +21,8 @@ The chores of this repository.
   cargo xtask counts --bless   likewise, and write them down
   cargo xtask mutants [OP]     break operations one at a time, and fail where the tests of their files do not notice
   cargo xtask fuzz             damage inputs of every parser for a minute (--seconds N), and fail where one panics
+  cargo xtask miri             the unsafe code of the kernels under Miri, where a nightly toolchain has it
+  cargo xtask miri SECONDS     likewise, as much of it as fits
   cargo xtask bench --compare  time the benchmarks here and in other frameworks, in turn
 ";
 
@@ -49,6 +52,14 @@ fn main() -> ExitCode {
             let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-tests", "--example", "fuzz", "--"];
             run(Command::new("cargo").args(fuzz).args(rest))
         }
+        ["miri"] => report(miri::run(&root(), None)),
+        ["miri", seconds] => match seconds.parse() {
+            Ok(seconds) => report(miri::run(&root(), Some(std::time::Duration::from_secs(seconds)))),
+            Err(_) => {
+                eprintln!("xtask miri: `{seconds}` is not a number of seconds\nhelp: cargo xtask miri 300");
+                ExitCode::from(2)
+            }
+        },
         ["bench", "--compare", ref rest @ ..] => report(compare::run(&root(), rest)),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");
