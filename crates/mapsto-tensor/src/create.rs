@@ -1,11 +1,12 @@
 //! Making tensors: from numbers, by rule, at random.
 
+use crate::backend::Value;
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::random::{self, Distribution, Draw, Stream};
 use crate::shape::Shape;
 use crate::storage::pool::room_for;
-use crate::{Tensor, fail};
+use crate::{Layout, Tensor, fail};
 use std::ops::Range;
 
 impl Tensor {
@@ -31,7 +32,7 @@ impl Tensor {
     #[track_caller]
     pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
         let shape = shape.into().fit("full");
-        crate::backend::host::fill(Device::current(), shape, value, dtype)
+        crate::backend::carry::fill(Device::current(), shape, value, dtype)
     }
 
     /// One value (f32) without axes.
@@ -68,7 +69,7 @@ impl Tensor {
         if values.len() != shape.count() {
             fail!("from_slice", "{} values for the shape {shape:?} of {}", values.len(), shape.count());
         }
-        crate::backend::host::write(Device::current(), values, shape)
+        crate::backend::carry::write(Device::current(), values, shape)
     }
 
     /// The elements of a vector in row-major order.
@@ -108,10 +109,11 @@ impl Tensor {
     /// The identity matrix of size `n` (f32).
     #[track_caller]
     pub fn eye(n: usize) -> Tensor {
-        Tensor::filled_by(Shape::new(&[n, n]).fit("eye"), |out: &mut [f32]| {
-            out.fill(0.0);
-            out.iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
-        })
+        let (backend, shape) = (Device::current().backend(), Shape::new(&[n, n]).fit("eye"));
+        let mut y = backend.fill(Value::Integer(0), &shape, DType::F32);
+        let diagonal = Layout { strides: [(n + 1) as isize, 0, 0, 0, 0, 0], ..Layout::contiguous(n.into()) };
+        backend.copy(&Tensor::ones([1]).expand([n]), &mut y, &diagonal);
+        y
     }
 
     /// Standard normal numbers (f32) from the user stream.

@@ -10,11 +10,11 @@
 //! f64 (step 1e-6, atol 1e-6, rtol 1e-5), the second likewise; transposed, sliced, flipped and expanded inputs, and
 //! gradients that arrive so; scalar, empty, size-1 and odd-sized shapes, and one that kernels cut into blocks; inputs near
 //! zero; every float dtype, by relative error; broadcasting, where there are two inputs; one thread against many, bit by
-//! bit; NaN and infinities; and the CPU against the oracle, a slow backend that computes all in f64.
+//! bit; NaN and infinities; and the CPU against [`far`], a slow device that computes all in f64.
 
 mod close;
+pub mod far;
 mod fused;
-pub mod oracle;
 #[cfg(test)]
 mod programs;
 
@@ -221,7 +221,7 @@ impl<const N: usize> Check<N> {
             self.values(&xs, &y);
             self.layouts(&xs, &y);
             self.dtypes(&xs, &y);
-            self.oracle(&xs);
+            self.elsewhere(&xs);
             if self.differentiable && y.dtype().is_float() && !y.is_empty() {
                 self.derivatives(&xs);
             }
@@ -254,7 +254,7 @@ impl<const N: usize> Check<N> {
         let mut shape = Shape::from(());
         xs.iter().for_each(|x| shape = broadcast("check", &shape, x.shape_of()));
         let columns: Vec<Vec<f64>> =
-            xs.iter().map(|x| crate::backend::host::read_f64(&x.expand(shape))).collect();
+            xs.iter().map(|x| crate::backend::carry::read_f64(&x.expand(shape))).collect();
         let expected: Vec<f64> = (0..shape.count())
             .map(|i| reference(&columns.iter().map(|c| c[i]).collect::<Vec<_>>()))
             .collect();
@@ -307,7 +307,7 @@ impl<const N: usize> Check<N> {
         match self.reference {
             Some(_) => self.absolute,
             None => {
-                let values = crate::backend::host::read_f64(y);
+                let values = crate::backend::carry::read_f64(y);
                 let most = values.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs()));
                 self.absolute.max(most.max(1.0))
             }
@@ -316,11 +316,11 @@ impl<const N: usize> Check<N> {
 
     /// The CPU against a backend that computes all in f64, the obvious way.
     #[track_caller]
-    fn oracle(&self, xs: &[Tensor; N]) {
-        let device = oracle::device();
-        let theirs: [Tensor; N] = std::array::from_fn(|i| oracle::moved(&xs[i], device));
+    fn elsewhere(&self, xs: &[Tensor; N]) {
+        let device = far::device();
+        let theirs: [Tensor; N] = std::array::from_fn(|i| xs[i].to_device(device));
         let expected = device.scope(|| (self.f)(&theirs));
-        assert_tensors_close(&(self.f)(xs), &expected, 1e-9, 1e-9, "the CPU against the oracle");
+        assert_tensors_close(&(self.f)(xs), &expected, 1e-9, 1e-9, "the CPU against `far`");
     }
 
     /// First and second derivatives against central differences, in f64.
@@ -418,9 +418,9 @@ impl<const N: usize> Check<N> {
             self.values(&wide, &y);
             self.dtypes(&wide, &y);
         }
-        let one = crate::backend::host::read_f64(&with_threads(1, || (self.f)(&xs)));
+        let one = crate::backend::carry::read_f64(&with_threads(1, || (self.f)(&xs)));
         for n in [2, 8] {
-            let many = crate::backend::host::read_f64(&with_threads(n, || (self.f)(&xs)));
+            let many = crate::backend::carry::read_f64(&with_threads(n, || (self.f)(&xs)));
             assert!(
                 one.iter().zip(&many).all(|(a, b)| a.to_bits() == b.to_bits()) && one.len() == many.len(),
                 "1 and {n} threads give different bits"
@@ -435,7 +435,8 @@ impl<const N: usize> Check<N> {
         let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
         for dtype in [DType::F32, DType::F64] {
             let x = Tensor::from_slice(&values, 5).to(dtype);
-            let y = crate::backend::host::read_f64(&(self.f)(&std::array::from_fn::<_, N, _>(|_| x.clone())));
+            let y =
+                crate::backend::carry::read_f64(&(self.f)(&std::array::from_fn::<_, N, _>(|_| x.clone())));
             for (v, y) in values.iter().zip(y) {
                 let want = reference(&[*v]);
                 let same = (want.is_nan() && y.is_nan())
