@@ -155,6 +155,47 @@ fn no_file_matches_on_the_set_of_operations() {
     }
 }
 
+/// Files that loop over the CPU's memory though no fused operation stands in them, and why.
+const HOST_LOOPS: &[(&str, &str)] = &[
+    ("crates/mapsto-tensor/src/tensor.rs", "declares the access"),
+    (
+        "crates/mapsto-tensor/src/elementwise.rs",
+        "writes over a gradient that nobody else holds, where it lies in that memory",
+    ),
+    ("crates/mapsto-tensor/src/sequence.rs", "what the kernels of the LSTM and the GRU share"),
+];
+
+#[test]
+fn loops_over_the_cpus_memory_stand_in_its_backend_and_in_kernels_alone() {
+    let words = ["as_slice", "as_mut_slice", "filled_by(", "with_type!", "backend::host"];
+    let (mut kernels, mut listed) = (0, 0);
+    for (file, body) in rust_files("crates") {
+        let source =
+            ["crates/mapsto-tensor/src/", "crates/mapsto-nn/src/"].iter().any(|c| file.starts_with(c));
+        let inside = ["/backend/", "/storage/", "/check/"].iter().any(|folder| file.contains(folder));
+        let code = code(&body);
+        let Some(word) = words.iter().find(|w| code.contains(**w)).filter(|_| source && !inside) else {
+            continue;
+        };
+        // The kernel of a fused operation stands in the operation's file, that of a rule in the rule's; both also say what
+        // the operation is composed of, for all other devices.
+        let fused = code.contains("fn cpu(") && code.contains("fn compose(");
+        let rule =
+            file.contains("/optim/") && code.contains("fn apply<T: Scalar>(") && code.contains("fn compose(");
+        if HOST_LOOPS.iter().any(|(f, _)| *f == file) {
+            listed += 1;
+            continue;
+        }
+        assert!(
+            fused || rule,
+            "{file} reaches for the CPU's memory by `{word}`: use the primitives of `Backend`"
+        );
+        kernels += 1;
+    }
+    assert!(kernels > 20, "{kernels} files of kernels were found: the words have changed");
+    assert_eq!(listed, HOST_LOOPS.len(), "a file is listed that does not need it");
+}
+
 #[test]
 fn only_the_command_line_prints() {
     for (file, body) in rust_files("crates") {

@@ -6,7 +6,7 @@ use crate::random::{self, Distribution, Draw, Stream};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 use crate::storage::pool::room_for;
-use crate::{Tensor, fail};
+use crate::{Layout, Tensor, fail};
 use std::ops::Range;
 
 impl Tensor {
@@ -50,7 +50,7 @@ impl Tensor {
     /// A computed value everywhere: rounded to the dtype, as any result is.
     #[track_caller]
     pub(crate) fn rounded(shape: impl Into<Shape>, value: impl Into<Scalar>, dtype: DType) -> Tensor {
-        crate::backend::host::fill(Device::current(), shape.into().fit("full"), value.into(), dtype)
+        crate::backend::carry::fill(Device::current(), shape.into().fit("full"), value.into(), dtype)
     }
 
     /// One value (f32) without axes.
@@ -91,7 +91,7 @@ impl Tensor {
         if values.len() != shape.count() {
             fail!("from_slice", "{} values for the shape {shape:?} of {}", values.len(), shape.count());
         }
-        crate::backend::host::write(Device::current(), values, shape)
+        crate::backend::carry::write(Device::current(), values, shape)
     }
 
     /// The elements of a vector in row-major order.
@@ -138,10 +138,11 @@ impl Tensor {
     /// The identity matrix of size `n` (f32).
     #[track_caller]
     pub fn eye(n: usize) -> Tensor {
-        Tensor::filled_by(Shape::new(&[n, n]).fit("eye"), |out: &mut [f32]| {
-            out.fill(0.0);
-            out.iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
-        })
+        let (backend, shape) = (Device::current().backend(), Shape::new(&[n, n]).fit("eye"));
+        let mut y = backend.fill(Scalar::Int(0), &shape, DType::F32);
+        let diagonal = Layout { strides: [(n + 1) as isize, 0, 0, 0, 0, 0], ..Layout::contiguous(n.into()) };
+        backend.copy(&Tensor::ones([1]).expand([n]), &mut y, &diagonal);
+        y
     }
 
     /// Standard normal numbers (f32) from the user stream.

@@ -1,6 +1,6 @@
 //! Where tensors live and are computed: a value in scope, the CPU unless said otherwise.
 
-use crate::backend::{Backend, cpu::Cpu};
+use crate::backend::{Backend, cpu::Cpu, outline::Outline};
 use std::cell::Cell;
 use std::fmt;
 
@@ -21,6 +21,18 @@ impl Device {
     /// The CPU.
     pub fn cpu() -> Device {
         Device(&Cpu)
+    }
+
+    /// The device that computes shapes and dtypes and no numbers: what a network would do and need, before there is memory
+    /// for it. Reading a number of it is an error.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let x = Device::shape().scope(|| Tensor::zeros([1 << 40, 3]));
+    /// assert_eq!(x.matmul(&x.t().slice(1, ..5)).shape(), [1 << 40, 5]);
+    /// ```
+    pub fn shape() -> Device {
+        Device(&Outline)
     }
 
     /// A device computed by a backend of one's own.

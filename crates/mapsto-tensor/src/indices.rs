@@ -1,7 +1,6 @@
 //! What all indexing operations share: positions that are checked before any kernel reads by them.
 
 use crate::{DType, Tensor, fail};
-use mapsto_kernels::index::check_bounds;
 
 /// The positions of `index` as row-major i64, each of them within `0..n`.
 #[track_caller]
@@ -10,9 +9,7 @@ pub(crate) fn positions(op: &str, index: &Tensor, n: usize) -> Tensor {
         fail!(op, "positions are integers, these are {}", index.dtype(); help = "convert them with `.to(DType::I64)`");
     }
     let index = index.to(DType::I64).contiguous();
-    if let Some(values) = index.as_slice::<i64>()
-        && let Err((at, value)) = check_bounds(values, n)
-    {
+    if let Err((at, value)) = index.device().backend().within(&index, n) {
         fail!(op, "the index {value} at {} is not within 0..{n}", place(at, index.shape()));
     }
     index

@@ -4,6 +4,7 @@
 //! takes whole numbers within its range, and a float dtype takes what does not become infinite in it. Comparisons need no
 //! conversion and are exact for every number.
 
+use crate::dtype::Element;
 use crate::{DType, Device, Tensor, fail};
 
 /// A number as it was written: integers stay exact.
@@ -59,6 +60,14 @@ impl Scalar {
         match self {
             Scalar::Int(v) => v as f64,
             Scalar::Float(v) => v,
+        }
+    }
+
+    /// The number as an element: rounded to a float, wrapped or saturated to an integer.
+    pub(crate) fn of<T: Element>(self) -> T {
+        match self {
+            Scalar::Float(v) => T::from_f64(v),
+            Scalar::Int(v) => T::from_i64(v),
         }
     }
 

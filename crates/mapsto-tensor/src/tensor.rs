@@ -6,7 +6,7 @@ use crate::fail;
 use crate::graph::{LeafId, LeafKind, Origin};
 use crate::layout::Layout;
 use crate::shape::Shape;
-use crate::storage::{Plain, Shared, Storage, pool};
+use crate::storage::{Buffer, Plain, Shared, Storage, pool};
 
 /// An n-dimensional array that remembers how it was made. Cloning is one reference count.
 /// Values never change under you: whoever writes, writes to a copy unless it is alone.
@@ -36,11 +36,26 @@ impl Tensor {
         Tensor(Shared::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
     }
 
-    /// A constant that sees a storage through a layout. Here every view is checked to be countable; operations whose
-    /// result is larger than their input have said so before, with their name.
+    /// A constant whose elements lie in a device's own memory, one after the other in row-major order: how a
+    /// [`Backend`](crate::backend::Backend) gives its results.
+    ///
+    /// # Panics
+    /// When the elements are too many to be addressed.
     #[track_caller]
+    pub fn from_buffer(device: Device, buffer: Buffer, shape: impl Into<Shape>, dtype: DType) -> Tensor {
+        let shape = shape.into();
+        Tensor::from_storage(Storage::of(device, buffer, shape.count(), dtype), shape, dtype)
+    }
+
+    /// The device's memory, to be written by the device; none where the tensor is not alone, or lies in host memory.
+    pub fn buffer_mut(&mut self) -> Option<&mut Buffer> {
+        Shared::get_mut(&mut self.0)?.storage.buffer_mut()
+    }
+
+    /// A constant that sees a storage through a layout. What sees more than its input (`expand`, `reshape`, a broadcast) has
+    /// checked before that its elements can be counted.
     pub(crate) fn raw(storage: Storage, layout: Layout, dtype: DType) -> Tensor {
-        layout.shape.fit("view");
+        debug_assert!(crate::shape::product(&layout.shape).is_some());
         Tensor(Shared::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
     }
 
@@ -189,7 +204,7 @@ impl Tensor {
             fail!("to_vec", "the elements are {}, {} was asked for", self.dtype(), T::DTYPE;
                   help = "convert them first: `.to(DType::{:?})`", T::DTYPE);
         }
-        crate::backend::host::read(&self.detach())
+        crate::backend::carry::read(&self.detach())
     }
 
     /// The single element as f64, whatever the dtype; [`item_i64`](Tensor::item_i64) is exact for all integers.
@@ -213,7 +228,7 @@ impl Tensor {
             }
             return v as f64;
         }
-        crate::backend::host::read_f64(self)[0]
+        crate::backend::carry::read_f64(self)[0]
     }
 
     /// The single element of integers or bool, exactly.
@@ -233,7 +248,7 @@ impl Tensor {
         if self.dtype().is_float() {
             fail!("item_i64", "integers are needed, this is {}", self.dtype(); help = "use `item`, or convert it with `.to(DType::I64)`");
         }
-        crate::backend::host::read::<i64>(&self.detach())[0]
+        crate::backend::carry::read::<i64>(&self.detach())[0]
     }
 
     /// The elements as they lie in memory, when they lie one after the other on the CPU and are of type `T`.
@@ -264,7 +279,7 @@ impl Tensor {
         let count = self.len();
         if !self.is_alone() {
             pool::count_copy();
-            let copy = crate::backend::host::copy(self);
+            let copy = crate::backend::carry::copy(self);
             let origin = match &self.0.origin {
                 Origin::Leaf(id, kind) => Origin::Leaf(*id, *kind),
                 _ => Origin::Constant,
@@ -293,6 +308,11 @@ impl Tensor {
         &mut inner.storage.as_mut_slice::<T>()[..count]
     }
 
+    /// All that the storage holds, of which this tensor may see a part; nobody else holds it.
+    pub(crate) fn whole_as_mut<T: Plain>(&mut self) -> &mut [T] {
+        Shared::get_mut(&mut self.0).expect("the tensor is alone").storage.as_mut_slice::<T>()
+    }
+
     /// The same leaf with other values of the same shape and dtype: how a parameter is loaded or updated as a whole.
     ///
     /// # Panics
@@ -319,15 +339,7 @@ impl Tensor {
 
     /// Whether every element is finite; integers always are.
     pub fn is_finite(&self) -> bool {
-        match self.dtype() {
-            d if !d.is_float() => true,
-            DType::F32 if self.as_slice::<f32>().is_some() => {
-                // x · 0 is 0 for finite numbers and NaN otherwise; the sum vectorises where an early exit would not.
-                let s = self.as_slice::<f32>().unwrap_or_default();
-                s.chunks(4096).all(|c| c.iter().map(|x| x * 0.0).sum::<f32>() == 0.0)
-            }
-            _ => crate::backend::host::read_f64(self).iter().all(|x| x.is_finite()),
-        }
+        !self.dtype().is_float() || self.device().backend().is_finite(self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be asked of any model by name: its parameters, its weights as a dictionary, which of them are trained.
 
 use super::{Exceptions, Item, ItemMut, LoadReport, Module, Path, load, matches};
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Result, Tensor};
 
 /// Functions over a model's parameters and states; every [`Module`] has them.
 ///
@@ -90,6 +90,23 @@ pub trait ModuleExt: Module {
     /// When no name fits.
     fn unfreeze(&mut self, pattern: &str) -> Result<usize> {
         set_frozen(self, pattern, super::Param::unfreeze)
+    }
+
+    /// Carries every parameter and every state to a device; parameters keep their identity.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_tensor::check::far;
+    /// let mut net = Linear::new(2, 3);
+    /// net.to_device(far::device());
+    /// let y = far::device().scope(|| net.forward(&Tensor::ones([1, 2])));
+    /// assert_eq!((y.shape(), y.device()), (&[1, 3][..], far::device()));
+    /// ```
+    fn to_device(&mut self, device: Device) {
+        self.visit_mut(&mut Path::new(), &mut |_, item| match item {
+            ItemMut::Param(p) => p.update(|leaf| leaf.replace(&leaf.detach().to_device(device))),
+            ItemMut::State(s) => s.set(s.get().to_device(device)),
+        });
     }
 
     /// Converts every parameter and every state of floats to another float type; parameters become new ones.

@@ -85,6 +85,13 @@ impl Rule for AdagradRule {
             optim::Adagrad { lr: now.lr, lr_decay: self.lr_decay, step: now.step, eps: self.eps, decay };
         optim::adagrad(&rule, p, g, memory[0].as_mut_slice::<T>());
     }
+
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let (g, sum) = (g + p * now.decay.unwrap_or(self.decay), &mut memory[0]);
+        *sum = &*sum + g.square();
+        let lr = now.lr / (1.0 + (now.step - 1) as f64 * self.lr_decay);
+        p - g * lr / (sum.sqrt() + self.eps)
+    }
 }
 
 impl Optimizer for Adagrad {

@@ -95,6 +95,19 @@ impl Rule for AdamRule {
         };
         optim::adam(&rule, p, g, m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
     }
+
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let [m, v] = memory else { unreachable!("two slots were asked for") };
+        let (g, p) = match (self.form)(now.decay.unwrap_or(self.decay)) {
+            Decay::None => (g.clone(), p.clone()),
+            Decay::L2(decay) => (g + p * decay, p.clone()),
+            Decay::Decoupled(decay) => (g.clone(), p * (1.0 - now.lr * decay)),
+        };
+        *m = &*m * self.beta1 + &g * (1.0 - self.beta1);
+        *v = &*v * self.beta2 + g.square() * (1.0 - self.beta2);
+        let [begun1, begun2] = [self.beta1, self.beta2].map(|beta| 1.0 - beta.powf(now.step as f64));
+        p - &*m * (now.lr / begun1) / ((&*v / begun2).sqrt() + self.eps)
+    }
 }
 
 impl Optimizer for Adam {

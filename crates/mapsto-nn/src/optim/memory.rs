@@ -4,7 +4,8 @@ use super::Group;
 use crate::module::{Item, ItemMut, Module, Param, Path, matches};
 use mapsto_kernels::real::Float;
 use mapsto_spec::Bounds;
-use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail};
+use mapsto_tensor::backend;
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail, no_grad};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
@@ -54,6 +55,53 @@ pub trait Rule {
 
     /// Changes the parameter `p` by its gradient `g`; `memory` holds the tensors of [`slots`](Rule::slots).
     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]);
+
+    /// The same in operations of tensors, for a device that has no kernel of the rule: gives the changed parameter and
+    /// changes `memory`. A rule that does not say it is computed on the CPU, with its numbers carried there and back.
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let (device, cpu) = (p.device(), Device::cpu());
+        let mut near = memory.iter().map(|m| m.to_device(cpu)).collect::<Vec<_>>();
+        let (mut p, g) = (p.to_device(cpu), g.to_device(cpu));
+        cpu.scope(|| by_kernel(self, now, &mut p, &g, &mut near));
+        memory.iter_mut().zip(&near).for_each(|(m, near)| *m = near.to_device(device));
+        p.to_device(device)
+    }
+}
+
+/// Applies a rule to tensors in the CPU's memory.
+fn by_kernel<R: Rule + ?Sized>(rule: &R, now: &Update, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
+    let g = g.contiguous();
+    match p.dtype() {
+        DType::F64 => rule.apply(now, p.as_mut_slice::<f64>(), values(&g), memory),
+        _ => rule.apply(now, p.as_mut_slice::<f32>(), values(&g), memory),
+    }
+}
+
+/// A rule at one moment, as a device sees it.
+struct Now<'a, R> {
+    op: &'a str,
+    rule: &'a R,
+    now: Update,
+}
+
+impl<R: Rule> backend::Update for Now<'_, R> {
+    fn name(&self) -> &str {
+        self.op
+    }
+    fn cpu(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool {
+        by_kernel(self.rule, &self.now, p, g, memory);
+        true
+    }
+}
+
+impl<R: Rule> Now<'_, R> {
+    /// Changes a parameter, or the master of one, by the device's kernel or else by operations.
+    fn run(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
+        if !p.device().backend().update(self, p, g, memory) {
+            let new = no_grad(|| self.rule.compose(&self.now, &p.detach(), g, memory));
+            p.replace(&new);
+        }
+    }
 }
 
 /// The circumstances of one update of one parameter.
@@ -131,7 +179,7 @@ impl Memory {
                 return;
             }
             let Some(g) = grads.by_id(p.id()) else { return };
-            self.update(rule, path, p, g);
+            self.update(op, rule, path, p, g);
             updated += 1;
         });
         if updated == 0 {
@@ -140,38 +188,38 @@ impl Memory {
         }
     }
 
-    fn update<R: Rule>(&mut self, rule: &R, path: &Path, p: &mut Param, g: &Tensor) {
+    fn update<R: Rule>(&mut self, op: &str, rule: &R, path: &Path, p: &mut Param, g: &Tensor) {
         let dtype = updated_in(p.dtype());
         let (lr, base) = (self.lr, self.base);
         let groups = &self.groups;
         let slot = self.slots.entry(p.id()).or_insert_with(|| {
             let name = path.to_string();
-            let tensors = rule.slots().iter().map(|_| Tensor::full_of(p.shape(), 0.0, dtype)).collect();
+            let zeros = || p.device().scope(|| Tensor::full_of(p.shape(), 0.0, dtype));
+            let tensors = rule.slots().iter().map(|_| zeros()).collect();
             let group = group_of(groups, &name);
             Slot { group, name, step: 0, kinds: rule.slots(), tensors, master: None }
         });
         slot.step += 1;
+        // A state that was loaded from a file lies on another device than the model, before its first step.
+        let device = p.device();
+        slot.tensors.iter_mut().filter(|t| t.device() != device).for_each(|t| *t = t.to_device(device));
         let lr = match slot.group.lr {
             // With a rate of 0 at the beginning there is no proportion to keep.
             Some(own) if base > 0.0 => own * (lr / base),
             Some(own) => own,
             None => lr,
         };
-        let now = Update { lr, step: slot.step, decay: slot.group.decay };
+        let now = Now { op, rule, now: Update { lr, step: slot.step, decay: slot.group.decay } };
         let g = match g.dtype() == dtype && g.layout().is_contiguous() {
             true => Cow::Borrowed(g),
             false => Cow::Owned(g.to(dtype).contiguous()),
         };
         match p.dtype() {
-            DType::F32 => {
-                p.update(|p| rule.apply(&now, p.as_mut_slice::<f32>(), values(&g), &mut slot.tensors))
-            }
-            DType::F64 => {
-                p.update(|p| rule.apply(&now, p.as_mut_slice::<f64>(), values(&g), &mut slot.tensors))
-            }
+            DType::F32 | DType::F64 => p.update(|p| now.run(p, &g, &mut slot.tensors)),
             half => {
-                let mut master = master_of(p, slot.master.take());
-                rule.apply(&now, master.as_mut_slice::<f32>(), values(&g), &mut slot.tensors);
+                let remembered = slot.master.take().map(|m| m.to_device(device));
+                let mut master = master_of(p, remembered);
+                now.run(&mut master, &g, &mut slot.tensors);
                 p.update(|p| p.replace(&master.to(half)));
                 slot.master = Some(master);
             }
@@ -311,17 +359,9 @@ fn is_half(dtype: DType) -> bool {
 /// has written to it since (a loaded state, restored weights).
 fn master_of(p: &Param, remembered: Option<Tensor>) -> Tensor {
     let own = p.detach().to(DType::F32).contiguous();
-    let Some(mut master) = remembered else { return own };
+    let Some(master) = remembered else { return own };
     let rounded = master.to(p.dtype()).to(DType::F32);
-    if values::<f32>(&own) != values::<f32>(&rounded) {
-        let known = values::<f32>(&own).iter().zip(values::<f32>(&rounded));
-        for (master, (own, rounded)) in master.as_mut_slice::<f32>().iter_mut().zip(known) {
-            if own != rounded {
-                *master = *own;
-            }
-        }
-    }
-    master
+    own.eq(&rounded).where_(&master, &own).contiguous()
 }
 
 /// The elements of a contiguous tensor of the type `T`.

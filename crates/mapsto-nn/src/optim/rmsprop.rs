@@ -102,6 +102,16 @@ impl Rule for RmsPropRule {
             sum.first_mut().map(|b| b.as_mut_slice::<T>()),
         );
     }
+
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let [v, sum @ ..] = memory else { unreachable!("a slot was asked for") };
+        let g = g + p * now.decay.unwrap_or(self.decay);
+        *v = &*v * self.alpha + g.square() * (1.0 - self.alpha);
+        let step = g / (v.sqrt() + self.eps);
+        let Some(b) = sum.first_mut() else { return p - step * now.lr };
+        *b = &*b * self.momentum + step;
+        p - &*b * now.lr
+    }
 }
 
 impl Optimizer for RmsProp {

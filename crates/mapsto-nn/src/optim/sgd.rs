@@ -82,6 +82,16 @@ impl Rule for SgdRule {
         let rule = optim::Sgd { lr: now.lr, momentum: self.momentum, dampening: 0.0, kind: self.kind, decay };
         optim::sgd(&rule, p, g, memory.first_mut().map(|b| b.as_mut_slice::<T>()));
     }
+
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let g = g + p * now.decay.unwrap_or(self.decay);
+        let Some(b) = memory.first_mut() else { return p - g * now.lr };
+        *b = &*b * self.momentum + &g;
+        match self.kind {
+            Momentum::Classical => p - &*b * now.lr,
+            Momentum::Nesterov => p - (g + &*b * self.momentum) * now.lr,
+        }
+    }
 }
 
 impl Optimizer for Sgd {

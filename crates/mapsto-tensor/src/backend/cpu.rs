@@ -1,14 +1,16 @@
 //! The CPU backend: tensors become slices, and the kernels do the rest.
 
-use super::host::with_type;
+use super::host::{self, with_type};
 use super::multiply::Multiply;
-use super::{Backend, Direction, MapOp, Order, Reduction, Window, tiles};
+use super::{Backend, Direction, MapOp, Order, Reduction, Update, Window, tiles};
 use crate::dtype::Class;
+use crate::graph::{At, Fast, Fused, Vjp};
 use crate::random::{Distribution, Draw};
+use crate::scalar::Scalar;
 use crate::shape::Shape;
 use crate::storage::pool::room_for;
 use crate::storage::{Plain, Storage};
-use crate::{DType, Device, Tensor};
+use crate::{DType, Device, Layout, Tensor};
 use mapsto_kernels::conv::{self, ConvShape};
 use mapsto_kernels::gemm::Mat;
 use mapsto_kernels::real::{Float, Number, Real};
@@ -55,6 +57,50 @@ pub struct Cpu;
 impl Backend for Cpu {
     fn name(&self) -> &'static str {
         "cpu"
+    }
+
+    fn is_host(&self) -> bool {
+        true
+    }
+
+    fn empty(&self, shape: &Shape, dtype: DType) -> Tensor {
+        host::empty(shape, dtype)
+    }
+
+    fn fill(&self, value: Scalar, shape: &Shape, dtype: DType) -> Tensor {
+        host::fill(value, shape, dtype)
+    }
+
+    fn write(&self, bytes: &[u8], shape: &Shape, dtype: DType) -> Tensor {
+        host::write(bytes, shape, dtype)
+    }
+
+    fn read(&self, x: &Tensor, to: &mut [u8]) {
+        host::read(x, to)
+    }
+
+    fn copy(&self, x: &Tensor, to: &mut Tensor, at: &Layout) {
+        host::copy(x, to, at)
+    }
+
+    fn within(&self, ids: &Tensor, n: usize) -> Result<(), (usize, i64)> {
+        index::check_bounds(slice(&ids.contiguous()), n)
+    }
+
+    fn fast(&self, op: &dyn Fused, xs: &[&Tensor]) -> Option<Fast> {
+        op.cpu(xs)
+    }
+
+    fn fast_vjp(&self, op: &dyn Fused, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        op.cpu_vjp(at, g)
+    }
+
+    fn update(&self, op: &dyn Update, x: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool {
+        op.cpu(x, g, memory)
+    }
+
+    fn is_finite(&self, x: &Tensor) -> bool {
+        host::is_finite(x)
     }
 
     fn map(&self, op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {

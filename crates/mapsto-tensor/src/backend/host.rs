@@ -1,13 +1,13 @@
-//! Reading, writing and copying tensors in memory that the CPU reaches.
+//! The CPU's side of reading, writing and copying: loops over host memory, of every dtype.
 
 use super::tiles::{self, CHUNK};
 use crate::device::Device;
-use crate::dtype::{DType, Element};
+use crate::dtype::DType;
+use crate::layout::Layout;
 use crate::scalar::Scalar;
 use crate::shape::Shape;
-use crate::storage::Storage;
-use crate::storage::pool::room_for;
-use crate::{Tensor, fail};
+use crate::storage::{Plain, Storage, bytes_of, bytes_of_mut};
+use crate::{MAX_RANK, Tensor};
 use mapsto_kernels::threads::for_chunks;
 
 /// Runs `$body` with `$t` standing for the type whose slices hold `$dtype` (booleans are held as u8).
@@ -51,83 +51,97 @@ macro_rules! with_type {
 }
 pub(crate) use with_type;
 
+/// A tensor whose elements are arbitrary.
 #[track_caller]
-fn on_host(device: Device, op: &str) {
-    if !device.backend().is_host() {
-        fail!(op, "the memory of {device:?} cannot be reached from the CPU"; help = "move the tensor to the CPU first");
-    }
+pub(super) fn empty(shape: &Shape, dtype: DType) -> Tensor {
+    Tensor::from_storage(Storage::new(Device::cpu(), shape.count(), dtype), *shape, dtype)
 }
 
-/// A row-major copy of a tensor's elements, as a constant.
+/// A tensor of numbers given by their bytes.
 #[track_caller]
-pub(crate) fn copy(x: &Tensor) -> Tensor {
-    on_host(x.device(), "copy");
-    let mut out = Storage::new(x.device(), x.len(), x.dtype());
-    with_type!(x.dtype(), T => tiles::read_all::<T>(x, &mut out.as_mut_slice::<T>()[..x.len()]));
-    Tensor::from_storage(out, *x.shape_of(), x.dtype())
+pub(super) fn write(bytes: &[u8], shape: &Shape, dtype: DType) -> Tensor {
+    let mut y = empty(shape, dtype);
+    with_type!(dtype, S => copy_run(bytes, bytes_of_mut(y.bytes_as_mut::<S>())));
+    y
 }
 
-/// The elements in row-major order as `T`; exact wherever `T` can hold them.
-#[track_caller]
-pub(crate) fn read<T: Element>(x: &Tensor) -> Vec<T> {
-    on_host(x.device(), "to_vec");
+/// The bytes of a tensor's elements in row-major order.
+pub(super) fn read(x: &Tensor, to: &mut [u8]) {
     with_type!(x.dtype(), S => {
-        let copied: Vec<S>;
-        let slice: &[S] = match x.as_slice::<S>() {
-            Some(slice) => slice,
-            None => {
-                let mut buffer = room_for(x.len());
-                buffer.resize(x.len(), S::default());
-                tiles::read_all(x, &mut buffer);
-                copied = buffer;
-                &copied
-            }
-        };
-        let mut values = room_for(slice.len());
-        values.extend(slice.iter().map(|v| v.convert::<T>()));
-        values
+        let rows = x.detach().contiguous();
+        copy_run(bytes_of(rows.as_slice::<S>().expect("row-major, in memory the CPU reaches")), to)
     })
 }
 
-/// The elements as f64, from any dtype.
+/// A tensor of one value.
 #[track_caller]
-pub(crate) fn read_f64(x: &Tensor) -> Vec<f64> {
-    read(x)
+pub(super) fn fill(value: Scalar, shape: &Shape, dtype: DType) -> Tensor {
+    let mut y = empty(shape, dtype);
+    with_type!(dtype, S => {
+        let (value, y) = (value.of::<S>(), y.bytes_as_mut::<S>());
+        let count = y.len();
+        for_chunks(y, CHUNK, count, |_, y| y.fill(value));
+    });
+    y
 }
 
-/// A new tensor of the elements of a slice.
-#[track_caller]
-pub(crate) fn write<T: Element>(device: Device, values: &[T], shape: Shape) -> Tensor {
-    on_host(device, "from_slice");
-    let mut out = Storage::new(device, values.len(), T::DTYPE);
-    with_type!(T::DTYPE, S => {
-        for (to, v) in out.as_mut_slice::<S>().iter_mut().zip(values) {
-            *to = v.convert();
+/// Copies the elements of `x` to the places `at` in the storage of `to`.
+pub(super) fn copy(x: &Tensor, to: &mut Tensor, at: &Layout) {
+    with_type!(x.dtype(), S => copy_as::<S>(x, to, at))
+}
+
+fn copy_as<S: Plain>(x: &Tensor, to: &mut Tensor, at: &Layout) {
+    let count = x.len();
+    if at.is_contiguous() {
+        // In order as they come: threads share the tiles.
+        let to = &mut to.whole_as_mut::<S>()[at.offset()..at.offset() + count];
+        return match x.as_slice::<S>() {
+            Some(from) => copy_run(from, to),
+            None => tiles::read_all(x, to),
+        };
+    }
+    if count == 0 {
+        return;
+    }
+    let rows = x.detach().contiguous();
+    let from = rows.as_slice::<S>().expect("row-major, in memory the CPU reaches");
+    let mut layouts = [*at];
+    Layout::coalesce(&mut layouts);
+    let (shape, strides) = (layouts[0].shape(), layouts[0].strides());
+    let to = to.whole_as_mut::<S>();
+    let last = shape.len() - 1;
+    let (run, step) = (shape[last], strides[last]);
+    // One run of the innermost axis at a time; the others turn like the wheels of a counter.
+    let (mut wheels, mut address) = ([0; MAX_RANK], at.offset() as isize);
+    for from in from.chunks_exact(run) {
+        match step {
+            1 => copy_run(from, &mut to[address as usize..address as usize + run]),
+            _ => from.iter().enumerate().for_each(|(i, v)| to[(address + i as isize * step) as usize] = *v),
         }
-    });
-    Tensor::from_storage(out, shape, T::DTYPE)
+        for i in (0..last).rev() {
+            (wheels[i], address) = (wheels[i] + 1, address + strides[i]);
+            if wheels[i] < shape[i] {
+                break;
+            }
+            address -= shape[i] as isize * strides[i];
+            wheels[i] = 0;
+        }
+    }
 }
 
 /// Copies a run of numbers, a long one by several threads.
-pub(crate) fn copy_run<T: Copy + Send + Sync>(from: &[T], to: &mut [T]) {
+fn copy_run<T: Copy + Send + Sync>(from: &[T], to: &mut [T]) {
     if to.len() <= CHUNK {
         return to.copy_from_slice(from);
     }
     for_chunks(to, CHUNK, from.len(), |i, to| to.copy_from_slice(&from[i * CHUNK..][..to.len()]));
 }
 
-/// A new tensor of one value.
-#[track_caller]
-pub(crate) fn fill(device: Device, shape: Shape, value: Scalar, dtype: DType) -> Tensor {
-    on_host(device, "full");
-    let value = if dtype == DType::Bool { Scalar::Int((value.to_f64() != 0.0) as i64) } else { value };
-    let mut out = Storage::new(device, shape.count(), dtype);
-    with_type!(dtype, S => {
-        let value = match value {
-            Scalar::Float(v) => S::from_f64(v),
-            Scalar::Int(v) => S::from_i64(v),
-        };
-        for_chunks(&mut out.as_mut_slice::<S>()[..shape.count()], CHUNK, shape.count(), |_, y| y.fill(value));
-    });
-    Tensor::from_storage(out, shape, dtype)
+/// Whether every element is finite.
+pub(super) fn is_finite(x: &Tensor) -> bool {
+    // x · 0 is 0 for finite numbers and NaN otherwise; the sum vectorises where an early exit would not.
+    match x.as_slice::<f32>() {
+        Some(x) => x.chunks(4096).all(|c| c.iter().map(|x| x * 0.0).sum::<f32>() == 0.0),
+        None => super::carry::read_f64(x).iter().all(|x| x.is_finite()),
+    }
 }

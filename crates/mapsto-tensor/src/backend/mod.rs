@@ -1,22 +1,26 @@
 //! What a device must be able to do: a narrow list of primitives; everything else is composed of them.
 
 mod across;
+pub(crate) mod carry;
 pub mod cpu;
-pub mod host;
+pub(crate) mod host;
 pub(crate) mod multiply;
+pub(crate) mod outline;
 #[cfg(test)]
 pub(crate) mod proof;
 pub(crate) mod tiles;
 mod window;
 
+use crate::graph::{At, Fast, Fused, Vjp};
+use crate::layout::Layout;
 use crate::random::{Distribution, Draw};
+use crate::scalar::Scalar;
 use crate::shape::Shape;
-use crate::storage::pool;
+pub use crate::storage::Buffer;
 pub use crate::written::Written;
 use crate::{DType, Tensor};
 pub use mapsto_kernels::program::{Params, Program};
 pub use mapsto_kernels::sort::Order;
-use std::ptr::NonNull;
 pub(crate) use tiles::CHUNK;
 pub use window::{Size2, Window};
 
@@ -25,20 +29,60 @@ pub use window::{Size2, Window};
 pub trait Backend: Send + Sync + 'static {
     /// The device's name, which is its identity: `cpu`.
     fn name(&self) -> &'static str;
-    /// Whether the CPU reaches its memory.
+    /// Whether its tensors lie in the CPU's memory. Those of other devices lie in [`Buffer`]s, which they make themselves
+    /// ([`Tensor::from_buffer`]), and the CPU sees them through `read` and `write` alone.
     fn is_host(&self) -> bool {
+        false
+    }
+    /// Whether there are numbers to be read. Where there are none, checks of values are left out.
+    fn has_numbers(&self) -> bool {
         true
-    }
-    /// A block of memory of defined content, aligned to 64 bytes; none if there is none left.
-    fn alloc(&self, bytes: usize) -> Option<NonNull<u8>> {
-        pool::alloc(bytes)
-    }
-    /// Takes a block of `alloc` back.
-    fn free(&self, block: NonNull<u8>, bytes: usize) {
-        pool::free(block, bytes)
     }
     /// Waits until everything asked for has been done.
     fn sync(&self) {}
+
+    /// A tensor whose elements are about to be written: arbitrary, but defined.
+    fn empty(&self, shape: &Shape, dtype: DType) -> Tensor {
+        self.fill(Scalar::Int(0), shape, dtype)
+    }
+    /// A tensor of one value, which the caller has checked to be one of `dtype`.
+    fn fill(&self, value: Scalar, shape: &Shape, dtype: DType) -> Tensor;
+    /// A tensor of the numbers whose bytes these are, in row-major order; a bool is a byte of 0 or 1.
+    fn write(&self, bytes: &[u8], shape: &Shape, dtype: DType) -> Tensor;
+    /// Writes the bytes of all elements of `x` in row-major order to `to`, which has their size. This may wait for the
+    /// device; all else may be queued.
+    fn read(&self, x: &Tensor, to: &mut [u8]);
+    /// Copies the elements of `x` to the places `at` in the storage of `to`, which is alone and of the same dtype. The shape
+    /// of `at` is that of `x`, and no two of its places are one.
+    fn copy(&self, x: &Tensor, to: &mut Tensor, at: &Layout);
+    /// Requires every element of `ids` (i64) to be one of `0..n`. A device that only queues this may raise the error later,
+    /// at the next `read`.
+    ///
+    /// # Errors
+    /// The first element that is not, with its number in row-major order.
+    fn within(&self, ids: &Tensor, n: usize) -> Result<(), (usize, i64)>;
+    /// A fused operation by one kernel, if the device has one that fits; else the operation is composed of others. A device
+    /// knows operations by their names and attributes.
+    fn fast(&self, op: &dyn Fused, xs: &[&Tensor]) -> Option<Fast> {
+        let _ = (op, xs);
+        None
+    }
+    /// The derivative of such an operation by one kernel, after its result came from `fast`.
+    fn fast_vjp(&self, op: &dyn Fused, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let _ = (op, at, g);
+        None
+    }
+    /// Changes `x` in place by one kernel, if the device has one that fits, and what is remembered of it; else the update is
+    /// composed of operations.
+    fn update(&self, op: &dyn Update, x: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool {
+        let _ = (op, x, g, memory);
+        false
+    }
+    /// Whether every element is finite.
+    fn is_finite(&self, x: &Tensor) -> bool {
+        // x · 0 is 0 for finite numbers and NaN otherwise.
+        crate::no_grad(|| (x.detach() * 0.0).sum(..).item() == 0.0)
+    }
 
     /// An elementwise operation on inputs broadcast to `shape`. It is computed in the class of the last input's dtype
     /// (conditions come first) and stored as `dtype`.
@@ -72,6 +116,15 @@ pub trait Backend: Send + Sync + 'static {
     fn window_transpose(&self, cols: &Tensor, window: &Window, image: [usize; 2]) -> Tensor;
     /// Random numbers: element i is a pure function of the draw and i.
     fn random(&self, draw: Draw, distribution: Distribution, shape: &Shape, dtype: DType) -> Tensor;
+}
+
+/// A change of a tensor in place by its gradient: what an optimizer does to each parameter.
+pub trait Update {
+    /// The rule's name.
+    fn name(&self) -> &str;
+    /// The kernel of the CPU: changes `x` and `memory`, which lie row-major in the CPU's memory as floats of one dtype, f32
+    /// or f64; `false` if it does not fit them.
+    fn cpu(&self, x: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool;
 }
 
 /// An elementwise operation as a device reads it: a program of a few primitives.

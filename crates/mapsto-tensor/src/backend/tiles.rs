@@ -143,7 +143,7 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
         return map_in::<C>(op, &xs, shape, dtype);
     }
     let call = Call::of::<C>(op);
-    let count = shape.count();
+    let count = shape.known_count();
     let mut out = Storage::new(Device::cpu(), count, dtype);
     let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
     let all = whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape).map(|x| *whole = x).is_some());

@@ -46,7 +46,7 @@ impl Expected for f64 {
 #[track_caller]
 pub fn assert_tensors_close(a: &Tensor, b: &Tensor, atol: f64, rtol: f64, what: &str) {
     assert_eq!(a.shape(), b.shape(), "{what}: the shapes differ");
-    let (x, y) = (crate::backend::host::read_f64(a), crate::backend::host::read_f64(b));
+    let (x, y) = (crate::backend::carry::read_f64(a), crate::backend::carry::read_f64(b));
     let bad = x
         .iter()
         .zip(&y)

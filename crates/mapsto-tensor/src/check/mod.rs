@@ -10,12 +10,12 @@
 //! f64 (step 1e-6, atol 1e-6, rtol 1e-5), the second likewise; transposed, sliced, flipped and expanded inputs, and
 //! gradients that arrive so; scalar, empty, size-1 and odd-sized shapes, and one that kernels cut into blocks; inputs near
 //! zero; every float dtype, by relative error; broadcasting, where there are two inputs; one thread against many, bit by
-//! bit; NaN and infinities; and the CPU against the oracle, a slow backend that computes all in f64.
+//! bit; NaN and infinities; and the CPU against [`far`], a slow device that computes all in f64.
 
 mod close;
+pub mod far;
 mod fused;
 mod numbers;
-pub mod oracle;
 #[cfg(test)]
 mod programs;
 
@@ -239,7 +239,7 @@ impl<const N: usize> Check<N> {
             self.values(&xs, &y);
             self.layouts(&xs, &y);
             self.dtypes(&xs, &y);
-            self.oracle(&xs);
+            self.elsewhere(&xs);
             // Differences cost two runs an element: large shapes are for values.
             let small = xs.iter().map(Tensor::len).sum::<usize>() <= 1000;
             if self.differentiable && small && y.dtype().is_float() && !y.is_empty() {
@@ -264,7 +264,7 @@ impl<const N: usize> Check<N> {
         });
         let y = (self.f)(&xs);
         self.values(&xs, &y);
-        self.oracle(&xs);
+        self.elsewhere(&xs);
         self.dtypes(&xs, &y);
     }
 
@@ -274,7 +274,7 @@ impl<const N: usize> Check<N> {
         if let Some(formula) = &self.formula {
             let inputs: [Numbers; N] = std::array::from_fn(|i| Numbers {
                 shape: xs[i].shape().to_vec(),
-                values: crate::backend::host::read_f64(&xs[i]),
+                values: crate::backend::carry::read_f64(&xs[i]),
             });
             let wanted = formula(std::array::from_fn(|i| &inputs[i]));
             let most = inputs.iter().flat_map(|x| &x.values).fold(0.0, |m: f64, v| m.max(v.abs()));
@@ -286,7 +286,7 @@ impl<const N: usize> Check<N> {
         let mut shape = Shape::from(());
         xs.iter().for_each(|x| shape = broadcast("check", &shape, x.shape_of()));
         let columns: Vec<Vec<f64>> =
-            xs.iter().map(|x| crate::backend::host::read_f64(&x.expand(shape))).collect();
+            xs.iter().map(|x| crate::backend::carry::read_f64(&x.expand(shape))).collect();
         let expected: Vec<f64> = (0..shape.count())
             .map(|i| reference(&columns.iter().map(|c| c[i]).collect::<Vec<_>>()))
             .collect();
@@ -344,18 +344,18 @@ impl<const N: usize> Check<N> {
 
     /// The largest number of a result.
     fn scale(&self, y: &Tensor) -> f64 {
-        let values = crate::backend::host::read_f64(y);
+        let values = crate::backend::carry::read_f64(y);
         values.iter().filter(|v| v.is_finite()).fold(0.0, |m: f64, v| m.max(v.abs())).max(self.absolute)
     }
 
     /// The CPU against a backend that computes all in f64, the obvious way.
     #[track_caller]
-    fn oracle(&self, xs: &[Tensor; N]) {
-        let device = oracle::device();
-        let theirs: [Tensor; N] = std::array::from_fn(|i| oracle::moved(&xs[i], device));
+    fn elsewhere(&self, xs: &[Tensor; N]) {
+        let device = far::device();
+        let theirs: [Tensor; N] = std::array::from_fn(|i| xs[i].to_device(device));
         let expected = device.scope(|| (self.f)(&theirs));
         let y = (self.f)(xs);
-        assert_tensors_close(&y, &expected, 1e-10 * self.scale(&y), 1e-9, "the CPU against the oracle");
+        assert_tensors_close(&y, &expected, 1e-10 * self.scale(&y), 1e-9, "the CPU against `far`");
     }
 
     /// First and second derivatives against central differences, in f64.
@@ -451,12 +451,12 @@ impl<const N: usize> Check<N> {
             });
             let y = (self.f)(&wide);
             self.values(&wide, &y);
-            self.oracle(&wide);
+            self.elsewhere(&wide);
             self.dtypes(&wide, &y);
         }
-        let one = crate::backend::host::read_f64(&with_threads(1, || (self.f)(&xs)));
+        let one = crate::backend::carry::read_f64(&with_threads(1, || (self.f)(&xs)));
         for n in [2, 8] {
-            let many = crate::backend::host::read_f64(&with_threads(n, || (self.f)(&xs)));
+            let many = crate::backend::carry::read_f64(&with_threads(n, || (self.f)(&xs)));
             assert!(
                 one.iter().zip(&many).all(|(a, b)| a.to_bits() == b.to_bits()) && one.len() == many.len(),
                 "1 and {n} threads give different bits"
@@ -471,7 +471,8 @@ impl<const N: usize> Check<N> {
         let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
         for dtype in [DType::F32, DType::F64] {
             let x = Tensor::from_slice(&values, 5).to(dtype);
-            let y = crate::backend::host::read_f64(&(self.f)(&std::array::from_fn::<_, N, _>(|_| x.clone())));
+            let y =
+                crate::backend::carry::read_f64(&(self.f)(&std::array::from_fn::<_, N, _>(|_| x.clone())));
             for (v, y) in values.iter().zip(y) {
                 let want = reference(&[*v]);
                 let same = (want.is_nan() && y.is_nan())

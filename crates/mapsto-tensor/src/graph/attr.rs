@@ -38,7 +38,7 @@ impl PartialEq for Attr {
             (Attr::DType(a), Attr::DType(b)) => a == b,
             (Attr::Tensor(a), Attr::Tensor(b)) => {
                 let bits = |t: &Tensor| {
-                    crate::backend::host::read_f64(t).into_iter().map(f64::to_bits).collect::<Vec<_>>()
+                    crate::backend::carry::read_f64(t).into_iter().map(f64::to_bits).collect::<Vec<_>>()
                 };
                 a.dtype() == b.dtype() && a.shape() == b.shape() && bits(a) == bits(b)
             }

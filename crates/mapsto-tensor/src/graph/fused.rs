@@ -1,27 +1,29 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
 use super::{At, Cost, Keep, Op, Origin, Outline, Ran, Say, Vjp, engine::grads_at, try_apply};
+use crate::DType;
+use crate::Tensor;
 use crate::check::floats;
 use crate::elementwise::Real;
 use crate::elementwise::{Unary, map, unary};
 use crate::kind::{OpKind, Takes};
-use crate::{DType, Device, Tensor};
 
 /// An operation defined by others (`compose`) that has a faster kernel.
 ///
 /// `compose` is its specification, the reference of its tests, its fallback where no kernel fits, and its second
 /// derivative: where gradients are differentiated again, they are those of `compose`.
-pub trait Fused: Send + Sync + Sized + 'static {
+pub trait Fused: Send + Sync + 'static {
     /// The name, as in the documentation.
     fn name(&self) -> &'static str;
     /// Says every attribute, as [`Op::attrs`].
     fn attrs(&self, _say: Say<'_>) {}
     /// The definition, in terms of other operations.
     fn compose(&self, xs: &[&Tensor]) -> Tensor;
-    /// The kernel: the result, and values that `cpu_vjp` wants besides; `None` if it does not fit these inputs.
-    /// It runs under `no_grad`, on inputs of the CPU.
+    /// The CPU's kernel: the result, and values that `cpu_vjp` wants besides; `None` if it does not fit these inputs.
+    /// It runs under `no_grad`, on inputs of the CPU. Another device brings kernels of its own, which it knows by the name and
+    /// the attributes: [`Backend::fast`](crate::backend::Backend::fast).
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast>;
-    /// The derivative's kernel; `None` if there is none for these inputs, and `compose` is differentiated instead.
+    /// The kernel of the CPU for the derivative; `None` if there is none for these inputs, and `compose` is differentiated instead.
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp>;
     /// What it costs, as [`Op::cost`].
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
@@ -39,11 +41,7 @@ pub type Fast = Ran;
 /// Runs a fused operation: its kernel where that fits, else its definition.
 #[track_caller]
 pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
-    let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
-    if !on_cpu {
-        return composed(&op, xs);
-    }
-    match try_apply(Recorded { op }, xs, |recorded| recorded.op.cpu(xs)) {
+    match try_apply(Recorded { op }, xs, |recorded| fast(&recorded.op, xs)) {
         Ok(y) => y,
         Err(recorded) => composed(&recorded.op, xs),
     }
@@ -59,6 +57,12 @@ fn composed<F: Fused>(op: &F, xs: &[&Tensor]) -> Tensor {
         xs.iter().map(|x| if short(x) { x.to(DType::F32) } else { (*x).clone() }).collect();
     let y = op.compose(&wide.iter().collect::<Vec<_>>());
     if y.dtype() == DType::F32 { y.to(dtype) } else { y }
+}
+
+/// What the device of all inputs computes by a kernel of its own; none without one.
+pub(crate) fn fast(op: &dyn Fused, xs: &[&Tensor]) -> Option<Fast> {
+    let device = xs.first()?.device();
+    xs.iter().all(|x| x.device() == device).then(|| device.backend().fast(op, xs)).flatten()
 }
 
 /// A fused operation as the graph knows it.
@@ -79,9 +83,7 @@ impl<F: Fused> Op for Recorded<F> {
         self.op.attrs(say)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
-        let on_cpu = xs.iter().all(|x| x.device() == Device::cpu());
-        let fast = if on_cpu { self.op.cpu(xs) } else { None };
-        fast.unwrap_or_else(|| composed(&self.op, xs).into())
+        fast(&self.op, xs).unwrap_or_else(|| composed(&self.op, xs).into())
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         self.op.cost(xs, y)
@@ -93,7 +95,7 @@ impl<F: Fused> Op for Recorded<F> {
         // A tape shows the definition: what a kernel does is not to be seen.
         if !at.is_differentiated_again()
             && !crate::trace::is_taping()
-            && let Some(vjp) = self.op.cpu_vjp(at, g)
+            && let Some(vjp) = g.device().backend().fast_vjp(&self.op, at, g)
         {
             return vjp;
         }

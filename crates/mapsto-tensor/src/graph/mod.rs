@@ -21,6 +21,7 @@ pub use attr::{Attr, Attrs, Say};
 pub use cost::{Cost, Outline};
 pub use engine::grad;
 pub(crate) use engine::grads_or_zeros;
+pub(crate) use fused::fast;
 pub use fused::{Fast, Fused, fused};
 pub(crate) use fused::{KINDS, boxed};
 pub use grads::Grads;

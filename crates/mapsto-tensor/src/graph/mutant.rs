@@ -4,7 +4,7 @@
 //! process runs, as `NAME:DOOR:FAULT`, and the file that `MAPSTO_MUTANT_REACHED` names comes into being when that mutant
 //! has changed a number.
 
-use crate::backend::host;
+use crate::backend::carry;
 use crate::{DType, Device, Tensor, no_grad};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -72,7 +72,7 @@ fn broken(fault: &str, y: Tensor, strided: bool) -> Tensor {
     BUSY.set(true);
     let _back = Back;
     let dtype = y.dtype();
-    let mut values = host::read_f64(&y);
+    let mut values = carry::read_f64(&y);
     let before = values.clone();
     alter(fault, dtype, strided, &mut values);
     if before.iter().zip(&values).all(|(a, b)| a.to_bits() == b.to_bits()) {
@@ -80,8 +80,8 @@ fn broken(fault: &str, y: Tensor, strided: bool) -> Tensor {
     }
     let shape = *y.shape_of();
     no_grad(|| {
-        let altered = host::write::<f64>(y.device(), &values, shape).to(dtype);
-        if host::read_f64(&altered).iter().zip(&before).any(|(a, b)| a.to_bits() != b.to_bits()) {
+        let altered = carry::write::<f64>(y.device(), &values, shape).to(dtype);
+        if carry::read_f64(&altered).iter().zip(&before).any(|(a, b)| a.to_bits() != b.to_bits()) {
             reached();
         }
         altered

@@ -294,7 +294,7 @@ mod tests {
     use crate::prelude::*;
 
     fn bits(t: &Tensor) -> Vec<u64> {
-        crate::backend::host::read_f64(t).into_iter().map(f64::to_bits).collect()
+        crate::backend::carry::read_f64(t).into_iter().map(f64::to_bits).collect()
     }
 
     /// Every step of every sample, forward and in the derivatives of both orders, is of a kind that is listed; it is built

@@ -2,10 +2,8 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::backend::host::{copy_run, with_type};
 use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, sum, too_many};
-use crate::storage::Storage;
 use crate::{Layout, Tensor, fail};
 use std::borrow::Borrow;
 
@@ -65,28 +63,17 @@ fn as_they_lie(parts: &[&Tensor], axis: usize, size: usize) -> Option<Tensor> {
     Some(Tensor::raw(parts[0].0.storage.clone(), layout, parts[0].dtype()))
 }
 
-/// The parts copied to their places, a run of each in turn.
+/// The parts copied to their places.
 fn joined(parts: &[&Tensor], axis: usize, size: usize) -> Tensor {
-    let first = parts[0];
-    let shape = first.shape_of().with(axis, size);
-    let rows: Vec<Tensor> = parts.iter().map(|p| p.detach().contiguous()).collect();
-    let outer: usize = shape[..axis].iter().product();
-    let mut out = Storage::new(first.device(), shape.count(), first.dtype());
-    with_type!(first.dtype(), T => {
-        let from: Vec<(&[T], usize)> = rows
-            .iter()
-            .map(|r| (r.as_slice::<T>().expect("row-major, in memory the CPU reaches"), r.len() / outer.max(1)))
-            .collect();
-        let mut to = &mut out.as_mut_slice::<T>()[..shape.count()];
-        for i in 0..outer {
-            for &(from, run) in &from {
-                let (now, later) = to.split_at_mut(run);
-                copy_run(&from[i * run..][..run], now);
-                to = later;
-            }
-        }
-    });
-    Tensor::from_storage(out, shape, first.dtype())
+    let (first, backend) = (parts[0], parts[0].device().backend());
+    let mut y = backend.empty(&first.shape_of().with(axis, size), first.dtype());
+    let (whole, mut start) = (*y.layout(), 0);
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        let offset = start * whole.strides[axis] as usize;
+        backend.copy(part, &mut y, &Layout { shape: *part.shape_of(), offset, ..whole });
+        start += part.shape()[axis];
+    }
+    y
 }
 
 struct Cat {

@@ -153,10 +153,13 @@ fn check_shapes(x: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> u
 
 #[track_caller]
 fn check_ids(ids: &Tensor, k: usize, ignore: Option<i64>) {
-    let Some(values) = ids.as_slice::<i64>() else { return };
-    let wrong = |&id: &i64| (id < 0 || id >= k as i64) && Some(id) != ignore;
-    if let Some(at) = values.iter().position(wrong) {
-        fail!("cross_entropy", "class id {} at {} is not within 0..{k}", values[at], place(at, ids.shape());
+    // An ignored id stands for class 0, which there is.
+    let counted = match ignore {
+        Some(id) => ids.masked_fill(&ids.eq(id), 0.0),
+        None => ids.clone(),
+    };
+    if let Err((at, id)) = ids.device().backend().within(&counted, k) {
+        fail!("cross_entropy", "class id {id} at {} is not within 0..{k}", place(at, ids.shape());
               help = "class ids count from 0; `ignore_index` leaves an id out");
     }
 }

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice};
-use crate::graph::{At, Keep, Op, Ran, Say, Vjp, apply};
+use crate::graph::{At, Keep, Op, Ran, Say, Vjp, Fast, Fused, apply, fast};
 use crate::random::{self, Distribution, Draw, Stream};
 use crate::{DType, Device, Tensor, fail, is_training};
 use mapsto_kernels::philox;
@@ -47,18 +47,23 @@ struct Dropout {
     draw: Draw,
 }
 
-impl Dropout {
-    /// The definition.
-    fn compose(self, x: &Tensor) -> Tensor {
+impl Fused for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("p", self.p.into());
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let x = xs[0];
         let dropped = x
             .device()
             .scope(|| Tensor::random(self.draw, Distribution::Bernoulli(self.p), *x.shape_of(), x.dtype()));
         dropped.gt(0.0).where_(0.0, x * (1.0 / (1.0 - self.p)))
     }
-
     /// One pass, in which the random words live in registers.
-    fn cpu(self, x: &Tensor) -> Tensor {
-        let (rows, shape) = (in_class(x), *x.shape_of());
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (rows, shape) = (in_class(xs[0]), *xs[0].shape_of());
         let y = Device::cpu().scope(|| match rows.dtype() {
             DType::F64 => Tensor::filled_by(shape, |y: &mut [f64]| {
                 philox::dropout(self.draw, self.p, slice(&rows), y)
@@ -67,20 +72,23 @@ impl Dropout {
                 philox::dropout(self.draw, self.p, slice(&rows), y)
             }),
         });
-        y.to(x.dtype())
+        Some(y.to(xs[0].dtype()).into())
+    }
+    fn cpu_vjp(&self, _: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        self.cpu(&[g]).map(|dx| dx.y.into())
     }
 }
 
+/// Its derivative needs neither its input nor its result.
 impl Op for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
     fn attrs(&self, say: Say<'_>) {
-        say("p", self.p.into());
+        Fused::attrs(self, say)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
-        let x = xs[0];
-        if x.device() == Device::cpu() { self.cpu(x).into() } else { self.compose(x).into() }
+        fast(self, xs).unwrap_or_else(|| self.compose(xs).into())
     }
     fn keep(&self) -> Keep {
         Keep::NONE

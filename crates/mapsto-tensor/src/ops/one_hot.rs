@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::backend::host;
+use crate::Scalar;
 use crate::shape::Shape;
 use crate::{DType, Tensor, fail};
 
@@ -23,12 +23,11 @@ impl Tensor {
             fail!("one_hot", "class ids are integers, this is {}", self.dtype(); help = "convert them with `.to(DType::I64)`");
         }
         self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
-        let ids: Vec<i64> = host::read(self);
-        if let Some(i) = ids.iter().position(|&id| id < 0 || id >= classes as i64) {
-            let mut rest = i;
+        if let Err((at, id)) = self.device().backend().within(&self.to(DType::I64), classes) {
+            let mut rest = at;
             let mut place: Vec<usize> = self.shape().iter().rev().map(|&n| (rest % n, rest /= n).0).collect();
             place.reverse();
-            fail!("one_hot", "the class id at {place:?} is {}, there are {classes} classes", ids[i];
+            fail!("one_hot", "the class id at {place:?} is {id}, there are {classes} classes";
                   help = "ids count from 0; {} is the last one here", classes as i64 - 1);
         }
         self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
@@ -50,15 +49,11 @@ impl Op for OneHot {
         say("classes", self.classes.into());
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
-        let (ids, classes) = (host::read::<i64>(xs[0]), self.classes);
-        let shape = xs[0].shape().iter().copied().chain([classes]).collect::<Shape>();
-        let y = xs[0].device().scope(|| {
-            Tensor::filled_by(shape, |y: &mut [f32]| {
-                y.fill(0.0);
-                ids.iter().enumerate().for_each(|(row, &id)| y[row * classes + id as usize] = 1.0);
-            })
-        });
-        y.into()
+        let (backend, ids) = (xs[0].device().backend(), xs[0].to(DType::I64).unsqueeze(-1));
+        let shape = xs[0].shape().iter().copied().chain([self.classes]).collect::<Shape>();
+        let zeros = backend.fill(Scalar::Int(0), &shape, DType::F32);
+        let one = backend.fill(Scalar::Int(1), &Shape::from(()), DType::F32);
+        backend.scatter_add(zeros, xs[0].rank(), &ids, &one.expand(ids.shape())).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE

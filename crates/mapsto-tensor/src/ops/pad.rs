@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Attr, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{sum, too_many};
-use crate::{Scalar, Tensor, fail};
+use crate::{Layout, Scalar, Tensor, fail};
 
 impl Tensor {
     /// With `before` and `after` elements of `value` added on each axis: one pair an axis.
@@ -49,23 +49,13 @@ impl Op for Pad {
             let Some(wide) = sum([*n, before, after]) else { too_many("pad", &[*n, before, after]) };
             *n = wide;
         }
-        let mut y = xs[0].device().scope(|| Tensor::rounded(shape.fit("pad"), self.value, xs[0].dtype()));
-        let strides = y.layout().strides().to_vec();
-        let x = xs[0].contiguous();
-        crate::backend::host::with_type!(xs[0].dtype(), T => {
-            let from = x.as_slice::<T>().expect("row-major on the CPU");
-            let inner = x.shape().last().copied().unwrap_or(1);
-            let to = y.bytes_as_mut::<T>();
-            // One run of the last axis at a time.
-            for (r, run) in from.chunks(inner.max(1)).enumerate() {
-                let (mut rest, mut at) = (r, around.last().map_or(0, |a| a.0));
-                for i in (0..x.rank().saturating_sub(1)).rev() {
-                    at += (rest % x.shape()[i] + around[i].0) * strides[i] as usize;
-                    rest /= x.shape()[i];
-                }
-                to[at..at + run.len()].copy_from_slice(run);
-            }
-        });
+        let shape = shape.fit("pad");
+        let mut y = xs[0].device().scope(|| Tensor::rounded(shape, self.value, xs[0].dtype()));
+        let mut inner = Layout { shape: *xs[0].shape_of(), ..*y.layout() };
+        if !xs[0].is_empty() {
+            inner.offset = around.iter().zip(y.layout().strides()).map(|(a, step)| a.0 * *step as usize).sum();
+        }
+        xs[0].device().backend().copy(xs[0], &mut y, &inner);
         y.into()
     }
     fn keep(&self) -> Keep {

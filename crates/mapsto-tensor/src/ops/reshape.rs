@@ -75,9 +75,9 @@ impl Tensor {
     pub fn reshape(&self, shape: impl Into<Sizes>) -> Tensor {
         let wanted = shape.into();
         let sizes = &wanted.sizes[..wanted.rank];
-        let mut given = Shape::new(&[1; MAX_RANK][..wanted.rank]);
-        given.iter_mut().zip(sizes).for_each(|(to, &n)| *to = usize::try_from(n).unwrap_or(1));
-        let known = given.fit("reshape").known_count();
+        let mut shape = Shape::new(&[1; MAX_RANK][..wanted.rank]);
+        shape.iter_mut().zip(sizes).for_each(|(to, &n)| *to = usize::try_from(n).unwrap_or(1));
+        let known = shape.fit("reshape").known_count();
         let open = sizes.iter().filter(|&&n| n < 0).count();
         let fits = match open {
             0 => known == self.len(),
@@ -88,8 +88,9 @@ impl Tensor {
             fail!("reshape", "{:?} has {} elements, {sizes:?} has {}", self.shape(), self.len(),
                   if open == 0 { known.to_string() } else { format!("a multiple of {known}") });
         }
-        let rest = self.len() / known.max(1);
-        let shape: Shape = sizes.iter().map(|&n| if n < 0 { rest } else { n as usize }).collect::<Shape>().fit("reshape");
+        if let Some(open) = sizes.iter().position(|&n| n < 0) {
+            shape[open] = self.len() / known;
+        }
         if &shape == self.shape_of() {
             return self.clone();
         }
@@ -173,7 +174,7 @@ impl Op for Reshape {
         let y = match x.layout().reshape(&self.shape) {
             Some(layout) => Tensor::raw(x.0.storage.clone(), layout, x.dtype()),
             None => {
-                let copy = crate::backend::host::copy(x);
+                let copy = crate::backend::carry::copy(x);
                 Tensor::raw(copy.0.storage.clone(), crate::Layout::contiguous(self.shape), x.dtype())
             }
         };

@@ -2,12 +2,15 @@
 //!
 //! With the kernels this is the only place of mapsto that may use `unsafe`.
 
+mod buffer;
 mod derived;
 pub mod pool;
 mod shared;
 
 use crate::device::Device;
 use crate::dtype::{DType, Element};
+use crate::fail;
+pub use buffer::Buffer;
 use derived::Derived;
 use half::{bf16, f16};
 pub(crate) use shared::Shared;
@@ -20,13 +23,21 @@ use std::sync::Arc;
 pub struct Storage(Shared<Block>);
 
 struct Block {
-    /// Where the elements are; none if they are few enough to lie here, on a device whose memory the CPU reaches.
-    address: Option<NonNull<u8>>,
+    place: Place,
     bytes: usize,
     device: Device,
-    host: bool,
     few: Few,
     derived: Derived,
+}
+
+/// Where the elements are.
+enum Place {
+    /// In the block itself, as they are few and the CPU reaches the device's memory.
+    Here,
+    /// In host memory, in a block of the pool that this owns.
+    Host(NonNull<u8>),
+    /// Where only the device reaches them.
+    Device(Buffer),
 }
 
 /// A cache line of elements: a number, a bias, a row of targets. It saves the pool's lock, which costs 10 ns each way.
@@ -35,7 +46,7 @@ struct Few([u8; FEW]);
 
 const FEW: usize = 64;
 
-// SAFETY: the block is owned by this value alone; shared access is read-only and writing needs `&mut`.
+// SAFETY: what `place` names is owned by this value alone; shared access is read-only and writing needs `&mut`.
 unsafe impl Send for Block {}
 // SAFETY: as above.
 unsafe impl Sync for Block {}
@@ -52,32 +63,36 @@ impl Plain for u8 {}
 impl Plain for i8 {}
 
 impl Storage {
-    /// A block for `count` elements; its content is arbitrary, but defined.
+    /// A block of host memory for `count` elements of a device; its content is arbitrary, but defined.
     ///
     /// # Panics
-    /// When there is no memory for it.
+    /// When there is no memory for it, or the CPU does not reach the device's memory.
     #[track_caller]
     pub fn new(device: Device, count: usize, dtype: DType) -> Storage {
-        let bytes =
-            count.checked_mul(dtype.size()).filter(|&b| b <= isize::MAX as usize).unwrap_or_else(|| {
-                crate::fail!("storage", "{count} elements of {dtype} exceed the address space")
-            });
-        let (backend, host) = (device.backend(), device.backend().is_host());
-        let address = match host && bytes <= FEW {
-            true => None,
-            false => match backend.alloc(bytes) {
+        let Some(bytes) = count.checked_mul(dtype.size()).filter(|&b| b <= isize::MAX as usize) else {
+            fail!("storage", "{count} elements of {dtype} exceed the address space")
+        };
+        if !device.backend().is_host() {
+            out_of_reach("storage", device);
+        }
+        let place = match bytes <= FEW {
+            true => Place::Here,
+            false => match pool::alloc(bytes) {
+                Some(address) => Place::Host(address),
                 None => pool::no_memory(bytes),
-                some => some,
             },
         };
-        Storage(Shared::new(Block {
-            address,
-            bytes,
-            device,
-            host,
-            few: Few([0; FEW]),
-            derived: Derived::new(),
-        }))
+        Storage::at(place, bytes, device)
+    }
+
+    /// A block of a device's own memory that holds `count` elements.
+    pub(crate) fn of(device: Device, buffer: Buffer, count: usize, dtype: DType) -> Storage {
+        Storage::at(Place::Device(buffer), count * dtype.size(), device)
+    }
+
+    #[inline]
+    fn at(place: Place, bytes: usize, device: Device) -> Storage {
+        Storage(Shared::new(Block { place, bytes, device, few: Few([0; FEW]), derived: Derived::new() }))
     }
 
     /// The device whose memory this is.
@@ -89,7 +104,23 @@ impl Storage {
     /// Whether the CPU reaches it.
     #[inline]
     pub(crate) fn is_host(&self) -> bool {
-        self.0.host
+        !matches!(self.0.place, Place::Device(_))
+    }
+
+    /// The memory, of a device that the CPU does not reach.
+    pub fn buffer(&self) -> Option<&Buffer> {
+        match &self.0.place {
+            Place::Device(buffer) => Some(buffer),
+            _ => None,
+        }
+    }
+
+    /// The same, to be written; none where there is another handle of the block.
+    pub(crate) fn buffer_mut(&mut self) -> Option<&mut Buffer> {
+        match &mut Shared::get_mut(&mut self.0)?.place {
+            Place::Device(buffer) => Some(buffer),
+            _ => None,
+        }
     }
 
     /// Whether this is the only handle of the block, which may then be written.
@@ -103,9 +134,13 @@ impl Storage {
         Shared::is(&self.0, &other.0)
     }
 
-    /// The address of the block on its device.
+    /// Where the block is, which tells it from every other living block; of a device that the CPU does not reach, this is
+    /// no address of its elements.
     pub fn address(&self) -> *const u8 {
-        self.0.address()
+        match &self.0.place {
+            Place::Device(buffer) => buffer.identity(),
+            _ => self.0.address("storage"),
+        }
     }
 
     /// The size of the block.
@@ -113,12 +148,16 @@ impl Storage {
         self.0.bytes
     }
 
-    /// The elements, read as `T`. Only for devices whose memory the CPU reaches.
+    /// The elements, read as `T`.
+    ///
+    /// # Panics
+    /// When the CPU does not reach the device's memory.
     #[inline]
+    #[track_caller]
     pub fn as_slice<T: Plain>(&self) -> &[T] {
-        debug_assert!(self.0.host);
+        let address = self.0.address("as_slice");
         // SAFETY: host memory is 64-byte aligned, initialised, `bytes` long, and every bit pattern is a `T`.
-        unsafe { std::slice::from_raw_parts(self.0.address().cast(), self.0.bytes / size_of::<T>()) }
+        unsafe { std::slice::from_raw_parts(address.cast(), self.0.bytes / size_of::<T>()) }
     }
 
     /// The form that `make` makes of the elements, remembered until they are written: of those remembered, the one that
@@ -134,33 +173,64 @@ impl Storage {
     /// The elements, to be written as `T`.
     ///
     /// # Panics
-    /// When there is another handle of the block.
+    /// When there is another handle of the block, or the CPU does not reach the device's memory.
     #[inline]
+    #[track_caller]
     pub fn as_mut_slice<T: Plain>(&mut self) -> &mut [T] {
         let block = Shared::get_mut(&mut self.0).expect("who writes to a storage is its only owner");
-        debug_assert!(block.host);
         block.derived.forget();
+        let (address, count) = (block.address_mut("as_mut_slice"), block.bytes / size_of::<T>());
         // SAFETY: as in `as_slice`, and `block` is the only access.
-        unsafe { std::slice::from_raw_parts_mut(block.address_mut().cast(), block.bytes / size_of::<T>()) }
+        unsafe { std::slice::from_raw_parts_mut(address.cast(), count) }
     }
 }
 
 impl Block {
     #[inline]
-    fn address(&self) -> *const u8 {
-        self.address.map_or(self.few.0.as_ptr(), |at| at.as_ptr())
+    #[track_caller]
+    fn address(&self, op: &str) -> *const u8 {
+        match &self.place {
+            Place::Here => self.few.0.as_ptr(),
+            Place::Host(at) => at.as_ptr(),
+            Place::Device(_) => out_of_reach(op, self.device),
+        }
     }
 
     #[inline]
-    fn address_mut(&mut self) -> *mut u8 {
-        self.address.map_or(self.few.0.as_mut_ptr(), NonNull::as_ptr)
+    #[track_caller]
+    fn address_mut(&mut self, op: &str) -> *mut u8 {
+        match &self.place {
+            Place::Here => self.few.0.as_mut_ptr(),
+            Place::Host(at) => at.as_ptr(),
+            Place::Device(_) => out_of_reach(op, self.device),
+        }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if let Some(address) = self.address {
-            self.device.backend().free(address, self.bytes)
+        if let Place::Host(address) = self.place {
+            // SAFETY: it came from `pool::alloc` for as many bytes, and nobody else has it.
+            unsafe { pool::free(address, self.bytes) }
         }
     }
+}
+
+/// Raises that memory cannot be read or written by the CPU.
+#[cold]
+#[track_caller]
+fn out_of_reach(op: &str, device: Device) -> ! {
+    fail!(op, "the memory of {device:?} cannot be reached from the CPU"; help = "move the tensor first: `.to_device(Device::cpu())`")
+}
+
+/// The bytes of numbers; that of a bool is 0 or 1.
+pub fn bytes_of<T: Element>(numbers: &[T]) -> &[u8] {
+    // SAFETY: there are no elements but numbers and bool, which have no padding; a byte has every value and no alignment.
+    unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
+}
+
+/// The bytes of numbers, to be written.
+pub fn bytes_of_mut<T: Plain>(numbers: &mut [T]) -> &mut [u8] {
+    // SAFETY: as above, and every bit pattern is a `T`.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
 }

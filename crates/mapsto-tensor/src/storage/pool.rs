@@ -155,7 +155,9 @@ pub(crate) fn no_memory(bytes: usize) -> ! {
                  help = "smaller sizes or batches need less")
 }
 
-pub(crate) fn free(block: NonNull<u8>, bytes: usize) {
+/// # Safety
+/// The block must come from [`alloc`] for as many bytes, and nobody may use it any more.
+pub(crate) unsafe fn free(block: NonNull<u8>, bytes: usize) {
     let mut class = lock(&CLASSES[class_of(bytes)]);
     class.live -= 1;
     class.free.push(Block(block));
