@@ -197,11 +197,11 @@ pub fn batch_norm_stats<T: Float>(x: &[T], dims: [usize; 3], mean: &mut [[T; 2]]
     let [n, c, s] = dims;
     assert!(mean.len() == c && var.len() == c, "batch_norm: one mean and one variance for each channel");
     assert_eq!(x.len(), elements(dims), "batch_norm: x has not the elements of {dims:?}");
-    let count = T::from_f64((n * s) as f64);
     if x.is_empty() {
         mean.fill([T::from_f64(f64::NAN); 2]); // the mean of nothing
         return var.fill(T::from_f64(f64::NAN));
     }
+    let count = T::from_f64((n * s) as f64);
     // A sum for each sample and channel, then over the samples.
     type Sums<T> = fn(&[T], [usize; 3], &[T], &mut [T]);
     let mut partial = vec![T::ZERO; if s == 1 { 0 } else { n * c }];

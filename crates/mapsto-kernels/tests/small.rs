@@ -148,7 +148,7 @@ fn attention_and_its_gradients() {
     let (q, k, v) = (numbers(len(s.t, s.d), 1), numbers(len(s.s, s.d), 2), numbers(len(s.s, s.e), 3));
     let x = [dense(&s, &q, s.t, s.d), dense(&s, &k, s.s, s.d), dense(&s, &v, s.s, s.e)];
     for hidden in [Hidden::Nothing, Hidden::Later] {
-        let (mut y, mut log) = (vec![f32::NAN; len(s.t, s.e)], vec![f32::NAN; len(s.t, 1)]);
+        let (mut y, mut log) = (vec![f32::NAN; len(s.t, s.e)], vec![f32::NAN; len(s.t, 2)]);
         let g = numbers(y.len(), 4);
         let mut dqkv = vec![f32::NAN; len(s.t, s.d) + len(s.s, s.d + s.e)];
         with_threads(2, || {

@@ -15,7 +15,6 @@ pub mod optim;
 mod pooling;
 pub mod recurrent;
 pub mod schedules;
-#[cfg(test)]
 mod settings;
 mod spec;
 

@@ -1,5 +1,7 @@
 //! Every number that can be set, in files and in Rust, refuses what it cannot mean: one test over all of them.
 
+#![cfg(test)]
+
 use crate::init::*;
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;

@@ -78,7 +78,7 @@ fn integers() -> Vec<i64> {
 }
 
 fn floats() -> Vec<f64> {
-    let whole = [0.0, 1.0, 127.0, 300.0, 9.223_372_036_854_775_8e18, 1e19, 1e30, 1e300, f64::INFINITY];
+    let whole = [0.0, 1.0, 127.0, 300.0, 9_223_372_036_854_775_808.0, 1e19, 1e30, 1e300, f64::INFINITY];
     let mut all: Vec<f64> = whole.iter().flat_map(|&v| [v, -v, v + 0.5, -v - 0.5]).collect();
     all.push(f64::NAN);
     all
@@ -250,7 +250,8 @@ fn a_finite_number_never_becomes_infinite() {
 #[test]
 fn bool_has_logic_and_comparisons_but_no_arithmetic_with_numbers() {
     let x = tensor![true, false];
-    let calls: &[(&str, fn(&Tensor) -> Tensor)] = &[
+    type Call = (&'static str, fn(&Tensor) -> Tensor);
+    let calls: &[Call] = &[
         ("neg", |x| x.neg()),
         ("abs", |x| x.abs()),
         ("sign", |x| x.sign()),
@@ -276,7 +277,7 @@ fn bool_has_logic_and_comparisons_but_no_arithmetic_with_numbers() {
     // As in PyTorch: a sum is `or`, a product is `and`.
     assert_eq!((&x + &x.not()).to_vec::<bool>(), [true, true]);
     assert_eq!((&x * &x.not()).to_vec::<bool>(), [false, false]);
-    assert_eq!(x.maximum(&x.not()).to_vec::<bool>(), [true, true]);
+    assert_eq!(x.maximum(x.not()).to_vec::<bool>(), [true, true]);
     assert_eq!((x.eq(1).to_vec::<bool>(), x.lt(300).to_vec::<bool>()), (vec![true, false], vec![true, true]));
 }
 

@@ -95,7 +95,9 @@ pub trait Real:
             -1 => x.recip(),
             -2 => x2.recip(),
             _ => {
-                let (mut base, mut left) = ([x, Self::ZERO], n.unsigned_abs());
+                // The reciprocal is taken first: that of a power near the least normal number would lack its last digits.
+                let mut base = if n > 0 { [x, Self::ZERO] } else { reciprocal(x) };
+                let mut left = n.unsigned_abs();
                 while left & 1 == 0 {
                     base = product(base, base);
                     left >>= 1;
@@ -109,13 +111,8 @@ pub trait Real:
                     }
                 }
                 let [y, rest] = y;
-                if n > 0 {
-                    // What is lost of infinity is no number.
-                    return Self::select(y.abs().lt(Self::INFINITY), y + rest, y);
-                }
-                let r = y.recip();
-                let both = r.abs().lt(Self::INFINITY) & y.abs().lt(Self::INFINITY);
-                Self::select(both, r - r * (rest * r), r)
+                // What is lost of infinity is no number.
+                Self::select(y.abs().lt(Self::INFINITY), y + rest, y)
             }
         }
     }
@@ -129,6 +126,14 @@ pub trait Real:
     fn ceil(self) -> Self;
     /// The nearest integer, halves to the even one (as IEEE 754, NumPy and PyTorch).
     fn round(self) -> Self;
+}
+
+/// The reciprocal of a number, with what rounding took from it.
+#[inline(always)]
+fn reciprocal<R: Real>(x: R) -> [R; 2] {
+    let r = x.recip();
+    let both = r.abs().lt(R::INFINITY) & x.abs().lt(R::INFINITY);
+    [r, R::select(both, (-r).fma(x, R::ONE) * r, R::ZERO)]
 }
 
 /// The product of two numbers, each with what rounding took from it.

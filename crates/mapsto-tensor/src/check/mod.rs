@@ -16,7 +16,6 @@ mod close;
 pub mod far;
 mod fused;
 mod numbers;
-#[cfg(test)]
 mod programs;
 
 pub use close::{Expected, assert_tensors_close};
@@ -484,10 +483,10 @@ impl<const N: usize> Check<N> {
     }
 }
 
-/// Half of a dtype's smallest step from zero: what rounding alone may cost.
+/// Two of a dtype's smallest steps from zero: what rounding alone may cost, where an operation takes two.
 fn smallest(dtype: DType) -> f64 {
     match dtype {
-        DType::F16 => f64::powi(2.0, -25),
+        DType::F16 => f64::powi(2.0, -23),
         DType::BF16 | DType::F32 => f64::from(f32::MIN_POSITIVE),
         _ => 0.0,
     }

@@ -4,6 +4,8 @@
 //! The operations are not listed here: all samples of all kinds run, with both orders of derivatives, and each elementwise
 //! operation that the CPU is asked for on the way is looked at.
 
+#![cfg(test)]
+
 use crate::backend::{MapOp, proof};
 use crate::prelude::*;
 use crate::random::Keyed;

@@ -173,7 +173,7 @@ mod tests {
             check2(f).reference(want).without_derivative().on(floats(-2.0..2.0), floats(-2.0..2.0));
             check2(f).reference(want).without_derivative().on(ints(0..3), ints(0..3));
         }
-        assert!(tensor![1.0, 2.0].eq(&tensor![1.0, 2.0]).all(..).to_vec::<bool>()[0]);
+        assert!(tensor![1.0, 2.0].eq(tensor![1.0, 2.0]).all(..).to_vec::<bool>()[0]);
         let nan = tensor![f64::NAN, 1.0];
         assert_eq!(nan.eq(&nan).to_vec::<bool>(), [false, true]);
         assert_eq!(nan.ne(&nan).to_vec::<bool>(), [true, false]);

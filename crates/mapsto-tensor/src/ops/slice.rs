@@ -179,7 +179,7 @@ mod tests {
     fn slice() {
         check(|x| x.reshape([-1]).slice(0, ..1.min(x.len() as isize))).on(floats(-2.0..2.0));
         check(|x| x.unsqueeze(0).select(0, 0)).formula(|[x]| x.clone()).on(floats(-2.0..2.0));
-        check(|x| x.slice(1, 2..-1).slice(0, 1..))
+        check(|x| x.slice(1, 2..2009).slice(0, 1..))
             .shapes([&[6, 2010]])
             .formula(|[x]| Numbers::from_fn(&[5, 2007], |at| x.at(&[at[0] + 1, at[1] + 2])))
             .on(floats(-2.0..2.0));
