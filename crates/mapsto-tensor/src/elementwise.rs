@@ -345,7 +345,7 @@ impl<U: Unary> MapOp for Mapped<U> {
 }
 
 /// Stands for the program of an operation on integers, which is kept beside that on reals.
-struct Int<Op>(std::marker::PhantomData<Op>);
+type Int<Op> = (Op, std::marker::PhantomData<i64>);
 
 impl<B: Binary> Op for Zipped<B> {
     fn name(&self) -> &'static str {

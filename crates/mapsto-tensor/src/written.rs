@@ -109,9 +109,10 @@ mod tests {
             let fresh = of(&Scale(s), none);
             assert!(matches!(fresh, Written::Fresh(_)) && run(&fresh, none) == 3.0 * s);
         }
-        struct Power(#[allow(dead_code)] u32);
+        struct Power(i32);
         let of = |n: i32| {
-            written::<Power>(&Params::NONE.shaped_by(n as u64), move || Program::of(1, |x| x[0].powi(n)))
+            let op = Power(n);
+            written::<Power>(&Params::NONE.shaped_by(n as u64), move || Program::of(1, |x| x[0].powi(op.0)))
         };
         assert_eq!(
             [run(&of(2), Params::NONE), run(&of(3), Params::NONE), run(&of(2), Params::NONE)],
