@@ -21,9 +21,10 @@ use std::borrow::Cow;
 /// assert_close!(cross_entropy(&y, &tensor![[0.0, 1.0], [0.5, 0.5]]), expected);
 /// ```
 /// # Panics
-/// When the shapes do not fit or an id is out of range.
+/// When the shapes do not fit, an id is out of range, or there is only one class.
 #[track_caller]
 pub fn cross_entropy(y: &Tensor, target: &Tensor) -> Tensor {
+    check_classes(y);
     y.cross_entropy(target)
 }
 
@@ -79,6 +80,15 @@ impl CrossEntropy {
     }
 }
 
+/// One class is always right: such a loss is 0 whatever the model says.
+#[track_caller]
+fn check_classes(y: &Tensor) {
+    if y.shape().last() == Some(&1) {
+        fail!("cross_entropy", "the outputs {:?} have one class, which is always right: the loss would be 0 from the start", y.shape();
+              help = "give one output for each class, or use `bce_with_logits` for yes or no and `mse` for numbers");
+    }
+}
+
 /// What is wrong with the weights of classes.
 fn check_weights(shape: &[usize], weights: &[f64]) -> Result<(), String> {
     if shape.len() != 1 || weights.is_empty() {
@@ -100,6 +110,7 @@ impl Loss for CrossEntropy {
         if counted && !target.dtype().is_float() && !target.is_empty() && self.weight(target) == 0.0 {
             fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
         }
+        check_classes(y);
         y.cross_entropy_with(target, &self.options)
     }
 

@@ -1,6 +1,6 @@
 //! Kullback-Leibler divergence from given log-probabilities to target probabilities.
 
-use super::{LossKind, alike};
+use super::{LossKind, alike, check_log_probabilities, check_probabilities};
 use mapsto_tensor::{DType, Tensor};
 
 /// `Σ t (log t − y) / n`, where `y` holds log-probabilities and `t` probabilities, summed over all but the first axis and
@@ -15,10 +15,12 @@ use mapsto_tensor::{DType, Tensor};
 /// assert_close!(kl_div(&y, &t), 2f64.ln());
 /// ```
 /// # Panics
-/// When the shapes differ.
+/// When the shapes differ, an output is above 0 and so no log-probability, or a target is not within 0..1.
 #[track_caller]
 pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
     let t = alike("kl_div", y, target);
+    check_log_probabilities("kl_div", y);
+    check_probabilities("kl_div", &t);
     let n = y.shape().first().copied().unwrap_or(1).max(1);
     // Bounded, so that t = 0 gives 0 · finite and not 0 · ∞.
     // In f32 at least: f16 has no such bound, and its sums overflow.
@@ -39,4 +41,12 @@ fn it_is_zero_only_for_the_same_distribution() {
     let t = Tensor::randn([4, 6]).softmax(-1);
     assert!(kl_div(&t.log(), &t).item().abs() < 1e-6);
     assert!(kl_div(&Tensor::randn([4, 6]).log_softmax(-1), &t).item() > 0.01);
+}
+
+#[test]
+fn what_is_no_probability_is_refused() {
+    use mapsto_tensor::{catch, tensor};
+    let (y, t) = (tensor![[0.5, 0.5]], tensor![[0.25, 0.75]]);
+    assert!(catch(|| kl_div(&y, &t)).unwrap_err().message().contains("outputs must be log-probabilities"));
+    assert!(catch(|| kl_div(&y.log(), &t.log())).unwrap_err().message().contains("from 0 to 1"));
 }

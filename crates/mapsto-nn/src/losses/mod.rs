@@ -24,7 +24,7 @@ pub use nll::nll;
 pub use penalty::{l1_penalty, l2_penalty};
 
 use mapsto_spec::{Args, Entry, Kind};
-use mapsto_tensor::{Result, Tensor, fail};
+use mapsto_tensor::{DType, Result, Tensor, fail};
 use std::borrow::Cow;
 
 /// A measure of how far outputs are from their targets, as one number.
@@ -125,6 +125,36 @@ fn alike(loss: &str, y: &Tensor, target: &Tensor) -> Tensor {
     target.to(y.dtype())
 }
 
+/// Checks that outputs can be log-probabilities: raw scores would lower such a loss without end, and mean nothing.
+#[track_caller]
+fn check_log_probabilities(loss: &str, y: &Tensor) {
+    if let Some((_, most)) = range(y).filter(|(_, most)| *most > slack(y)) {
+        fail!(loss, "outputs must be log-probabilities, which are at most 0, got {most}";
+              help = "end the model in `log_softmax`, or use `cross_entropy` on the scores as they are");
+    }
+}
+
+/// Checks that targets are probabilities.
+#[track_caller]
+fn check_probabilities(loss: &str, target: &Tensor) {
+    let outside = |(least, most): &(f64, f64)| *least < 0.0 || *most > 1.0 + slack(target);
+    if let Some((least, most)) = range(target).filter(outside) {
+        fail!(loss, "targets must be probabilities from 0 to 1, they reach from {least} to {most}";
+              help = "give probabilities, not their logarithms: `.exp()`");
+    }
+}
+
+/// The least and the largest number, where there are numbers to look at.
+fn range(x: &Tensor) -> Option<(f64, f64)> {
+    let seen = !x.is_empty() && x.device().backend().has_numbers();
+    seen.then(|| (x.detach().min(..).item(), x.detach().max(..).item()))
+}
+
+/// What rounding may add to a probability or its logarithm.
+fn slack(x: &Tensor) -> f64 {
+    if matches!(x.dtype(), DType::F16 | DType::BF16) { 0.05 } else { 1e-3 }
+}
+
 /// Checks that `ids` `[..]` are ids of classes on the last axis of `y` `[.., k]`.
 #[track_caller]
 fn check_ids(loss: &str, y: &Tensor, ids: &Tensor) {
@@ -181,7 +211,7 @@ mod tests {
         for (name, loss) in
             ELEMENTWISE.into_iter().chain([("cross_entropy", cross_entropy as _), ("nll", nll_of as _)])
         {
-            let y = (Tensor::rand([4, 3]).to(DType::F64) * 0.8 + 0.1).leaf();
+            let y = (outputs(name, [4, 3]).to(DType::F64) * 0.8 + 0.1).leaf();
             let found = loss(&y, &target).backward().of(&y).to_vec::<f64>();
             for (i, g) in found.into_iter().enumerate() {
                 let at = |e: f64| {
@@ -195,14 +225,21 @@ mod tests {
         }
     }
 
+    /// Outputs that the loss takes: numbers from 0 to 1, or for log-probabilities below 0.
+    fn outputs(name: &str, shape: [usize; 2]) -> Tensor {
+        let below = if ["kl_div", "nll"].contains(&name) { 1.25 } else { 0.0 };
+        Tensor::rand(shape) - below
+    }
+
     fn nll_of(y: &Tensor, _: &Tensor) -> Tensor {
         nll(y, &tensor![0, 2, 1, 1])
     }
 
     #[test]
     fn losses_of_batches_merge_to_that_of_all() {
-        let (y, t) = (Tensor::rand([6, 2]), Tensor::rand([6, 2]));
+        let t = Tensor::rand([6, 2]);
         for (name, loss) in ELEMENTWISE {
+            let y = outputs(name, [6, 2]);
             let parts = [0..1_isize, 1..6].map(|r| {
                 let (y, t) = (y.slice(0, r.clone()), t.slice(0, r));
                 (loss.weight(&t), loss.loss(&y, &t).item())

@@ -1,6 +1,6 @@
 //! Negative log-likelihood of class ids under given log-probabilities.
 
-use super::{LossKind, check_ids};
+use super::{LossKind, check_ids, check_log_probabilities};
 use mapsto_tensor::Tensor;
 
 /// `−mean y[i, t[i]]`, where `y` holds log-probabilities, as from a `log_softmax`.
@@ -12,10 +12,11 @@ use mapsto_tensor::Tensor;
 /// assert_close!(nll(&y, &tensor![1, 0]), -(0.75f64.ln() + 0.5f64.ln()) / 2.0);
 /// ```
 /// # Panics
-/// When the shapes do not fit or an id is out of range.
+/// When the shapes do not fit, an id is out of range, or an output is above 0 and so no log-probability.
 #[track_caller]
 pub fn nll(y: &Tensor, target: &Tensor) -> Tensor {
     check_ids("nll", y, target);
+    check_log_probabilities("nll", y);
     -y.gather(-1, &target.unsqueeze(-1)).mean(..)
 }
 
@@ -31,4 +32,16 @@ fn sequences_have_one_id_a_step() {
     let y = Tensor::randn([2, 3, 5]).log_softmax(-1);
     let flat = nll(&y.reshape([6, 5]), &tensor![0, 1, 2, 3, 4, 0]).item();
     assert_eq!(nll(&y, &tensor![[0, 1, 2], [3, 4, 0]]).item(), flat);
+}
+
+#[test]
+fn scores_and_probabilities_are_no_log_probabilities() {
+    use mapsto_tensor::{catch, tensor};
+    for y in [tensor![[2.0, -1.0]], tensor![[2.0, -1.0]].softmax(-1)] {
+        let e = catch(|| nll(&y, &tensor![0])).unwrap_err();
+        assert!(
+            e.message().starts_with("nll: outputs must be log-probabilities, which are at most 0"),
+            "{e}"
+        );
+    }
 }
