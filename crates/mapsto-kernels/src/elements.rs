@@ -28,14 +28,17 @@ pub fn inside<const N: usize>(len: usize, offset: usize, axes: [(usize, isize); 
     if axes.iter().any(|axis| axis.0 == 0) {
         return true;
     }
-    let (mut first, mut last) = (offset as i128, offset as i128);
-    for (n, stride) in axes {
-        // What saturates is far outside either way, since `first` only falls and `last` only rises.
-        let span = (n as i128 - 1).saturating_mul(stride as i128);
-        first = first.saturating_add(span.min(0));
-        last = last.saturating_add(span.max(0));
-    }
-    first >= 0 && last < len as i128
+    // What a word cannot hold is outside either way, since `first` only falls and `last` only rises.
+    let ends = || {
+        let (mut first, mut last) = (isize::try_from(offset).ok()?, isize::try_from(offset).ok()?);
+        for (n, stride) in axes.into_iter().filter(|axis| axis.1 != 0) {
+            let span = isize::try_from(n - 1).ok()?.checked_mul(stride)?;
+            first = first.checked_add(span.min(0))?;
+            last = last.checked_add(span.max(0))?;
+        }
+        Some((first, last as usize))
+    };
+    ends().is_some_and(|(first, last)| first >= 0 && last < len)
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ impl Tensor {
 struct Bce;
 impl PairLoss for Bce {
     const NAME: &'static str = "bce";
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         let least = R::from_f64(LEAST);

@@ -28,6 +28,7 @@ impl Tensor {
 struct BceWithLogits;
 impl PairLoss for BceWithLogits {
     const NAME: &'static str = "bce_with_logits";
+    const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         // max(x, 0) + ln(1 + e^−|x|): nothing overflows and nothing cancels.
