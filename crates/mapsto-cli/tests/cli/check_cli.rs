@@ -1,7 +1,11 @@
 //! `check_cli`: runs the built command in a folder of its own, the one place that knows how.
 
 use std::fs;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::{Child, ChildStderr, Stdio};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -65,6 +69,43 @@ impl Folder {
     /// Runs `mapsto ARGS` here.
     pub fn run(&self, args: &str) -> Outcome {
         Outcome::of(self.command(args).output().unwrap())
+    }
+}
+
+/// A run of training that goes on in a process of its own.
+#[cfg(unix)]
+pub struct UnderWay {
+    child: Child,
+    progress: BufReader<ChildStderr>,
+}
+
+#[cfg(unix)]
+impl Folder {
+    /// Starts `mapsto ARGS` here, and waits for the first rows of progress, which show that training is under way.
+    pub fn under_way(&self, args: &str) -> UnderWay {
+        let mut child = self.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut progress = BufReader::new(child.stderr.take().unwrap());
+        for _ in 0..3 {
+            let mut row = String::new();
+            assert!(progress.read_line(&mut row).unwrap() > 0, "`mapsto {args}` ended at once");
+        }
+        UnderWay { child, progress }
+    }
+}
+
+#[cfg(unix)]
+impl UnderWay {
+    /// Sends a signal, such as `-INT`.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end: the exit code, none after a signal that nothing caught, and the rest of what was complained.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.progress.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
     }
 }
 

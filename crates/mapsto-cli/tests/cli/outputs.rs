@@ -143,22 +143,11 @@ fn flags_may_leave_out_their_section_and_words_of_others_are_answered() {
 #[cfg(unix)]
 #[test]
 fn sigterm_saves_as_ctrl_c_does() {
-    use std::io::{BufRead, BufReader};
-    use std::process::Command;
     let folder = points(["left", "right"]);
-    let mut child = folder
-        .command("train net.toml --epochs 1000000 --out long")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
-    for _ in 0..3 {
-        progress.next().unwrap().unwrap();
-    }
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let rest: Vec<String> = progress.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let run = folder.under_way("train net.toml --epochs 1000000 --out long");
+    run.signal("-TERM");
+    let (code, rest) = run.end();
+    assert_eq!(code, Some(130), "{rest}");
     let epochs = folder.read("long/metrics.csv").lines().count();
     folder.run(&format!("train --resume long --epochs {epochs}")).ok();
 }

@@ -179,19 +179,8 @@ fn a_run_works_from_any_directory_and_after_it_was_moved() {
 #[cfg(unix)]
 #[test]
 fn two_processes_cannot_hold_one_run_and_a_crash_frees_it() {
-    use std::io::{BufRead, BufReader};
-    use std::process::Stdio;
     let folder = started();
-    let mut child = folder
-        .command("train --resume run --train.epochs 1000000")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
-    for _ in 0..3 {
-        progress.next().unwrap().unwrap();
-    }
+    let run = folder.under_way("train --resume run --train.epochs 1000000");
     for args in
         ["train --resume run --train.epochs 9", "train --resume run --train.epochs 9 --train.out other"]
     {
@@ -204,14 +193,9 @@ fn two_processes_cannot_hold_one_run_and_a_crash_frees_it() {
     folder.run("eval run").ok();
     assert!(folder.read("run/metrics.csv").lines().count() > 3);
     assert!(folder.read("run/metrics.jsonl").lines().count() >= 3);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    folder
-        .run("train --resume run --train.epochs 1000000 --train.callbacks []")
-        .code
-        .eq(&2)
-        .then_some(())
-        .unwrap();
+    run.signal("-KILL");
+    assert_eq!(run.end().0, None);
+    assert_eq!(folder.run("train --resume run --train.epochs 1000000 --train.callbacks []").code, 2);
     let done = folder.read("run/metrics.csv").lines().count();
     folder.run(&format!("train --resume run --train.epochs {done}")).ok();
 }
@@ -219,24 +203,12 @@ fn two_processes_cannot_hold_one_run_and_a_crash_frees_it() {
 #[cfg(unix)]
 #[test]
 fn a_folder_deleted_under_a_run_is_an_error_and_is_not_made_again() {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::Stdio;
     let folder = started();
-    let mut child = folder
-        .command("train net.toml --train.epochs 1000000 --train.out gone")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut progress = BufReader::new(child.stderr.take().unwrap());
-    for _ in 0..3 {
-        progress.read_line(&mut String::new()).unwrap();
-    }
+    let run = folder.under_way("train net.toml --train.epochs 1000000 --train.out gone");
     // Moved away in one step, for a file may be written into it while it is being deleted.
     fs::rename(folder.path().join("gone"), folder.path().join("away")).unwrap();
-    let mut rest = String::new();
-    progress.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(3), "{rest}");
+    let (code, rest) = run.end();
+    assert_eq!(code, Some(3), "{rest}");
     assert!(rest.contains("gone"), "{rest}");
 }
 

@@ -140,24 +140,12 @@ fn a_longer_run_goes_on_from_a_shorter_one_to_the_same_bits() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_the_run_can_go_on() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
     let folder = ring_folder();
-    let mut child = folder
-        .command("train net.toml --train.epochs 100000 --train.out long")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The first rows of progress show that training is under way.
-    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
-    for _ in 0..3 {
-        progress.next().unwrap().unwrap();
-    }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let rest: Vec<String> = progress.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("mapsto train --resume long")), "{rest:?}");
+    let run = folder.under_way("train net.toml --train.epochs 100000 --train.out long");
+    run.signal("-INT");
+    let (code, rest) = run.end();
+    assert_eq!(code, Some(130), "{rest}");
+    assert!(rest.contains("mapsto train --resume long"), "{rest}");
     let epochs = folder.read("long/metrics.csv").lines().count();
     folder.run(&format!("train --resume long --train.epochs {epochs}")).ok();
     assert!(folder.path().join("long/predictions.csv").is_file());

@@ -24,6 +24,28 @@ pub trait Number: Value<Mask = bool> + PartialOrd + Send + Sync + Debug + Displa
     fn narrow(wide: Self::Wide) -> Self;
 }
 
+/// The comparisons of [`Value`], which are the same for floats and integers: their masks are bools.
+macro_rules! compared {
+    () => {
+        #[inline(always)]
+        fn gt(self, b: Self) -> bool {
+            self > b
+        }
+        #[inline(always)]
+        fn ge(self, b: Self) -> bool {
+            self >= b
+        }
+        #[inline(always)]
+        fn eq(self, b: Self) -> bool {
+            self == b
+        }
+        #[inline(always)]
+        fn select(mask: bool, a: Self, b: Self) -> Self {
+            if mask { a } else { b }
+        }
+    };
+}
+
 macro_rules! float {
     ($t:ident) => {
         impl Value for $t {
@@ -68,22 +90,7 @@ macro_rules! float {
             fn is_nan(self) -> bool {
                 $t::is_nan(self)
             }
-            #[inline(always)]
-            fn gt(self, b: Self) -> bool {
-                self > b
-            }
-            #[inline(always)]
-            fn ge(self, b: Self) -> bool {
-                self >= b
-            }
-            #[inline(always)]
-            fn eq(self, b: Self) -> bool {
-                self == b
-            }
-            #[inline(always)]
-            fn select(mask: bool, a: Self, b: Self) -> Self {
-                if mask { a } else { b }
-            }
+            compared!();
         }
         impl Number for $t {
             type Wide = f64;
@@ -148,22 +155,7 @@ macro_rules! integer {
             fn is_nan(self) -> bool {
                 false
             }
-            #[inline(always)]
-            fn gt(self, b: Self) -> bool {
-                self > b
-            }
-            #[inline(always)]
-            fn ge(self, b: Self) -> bool {
-                self >= b
-            }
-            #[inline(always)]
-            fn eq(self, b: Self) -> bool {
-                self == b
-            }
-            #[inline(always)]
-            fn select(mask: bool, a: Self, b: Self) -> Self {
-                if mask { a } else { b }
-            }
+            compared!();
         }
         impl Number for $t {
             type Wide = i64;
