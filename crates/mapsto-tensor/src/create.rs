@@ -188,8 +188,13 @@ impl Tensor {
     }
 
     /// Random numbers of a draw: element i is a pure function of the draw and i.
+    ///
+    /// # Panics
+    /// When the distribution is none: bounds in the wrong order, a negative deviation, a probability outside of 0..=1, or
+    /// numbers that the dtype cannot hold, the distance of the bounds among them.
     #[track_caller]
     pub fn random(draw: Draw, distribution: Distribution, shape: impl Into<Shape>, dtype: DType) -> Tensor {
+        check_distribution(distribution, dtype);
         Device::current().backend().random(draw, distribution, &shape.into().fit("random"), dtype)
     }
 }
@@ -274,6 +279,35 @@ macro_rules! tensor {
     ($($values:expr),* $(,)?) => { $crate::create::tensor([$($values),*]) };
 }
 
+#[track_caller]
+fn check_distribution(distribution: Distribution, dtype: DType) {
+    // Drawn in f32 but for f64, and then stored.
+    let most = match dtype {
+        DType::F64 => f64::MAX,
+        DType::F16 => 65504.0,
+        _ => f64::from(f32::MAX),
+    };
+    let holds = |v: f64| v.abs() <= most;
+    match distribution {
+        Distribution::Uniform(lo, hi) if !(holds(lo) && holds(hi) && lo <= hi && holds(hi - lo)) => {
+            fail!(
+                "uniform",
+                "the bounds must be finite, in order and not too far apart for {dtype}, got {lo} and {hi}"
+            )
+        }
+        Distribution::Normal(mean, std) if !(holds(mean) && holds(std) && std >= 0.0) => {
+            fail!(
+                "normal",
+                "mean and deviation must be finite in {dtype} and the deviation at least 0, got {mean} and {std}"
+            )
+        }
+        Distribution::Bernoulli(p) if !(0.0..=1.0).contains(&p) => {
+            fail!("bernoulli", "the probability must be from 0 to 1, got {p}")
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn tensors_are_made_by_rule() {
     assert_eq!(Tensor::eye(3).to_vec::<f32>(), [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
@@ -288,4 +322,17 @@ fn tensors_are_made_by_rule() {
             .contains("rows of 1 and of 2")
     );
     assert_eq!(Tensor::zeros([0, 3]).to_vec::<f32>(), []);
+}
+
+#[test]
+fn a_draw_from_no_distribution_is_refused() {
+    use crate::catch;
+    let inf = f64::INFINITY;
+    for (lo, hi) in [(5.0, 1.0), (0.0, inf), (0.0, f64::NAN), (-3e38, 3e38), (-1e308, 1e308)] {
+        assert!(catch(|| Tensor::uniform([3], lo, hi)).is_err(), "{lo} {hi}");
+    }
+    for (mean, std) in [(0.0, -1.0), (0.0, 1e39), (0.0, f64::NAN), (inf, 1.0)] {
+        assert!(catch(|| Tensor::normal([3], mean, std)).is_err(), "{mean} {std}");
+    }
+    assert_eq!(Tensor::uniform([2], 1.0, 1.0).to_vec::<f32>(), [1.0, 1.0]);
 }

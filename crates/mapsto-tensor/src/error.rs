@@ -186,8 +186,8 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// Whether a line belongs to mapsto's own sources or to Rust's library.
-fn is_library(line: &Location<'_>) -> bool {
+/// Whether a line belongs to mapsto's own sources or to Rust's library, and so tells a user nothing.
+pub fn is_library(line: &Location<'_>) -> bool {
     // `.../mapsto-tensor/src/error.rs` or `.../mapsto-tensor-0.1.0/src/error.rs`: its siblings begin alike.
     const HERE: &str = file!();
     let file = line.file();

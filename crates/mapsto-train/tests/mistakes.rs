@@ -31,7 +31,7 @@ fn fit_returns_the_mistake_with_layer_batch_and_line() {
     check(
         wrong.unwrap_err(),
         line,
-        &["epoch 1, batch 1 (samples 0, 1, 2 and 2 more)", "layer 2: Linear(2 → 3)", "9 ≠ 2"],
+        &["epoch 1, batch 1 (samples 0, 1, 2 and 2 more)", "layer 2: Linear(2 → 3)", "takes 2 features"],
     );
 
     // A loss that cannot read the outputs.

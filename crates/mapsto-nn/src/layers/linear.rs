@@ -4,7 +4,7 @@ use super::{LayerKind, features, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform};
 use crate::{Layer, Module, Param};
-use mapsto_tensor::Tensor;
+use mapsto_tensor::{Tensor, fail};
 
 /// Fully connected layer: `y = x Wᵀ + b`.
 ///
@@ -66,6 +66,11 @@ impl Linear {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        if x.shape().last() != Some(&inputs) {
+            fail!("linear", "the layer takes {inputs} features, the input {:?} has {}", x.shape(), x.shape().last().unwrap_or(&0);
+                  help = "make the layer `Linear::new({}, {outputs})`, or the input one of {inputs} features", x.shape().last().unwrap_or(&0));
+        }
         x.linear(&self.weight, self.bias.as_deref())
     }
 

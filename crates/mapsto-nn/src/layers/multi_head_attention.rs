@@ -102,9 +102,8 @@ impl MultiHeadAttention {
     #[track_caller]
     fn mix(&self, qkv: [Tensor; 3], mask: Mask) -> Tensor {
         let [b, t, size] = qkv[0].dims();
-        let [q, k, v] = qkv.map(|z| {
-            z.reshape([b as isize, -1, self.heads as isize, (size / self.heads) as isize]).swap(1, 2)
-        }); // [b, heads, t, d]
+        let heads = |z: Tensor| z.reshape([b, z.shape()[1], self.heads, size / self.heads]).swap(1, 2);
+        let [q, k, v] = qkv.map(heads); // [b, heads, t, d]
         let found = if self.dropout > 0.0 && is_training() {
             attention_weights(&q, &k, mask).dropout(self.dropout).matmul(&v)
         } else {

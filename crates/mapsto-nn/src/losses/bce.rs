@@ -15,10 +15,11 @@ use mapsto_tensor::Tensor;
 /// assert_close!(loss, (-(0.5f64.ln()) - 0.9f64.ln()) / 2.0);
 /// ```
 /// # Panics
-/// When the shapes differ, or when `y` holds something outside of 0..1.
+/// When the shapes differ, or when `y` or the target holds something outside of 0..1.
 #[track_caller]
 pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
-    y.bce(&alike("bce", y, target))
+    let t = alike("bce", y, target);
+    y.bce(&t)
 }
 
 pub(super) const KIND: LossKind =

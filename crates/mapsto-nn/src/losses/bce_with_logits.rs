@@ -12,7 +12,7 @@ use mapsto_tensor::Tensor;
 /// assert_close!(bce_with_logits(&y, &t), (2f64.ln() + 0.0 + 100.0) / 3.0);
 /// ```
 /// # Panics
-/// When the shapes differ.
+/// When the shapes differ, or when the target holds something outside of 0..1.
 #[track_caller]
 pub fn bce_with_logits(y: &Tensor, target: &Tensor) -> Tensor {
     let t = alike("bce_with_logits", y, target);

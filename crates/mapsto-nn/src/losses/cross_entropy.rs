@@ -1,6 +1,6 @@
 //! Cross-entropy of logits: a softmax and its loss in one, for class ids or probabilities.
 
-use super::{Loss, LossKind};
+use super::{Loss, LossKind, check_probabilities, range, slack};
 use mapsto_spec::Bounds;
 use mapsto_tensor::ops::CrossEntropyOptions;
 use mapsto_tensor::{DType, Tensor, fail};
@@ -24,7 +24,7 @@ use std::borrow::Cow;
 /// When the shapes do not fit, an id is out of range, or there is only one class.
 #[track_caller]
 pub fn cross_entropy(y: &Tensor, target: &Tensor) -> Tensor {
-    check_classes(y);
+    check_classes(y, target);
     y.cross_entropy(target)
 }
 
@@ -80,12 +80,22 @@ impl CrossEntropy {
     }
 }
 
-/// One class is always right: such a loss is 0 whatever the model says.
+/// One class is always right: such a loss is 0 whatever the model says. And probabilities of the classes add up to 1.
 #[track_caller]
-fn check_classes(y: &Tensor) {
+fn check_classes(y: &Tensor, target: &Tensor) {
     if y.shape().last() == Some(&1) {
         fail!("cross_entropy", "the outputs {:?} have one class, which is always right: the loss would be 0 from the start", y.shape();
               help = "give one output for each class, or use `bce_with_logits` for yes or no and `mse` for numbers");
+    }
+    if !target.dtype().is_float() || target.shape() != y.shape() {
+        return; // class ids, or what the operation refuses
+    }
+    let help = "give class ids as integers, or for each row probabilities that add up to 1";
+    check_probabilities("cross_entropy", target, help);
+    let slack = 0.01 + slack(target);
+    let apart = |(least, most): &(f64, f64)| *least < 1.0 - slack || *most > 1.0 + slack;
+    if let Some((least, most)) = range(&target.detach().sum(-1)).filter(apart) {
+        fail!("cross_entropy", "the probabilities of a row must add up to 1, the sums reach from {least} to {most}"; help = "{help}");
     }
 }
 
@@ -110,7 +120,7 @@ impl Loss for CrossEntropy {
         if counted && !target.dtype().is_float() && !target.is_empty() && self.weight(target) == 0.0 {
             fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
         }
-        check_classes(y);
+        check_classes(y, target);
         y.cross_entropy_with(target, &self.options)
     }
 
@@ -247,4 +257,21 @@ mod tests {
         let wrong = Entry::new("cross_entropy").with_option("label_smothing", 0.1);
         assert!(build_loss(&wrong).err().unwrap().to_string().contains("did you mean `label_smoothing`?"));
     }
+}
+
+#[test]
+fn targets_that_are_no_probabilities_are_refused() {
+    use super::{bce, bce_with_logits};
+    use mapsto_tensor::{catch, tensor};
+    let message = |f: &dyn Fn() -> Tensor| catch(f).unwrap_err().message().to_string();
+    let half = tensor![0.5, 0.5];
+    for wrong in [tensor![1.0, 2.0], tensor![-1.0, 1.0], Tensor::full([100], 3.0)] {
+        let y = Tensor::full(wrong.shape(), 0.5);
+        assert!(message(&|| bce(&y, &wrong)).contains("targets must be probabilities"));
+        assert!(message(&|| bce_with_logits(&y, &wrong)).contains("targets must be probabilities"));
+    }
+    let y = Tensor::zeros([1, 2]);
+    assert!(message(&|| cross_entropy(&y, &tensor![[3.0, 4.0]])).contains("from 3 to 4"));
+    assert!(message(&|| cross_entropy(&y, &half.unsqueeze(0).square())).contains("must add up to 1"));
+    assert!(message(&|| cross_entropy(&Tensor::zeros([2, 1]), &tensor![0, 0])).contains("one class"));
 }

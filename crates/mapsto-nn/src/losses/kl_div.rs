@@ -20,7 +20,7 @@ use mapsto_tensor::{DType, Tensor};
 pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
     let t = alike("kl_div", y, target);
     check_log_probabilities("kl_div", y);
-    check_probabilities("kl_div", &t);
+    check_probabilities("kl_div", &t, "give probabilities, not their logarithms: `.exp()`");
     let n = y.shape().first().copied().unwrap_or(1).max(1);
     // Bounded, so that t = 0 gives 0 · finite and not 0 · ∞.
     // In f32 at least: f16 has no such bound, and its sums overflow.

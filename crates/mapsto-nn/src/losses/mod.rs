@@ -136,11 +136,10 @@ fn check_log_probabilities(loss: &str, y: &Tensor) {
 
 /// Checks that targets are probabilities.
 #[track_caller]
-fn check_probabilities(loss: &str, target: &Tensor) {
+fn check_probabilities(loss: &str, target: &Tensor, help: &str) {
     let outside = |(least, most): &(f64, f64)| *least < 0.0 || *most > 1.0 + slack(target);
     if let Some((least, most)) = range(target).filter(outside) {
-        fail!(loss, "targets must be probabilities from 0 to 1, they reach from {least} to {most}";
-              help = "give probabilities, not their logarithms: `.exp()`");
+        fail!(loss, "targets must be probabilities from 0 to 1, they reach from {least} to {most}"; help = "{help}");
     }
 }
 

@@ -267,12 +267,15 @@ fn shape_of(xs: &[&Tensor]) -> Option<AttentionShape> {
 /// In f32 or f64, with the numbers of a row side by side.
 fn in_rows(x: &Tensor) -> Tensor {
     let x = widened(x);
-    if x.layout().strides()[3] == 1 { x } else { x.contiguous() }
+    if x.shape()[3] == 1 || x.layout().strides()[3] == 1 { x } else { x.contiguous() }
 }
 
 fn heads<'a, T: Plain>(x: &'a Tensor, layout: &Layout) -> Heads<'a, T> {
-    let strides = layout.strides();
-    Heads { data: x.storage().as_slice(), offset: layout.offset(), strides: std::array::from_fn(|i| strides[i]) }
+    let mut strides: [isize; 4] = std::array::from_fn(|i| layout.strides()[i]);
+    if layout.shape[3] == 1 {
+        strides[3] = 1; // of one number any stride is as good
+    }
+    Heads { data: x.storage().as_slice(), offset: layout.offset(), strides }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
@@ -372,6 +375,17 @@ mod tests {
         let y = super::attention(&q, &k, &v, Mask::Causal).swap(1, 2);
         assert!(y.layout().is_contiguous());
         assert_eq!(y.sum(..).backward().of(&x).shape(), [2, 5, 24]);
+    }
+
+    #[test]
+    fn heads_of_one_number_may_lie_anyhow() {
+        let plain = Tensor::randn([1, 1, 5, 1]);
+        let across = plain.swap(-1, -2).contiguous().swap(-1, -2);
+        let [a, b] = [&plain, &across].map(|x| super::attention(x, x, x, Mask::None));
+        assert_eq!(a.to_vec::<f32>(), b.to_vec::<f32>());
+        let (leaf, g) = (plain.leaf(), Tensor::ones([1, 1, 1, 5]));
+        let y = super::attention(&leaf, &across.flip(3), &across, Mask::None);
+        assert!(y.swap(-1, -2).backward_with(&g).of(&leaf).is_finite());
     }
 
     #[test]

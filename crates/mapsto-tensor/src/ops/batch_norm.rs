@@ -29,7 +29,7 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn batch_norm(&self, gamma: &Tensor, beta: &Tensor, eps: f64) -> (Tensor, Tensor, Tensor) {
-        check_channels(self, &[("gamma", gamma), ("beta", beta)]);
+        check_channels(self, eps, &[("gamma", gamma), ("beta", beta)]);
         same_dtype("batch_norm", self, gamma);
         same_dtype("batch_norm", self, beta);
         let (means, var) = no_grad(|| statistics(&self.detach()));
@@ -52,7 +52,7 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes of `x`, `gamma` and `beta` differ.
     #[track_caller]
     pub fn batch_norm_with(&self, mean: &Tensor, var: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Tensor {
-        check_channels(self, &[("mean", mean), ("var", var), ("gamma", gamma), ("beta", beta)]);
+        check_channels(self, eps, &[("mean", mean), ("var", var), ("gamma", gamma), ("beta", beta)]);
         same_dtype("batch_norm", self, gamma);
         same_dtype("batch_norm", self, beta);
         let (mean, var) = (mean.to(self.dtype()), var.to(self.dtype()));
@@ -61,7 +61,10 @@ impl Tensor {
 }
 
 #[track_caller]
-fn check_channels(x: &Tensor, each: &[(&str, &Tensor)]) {
+fn check_channels(x: &Tensor, eps: f64, each: &[(&str, &Tensor)]) {
+    if !(eps.is_finite() && eps >= 0.0) {
+        fail!("batch_norm", "eps must be finite and at least 0, got {eps}");
+    }
     if x.rank() < 2 {
         fail!("batch_norm", "the input must be [n, c, ..], it is {:?}", x.shape());
     }
@@ -232,6 +235,8 @@ mod tests {
         let one = |v: f64| Tensor::from_slice(&[v], 1).to(DType::F32);
         let y = tensor![[1.0], [5.0], [-2.0]].batch_norm_with(&one(1.0), &one(4.0), &one(3.0), &one(0.5), 0.0);
         assert_close!(y, [[0.5], [6.5], [-4.0]]);
+        let across = tensor![[1.0, 5.0, -2.0]].t();
+        assert_close!(across.batch_norm_with(&one(1.0), &one(4.0), &one(3.0), &one(0.5), 0.0), y);
         let x = Tensor::randn([5, 3, 4]);
         let (_, mean, var) = x.batch_norm(&Tensor::ones([3]), &Tensor::zeros([3]), 1e-5);
         assert_close!(mean, x.mean([0, 2]));

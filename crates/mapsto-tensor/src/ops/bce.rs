@@ -21,12 +21,13 @@ impl Tensor {
     /// assert_close!(tensor![0.5, 0.9].bce(&tensor![1.0, 1.0]), -(0.5f64.ln() + 0.9f64.ln()) / 2.0);
     /// ```
     /// # Panics
-    /// When the shapes or the dtypes differ, or an output lies outside of 0..1.
+    /// When the shapes or the dtypes differ, or an output or a target lies outside of 0..1.
     #[track_caller]
     pub fn bce(&self, target: &Tensor) -> Tensor {
         let loss = mean_of(Bce, self, target);
         // An output out of range gives NaN, so the range is looked at only if something is wrong.
         if !self.is_empty() && self.device().backend().has_numbers() && loss.item().is_nan() {
+            check_target("bce", target);
             let (lo, hi) = (self.detach().min(..).item(), self.detach().max(..).item());
             if lo < 0.0 || hi > 1.0 {
                 fail!("bce", "outputs should be probabilities, they reach from {lo} to {hi}";
@@ -34,6 +35,19 @@ impl Tensor {
             }
         }
         loss
+    }
+}
+
+/// The largest target taken for a probability: what rounding may add to 1.
+pub(super) const MOST: f64 = 1.001;
+
+/// Names targets that are no probabilities. The loss is NaN where one is, so this is asked only then.
+#[track_caller]
+pub(super) fn check_target(op: &str, target: &Tensor) {
+    let (lo, hi) = (target.detach().min(..).item(), target.detach().max(..).item());
+    if lo < 0.0 || hi > MOST {
+        fail!(op, "targets must be probabilities from 0 to 1, they reach from {lo} to {hi}";
+              help = "count the two classes as 0 and 1; for more classes use `cross_entropy`, for numbers `mse`");
     }
 }
 
@@ -46,7 +60,8 @@ impl PairLoss for Bce {
     fn f<R: Real>(self, x: R, t: R) -> R {
         let least = R::from_f64(LEAST);
         let value = -(t * x.max(least).ln() + (R::ONE - t) * (R::ONE - x).max(least).ln());
-        R::select(x.lt(R::ZERO) | x.gt(R::ONE), R::NAN, value)
+        let outside = x.lt(R::ZERO) | x.gt(R::ONE) | t.lt(R::ZERO) | t.gt(R::from_f64(MOST));
+        R::select(outside, R::NAN, value)
     }
     #[inline(always)]
     fn slope<R: Real>(self, x: R, t: R) -> R {

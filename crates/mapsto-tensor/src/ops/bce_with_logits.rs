@@ -4,6 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::Real;
+use super::bce::{MOST, check_target};
 use crate::pair_loss::{PairLoss, mean_of, mean_op};
 
 impl Tensor {
@@ -17,10 +18,15 @@ impl Tensor {
     /// assert_close!(x.bce_with_logits(&t), (0.69315 + 0.0 + 100.0) / 3.0);
     /// ```
     /// # Panics
-    /// When the shapes or the dtypes differ.
+    /// When the shapes or the dtypes differ, or a target lies outside of 0..1.
     #[track_caller]
     pub fn bce_with_logits(&self, target: &Tensor) -> Tensor {
-        mean_of(BceWithLogits, self, target)
+        let loss = mean_of(BceWithLogits, self, target);
+        // A target out of range gives NaN, so the range is looked at only if something is wrong.
+        if !self.is_empty() && self.device().backend().has_numbers() && loss.item().is_nan() {
+            check_target("bce_with_logits", target);
+        }
+        loss
     }
 }
 
@@ -32,7 +38,8 @@ impl PairLoss for BceWithLogits {
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         // max(x, 0) + ln(1 + e^−|x|): nothing overflows and nothing cancels.
-        x.max(R::ZERO) - x * t + (-x.abs()).exp().ln_1p()
+        let value = x.max(R::ZERO) - x * t + (-x.abs()).exp().ln_1p();
+        R::select(t.lt(R::ZERO) | t.gt(R::from_f64(MOST)), R::NAN, value)
     }
     #[inline(always)]
     fn slope<R: Real>(self, x: R, t: R) -> R {

@@ -36,12 +36,28 @@ impl CrossEntropyOptions {
     }
 
     /// Spreads a part of the target, from 0 to 1, evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567, §7).
+    ///
+    /// # Panics
+    /// When it is outside.
+    #[track_caller]
     pub fn label_smoothing(self, part: f64) -> CrossEntropyOptions {
+        if !(0.0..=1.0).contains(&part) {
+            fail!("cross_entropy", "label smoothing must be from 0 to 1, got {part}");
+        }
         CrossEntropyOptions { label_smoothing: part, ..self }
     }
 
     /// Weighs each class: rare ones can count for more.
+    ///
+    /// # Panics
+    /// When a weight is negative or not finite.
+    #[track_caller]
     pub fn weights(self, weights: Tensor) -> CrossEntropyOptions {
+        if weights.device().backend().has_numbers()
+            && let Some(w) = weights.to(DType::F64).to_vec::<f64>().into_iter().find(|w| !(w.is_finite() && *w >= 0.0))
+        {
+            fail!("cross_entropy", "the weight of a class must be finite and at least 0, got {w}");
+        }
         CrossEntropyOptions { weights: Some(weights), ..self }
     }
 

@@ -31,6 +31,9 @@ impl Tensor {
             fail!(OP, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
         same_dtype(OP, self, gamma);
+        if !(eps.is_finite() && eps >= 0.0) {
+            fail!("layer_norm", "eps must be finite and at least 0, got {eps}");
+        }
         if gamma.rank() == 0 || !self.shape().ends_with(gamma.shape()) {
             fail!(OP, "gamma {:?} does not fit x {:?}", gamma.shape(), self.shape(); help = "it must have the sizes of the last axes of x");
         }

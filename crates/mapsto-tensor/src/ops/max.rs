@@ -119,7 +119,7 @@ mod tests {
         check(|x| x.unsqueeze(0).max(0)).on(floats(-2.0..2.0));
         check(|x| x.max(..)).shapes([&[3, 5]]).on(floats(-2.0..2.0));
         let found = |v: &[f64]| v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        check(|x| x.max(0)).shapes([&[3, 7001]]).formula(move |[x]| x.reduced(&[0], found)).on(floats(-2.0..2.0));
+        check(|x| x.max(0)).shapes([&[2, 20_011]]).formula(move |[x]| x.reduced(&[0], found)).on(floats(-2.0..2.0));
         check(|x| x.max(keep([0, 2])))
             .shapes([&[3, 5, 4]])
             .formula(move |[x]| x.reduced(&[0, 2], found).shaped(&[1, 5, 1]))

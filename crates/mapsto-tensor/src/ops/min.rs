@@ -52,7 +52,7 @@ mod tests {
     fn min() {
         check(|x| x.unsqueeze(0).min(0)).on(floats(-2.0..2.0));
         let found = |v: &[f64]| v.iter().copied().fold(f64::INFINITY, f64::min);
-        check(|x| x.min(0)).shapes([&[3, 7001]]).formula(move |[x]| x.reduced(&[0], found)).on(floats(-2.0..2.0));
+        check(|x| x.min(0)).shapes([&[2, 20_011]]).formula(move |[x]| x.reduced(&[0], found)).on(floats(-2.0..2.0));
         check(|x| x.min(keep([0, 2])))
             .shapes([&[3, 5, 4]])
             .formula(move |[x]| x.reduced(&[0, 2], found).shaped(&[1, 5, 1]))

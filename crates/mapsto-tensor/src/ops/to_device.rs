@@ -67,6 +67,7 @@ mod tests {
         let x = tensor![[1.0, 2.0], [3.0, 4.0]].leaf();
         let y = x.t().to_device(far);
         assert_eq!((y.device(), y.to_vec::<f32>()), (far, vec![1.0, 3.0, 2.0, 4.0]));
+        assert_close!(x.to_device(far).sum(..).backward().of(&x), [[1.0, 1.0], [1.0, 1.0]]);
         let back = y.square().to_device(Device::cpu());
         assert_close!(back.sum(..).backward().of(&x), [[2.0, 4.0], [6.0, 8.0]]);
         assert_eq!(tensor![true, false].to_device(far).to_vec::<bool>(), [true, false]);

@@ -2,6 +2,7 @@
 
 use mapsto_data::Batch;
 use mapsto_nn::{Module, ModuleExt};
+use mapsto_tensor::error::is_library;
 use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Tensor, trace};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -105,9 +106,11 @@ fn watch(model: &dyn Module, body: impl FnOnce()) -> Found {
             (Some(layer), false) => format!("after layer `{layer}`: "),
             (None, _) => "before the first layer: ".into(),
         };
-        let (file, line) = (event.caller.file(), event.caller.line());
-        let sighting =
-            Sighting { serial: found.serial, text: format!("{layer}`{}` ({file}:{line})", event.op) };
+        let place = match is_library(event.caller) {
+            true => String::new(),
+            false => format!(" ({}:{})", event.caller.file(), event.caller.line()),
+        };
+        let sighting = Sighting { serial: found.serial, text: format!("{layer}`{}`{place}", event.op) };
         let kind = if has_nan(event.output) { &mut found.nan } else { &mut found.infinite };
         kind.get_or_insert(sighting);
     };
