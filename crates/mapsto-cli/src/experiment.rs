@@ -173,6 +173,25 @@ impl Experiment {
     /// The file is damaged, or of another model.
     pub fn load(&mut self, path: &Path, except: &Exceptions) -> Result<()> {
         let file = ModelFile::read(path)?;
+        let (trained, found) = (&file.info.classes, &self.info.classes);
+        if !trained.is_empty() && trained != found {
+            let names = |classes: &[String]| {
+                let shown: Vec<String> = classes.iter().take(5).map(|name| plain(name)).collect();
+                let more = if classes.len() > 5 {
+                    format!(" and {} more", classes.len() - 5)
+                } else {
+                    String::new()
+                };
+                format!("{}{more}", shown.join(", "))
+            };
+            let (trained, found) = (names(trained), names(found));
+            let message = format!(
+                "{}: the model tells the classes {trained} apart, the data has {found}",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::Data, message)
+                .help("every answer would be taken for another class: bring the data back as it was when the run was trained"));
+        }
         file.load_into_except(&mut self.model, except).map_err(|e| {
             let advice = e.help_text().is_some_and(|help| help.starts_with("only dtypes differ"));
             let e = e.context(path.display());

@@ -75,8 +75,7 @@ fn files(experiment: &Experiment) -> Result<Digest> {
         found.sort();
         for file in found {
             let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
-            // Beside the arrays of a set in the format of MNIST, notes may come and go.
-            if set.name != "images" && root.is_dir() && !name.contains("ubyte") {
+            if root.is_dir() && !is_data(&name, set.name == "images") {
                 continue;
             }
             digest.add_text(&name);
@@ -87,9 +86,21 @@ fn files(experiment: &Experiment) -> Result<Digest> {
     Ok(digest)
 }
 
+/// Whether a file in a folder of data is one of those that the set reads, by its name: beside pictures, or arrays in the
+/// format of MNIST, notes and hidden files may come and go.
+fn is_data(name: &str, pictures: bool) -> bool {
+    let hidden = Path::new(name).components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+    let ending = Path::new(name).extension().map_or(String::new(), |e| e.to_string_lossy().to_lowercase());
+    !hidden
+        && if pictures { ["png", "jpg", "jpeg"].contains(&ending.as_str()) } else { name.contains("ubyte") }
+}
+
+/// The files in a folder and in those in it. What is no file, such as a pipe, whose reading would not end, is passed over.
 fn list(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
-        found.push(path.to_path_buf());
+        if path.is_file() {
+            found.push(path.to_path_buf());
+        }
         return Ok(());
     }
     if depth == 0 {
@@ -112,5 +123,18 @@ fn the_first_difference_is_said() {
         ("files: cc", "files: cd", "the data's files have changed since this run was started"),
     ] {
         assert_eq!(said(&saved.replace(from, to)), Err(message.to_string()));
+    }
+}
+
+#[test]
+fn notes_beside_the_data_may_come_and_go() {
+    for (name, pictures, is) in [
+        ("cat/1.PNG", true, true),
+        ("cat/notes.txt", true, false),
+        (".git/1.png", true, false),
+        ("train-images-idx3-ubyte.gz", false, true),
+        ("README", false, false),
+    ] {
+        assert_eq!(is_data(name, pictures), is, "{name}");
     }
 }

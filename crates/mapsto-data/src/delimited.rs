@@ -20,6 +20,12 @@ pub(crate) struct Delimited {
 /// Reads a table; `advice` says how to choose another delimiter to whoever asked for this one.
 pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> String) -> Result<Delimited> {
     // The reader is other people's code: what it panics about is a damaged file.
+    if let Some(line) = unclosed_quote(bytes, delimiter) {
+        let message = "a quote is opened here and never closed: all that follows would be one cell";
+        return Err(Error::new(ErrorKind::Data, message)
+            .at(format!("{name}:{line}"))
+            .help("close it, or write `\"\"` for a quote within a quoted cell"));
+    }
     let (header, rows) = catch(|| records(bytes, delimiter))
         .map_err(|e| Error::new(ErrorKind::Data, format!("{name}: {}", e.message())))?
         .map_err(|e| malformed(name, bytes, delimiter, advice, e))?;
@@ -35,8 +41,19 @@ pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> 
     let (mut numbers, mut passed_over, mut left_out) = (HashMap::new(), BTreeSet::new(), Vec::new());
     for (at, column) in columns.iter().enumerate() {
         let said = match column.as_str() {
-            "" if at == 0 => Some("the first column, which has no name: the numbers of the rows".to_string()),
-            "Unnamed: 0" if at == 0 => Some(format!("the first column, `{column}`: the numbers of the rows")),
+            "" if at == 0 && holds(&rows, at) == Cells::Numbers => {
+                return Err(wrong("the first column holds numbers and has no name".into())
+                    .help("name it in the first line, or remove it where it only counts the rows"));
+            }
+            "" if at == 0 => Some(format!(
+                "the first column, which has no name: the {} of the rows",
+                holds(&rows, at).word()
+            )),
+            // Written by pandas where a table was read and written again with its index, once or twice.
+            _ if at == passed_over.len() && column.starts_with("Unnamed: 0") => {
+                let place = if at == 0 { "the first column".into() } else { format!("column {}", at + 1) };
+                Some(format!("{place}, `{column}`: the {} of the rows", holds(&rows, at).word()))
+            }
             "" if rows.iter().all(|row| row.get(at).is_none_or(|cell| cell.trim().is_empty())) => {
                 Some(format!("column {}, which has neither a name nor cells", at + 1))
             }
@@ -54,6 +71,49 @@ pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> 
         }
     }
     Ok(Delimited { columns, numbers, rows, passed_over, left_out })
+}
+
+/// What the cells of a column are.
+#[derive(PartialEq)]
+enum Cells {
+    /// Whole numbers, as those that count the rows.
+    Counts,
+    /// Numbers that are not all whole: they say more than which row it is.
+    Numbers,
+    /// Words.
+    Names,
+}
+
+impl Cells {
+    fn word(&self) -> &'static str {
+        if *self == Cells::Names { "names" } else { "numbers" }
+    }
+}
+
+fn holds(rows: &[StringRecord], at: usize) -> Cells {
+    let cells = || rows.iter().map(|row| row.get(at).unwrap_or_default().trim().parse::<f64>());
+    if cells().any(|cell| cell.is_err()) {
+        return Cells::Names;
+    }
+    if cells().flatten().all(|v| v.fract() == 0.0) { Cells::Counts } else { Cells::Numbers }
+}
+
+/// The line in which a quote is opened that nothing closes. The reader takes all that follows for one cell.
+fn unclosed_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
+    let (mut line, mut opened, mut starts) = (1, None, true);
+    let mut rest = bytes.iter().peekable();
+    while let Some(&byte) = rest.next() {
+        line += usize::from(byte == b'\n');
+        match opened {
+            Some(_) if byte == b'"' && rest.peek() == Some(&&b'"') => _ = rest.next(),
+            Some(_) if byte == b'"' => opened = None,
+            Some(_) => continue,
+            None if byte == b'"' && starts => opened = Some(line),
+            None => {}
+        }
+        starts = matches!(byte, b'\n' | b'\r') || byte == delimiter;
+    }
+    opened
 }
 
 /// The first line, and all others.
@@ -147,9 +207,15 @@ mod tests {
         let first = "t.csv: left out: the first column, which has no name: the numbers of the rows";
         assert_eq!(left(",a,y\n0,1,2\n"), (vec!["a".into()], first.into()));
         assert_eq!(left("\u{feff},a,y\n0,1,2\n"), (vec!["a".into()], first.into()));
-        assert_eq!(left("\"\",a,y\n\"r1\",1,2\n"), (vec!["a".into()], first.into()));
+        assert_eq!(left("\"\",a,y\n\"r1\",1,2\n"), (vec!["a".into()], first.replace("numbers", "names")));
         let named = "t.csv: left out: the first column, `Unnamed: 0`: the numbers of the rows";
         assert_eq!(left("Unnamed: 0,a,y\n0,1,2\n"), (vec!["a".into()], named.into()));
+        let twice = format!("{named}; t.csv: left out: column 2, `Unnamed: 0.1`: the numbers of the rows");
+        assert_eq!(left("Unnamed: 0,Unnamed: 0.1,a,y\n0,0,1,2\n"), (vec!["a".into()], twice));
+        assert_eq!(
+            said(Table::parse(",a,y\n0.5,1,2\n1.5,1,2\n", "t.csv")),
+            "t.csv:1: the first column holds numbers and has no name"
+        );
         let last = "t.csv: left out: column 3, which has neither a name nor cells";
         assert_eq!(left("a,y,\n1,2,\n3,4, \n"), (vec!["a".into()], last.into()));
         assert_eq!(left("a,y\n1,2\n"), (vec!["a".into()], String::new()));
@@ -178,4 +244,13 @@ mod tests {
         let e = Table::parse("a\n\"1,5\"\n", "t.csv").unwrap().features(["a"]).unwrap().inputs().unwrap_err();
         assert_eq!(e.help_text(), Some("write decimals with a point"));
     }
+}
+
+#[test]
+fn a_quote_that_nothing_closes_is_found_where_it_is_opened() {
+    let found = |text: &str| unclosed_quote(text.as_bytes(), b',');
+    assert_eq!(found("a,b\n1,\"oops\n2,3\n"), Some(2));
+    assert_eq!(found("a,b\n1,\"o\"\"k\"\n2,\"x\ny\"\n"), None);
+    assert_eq!(found("a,b\n1,5\" pipe\n"), None); // a quote within a cell is one of its characters
+    assert_eq!(found("a\n\"\"\n\"\n"), Some(3));
 }

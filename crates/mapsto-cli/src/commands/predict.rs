@@ -148,7 +148,13 @@ impl Predictor {
             .to(DType::F64);
         let rows = y.shape()[0];
         let values = y.to_vec::<f64>();
-        Ok(values.chunks(values.len() / rows.max(1)).map(|row| self.answer(row, top)).collect())
+        let width = values.len() / rows.max(1);
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let message = format!("the model's outputs for input {} are not finite", at / width.max(1) + 1);
+            return Err(Error::new(ErrorKind::NonFinite, message)
+                .help("look for NaN in the input and in the weights: `mapsto eval` scores the model"));
+        }
+        Ok(values.chunks(width.max(1)).map(|row| self.answer(row, top)).collect())
     }
 
     fn answer(&self, row: &[f64], top: usize) -> String {

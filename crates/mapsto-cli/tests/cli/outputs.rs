@@ -178,3 +178,15 @@ fn weights_of_another_float_type_are_converted_when_asked_for() {
         assert!(outcome.err.contains(said), "{}", outcome.err);
     }
 }
+
+#[test]
+fn a_run_judges_only_data_of_its_own_classes() {
+    let folder = points(["left", "right"]);
+    folder.run("train net.toml --epochs 1 --out run").ok();
+    let data = folder.names().into_iter().find(|name| name.ends_with(".csv")).unwrap();
+    let changed = folder.read(&data).replace("left", "middle");
+    folder.write(&data, changed);
+    let outcome = folder.run("eval run");
+    assert_eq!(outcome.code, 3, "{}", outcome.err);
+    assert!(outcome.err.contains("the model tells the classes left, right apart"), "{}", outcome.err);
+}
