@@ -96,6 +96,86 @@ fn mistakes() -> Vec<Mistake> {
     ]
 }
 
+/// Mistakes in operations that are made of others, which speak in their own name.
+fn of_composed_operations() -> Vec<Mistake> {
+    let zeros = |s: &[usize]| Tensor::zeros(s);
+    vec![
+        ("a stack of unequal shapes", Box::new(move || drop(Tensor::stack(&[zeros(&[2]), zeros(&[3])], 0)))),
+        (
+            "a stack of unequal dtypes",
+            Box::new(move || drop(Tensor::stack(&[zeros(&[2]), tensor![1, 2]], 0))),
+        ),
+        ("a stack along no axis", Box::new(move || drop(Tensor::stack(&[zeros(&[2])], 3)))),
+        ("a mask of numbers", Box::new(move || drop(zeros(&[2]).masked_fill(&tensor![1.0, 0.0], 0.0)))),
+        (
+            "a mask of another shape",
+            Box::new(move || drop(zeros(&[2, 3]).masked_fill(&tensor![true, false], 0.0))),
+        ),
+        ("an index out of an axis", Box::new(move || drop(zeros(&[2, 3]).index((0, 5))))),
+        ("the spread of integers", Box::new(|| drop(tensor![1, 2].std(..)))),
+        ("a root of integers", Box::new(|| drop(tensor![1, 2].pow(0.5)))),
+    ]
+}
+
+/// Mistakes that would train badly in silence, and names that nothing has.
+fn of_losses_and_training() -> Vec<Mistake> {
+    fn learned<L: Fn(&Tensor) -> Tensor>(last: L, loss: impl Fn(&Tensor) -> Tensor) {
+        let net = Linear::new(4, 3);
+        drop(train(|| loss(&last(&net.forward(&Tensor::ones([2, 4]))))));
+    }
+    let ids = || tensor![0, 2];
+    fn fitted(change: impl FnOnce(Trainer) -> Trainer) {
+        let set = InMemory::new(Tensor::ones([4, 2]), Tensor::ones([4, 1]));
+        let trainer = Trainer::new(Sgd::new(0.1), mse).quiet();
+        let fit = change(trainer).fit(&mut Linear::new(2, 1), set.batches(2), set.batches(2));
+        mapsto::error::raise(fit.expect_err("a mistake"))
+    }
+    vec![
+        (
+            "a softmax before cross-entropy",
+            Box::new(move || learned(|y| y.softmax(-1), |y| cross_entropy(y, &ids()))),
+        ),
+        (
+            "a logarithm of a softmax before cross-entropy",
+            Box::new(move || learned(|y| y.log_softmax(-1), |y| cross_entropy(y, &ids()))),
+        ),
+        (
+            "a sigmoid before its loss",
+            Box::new(move || learned(Tensor::sigmoid, |y| bce_with_logits(y, &Tensor::ones([2, 3])))),
+        ),
+        ("a softmax before nll", Box::new(move || learned(|y| y.softmax(-1), |y| nll(y, &ids())))),
+        ("scores into nll", Box::new(move || learned(Tensor::clone, |y| nll(y, &ids())))),
+        ("scores into bce", Box::new(move || learned(Tensor::clone, |y| bce(y, &Tensor::ones([2, 3]))))),
+        (
+            "a rectifier before cross-entropy",
+            Box::new(move || learned(Tensor::relu, |y| cross_entropy(y, &ids()))),
+        ),
+        (
+            "a softmax of one number",
+            Box::new(move || learned(|y| y.slice(1, ..1).softmax(-1), |y| mse(y, &Tensor::ones([2, 1])))),
+        ),
+        (
+            "cross-entropy of one output",
+            Box::new(|| drop(cross_entropy(&Tensor::zeros([4, 1]), &Tensor::ones([4, 1])))),
+        ),
+        (
+            "a misspelt group",
+            Box::new(|| fitted(|_| Trainer::new(Sgd::new(0.1).group("bais", |g| g.lr(0.0)), mse).quiet())),
+        ),
+        (
+            "a misspelt group with a star",
+            Box::new(|| fitted(|_| Trainer::new(Sgd::new(0.1).group("*wieght", |g| g.lr(0.0)), mse).quiet())),
+        ),
+        ("a misspelt column", Box::new(|| fitted(|t| t.on(EarlyStop::watching("val_loss"))))),
+        ("a column that nothing writes", Box::new(|| fitted(|t| t.on(EarlyStop::watching("perplexity"))))),
+        ("an empty batch", Box::new(|| drop(mse(&Tensor::zeros([0, 3]), &Tensor::zeros([0, 3]))))),
+        (
+            "cross-entropy of an empty batch",
+            Box::new(|| drop(cross_entropy(&Tensor::zeros([0, 3]), &Tensor::zeros([0]).to(DType::I64)))),
+        ),
+    ]
+}
+
 /// A user's function around an operation.
 fn integers(x: &Tensor) -> Tensor {
     x.to(DType::I64).tanh()
@@ -104,7 +184,9 @@ fn integers(x: &Tensor) -> Tensor {
 #[test]
 fn messages_are_as_reviewed() {
     let mut shown = String::new();
-    for (name, mistake) in mistakes() {
+    for (name, mistake) in
+        [mistakes(), of_composed_operations(), of_losses_and_training()].into_iter().flatten()
+    {
         let error = catch(mistake).expect_err(name);
         // The line is this file's, and not shown: it moves with every line above it.
         let place = error.location().unwrap_or_default().into_owned();

@@ -205,8 +205,13 @@ fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
     let workers = section.or("workers", 0)?;
     let augment = section.entries("augment")?;
     let mut preprocess = section.entries("preprocess")?;
-    if section.or("standardize", false)? && !preprocess.iter().any(|step| step.name == "standardize") {
-        preprocess.push(Entry::new("standardize"));
+    // The key is short for the step, and stands above the list: a flag says `false` to a run that has the step.
+    match section.optional("standardize")? {
+        Some(true) if !preprocess.iter().any(|step| step.name == "standardize") => {
+            preprocess.push(Entry::new("standardize"));
+        }
+        Some(false) => preprocess.retain(|step| step.name != "standardize"),
+        _ => {}
     }
     let validation = fraction(section.node("validation"), "validation")?.unwrap_or(0.1);
     // A share to hold out is ours; the name of a second file is an option of the set.

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mapsto::data::{Dataset, Info, Loader, Preprocess, sets, transforms};
+use mapsto::graph::Meaning;
 use mapsto::nn::layers::LAYERS;
-use mapsto::nn::{self, Exceptions, Horizon, Layer, Loss, ModelSpec, Sequential};
+use mapsto::nn::{self, Exceptions, Horizon, Layer, Loss, ModelSpec, ModuleExt, Sequential};
 use mapsto::spec::{Entry, Json, find};
 use mapsto::train::callbacks::{self, MetricsLog};
 use mapsto::train::metrics::{self, Metric};
 use mapsto::train::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
-use mapsto::{Error, ErrorKind, Result, catch};
+use mapsto::{Error, ErrorKind, Result, Tensor, catch, record};
 
 use crate::config::{Config, Split};
 use crate::output::plain;
@@ -91,12 +92,23 @@ impl Experiment {
         let (opened, set) = sets::from_entry(&config.data.set).map_err(|e| config.data.explain(e))?;
         config.data.set = set;
         opened.left_out.iter().for_each(|what| note(what));
+        let standardized = config.data.preprocess.iter().any(|step| step.name == "standardize");
+        for rounded in opened.rounded.iter().filter(|rounded| rounded.is_target || !standardized) {
+            let help = match rounded.is_target {
+                true => {
+                    "subtract a common number from the column, or divide it: targets are not standardized"
+                }
+                false => "`standardize = true` in [data] keeps them apart",
+            };
+            note(&format!("{rounded}; {help}"));
+        }
         let info = opened.train.info();
         let parts = divide(&mut config, opened)?;
         let preprocess = preprocess.fit(&*parts.train)?;
         let spec = model_spec(&mut config, &parts, &augment, &preprocess)?;
         mapsto::seed(config.train.seed);
         let model = spec.build()?;
+        check_groups(&config, &model)?;
         let spec = spec.rendered()?;
         config.model.layers = spec.layers.clone();
 
@@ -164,7 +176,7 @@ impl Experiment {
 
     /// What the model's outputs mean.
     pub fn outputs(&self) -> Outputs {
-        outputs(&self.config.train.loss)
+        outputs(&*self.loss)
     }
 
     /// Loads the weights of a model file.
@@ -173,6 +185,15 @@ impl Experiment {
     /// The file is damaged, or of another model.
     pub fn load(&mut self, path: &Path, except: &Exceptions) -> Result<()> {
         let file = ModelFile::read(path)?;
+        self.check(&file, path, except)?;
+        file.load_into_except(&mut self.model, except).map(drop).map_err(|e| e.context(path.display()))
+    }
+
+    /// Checks that a model file is of this experiment: its classes, layers, preprocessing and weights.
+    ///
+    /// # Errors
+    /// What differs, with the file's name.
+    pub fn check(&self, file: &ModelFile, path: &Path, except: &Exceptions) -> Result<()> {
         let (trained, found) = (&file.info.classes, &self.info.classes);
         if !trained.is_empty() && trained != found {
             let names = |classes: &[String]| {
@@ -192,7 +213,7 @@ impl Experiment {
             return Err(Error::new(ErrorKind::Data, message)
                 .help("every answer would be taken for another class: bring the data back as it was when the run was trained"));
         }
-        file.load_into_except(&mut self.model, except).map_err(|e| {
+        self.model.compare_state_dict(file.tensors.iter().cloned(), except).map_err(|e| {
             let advice = e.help_text().is_some_and(|help| help.starts_with("only dtypes differ"));
             let e = e.context(path.display());
             // Whoever wrote a file cannot name exceptions, only choose another model.
@@ -202,6 +223,34 @@ impl Experiment {
                 e.help("is it of a run with the same [model]? `mapsto summary FILE` lists its layers")
             }
         })?;
+        let differs = |what: &str| {
+            let message = format!("{}: the model was trained with {what}", path.display());
+            Err(Error::new(ErrorKind::Data, message)
+                .help("bring data and configuration back as they were when the run was trained"))
+        };
+        let spec = |json: &Option<Json>| {
+            json.as_ref().and_then(|json| ModelSpec::from_json(json).ok()?.rendered().ok())
+        };
+        if let (Some(trained), Some(found)) = (spec(&file.info.spec), spec(&self.model_info.spec))
+            && trained != found
+        {
+            let at = trained.layers.iter().zip(&found.layers).position(|(a, b)| a != b);
+            return differs(&match at {
+                Some(i) => format!("{} as layer {i}, and [model] has {}", trained.layers[i], found.layers[i]),
+                None => format!(
+                    "{} layers for inputs {:?}, and [model] has {} for {:?}",
+                    trained.layers.len(),
+                    trained.input,
+                    found.layers.len(),
+                    found.input
+                ),
+            });
+        }
+        if let (Some(trained), Some(found)) = (&file.info.preprocess, &self.model_info.preprocess)
+            && !is_near(trained, found)
+        {
+            return differs(&format!("the preprocessing {trained}, and the data now gives {found}"));
+        }
         Ok(())
     }
 
@@ -222,11 +271,65 @@ impl Experiment {
         }
     }
 
+    /// Finds a last layer or a column that the loss would train badly with, and without a word.
+    fn check_outputs(&self, y: &Tensor, target: &Tensor) -> Result<()> {
+        let (outputs, name) = (self.outputs(), self.loss.name());
+        let as_usage = |e: &Error| {
+            let usage = Error::new(ErrorKind::Usage, e.message()).help(e.help_text().unwrap_or_default());
+            let last = self.config.model.layers.last().and_then(|layer| layer.span);
+            last.map(Into::into).into_iter().fold(usage, Error::with_span)
+        };
+        outputs.check(&name, y).map_err(|e| as_usage(&e))?;
+        let of_classes = matches!(outputs, Outputs::Logits | Outputs::LogProbabilities);
+        if of_classes
+            && self.info.classes.is_empty()
+            && target.dtype().is_float()
+            && target.shape()[1..] == [1]
+        {
+            let column = match self.config.data.set.option("target") {
+                Some(column) => format!("the target {column} is a column of numbers"),
+                None => "the targets are numbers".to_string(),
+            };
+            let error = Error::new(ErrorKind::Usage, format!("`{name}` tells classes apart, and {column}"));
+            let error = error.help("name a column of classes with `class = \"..\"` in [data], or fit numbers with `loss = \"mse\"`");
+            let place = self.config.train.loss.span.map(Into::into);
+            return Err(place.into_iter().fold(error, Error::with_span));
+        }
+        if outputs == Outputs::Values && target.dtype().is_float() {
+            return self.check_reach(y).map_err(|e| as_usage(&e));
+        }
+        Ok(())
+    }
+
+    /// Finds a last layer that cannot give a single one of the targets: `sigmoid` before prices in thousands.
+    fn check_reach(&self, y: &Tensor) -> Result<()> {
+        const ENOUGH: usize = 64;
+        let Some((meaning, by)) = y.meaning() else { return Ok(()) };
+        let (low, high) = match meaning {
+            Meaning::Probabilities | Meaning::Distribution => (0.0, 1.0),
+            Meaning::Bounded => (-1.0, 1.0),
+            Meaning::Rectified => (-1.0, f64::INFINITY),
+            Meaning::LogProbabilities | Meaning::LogDistribution => (f64::NEG_INFINITY, 0.0),
+            Meaning::Scores | Meaning::Constant => return Ok(()),
+        };
+        let some: Vec<usize> = (0..self.train.dataset().len().min(ENOUGH)).collect();
+        let targets = self.train.dataset().batch(&some)?.1;
+        let (least, most) = (targets.min(..).item(), targets.max(..).item());
+        if most >= low && least <= high {
+            return Ok(());
+        }
+        let message =
+            format!("`{by}` ends the model and cannot give the targets, which reach from {least} to {most}");
+        Err(Error::new(ErrorKind::Usage, message).help(format!("leave `{by}` out at the end of the model")))
+    }
+
     /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
     fn check_fit(&self) -> Result<()> {
         let first: Vec<usize> = (0..self.train.dataset().len().min(2)).collect();
         let (x, target) = self.train.dataset().batch(&first)?;
-        let y = catch(|| self.model.forward(&self.train.preprocessing().apply(x)))?;
+        // Recorded, so that the outputs say what they mean.
+        let y = catch(|| record(|| self.model.forward(&self.train.preprocessing().apply(x))))?;
+        self.check_outputs(&y, &target)?;
         let classes = &self.info.classes;
         if self.outputs() != Outputs::Values && !classes.is_empty() {
             let width = y.shape().last().copied().unwrap_or(1);
@@ -247,6 +350,7 @@ impl Experiment {
         let context = |e: Error| {
             e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()))
         };
+        let y = y.detach();
         let _loss = catch(|| self.loss.loss(&y, &target)).map_err(context)?;
         for metric in &self.metrics {
             catch(|| metric.count(&y, &target)).and_then(|counts| counts).map_err(context)?;
@@ -256,13 +360,26 @@ impl Experiment {
 }
 
 /// What a model's outputs mean, told by the loss it was trained with.
-pub fn outputs(loss: &Entry) -> Outputs {
-    const LOGITS: [&str; 2] = ["cross_entropy", "bce_with_logits"];
-    const PROBABILITIES: [&str; 1] = ["bce"];
-    match loss.name.as_str() {
-        name if LOGITS.contains(&name) => Outputs::Logits,
-        name if PROBABILITIES.contains(&name) => Outputs::Probabilities,
-        _ => Outputs::Values,
+pub fn outputs(loss: &dyn Loss) -> Outputs {
+    loss.outputs().unwrap_or(Outputs::Values)
+}
+
+/// Whether two values are the same but for rounding, which other processors do otherwise.
+fn is_near(a: &Json, b: &Json) -> bool {
+    let number = |json: &Json| match json {
+        Json::Int(i) => Some(*i as f64),
+        Json::Float(x) => Some(*x),
+        _ => None,
+    };
+    match (a, b) {
+        (Json::List(a), Json::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_near(a, b)),
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|((k, a), (l, b))| k == l && is_near(a, b))
+        }
+        _ => match (number(a), number(b)) {
+            (Some(a), Some(b)) => (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-7,
+            _ => a == b,
+        },
     }
 }
 
@@ -287,6 +404,15 @@ fn add_callbacks(config: &mut Config, metrics: &[Box<dyn Metric>]) {
     if !callbacks.iter().any(|c| c.name == "last") {
         callbacks.push(Entry::new("last"));
     }
+}
+
+/// Finds groups of the optimizer that fit no parameter.
+fn check_groups(config: &Config, model: &Sequential) -> Result<()> {
+    let optimizer = &config.train.optimizer;
+    nn::build_optimizer(optimizer)?.0.check(model).map_err(|e| {
+        let usage = Error::new(ErrorKind::Usage, e.message()).help(e.help_text().unwrap_or_default());
+        optimizer.option_span("groups").into_iter().fold(usage, |usage, span| usage.with_span(span.into()))
+    })
 }
 
 /// Finds unknown layers and options before the data is opened, wherever the input shape is known.

@@ -1,5 +1,7 @@
 //! What a resumed run may change: every setting is either honoured or refused by its name.
 
+use std::path::Path;
+
 use mapsto::nn;
 use mapsto::spec::{Entry, Value};
 use mapsto::train::{callbacks, metrics};
@@ -16,6 +18,31 @@ const HONOURED: &str = "train.epochs, train.optimizer's values, train.schedule, 
 /// # Errors
 /// Every setting that differs and cannot, by name.
 pub fn refuse_changes(before: &Config, now: &Config) -> Result<()> {
+    let changes = changes(before, now);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let message = format!("a resumed run cannot change {}", changes.join(", nor "));
+    Err(Error::new(ErrorKind::Usage, message)
+        .help(format!("start a new run for that; what a resumed run can change: {HONOURED}")))
+}
+
+/// Refuses a configuration in the folder of a run that is not the one the run was made with.
+///
+/// # Errors
+/// Every setting that differs, by name.
+pub fn refuse_edits(before: &Config, now: &Config, file: &Path) -> Result<()> {
+    let changes = changes(before, now);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{}: it was edited after the run: {}", file.display(), changes.join(", "));
+    Err(Error::new(ErrorKind::Usage, message)
+        .help("bring it back as it was; what else is wanted is another run"))
+}
+
+/// The settings that a run keeps to its end and that differ: `train.seed` from 3 to 4.
+fn changes(before: &Config, now: &Config) -> Vec<String> {
     let (before, now) = (fixed(before), fixed(now));
     let find =
         |list: &[(String, String)], key: &str| list.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone());
@@ -28,18 +55,11 @@ pub fn refuse_changes(before: &Config, now: &Config) -> Result<()> {
         }
     });
     let none = || "none".to_string();
-    let changes: Vec<String> = keys
-        .into_iter()
+    keys.into_iter()
         .map(|key| (key, find(&before, key).unwrap_or_else(none), find(&now, key).unwrap_or_else(none)))
         .filter(|(_, before, now)| before != now)
         .map(|(key, before, now)| format!("`{key}` from {before} to {now}"))
-        .collect();
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let message = format!("a resumed run cannot change {}", changes.join(", nor "));
-    Err(Error::new(ErrorKind::Usage, message)
-        .help(format!("start a new run for that; what a resumed run can change: {HONOURED}")))
+        .collect()
 }
 
 /// The settings that a run keeps to its end, with their values.

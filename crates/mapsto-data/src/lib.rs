@@ -15,6 +15,7 @@ mod loader;
 mod picture;
 mod planes;
 pub mod preprocess;
+mod rounded;
 mod rows;
 pub mod sets;
 mod split;
@@ -28,6 +29,7 @@ pub use loader::{Batch, Loader, Pairs};
 #[cfg(feature = "images")]
 pub use picture::{Color, parse_image, read_image};
 pub use preprocess::{Normalize, Preprocess, Resize, Scale, Standardize, Step};
+pub use rounded::Rounded;
 #[cfg(feature = "images")]
 pub use sets::ImageFolder;
 pub use sets::{Idx, Table, idx_folder, mnist};

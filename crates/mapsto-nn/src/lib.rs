@@ -12,6 +12,7 @@ pub mod layers;
 pub mod losses;
 mod module;
 pub mod optim;
+mod outputs;
 mod pooling;
 pub mod recurrent;
 pub mod schedules;
@@ -28,6 +29,7 @@ pub use module::{
     State, matches,
 };
 pub use optim::*;
+pub use outputs::Outputs;
 pub use schedules::*;
 pub use spec::ModelSpec;
 

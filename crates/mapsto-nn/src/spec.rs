@@ -4,7 +4,7 @@ use crate::budget;
 use crate::layers::{LAYERS, Sequential};
 use crate::{Layer, ModuleExt};
 use mapsto_spec::{Entry, Json};
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, random};
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, catch, no_grad, random};
 
 /// The layers of a model in order, and the shape of one input.
 ///
@@ -53,15 +53,35 @@ impl ModelSpec {
         budget::within(elements, || self.build())
     }
 
+    /// The model on [`Device::shape`]: its names, shapes and costs without any number, whatever its size. Draws no
+    /// randomness that would shift later draws.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_spec::Entry;
+    /// let spec = ModelSpec::new([20_000], [Entry::new("linear").with_value(10_000_usize)]);
+    /// assert_eq!(spec.outline()?.parameter_count(), 200_010_000);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    /// # Errors
+    /// As [`build`](ModelSpec::build).
+    pub fn outline(&self) -> Result<Sequential> {
+        Ok(self.outlined()?.layers)
+    }
+
+    fn outlined(&self) -> Result<Built> {
+        let state = random::state();
+        let built = Device::shape().scope(|| build_layers(&self.layers, &self.input));
+        random::set_state(&state);
+        built
+    }
+
     /// The same with every default filled in. Draws no randomness that would shift later draws.
     ///
     /// # Errors
     /// As [`build`](ModelSpec::build).
     pub fn rendered(&self) -> Result<ModelSpec> {
-        let state = random::state();
-        let built = build_layers(&self.layers, &self.input);
-        random::set_state(&state);
-        Ok(ModelSpec { input: self.input.clone(), layers: built?.entries })
+        Ok(ModelSpec { input: self.input.clone(), layers: self.outlined()?.entries })
     }
 
     /// The shape after each layer, without the batch axis.
@@ -69,10 +89,7 @@ impl ModelSpec {
     /// # Errors
     /// As [`build`](ModelSpec::build).
     pub fn shapes(&self) -> Result<Vec<Vec<usize>>> {
-        let state = random::state();
-        let built = build_layers(&self.layers, &self.input);
-        random::set_state(&state);
-        Ok(built?.shapes)
+        Ok(self.outlined()?.shapes)
     }
 
     /// The spec as JSON: `{"input":[1,28,28],"layers":["flatten",{"linear":10}]}`.
@@ -164,10 +181,7 @@ impl ModelSpec {
     /// # Errors
     /// As [`build`](ModelSpec::build).
     pub fn input_dtype(&self) -> Result<DType> {
-        let state = random::state();
-        let built = self.build();
-        random::set_state(&state);
-        Ok(built?.input_dtype())
+        Ok(self.outline()?.input_dtype())
     }
 
     /// The number of parameters of the built model.
@@ -175,10 +189,7 @@ impl ModelSpec {
     /// # Errors
     /// As [`build`](ModelSpec::build).
     pub fn parameter_count(&self) -> Result<usize> {
-        let state = random::state();
-        let built = self.build();
-        random::set_state(&state);
-        Ok(built?.parameter_count())
+        Ok(self.outline()?.parameter_count())
     }
 }
 
@@ -194,6 +205,55 @@ mod tests {
 
     fn error(input: &[usize], layers: impl IntoIterator<Item = Entry>) -> String {
         ModelSpec::new(input, layers).build().expect_err("an error").to_string()
+    }
+
+    /// Every kind of layer, and every way to draw weights: the outline has the names, shapes and dtypes of what is built.
+    #[test]
+    fn an_outline_is_the_model_without_its_numbers() {
+        let (mut layers, mut inits) = (0, 0);
+        let outline_of = |spec: &ModelSpec| {
+            let (outline, model) = (spec.outline().unwrap(), spec.build().unwrap());
+            let report = outline.compare_state_dict(model.state_dict(), &crate::Exceptions::none()).unwrap();
+            assert!(report.is_complete());
+            assert!(outline.state_dict().iter().all(|(_, t)| t.device() == Device::shape()), "{spec:?}");
+            assert_eq!(outline.input_dtype(), model.input_dtype());
+            assert_eq!(spec.shapes().unwrap(), build_layers(&spec.layers, &spec.input).unwrap().shapes);
+        };
+        for kind in LAYERS {
+            let value = |name: &str| -> mapsto_spec::Value {
+                match name {
+                    "residual" => vec![Entry::new("relu")].into(),
+                    "adaptive_max_pool2d" | "adaptive_avg_pool2d" => vec![2_usize, 2].into(),
+                    _ => 2_usize.into(),
+                }
+            };
+            let plain = Entry::new(kind.name);
+            let entries = [
+                plain.clone(),
+                plain.clone().with_value(value(kind.name)),
+                plain.with_value(value(kind.name)).with_option("kernel", 3_usize),
+                Entry::new(kind.name).with_value(9_usize).with_option("size", 2_usize),
+            ];
+            let inputs: [&[usize]; 3] = [&[4], &[3, 4], &[2, 6, 6]];
+            let specs = inputs
+                .iter()
+                .flat_map(|input| entries.iter().map(|entry| ModelSpec::new(*input, [entry.clone()])));
+            let built: Vec<ModelSpec> = specs.filter(|spec| spec.build().is_ok()).collect();
+            assert!(!built.is_empty(), "{} is built by none of these", kind.name);
+            built.iter().for_each(outline_of);
+            layers += 1;
+        }
+        for kind in crate::init::INITS {
+            let with = |init: Entry| ModelSpec::new([5], [linear(3).with_option("init", init)]);
+            let plain = with(Entry::new(kind.name));
+            outline_of(&if plain.build().is_ok() {
+                plain
+            } else {
+                with(Entry::new(kind.name).with_value(0.5))
+            });
+            inits += 1;
+        }
+        assert_eq!((layers, inits), (LAYERS.len(), crate::init::INITS.len()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Elementwise operations: what one declares (a function of numbers and a derivative), and how it runs over tensors.
 
 use crate::backend::{CHUNK, MapOp};
-use crate::graph::{At, Keep, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
+use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
 pub(crate) use crate::scalar::scalar_like;
 use crate::scalar::{Beside, Scalar, fill_like};
 use crate::shape::{Shape, broadcast};
@@ -62,6 +62,10 @@ pub trait Unary: Copy + Send + Sync + 'static {
     /// The fields that `f` reads, by the indices it gives to [`Real::param`].
     fn params(self) -> Params {
         Params::NONE
+    }
+    /// What the numbers of the result mean, as [`Op::meaning`].
+    fn meaning(self, _xs: &Meant<'_>) -> Option<Meaning> {
+        None
     }
     /// The gradient of the input from the gradient `g` of the result.
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor;
@@ -289,6 +293,9 @@ impl<U: Unary> Op for Mapped<U> {
     /// Each element depends on one: the Jacobian is diagonal, and its transpose the same.
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         self.0.vjp(at, dxs[0].as_ref().expect("the only input moves"))
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        self.0.meaning(xs)
     }
 }
 

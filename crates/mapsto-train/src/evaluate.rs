@@ -5,7 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::metrics::{ConfusionMatrix, Decided, Decision, Metric, argmax, floats};
 use crate::tally::{Judged, Tally};
 use mapsto_data::{Batch, Loader};
-use mapsto_nn::{Layer, Loss};
+use mapsto_nn::{Layer, Loss, Outputs};
 use mapsto_tensor::error::mistakes;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor, no_grad};
 use std::panic::Location;
@@ -185,17 +185,6 @@ fn are_probabilities(target: &Tensor) -> bool {
     })
 }
 
-/// What a model's outputs are, for those who print them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outputs {
-    /// Scores before a softmax, or of one column before a sigmoid: `cross_entropy`, `bce_with_logits`.
-    Logits,
-    /// Probabilities: `nll` and `bce` on a model that ends in softmax or sigmoid.
-    Probabilities,
-    /// Plain numbers: regression.
-    Values,
-}
-
 /// A model's outputs for every sample of a loader, beside the targets.
 #[derive(Clone, Debug)]
 pub struct Predictions {
@@ -305,10 +294,14 @@ impl Predictions {
         let scores = floats(&self.y);
         let width = scores.len() / n.max(1);
         let decision = match (width, outputs) {
-            (1, Outputs::Logits) => Decision::Threshold(0.0),
+            (1, Outputs::Logits | Outputs::Logit) => Decision::Threshold(0.0),
             (1, _) => Decision::Threshold(0.5),
             _ => Decision::Argmax,
         };
+        let each = matches!(outputs, Outputs::Logit | Outputs::Probabilities) && width > 1;
+        if each && self.target.dtype().is_float() && !are_probabilities(&self.target) {
+            return None; // several answers of yes or no a sample, which are no class
+        }
         let decided = decision.decide("predictions", &self.y, &self.target).ok()?;
         if decided.actual.len() != n {
             return None; // several decisions a sample, such as the words of a text
@@ -357,6 +350,8 @@ fn confidence(row: &[f64], outputs: Outputs) -> f64 {
         ([p], Outputs::Probabilities) => p.max(1.0 - p),
         ([z], _) => 1.0 / (1.0 + (-z.abs()).exp()),
         (row, Outputs::Probabilities) => row[argmax(row)],
+        (row, Outputs::LogProbabilities) => row[argmax(row)].exp(),
+        (row, Outputs::Logit) => 1.0 / (1.0 + (-row[argmax(row)]).exp()),
         (row, _) => {
             let most = row[argmax(row)];
             1.0 / row.iter().map(|z| (z - most).exp()).sum::<f64>()
@@ -379,6 +374,22 @@ mod tests {
         let csv = predictions.to_csv(Outputs::Logits, &names);
         // 1 / (1 + e⁻²) = 0.880797
         assert!(csv.starts_with("index,target,prediction,right,probability\n5,cat,cat,true,0.880797\n6,cat,\"dog, big\",false,0.731059\n"), "{csv}");
+    }
+
+    #[test]
+    fn several_answers_of_yes_or_no_are_no_class() {
+        let y = tensor![[2.0, -1.0, 3.0], [-2.0, 0.5, -3.0]];
+        let of = |target: Tensor| Predictions { y: y.clone(), target, indices: vec![0, 1] };
+        let labels = of(tensor![[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]);
+        let csv = labels.to_csv(Outputs::Logit, &[]);
+        assert!(csv.starts_with("index,target 0,target 1,target 2,prediction 0,"), "{csv}");
+        assert!(labels.mistakes(Outputs::Logit).is_empty());
+        let one_hot = of(tensor![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
+        let wrong = one_hot.mistakes(Outputs::Logit);
+        assert_eq!((wrong.len(), wrong[0].predicted), (1, 2));
+        assert!((wrong[0].confidence - 1.0 / (1.0 + (-3f64).exp())).abs() < 1e-6);
+        let logs = Predictions { y: tensor![[0.25, 0.75]].log(), target: tensor![0], indices: vec![0] };
+        assert!((logs.mistakes(Outputs::LogProbabilities)[0].confidence - 0.75).abs() < 1e-6);
     }
 
     #[test]

@@ -21,9 +21,10 @@ mod trainer;
 
 pub use atomic_file::write_atomic;
 pub use digest::Digest;
-pub use evaluate::{Evaluation, Mistake, Outputs, Predictions, evaluate, predict};
+pub use evaluate::{Evaluation, Mistake, Predictions, evaluate, predict};
 pub use history::{History, Row};
 pub use interrupt::Interrupt;
+pub use mapsto_nn::Outputs;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
 pub use progress::Progress;
 pub use run_folder::{RunFolder, RunLock, environment};

@@ -1,8 +1,9 @@
 //! The folder of a run: all that is needed to read, judge, continue and repeat it.
 
-use crate::atomic_file::write_within;
-use crate::evaluate::{Outputs, Predictions};
+use crate::atomic_file::{is_temporary, write_within};
+use crate::evaluate::Predictions;
 use crate::history::History;
+use mapsto_nn::Outputs;
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::fs::{self, File, TryLockError};
@@ -90,6 +91,20 @@ impl RunFolder {
         Ok(RunFolder { path, made })
     }
 
+    /// As [`create`](RunFolder::create), and takes over what a run left behind that was stopped in its first epoch, in which
+    /// there is nothing to go on from.
+    ///
+    /// # Errors
+    /// As [`create`](RunFolder::create), and when another process is training there.
+    pub fn create_again(path: impl Into<PathBuf>) -> Result<RunFolder> {
+        let left = RunFolder::at(path);
+        if left.is_barely_begun() {
+            drop(left.lock()?);
+            left.discard();
+        }
+        RunFolder::create(left.path)
+    }
+
     /// A folder at this path, which is neither made nor looked at.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> RunFolder {
@@ -115,6 +130,18 @@ impl RunFolder {
             .help("give the folder that `mapsto train` made, such as runs/mnist-1"));
         }
         Ok(run)
+    }
+
+    /// Whether a run has written its configuration here and nothing to go on from or to use: it was stopped, in whatever
+    /// way, in its first epoch.
+    #[must_use]
+    pub fn is_barely_begun(&self) -> bool {
+        let Ok(content) = fs::read_dir(&self.path) else { return false };
+        let names: Vec<_> = content.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        let is_head = |name: &String| {
+            ["config.toml", "env.json", LOCK].contains(&name.as_str()) || is_of_a_killed_write(name)
+        };
+        self.file("config.toml").is_file() && names.iter().all(is_head)
     }
 
     /// Takes the folder for this process, until the lock is dropped or the process ends, in whatever way.
@@ -160,6 +187,9 @@ impl RunFolder {
     pub fn discard(&self) {
         // A file that cannot be removed stays, and so does the folder around it; what led here is the error to report.
         FILES.iter().for_each(|name| _ = fs::remove_file(self.file(name)));
+        let left = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        left.filter(|e| is_of_a_killed_write(&e.file_name().to_string_lossy()))
+            .for_each(|e| _ = fs::remove_file(e.path()));
         self.made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
     }
 
@@ -292,6 +322,11 @@ impl RunLock {
     }
 }
 
+/// Whether a file is what a process that was killed had written of one of a run's.
+fn is_of_a_killed_write(name: &str) -> bool {
+    FILES.iter().any(|file| is_temporary(name, file))
+}
+
 /// Whether an open file is the one that has this path.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
@@ -413,9 +448,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_run_leaves_in_its_first_epoch_is_taken_over() {
+        let path = std::env::temp_dir().join(format!("mapsto-killed-{}", std::process::id()));
+        let begun = |more: &str| {
+            let run = RunFolder::at(&path);
+            fs::create_dir_all(&path).unwrap();
+            run.write_config("").unwrap();
+            run.write_env(Vec::new()).unwrap();
+            drop(run.lock().unwrap());
+            fs::write(path.join(".last.safetensors.123.4.tmp"), "half").unwrap();
+            if !more.is_empty() {
+                fs::write(path.join(more), "mine").unwrap();
+            }
+            run
+        };
+        assert!(begun("").is_barely_begun());
+        let held = RunFolder::at(&path).lock().unwrap();
+        assert!(RunFolder::create_again(&path).unwrap_err().to_string().contains("another process"));
+        drop(held);
+        RunFolder::create_again(&path).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        for more in ["best.safetensors", "last.safetensors", "notes.txt", ".notes.tmp", "metrics.csv"] {
+            assert!(!begun(more).is_barely_begun());
+            assert!(RunFolder::create_again(&path).unwrap_err().to_string().contains("not empty"));
+            assert!(path.join(more).exists());
+            fs::remove_dir_all(&path).unwrap();
+        }
+    }
+
+    #[test]
     fn a_lock_that_was_not_there_leaves_no_trace_when_undone() {
         let path = std::env::temp_dir().join(format!("mapsto-undo-{}", std::process::id()));
-        let run = RunFolder::create(&path).unwrap();
+        let run = RunFolder::create_again(&path).unwrap();
         run.lock().unwrap().undo();
         assert!(!run.file(LOCK).exists());
         drop(run.lock().unwrap());

@@ -36,13 +36,12 @@ fn command(command: Command) -> Command {
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
     let folder = RunFolder::open(invocation.text("run"))?;
-    let mut experiment = reopen(&folder)?;
     let model = invocation.optional("model").map_or_else(|| folder.best(), PathBuf::from);
     let except = match invocation.matches.get_flag("convert") {
         true => Exceptions::none().converting(),
         false => Exceptions::none(),
     };
-    experiment.load(&model, &except)?;
+    let experiment = reopen(&folder, &model, &except)?;
     let Some(test) = &experiment.test else {
         let error =
             Error::new(ErrorKind::Usage, format!("{} held out no test samples", folder.path().display()));

@@ -9,15 +9,19 @@ pub mod render;
 pub mod summary;
 pub mod train;
 
+use std::path::Path;
+
 use clap::{ArgMatches, Command};
-use mapsto::Error;
-use mapsto::train::RunFolder;
+use mapsto::nn::Exceptions;
+use mapsto::train::{ModelFile, RunFolder};
+use mapsto::{Error, ErrorKind};
 
 use crate::config::Config;
 use crate::experiment::Experiment;
 use crate::failure::Failure;
 use crate::overrides::Override;
 use crate::source::Sources;
+use crate::{fingerprint, settings};
 
 /// Every subcommand, in the order `mapsto --help` shows them.
 pub const COMMANDS: &[Verb] = &[
@@ -79,13 +83,30 @@ impl Invocation<'_> {
 
 /// Reads a training file and opens what it describes.
 fn read_experiment(file: &str, overrides: &[Override]) -> Result<Experiment, Failure> {
+    if RunFolder::open(file).is_ok() {
+        let error = Error::new(ErrorKind::Usage, format!("{file}: this is the folder of a run, no file"));
+        return Err(error.help(format!("`mapsto train --resume {file}` goes on with the run")).into());
+    }
     let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
     open(Sources::new(file, &text), overrides)
 }
 
-/// Opens what a run was trained on and with, from the configuration it left in its folder.
-fn reopen(folder: &RunFolder) -> Result<Experiment, Failure> {
-    open(run_sources(folder)?, &[])
+/// Opens what a run was trained on and with, from the configuration it left in its folder, with the weights of a model file;
+/// data and configuration must be what they were.
+fn reopen(folder: &RunFolder, model: &Path, except: &Exceptions) -> Result<Experiment, Failure> {
+    let mut experiment = open(run_sources(folder)?, &[])?;
+    // A run without a state, such as one of which only the best model was kept, is known by that model alone.
+    let state = if folder.last().is_file() { Some(ModelFile::read(folder.last())?) } else { None };
+    if let Some(text) = state.as_ref().and_then(|state| state.note("config")) {
+        let mut noted = Sources::of_run(&folder.last().display().to_string(), text);
+        let before = Config::parse(&mut noted, &[]).map_err(Failure::within(&noted))?;
+        settings::refuse_edits(&before, &experiment.config, &folder.file("config.toml"))?;
+    }
+    experiment.load(model, except)?;
+    if let Some(saved) = state.as_ref().and_then(|state| state.note("data")) {
+        fingerprint::compare(saved, &fingerprint::fingerprint(&experiment)?)?;
+    }
+    Ok(experiment)
 }
 
 /// The configuration in a run's folder.

@@ -31,8 +31,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     }
     pictures::draw_curves(&folder, &folder.history()?)?;
     if folder.best().is_file() {
-        let mut experiment = reopen(&folder)?;
-        experiment.load(&folder.best(), &Exceptions::none())?;
+        let experiment = reopen(&folder, &folder.best(), &Exceptions::none())?;
         let input = experiment.config.model.input.as_deref().unwrap_or_default();
         pictures::draw_filters(&folder, &experiment.model, input)?;
         if let Some(test) = &experiment.test {

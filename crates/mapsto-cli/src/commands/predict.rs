@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Arg, Command};
 use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
-use mapsto::nn::{Layer, ModelSpec, Sequential};
+use mapsto::nn::{Exceptions, Layer, ModelSpec, Sequential};
 use mapsto::spec::{Entry, Json, Value};
 use mapsto::train::{ModelFile, ModelInfo, Outputs, RunFolder};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
@@ -44,6 +44,12 @@ fn command(command: Command) -> Command {
                 .action(clap::ArgAction::SetTrue)
                 .help("Exchange black and white in images: MNIST's digits are white on black"),
         )
+        .arg(
+            Arg::new("convert")
+                .long("convert")
+                .action(clap::ArgAction::SetTrue)
+                .help("Convert weights of another float type, such as bf16, to the model's"),
+        )
         .after_help(
             "Images are brought to the size and channels that the model takes.\n\n\
              Examples:\n  mapsto predict runs/mnist-1 seven.png\n  mapsto predict runs/mnist-1 --invert scan-*.jpg\n  \
@@ -65,7 +71,11 @@ struct Predictor {
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
-    let predictor = Predictor::open(&RunFolder::open(invocation.text("run"))?)?;
+    let except = match invocation.matches.get_flag("convert") {
+        true => Exceptions::none().converting(),
+        false => Exceptions::none(),
+    };
+    let predictor = Predictor::open(&RunFolder::open(invocation.text("run"))?, &except)?;
     let top = invocation.matches.get_one::<u32>("top").map_or(3, |&n| n as usize);
     for file in invocation.texts("files") {
         let path = Path::new(file);
@@ -88,7 +98,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 }
 
 impl Predictor {
-    fn open(folder: &RunFolder) -> Result<Predictor> {
+    fn open(folder: &RunFolder, except: &Exceptions) -> Result<Predictor> {
         let name = folder.file("config.toml").display().to_string();
         let mut sources = Sources::of_run(&name, &folder.config()?);
         let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
@@ -103,14 +113,14 @@ impl Predictor {
         let steps = json(&file.info.preprocess, "preprocessing")?;
         let steps: Vec<Entry> =
             steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
-        let model = file.build()?;
+        let model = file.build_except(except).map_err(|e| e.context(folder.best().display()))?;
         let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
         Ok(Predictor {
             model,
             input: spec.input,
             preprocess: Preprocess::from_entries(&steps)?,
             info: file.info,
-            outputs: outputs(&config.train.loss),
+            outputs: outputs(&*mapsto::nn::build_loss(&config.train.loss)?.0),
             features: features.unwrap_or_default(),
             delimiter: match config.data.set.option("delimiter") {
                 Some(Value::Str(word)) if word == "\\t" => b'\t',
@@ -180,11 +190,13 @@ fn shares(row: &[f64], outputs: Outputs) -> Option<Vec<f64>> {
     match (row, outputs) {
         (_, Outputs::Values) => None,
         (&[p], Outputs::Probabilities) => Some(vec![1.0 - p, p]),
-        (&[z], Outputs::Logits) => {
+        (&[z], Outputs::Logits | Outputs::Logit) => {
             let p = 1.0 / (1.0 + (-z).exp());
             Some(vec![1.0 - p, p])
         }
         (row, Outputs::Probabilities) => Some(row.to_vec()),
+        (row, Outputs::LogProbabilities) => Some(row.iter().map(|log_p| log_p.exp()).collect()),
+        (row, Outputs::Logit) => Some(row.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect()),
         (row, Outputs::Logits) => {
             let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = row.iter().map(|z| (z - most).exp()).sum();

@@ -68,9 +68,9 @@ fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
         let trainer = trainer(&experiment, &folder, invocation)?;
         fit(&mut experiment, trainer)
     });
-    // A run that fails in its first epoch leaves nothing behind.
+    // A run that fails in its first epoch leaves nothing behind: without a state it could not be gone on with.
     let history = trained.inspect_err(|_| {
-        if ![folder.last(), folder.best(), folder.file("metrics.csv")].iter().any(|file| file.exists()) {
+        if !folder.last().exists() && folder.history().map_or(0, |history| history.rows.len()) <= 1 {
             folder.discard();
         }
     })?;
@@ -117,9 +117,14 @@ fn go_on(
 ) -> Result<(Experiment, History), Failure> {
     if !folder.last().is_file() {
         let message = format!("{}: there is no last.safetensors to go on from", folder.path().display());
-        return Err(Error::new(ErrorKind::Io, message)
-            .help("start the run again with `mapsto train FILE.toml`")
-            .into());
+        let help = match folder.is_barely_begun() {
+            true => format!(
+                "it ended in its first epoch; start it again with `mapsto train FILE.toml --out {}`, which takes the folder over",
+                folder.path().display()
+            ),
+            false => "start the run again with `mapsto train FILE.toml`".to_string(),
+        };
+        return Err(Error::new(ErrorKind::Io, message).help(help).into());
     }
     let state = ModelFile::read(folder.last())?;
     let mut sources = run_sources(folder)?;
@@ -152,6 +157,10 @@ fn go_on(
         ),
     }
     drop(state);
+    if folder.best().is_file() {
+        let best = ModelFile::read(folder.best())?;
+        experiment.check(&best, &folder.best(), &Exceptions::none())?;
+    }
     say!("{}", report::opening(&experiment));
 
     let (config, folder, began) = (experiment.config.clone(), folder.clone(), began.clone());
@@ -171,6 +180,13 @@ fn go_on(
             write_head(&folder, &config)
         });
     let history = fit(&mut experiment, trainer)?;
+    if !history.interrupted && history.rows.len() == done {
+        let why = match &history.stopped {
+            Some(_) => "it was stopped early; a larger patience lets it go on, or `--train.callbacks []` in a new run".to_string(),
+            None => format!("its {done} epochs are done; `--epochs {}` goes on", done + 1),
+        };
+        say!("note   this run is finished, and nothing was trained: {why}");
+    }
     Ok((experiment, history))
 }
 
@@ -190,7 +206,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
 
 fn new_folder(config: &Config, file: &Path) -> Result<RunFolder> {
     match &config.train.out {
-        Some(out) => RunFolder::create(out),
+        Some(out) => RunFolder::create_again(out),
         None => {
             let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("run");
             RunFolder::numbered("runs", name)

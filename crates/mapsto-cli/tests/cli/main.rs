@@ -9,4 +9,5 @@ mod outputs;
 mod resume;
 mod runs;
 mod scaffold;
+mod silent;
 mod version_1;

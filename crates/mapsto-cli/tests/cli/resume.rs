@@ -70,6 +70,7 @@ fn what_would_be_another_run_is_refused_by_name_and_changes_nothing() {
         ("--data.test 0.3", 2, "`data.test` from 0.2 to 0.3"),
         ("--data.split random", 2, "`data.split`"),
         ("--data.preprocess []", 2, "`data.preprocess`"),
+        ("--data.standardize false", 2, "`data.preprocess` from [\"standardize\"] to []"),
         ("--data.augment [{noise=0.1}]", 2, "`data.augment`"),
         ("--data.class x", 2, "`data.class`"),
         ("--data.features ['x']", 2, "`data.features`"),

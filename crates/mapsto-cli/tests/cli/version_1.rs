@@ -108,12 +108,25 @@ fn runs_go_on_where_they_were() {
     for ((name, _, metrics), epochs) in RUNS.into_iter().zip(epochs) {
         folder.run(&format!("train --resume {name}_run --train.epochs {epochs}")).ok();
         let found = folder.read(&format!("{name}_run/metrics.csv"));
-        // Cells of tables are now standardised before they are rounded. A bias before a batch norm has nothing but rounding
-        // as its gradient, and Adam makes whole steps of it: the running means follow, the training does not notice.
-        let trained = |text: &str| -> String {
-            text.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",") + "\n").collect()
+        let columns = |text: &str, from: usize, to: usize| -> String {
+            let row =
+                |line: &str| line.split(',').skip(from).take(to - from).collect::<Vec<_>>().join(",") + "\n";
+            numbers(text).lines().map(row).collect()
         };
-        assert_alike(&numbers(&trained(&found)), &numbers(&trained(&expected(metrics))), 1e-3);
+        let expected = expected(metrics);
+        let all = expected.lines().next().unwrap().split(',').count() - 3;
+        // Cells of tables are now standardised before they are rounded, so the inputs of `ring` differ in their last bit. A
+        // bias before a batch norm has nothing but rounding as its gradient, and Adam makes whole steps of lr = 0.02 of it,
+        // with another sign now. While training, the mean of the batch takes the bias out again, and the columns agree to
+        // 1e-8. In validation it is the running mean that is taken out, which lags behind by a few steps: the outputs are
+        // shifted by some thousandths of their spread. So the loss may move by a hundredth (measured: 7e-4), and of the
+        // ten samples one may change its side. Pictures have no such rounding, and agree in every column.
+        let trained = if name == "ring" { 5 } else { all };
+        assert_alike(&columns(&found, 0, trained), &columns(&expected, 0, trained), 1e-3);
+        if name == "ring" {
+            assert_alike(&columns(&found, 5, 6), &columns(&expected, 5, 6), 1e-2);
+            assert_alike(&columns(&found, 6, all), &columns(&expected, 6, all), 0.1 + 1e-9);
+        }
         assert_eq!(found.lines().count(), epochs + 1);
     }
 }

@@ -1,5 +1,6 @@
 //! Pictures: PNG and JPEG files as tensors, the right way up, within a bound on memory, whatever the bytes are.
 
+mod ending;
 mod orientation;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
@@ -49,6 +50,9 @@ pub fn parse_image(bytes: &[u8], color: Color) -> Result<Tensor> {
     // Decoders are other people's code; what they panic about is a damaged file.
     let image = catch(|| decode(bytes, color))
         .unwrap_or_else(|e| Err(damaged(format!("the decoder gave up: {}", e.message()))))?;
+    if bytes[0] != 0x89 && !ending::is_whole(bytes) {
+        return Err(damaged("the file ends before its picture does"));
+    }
     let seen = Orientation::of(bytes);
     let stored = [image.height() as usize, image.width() as usize];
     let (channels, bytes) = match (color, image) {

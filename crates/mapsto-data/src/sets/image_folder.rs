@@ -292,7 +292,7 @@ pub(super) const KIND: SetKind = SetKind {
         if !(train.is_dir() && test.is_dir()) {
             let set = open(&root)?;
             let left_out = set.left_out.to_vec();
-            return Ok(Sets { train: Arc::new(set), test: None, left_out });
+            return Ok(Sets { train: Arc::new(set), test: None, left_out, rounded: Vec::new() });
         }
         let (train, test) = (open(&train)?, open(&test)?);
         let mut left_out = Vec::new();
@@ -314,7 +314,7 @@ pub(super) const KIND: SetKind = SetKind {
             );
             return Err(Error::new(ErrorKind::Data, message));
         }
-        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)), left_out })
+        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)), left_out, rounded: Vec::new() })
     },
 };
 

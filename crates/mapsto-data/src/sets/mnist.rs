@@ -117,7 +117,12 @@ pub(super) const KIND: SetKind = SetKind {
     doc: "the 70,000 handwritten digits, from their four files in the folder `path`",
     build: |args| {
         let (train, test) = mnist(args.get_or("path", "data/mnist".to_string())?)?;
-        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)), left_out: Vec::new() })
+        Ok(Sets {
+            train: Arc::new(train),
+            test: Some(Arc::new(test)),
+            left_out: Vec::new(),
+            rounded: Vec::new(),
+        })
     },
 };
 
@@ -126,7 +131,12 @@ pub(super) const IDX_KIND: SetKind = SetKind {
     doc: "any set laid out like MNIST, with `classes` classes, from four files in the folder `path`",
     build: |args| {
         let (train, test) = idx_folder(args.required::<String>("path")?, args.get_or("classes", 10usize)?)?;
-        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)), left_out: Vec::new() })
+        Ok(Sets {
+            train: Arc::new(train),
+            test: Some(Arc::new(test)),
+            left_out: Vec::new(),
+            rounded: Vec::new(),
+        })
     },
 };
 

@@ -12,7 +12,7 @@ pub use image_folder::ImageFolder;
 pub use mnist::{idx_folder, mnist};
 pub use table::{Selection, Table};
 
-use crate::Dataset;
+use crate::{Dataset, Rounded};
 use mapsto_spec::{Args, Entry, Kind, find};
 use mapsto_tensor::Result;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Sets {
     pub test: Option<Arc<dyn Dataset>>,
     /// What was found beside them and is not read, for whoever reports it: a line each.
     pub left_out: Vec<String>,
+    /// Columns in which values that differ in the file become equal as `f32`, unless they are standardized first.
+    pub rounded: Vec<Rounded>,
 }
 
 /// A set as a model file names it: how it is opened with its options.

@@ -2,7 +2,7 @@
 
 use super::{SetKind, Sets};
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
-use crate::{Dataset, InMemory, Info};
+use crate::{Dataset, InMemory, Info, Rounded};
 use mapsto_spec::Args;
 use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
 use std::collections::{BTreeSet, HashMap};
@@ -288,6 +288,17 @@ impl Selection {
         Ok(Tensor::from_vec(values, [self.table.len(), columns.len()]))
     }
 
+    /// The columns in which values grow together.
+    fn rounded(&self, columns: &[usize]) -> Result<Vec<Rounded>> {
+        let mut found = Vec::new();
+        for &column in columns {
+            let values: Result<Vec<f64>> =
+                (0..self.table.len()).map(|row| self.table.number(row, column)).collect();
+            found.extend(Rounded::of(&self.table.text.columns[column], &values?));
+        }
+        Ok(found)
+    }
+
     fn target_column(&self, name: &str) -> Result<usize> {
         let column = self.table.column(name)?;
         if self.features.contains(&column) {
@@ -338,10 +349,16 @@ pub(super) const KIND: SetKind = SetKind {
                 );
             }
         };
-        let train = match features {
-            Some(features) => train(&table.features(features)?, column)?,
-            None => train(&table.features_except([column])?, column)?,
+        let chosen = match features {
+            Some(features) => table.features(features)?,
+            None => table.features_except([column])?,
         };
+        let train = train(&chosen, column)?;
+        let mut rounded = chosen.rounded(&chosen.features)?;
+        if class.is_none() {
+            let targets = chosen.rounded(&[table.column(column)?])?;
+            rounded.extend(targets.into_iter().map(|found| Rounded { is_target: true, ..found }));
+        }
         let Info { features, classes, .. } = train.info();
         args.record("features", features.clone());
         let test = match test {
@@ -355,7 +372,7 @@ pub(super) const KIND: SetKind = SetKind {
         };
         // Whoever names the features has seen what there is.
         let left_out = if all { table.text.left_out.clone() } else { Vec::new() };
-        Ok(Sets { train: Arc::new(train), test, left_out })
+        Ok(Sets { train: Arc::new(train), test, left_out, rounded })
     },
 };
 

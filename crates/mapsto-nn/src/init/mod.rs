@@ -19,7 +19,7 @@ pub use uniform::Uniform;
 pub use xavier::{XavierNormal, XavierUniform};
 
 use mapsto_spec::{Args, Entry, Kind};
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::{Device, Result, Tensor};
 
 /// A rule for the first values of a weight.
 ///
@@ -37,6 +37,11 @@ impl Init for Box<dyn Init> {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         (**self).tensor(shape)
     }
+}
+
+/// The outline of a weight whose values are computed one by one, where the current device holds no numbers.
+fn outline(shape: &[usize]) -> Option<Tensor> {
+    (!Device::current().backend().has_numbers()).then(|| Tensor::zeros(shape))
 }
 
 /// A line of [`INITS`].

@@ -1,6 +1,6 @@
 //! Weights whose rows (or columns) are orthonormal, so that they neither stretch nor shrink.
 
-use super::{Init, InitKind, Normal};
+use super::{Init, InitKind, Normal, outline};
 use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 
@@ -45,6 +45,9 @@ impl Init for Orthogonal {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         let rows = shape.first().copied().unwrap_or(1);
         let cols: usize = shape.iter().skip(1).product();
+        if let Some(outline) = outline(shape) {
+            return outline;
+        }
         let (few, many) = (rows.min(cols), rows.max(cols));
         let mut q = Normal::new(1.0)
             .tensor(&[few, many])

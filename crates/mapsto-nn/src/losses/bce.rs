@@ -1,6 +1,7 @@
 //! Binary cross-entropy of probabilities.
 
-use super::{LossKind, alike};
+use super::{LossKind, alike, boxed};
+use crate::Outputs;
 use mapsto_tensor::Tensor;
 
 /// Binary cross-entropy of probabilities: `−mean (t log y + (1 − t) log (1 − y))`.
@@ -18,12 +19,15 @@ use mapsto_tensor::Tensor;
 /// When the shapes differ, or when `y` or the target holds something outside of 0..1.
 #[track_caller]
 pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
-    let t = alike("bce", y, target);
+    let t = alike("bce", Outputs::Probabilities, y, target);
     y.bce(&t)
 }
 
-pub(super) const KIND: LossKind =
-    LossKind { name: "bce", doc: "Binary cross-entropy of probabilities.", build: |_| Ok(Box::new(bce)) };
+pub(super) const KIND: LossKind = LossKind {
+    name: "bce",
+    doc: "Binary cross-entropy of probabilities.",
+    build: |_| boxed(bce, Outputs::Probabilities),
+};
 
 #[test]
 fn certainty_stays_finite_and_logits_are_noticed() {

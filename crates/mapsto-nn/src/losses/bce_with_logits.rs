@@ -1,6 +1,7 @@
 //! Binary cross-entropy of logits: a sigmoid and its loss in one, exact where the sigmoid saturates.
 
-use super::{LossKind, alike};
+use super::{LossKind, alike, boxed};
+use crate::Outputs;
 use mapsto_tensor::Tensor;
 
 /// Binary cross-entropy of `σ(y)`: `mean (softplus(y) − t y)`, with `softplus(y) = log(1 + eʸ)`.
@@ -15,14 +16,14 @@ use mapsto_tensor::Tensor;
 /// When the shapes differ, or when the target holds something outside of 0..1.
 #[track_caller]
 pub fn bce_with_logits(y: &Tensor, target: &Tensor) -> Tensor {
-    let t = alike("bce_with_logits", y, target);
+    let t = alike("bce_with_logits", Outputs::Logit, y, target);
     y.bce_with_logits(&t)
 }
 
 pub(super) const KIND: LossKind = LossKind {
     name: "bce_with_logits",
     doc: "Binary cross-entropy of the values before a sigmoid.",
-    build: |_| Ok(Box::new(bce_with_logits)),
+    build: |_| boxed(bce_with_logits, Outputs::Logit),
 };
 
 #[test]

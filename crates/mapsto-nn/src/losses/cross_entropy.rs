@@ -1,6 +1,7 @@
 //! Cross-entropy of logits: a softmax and its loss in one, for class ids or probabilities.
 
-use super::{Loss, LossKind, check_probabilities, range, slack};
+use super::{Loss, LossKind, check_outputs, check_probabilities, range, slack};
+use crate::Outputs;
 use mapsto_spec::Bounds;
 use mapsto_tensor::ops::CrossEntropyOptions;
 use mapsto_tensor::{DType, Tensor, fail};
@@ -83,6 +84,7 @@ impl CrossEntropy {
 /// One class is always right: such a loss is 0 whatever the model says. And probabilities of the classes add up to 1.
 #[track_caller]
 fn check_classes(y: &Tensor, target: &Tensor) {
+    check_outputs("cross_entropy", Outputs::Logits, y);
     if y.shape().last() == Some(&1) {
         fail!("cross_entropy", "the outputs {:?} have one class, which is always right: the loss would be 0 from the start", y.shape();
               help = "give one output for each class, or use `bce_with_logits` for yes or no and `mse` for numbers");
@@ -126,6 +128,10 @@ impl Loss for CrossEntropy {
 
     fn name(&self) -> Cow<'static, str> {
         "cross_entropy".into()
+    }
+
+    fn outputs(&self) -> Option<Outputs> {
+        Some(Outputs::Logits)
     }
 
     fn weight(&self, target: &Tensor) -> f64 {

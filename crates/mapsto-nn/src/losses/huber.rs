@@ -1,6 +1,7 @@
 //! The Huber loss: squared near the target, absolute far from it.
 
 use super::{Loss, LossKind, alike};
+use crate::Outputs;
 use mapsto_spec::Bounds;
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;
@@ -46,7 +47,7 @@ impl Huber {
 impl Loss for Huber {
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        let d = (y - alike("huber", y, target)).abs();
+        let d = (y - alike("huber", Outputs::Values, y, target)).abs();
         // With c = min(d, δ), both branches are c (d − ½ c): no selection is needed.
         let c = d.clamp(0.0, self.delta);
         (&c * (&d - &c * 0.5)).mean(..)
@@ -54,6 +55,10 @@ impl Loss for Huber {
 
     fn name(&self) -> Cow<'static, str> {
         "huber".into()
+    }
+
+    fn outputs(&self) -> Option<Outputs> {
+        Some(Outputs::Values)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Kullback-Leibler divergence from given log-probabilities to target probabilities.
 
-use super::{LossKind, alike, check_log_probabilities, check_probabilities};
+use super::{LossKind, alike, boxed, check_log_probabilities, check_probabilities};
+use crate::Outputs;
 use mapsto_tensor::{DType, Tensor};
 
 /// `Σ t (log t − y) / n`, where `y` holds log-probabilities and `t` probabilities, summed over all but the first axis and
@@ -18,7 +19,7 @@ use mapsto_tensor::{DType, Tensor};
 /// When the shapes differ, an output is above 0 and so no log-probability, or a target is not within 0..1.
 #[track_caller]
 pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
-    let t = alike("kl_div", y, target);
+    let t = alike("kl_div", Outputs::LogProbabilities, y, target);
     check_log_probabilities("kl_div", y);
     check_probabilities("kl_div", &t, "give probabilities, not their logarithms: `.exp()`");
     let n = y.shape().first().copied().unwrap_or(1).max(1);
@@ -33,7 +34,7 @@ pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
 pub(super) const KIND: LossKind = LossKind {
     name: "kl_div",
     doc: "Kullback-Leibler divergence of target probabilities from log-probabilities.",
-    build: |_| Ok(Box::new(kl_div)),
+    build: |_| boxed(kl_div, Outputs::LogProbabilities),
 };
 
 #[test]

@@ -1,6 +1,7 @@
 //! Mean absolute error, for regression that outliers should not rule.
 
-use super::{LossKind, alike};
+use super::{LossKind, alike, boxed};
+use crate::Outputs;
 use mapsto_tensor::Tensor;
 
 /// Mean absolute error: `mean |y − t|` over all elements.
@@ -14,11 +15,11 @@ use mapsto_tensor::Tensor;
 /// When the shapes differ.
 #[track_caller]
 pub fn mae(y: &Tensor, target: &Tensor) -> Tensor {
-    (y - alike("mae", y, target)).abs().mean(..)
+    (y - alike("mae", Outputs::Values, y, target)).abs().mean(..)
 }
 
 pub(super) const KIND: LossKind =
-    LossKind { name: "mae", doc: "Mean absolute error.", build: |_| Ok(Box::new(mae)) };
+    LossKind { name: "mae", doc: "Mean absolute error.", build: |_| boxed(mae, Outputs::Values) };
 
 #[test]
 fn the_gradient_at_the_target_is_zero() {

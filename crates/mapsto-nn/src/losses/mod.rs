@@ -23,6 +23,7 @@ pub use mse::mse;
 pub use nll::nll;
 pub use penalty::{l1_penalty, l2_penalty};
 
+use crate::Outputs;
 use mapsto_spec::{Args, Entry, Kind};
 use mapsto_tensor::{DType, Result, Tensor, fail};
 use std::borrow::Cow;
@@ -58,6 +59,11 @@ pub trait Loss: Send + Sync {
     fn weight(&self, target: &Tensor) -> f64 {
         target.shape().first().copied().unwrap_or(1) as f64
     }
+
+    /// What it takes the outputs for, which reports of classes and probabilities follow; none where it does not say.
+    fn outputs(&self) -> Option<Outputs> {
+        None
+    }
 }
 
 impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for F {
@@ -78,6 +84,33 @@ impl Loss for Box<dyn Loss> {
     fn weight(&self, target: &Tensor) -> f64 {
         (**self).weight(target)
     }
+    fn outputs(&self) -> Option<Outputs> {
+        (**self).outputs()
+    }
+}
+
+/// A function, and what it takes outputs for.
+struct Saying<F>(F, Outputs);
+
+impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for Saying<F> {
+    #[track_caller]
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        (self.0)(y, target)
+    }
+    fn name(&self) -> Cow<'static, str> {
+        self.0.name()
+    }
+    fn outputs(&self) -> Option<Outputs> {
+        Some(self.1)
+    }
+}
+
+/// A loss that is a function, for a list.
+fn boxed<F>(f: F, outputs: Outputs) -> Result<Box<dyn Loss>>
+where
+    F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
+{
+    Ok(Box::new(Saying(f, outputs)))
 }
 
 /// A line of [`LOSSES`].
@@ -111,9 +144,10 @@ pub fn build_loss(entry: &Entry) -> Result<(Box<dyn Loss>, Entry)> {
     mapsto_spec::build("loss", LOSSES, entry)
 }
 
-/// The targets in the dtype of the outputs, their shapes being the same.
+/// The targets in the dtype of the outputs, their shapes being the same and the outputs not known to be something else.
 #[track_caller]
-fn alike(loss: &str, y: &Tensor, target: &Tensor) -> Tensor {
+fn alike(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -> Tensor {
+    check_outputs(loss, outputs, y);
     if y.shape() != target.shape() {
         let help = if y.len() == target.len() {
             format!("reshape one of them: `target.reshape({:?})`", y.shape())
@@ -125,9 +159,20 @@ fn alike(loss: &str, y: &Tensor, target: &Tensor) -> Tensor {
     target.to(y.dtype())
 }
 
+/// Checks that there are outputs, which are not known to be something else than the loss takes them for.
+#[track_caller]
+fn check_outputs(loss: &str, outputs: Outputs, y: &Tensor) {
+    if y.is_empty() {
+        fail!(loss, "the outputs {:?} are of no sample, and the mean of nothing is no number", y.shape();
+              help = "leave batches without samples out");
+    }
+    outputs.require(loss, y);
+}
+
 /// Checks that outputs can be log-probabilities: raw scores would lower such a loss without end, and mean nothing.
 #[track_caller]
 fn check_log_probabilities(loss: &str, y: &Tensor) {
+    check_outputs(loss, Outputs::LogProbabilities, y);
     if let Some((_, most)) = range(y).filter(|(_, most)| *most > slack(y)) {
         fail!(loss, "outputs must be log-probabilities, which are at most 0, got {most}";
               help = "end the model in `log_softmax`, or use `cross_entropy` on the scores as they are");
@@ -173,7 +218,10 @@ fn check_ids(loss: &str, y: &Tensor, ids: &Tensor) {
 
 #[cfg(test)]
 mod tests {
+    use crate::layers::LAYERS;
+    use crate::losses::LOSSES;
     use crate::prelude::*;
+    use mapsto_spec::Entry;
 
     type NamedLoss = (&'static str, fn(&Tensor, &Tensor) -> Tensor);
 
@@ -232,6 +280,94 @@ mod tests {
 
     fn nll_of(y: &Tensor, _: &Tensor) -> Tensor {
         nll(y, &tensor![0, 2, 1, 1])
+    }
+
+    #[test]
+    fn every_loss_and_every_last_layer_are_legal_or_refused() {
+        // By the operation that made the outputs; what is not known may be anything, and has only its range checked.
+        type Takes = fn(&str) -> bool;
+        let scores: Takes = |layer| ["linear", "leaky_relu"].contains(&layer);
+        let anything: Takes = |_| true;
+        let shares: Takes = |layer| !["linear", "leaky_relu", "log_softmax"].contains(&layer);
+        let logs: Takes = |layer| !["linear", "leaky_relu", "softmax", "sigmoid"].contains(&layer);
+        let rules = [
+            ("mse", anything),
+            ("mae", anything),
+            ("huber", anything),
+            ("bce", shares),
+            ("bce_with_logits", scores),
+            ("cross_entropy", scores),
+            ("nll", logs),
+            ("kl_div", logs),
+        ];
+        assert_eq!(rules.map(|(name, _)| name), LOSSES.iter().map(|l| l.name).collect::<Vec<_>>()[..]);
+        let activations = LAYERS.iter().filter(|kind| {
+            let args = &mut mapsto_spec::Args::new("layer", &Entry::new(kind.name));
+            (kind.build)(args, &[3]).is_ok_and(|layer| layer.parameters().is_empty())
+        });
+        let (mut pairs, mut refused) = (0, 0);
+        let x = Tensor::rand([4, 5]);
+        let names: Vec<&str> = activations.map(|kind| kind.name).chain(["linear"]).collect();
+        for name in &names {
+            let last = match *name {
+                "linear" => seq![Linear::new(5, 3)],
+                // What passes numbers on says of them what was known before.
+                "dropout" | "flatten" => continue,
+                name => seq![Linear::new(5, 3), ModelSpec::new([3], [Entry::new(name)]).build().unwrap()],
+            };
+            let y = train(|| last.forward(&x));
+            for (loss, takes) in &rules {
+                let outputs = build_loss(&Entry::new(*loss)).unwrap().0.outputs().unwrap();
+                let found = outputs.check(loss, &y);
+                assert_eq!(found.is_ok(), takes(name), "{name} before {loss}: {found:?}");
+                pairs += 1;
+                refused += usize::from(found.is_err());
+            }
+            // The function says the same as the entry of the list; no mistake is hidden behind a view.
+            let seen = train(|| y.unsqueeze(0).squeeze(0).to(DType::F64));
+            let found = catch(|| cross_entropy(&seen, &tensor![0, 1, 2, 0]));
+            assert_eq!(found.is_ok(), scores(name), "{name}: {found:?}");
+        }
+        assert_eq!((names.len() - 2, pairs, refused), (12, 96, 31), "{names:?}");
+    }
+
+    #[test]
+    fn a_batch_without_samples_is_an_error_of_every_loss() {
+        for kind in LOSSES {
+            let loss = build_loss(&Entry::new(kind.name)).unwrap().0;
+            let target = match kind.name {
+                "nll" => Tensor::zeros([0]).to(DType::I64),
+                _ => Tensor::zeros([0, 3]),
+            };
+            let e = catch(|| loss.loss(&Tensor::zeros([0, 3]), &target)).unwrap_err();
+            assert_eq!(
+                e.message(),
+                format!(
+                    "{}: the outputs [0, 3] are of no sample, and the mean of nothing is no number",
+                    kind.name
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn probabilities_are_legal_as_targets_and_one_score_is_no_distribution() {
+        let x = Tensor::rand([4, 5]);
+        let (teacher, student) = (Linear::new(5, 3), Linear::new(5, 3));
+        train(|| {
+            let shares = teacher.forward(&x).softmax(-1);
+            let _ = cross_entropy(&student.forward(&x), &shares);
+            let _ = kl_div(&student.forward(&x).log_softmax(-1), &shares.detach());
+            // A mixture of distributions is one, and its logarithm may go into either loss.
+            let mixed = (&shares + student.forward(&x).softmax(-1)) * 0.5;
+            let _ = nll(&mixed.log(), &tensor![0, 1, 2, 0]);
+            let _ = bce(&(student.forward(&x).tanh() * 0.5 + 0.5), &shares.detach());
+            let one = student.forward(&x).slice(1, ..1);
+            for loss in [mse, bce] {
+                let e = catch(|| loss(&one.softmax(-1), &Tensor::ones([4, 1]))).unwrap_err();
+                assert!(e.message().contains("`softmax` of one number is constant"), "{e}");
+            }
+        });
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Mean squared error, for regression.
 
-use super::{LossKind, alike};
+use super::{LossKind, alike, boxed};
+use crate::Outputs;
 use mapsto_tensor::Tensor;
 
 /// Mean squared error: `mean (y − t)²` over all elements.
@@ -14,11 +15,11 @@ use mapsto_tensor::Tensor;
 /// When the shapes differ.
 #[track_caller]
 pub fn mse(y: &Tensor, target: &Tensor) -> Tensor {
-    y.mse(&alike("mse", y, target))
+    y.mse(&alike("mse", Outputs::Values, y, target))
 }
 
 pub(super) const KIND: LossKind =
-    LossKind { name: "mse", doc: "Mean squared error.", build: |_| Ok(Box::new(mse)) };
+    LossKind { name: "mse", doc: "Mean squared error.", build: |_| boxed(mse, Outputs::Values) };
 
 #[test]
 fn integer_targets_are_numbers_too() {

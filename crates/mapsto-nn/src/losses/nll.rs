@@ -1,6 +1,7 @@
 //! Negative log-likelihood of class ids under given log-probabilities.
 
-use super::{LossKind, check_ids, check_log_probabilities};
+use super::{LossKind, boxed, check_ids, check_log_probabilities};
+use crate::Outputs;
 use mapsto_tensor::Tensor;
 
 /// `−mean y[i, t[i]]`, where `y` holds log-probabilities, as from a `log_softmax`.
@@ -23,7 +24,7 @@ pub fn nll(y: &Tensor, target: &Tensor) -> Tensor {
 pub(super) const KIND: LossKind = LossKind {
     name: "nll",
     doc: "Negative log-likelihood of class ids under log-probabilities.",
-    build: |_| Ok(Box::new(nll)),
+    build: |_| boxed(nll, Outputs::LogProbabilities),
 };
 
 #[test]

@@ -1,7 +1,8 @@
 //! Penalties on the size of weights, to be added to a loss.
 
-use crate::module::{Item, Module, Path, matches};
-use mapsto_tensor::{Tensor, fail};
+use crate::module::{Item, Module, Path, matches, unknown};
+use mapsto_tensor::Tensor;
+use mapsto_tensor::error::raise;
 
 /// `Σ |w|` over the parameters whose names fit the pattern: drives small weights to zero (the lasso).
 ///
@@ -62,7 +63,7 @@ fn total(
     });
     match sum {
         Some(sum) => sum,
-        None => fail!(name, "no parameter is called `{pattern}`"; help = "`*` stands for any part of a name"),
+        None => raise(unknown(name, pattern, model)),
     }
 }
 
@@ -70,4 +71,5 @@ fn total(
 fn a_pattern_that_fits_nothing_is_an_error() {
     let error = mapsto_tensor::catch(|| l2_penalty(&crate::Linear::new(1, 1), "wieght")).unwrap_err();
     assert_eq!(error.message(), "l2_penalty: no parameter is called `wieght`");
+    assert_eq!(error.help_text(), Some("did you mean `weight`?"));
 }

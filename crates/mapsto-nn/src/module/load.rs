@@ -98,12 +98,15 @@ impl fmt::Display for LoadReport {
     }
 }
 
-/// Checks everything first and then writes: a model is loaded as a whole or left as it was.
-pub(super) fn load<M: Module + ?Sized>(
-    model: &mut M,
+/// What is to be loaded under which name, and what became of every name.
+type Compared = (HashMap<String, Tensor>, LoadReport);
+
+/// Compares names, shapes and dtypes, and writes nothing.
+pub(super) fn compare<M: Module + ?Sized>(
+    model: &M,
     tensors: impl IntoIterator<Item = (String, Tensor)>,
     exceptions: &Exceptions,
-) -> Result<LoadReport> {
+) -> Result<Compared> {
     // Ordered, so that reports are the same every time.
     let mut given: BTreeMap<String, Tensor> = tensors.into_iter().collect();
     let mut fit: HashMap<String, Tensor> = HashMap::new();
@@ -142,7 +145,16 @@ pub(super) fn load<M: Module + ?Sized>(
         let help = help(&report, convertible, exceptions);
         return Err(Error::new(ErrorKind::Model, message).help(help));
     }
+    Ok((fit, report))
+}
 
+/// Checks everything first and then writes: a model is loaded as a whole or left as it was.
+pub(super) fn load<M: Module + ?Sized>(
+    model: &mut M,
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+    exceptions: &Exceptions,
+) -> Result<LoadReport> {
+    let (fit, report) = compare(model, tensors, exceptions)?;
     let mut outcome = Ok(());
     model.visit_mut(&mut Path::new(), &mut |path, item| {
         if let Some(values) = fit.get(&path.to_string()) {

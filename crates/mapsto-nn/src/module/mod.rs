@@ -17,6 +17,7 @@ pub use named::ModuleExt;
 pub use param::Param;
 pub use path::{Path, Segment};
 pub use pattern::matches;
+pub(crate) use pattern::unknown;
 pub use state::State;
 
 use mapsto_tensor::{DType, Tensor};

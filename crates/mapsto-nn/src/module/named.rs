@@ -1,7 +1,7 @@
 //! What can be asked of any model by name: its parameters, its weights as a dictionary, which of them are trained.
 
-use super::{Exceptions, Item, ItemMut, LoadReport, Module, Path, load, matches};
-use mapsto_tensor::{DType, Device, Error, ErrorKind, Result, Tensor};
+use super::{Exceptions, Item, ItemMut, LoadReport, Module, Path, load, matches, unknown};
+use mapsto_tensor::{DType, Device, Result, Tensor};
 
 /// Functions over a model's parameters and states; every [`Module`] has them.
 ///
@@ -76,6 +76,24 @@ pub trait ModuleExt: Module {
         load::load(self, tensors, exceptions)
     }
 
+    /// What [`load_state_dict`](ModuleExt::load_state_dict) would report, and an error where it would fail; nothing is written.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (net, other) = (Linear::new(4, 2), Linear::new(4, 3));
+    /// assert!(net.compare_state_dict(net.state_dict(), &Exceptions::none()).is_ok());
+    /// assert!(net.compare_state_dict(other.state_dict(), &Exceptions::none()).is_err());
+    /// ```
+    /// # Errors
+    /// As [`load_state_dict`](ModuleExt::load_state_dict).
+    fn compare_state_dict(
+        &self,
+        tensors: impl IntoIterator<Item = (String, Tensor)>,
+        exceptions: &Exceptions,
+    ) -> Result<LoadReport> {
+        load::compare(self, tensors, exceptions).map(|(_, report)| report)
+    }
+
     /// Stops training the parameters whose names fit the pattern; returns how many they are.
     ///
     /// # Errors
@@ -140,14 +158,7 @@ fn set_frozen<M: Module + ?Sized>(model: &mut M, pattern: &str, set: fn(&mut sup
     if count > 0 {
         return Ok(count);
     }
-    let names: Vec<String> = model.parameters().into_iter().map(|(name, _)| name).collect();
-    let near = mapsto_spec::nearest(pattern, names.iter().map(String::as_str));
-    let error = Error::new(ErrorKind::Model, format!("freeze: no parameter is called `{pattern}`"));
-    Err(match (near, names.first()) {
-        (Some(near), _) => error.help(format!("did you mean `{near}`?")),
-        (None, Some(first)) => error.help(format!("names look like `{first}`; `*` stands for any part")),
-        (None, None) => error.help("the model has no parameters"),
-    })
+    Err(unknown("freeze", pattern, model))
 }
 
 #[cfg(test)]

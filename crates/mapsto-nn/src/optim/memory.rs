@@ -1,10 +1,11 @@
 //! What an optimizer remembers of each parameter, under the parameter's identity, and how its rule is applied to all.
 
 use super::Group;
-use crate::module::{Item, ItemMut, Module, Param, Path, matches};
+use crate::module::{Item, ItemMut, Module, Param, Path, matches, unknown};
 use mapsto_kernels::real::Float;
 use mapsto_spec::Bounds;
 use mapsto_tensor::backend;
+use mapsto_tensor::error::raise;
 use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail, no_grad};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -169,8 +170,10 @@ impl Memory {
     /// When there is none, or when a group's pattern fits no name.
     #[track_caller]
     pub fn apply<R: Rule>(&mut self, op: &str, rule: &R, model: &mut dyn Module, grads: Grads) {
-        if self.slots.is_empty() {
-            self.check_groups(op, model);
+        if self.slots.is_empty()
+            && let Err(e) = self.check_groups(op, model)
+        {
+            raise(e);
         }
         let mut updated = 0;
         model.visit_mut(&mut Path::new(), &mut |path, item| {
@@ -226,17 +229,18 @@ impl Memory {
         }
     }
 
-    #[track_caller]
-    fn check_groups(&self, op: &str, model: &dyn Module) {
+    /// Checks that every group has a parameter.
+    pub(super) fn check_groups(&self, op: &str, model: &dyn Module) -> Result<()> {
         for (pattern, _) in &self.groups {
             let mut fits = false;
             model.visit(&mut Path::new(), &mut |path, item| {
                 fits |= matches!(item, Item::Param(_)) && matches(pattern, &path.to_string());
             });
             if !fits {
-                fail!(op, "no parameter is called `{pattern}`"; help = "`*` stands for any part of a name");
+                return Err(unknown(op, pattern, model));
             }
         }
+        Ok(())
     }
 
     /// The learning rate, of parameters in no group.

@@ -74,6 +74,14 @@ pub trait Optimizer: Send {
         self.memory_mut().set_lr(lr);
     }
 
+    /// Checks that it fits a model: that every group has a parameter there.
+    ///
+    /// # Errors
+    /// A pattern that fits no name, with the one that was meant.
+    fn check(&self, model: &dyn Module) -> Result<()> {
+        self.memory().check_groups(&self.name().to_lowercase(), model)
+    }
+
     /// Everything needed to continue exactly: tensors by name, such as `m/fc.weight` and `step/fc.weight`.
     fn state(&self) -> OptimizerState {
         self.memory().state(&self.name())
@@ -247,6 +255,9 @@ mod tests {
         let grads = train(|| net.forward(&Tensor::ones([1, 1])).sum(..)).backward();
         let error = catch(|| Sgd::new(0.1).group("*.bias", |g| g.lr(0.0)).step(&mut net, grads)).unwrap_err();
         assert_eq!(error.message(), "sgd: no parameter is called `*.bias`");
+        assert!(Sgd::new(0.1).group("bias", |g| g.lr(0.0)).check(&net).is_ok());
+        let error = Sgd::new(0.1).group("bais", |g| g.lr(0.0)).check(&net).unwrap_err();
+        assert_eq!(error.help_text(), Some("did you mean `bias`?"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
-use super::{At, Cost, Keep, Op, Origin, Outline, Ran, Say, Vjp, engine::grads_at, try_apply};
+use super::{
+    At, Cost, Keep, Meaning, Meant, Op, Origin, Outline, Ran, Say, Vjp, engine::grads_at, try_apply,
+};
 use crate::DType;
 use crate::Tensor;
 use crate::check::floats;
@@ -32,6 +34,10 @@ pub trait Fused: Send + Sync + 'static {
     /// Whether `cpu_vjp` also reads the result.
     fn keeps_output(&self) -> bool {
         false
+    }
+    /// What the numbers of the result mean, as [`Op::meaning`].
+    fn meaning(&self, _xs: &Meant<'_>) -> Option<Meaning> {
+        None
     }
 }
 
@@ -87,6 +93,9 @@ impl<F: Fused> Op for Recorded<F> {
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         self.op.cost(xs, y)
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        self.op.meaning(xs)
     }
     fn keep(&self) -> Keep {
         if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }

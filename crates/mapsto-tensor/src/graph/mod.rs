@@ -9,6 +9,7 @@ mod engine;
 mod fused;
 mod grads;
 mod jvp;
+mod meaning;
 #[cfg(mutants)]
 mod mutant;
 mod op;
@@ -26,6 +27,7 @@ pub use fused::{Fast, Fused, fused};
 pub(crate) use fused::{KINDS, boxed};
 pub use grads::Grads;
 pub use jvp::jvp;
+pub use meaning::{Meaning, Meant};
 pub use op::{Keep, Op, Owned, Ran};
 pub use program::{Graph, Source, Step, Value, print};
 

@@ -1,6 +1,6 @@
 //! What an operation is: its name and attributes, how it runs, and its derivatives.
 
-use super::{At, Cost, Outline, Say, Vjp};
+use super::{At, Cost, Meaning, Meant, Outline, Say, Vjp};
 use crate::Tensor;
 use smallvec::SmallVec;
 
@@ -60,6 +60,11 @@ pub trait Op: Send + Sync + 'static {
     fn part(&self) -> Option<(usize, usize)> {
         None
     }
+    /// What the numbers of the result mean, where that is known; a view answers what its input does, `xs.of(0)`. Losses ask
+    /// for it ([`Tensor::meaning`](crate::Tensor::meaning)), and nothing that runs an operation does.
+    fn meaning(&self, _xs: &Meant<'_>) -> Option<Meaning> {
+        None
+    }
 }
 
 /// An operation that is known by its kind alone, such as one built from attributes.
@@ -93,6 +98,9 @@ impl Op for Box<dyn Op> {
     }
     fn part(&self) -> Option<(usize, usize)> {
         (**self).part()
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        (**self).meaning(xs)
     }
 }
 

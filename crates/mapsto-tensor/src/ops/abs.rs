@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Value, Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
@@ -35,6 +35,9 @@ impl Unary for Abs {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(AbsSlope, g, &at.x().detach())
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        (xs.of(0) == Some(Meaning::Bounded)).then_some(Meaning::Probabilities)
     }
 }
 

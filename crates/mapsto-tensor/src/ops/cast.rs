@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::{MapOp, Params, Program, Written};
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::written::written;
 use crate::{DType, Tensor};
 
@@ -53,6 +53,9 @@ impl Op for Cast {
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         g.to(at.dtype(0)).into()
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::{Params, Real, Unary, map, scalar_like, unary, zip};
-use crate::graph::{At, Keep, Say};
+use crate::graph::{At, Keep, Meaning, Meant, Say};
 use crate::{Scalar, Tensor, fail};
 
 impl Tensor {
@@ -63,6 +63,14 @@ impl Unary for Clamp {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * map(Within { lo: self.lo, hi: self.hi }, &at.x().detach())
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        match xs.of(0) {
+            meant @ Some(Meaning::Distribution | Meaning::Constant) => meant,
+            _ if self.lo >= 0.0 && self.hi <= 1.0 => Some(Meaning::Probabilities),
+            Some(Meaning::Scores) => None,
+            meant => meant,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused};
 use crate::ops::relu::Step;
 use crate::shape::Shape;
 use crate::slope::times_slope;
@@ -338,6 +338,10 @@ impl Fused for Conv2d {
     }
     fn keeps_output(&self) -> bool {
         self.follows.relu
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        let free = xs.of(1) == Some(Meaning::Scores);
+        free.then_some(if self.follows.relu { Meaning::Rectified } else { Meaning::Scores })
     }
 }
 

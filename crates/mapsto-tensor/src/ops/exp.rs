@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 
 impl Tensor {
     /// `eˣ` of each element.
@@ -32,6 +32,13 @@ impl Unary for Exp {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * at.y()
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        match xs.of(0) {
+            Some(Meaning::LogDistribution) => Some(Meaning::Distribution),
+            Some(Meaning::LogProbabilities) => Some(Meaning::Probabilities),
+            _ => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope, times_slope_onto};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -42,6 +42,9 @@ impl Unary for Gelu {
     }
     fn vjp_onto(self, at: &At<'_>, g: Tensor) -> Tensor {
         times_slope_onto(GeluSlope, g, at.x())
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Rectified)
     }
 }
 

@@ -27,11 +27,16 @@ impl Tensor {
             fail!("index", "{} axes are named, {:?} has {}", picks.len(), self.shape(), self.rank());
         }
         let (mut y, mut axis) = (self.clone(), 0);
-        for pick in picks {
+        for (pick, of) in picks.into_iter().zip(0..) {
             match pick {
-                Pick::Position(i) => y = y.select(axis, i),
+                // What has been picked before has taken axes away: mistakes are told of the tensor as it was.
+                Pick::Position(i) => {
+                    self.check_position("index", of, i);
+                    y = y.select(axis, i);
+                }
                 Pick::Range(from, to) => {
                     if (from, to) != (Bound::Unbounded, Bound::Unbounded) {
+                        self.check_range("index", of, (from, to));
                         y = y.slice(axis, (from, to));
                     }
                     axis += 1;

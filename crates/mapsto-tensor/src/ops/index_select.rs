@@ -2,7 +2,7 @@
 
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::{Axis, Shape};
 use crate::{Tensor, fail};
@@ -60,6 +60,9 @@ impl Op for IndexSelect {
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         Vjp::from([Some(index_add(Shape::new(at.shape(0)), self.axis, at.b(), g)), None])
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::{Scalar, Tensor};
 use crate::elementwise::{Params, Real, Unary, map, unary};
-use crate::graph::{At, Keep, Say};
+use crate::graph::{At, Keep, Meaning, Meant, Say};
 use crate::slope::{Slope, times_slope};
 
 impl Tensor {
@@ -42,6 +42,9 @@ impl Unary for LeakyRelu {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(self, g, &at.x().detach())
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Scores)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
 use crate::backend::multiply::Multiply;
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Vjp, boxed, fused};
 use crate::{Tensor, fail};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat};
 use std::borrow::Cow;
@@ -110,6 +110,10 @@ impl Fused for Linear {
             3 => [dx, dw, at.wants(2).then(|| rows.sum(0))].into(),
             _ => [dx, dw].into(),
         })
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        // With a weight that is made of others, such as one of shares, the numbers may be anything.
+        xs.of(1).filter(|weight| *weight == Meaning::Scores)
     }
 }
 

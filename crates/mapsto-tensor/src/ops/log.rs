@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 
 impl Tensor {
     /// `ln x` of each element; `−∞` at 0, NaN below. Near 1, [`log1p`](Tensor::log1p) is more accurate.
@@ -32,6 +32,13 @@ impl Unary for Log {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g / at.x()
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        match xs.of(0) {
+            Some(Meaning::Distribution) => Some(Meaning::LogDistribution),
+            Some(Meaning::Probabilities) => Some(Meaning::LogProbabilities),
+            _ => None,
+        }
     }
 }
 

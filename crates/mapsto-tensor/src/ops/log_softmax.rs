@@ -4,7 +4,7 @@ use super::softmax::{back, in_rows};
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, with_float};
-use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use mapsto_kernels::softmax::{log_softmax, log_softmax_backward};
@@ -70,6 +70,9 @@ impl Fused for LogSoftmax {
     }
     fn keeps_output(&self) -> bool {
         true
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        Some(if xs.size(self.axis) == 1 { Meaning::Constant } else { Meaning::LogDistribution })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::{Scalar, Tensor, fail};
+use crate::shape::broadcast;
+use crate::{DType, Scalar, Tensor, fail};
 
 impl Tensor {
     /// The elements, replaced by `value` where `mask` holds.
@@ -18,6 +19,13 @@ impl Tensor {
     /// When the mask is not bool or has more axes or elements than the tensor, or the dtype cannot hold the value.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Into<Scalar>) -> Tensor {
+        if mask.dtype() != DType::Bool {
+            fail!("masked_fill", "the mask is {}, not bool", mask.dtype(); help = "compare it, e.g. `mask.ne(0)`");
+        }
+        if mask.device() != self.device() {
+            fail!("masked_fill", "devices differ: {:?} and {:?}", mask.device(), self.device());
+        }
+        broadcast("masked_fill", mask.shape_of(), self.shape_of());
         let y = mask.where_(value.into().held_by("masked_fill", self.dtype()), self);
         if y.shape() != self.shape() {
             fail!("masked_fill", "a mask of {:?} is bigger than the tensor of {:?}", mask.shape(), self.shape();

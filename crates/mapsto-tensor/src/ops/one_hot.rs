@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Scalar;
-use crate::shape::Shape;
+use crate::shape::{MAX_RANK, Shape};
 use crate::{DType, Tensor, fail};
 
 impl Tensor {
@@ -22,6 +22,9 @@ impl Tensor {
         if self.dtype().is_float() || self.dtype() == DType::Bool {
             fail!("one_hot", "class ids are integers, this is {}", self.dtype(); help = "convert them with `.to(DType::I64)`");
         }
+        if self.rank() == MAX_RANK {
+            fail!("one_hot", "the ids {:?} have {MAX_RANK} axes, the most there are", self.shape());
+        }
         self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
         if let Err((at, id)) = self.device().backend().within(&self.to(DType::I64), classes) {
             let mut rest = at;
@@ -30,7 +33,6 @@ impl Tensor {
             fail!("one_hot", "the class id at {place:?} is {id}, there are {classes} classes";
                   help = "ids count from 0; {} is the last one here", classes as i64 - 1);
         }
-        self.shape().iter().copied().chain([classes]).collect::<Shape>().fit("one_hot");
         apply(OneHot { classes }, &[self])
     }
 }

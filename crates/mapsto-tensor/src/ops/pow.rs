@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::Tensor;
+use crate::{DType, Tensor};
 use crate::elementwise::{Params, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Op, Say};
 
@@ -21,6 +21,9 @@ impl Tensor {
     #[track_caller]
     pub fn pow(&self, p: f64) -> Tensor {
         match p {
+            // Integers are refused in the name of this operation.
+            _ if self.dtype() == DType::Bool => map(Known::<3>, self),
+            _ if !self.dtype().is_float() && (p == -1.0 || p.fract() != 0.0) => map(Power { p }, self),
             // With the exponent known to the compiler, a power is vector code.
             -2.0 => map(Known::<-2>, self),
             -1.0 => self.recip(),

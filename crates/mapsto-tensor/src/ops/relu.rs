@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Value, Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
@@ -36,6 +36,9 @@ impl Unary for Relu {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(Step, g, &at.y().detach())
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Rectified)
     }
 }
 

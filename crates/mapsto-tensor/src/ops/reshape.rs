@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, MAX_RANK, Shape};
 use crate::{Tensor, fail};
 
@@ -147,6 +147,9 @@ impl Tensor {
     /// When `axis` is beyond the end.
     #[track_caller]
     pub fn unsqueeze(&self, axis: impl Into<Axis>) -> Tensor {
+        if self.rank() == MAX_RANK {
+            fail!("unsqueeze", "{:?} has {MAX_RANK} axes, the most there are", self.shape());
+        }
         let mut sizes = self.shape().to_vec();
         sizes.push(1);
         let axis = axis.into().of("unsqueeze", &sizes);
@@ -185,6 +188,9 @@ impl Op for Reshape {
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         g.reshape(at.shape(0)).into()
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
     }
 }
 

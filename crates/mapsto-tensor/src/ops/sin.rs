@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 
 impl Tensor {
     /// The sine of each element, an angle in radians.
@@ -31,6 +31,9 @@ impl Unary for Sin {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * at.x().cos()
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Bounded)
     }
 }
 

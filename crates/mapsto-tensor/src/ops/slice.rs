@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::Axis;
 use crate::{Layout, Tensor, fail};
 use std::ops::{Bound, RangeBounds};
@@ -22,6 +22,14 @@ impl Tensor {
     #[track_caller]
     pub fn slice(&self, axis: impl Into<Axis>, range: impl RangeBounds<isize>) -> Tensor {
         let axis = axis.into().of("slice", self.shape());
+        let (start, end) = self.check_range("slice", axis, range);
+        apply(Slice { axis, start, end }, &[self])
+    }
+
+    /// Where a range along an axis begins and ends, for an operation that speaks in its own name.
+    #[track_caller]
+    #[inline]
+    pub(super) fn check_range(&self, op: &str, axis: usize, range: impl RangeBounds<isize>) -> (usize, usize) {
         let n = self.shape()[axis] as isize;
         let from_back = |i: isize| if i < 0 { i + n } else { i };
         let start = match range.start_bound() {
@@ -35,9 +43,9 @@ impl Tensor {
             Bound::Unbounded => n,
         };
         if start < 0 || end > n || start > end {
-            fail!("slice", "the range {start}..{end} does not lie in axis {axis} of {:?}", self.shape());
+            fail!(op, "the range {start}..{end} does not lie in axis {axis} of {:?}", self.shape());
         }
-        apply(Slice { axis, start: start as usize, end: end as usize }, &[self])
+        (start as usize, end as usize)
     }
 
     /// Position `i` of an axis, which vanishes; negative positions count from the back.
@@ -52,12 +60,19 @@ impl Tensor {
     #[track_caller]
     pub fn select(&self, axis: impl Into<Axis>, i: isize) -> Tensor {
         let axis = axis.into().of("select", self.shape());
+        let at = self.check_position("select", axis, i);
+        self.slice(axis, at..at + 1).squeeze(axis)
+    }
+
+    /// A position of an axis counted from its beginning, likewise.
+    #[track_caller]
+    pub(super) fn check_position(&self, op: &str, axis: usize, i: isize) -> isize {
         let n = self.shape()[axis] as isize;
         let at = if i < 0 { i + n } else { i };
         if at < 0 || at >= n {
-            fail!("select", "position {i} of axis {axis} of {:?}", self.shape());
+            fail!(op, "there is no position {i} in axis {axis} of {:?}", self.shape());
         }
-        self.slice(axis, at..at + 1).squeeze(axis)
+        at
     }
 
     /// Reversed along an axis; a view with a negative stride.
@@ -118,6 +133,9 @@ impl Op for Slice {
     fn part(&self) -> Option<(usize, usize)> {
         Some((self.axis, self.start))
     }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
+    }
 }
 
 struct Flip {
@@ -148,6 +166,9 @@ impl Op for Flip {
     }
     fn vjp(&self, _: &At<'_>, g: &Tensor) -> Vjp {
         g.flip(self.axis).into()
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
 use mapsto_kernels::softmax::{softmax, softmax_backward};
@@ -69,6 +69,9 @@ impl Fused for Softmax {
     }
     fn keeps_output(&self) -> bool {
         true
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        Some(if xs.size(self.axis) == 1 { Meaning::Constant } else { Meaning::Distribution })
     }
 }
 

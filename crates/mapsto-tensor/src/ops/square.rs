@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Value, Real, Unary, map, scalar_like, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
 impl Tensor {
@@ -36,6 +36,9 @@ impl Unary for Square {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(SquareSlope, g, at.x())
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        (xs.of(0) == Some(Meaning::Bounded)).then_some(Meaning::Probabilities)
     }
 }
 

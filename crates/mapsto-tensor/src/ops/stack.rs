@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::shape::Axis;
+use crate::shape::{Axis, MAX_RANK, Shape};
 use crate::{Tensor, fail};
 use std::borrow::Borrow;
 
@@ -21,12 +21,27 @@ impl Tensor {
     /// When there are no parts, or when they differ in shape or dtype.
     #[track_caller]
     pub fn stack<T: Borrow<Tensor>>(parts: &[T], axis: impl Into<Axis>) -> Tensor {
-        let Some(first) = parts.first() else { fail!("stack", "there are no parts") };
-        let shape = first.borrow().shape();
-        if let Some(i) = parts.iter().position(|p| p.borrow().shape() != shape) {
-            fail!("stack", "part 0 is {shape:?}, part {i} is {:?}", parts[i].borrow().shape());
+        let Some(first) = parts.first().map(Borrow::borrow) else { fail!("stack", "there are no parts") };
+        let shape = first.shape();
+        for (i, part) in parts.iter().map(Borrow::borrow).enumerate() {
+            if part.shape() != shape {
+                fail!("stack", "part 0 is {shape:?}, part {i} is {:?}", part.shape();
+                      help = "all parts need one shape; `cat` joins what differs along an axis");
+            }
+            if part.dtype() != first.dtype() {
+                fail!("stack", "part 0 is {}, part {i} is {}", first.dtype(), part.dtype();
+                      help = "convert one with `.to(DType::{:?})`", first.dtype());
+            }
+            if part.device() != first.device() {
+                fail!("stack", "part 0 is on {:?}, part {i} on {:?}", first.device(), part.device());
+            }
         }
-        let axis = axis.into();
+        if shape.len() == MAX_RANK {
+            fail!("stack", "the parts {shape:?} have {MAX_RANK} axes, the most there are");
+        }
+        let axis = axis.into().of("stack", &[shape, &[1][..]].concat());
+        let (before, after) = shape.split_at(axis);
+        before.iter().chain([&parts.len()]).chain(after).copied().collect::<Shape>().fit("stack");
         let rows: Vec<Tensor> = parts.iter().map(|p| p.borrow().unsqueeze(axis)).collect();
         Tensor::cat(&rows, axis)
     }

@@ -36,7 +36,7 @@ impl Tensor {
     pub fn std_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
         // In 16 bits the variance could overflow where its root does not.
         let wide = if self.dtype() == DType::F16 || self.dtype() == DType::BF16 { DType::F32 } else { self.dtype() };
-        map(StdOfVar, &self.to(wide).var_with(axes, ddof)).stored_as(self.dtype())
+        map(StdOfVar, &self.to(wide).variance("std", axes.into(), ddof)).stored_as(self.dtype())
     }
 }
 

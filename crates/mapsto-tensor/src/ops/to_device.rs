@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::carry::carry;
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Vjp, apply};
 use crate::{Device, Tensor};
 
 impl Tensor {
@@ -45,6 +45,9 @@ impl Op for Carry {
     }
     fn jvp(&self, _: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         dxs[0].as_ref().expect("the only input moves").to_device(self.to)
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
     }
 }
 

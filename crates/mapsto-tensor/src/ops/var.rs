@@ -36,10 +36,15 @@ impl Tensor {
     /// As [`var`](Tensor::var).
     #[track_caller]
     pub fn var_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
-        let axes = axes.into();
-        let mask = axes.mask("var", self.shape());
+        self.variance("var", axes.into(), ddof)
+    }
+
+    /// The variance that an operation is made of, which speaks in the name of that one.
+    #[track_caller]
+    pub(super) fn variance(&self, op: &'static str, axes: Axes, ddof: usize) -> Tensor {
+        let mask = axes.mask(op, self.shape());
         if !self.dtype().is_float() {
-            fail!("var", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+            fail!(op, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
         let y = fused(Var { mask, ddof }, &[self]);
         if axes.keep {

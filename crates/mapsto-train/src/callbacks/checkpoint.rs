@@ -89,8 +89,14 @@ impl Callback for Checkpoint {
 
     fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {
         let due = run.pace.epoch.is_multiple_of(self.every) || run.pace.epoch == run.pace.epochs;
-        match (moment, &self.watched) {
-            (Moment::Start, Some((column, _))) => self.better = run.column(column)?.better,
+        match (moment, &mut self.watched) {
+            (Moment::Start, Some((column, best))) => {
+                self.better = run.column(column)?.better;
+                // What an earlier run left behind says nothing of this one.
+                if run.history.rows.is_empty() {
+                    *best = f64::NAN;
+                }
+            }
             (Moment::EpochEnd, Some(_)) if due => self.save_if_best(run)?,
             (Moment::EpochEnd, None) if due => self.keep(run),
             (Moment::Interrupted, None) => self.keep(run),

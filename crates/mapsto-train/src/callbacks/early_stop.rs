@@ -88,6 +88,10 @@ impl EarlyStop {
             return;
         }
         self.waited += 1;
+        self.stop_if_over(run);
+    }
+
+    fn stop_if_over(&self, run: &mut Run<'_>) {
         if self.waited >= self.patience {
             let best = self
                 .best
@@ -113,7 +117,15 @@ impl Callback for EarlyStop {
 
     fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {
         match moment {
-            Moment::Start => self.better = run.column(&self.column)?.better,
+            Moment::Start => {
+                self.better = run.column(&self.column)?.better;
+                match run.history.rows.is_empty() {
+                    // What an earlier run left behind says nothing of this one.
+                    true => (self.best, self.improved, self.waited) = (None, None, 0),
+                    // A run that is resumed after it has stopped is over, unless it may wait longer now.
+                    false => self.stop_if_over(run),
+                }
+            }
             Moment::End if !run.history.interrupted => {
                 if let Some(best) = &self.best {
                     run.model.load_state_dict(best.weights.iter().cloned(), &Exceptions::none())?;

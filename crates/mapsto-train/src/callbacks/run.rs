@@ -81,12 +81,20 @@ impl Run<'_> {
     pub fn column(&self, name: &str) -> Result<&Column> {
         self.columns.iter().find(|c| c.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
-            let help = match mapsto_spec::nearest(name, names.iter().copied()) {
-                _ if name.starts_with("val ") && !names.iter().any(|n| n.starts_with("val ")) => {
-                    "give `fit` a validation loader".to_string()
-                }
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", names.join(", ")),
+            let validates = names.iter().any(|n| n.starts_with("val "));
+            // Other programs write `val_loss`; a word for a metric has its synonyms.
+            let plain = name.replace(['_', '-'], " ");
+            let metric = plain.strip_prefix("val ").unwrap_or(&plain);
+            let meant =
+                mapsto_spec::nearest(metric, names.iter().copied().filter(|n| !n.starts_with("val "))).map(
+                    |near| if metric.len() < plain.len() { format!("val {near}") } else { near.to_string() },
+                );
+            let help = match meant
+                .or_else(|| mapsto_spec::nearest(&plain, names.iter().copied()).map(str::to_string))
+            {
+                Some(near) if names.contains(&&*near) => format!("did you mean `{near}`?"),
+                _ if metric.len() < plain.len() && !validates => "give `fit` a validation loader".to_string(),
+                _ => format!("there are {}", names.join(", ")),
             };
             Error::new(ErrorKind::Usage, format!("training: no column `{name}` to watch")).help(help)
         })

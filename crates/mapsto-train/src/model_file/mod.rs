@@ -197,14 +197,25 @@ impl ModelFile {
     /// # Errors
     /// When the file holds no spec, the spec cannot be built, or the weights are not exactly its own.
     pub fn build(&self) -> Result<Sequential> {
+        self.build_except(&Exceptions::none())
+    }
+
+    /// As [`ModelFile::build`], but for names that may be missing, unexpected or of another shape, or converted.
+    ///
+    /// # Errors
+    /// As [`ModelFile::build`], for names outside the exceptions.
+    pub fn build_except(&self, except: &Exceptions) -> Result<Sequential> {
         let spec = self.info.spec.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Model, "model file: it holds weights but no spec to build a model from")
                 .help("make the model in the program and fill it with `file.load_into(&mut model)`")
         })?;
-        // Nothing is built that the file has no weights for: a spec of a few words may ask for gigabytes.
+        let spec = ModelSpec::from_json(spec)?;
+        // Nothing is built that the file has no weights for: a spec of a few words may ask for gigabytes. The outline has no
+        // numbers, so names and shapes are compared before there is memory for any.
+        spec.outline()?.compare_state_dict(self.tensors.iter().cloned(), except)?;
         let elements = self.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
-        let mut model = ModelSpec::from_json(spec)?.build_within(elements)?;
-        self.load_into(&mut model)?;
+        let mut model = spec.build_within(elements)?;
+        self.load_into_except(&mut model, except)?;
         Ok(model)
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Fit<'a> {
     pace: Pace,
     /// Gradients of the batches since the last step, each times its weight, and the sum of the weights.
     pending: Option<(Grads, f64)>,
+    /// Seconds that callbacks have taken at the ends of epochs, such as for checkpoints, and how many epochs those were.
+    closing: (f64, u32),
     /// Whether the run's folder has been seen: one that is there must not go.
     has_folder: bool,
 }
@@ -88,6 +90,7 @@ impl<'a> Fit<'a> {
             history,
             pace,
             pending: None,
+            closing: (0.0, 0),
             has_folder: false,
         }
     }
@@ -144,7 +147,9 @@ impl<'a> Fit<'a> {
         let Position { epoch, step, base_lr, .. } = self.position;
         self.position = Position { epoch: epoch + 1, step, base_lr, ..Position::default() };
         self.pace.seconds_left = self.seconds_left(trained);
+        let start = Instant::now();
         self.notify(Moment::EpochEnd)?;
+        self.closing = (self.closing.0 + start.elapsed().as_secs_f64(), self.closing.1 + 1);
         Ok(Outcome::Finished)
     }
 
@@ -266,18 +271,24 @@ impl<'a> Fit<'a> {
         self.pace.seconds_left = self.seconds_left(p.seconds);
     }
 
-    /// The time to the planned end, validation included: from the mean time of the epochs so far, or else from this epoch's
+    /// The time to the planned end, validation and checkpoints included: from the mean time of the epochs so far, or else from this epoch's
     /// batches, of which those for validation, without a backward pass, take about a third of the time.
     fn seconds_left(&self, spent: f64) -> f64 {
         let epochs_left = self.plan.epochs.saturating_sub(self.position.epoch) as f64;
         if let Some(n) = Some(self.history.rows.len()).filter(|n| *n > 0) {
-            let mean = self.history.rows.iter().map(|r| r.seconds).sum::<f64>() / n as f64;
+            let closing = self.closing.0 / f64::from(self.closing.1.max(1));
+            let mean = self.history.rows.iter().map(|r| r.seconds).sum::<f64>() / n as f64 + closing;
             let spent = if self.position.batch == 0 { 0.0 } else { spent };
             return (mean * epochs_left - spent).max(0.0);
         }
         let validation = self.val.map_or(0, Loader::len) as f64 / 3.0;
         let done = self.position.batch as f64 / (self.train.len() as f64 + validation);
         if done == 0.0 { f64::NAN } else { (spent / done * (epochs_left - done)).max(0.0) }
+    }
+
+    /// The names of the loss and metric columns that the history gets.
+    pub(super) fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
     }
 
     /// The run's folder, once it has been seen.

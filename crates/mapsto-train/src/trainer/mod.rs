@@ -304,6 +304,7 @@ impl Trainer {
             return Err(Error::new(ErrorKind::Data, "training: the validation loader has no batch")
                 .help("is the set empty, or smaller than one batch with `.drop_last()`? Without validation, give `None`"));
         }
+        self.optimizer.check(model).map_err(|e| e.on_line(caller))?;
         if let Some(seed) = self.seed {
             mapsto_tensor::seed(seed);
         }

@@ -3,6 +3,7 @@
 use super::fit::{Fit, Position};
 use super::order;
 use crate::callbacks::CallbackState;
+use crate::digest::Digest;
 use crate::history::History;
 use crate::model_file::{ModelFile, NOTE};
 use crate::tally::Tally;
@@ -44,6 +45,7 @@ impl TrainingState {
             let tensors = state.tensors.into_iter().map(|(n, t)| (format!("callback {i}/{n}"), t));
             file.training.extend(tensors);
         }
+        texts.push((DIGEST.into(), digest(&texts)));
         file.training_text = texts;
         file.write_within(path, fit.there())
     }
@@ -56,6 +58,43 @@ impl TrainingState {
     }
 }
 
+/// The name of the digest of all other texts: a digit that has changed in one of them would go on with another run.
+const DIGEST: &str = "digest";
+
+fn digest(texts: &[(String, String)]) -> String {
+    let mut texts: Vec<_> = texts.iter().filter(|(key, _)| key != DIGEST).collect();
+    texts.sort();
+    let mut digest = Digest::new();
+    for (key, text) in texts {
+        digest.add_text(key);
+        digest.add_text(text);
+    }
+    digest.to_string()
+}
+
+/// Checks that a history is that of this many epochs and steps, and has the columns of this run.
+fn check_history(history: &History, epochs: u64, steps: u64, fit: &Fit<'_>) -> Result<()> {
+    let wrong = |what: String| {
+        Err(Error::new(ErrorKind::Data, format!("the training state is damaged: its history {what}")))
+    };
+    if history.rows.len() as u64 != epochs {
+        return wrong(format!("has {} epochs, its position is after {epochs}", history.rows.len()));
+    }
+    let mut last = 0;
+    for (i, row) in history.rows.iter().enumerate() {
+        if row.epoch != i + 1 || row.step < last || row.step > steps {
+            return wrong(format!("has epoch {} with step {} in row {}", row.epoch, row.step, i + 1));
+        }
+        last = row.step;
+        let columns = fit.column_names();
+        if !row.values.iter().map(|(name, _)| name.as_str()).eq(columns) {
+            let names: Vec<&str> = row.values.iter().map(|(name, _)| name.as_str()).collect();
+            return wrong(format!("has the columns {}", names.join(", ")));
+        }
+    }
+    Ok(())
+}
+
 struct Saved<'a> {
     file: &'a ModelFile,
 }
@@ -63,6 +102,10 @@ struct Saved<'a> {
 impl Saved<'_> {
     /// Checks everything first and then writes.
     fn apply(&self, fit: &mut Fit<'_>) -> Result<()> {
+        // States of earlier versions have no digest.
+        if self.find(DIGEST).is_some_and(|saved| saved != digest(&self.file.training_text)) {
+            return Err(damaged());
+        }
         let name = self.text("optimizer")?;
         self.same("optimizer", name, &fit.optimizer.name())?;
         self.same("loss", self.text("loss")?, &fit.plan.loss.name())?;
@@ -73,6 +116,7 @@ impl Saved<'_> {
         let [old_base, seconds, waited] = numbers[..] else { return Err(damaged()) };
         let tally = Tally::from_text(self.text("tally")?).ok_or_else(damaged)?;
         let history = History::from_csv(self.text("history")?)?;
+        check_history(&history, epoch, steps, fit)?;
         let numbers: Vec<u64> = words(self.text("random")?)?;
         let [seed, draws @ ..] = &numbers[..] else { return Err(damaged()) };
         let draws = draws.try_into().map_err(|_| damaged())?;

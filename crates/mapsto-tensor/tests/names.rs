@@ -1,0 +1,206 @@
+//! A message names the operation that the user called, and not one that it is made of: every public operation, on inputs
+//! of every dtype and many shapes, most of which are wrong for it.
+
+use mapsto_tensor::ops::{self, Order};
+use mapsto_tensor::ops::{Conv2dOptions, Pool2d, Window};
+use mapsto_tensor::prelude::*;
+
+type Call = fn(&[Tensor], isize) -> Tensor;
+
+/// Every operation by its name: on three tensors, and with a number that serves as an axis or a size.
+const CALLS: &[(&str, Call)] = &[
+    ("abs", |x, _| x[0].abs()),
+    ("adaptive_avg_pool2d", |x, a| x[0].adaptive_avg_pool2d(a.unsigned_abs())),
+    ("adaptive_max_pool2d", |x, a| x[0].adaptive_max_pool2d(a.unsigned_abs())),
+    ("add", |x, _| x[0].add(&x[1])),
+    ("all", |x, a| x[0].all(a)),
+    ("and", |x, _| x[0].and(&x[1])),
+    ("any", |x, a| x[0].any(a)),
+    ("argmax", |x, a| x[0].argmax(a)),
+    ("argmin", |x, a| x[0].argmin(a)),
+    ("argsort", |x, a| x[0].argsort(a)),
+    ("argsort_with", |x, a| x[0].argsort_with(a, Order::Descending)),
+    ("avg_pool2d", |x, a| x[0].avg_pool2d(a.unsigned_abs())),
+    ("avg_pool2d_with", |x, a| x[0].avg_pool2d_with(Pool2d::new(2).stride(a.unsigned_abs()))),
+    ("batch_norm", |x, _| x[0].batch_norm(&x[1], &x[2], 1e-5).0),
+    ("batch_norm_with", |x, _| x[0].batch_norm_with(&x[1], &x[2], &x[1], &x[2], 1e-5)),
+    ("bce", |x, _| x[0].bce(&x[1])),
+    ("bce_with_logits", |x, _| x[0].bce_with_logits(&x[1])),
+    ("cat", |x, a| Tensor::cat(x, a)),
+    ("ceil", |x, _| x[0].ceil()),
+    ("chunk", |x, a| x[0].chunk::<2>(a)[0].clone()),
+    ("clamp", |x, a| x[0].clamp(0.5, a as i64)),
+    ("contiguous", |x, _| x[0].contiguous()),
+    ("conv2d", |x, a| x[0].conv2d(&x[1], Some(&x[2]), Conv2dOptions::new().groups(a.unsigned_abs()))),
+    ("conv2d_then", |x, _| {
+        x[0].conv2d_then(&x[1], Conv2dOptions::new(), ops::Then::new().scale(&x[2]).plus(&x[1]))
+    }),
+    ("cos", |x, _| x[0].cos()),
+    ("cross_entropy", |x, _| x[0].cross_entropy(&x[1])),
+    ("cross_entropy_with", |x, _| {
+        x[0].cross_entropy_with(&x[1], &ops::CrossEntropyOptions::new().weights(x[2].clone()))
+    }),
+    ("cumsum", |x, a| x[0].cumsum(a)),
+    ("div", |x, _| x[0].div(&x[1])),
+    ("dropout", |x, a| train(|| x[0].dropout(a as f64))),
+    ("elu", |x, _| x[0].elu(1.0)),
+    ("embedding", |x, _| x[0].embedding(&x[1])),
+    ("eq", |x, _| x[0].eq(&x[1])),
+    ("erf", |x, _| x[0].erf()),
+    ("exp", |x, _| x[0].exp()),
+    ("expand", |x, a| x[0].expand([a.unsigned_abs(), 3])),
+    ("expm1", |x, _| x[0].expm1()),
+    ("flatten", |x, a| x[0].flatten(a)),
+    ("flip", |x, a| x[0].flip(a)),
+    ("floor", |x, _| x[0].floor()),
+    ("gather", |x, a| x[0].gather(a, &x[1])),
+    ("ge", |x, _| x[0].ge(&x[1])),
+    ("gelu", |x, _| x[0].gelu()),
+    ("gelu_tanh", |x, _| x[0].gelu_tanh()),
+    ("gru", |x, _| x[0].gru(&x[1], &x[2], &x[1], Some([&x[2], &x[2]])).0),
+    ("gt", |x, _| x[0].gt(&x[1])),
+    ("index", |x, a| x[0].index((.., 1, a..5))),
+    ("index_select", |x, a| x[0].index_select(a, &x[1])),
+    ("is_inf", |x, _| x[0].is_inf()),
+    ("is_nan", |x, _| x[0].is_nan()),
+    ("layer_norm", |x, _| x[0].layer_norm(&x[1], Some(&x[2]), 1e-5)),
+    ("le", |x, _| x[0].le(&x[1])),
+    ("leaky_relu", |x, _| x[0].leaky_relu(0.1)),
+    ("linear", |x, _| x[0].linear(&x[1], Some(&x[2]))),
+    ("log", |x, _| x[0].log()),
+    ("log1p", |x, _| x[0].log1p()),
+    ("log_softmax", |x, a| x[0].log_softmax(a)),
+    ("logsumexp", |x, a| x[0].logsumexp(a)),
+    ("lstm", |x, _| x[0].lstm(&x[1], &x[2], &x[1], &x[2], None).0),
+    ("lt", |x, _| x[0].lt(&x[1])),
+    ("masked_fill", |x, a| x[0].masked_fill(&x[1], a as f64 + 0.5)),
+    ("matmul", |x, _| x[0].matmul(&x[1])),
+    ("max", |x, a| x[0].max(a)),
+    ("max_pool2d", |x, a| x[0].max_pool2d(a.unsigned_abs())),
+    ("max_pool2d_with", |x, a| x[0].max_pool2d_with(Pool2d::new(2).padding(a.unsigned_abs()))),
+    ("max_pool2d_relu", |x, a| x[0].max_pool2d_relu(Pool2d::new(a.unsigned_abs()))),
+    ("maximum", |x, _| x[0].maximum(&x[1])),
+    ("mean", |x, a| x[0].mean(a)),
+    ("min", |x, a| x[0].min(a)),
+    ("minimum", |x, _| x[0].minimum(&x[1])),
+    ("mse", |x, _| x[0].mse(&x[1])),
+    ("mul", |x, _| x[0].mul(&x[1])),
+    ("ne", |x, _| x[0].ne(&x[1])),
+    ("neg", |x, _| x[0].neg()),
+    ("not", |x, _| x[0].not()),
+    ("one_hot", |x, a| x[0].one_hot(a.unsigned_abs())),
+    ("or", |x, _| x[0].or(&x[1])),
+    ("pad", |x, a| x[0].pad(&[(1, a.unsigned_abs()), (0, 1)], 0.5)),
+    ("permute", |x, a| x[0].permute([a, 0])),
+    ("pow", |x, a| x[0].pow(a as f64 + 0.5)),
+    ("pow", |x, a| x[0].pow(a as f64)),
+    ("powt", |x, _| x[0].powt(&x[1])),
+    ("prod", |x, a| x[0].prod(a)),
+    ("recip", |x, _| x[0].recip()),
+    ("relu", |x, _| x[0].relu()),
+    ("reshape", |x, a| x[0].reshape([a, 2])),
+    ("round", |x, _| x[0].round()),
+    ("rsqrt", |x, _| x[0].rsqrt()),
+    ("scatter_add", |x, a| x[0].scatter_add(a, &x[1], &x[2])),
+    ("select", |x, a| x[0].select(a, 1)),
+    ("sigmoid", |x, _| x[0].sigmoid()),
+    ("sign", |x, _| x[0].sign()),
+    ("silu", |x, _| x[0].silu()),
+    ("sin", |x, _| x[0].sin()),
+    ("slice", |x, a| x[0].slice(a, 1..3)),
+    ("softmax", |x, a| x[0].softmax(a)),
+    ("softplus", |x, _| x[0].softplus()),
+    ("sort", |x, a| x[0].sort(a).0),
+    ("sort_with", |x, a| x[0].sort_with(a, Order::Descending).0),
+    ("split", |x, a| x[0].split(&[1, 2], a)[0].clone()),
+    ("sqrt", |x, _| x[0].sqrt()),
+    ("square", |x, _| x[0].square()),
+    ("squeeze", |x, a| x[0].squeeze(a)),
+    ("stack", |x, a| Tensor::stack(x, a)),
+    ("std", |x, a| x[0].std(a)),
+    ("std_with", |x, a| x[0].std_with(a, 2)),
+    ("sub", |x, _| x[0].sub(&x[1])),
+    ("sum", |x, a| x[0].sum(a)),
+    ("swap", |x, a| x[0].swap(a, 1)),
+    ("t", |x, _| x[0].t()),
+    ("tanh", |x, _| x[0].tanh()),
+    ("to", |x, _| x[0].to(DType::U8)),
+    ("to_device", |x, _| x[0].to_device(Device::shape())),
+    ("topk", |x, a| x[0].topk(a.unsigned_abs(), a).0),
+    ("unsqueeze", |x, a| x[0].unsqueeze(a)),
+    ("var", |x, a| x[0].var(a)),
+    ("var_with", |x, a| x[0].var_with(a, 3)),
+    ("where_", |x, _| x[0].where_(&x[1], &x[2])),
+    ("window", |x, a| {
+        x[0].window(Window {
+            kernel: [2, 2],
+            stride: [a.unsigned_abs(), 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+        })
+    }),
+    ("xor", |x, _| x[0].xor(&x[1])),
+];
+
+/// The operations that stand in the files of `ops/` as methods of tensors.
+fn public_methods() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
+    let mut names = Vec::new();
+    for file in ops::FILES {
+        let text = std::fs::read_to_string(format!("{folder}/{file}.rs")).unwrap();
+        let of_tensor =
+            text.split("\nimpl Tensor {\n").skip(1).map(|block| block.split("\n}\n").next().unwrap());
+        for line in of_tensor.flat_map(str::lines) {
+            if let Some(rest) = line.strip_prefix("    pub fn ") {
+                names.push(rest.split(['(', '<']).next().unwrap().to_string());
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn messages_name_the_operation_that_was_called() {
+    for name in public_methods() {
+        assert!(CALLS.iter().any(|(called, _)| *called == name), "`{name}` is not tried here");
+    }
+    let shapes: [&[usize]; 9] =
+        [&[], &[0], &[2], &[3], &[2, 3], &[3, 2], &[2, 3, 4], &[2, 3, 4, 4], &[1, 1, 1, 1, 1, 2]];
+    let dtypes = [DType::F32, DType::I64, DType::Bool, DType::F16];
+    let inputs: Vec<Tensor> = dtypes
+        .into_iter()
+        .flat_map(|dtype| shapes.map(|shape| (Tensor::full(shape, 7) - 0).to(dtype)))
+        .collect();
+    let (mut calls, mut errors, mut wrong) = (0u64, 0u64, std::collections::BTreeMap::new());
+    for (name, call) in CALLS {
+        for (i, a) in inputs.iter().enumerate() {
+            // The others go round, so that each operation sees every pair of a first and a second input.
+            for (j, b) in inputs.iter().enumerate() {
+                let c = &inputs[(i + 5 * j) % inputs.len()];
+                for number in [-7, -1, 0, 1, 2, 9] {
+                    let Err(e) = catch(|| call(&[a.clone(), b.clone(), c.clone()], number)) else { continue };
+                    errors += 1;
+                    let said = e.message().split(": ").next().unwrap_or_default();
+                    // Forms of one operation share its name.
+                    let forms = ["_with", "_then", "_relu"].map(|form| name.strip_suffix(form));
+                    let is_own = said == *name || forms.contains(&Some(said));
+                    if !is_own || !e.location().is_some_and(|at| at.contains("names.rs:")) {
+                        wrong.entry((*name, said.to_string())).or_insert_with(|| {
+                            format!(
+                                "{e}  [{:?} {:?}, {:?} {:?}, {number}]",
+                                a.shape(),
+                                a.dtype(),
+                                b.shape(),
+                                b.dtype()
+                            )
+                        });
+                    }
+                }
+                calls += 6;
+            }
+        }
+    }
+    println!("{} operations, {calls} calls, {errors} errors", CALLS.len());
+    assert!(errors > 100_000, "{errors}");
+    assert!(wrong.is_empty(), "{} speak of another:\n{wrong:#?}", wrong.len());
+}
