@@ -1,9 +1,12 @@
 //! Every parser of bytes from outside, with inputs that it reads: what the stable loop and cargo-fuzz try.
 
-use mapsto_data::{Color, Idx, Preprocess, Table, parse_image};
-use mapsto_nn::ModelSpec;
+use mapsto_data::{Color, Dataset, Idx, InMemory, Preprocess, Table, parse_image};
+use mapsto_nn::{Adam, Linear, ModelSpec, mse};
 use mapsto_spec::{Entry, Json};
-use mapsto_train::{History, ModelFile, read_tensors};
+use mapsto_tensor::Tensor;
+use mapsto_train::callbacks::{Checkpoint, EarlyStop};
+use mapsto_train::{History, ModelFile, Trainer, read_tensors};
+use std::path::{Path, PathBuf};
 
 /// A parser: it may refuse any bytes, and panic about none.
 pub struct Parser {
@@ -32,6 +35,17 @@ pub const PARSERS: &[Parser] = &[
         takes: |bytes| text(bytes).is_some_and(|text| Json::parse(text).is_ok()),
     },
     Parser { name: "spec", seeds: json_seeds, takes: spec },
+    Parser {
+        name: "config",
+        seeds: config_seeds,
+        takes: |bytes| text(bytes).is_some_and(|text| mapsto_cli::check_config(text).is_ok()),
+    },
+    Parser {
+        name: "flag",
+        seeds: config_seeds,
+        takes: |bytes| text(bytes).is_some_and(|text| mapsto_cli::check_flag(text).is_ok()),
+    },
+    Parser { name: "state", seeds: state_seeds, takes: state },
     Parser {
         name: "metrics",
         seeds: metrics_seeds,
@@ -117,6 +131,58 @@ fn json_seeds() -> Vec<Vec<u8>> {
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec()
+}
+
+fn config_seeds() -> Vec<Vec<u8>> {
+    [
+        "[data]\nset = 'csv'\npath = 'a.csv'\nclass = 'kind'\nbatch = 8\nstandardize = true\naugment = [{ noise = 0.1 }]\n\
+         [model]\ninput = [2]\nlayers = [{ linear = 8, bias = false }, 'relu', { residual = ['tanh'] }]\n\
+         [train]\nloss = { cross_entropy = true, weights = [1, 2] }\noptimizer = { adam = 1e-3, groups = [{ '*.bias' = true, decay = 0 }] }\n\
+         callbacks = [{ early_stop = 'val loss', patience = 3 }]\nepochs = 3\nclip_norm = 1\nout = 'runs/a'\n",
+        "[data]\nset = 'mnist'\ntest = 0.25\nsplit = 'ordered'\n[model]\nlayers = ['flatten']\n[train]\nloss = 'mse'\nmatmul_precision = 'high'\n",
+        "{ conv2d = 0x10, kernel = [3, 5], init = { normal = 0.02 } }",
+        "[1, -2.5e3, inf, 'a', \"b\\u00e9\", true, 1979-05-27]",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// A run of one epoch on four samples, with or without what is written in a file.
+fn train(write: Option<&Path>, resume: Option<&Path>) -> mapsto_tensor::Result<History> {
+    let x = Tensor::linspace(-1.0, 1.0, 4).reshape([4, 1]);
+    let set = InMemory::new(x.clone(), &x * 3.0);
+    let mut trainer = Trainer::new(Adam::new(0.1), mse).quiet().on(EarlyStop::watching("loss"));
+    if let Some(path) = write {
+        trainer = trainer.on(Checkpoint::last().to(path));
+    }
+    if let Some(path) = resume {
+        trainer = trainer.resume(path);
+    }
+    trainer.fit(&mut Linear::new(1, 1), set.batches(2), None)
+}
+
+fn place(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("mapsto-fuzz-{name}-{}.safetensors", std::process::id()))
+}
+
+/// Whether a run goes on from these bytes.
+fn state(bytes: &[u8]) -> bool {
+    let path = place("state");
+    std::fs::write(&path, bytes).is_ok() && train(None, Some(&path)).is_ok()
+}
+
+/// A state, and the same without its digest, which would refuse nearly everything before it is read.
+fn state_seeds() -> Vec<Vec<u8>> {
+    let path = place("seed");
+    let trained = train(Some(&path), None).is_ok();
+    let whole = std::fs::read(&path).unwrap_or_default();
+    let _ = std::fs::remove_file(path);
+    let mut bare = whole.clone();
+    let digest = b"trainer/digest";
+    let at = bare.windows(digest.len()).position(|window| window == digest);
+    assert!(trained && at.is_some(), "the temporary folder takes a training state");
+    bare[at.unwrap_or_default()] = b'T';
+    vec![whole, bare]
 }
 
 fn metrics_seeds() -> Vec<Vec<u8>> {

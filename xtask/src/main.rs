@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         ["mutants"] => report(mutants::run(&root(), None)),
         ["mutants", name] => report(mutants::run(&root(), Some(name))),
         ["fuzz", ref rest @ ..] => {
-            let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-tests", "--example", "fuzz", "--"];
+            let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-cli", "--example", "fuzz", "--"];
             run(Command::new("cargo").args(fuzz).args(rest))
         }
         ["miri"] => report(miri::run(&root(), None)),
