@@ -35,11 +35,7 @@ pub const PARSERS: &[Parser] = &[
         takes: |bytes| text(bytes).is_some_and(|text| Json::parse(text).is_ok()),
     },
     Parser { name: "spec", seeds: json_seeds, takes: spec },
-    Parser {
-        name: "config",
-        seeds: config_seeds,
-        takes: |bytes| text(bytes).is_some_and(|text| mapsto_cli::check_config(text).is_ok()),
-    },
+    Parser { name: "config", seeds: config_seeds, takes: config },
     Parser {
         name: "flag",
         seeds: config_seeds,
@@ -52,6 +48,18 @@ pub const PARSERS: &[Parser] = &[
         takes: |bytes| text(bytes).is_some_and(|text| History::from_csv(text).is_ok()),
     },
 ];
+
+/// Whether it is a training file, which must then read back as it is rendered.
+fn config(bytes: &[u8]) -> bool {
+    let Some(text) = text(bytes) else { return false };
+    match mapsto_cli::check_config(text) {
+        Ok(()) => true,
+        Err(e) => {
+            assert!(!e.message().starts_with("not the same twice"), "{e}");
+            false
+        }
+    }
+}
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()

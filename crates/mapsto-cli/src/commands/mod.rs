@@ -95,18 +95,24 @@ fn read_experiment(file: &str, overrides: &[Override]) -> Result<Experiment, Fai
 /// data and configuration must be what they were.
 fn reopen(folder: &RunFolder, model: &Path, except: &Exceptions) -> Result<Experiment, Failure> {
     let mut experiment = open(run_sources(folder)?, &[])?;
-    // A run without a state, such as one of which only the best model was kept, is known by that model alone.
-    let state = if folder.last().is_file() { Some(ModelFile::read(folder.last())?) } else { None };
-    if let Some(text) = state.as_ref().and_then(|state| state.note("config")) {
-        let mut noted = Sources::of_run(&folder.last().display().to_string(), text);
-        let before = Config::parse(&mut noted, &[]).map_err(Failure::within(&noted))?;
-        settings::refuse_edits(&before, &experiment.config, &folder.file("config.toml"))?;
-    }
+    let state = unedited(folder, &experiment.config)?;
     experiment.load(model, except)?;
     if let Some(saved) = state.as_ref().and_then(|state| state.note("data")) {
         fingerprint::compare(saved, &fingerprint::fingerprint(&experiment)?)?;
     }
     Ok(experiment)
+}
+
+/// The state of a run, which says what the run was really made of; the configuration in its folder must say the same. None where
+/// there is none, such as beside a model that was copied: then the model alone is known.
+fn unedited(folder: &RunFolder, config: &Config) -> Result<Option<ModelFile>, Error> {
+    let Ok(state) = ModelFile::read(folder.last()) else { return Ok(None) };
+    if let Some(text) = state.note("config") {
+        let mut noted = Sources::of_run(&folder.last().display().to_string(), text);
+        let before = Config::parse(&mut noted, &[]).map_err(|e| noted.locate(e))?;
+        settings::refuse_edits(&before, config, &folder.file("config.toml"))?;
+    }
+    Ok(Some(state))
 }
 
 /// The configuration in a run's folder.

@@ -9,7 +9,7 @@ use mapsto::spec::{Entry, Json, Value};
 use mapsto::train::{ModelFile, ModelInfo, Outputs, RunFolder};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
-use super::{Invocation, Overriding, Verb};
+use super::{Invocation, Overriding, Verb, unedited};
 use crate::config::Config;
 use crate::experiment::outputs;
 use crate::failure::Failure;
@@ -102,6 +102,7 @@ impl Predictor {
         let name = folder.file("config.toml").display().to_string();
         let mut sources = Sources::of_run(&name, &folder.config()?);
         let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
+        unedited(folder, &config)?;
         let file = ModelFile::read(folder.best())?;
         let json = |part: &Option<Json>, what: &str| {
             part.clone().ok_or_else(|| {

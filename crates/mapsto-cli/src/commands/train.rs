@@ -68,9 +68,11 @@ fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
         let trainer = trainer(&experiment, &folder, invocation)?;
         fit(&mut experiment, trainer)
     });
-    // A run that fails in its first epoch leaves nothing behind: without a state it could not be gone on with.
-    let history = trained.inspect_err(|_| {
-        if !folder.last().exists() && folder.history().map_or(0, |history| history.rows.len()) <= 1 {
+    // A run that fails in its first epoch leaves nothing behind: without a state it could not be gone on with. Where the
+    // state itself could not be written, as on a full disk, the history has that epoch already.
+    let history = trained.inspect_err(|e| {
+        let epochs = folder.history().map_or(0, |history| history.rows.len());
+        if !folder.last().exists() && epochs <= usize::from(e.kind() == ErrorKind::Io) {
             folder.discard();
         }
     })?;

@@ -217,6 +217,7 @@ fn a_run_is_judged_as_it_was_made_or_not_at_all() {
     let folder = points();
     train(&folder, &[], "--out run").ok();
     let (config, table) = (folder.read("run/config.toml"), folder.read("points.csv"));
+    folder.write("new.csv", "x,y,z\n2.5,1,6\n");
     folder.run("eval run").ok();
     for (from, to, said) in [
         ("[\"x\", \"y\", \"z\"]", "[\"z\", \"y\", \"x\"]", "`data.features`"),
@@ -228,13 +229,15 @@ fn a_run_is_judged_as_it_was_made_or_not_at_all() {
     ] {
         assert!(config.contains(from), "{from}: {config}");
         folder.write("run/config.toml", config.replace(from, to));
-        for command in ["eval run", "plot run"] {
+        for command in ["eval run", "plot run", "predict run new.csv"] {
             let outcome = folder.run(command);
             assert_eq!(outcome.code, 2, "{to}: {}", outcome.err);
             assert!(outcome.err.contains("config.toml: it was edited after the run: "), "{}", outcome.err);
             assert!(outcome.err.contains(said), "{}", outcome.err);
         }
     }
+    folder.write("run/config.toml", &config);
+    folder.run("predict run new.csv").ok();
     // Without its state a run is known by its best model.
     fs::rename(folder.path().join("run/last.safetensors"), folder.path().join("last")).unwrap();
     for (from, to, said) in [
@@ -313,6 +316,25 @@ fn what_is_left_of_a_run_that_was_killed_in_its_first_epoch_is_taken_over() {
     train(&folder, &[], "--out run").ok();
     assert!(!folder.path().join("run/.last.safetensors.17.3.tmp").exists());
     folder.run("eval run").ok();
+}
+
+/// A file size that the system refuses stands for a full disk: the state is larger than the model.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_in_the_first_epoch_leaves_a_name_that_can_be_used_again() {
+    let folder = points();
+    folder.write("net.toml", NET.replace("{ linear = 4 }", "{ linear = 2000 }"));
+    let limited = "trap '' XFSZ; ulimit -f 120; exec \"$0\" train net.toml -q --out run --train.accumulate 1";
+    let output = std::process::Command::new("sh")
+        .current_dir(folder.path())
+        .args(["-c", limited, env!("CARGO_BIN_EXE_mapsto")])
+        .output()
+        .unwrap();
+    let outcome = Outcome::of(output);
+    assert_eq!(outcome.code, 3, "{}", outcome.err);
+    assert!(outcome.err.contains("last.safetensors"), "{}", outcome.err);
+    assert!(!folder.path().join("run").exists(), "{:?}", folder.names());
+    train(&folder, &[], "--out run").ok();
 }
 
 #[test]
