@@ -176,7 +176,9 @@ fn place(name: &str) -> PathBuf {
 /// Whether a run goes on from these bytes.
 fn state(bytes: &[u8]) -> bool {
     let path = place("state");
-    std::fs::write(&path, bytes).is_ok() && train(None, Some(&path)).is_ok()
+    let goes_on = std::fs::write(&path, bytes).is_ok() && train(None, Some(&path)).is_ok();
+    let _ = std::fs::remove_file(path);
+    goes_on
 }
 
 /// A state, and the same without its digest, which would refuse nearly everything before it is read.
