@@ -232,17 +232,19 @@ fn in_batch<'a, T: Gemm>(
     });
 }
 
+// An interpreter (Miri) takes the same ways at sizes a hundred times smaller.
+
 /// Multiplications up to which plain loops win (2 × 4 × 4: 55 ns; 8 × 8 × 8 unpacked: 60 ns; packed: 330 ns).
 const TINY: usize = 32;
 /// The same where B's rows are not dense, so that the other way is packing.
 const TINY_STRIDED: usize = 256;
 /// Multiplications up to which a plain kernel wins where B's rows are dense (16³: 0.12 µs; 32³: 0.80 µs, in panels 0.71).
-const UNPACKED: usize = 1 << 14;
+const UNPACKED: usize = if cfg!(miri) { 1 << 8 } else { 1 << 14 };
 /// Steps of k in one piece: a panel of A is then 12 KiB of the L1 cache. (384 steps: 2 to 4 % less from 512³ on, C being
 /// passed over more often.)
-const STEPS: usize = 512;
+const STEPS: usize = if cfg!(miri) { 16 } else { 512 };
 /// k from which a product with a small C (at most [`SMALL`] elements) is cut along k.
-const LONG: usize = 4096;
+const LONG: usize = if cfg!(miri) { 64 } else { 4096 };
 const SMALL: usize = 1 << 14;
 /// Elements of the shared operand packed at a time: 1 MiB of f32, half of an L2 cache. (Tests pack in many rounds.)
 const SHARED: usize = if cfg!(test) { 1 << 12 } else { 1 << 18 };
@@ -284,7 +286,7 @@ fn after<T: Gemm>(c: &mut [T], n: usize, finish: Finish<T>) {
 /// A few rows and columns, many steps: a fixed number of pieces of k, each summed alone, then added in order.
 fn in_pieces_of_k<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    let pieces = (k / 1024).min(16);
+    let pieces = (k / (LONG / 4)).min(16);
     let each = k.div_ceil(pieces);
     let mut parts = scratch::<T>(pieces * m * n);
     for_chunks(&mut parts, m * n, elements([m, n, k]) / MACS, |p, part| {

@@ -5,7 +5,9 @@ use crate::blocks::for_blocks;
 use crate::elements::elements;
 use crate::real::Float;
 use crate::simd::vectorize;
-use crate::softmax::{BLOCK, COST, LANES, SHORT, exponentials_across, sum_of_exponentials};
+use crate::softmax::{
+    BLOCK, COST, LANES, MOST, SHORT, exponentials_across, log_of_sum, logs_across, sum, sum_of_exponentials,
+};
 use crate::threads::for_chunks;
 
 /// What is compared: logits in rows of `classes` with one class number each.
@@ -116,14 +118,14 @@ pub fn cross_entropy<T: Float>(
                     let rows = together.min(loss.len() - start);
                     let first = i * group + start;
                     let x = &logits[first * k..(first + rows) * k];
-                    let (mut highest, mut rest) = ([T::ZERO; LANES], [T::ONE; LANES]);
+                    let (mut highest, mut rest) = ([T::ZERO; LANES], [T::ZERO; LANES]);
                     if together > 1 {
-                        (highest, rest) = exponentials_across(x, k, &mut [[T::ZERO; LANES]; SHORT]);
+                        let mut across = [[T::ZERO; LANES]; SHORT];
+                        (highest, _) = exponentials_across(x, k, &mut across);
+                        rest = logs_across(&across[..k]);
                     } else {
-                        (highest[0], rest[0]) = sum_of_exponentials(x);
-                    }
-                    for l in 0..LANES {
-                        rest[l] = rest[l].ln();
+                        let (h, sum) = sum_of_exponentials(x);
+                        (highest[0], rest[0]) = (h, log_of_sum(x, h, sum));
                     }
                     for (r, x) in x.chunks_exact(k).enumerate() {
                         // Everything relative to the maximum, so that large logits cancel before they round.
@@ -193,13 +195,21 @@ pub fn cross_entropy_backward<T: Float>(
                     };
                     let own = (T::ONE - rule.smoothing) * rule.weight(target);
                     let scale = g[r] * (own + spread * all);
+                    // What the target lacks to 1: where that is little, the sum of the others.
+                    let p = dx[target];
+                    let lacks = if p > T::from_f64(MOST) {
+                        dx[target] = T::ZERO;
+                        sum(dx)
+                    } else {
+                        T::ONE - p
+                    };
                     dx.iter_mut().for_each(|dx| *dx *= scale);
                     if rule.smoothing > T::ZERO {
                         for c in 0..k {
                             dx[c] -= g[r] * spread * rule.weight(c);
                         }
                     }
-                    dx[target] -= g[r] * own;
+                    dx[target] = g[r] * (spread * (all * p - rule.weight(target)) - own * lacks);
                 }
             },
         );

@@ -59,7 +59,13 @@ pub fn layer_norm<T: Float>(
                     for (r, (x, y)) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)).enumerate() {
                         let [m, rest] = apart(x[0], about::<T>(x, x[0], |d| d) / count);
                         let squares = about::<T>(x, m, |d| d * d) / count - rest * rest;
-                        let s = (squares.max(T::ZERO) + eps).sqrt().recip();
+                        let variance = squares.max(T::ZERO) + eps;
+                        if !(variance >= T::MIN_POSITIVE && variance.is_finite()) {
+                            let (mean, s) = (&mut mean[2 * r..][..2], &mut rstd[r]);
+                            far_row(x, eps, [gamma, beta], y, mean, s);
+                            continue;
+                        }
+                        let s = variance.sqrt().recip();
                         mean[2 * r..][..2].copy_from_slice(&[m, rest]);
                         rstd[r] = s;
                         y.iter_mut().zip(x).for_each(|(y, &x)| *y = ((x - m) - rest) * s);
@@ -74,6 +80,24 @@ pub fn layer_norm<T: Float>(
             );
         },
     );
+}
+
+/// A row whose variance is no number, or has lost its digits: the row is taken in units of its largest number.
+#[cold]
+fn far_row<T: Float>(x: &[T], eps: T, weights: [Option<&[T]>; 2], y: &mut [T], mean: &mut [T], rstd: &mut T) {
+    let unit = reduce::power_of_two_below(x.iter().fold(T::ZERO, |most, x| most.max(x.abs())));
+    let scale = unit.recip();
+    let scaled: Vec<T> = x.iter().map(|x| *x * scale).collect();
+    let ([mut m], [mut rest], [mut v]) = ([T::ZERO], [T::ZERO], [T::ZERO]);
+    let one = std::slice::from_mut::<T>;
+    reduce::moments(&scaled, [1, x.len(), 1], 0.0, one(&mut m), one(&mut rest), one(&mut v));
+    let s = (v + eps * scale * scale).sqrt().recip();
+    (mean[0], mean[1], *rstd) = (m * unit, rest * unit, s * scale);
+    for (i, (y, x)) in y.iter_mut().zip(&scaled).enumerate() {
+        *y = ((*x - m) - rest) * s;
+        *y *= weights[0].map_or(T::ONE, |gamma| gamma[i]);
+        *y += weights[1].map_or(T::ZERO, |beta| beta[i]);
+    }
 }
 
 /// `x + step` as the number it rounds to and what rounding took from it.
@@ -163,15 +187,16 @@ pub fn layer_norm_backward<T: Float>(
                             let (weight, for_gamma, for_beta) =
                                 (&weights[k], &mut for_gamma[k], &mut for_beta[k]);
                             for l in 0..LANES {
-                                let (d, h) = ((x[l] - m) - rest, g[l] * weight[l]);
+                                // Not d h, which may be infinite where the gradient is not.
+                                let (z, h) = (((x[l] - m) - rest) * s, g[l] * weight[l]);
                                 sums[l] += h;
-                                products[l] += d * h;
-                                for_gamma[l] += g[l] * (d * s);
+                                products[l] += z * h;
+                                for_gamma[l] += g[l] * z;
                                 for_beta[l] += g[l];
                             }
                         },
                     );
-                    let (shift, slope) = (total(sums) / count, total(products) * s * s / count);
+                    let (shift, slope) = (total(sums) / count, total(products) / count * s);
                     let weights = weights.as_flattened();
                     for (((dx, &x), &g), &weight) in dx.iter_mut().zip(x).zip(g).zip(weights) {
                         *dx = s * (g * weight - shift - ((x - m) - rest) * slope);
@@ -309,7 +334,7 @@ pub fn batch_norm_backward<T: Float>(
                     return;
                 }
                 for (k, (x, g)) in x.chunks_exact(s).zip(g.chunks_exact(s)).enumerate() {
-                    let [m, rest] = mean[k];
+                    let ([m, rest], unit) = (mean[k], rstd[k]);
                     let (mut products, mut sums) = ([T::ZERO; LANES], [T::ZERO; LANES]);
                     tiles2(
                         x,
@@ -317,12 +342,12 @@ pub fn batch_norm_backward<T: Float>(
                         #[inline(always)]
                         |_, x, g| {
                             for l in 0..LANES {
-                                products[l] += ((x[l] - m) - rest) * g[l];
+                                products[l] += ((x[l] - m) - rest) * unit * g[l];
                                 sums[l] += g[l];
                             }
                         },
                     );
-                    (for_gamma[k], for_beta[k]) = (total(products) * rstd[k], total(sums));
+                    (for_gamma[k], for_beta[k]) = (total(products), total(sums));
                 }
             },
         );

@@ -47,6 +47,34 @@ pub fn mean<T: Float>(x: &[T], dims: [usize; 3], y: &mut [T]) {
     sum(x, dims, y);
     let n = T::from_f64(dims[1] as f64);
     y.iter_mut().for_each(|y| *y /= n);
+    if dims[1] > 1 && !all_finite(y) {
+        // The sum may be infinite where the mean is not.
+        for k in (0..y.len()).filter(|&k| !y[k].is_finite()).collect::<Vec<_>>() {
+            let (scaled, scale) = scaled(x, dims, k);
+            sum(&scaled, [1, dims[1], 1], &mut y[k..=k]);
+            y[k] = y[k] / n / scale;
+        }
+    }
+}
+
+/// The numbers that fall together in result `k`, times a power of two that brings the largest near 1, and that power: what
+/// lies between them and a result, such as a square, is then a number where the result is one.
+fn scaled<T: Float>(x: &[T], [_, n, inner]: [usize; 3], k: usize) -> (Vec<T>, T) {
+    let first = k / inner * n * inner + k % inner;
+    let mut all: Vec<T> = x[first..].iter().step_by(inner).take(n).copied().collect();
+    let scale = power_of_two_below(all.iter().fold(T::ZERO, |most, x| most.max(x.abs()))).recip();
+    all.iter_mut().for_each(|x| *x *= scale);
+    (all, scale)
+}
+
+/// A power of two near a positive number, such that its reciprocal is a number too; 1 for what is no number.
+pub(crate) fn power_of_two_below<T: Float>(x: T) -> T {
+    if !(x > T::ZERO && x.is_finite()) {
+        return T::ONE;
+    }
+    let exponent = x.to_f64().log2().floor();
+    let (least, most) = (T::MIN_POSITIVE.to_f64().log2(), T::MAX.to_f64().log2().floor() - 1.0);
+    T::from_f64(exponent.clamp(least, most).exp2())
 }
 
 /// Variances about given means: `y[o, i] = 1/(n − correction) Σⱼ (x[o, j, i] − mean[o, i])²`.
@@ -97,6 +125,23 @@ pub fn moments<T: Float>(
     rest: &mut [T],
     variance: &mut [T],
 ) {
+    moments_as_they_come(x, dims, correction, mean, rest, variance);
+    if !all_finite(variance) && dims[1] as f64 > correction {
+        for k in (0..variance.len()).filter(|&k| !variance[k].is_finite()).collect::<Vec<_>>() {
+            let (spread, scale) = apart_from_scale(x, dims, correction, k, &mut mean[k], &mut rest[k]);
+            variance[k] = spread / scale / scale;
+        }
+    }
+}
+
+fn moments_as_they_come<T: Float>(
+    x: &[T],
+    dims: [usize; 3],
+    correction: f64,
+    mean: &mut [T],
+    rest: &mut [T],
+    variance: &mut [T],
+) {
     let [_, n, inner] = dims;
     assert!(mean.len() == rest.len() && rest.len() == variance.len(), "moments: one of each for each result");
     if n > 0 {
@@ -112,9 +157,58 @@ pub fn moments<T: Float>(
     squares(x, dims, mean, variance);
     let left = n as f64 - correction;
     let left = if left > 0.0 { T::from_f64(left) } else { T::NAN };
-    for (v, rest) in variance.iter_mut().zip(rest) {
+    for (v, rest) in variance.iter_mut().zip(&*rest) {
         *v = (*v - count * *rest * *rest).max(T::ZERO) / left;
     }
+}
+
+/// Standard deviations, as the roots of [`moments`]' variances, also where those are no numbers of the type: 10²⁰ in f32, or
+/// 10⁻³⁰.
+///
+/// ```
+/// let (mut mean, mut rest, mut deviation) = ([0f32], [0f32], [0f32]);
+/// mapsto_kernels::reduce::spreads(&[1e30, 3e30], [1, 2, 1], 0.0, &mut mean, &mut rest, &mut deviation);
+/// assert!((mean[0] / 2e30 - 1.0).abs() < 1e-6 && (deviation[0] / 1e30 - 1.0).abs() < 1e-6);
+/// ```
+pub fn spreads<T: Float>(
+    x: &[T],
+    dims: [usize; 3],
+    correction: f64,
+    mean: &mut [T],
+    rest: &mut [T],
+    deviation: &mut [T],
+) {
+    moments(x, dims, correction, mean, rest, deviation);
+    // Below it squares have lost digits.
+    let least = T::MIN_POSITIVE / T::EPSILON;
+    let [_, n, inner] = dims;
+    for k in 0..deviation.len() {
+        let v = deviation[k];
+        deviation[k] = v.sqrt();
+        let first = k / inner.max(1) * n * inner + k % inner.max(1);
+        let rare = n > 1 && n as f64 > correction && !(v >= least && v.is_finite());
+        // Equal elements are common, and have no spread at all.
+        if rare && x[first..].iter().step_by(inner).take(n).any(|&x0| x0 != x[first]) {
+            let (spread, scale) = apart_from_scale(x, dims, correction, k, &mut mean[k], &mut rest[k]);
+            deviation[k] = spread.sqrt() / scale;
+        }
+    }
+}
+
+/// The variance of the numbers of result `k` times the square of a scale, and that scale; the mean is written as it is.
+fn apart_from_scale<T: Float>(
+    x: &[T],
+    dims: [usize; 3],
+    correction: f64,
+    k: usize,
+    mean: &mut T,
+    rest: &mut T,
+) -> (T, T) {
+    let (all, scale) = scaled(x, dims, k);
+    let (m, r, mut variance) = (std::slice::from_mut(mean), std::slice::from_mut(rest), [T::ZERO]);
+    moments_as_they_come(&all, [1, all.len(), 1], correction, m, r, &mut variance);
+    (m[0], r[0]) = (m[0] / scale, r[0] / scale);
+    (variance[0], scale)
 }
 
 /// Squares about given means: `y[o, i] = Σⱼ (x[o, j, i] − mean[o, i])²`.

@@ -5,7 +5,7 @@
 //! 10 classes ten times faster: 2 µs instead of 27 for 128 rows).
 
 use crate::elements::elements;
-use crate::real::Float;
+use crate::real::{Float, Value};
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
 
@@ -86,8 +86,20 @@ pub fn softmax_backward<T: Float>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
             for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
                 *dx = y * (g - dot);
             }
+            // What is all but 1 has `g − dot` cancelled: there it is the sum of its differences from the others.
+            if let Some(top) = most(y) {
+                let others = y.iter().zip(g).enumerate().filter(|(j, _)| *j != top);
+                dx[top] = y[top] * others.fold(T::ZERO, |sum, (_, (&y, &h))| sum + y * (g[top] - h));
+            }
         },
     );
+}
+
+/// The element of a row of probabilities that has three quarters or more of the whole, where there is one.
+#[inline(always)]
+fn most<T: Float>(y: &[T]) -> Option<usize> {
+    let most = T::from_f64(MOST);
+    (highest(y) >= most).then(|| y.iter().position(|&y| y >= most)).flatten()
 }
 
 /// `y[r, j] = x[r, j] − ln Σₖ e^(x[r, k])` for rows of `n`.
@@ -105,13 +117,11 @@ pub fn log_softmax<T: Float>(x: &[T], n: usize, y: &mut [T]) {
             y,
             #[inline(always)]
             |x, across, y| {
-                let (highest, mut sums) = exponentials_across(x, n, across);
-                for l in 0..LANES {
-                    sums[l] = sums[l].ln();
-                }
+                let (highest, _) = exponentials_across(x, n, across);
+                let logs = logs_across(&across[..n]);
                 for (r, (x, y)) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)).enumerate() {
                     for j in 0..n {
-                        y[j] = (x[j] - highest[r]) - sums[r];
+                        y[j] = (x[j] - highest[r]) - logs[r];
                     }
                 }
             },
@@ -124,7 +134,7 @@ pub fn log_softmax<T: Float>(x: &[T], n: usize, y: &mut [T]) {
         #[inline(always)]
         |_, x, y| {
             let (highest, sum) = sum_of_exponentials(x);
-            let log = sum.ln();
+            let log = log_of_sum(x, highest, sum);
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = (x - highest) - log;
             }
@@ -163,6 +173,15 @@ pub fn log_softmax_backward<T: Float>(y: &[T], g: &[T], n: usize, dx: &mut [T]) 
                     }
                 },
             );
+            // Where a probability is all but 1, the difference cancels: g − e^y Σ g = −g (e^y − 1) − e^y Σ of the others.
+            let least = T::from_f64(MOST.ln());
+            if highest(y) > least
+                && let Some(top) = y.iter().position(|&y| y > least)
+            {
+                let others = g.iter().enumerate().filter(|(j, _)| *j != top);
+                let others = others.fold(T::ZERO, |sum, (_, &g)| sum + g);
+                dx[top] = -(g[top] * y[top].exp_m1()) - y[top].exp() * others;
+            }
         },
     );
 }
@@ -190,7 +209,12 @@ pub fn logsumexp<T: Float>(x: &[T], n: usize, y: &mut [T]) {
                 for (r, y) in (i * group..).zip(y) {
                     let (highest, sum) = sum_of_exponentials(&x[r * n..(r + 1) * n]);
                     // An infinite maximum is the result; shifting by it gave NaN.
-                    *y = if highest.abs() == T::INFINITY { highest } else { highest + sum.ln() };
+                    let x = &x[r * n..(r + 1) * n];
+                    *y = if highest.abs() == T::INFINITY {
+                        highest
+                    } else {
+                        highest + log_of_sum(x, highest, sum)
+                    };
                 }
             },
         );
@@ -306,6 +330,48 @@ fn highest<T: Float>(x: &[T]) -> T {
         half /= 2;
     }
     high[0]
+}
+
+/// From this probability on, what is left to 1 is summed up: the difference would lose its digits.
+pub(crate) const MOST: f64 = 0.75;
+
+/// `ln Σ e^(x − h)` of rows whose exponentials stand in `across[j][row]`: that of the maximum is 1, and the others keep
+/// their digits beside it.
+#[inline(always)]
+pub(crate) fn logs_across<T: Float>(across: &[[T; LANES]]) -> [T; LANES] {
+    let (mut rest, mut ones) = ([T::ZERO; LANES], [-T::ONE; LANES]);
+    for e in across {
+        for l in 0..LANES {
+            let less = e[l] < T::ONE;
+            rest[l] += if less { e[l] } else { T::ZERO };
+            ones[l] += if less { T::ZERO } else { e[l] };
+        }
+    }
+    for l in 0..LANES {
+        rest[l] = (rest[l] + ones[l]).ln_1p();
+    }
+    rest
+}
+
+/// `ln Σ e^(x − h)` of a row with that sum; where the maximum `h` has most of it, the others are summed beside it.
+#[inline(always)]
+pub(crate) fn log_of_sum<T: Float>(x: &[T], h: T, sum: T) -> T {
+    if sum >= T::from_f64(1.25) || Value::is_nan(sum) {
+        return sum.ln();
+    }
+    let mut sums = [T::ZERO; LANES];
+    tiles1(
+        x,
+        T::LOWEST,
+        #[inline(always)]
+        |_, x| {
+            for l in 0..LANES {
+                let e = (x[l] - h).exp();
+                sums[l] += if x[l] == h { T::ZERO } else { e };
+            }
+        },
+    );
+    total(sums).ln_1p()
 }
 
 /// A row's maximum `h` and `Σ e^(x − h)`.

@@ -43,13 +43,13 @@ fn the_pool_lends_pieces_and_takes_them_back() {
 #[test]
 fn products_in_place() {
     // Plain loops, rows, columns, unpacked, no steps.
-    products(&[[2, 3, 2], [1, 9, 70], [9, 20, 1], [7, 9, 11], [1, 0, 3]]);
+    products(&[[2, 3, 2], [1, 9, 70], [9, 20, 1], [3, 7, 5], [1, 0, 3]]);
 }
 
 #[test]
 fn products_in_panels() {
     // In panels, and cut along the steps.
-    products(&[[33, 18, 29], [2, 4100, 3]]);
+    products(if cfg!(miri) { &[[9, 18, 7], [2, 65, 3]] } else { &[[33, 18, 29], [2, 4100, 3]] });
 }
 
 fn products(sizes: &[[usize; 3]]) {
@@ -72,7 +72,7 @@ fn products(sizes: &[[usize; 3]]) {
             close(&c, &want);
             bf16::gemm(bf16::Way::Singles, a, b, &mut c, Write::Add, Epilogue::none());
         }
-        if k < 4096 {
+        if k < 64 {
             let (mut c, each) = (vec![0.0; 3 * m * n], numbers(3 * m * k, 4));
             let mat_a = |i: usize| Mat::row_major(&each[i * m * k..][..m * k], m, k);
             with_threads(2, || gemm_batch(3, mat_a, |_| Mat::row_major(&b, k, n), &mut c, Write::Add));
@@ -102,7 +102,8 @@ fn direct_convolutions() {
 
 #[test]
 fn winograds_convolution() {
-    convolve(ConvShape { n: 8, c_in: 16, c_out: 16, h: 4, w: 4, ..SHAPE });
+    let (n, c) = if cfg!(miri) { (1, 5) } else { (8, 16) };
+    convolve(ConvShape { n, c_in: c, c_out: c, h: 4, w: 4, ..SHAPE });
 }
 
 fn convolve(s: ConvShape) {

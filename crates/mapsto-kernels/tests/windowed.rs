@@ -9,9 +9,9 @@ use mapsto_kernels::simd::{Isa, with_isa};
 use mapsto_kernels::threads::with_threads;
 
 /// Shapes of each kind; an interpreter is ten thousand times slower.
-const ROUNDS: usize = if cfg!(miri) { 4 } else { 400 };
+const ROUNDS: usize = if cfg!(miri) { 1 } else { 400 };
 /// Multiply-adds of the largest convolution.
-const MOST: usize = if cfg!(miri) { 3_000 } else { 300_000 };
+const MOST: usize = if cfg!(miri) { 800 } else { 300_000 };
 
 /// Marsaglia's xorshift.
 struct Random(u64);

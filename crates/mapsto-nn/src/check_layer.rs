@@ -1,7 +1,7 @@
 //! The one harness for layers: what holds for every layer is checked by one line in its test.
 
 use crate::{Exceptions, Item, ItemMut, Layer, LoadReport, Module, ModuleExt, Path};
-use mapsto_tensor::{DType, Shape, Tensor, no_grad, record, seed, train};
+use mapsto_tensor::{DType, Shape, Tensor, catch, record, seed, train};
 
 /// Begins the check of the layer that `build` makes; [`gives`](LayerCheck::gives) runs it.
 ///
@@ -27,7 +27,9 @@ impl<L: Layer> LayerCheck<L> {
     /// * the same input gives the same bits in inference, which changes nothing and records nothing;
     /// * saved weights make a fresh layer equal, bit for bit; names are unique;
     /// * every parameter gets a finite gradient in training;
-    /// * gradients at the input and every parameter equal central differences in f64 (ε = 10⁻⁶, to 10⁻⁶ + 10⁻⁵ · |g|).
+    /// * where the input is ids, they are drawn at random, and each matters;
+    /// * gradients at the input and every parameter equal central differences in f64 (ε = 10⁻⁶, to 10⁻⁶ + 10⁻⁵ · |g|), in
+    ///   inference and in training, there with one seed for all draws.
     ///
     /// # Panics
     /// When one of these does not hold.
@@ -47,13 +49,23 @@ impl<L: Layer> LayerCheck<L> {
         self.check_names(&layer);
         self.check_saving(&layer, &x, &y);
         self.check_training(&layer, &x);
-        self.check_gradients(input);
+        self.check_ids(&layer, &x, &y);
+        self.check_gradients(input, Mode::Inference);
+        self.check_gradients(input, Mode::Training);
     }
 
     fn input(&self, layer: &L, shape: Shape) -> Tensor {
         match layer.input_dtype() {
             d if d.is_float() => Tensor::randn(shape),
-            d => Tensor::full_of(shape, 0.0, d),
+            d => {
+                let count = ids_of(layer, &Tensor::full_of(shape, 0.0, d));
+                let name = layer.describe();
+                assert!(
+                    count > 1,
+                    "{name}: it takes one id alone, so nothing shows whether it reads it; give it two"
+                );
+                (Tensor::rand(shape) * count as f64).floor().to(d)
+            }
         }
     }
 
@@ -101,41 +113,88 @@ impl<L: Layer> LayerCheck<L> {
         });
     }
 
+    /// Every id must matter: with another one in its place the output is another.
     #[track_caller]
-    fn check_gradients(&self, input: Shape) {
+    fn check_ids(&self, layer: &L, x: &Tensor, y: &Tensor) {
+        if x.dtype().is_float() {
+            return;
+        }
+        let (ids, count) = (x.to(DType::I64).to_vec::<i64>(), ids_of(layer, x));
+        for i in 0..ids.len() {
+            let mut other = ids.clone();
+            other[i] = (ids[i] + 1) % count;
+            let other = Tensor::from_vec(other, x.shape()).to(x.dtype());
+            let name = layer.describe();
+            assert_ne!(bits(&layer.forward(&other)), bits(y), "{name}: the output does not depend on id {i}");
+        }
+    }
+
+    #[track_caller]
+    fn check_gradients(&self, input: Shape, mode: Mode) {
         let mut layer = (self.build)();
         layer.convert(DType::F64);
         let x = self.input(&layer, input);
         let x = if x.dtype().is_float() { x.to(DType::F64) } else { x };
-        let y = layer.forward(&x);
+        let y = mode.run(|| layer.forward(&x));
         // Random weights on the outputs: a plain sum would hide errors that cancel, as in a softmax.
         let r = Tensor::randn(y.shape()).to(DType::F64);
-        let at = |layer: &L, x: &Tensor| no_grad(|| (layer.forward(x) * &r).sum(..).item());
+        let at = |layer: &L, x: &Tensor| mode.run(|| (layer.forward(x) * &r).sum(..)).item();
+        let name = format!("{}{}", layer.describe(), mode.words());
 
         if x.dtype().is_float() {
             let leaf = x.leaf();
-            let loss = (layer.forward(&leaf) * &r).sum(..);
+            let loss = mode.run(|| (layer.forward(&leaf) * &r).sum(..));
             if loss.is_recorded() {
                 let grads = loss.backward();
-                let found = grads.of(&leaf).to_vec::<f64>();
-                compare(&layer.describe(), "the input", &found, |i, e| at(&layer, &nudged(&x, i, e)));
+                let found = grads.get(&leaf).map_or(vec![0.0; x.len()], |g| g.to_vec::<f64>());
+                compare(&name, "the input", &found, |i, e| at(&layer, &nudged(&x, i, e)));
             }
         }
         if layer.parameter_count() == 0 {
             return;
         }
-        let grads = record(|| (layer.forward(&x) * &r).sum(..)).backward();
-        for (name, p) in layer.parameters() {
+        let grads = mode.run(|| (layer.forward(&x) * &r).sum(..)).backward();
+        for (parameter, p) in layer.parameters() {
             let found = grads.of(&p).to_vec::<f64>();
             let values = p.detach();
-            let describe = layer.describe();
-            compare(&describe, &name, &found, |i, e| {
-                set(&mut layer, &name, &nudged(&values, i, e));
+            compare(&name, &parameter, &found, |i, e| {
+                set(&mut layer, &parameter, &nudged(&values, i, e));
                 at(&layer, &x)
             });
-            set(&mut layer, &name, &values);
+            set(&mut layer, &parameter, &values);
         }
     }
+}
+
+/// In which mode gradients are compared with differences.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Inference,
+    Training,
+}
+
+impl Mode {
+    /// Runs `body`, recorded, with the draws of one seed: what is dropped in training is the same every time.
+    fn run(self, body: impl FnOnce() -> Tensor) -> Tensor {
+        seed(29);
+        match self {
+            Mode::Inference => record(body),
+            Mode::Training => train(body),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        if self == Mode::Training { " in training" } else { "" }
+    }
+}
+
+/// How many ids a layer takes, of eight at most.
+fn ids_of<L: Layer>(layer: &L, like: &Tensor) -> i64 {
+    let takes = |id: i64| {
+        let all = Tensor::full_of(like.shape(), 0.0, DType::I64) + id;
+        catch(|| layer.forward(&all.to(like.dtype()))).is_ok()
+    };
+    (1..8).find(|&id| !takes(id)).unwrap_or(8)
 }
 
 fn bits(t: &Tensor) -> Vec<u32> {
@@ -191,6 +250,41 @@ fn the_harness_finds_what_is_wrong() {
     let message = |f: &dyn Fn()| catch(f).unwrap_err().message().to_string();
     assert!(message(&|| check_layer(wrong).gives([3], [3])).contains("gradient at the input[0] is"));
     assert!(message(&|| check_layer(wrong).gives([3], [4])).contains("the output's shape"));
+    /// An embedding that looks at no id.
+    #[derive(Module)]
+    #[module(crate = crate)]
+    struct Blind {
+        table: Embedding,
+    }
+    impl Layer for Blind {
+        fn forward(&self, x: &Tensor) -> Tensor {
+            // Wrong ids are refused, as by the real one.
+            let _ = self.table.forward(x);
+            self.table.forward(&Tensor::zeros_like(x))
+        }
+        fn input_dtype(&self) -> DType {
+            DType::I64
+        }
+    }
+    let blind = || Blind { table: Embedding::new(4, 2) };
+    assert!(message(&|| check_layer(blind).gives([3], [3, 2])).contains("does not depend on id 0"));
+    assert!(message(&|| check_layer(|| Embedding::new(1, 2)).gives([3], [3, 2])).contains("one id alone"));
+    /// Right in inference; in training its derivative misses a factor.
+    #[derive(Module)]
+    #[module(crate = crate)]
+    struct Trained {
+        by: Param,
+    }
+    impl Layer for Trained {
+        fn forward(&self, x: &Tensor) -> Tensor {
+            let y = x * &self.by;
+            if is_training() { &y + y.detach() } else { y }
+        }
+    }
+    let trained = || Trained { by: Param::new(tensor![2.0]) };
+    assert!(
+        message(&|| check_layer(trained).gives([3], [3])).contains("in training: gradient at the input[0]")
+    );
     assert!(
         message(&|| check_layer(|| |x: &Tensor| x + Tensor::randn(x.shape())).gives([3], [3]))
             .contains("repeatable")

@@ -25,6 +25,7 @@ mod shape;
 mod slope;
 mod storage;
 mod tensor;
+mod ternary;
 pub mod trace;
 mod written;
 

@@ -51,6 +51,24 @@ pub(crate) fn centred(x: &Tensor, axes: &[usize]) -> Tensor {
     &d - d.mean(crate::keep(axes))
 }
 
+/// The deviations from a mean in units of the largest one, if that is above 1, and the unit: squares of what is beyond 10¹⁹
+/// are no numbers of f32. The unit is a constant, for it cancels.
+#[track_caller]
+pub(crate) fn in_units(d: &Tensor, axes: &[usize]) -> (Tensor, Tensor) {
+    let empty = axes.iter().any(|&a| d.shape()[a] == 0) || d.is_empty();
+    let unit = if empty {
+        Tensor::ones_like(&d.detach().sum(crate::keep(axes)))
+    } else {
+        d.detach().abs().max(crate::keep(axes)).maximum(1.0)
+    };
+    (d / &unit, unit)
+}
+
+/// The sizes of the axes that are left.
+pub(crate) fn left_of(mask: &[bool], shape: &[usize]) -> Vec<usize> {
+    shape.iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect()
+}
+
 /// How many elements fall together in one.
 pub(crate) fn count(mask: &[bool], shape: &[usize]) -> usize {
     shape.iter().zip(mask).filter(|(_, gone)| **gone).map(|(n, _)| n).product()

@@ -22,6 +22,10 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
     }
     /// The derivative of the slope by `v`; none where it is zero almost everywhere.
     fn bend(self, v: &Tensor) -> Option<Tensor>;
+    /// `g` times that derivative.
+    fn bent(self, g: &Tensor, v: &Tensor) -> Option<Tensor> {
+        self.bend(v).map(|bend| g * bend)
+    }
 }
 
 /// `g · f′(v)` in one pass. Give `v` detached where the slope has no `bend`.
@@ -57,8 +61,8 @@ impl<S: Slope> Binary for Times<S> {
         self.0.params()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        let bend = if at.wants(1) { self.0.bend(at.b()) } else { None };
-        Vjp::from([at.wants(0).then(|| times_slope(self.0, g, at.b())), bend.map(|bend| g * at.a() * bend)])
+        let bent = if at.wants(1) { self.0.bent(&(g * at.a()), at.b()) } else { None };
+        Vjp::from([at.wants(0).then(|| times_slope(self.0, g, at.b())), bent])
     }
 }
 

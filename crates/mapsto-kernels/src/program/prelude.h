@@ -119,26 +119,29 @@ static inline float m_erf_f32(float v) {
     float far = copysignf(1.0f - m_exp_f32(q), v);
     return a < 0.9f ? near : far;
 }
+static inline float m_bell_f32(float a) {
+    a = a > 14.0f ? 14.0f : a;
+    float square = a * a, lost = fmaf(a, a, -square) * -0.5f;
+    float e = m_exp_of_negative_f32(square * -0.5f);
+    return fmaf(lost, e, e);
+}
 static inline float m_cdf_f32(float x) {
-    float e = m_exp_of_negative_f32(x * x * -0.5f);
-    float a = fabsf(x);
-    float u = (a > 5.0f ? 5.0f : a) - 2.5f;
-    float m = 2.5303478e-8f;
-    m = fmaf(u, m, -5.476868e-8f);
-    m = fmaf(u, m, -1.3582984e-7f);
-    m = fmaf(u, m, -6.169175e-7f);
-    m = fmaf(u, m, 5.015362e-6f);
-    m = fmaf(u, m, -1.422957e-5f);
-    m = fmaf(u, m, 5.7225596e-5f);
-    m = fmaf(u, m, -2.5962567e-4f);
-    m = fmaf(u, m, 1.0242076e-3f);
-    m = fmaf(u, m, -3.8273751e-3f);
-    m = fmaf(u, m, 1.3645401e-2f);
-    m = fmaf(u, m, -4.5615595e-2f);
-    float tail = e * fmaf(u, m, 1.4133139e-1f);
+    float a = fabsf(x), e = m_bell_f32(a);
+    a = a > 14.0f ? 14.0f : a;
+    float t = 1.0f / (a + 3.0f), u = t - 0.203125f;
+    float m = -498.72945f;
+    m = fmaf(u, m, 118.64515f);
+    m = fmaf(u, m, 99.78703f);
+    m = fmaf(u, m, -36.91674f);
+    m = fmaf(u, m, -22.040587f);
+    m = fmaf(u, m, 7.572844f);
+    m = fmaf(u, m, 9.264415f);
+    m = fmaf(u, m, 3.6974137f);
+    m = fmaf(u, m, 0.8519742f);
+    float tail = e * (t * m);
     return x > 0.0f ? 1.0f - tail : tail;
 }
-static inline float m_density_f32(float x) { return m_exp_of_negative_f32(x * x * -0.5f) * 0.39894228040143267794f; }
+static inline float m_density_f32(float x) { return m_bell_f32(fabsf(x)) * 0.39894228040143267794f; }
 
 static inline double m_exp_f64(double x) { return exp(x); }
 static inline double m_exp_of_negative_f64(double x) { return exp(x); }
@@ -166,8 +169,18 @@ static inline double m_erf_f64(double x) {
     }
     return 1.12837916709551257390 * exp(-x * x) * sum;
 }
-static inline double m_cdf_f64(double x) { return 0.5 * (1.0 + m_erf_f64(x * 0.70710678118654752440)); }
-static inline double m_density_f64(double x) { return 0.39894228040143267794 * exp(-0.5 * x * x); }
+static inline double m_bell_f64(double a) {
+    a = a > 39.0 ? 39.0 : a;
+    double square = a * a, e = exp(-0.5 * square);
+    return fma(-0.5 * fma(a, a, -square), e, e);
+}
+static inline double m_cdf_f64(double x) {
+    if (!(x <= -1.5)) return 0.5 * (1.0 + m_erf_f64(x * 0.70710678118654752440));
+    double a = x < -39.0 ? 39.0 : -x, f = a;
+    for (int n = (int)(900.0 / (a * a)) + 19; n > 0; n--) f = a + n / f;
+    return m_bell_f64(a) * (0.39894228040143267794 / f);
+}
+static inline double m_density_f64(double x) { return m_bell_f64(fabs(x)) * 0.39894228040143267794; }
 
 static inline float m_sqrt_f32(float x) { return sqrtf(x); }
 static inline float m_pow_f32(float x, float y) { return powf(x, y); }

@@ -144,7 +144,9 @@ pub fn build_loss(entry: &Entry) -> Result<(Box<dyn Loss>, Entry)> {
     mapsto_spec::build("loss", LOSSES, entry)
 }
 
-/// The targets in the dtype of the outputs, their shapes being the same and the outputs not known to be something else.
+/// The targets in the dtype of the outputs, their shapes being the same and the outputs not known to be something else: a
+/// target adopts that dtype as a number beside a tensor does. Outputs that are no floats are refused, for there is no way
+/// down from them.
 #[track_caller]
 fn alike(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -> Tensor {
     check_outputs(loss, outputs, y);
@@ -159,14 +161,24 @@ fn alike(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -> Tensor {
     target.to(y.dtype())
 }
 
-/// Checks that there are outputs, which are not known to be something else than the loss takes them for.
+/// Checks that there are outputs, of floats, which are not known to be something else than the loss takes them for.
 #[track_caller]
 fn check_outputs(loss: &str, outputs: Outputs, y: &Tensor) {
     if y.is_empty() {
         fail!(loss, "the outputs {:?} are of no sample, and the mean of nothing is no number", y.shape();
               help = "leave batches without samples out");
     }
+    check_floats(loss, y);
     outputs.require(loss, y);
+}
+
+/// Checks that outputs are floats.
+#[track_caller]
+fn check_floats(loss: &str, y: &Tensor) {
+    if !y.dtype().is_float() {
+        fail!(loss, "outputs must be floats, these are {}", y.dtype();
+              help = "outputs come first and targets second; convert outputs with `.to(DType::F32)`");
+    }
 }
 
 /// Checks that outputs can be log-probabilities: raw scores would lower such a loss without end, and mean nothing.
@@ -205,6 +217,11 @@ fn check_ids(loss: &str, y: &Tensor, ids: &Tensor) {
     let Some((&k, rows)) = y.shape().split_last() else {
         fail!(loss, "outputs [.., classes] were expected, found a tensor without axes");
     };
+    check_floats(loss, y);
+    if ids.dtype().is_float() {
+        fail!(loss, "class ids are integers, these targets are {}", ids.dtype();
+              help = "convert them with `.to(DType::I64)`; for probabilities use `cross_entropy` or `kl_div`");
+    }
     if rows != ids.shape() {
         fail!(loss, "outputs {:?} and class ids {:?} do not fit", y.shape(), ids.shape();
               help = "for outputs [.., classes] give one id for each row, or probabilities of the outputs' shape");
@@ -248,6 +265,43 @@ mod tests {
         );
         let error = catch(|| cross_entropy(&Tensor::ones([2, 3]), &tensor![0, 3])).unwrap_err();
         assert_eq!(error.message(), "cross_entropy: class id 3 at position 1 is not within 0..3");
+    }
+
+    #[test]
+    fn a_target_adopts_the_dtype_of_floats_and_other_outputs_are_refused() {
+        let mut pairs = 0;
+        for (name, loss) in
+            ELEMENTWISE.into_iter().chain([("cross_entropy", cross_entropy as _), ("nll", nll as _)])
+        {
+            let ids = ["cross_entropy", "nll"].contains(&name);
+            let want = if ids { loss(&outputs(name, [2, 3]), &tensor![1, 0]).item() } else { 0.0 };
+            assert!(want.is_finite());
+            for dtype in [DType::I64, DType::I32, DType::U8, DType::Bool] {
+                let target = if ids { tensor![1, 0] } else { tensor![[1.0, 0.0, 1.0]] };
+                let y = Tensor::ones(if ids { vec![2, 3] } else { vec![1, 3] }).to(dtype);
+                let e = catch(|| loss(&y, &target)).unwrap_err();
+                assert!(
+                    e.message().starts_with(name) && e.message().contains("must be floats"),
+                    "{name} of {dtype}: {e}"
+                );
+                if !ids {
+                    let y = outputs(name, [1, 3]);
+                    let found = loss(&y, &target.to(dtype)).item();
+                    assert!((found - loss(&y, &target).item()).abs() < 1e-6, "{name} to {dtype}");
+                }
+                pairs += 1;
+            }
+            for dtype in [DType::F16, DType::BF16, DType::F64] {
+                if !ids {
+                    let loss = loss(&outputs(name, [1, 3]).to(dtype), &tensor![[1.0, 0.0, 1.0]]);
+                    assert_eq!(loss.dtype(), dtype, "{name}");
+                    pairs += 1;
+                }
+            }
+        }
+        let e = catch(|| nll(&tensor![[-1.0, -1.0]], &tensor![0.0])).unwrap_err();
+        assert!(e.message().contains("class ids are integers"), "{e}");
+        println!("{pairs} pairs of dtypes");
     }
 
     #[test]

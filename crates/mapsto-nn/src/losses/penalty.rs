@@ -1,8 +1,8 @@
 //! Penalties on the size of weights, to be added to a loss.
 
 use crate::module::{Item, Module, Path, matches, unknown};
-use mapsto_tensor::Tensor;
 use mapsto_tensor::error::raise;
+use mapsto_tensor::{DType, Tensor};
 
 /// `Σ |w|` over the parameters whose names fit the pattern: drives small weights to zero (the lasso).
 ///
@@ -49,12 +49,15 @@ fn total(
     pattern: &str,
     size: impl Fn(&Tensor) -> Tensor,
 ) -> Tensor {
-    let mut sum: Option<Tensor> = None;
+    let (mut sum, mut dtype): (Option<Tensor>, Option<DType>) = (None, None);
     model.visit(&mut Path::new(), &mut |path, item| {
         if let Item::Param(p) = item
             && matches(pattern, &path.to_string())
         {
-            let term = size(p);
+            // Of 16 bits in f32: squares and sums leave their range sooner than the penalty.
+            let half = matches!(p.dtype(), DType::F16 | DType::BF16);
+            dtype = dtype.filter(|d| *d != p.dtype() && half).or(Some(p.dtype()));
+            let term = size(&if half { p.to(DType::F32) } else { (**p).clone() });
             sum = Some(match sum.take() {
                 Some(sum) => sum + term,
                 None => term,
@@ -62,8 +65,21 @@ fn total(
         }
     });
     match sum {
-        Some(sum) => sum,
+        Some(sum) => sum.to(dtype.unwrap_or(DType::F32)),
         None => raise(unknown(name, pattern, model)),
+    }
+}
+
+#[test]
+fn squares_of_16_bits_may_leave_their_range() {
+    use mapsto_tensor::{assert_close, record, tensor};
+    for dtype in [DType::F16, DType::BF16] {
+        let mut net = crate::Linear::new(2, 1).no_bias();
+        net.weight.set(&tensor![[300.0, -1.0]]).unwrap();
+        crate::ModuleExt::convert(&mut net, dtype);
+        let loss = record(|| l2_penalty(&net, "weight"));
+        assert!(loss.dtype() == dtype && (loss.item() / 45000.5 - 1.0).abs() < 0.01, "{loss}");
+        assert_close!(loss.backward().of(&net.weight), [[300.0, -1.0]]);
     }
 }
 

@@ -217,7 +217,9 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         #[cfg(mutants)]
         let strided = !g.layout().is_contiguous();
         let vjp = node.op.vjp_onto(&at, g);
-        assert_eq!(vjp.0.len(), kept.inputs.len(), "{}: one gradient for each input", node.op.name());
+        if vjp.0.len() != kept.inputs.len() {
+            wrong_count(node.op.name(), vjp.0.len(), kept.inputs.len());
+        }
         #[cfg(mutants)]
         let vjp = super::Vjp(
             vjp.0
@@ -237,6 +239,13 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
     }
 }
 
+#[track_caller]
+#[cold]
+fn wrong_count(op: &str, found: usize, wanted: usize) -> ! {
+    fail!(op, "its derivative gave {found} gradients for {wanted} inputs";
+          help = "`Op::vjp` must answer one for each input, `None` where there is none")
+}
+
 /// Undoes broadcasting, here and nowhere else: sums over the axes that were added or stretched.
 fn match_input(g: Tensor, input: &Input, node: &Node) -> Tensor {
     let (shape, op) = (input.shape(node), node.op.name());
@@ -248,7 +257,10 @@ fn match_input(g: Tensor, input: &Input, node: &Node) -> Tensor {
     let fits = lead.is_some_and(|lead| {
         shape.iter().zip(&g.shape()[lead..]).all(|(&want, &have)| want == have || want == 1)
     });
-    assert!(fits, "{op}: the derivative for an input of shape {shape:?} has shape {:?}", g.shape());
+    if !fits {
+        fail!(op, "its derivative gave an input of shape {shape:?} a gradient of shape {:?}", g.shape();
+              help = "`Op::vjp` must answer in the input's shape, or in one that it broadcasts to");
+    }
     let lead = lead.unwrap_or_default();
     let axes: Vec<usize> =
         (0..g.rank()).filter(|&i| i < lead || (shape[i - lead] == 1 && g.shape()[i] != 1)).collect();

@@ -3,6 +3,7 @@
 //! Every file of `ops/` declares the kinds that it holds, and [`ops::OPS`](crate::ops::OPS) is the list of all of them.
 //! Whoever goes over all operations (the checks, the benchmarks, mutations, exporters) reads that list.
 
+mod built;
 mod samples;
 
 pub use samples::{Sample, Samples};
@@ -92,14 +93,17 @@ impl OpKind {
     /// # Ok::<(), Error>(())
     /// ```
     /// # Errors
-    /// When an attribute is missing, unknown or of another kind; when the operation cannot be built, see
-    /// [`OpKind::obstacle`].
+    /// When an attribute is missing, unknown, of another kind or out of its range; when the operation cannot be built, see
+    /// [`OpKind::obstacle`]. What only the inputs can tell, such as an axis that they lack, `apply` raises as an error that
+    /// names the operation.
     pub fn build(&self, mut attrs: Attrs) -> Result<Box<dyn Op>> {
         let op = match (self.make, self.obstacle()) {
-            (Make::By(make), _) => make(&mut attrs).and_then(|op| attrs.finish().map(|()| op)),
+            (Make::By(make), _) => {
+                built::checked(&mut attrs, make).and_then(|op| attrs.finish().map(|()| op))
+            }
             (_, obstacle) => Err(Error::new(ErrorKind::Model, obstacle.unwrap_or_default())),
         };
-        op.map_err(|e| e.context(self.name))
+        op.map(built::guarded).map_err(|e| e.context(self.name))
     }
 
     /// Why an operation of this kind cannot be built from attributes, if so.

@@ -5,8 +5,8 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::centred;
-use crate::{Device, Tensor, fail, keep, no_grad};
+use crate::reduce::{centred, in_units};
+use crate::{DType, Device, Tensor, fail, keep, no_grad};
 use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
 
 impl Tensor {
@@ -134,12 +134,15 @@ impl Fused for BatchNorm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = other_axes(xs[0]);
-        let d = centred(xs[0], &axes);
-        let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
-        d * rstd * by_channel(xs[1], xs[0]) + by_channel(xs[2], xs[0])
+        let (z, unit) = in_units(&centred(xs[0], &axes), &axes);
+        let rstd = (z.square().mean(keep(&axes[..])) + self.eps / &unit / unit).rsqrt();
+        z * rstd * by_channel(xs[1], xs[0]) + by_channel(xs[2], xs[0])
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let (mean, var) = self.statistics.clone().unwrap_or_else(|| statistics(xs[0]));
+        if !xs[0].is_empty() && !var.is_finite() {
+            return Some(in_units_of_channels(xs, self.eps));
+        }
         let rstd = reciprocal(&var, self.eps);
         let y = apply(xs[0], &mean, &rstd, xs[1], xs[2]);
         Some(Fast { y, kept: vec![mean, rstd] })
@@ -158,6 +161,21 @@ impl Fused for BatchNorm {
         }));
         Some([Some(dx), dgamma, dbeta].into())
     }
+}
+
+/// The result where the squares of some channel are no numbers: each channel in units of its largest number.
+#[cold]
+fn in_units_of_channels(xs: &[&Tensor], eps: f64) -> Fast {
+    let x = in_class(xs[0]);
+    // Powers of two, which leave every digit as it is.
+    let most = x.abs().max(&other_axes(&x)[..]).to(DType::F64).to_vec::<f64>();
+    let unit: Vec<f64> = most.iter().map(|m| if m.is_normal() { m.log2().floor().exp2() } else { 1.0 }).collect();
+    let unit = Tensor::from_vec(unit, most.len()).to(x.dtype());
+    let scaled = &x / by_channel(&unit, &x);
+    let (mean, var) = statistics(&scaled);
+    let rstd = (var + eps / &unit / &unit).rsqrt();
+    let y = apply(&scaled, &mean, &rstd, xs[1], xs[2]).to(xs[0].dtype());
+    Fast { y, kept: vec![mean * unit.unsqueeze(1), rstd / unit] }
 }
 
 fn apply(x: &Tensor, mean: &Tensor, rstd: &Tensor, gamma: &Tensor, beta: &Tensor) -> Tensor {

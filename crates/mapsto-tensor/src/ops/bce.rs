@@ -59,7 +59,9 @@ impl PairLoss for Bce {
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         let least = R::from_f64(LEAST);
-        let value = -(t * x.max(least).ln() + (R::ONE - t) * (R::ONE - x).max(least).ln());
+        // ln(1 − x) keeps its digits where x is small.
+        let log = R::from_f64(LEAST.ln());
+        let value = -(t * x.max(least).ln() + (R::ONE - t) * (-x).ln_1p().max(log));
         let outside = x.lt(R::ZERO) | x.gt(R::ONE) | t.lt(R::ZERO) | t.gt(R::from_f64(MOST));
         R::select(outside, R::NAN, value)
     }
@@ -71,8 +73,9 @@ impl PairLoss for Bce {
         up - down
     }
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
-        let log = |p: &Tensor| p.clamp(LEAST, 1.0).log();
-        -(t * log(x) + (1.0 - t) * log(&(1.0 - x)))
+        // Beyond the bound of ln(1 − x) lies 1 alone, where the gradient ends.
+        let rest = x.detach().ge(1.0).where_(LEAST.ln(), x.detach().ge(1.0).where_(0.0, -x).log1p());
+        -(t * x.clamp(LEAST, 1.0).log() + (1.0 - t) * rest)
     }
 }
 

@@ -43,10 +43,16 @@ impl PairLoss for BceWithLogits {
     }
     #[inline(always)]
     fn slope<R: Real>(self, x: R, t: R) -> R {
-        x.sigmoid() - t
+        // σ(x) − t = (1 − t) σ(x) − t σ(−x), which is exact where one of the two is all but 1.
+        let e = (-x.abs()).exp();
+        let (all, right) = ((R::ONE + e).recip(), x.gt(R::ZERO));
+        let (s, rest) = (R::select(right, R::ONE, e) * all, R::select(right, e, R::ONE) * all);
+        (R::ONE - t) * s - t * rest
     }
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
-        x.softplus() - x * t
+        // By x exact in both tails, as the slope is; by t it is −x, to which the last term adds nothing but this.
+        let fixed = t.detach();
+        (1.0 - &fixed) * x.softplus() + &fixed * (-x).softplus() - x * (t - &fixed)
     }
 }
 

@@ -72,7 +72,7 @@ impl Tensor {
     /// Which of the two a target is, its dtype says: integers are ids, floats are probabilities.
     ///
     /// * Shape: `[.., k], [..] → []` with ids in `0..k`; `[.., k], [.., k] → []` with probabilities.
-    /// * Gradient: `dx = (softmax(x) − t) dy / rows`.   * ONNX: `SoftmaxCrossEntropyLoss`.
+    /// * Gradient: `dx = (softmax(x) − t) dy / rows`; by `backward` exact in the tails for ids, else within 10⁻⁷.   * ONNX: `SoftmaxCrossEntropyLoss`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let x = tensor![[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]];

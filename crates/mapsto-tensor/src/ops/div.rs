@@ -5,6 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
+use crate::ternary::{Ternary, product3, ternary, zip3};
 
 impl Tensor {
     /// `a / b` of each pair of elements; a division by zero gives infinity or NaN. Also written `&a / &b`.
@@ -33,12 +34,27 @@ impl Binary for Div {
         a / b
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        at.both(|| g / at.b(), || -(g / at.b()) * (at.a() / at.b()))
+        at.both(|| g / at.b(), || -zip3(OverSquare, g, at.a(), at.b()))
+    }
+}
+
+/// `g a / b²`.
+#[derive(Clone, Copy)]
+struct OverSquare;
+impl Ternary for OverSquare {
+    const NAME: &'static str = "div_grad";
+    #[inline(always)]
+    fn f<R: Real>(self, g: R, a: R, b: R) -> R {
+        product3(g, a / b, b.recip())
+    }
+    fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+        (g / b) * (a / b)
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("div", "`a / b` of each pair of elements; a division by zero gives infinity or NaN.", Takes::Floats, samples).built(|_| Ok(binary(Div))),
+    OpKind::new("div_grad", "Less the derivative of `div` by the divisor: `g a / b²`.", Takes::Floats, of_div_grad).built(|_| Ok(ternary(OverSquare))),
 ];
 
 fn samples(s: &mut Samples) {
@@ -47,9 +63,22 @@ fn samples(s: &mut Samples) {
     s.each(floats(-2.0..2.0), |x| x[0].div(4.0));
 }
 
+fn of_div_grad(s: &mut Samples) {
+    let (d, b) = (floats(-2.0..2.0), floats(0.4..3.0));
+    s.of(&[(&[3, 4], &d), (&[3, 4], &d), (&[4], &b)], |x| zip3(OverSquare, &x[0], &x[1], &x[2]));
+    s.of(&[(&[], &d), (&[], &d), (&[], &b)], |x| zip3(OverSquare, &x[0], &x[1], &x[2]));
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
+
+    #[test]
+    fn div_grad() {
+        let d = || floats(-2.0..2.0);
+        check3(|g, a, b| zip3(OverSquare, g, a, b)).reference(|g, a, b| g * a / (b * b)).on(d(), d(), floats(0.4..3.0));
+    }
 
     #[test]
     fn div() {

@@ -13,6 +13,7 @@ impl Tensor {
     /// Source: Hendrycks, Gimpel (2016), arXiv:1606.08415, section 2.
     ///
     /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = ½ (1 + t + x (1 − t²) u′) dy`, `t = tanh u`.
+    /// * Error in f32: `2⁻²¹ (1 + 2 |u|)` of the value, for a rounding of `u` is multiplied there by the exponential.
     /// * ONNX: `Gelu` with `approximate="tanh"`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -31,7 +32,8 @@ impl Unary for GeluTanh {
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        R::HALF * x * (R::ONE + inner(x).tanh())
+        // ½ (1 + tanh u) = σ(2u), which does not cancel to the left.
+        x * twice_inner(x).sigmoid()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(GeluTanhSlope, g, at.x())
@@ -48,32 +50,38 @@ const FAR: f64 = 40.0;
 /// The weight of the cube.
 const CUBE: f64 = 0.044715;
 
-/// `u = √(2/π) (x + 0.044715 x³)`.
+/// `2 u = 2 √(2/π) (x + 0.044715 x³)`.
 #[inline(always)]
-fn inner<R: Real>(x: R) -> R {
-    R::from_f64(SCALE) * x * (R::ONE + R::from_f64(CUBE) * x * x)
+fn twice_inner<R: Real>(x: R) -> R {
+    R::from_f64(2.0 * SCALE) * x * (R::ONE + R::from_f64(CUBE) * x * x)
 }
 
-/// `½ (1 + t + x (1 − t²) u′)`.
+/// `½ (1 + t + x (1 − t²) u′)`, which is `s (1 + 2 x u′ σ(−2u))` with `s = σ(2u)`.
 #[derive(Clone, Copy)]
 struct GeluTanhSlope;
 impl Slope for GeluTanhSlope {
     const NAME: &'static str = "gelu_tanh_grad";
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        let t = inner(x).tanh();
         // Limited where the tanh is ±1 long since: 0 · ∞ is no zero.
         let x = x.max(-R::from_f64(FAR)).min(R::from_f64(FAR));
-        let du = R::from_f64(SCALE) * (R::ONE + R::from_f64(3.0 * CUBE) * x * x);
-        g * (R::HALF * (R::ONE + t + x * (R::ONE - t * t) * du))
+        let u = twice_inner(x);
+        let e = (-u.abs()).exp();
+        let (all, right) = ((R::ONE + e).recip(), u.gt(R::ZERO));
+        let (s, rest) = (R::select(right, R::ONE, e) * all, R::select(right, e, R::ONE) * all);
+        let du = R::from_f64(2.0 * SCALE) * (R::ONE + R::from_f64(3.0 * CUBE) * x * x);
+        g * (s * (R::ONE + x * rest * du))
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         let x = x.clamp(-FAR, FAR);
         let square = x.square();
-        let t = (&x * (1.0 + &square * CUBE) * SCALE).tanh();
+        let u = &x * (1.0 + &square * CUBE) * SCALE;
+        let (t, twice) = (u.tanh(), u * 2.0);
         let du = (1.0 + square * (3.0 * CUBE)) * SCALE;
         let ddu = &x * (6.0 * CUBE * SCALE);
-        Some((1.0 - t.square()) * (&du + x * 0.5 * (ddu - t * du.square() * 2.0)))
+        // 1 − t² without its cancellation.
+        let bell = twice.sigmoid() * (-twice).sigmoid() * 4.0;
+        Some(bell * (&du + x * 0.5 * (ddu - t * du.square() * 2.0)))
     }
 }
 
@@ -98,7 +106,7 @@ mod tests {
     fn gelu_tanh() {
         check(|x| x.gelu_tanh())
             .reference(|x| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()))
-            .absolute(0.05) // 1 + tanh cancels far to the left
+            .absolute(0.05) // here 1 + tanh cancels far to the left
             .on(floats(-6.0..6.0));
     }
 }

@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::centred;
+use crate::reduce::{centred, in_units};
 use crate::{Tensor, fail, keep};
 use mapsto_kernels::norm::{layer_norm, layer_norm_backward};
 
@@ -62,9 +62,9 @@ impl Fused for LayerNorm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes: Vec<usize> = (xs[0].rank() - xs[1].rank()..xs[0].rank()).collect();
-        let d = centred(xs[0], &axes);
-        let rstd = (d.square().mean(keep(&axes[..])) + self.eps).rsqrt();
-        let y = d * rstd * xs[1];
+        let (z, unit) = in_units(&centred(xs[0], &axes), &axes);
+        let rstd = (z.square().mean(keep(&axes[..])) + self.eps / &unit / unit).rsqrt();
+        let y = z * rstd * xs[1];
         match xs.get(2) {
             Some(beta) => y + *beta,
             None => y,

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, widened, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::{axes_of, count, mask_of, unreduce};
+use crate::reduce::{axes_of, count, left_of, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{DType, Tensor, fail, keep};
 use mapsto_kernels::softmax::{logsumexp, softmax};
@@ -32,12 +32,8 @@ impl Tensor {
             return Tensor::full_like(&y, f64::NEG_INFINITY);
         }
         let y = fused(LogSumExp { mask }, &[self]);
-        if axes.keep { y } else { y.reshape(left(&mask, self.shape())) }
+        if axes.keep { y } else { y.reshape(left_of(&mask, self.shape())) }
     }
-}
-
-fn left(mask: &[bool], shape: &[usize]) -> Vec<usize> {
-    shape.iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect()
 }
 
 /// Keeps the axes it sums over with size 1.
@@ -71,7 +67,7 @@ impl Fused for LogSumExp {
         let order: Vec<usize> = (0..x.rank()).filter(|&i| !self.mask[i]).chain(gone.iter().copied()).collect();
         let rows = in_class(&x.permute(order));
         let n = count(&self.mask, x.shape());
-        let y = with_float!(x.dtype(), T => Tensor::filled_by(left(&self.mask, x.shape()), |y: &mut [T]| {
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(left_of(&self.mask, x.shape()), |y: &mut [T]| {
             logsumexp(slice(&rows), n, y)
         }));
         Some(unreduce(&y, &self.mask, x.shape()).to(x.dtype()).into())

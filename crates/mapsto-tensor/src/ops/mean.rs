@@ -52,8 +52,13 @@ impl Op for Mean {
         let x = xs[0];
         // In 16 bits the sum could overflow where the mean does not.
         let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-        let sum = reduce(Reduction::Sum, &x.to(wide), &self.mask, self.keep);
-        (sum / count(&self.mask, x.shape()) as f64).to(x.dtype()).into()
+        let (x, dtype, n) = (&x.to(wide), x.dtype(), count(&self.mask, x.shape()));
+        let y = reduce(Reduction::Sum, x, &self.mask, self.keep) / n as f64;
+        if n > 1 && x.device().backend().has_numbers() && !y.is_finite() {
+            // The sum may be infinite where the mean is not.
+            return reduce(Reduction::Sum, &(x / n as f64), &self.mask, self.keep).to(dtype).into();
+        }
+        y.to(dtype).into()
     }
     fn keep(&self) -> Keep {
         Keep::NONE

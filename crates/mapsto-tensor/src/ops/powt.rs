@@ -5,6 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
+use crate::ternary::{Ternary, product3, ternary, zip3};
 
 impl Tensor {
     /// `aᵇ` of each pair of elements; NaN where `a` is negative and `b` no whole number.
@@ -28,38 +29,97 @@ impl Tensor {
 struct PowerOf;
 impl Binary for PowerOf {
     const NAME: &'static str = "powt";
-    const KEEP: Keep = Keep::BOTH;
+    const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a.powf(b)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        let (a, b) = (at.a(), at.b());
-        // The formulas give 0 · ∞ at those places, so they are evaluated elsewhere instead.
-        at.both(
-            || {
-                let flat = b.detach().eq(0.0);
-                flat.where_(0.0, g * b * a.powt(&flat.where_(1.0, b - 1.0)))
-            },
-            || {
-                let flat = a.detach().eq(0.0).and(&b.detach().ge(0.0));
-                flat.where_(0.0, g * at.y() * flat.where_(1.0, a).log())
-            },
-        )
+        at.both(|| zip3(ByBase, g, at.a(), at.b()), || zip3(ByExponent, g, at.a(), at.b()))
+    }
+}
+
+/// `g b aᵇ⁻¹`, 0 where b is. The power is a square: its root is a number where the product is one.
+#[derive(Clone, Copy)]
+struct ByBase;
+impl Ternary for ByBase {
+    const NAME: &'static str = "powt_grad_base";
+    #[inline(always)]
+    fn f<R: Real>(self, g: R, a: R, b: R) -> R {
+        let root = a.abs().powf((b - R::ONE) * R::HALF);
+        // Whether b − 1 is even is asked of b: the difference may be rounded, from 2²⁴ on in f32.
+        let half = b * R::HALF;
+        let (even, whole) = (half.floor().eq(half), b.floor().eq(b));
+        let sign = R::select(whole, R::select(even, -R::ONE, R::ONE), R::NAN);
+        let power = g * root * root * b * R::select(a.lt(R::ZERO), sign, R::ONE);
+        R::select(b.eq(R::ZERO), R::ZERO, power)
+    }
+    fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+        // The formula gives 0 · ∞ there, so it is evaluated elsewhere instead.
+        let flat = b.detach().eq(0.0);
+        flat.where_(0.0, g * b * a.powt(&flat.where_(1.0, b - 1.0)))
+    }
+}
+
+/// `g aᵇ ln a`, 0 where a is 0 and b at least 0.
+#[derive(Clone, Copy)]
+struct ByExponent;
+impl Ternary for ByExponent {
+    const NAME: &'static str = "powt_grad_exponent";
+    #[inline(always)]
+    fn f<R: Real>(self, g: R, a: R, b: R) -> R {
+        R::select(a.eq(R::ZERO) & b.ge(R::ZERO), R::ZERO, product3(g, a.powf(b), a.ln()))
+    }
+    fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+        let flat = a.detach().eq(0.0).and(&b.detach().ge(0.0));
+        let base = flat.where_(1.0, a);
+        flat.where_(0.0, g * base.powt(b) * base.log())
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("powt", "`aᵇ` of each pair of elements; NaN where `a` is negative and `b` no whole number.", Takes::Floats, samples).built(|_| Ok(binary(PowerOf))),
+    OpKind::new("powt_grad_base", "The derivative of `powt` by the base: `g b aᵇ⁻¹`.", Takes::Floats, of_base).built(|_| Ok(ternary(ByBase))),
+    OpKind::new("powt_grad_exponent", "The derivative of `powt` by the exponent: `g aᵇ ln a`.", Takes::Floats, of_exponent).built(|_| Ok(ternary(ByExponent))),
 ];
 
 fn samples(s: &mut Samples) {
     s.pairs(floats(0.3..2.0), floats(-2.0..2.0), |x| x[0].powt(&x[1]));
 }
 
+fn of_base(s: &mut Samples) {
+    let (d, a) = (floats(-2.0..2.0), floats(0.3..2.0));
+    s.of(&[(&[3, 4], &d), (&[3, 4], &a), (&[4], &d)], |x| zip3(ByBase, &x[0], &x[1], &x[2]));
+    s.of(&[(&[], &d), (&[], &a), (&[], &d)], |x| zip3(ByBase, &x[0], &x[1], &x[2]));
+}
+
+fn of_exponent(s: &mut Samples) {
+    let (d, a) = (floats(-2.0..2.0), floats(0.3..2.0));
+    s.of(&[(&[3, 4], &d), (&[3, 4], &a), (&[4], &d)], |x| zip3(ByExponent, &x[0], &x[1], &x[2]));
+    s.of(&[(&[], &d), (&[], &a), (&[], &d)], |x| zip3(ByExponent, &x[0], &x[1], &x[2]));
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
+
+    #[test]
+    fn powt_grad() {
+        let (d, a) = (|| floats(-2.0..2.0), || floats(0.5..2.0));
+        check3(|g, a, b| zip3(ByBase, g, a, b)).tolerance(8.0).reference(|g, a, b| g * b * a.powf(b - 1.0)).on(d(), a(), d());
+        check3(|g, a, b| zip3(ByExponent, g, a, b)).tolerance(8.0).absolute(1.0).reference(|g, a, b| g * a.powf(b) * a.ln()).on(d(), a(), d());
+    }
+
+    #[test]
+    fn the_sign_of_a_power_is_that_of_its_exponent_before_rounding() {
+        // b − 1 is odd, and none of these dtypes holds it.
+        for (dtype, b) in [(DType::F16, 2050.0), (DType::BF16, 258.0), (DType::F32, 16_777_218.0)] {
+            let (a, b) = (Tensor::full_of([1], -1.0, dtype).leaf(), Tensor::full_of([1], b, dtype));
+            let da = a.powt(&b).backward_with(&Tensor::full_of([1], 1e-3, dtype)).of(&a).item();
+            assert!((da / (-1e-3 * b.item()) - 1.0).abs() < 0.01, "{dtype}: {da}");
+        }
+    }
     use crate::prelude::*;
 
     #[test]

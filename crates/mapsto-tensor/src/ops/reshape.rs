@@ -150,11 +150,13 @@ impl Tensor {
         if self.rank() == MAX_RANK {
             fail!("unsqueeze", "{:?} has {MAX_RANK} axes, the most there are", self.shape());
         }
-        let mut sizes = self.shape().to_vec();
-        sizes.push(1);
-        let axis = axis.into().of("unsqueeze", &sizes);
-        sizes.insert(axis, 1);
-        sizes.pop();
+        let (mut sizes, places, axis) = (self.shape().to_vec(), self.rank() as isize + 1, axis.into());
+        let place = if axis.0 < 0 { axis.0.saturating_add(places) } else { axis.0 };
+        if !(0..places).contains(&place) {
+            fail!("unsqueeze", "there is no place {} for a new axis in {:?}", axis.0, self.shape();
+                  help = "it may stand before axis 0 to {}, or at the end by -1", places - 1);
+        }
+        sizes.insert(place as usize, 1);
         self.reshape(sizes)
     }
 }

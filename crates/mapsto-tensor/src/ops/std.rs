@@ -4,8 +4,11 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::elementwise::{Real, Unary, map, unary};
-use crate::graph::{At, Keep};
-use crate::{DType, Tensor};
+use super::var::{Var, Wanted};
+use crate::backend::cpu::widened;
+use crate::graph::{At, Cost, Fast, Fused, Keep, Outline, Say, Vjp, boxed, fused};
+use crate::reduce::{centred, in_units, left_of};
+use crate::{Tensor, fail};
 use crate::shape::Axes;
 
 impl Tensor {
@@ -34,9 +37,45 @@ impl Tensor {
     /// As [`std`](Tensor::std).
     #[track_caller]
     pub fn std_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
-        // In 16 bits the variance could overflow where its root does not.
-        let wide = if self.dtype() == DType::F16 || self.dtype() == DType::BF16 { DType::F32 } else { self.dtype() };
-        map(StdOfVar, &self.to(wide).variance("std", axes.into(), ddof)).stored_as(self.dtype())
+        let axes = axes.into();
+        let mask = axes.mask("std", self.shape());
+        if !self.dtype().is_float() {
+            fail!("std", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        let y = fused(Std(Var { mask, ddof }), &[self]);
+        if axes.keep { y } else { y.reshape(left_of(&mask, self.shape())) }
+    }
+}
+
+/// Keeps the axes it reduces with size 1. It is no root of a variance that is computed before: the squares of 10²⁰ are no
+/// numbers of f32.
+struct Std(Var);
+impl Fused for Std {
+    fn name(&self) -> &'static str {
+        "std"
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 4)
+    }
+    fn attrs(&self, say: Say<'_>) {
+        self.0.attrs(say)
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let (z, unit) = in_units(&centred(xs[0], &self.0.axes(xs[0])), &self.0.axes(xs[0]));
+        map(StdOfVar, &(z.square().sum(keep(&self.0.axes(xs[0])[..])) / self.0.divisor(xs[0].shape()))) * unit
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        Some(self.0.moments(xs[0], Wanted::Deviation))
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        // The deviation of each element in units of the result first: what follows cannot leave the range of numbers.
+        let y = widened(&at.y());
+        let flat = y.eq(0.0);
+        let z = (widened(at.x()) - &at.kept()[0] - &at.kept()[1]) / flat.where_(1.0, &y);
+        Some((z * flat.where_(0.0, widened(g) / self.0.divisor(at.shape(0)))).into())
+    }
+    fn keeps_output(&self) -> bool {
+        true
     }
 }
 
@@ -58,7 +97,7 @@ impl Unary for StdOfVar {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples).made_of("var and std_of_var"),
+    OpKind::new("std", "The population's standard deviation over axes: `y = √(Σ (x − mean)² / n)`.", Takes::Floats, samples).built(|a| Ok(boxed(Std(Var::of(a)?)))),
     OpKind::new("std_of_var", "`√x` of a variance, with the derivative 0 where that is 0.", Takes::Floats, of_std_of_var).built(|_| Ok(unary(StdOfVar))),
 ];
 
@@ -77,6 +116,7 @@ fn samples(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
     use crate::prelude::*;
 
@@ -84,6 +124,8 @@ mod tests {
     fn std() {
         check(|x| x.std(-1)).shapes([&[3, 5]]).on(floats(-2.0..2.0));
         check(|x| x.std_with(keep(0), 1)).shapes([&[4, 2]]).on(floats(-2.0..2.0));
+        let var = || Var { mask: std::array::from_fn(|i| i == 1), ddof: 1 };
+        check_fused(|| Std(var()), &[(&[4, 9, 3], floats(-3.0..3.0))]);
         assert_close!(tensor![[1.0, 3.0]].std(keep(..)), [[1.0]]);
         for value in [0.0, 0.1, 1e6] {
             let x = Tensor::full([3], value).leaf();

@@ -3,11 +3,11 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{rows_of, slice, widened, with_float};
-use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::{axes_of, centred, count, mask_of, unreduce};
+use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::reduce::{axes_of, centred, count, in_units, left_of, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
-use crate::{Tensor, fail, keep};
-use mapsto_kernels::reduce::moments;
+use crate::{Result, Tensor, fail, keep};
+use mapsto_kernels::reduce::{moments, spreads};
 
 impl Tensor {
     /// The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.
@@ -36,32 +36,53 @@ impl Tensor {
     /// As [`var`](Tensor::var).
     #[track_caller]
     pub fn var_with(&self, axes: impl Into<Axes>, ddof: usize) -> Tensor {
-        self.variance("var", axes.into(), ddof)
-    }
-
-    /// The variance that an operation is made of, which speaks in the name of that one.
-    #[track_caller]
-    pub(super) fn variance(&self, op: &'static str, axes: Axes, ddof: usize) -> Tensor {
-        let mask = axes.mask(op, self.shape());
+        let axes = axes.into();
+        let mask = axes.mask("var", self.shape());
         if !self.dtype().is_float() {
-            fail!(op, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+            fail!("var", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
         let y = fused(Var { mask, ddof }, &[self]);
-        if axes.keep {
-            return y;
-        }
-        let left: Vec<usize> = (0..self.rank()).filter(|&i| !mask[i]).map(|i| self.shape()[i]).collect();
-        y.reshape(left)
+        if axes.keep { y } else { y.reshape(left_of(&mask, self.shape())) }
     }
 }
 
 /// Keeps the axes it reduces with size 1.
-struct Var {
-    mask: [bool; MAX_RANK],
-    ddof: usize,
+pub(super) struct Var {
+    pub(super) mask: [bool; MAX_RANK],
+    pub(super) ddof: usize,
+}
+/// What is made of the squares.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Wanted {
+    Variance,
+    Deviation,
 }
 impl Var {
-    fn divisor(&self, shape: &[usize]) -> f64 {
+    pub(super) fn of(attrs: &mut Attrs) -> Result<Var> {
+        Ok(Var { mask: mask_of(attrs)?, ddof: attrs.need("ddof")? })
+    }
+    pub(super) fn axes(&self, x: &Tensor) -> Vec<usize> {
+        (0..x.rank()).filter(|&i| self.mask[i]).collect()
+    }
+    /// The CPU's kernel: the result, and the mean in two parts.
+    pub(super) fn moments(&self, x: &Tensor, wanted: Wanted) -> Fast {
+        let shape = x.shape();
+        let (rows, dims) = rows_of(x, &self.mask);
+        let left = dims[0] * dims[2];
+        let (mut mean, mut rest) = (None, None);
+        let y = with_float!(rows.dtype(), T => Tensor::filled_by(left, |y: &mut [T]| {
+            mean = Some(Tensor::filled_by(left, |mean: &mut [T]| {
+                rest = Some(Tensor::filled_by(left, |rest: &mut [T]| match wanted {
+                    Wanted::Variance => moments(slice(&rows), dims, self.ddof as f64, mean, rest, y),
+                    Wanted::Deviation => spreads(slice(&rows), dims, self.ddof as f64, mean, rest, y),
+                }));
+            }));
+        }));
+        let back = |t: &Tensor| unreduce(t, &self.mask, shape);
+        let kept = [mean, rest].iter().flatten().map(back).collect();
+        Fast { y: back(&y).to(x.dtype()), kept }
+    }
+    pub(super) fn divisor(&self, shape: &[usize]) -> f64 {
         match count(&self.mask, shape) {
             n if n > self.ddof => (n - self.ddof) as f64,
             _ => f64::NAN,
@@ -80,24 +101,12 @@ impl Fused for Var {
         say("ddof", self.ddof.into());
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
-        let axes: Vec<usize> = (0..xs[0].rank()).filter(|&i| self.mask[i]).collect();
-        centred(xs[0], &axes).square().sum(keep(&axes[..])) / self.divisor(xs[0].shape())
+        let axes = self.axes(xs[0]);
+        let (z, unit) = in_units(&centred(xs[0], &axes), &axes);
+        z.square().sum(keep(&axes[..])) / self.divisor(xs[0].shape()) * &unit * unit
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let shape = xs[0].shape();
-        let (rows, dims) = rows_of(xs[0], &self.mask);
-        let left = dims[0] * dims[2];
-        let (mut mean, mut rest) = (None, None);
-        let y = with_float!(rows.dtype(), T => Tensor::filled_by(left, |y: &mut [T]| {
-            mean = Some(Tensor::filled_by(left, |mean: &mut [T]| {
-                rest = Some(Tensor::filled_by(left, |rest: &mut [T]| {
-                    moments(slice(&rows), dims, self.ddof as f64, mean, rest, y)
-                }));
-            }));
-        }));
-        let back = |t: &Tensor| unreduce(t, &self.mask, shape);
-        let kept = [mean, rest].iter().flatten().map(back).collect();
-        Some(Fast { y: back(&y).to(xs[0].dtype()), kept })
+        Some(self.moments(xs[0], Wanted::Variance))
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let scale = widened(g) * (2.0 / self.divisor(at.shape(0)));
@@ -107,7 +116,7 @@ impl Fused for Var {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("var", "The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.", Takes::Floats, samples).built(|a| Ok(boxed(Var { mask: mask_of(a)?, ddof: a.need("ddof")? }))),
+    OpKind::new("var", "The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.", Takes::Floats, samples).built(|a| Ok(boxed(Var::of(a)?))),
 ];
 
 fn samples(s: &mut Samples) {
