@@ -61,7 +61,6 @@ fn both_precisions_agree_and_the_tails_keep_their_digits() {
         worst[0] = worst[0].max((cdf as f64 / wide - 1.0).abs());
         worst[1] = worst[1].max((density as f64 / slope - 1.0).abs());
     }
-    println!("Φ within {:.1e}, φ within {:.1e} of their values", worst[0], worst[1]);
     assert!(worst[0] < 5e-7 && worst[1] < 3e-7, "{worst:?}");
     let [low, high, nan] = [f32::NEG_INFINITY, f32::INFINITY, f32::NAN].map(normal_f32);
     assert!(low == (0.0, 0.0) && high == (1.0, 0.0) && nan.0.is_nan() && nan.1.is_nan());
