@@ -195,12 +195,13 @@ mod tests {
     #[test]
     fn the_last_owner_drops_the_value_once_on_any_thread() {
         let witness = Arc::new(());
-        for _ in 0..100 {
+        let (rounds, clones) = if cfg!(miri) { (2, 5) } else { (100, 100) };
+        for _ in 0..rounds {
             let shared = Shared::new(witness.clone());
             std::thread::scope(|s| {
                 for _ in 0..4 {
                     let mine = shared.clone();
-                    s.spawn(move || (0..100).for_each(|_| assert!(Shared::is(&mine.clone(), &mine))));
+                    s.spawn(move || (0..clones).for_each(|_| assert!(Shared::is(&mine.clone(), &mine))));
                 }
             });
             assert_eq!(Arc::strong_count(&witness), 2);
@@ -227,7 +228,8 @@ mod tests {
         drop(first);
         assert_eq!(address(&Shared::new([2; 500])), at);
         let many: Vec<_> = (0..3 * WAITING).map(|i| Shared::new([i as u8; 500])).collect();
-        assert!(many.iter().enumerate().all(|(i, x)| x.iter().all(|&b| b == i as u8)));
+        let step = if cfg!(miri) { 499 } else { 1 }; // an interpreter looks at both ends
+        assert!(many.iter().enumerate().all(|(i, x)| x.iter().step_by(step).all(|&b| b == i as u8)));
         drop(many);
         FREE.with(|free| assert_eq!(free.0[LISTS - 1].get().count, WAITING));
     }
