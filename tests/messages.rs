@@ -28,6 +28,33 @@ fn mistakes() -> Vec<Mistake> {
             "forgotten train scope",
             Box::new(|| drop(Linear::new(2, 1).forward(&Tensor::ones([1, 2])).sum(..).backward())),
         ),
+        (
+            "a penalty outside train",
+            Box::new(|| {
+                let net = Linear::new(2, 1);
+                let loss = train(|| net.forward(&Tensor::ones([1, 2])).sum(..));
+                let total = loss + net.weight.square().sum(..) * 0.01;
+                drop(total.backward())
+            }),
+        ),
+        (
+            "all parameters frozen",
+            Box::new(|| {
+                let mut net = Linear::new(2, 1);
+                net.freeze("*").expect("there are some");
+                drop(train(|| net.forward(&Tensor::ones([1, 2])).sum(..)).backward())
+            }),
+        ),
+        (
+            "a forward pass in another thread",
+            Box::new(|| {
+                let net = Linear::new(2, 1);
+                let forward = || net.forward(&Tensor::ones([1, 2])).sum(..);
+                let loss = train(|| std::thread::scope(|s| s.spawn(forward).join().expect("no panic")));
+                drop(loss.backward())
+            }),
+        ),
+        ("a loss of constants", Box::new(|| drop(train(|| Tensor::ones([2]).sum(..)).backward()))),
         ("backward of no scalar", Box::new(|| drop(tensor![1.0, 2.0].leaf().tanh().backward()))),
         ("no gradient", Box::new(|| drop(grad(&tensor![1.0].leaf().sum(..), [&tensor![2.0].leaf()])))),
         (

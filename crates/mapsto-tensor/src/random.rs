@@ -1,13 +1,16 @@
 //! Randomness by counting: every random number is a pure function of (seed, stream, draw, index), by Philox 4×32-10.
 //!
-//! The state is a seed and one counter a stream, held per thread; every thread starts with seed 0. Nothing else is
-//! random in mapsto, so a seed gives the same bits for any number of compute threads, and a saved state resumes exactly.
+//! The state is a seed and one counter a stream, held per thread. The main thread starts with seed 0, every other one with a
+//! seed of its own, so that two threads that never call [`seed`] do not draw the same weights. Nothing else is random in
+//! mapsto, so a seed gives the same bits for any number of compute threads, and a saved state resumes exactly.
 //! Source: Salmon, Moraes, Dror, Shaw (2011), Parallel random numbers: as easy as 1, 2, 3.
 
 use crate::storage::pool::room_for;
 use mapsto_kernels::philox;
 pub use mapsto_kernels::philox::Draw;
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 /// Independent sources of randomness: drawing from one never shifts another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +35,26 @@ pub struct RandomState {
 }
 
 thread_local! {
-    static STATE: Cell<RandomState> = const { Cell::new(RandomState { seed: 0, draws: [0; 4] }) };
+    static STATE: Cell<Option<RandomState>> = const { Cell::new(None) };
 }
 
-/// Sets this thread's seed and starts every stream anew.
+/// The state of a thread that was not seeded: from its name, and from how many of that name were here before. So threads
+/// with names of their own draw the same in every run; those that share one, or have none, do so where they come in the
+/// same order.
+#[cold]
+fn first() -> RandomState {
+    static SEEN: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    let mut seen = SEEN.lock().unwrap_or_else(|e| e.into_inner());
+    let before = seen.entry(name.to_string()).or_default();
+    let words: Vec<u64> = name.bytes().map(u64::from).chain([*before]).collect();
+    *before += 1;
+    let is_main = name == "main" && *before == 1;
+    RandomState { seed: if is_main { 0 } else { Keyed::new(&words).bits() }, draws: [0; 4] }
+}
+
+/// Sets this thread's seed and starts every stream anew. The main thread starts with seed 0, any other with one of its own.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -50,21 +69,25 @@ pub fn seed(seed: u64) {
 
 /// This thread's state, to be saved.
 pub fn state() -> RandomState {
-    STATE.with(Cell::get)
+    STATE.with(|s| {
+        let state = s.get().unwrap_or_else(first);
+        s.set(Some(state));
+        state
+    })
 }
 
 /// Continues from a saved state.
 pub fn set_state(state: &RandomState) {
-    STATE.with(|s| s.set(*state));
+    STATE.with(|s| s.set(Some(*state)));
 }
 
 /// The key of the next draw of a stream.
 pub fn next(stream: Stream) -> Draw {
     STATE.with(|s| {
-        let mut state = s.get();
+        let mut state = s.get().unwrap_or_else(first);
         let draw = state.draws[stream as usize];
         state.draws[stream as usize] += 1;
-        s.set(state);
+        s.set(Some(state));
         Draw { seed: state.seed, stream: stream as u32, draw }
     })
 }
@@ -189,4 +212,30 @@ fn keyed_numbers_are_even() {
     let mut p = k.permutation(100);
     p.sort();
     assert_eq!(p, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn threads_that_were_not_seeded_draw_numbers_of_their_own() {
+    let draw = |name: Option<&str>, seeded: Option<u64>| {
+        let builder = std::thread::Builder::new();
+        let builder = match name {
+            Some(name) => builder.name(name.to_string()),
+            None => builder,
+        };
+        let numbers = builder.spawn(move || {
+            seeded.into_iter().for_each(seed);
+            let words = [next(Stream::Init), next(Stream::User), next(Stream::Dropout)];
+            (state().seed, words.map(|d| d.block(0)))
+        });
+        numbers.expect("a thread starts").join().expect("no panic")
+    };
+    let names = [None, None, None, Some("one of its own"), Some("one of its own"), Some("another")];
+    let mut all: Vec<_> = names.iter().map(|name| draw(*name, None)).collect();
+    all.push(draw(None, Some(0)));
+    for (i, a) in all.iter().enumerate() {
+        for b in &all[..i] {
+            assert!(a.0 != b.0 && (0..3).all(|k| a.1[k] != b.1[k]), "thread {i} draws what another drew");
+        }
+    }
+    assert_eq!(draw(Some("seeded"), Some(0)), all[6]);
 }

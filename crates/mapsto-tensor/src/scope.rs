@@ -115,6 +115,11 @@ pub fn is_recording() -> bool {
     MODE.with(|m| m.get().record && !m.get().off)
 }
 
+/// What tells this thread from the others that run: the place of its mode.
+pub(crate) fn thread() -> usize {
+    MODE.with(|m| std::ptr::from_ref(m).addr())
+}
+
 /// How exactly matrices are multiplied.
 #[inline]
 pub(crate) fn precision() -> MatmulPrecision {

@@ -288,7 +288,7 @@ impl Tensor {
             drop(copy);
         }
         let inner = Shared::get_mut(&mut self.0).expect("the tensor is alone now");
-        if matches!(inner.origin, Origin::Made(_)) {
+        if !matches!(inner.origin, Origin::Leaf(..)) {
             inner.origin = Origin::Constant;
         }
         let offset = inner.layout.offset;

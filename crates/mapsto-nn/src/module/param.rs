@@ -39,7 +39,7 @@ impl Param {
 
     /// Stops training: operations on it are no longer recorded and optimizers pass it by.
     pub fn freeze(&mut self) {
-        self.frozen = Some(self.leaf.detach());
+        self.frozen = Some(self.leaf.frozen());
     }
 
     /// Trains it again.

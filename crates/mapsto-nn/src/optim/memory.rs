@@ -167,7 +167,7 @@ impl Memory {
     /// Applies a rule to every parameter that has a gradient and is not frozen.
     ///
     /// # Panics
-    /// When there is none, or when a group's pattern fits no name.
+    /// When there is none, when all are frozen, or when a group's pattern fits no name.
     #[track_caller]
     pub fn apply<R: Rule>(&mut self, op: &str, rule: &R, model: &mut dyn Module, grads: Grads) {
         if self.slots.is_empty()
@@ -186,6 +186,18 @@ impl Memory {
             updated += 1;
         });
         if updated == 0 {
+            let (mut all, mut frozen) = (0, 0);
+            model.visit(&mut Path::new(), &mut |_, item| {
+                if let Item::Param(p) = item {
+                    (all, frozen) = (all + 1, frozen + usize::from(p.is_frozen()));
+                }
+            });
+            if all == 0 {
+                fail!(op, "the model has no parameters");
+            }
+            if frozen == all {
+                fail!(op, "all {all} parameters of the model are frozen"; help = "unfreeze those that are to be trained, e.g. `model.unfreeze(\"*\")`");
+            }
             fail!(op, "none of the model's parameters has a gradient";
                   help = "was the loss computed from this very model, inside `train(|| ..)`?");
         }

@@ -258,6 +258,13 @@ mod tests {
         assert!(Sgd::new(0.1).group("bias", |g| g.lr(0.0)).check(&net).is_ok());
         let error = Sgd::new(0.1).group("bais", |g| g.lr(0.0)).check(&net).unwrap_err();
         assert_eq!(error.help_text(), Some("did you mean `bias`?"));
+        let loss = |net: &Linear| train(|| net.forward(&Tensor::ones([1, 1])).sum(..));
+        let grads = loss(&net).backward();
+        net.freeze("*").unwrap();
+        let error = catch(|| Sgd::new(0.1).step(&mut net, grads)).unwrap_err();
+        assert_eq!(error.message(), "sgd: all 2 parameters of the model are frozen");
+        let error = catch(|| loss(&net).backward()).unwrap_err();
+        assert!(error.message().contains("is frozen, so nothing was recorded"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one door of operations: it runs them, shows them to whoever watches, and records them where a gradient is wanted.
 
-use super::{Op, Origin, Owned, Ran, made, unrecorded};
+use super::origin::{Fate, Why, unrecorded};
+use super::{Op, Origin, Owned, Ran, made, unwanted};
 use crate::scope::{Inside, Mode};
 use crate::{Tensor, trace};
 use std::panic::Location;
@@ -24,14 +25,18 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
     let xs: Owned = xs.into();
     let inside = Inside::enter();
     let mode = inside.0;
-    if is_seen(mode, &xs.refs()) {
+    let fate = Fate::of(&xs.refs(), mode);
+    if mode.watched || fate == Fate::Recorded {
         drop(inside);
         return apply(op, &xs.refs());
     }
     #[cfg(mutants)]
     return apply(op, &xs.refs());
     #[cfg(not(mutants))]
-    op.run_onto(xs).y
+    {
+        let why = Why::of(&xs.refs(), fate);
+        unrecorded(op.run_onto(xs).y, why)
+    }
 }
 
 /// As [`apply`] for an operation that may find that it cannot run on these inputs.
@@ -50,18 +55,6 @@ pub(crate) fn try_apply<O: Op>(
     }
 }
 
-/// Whether an operation on these inputs is recorded or shown.
-#[inline]
-fn is_seen(mode: Mode, xs: &[&Tensor]) -> bool {
-    mode.watched || is_recorded(mode, xs)
-}
-
-/// Whether an operation on these inputs is recorded, if its result is of floats.
-#[inline]
-fn is_recorded(mode: Mode, xs: &[&Tensor]) -> bool {
-    !mode.is_off() && xs.iter().any(|x| x.0.origin.is_wanted(mode))
-}
-
 // What depends on the operation's type is as little as possible: this is compiled once for each of them.
 #[inline]
 fn finished<O: Op>(
@@ -73,11 +66,15 @@ fn finished<O: Op>(
 ) -> Tensor {
     #[cfg(mutants)]
     let ran = Ran { y: super::mutant::value(op.name(), xs, ran.y), ..ran };
-    if !is_seen(mode, xs) {
-        return ran.y;
+    let fate = Fate::of(xs, mode);
+    if mode.watched {
+        return watched(Box::new(op), ran, xs, mode, caller);
     }
-    let op: Box<dyn Op> = Box::new(op);
-    if mode.watched { watched(op, ran, xs, mode, caller) } else { made(op, ran, xs, mode) }
+    match fate {
+        Fate::Constant => ran.y,
+        Fate::Recorded => made(Box::new(op), ran, xs, mode),
+        fate => unrecorded(ran.y, Why::of(xs, fate)),
+    }
 }
 
 #[cold]
@@ -89,17 +86,16 @@ fn watched(
     caller: &'static Location<'static>,
 ) -> Tensor {
     trace::emit(&*op, xs, &ran.y, caller);
-    let recorded = is_recorded(mode, xs) && ran.y.dtype().is_float();
-    let (y, node) = match recorded {
-        true => {
+    let (y, node) = match Fate::of(xs, mode) {
+        Fate::Recorded if ran.y.dtype().is_float() => {
             let y = made(op, ran, xs, mode);
             let Origin::Made(node) = &y.0.origin else { unreachable!("it was just recorded") };
             let node = node.clone();
             (y, node)
         }
-        false => {
-            let node = unrecorded(op, &ran.y, mode);
-            (ran.y, node)
+        fate => {
+            let node = unwanted(op, &ran.y, mode);
+            (unrecorded(ran.y, Why::of(xs, fate)), node)
         }
     };
     trace::put(node, xs, &y);

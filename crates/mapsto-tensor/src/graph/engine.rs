@@ -1,7 +1,8 @@
 //! Reverse-mode differentiation: nodes are taken in falling order of their serial number, so each comes after all its uses.
 
 use super::arriving::Arriving;
-use super::{At, Grads, Input, LeafId, Node, Origin};
+use super::origin::{check_recorded, lost};
+use super::{At, Grads, Input, LeafId, LeafKind, Node, Origin};
 use crate::error::here;
 use crate::storage::Shared;
 use crate::{Tensor, fail, no_grad, record, scope};
@@ -85,13 +86,13 @@ pub(super) fn grads_at(y: &Tensor, g: &Tensor, xs: &[&Tensor], found: &mut [Opti
     let targets: Vec<Target<'_>> = xs
         .iter()
         .map(|x| match &x.0.origin {
-            Origin::Constant => Target::Nothing,
-            Origin::Leaf(id, _) => Target::Leaf(*id),
+            Origin::Constant | Origin::Unrecorded(_) => Target::Nothing,
+            Origin::Leaf(id, kind) => Target::Leaf(*id, *kind),
             Origin::Made(node) => Target::Node(node),
         })
         .collect();
     // Below the lowest target there is nothing to find, unless a leaf is wanted: leaves have no place in the order.
-    let leaf = targets.iter().any(|t| matches!(t, Target::Leaf(_)));
+    let leaf = targets.iter().any(|t| matches!(t, Target::Leaf(..)));
     let lowest =
         targets.iter().filter_map(|t| if let Target::Node(n) = t { Some(n.serial) } else { None }).min();
     let stop = if leaf { 0 } else { lowest.unwrap_or(u64::MAX) };
@@ -102,6 +103,8 @@ pub(super) fn grads_at(y: &Tensor, g: &Tensor, xs: &[&Tensor], found: &mut [Opti
 trait Sink {
     /// A gradient of a leaf; there may be more of the same leaf.
     fn leaf(&mut self, id: LeafId, g: Tensor);
+    /// Whether it waits for the gradients of parameters.
+    fn wants_parameters(&self) -> bool;
     /// The whole gradient of a node's result.
     fn node(&mut self, _: &Shared<Node>, _: &Tensor) {}
 }
@@ -109,6 +112,9 @@ trait Sink {
 impl Sink for Grads {
     fn leaf(&mut self, id: LeafId, g: Tensor) {
         self.add(id, g);
+    }
+    fn wants_parameters(&self) -> bool {
+        true
     }
 }
 
@@ -120,7 +126,7 @@ struct Search<'a> {
 
 enum Target<'a> {
     Nothing,
-    Leaf(LeafId),
+    Leaf(LeafId, LeafKind),
     Node(&'a Shared<Node>),
 }
 
@@ -137,7 +143,10 @@ impl Search<'_> {
 
 impl Sink for Search<'_> {
     fn leaf(&mut self, id: LeafId, g: Tensor) {
-        self.add(&g, |t| matches!(t, Target::Leaf(wanted) if *wanted == id));
+        self.add(&g, |t| matches!(t, Target::Leaf(wanted, _) if *wanted == id));
+    }
+    fn wants_parameters(&self) -> bool {
+        self.targets.iter().any(|t| matches!(t, Target::Leaf(_, LeafKind::Parameter)))
     }
     fn node(&mut self, node: &Shared<Node>, g: &Tensor) {
         self.add(g, |t| matches!(t, Target::Node(wanted) if Shared::is(wanted, node)));
@@ -155,10 +164,7 @@ enum Graph {
 
 #[track_caller]
 fn check_seed(y: &Tensor, g: &Tensor) {
-    if matches!(y.0.origin, Origin::Constant) {
-        fail!("backward", "these values were computed outside `train(|| ..)`, so nothing was recorded";
-              help = "compute the loss inside `train(|| ..)`, or make an input a leaf with `.leaf()`");
-    }
+    check_recorded(y);
     if y.shape() != g.shape() {
         fail!("backward", "the gradient's shape {:?} is not the result's {:?}", g.shape(), y.shape());
     }
@@ -186,7 +192,7 @@ impl Pending {
 fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
     let mut pending = Pending(Vec::with_capacity(8));
     let deliver = |pending: &mut Pending, origin: Origin, g: Tensor, sink: &mut dyn Sink| match origin {
-        Origin::Constant => {}
+        Origin::Constant | Origin::Unrecorded(_) => {}
         Origin::Leaf(id, _) => sink.leaf(id, g),
         Origin::Made(node) => pending.add(node, Arriving::Whole(g)),
     };
@@ -195,11 +201,17 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         if node.serial < stop {
             break;
         }
+        if node.past.lost && sink.wants_parameters() {
+            lost(node.op.name());
+        }
         let g = g.whole(&node.shape);
         sink.node(&node, &g);
         let kept = match graph {
             Graph::UsedUp => Node::take_kept(&mut node),
-            Graph::Kept => node.kept().clone(),
+            Graph::Kept => node.kept().clone().map(|mut kept| {
+                kept.inputs.iter_mut().for_each(Input::as_recorded);
+                kept
+            }),
         };
         let Some(mut kept) = kept else {
             fail!("backward", "the values kept by `{}` were freed by an earlier `backward`", node.op.name();

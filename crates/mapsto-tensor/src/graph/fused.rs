@@ -1,8 +1,6 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
-use super::{
-    At, Cost, Keep, Meaning, Meant, Op, Origin, Outline, Ran, Say, Vjp, engine::grads_at, try_apply,
-};
+use super::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, engine::grads_at, try_apply};
 use crate::DType;
 use crate::Tensor;
 use crate::check::floats;
@@ -122,7 +120,7 @@ impl<F: Fused> Op for Recorded<F> {
         let refs: Vec<&Tensor> = xs.iter().collect();
         let y = crate::record(|| composed(&self.op, &refs));
         let mut found = vec![None; xs.len()];
-        if !matches!(y.0.origin, Origin::Constant) {
+        if !y.0.origin.is_constant() {
             grads_at(&y, g, &refs, &mut found);
         }
         found.into()

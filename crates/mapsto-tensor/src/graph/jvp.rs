@@ -49,7 +49,7 @@ fn push(y: &Tensor, leaves: &[Tensor], dxs: &[&Tensor]) -> Tensor {
     // By address: the list of nodes keeps all of them.
     let mut found: HashMap<*const Node, Tensor> = HashMap::new();
     let of = |origin: &Origin, found: &HashMap<*const Node, Tensor>| match origin {
-        Origin::Constant => None,
+        Origin::Constant | Origin::Unrecorded(_) => None,
         Origin::Leaf(id, _) => leaves.iter().position(|l| l.leaf_id() == Some(*id)).map(|i| dxs[i].clone()),
         Origin::Made(node) => found.get(&std::ptr::from_ref::<Node>(node)).cloned(),
     };

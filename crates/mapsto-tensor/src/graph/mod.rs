@@ -13,6 +13,7 @@ mod meaning;
 #[cfg(mutants)]
 mod mutant;
 mod op;
+mod origin;
 mod program;
 
 pub(crate) use apply::try_apply;
@@ -29,13 +30,14 @@ pub use grads::Grads;
 pub use jvp::jvp;
 pub use meaning::{Meaning, Meant};
 pub use op::{Keep, Op, Owned, Ran};
+pub(crate) use origin::Origin;
+use origin::Past;
 pub use program::{Graph, Source, Step, Value, print};
 
 use crate::dtype::DType;
 use crate::scope::Mode;
 use crate::shape::Shape;
 use crate::storage::Shared;
-use crate::tensor::Inner;
 use crate::{MatmulPrecision, Tensor};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -61,27 +63,6 @@ pub(crate) enum LeafKind {
     Parameter,
 }
 
-/// How a tensor came to be.
-#[derive(Clone, Default)]
-pub(crate) enum Origin {
-    #[default]
-    Constant,
-    Leaf(LeafId, LeafKind),
-    Made(Shared<Node>),
-}
-
-impl Origin {
-    /// Whether operations on it are recorded in a mode, unless nothing is.
-    #[inline]
-    fn is_wanted(&self, mode: Mode) -> bool {
-        match self {
-            Origin::Constant => false,
-            Origin::Leaf(_, LeafKind::Parameter) => mode.records_parameters(),
-            Origin::Leaf(_, LeafKind::Hand) | Origin::Made(_) => true,
-        }
-    }
-}
-
 /// One recorded operation.
 pub(crate) struct Node {
     /// Every input has a smaller number than its use, and a thread numbers nodes as it makes them.
@@ -90,6 +71,7 @@ pub(crate) struct Node {
     dtype: DType,
     /// In which the operation was computed, and its derivative will be.
     precision: MatmulPrecision,
+    past: Past,
     /// Taken by `backward`, so that values are freed as soon as they have been used.
     kept: Grave,
     /// Most operations have no fields, and then the box has no memory.
@@ -138,6 +120,17 @@ impl Input {
             },
         };
         Input { wanted, seen }
+    }
+
+    /// As the differentiated derivative may see it: a parameter that was not recorded here is a constant there too, or
+    /// its gradient would hold the part that the derivative adds and miss the one through this operation.
+    fn as_recorded(&mut self) {
+        if let Seen::Whole(x) = &mut self.seen
+            && !self.wanted
+            && matches!(x.0.origin, Origin::Leaf(..))
+        {
+            *x = x.outside();
+        }
     }
 
     fn value(&self) -> Option<&Tensor> {
@@ -210,12 +203,13 @@ pub fn trace<R>(body: impl FnOnce() -> R) -> (R, Graph) {
 }
 
 /// A node of an operation that no gradient asks for.
-fn unrecorded(op: Box<dyn Op>, y: &Tensor, mode: Mode) -> Shared<Node> {
+fn unwanted(op: Box<dyn Op>, y: &Tensor, mode: Mode) -> Shared<Node> {
     Shared::new(Node {
         serial: 0,
         shape: *y.shape_of(),
         dtype: y.dtype(),
         precision: mode.precision,
+        past: Past::default(),
         kept: Grave(Mutex::new(None)),
         op,
     })
@@ -251,7 +245,7 @@ impl Drop for Grave {
 
 /// The tensor, made by an operation.
 fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
-    let Ran { mut y, kept: extra } = ran;
+    let Ran { y, kept: extra } = ran;
     if !y.dtype().is_float() {
         return y; // a comparison, a position: nothing comes back through it
     }
@@ -262,27 +256,25 @@ fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
         extra,
     };
     let kept = Grave(Mutex::new(Some(kept)));
-    let (serial, shape, dtype) = (next_serial(inputs), *y.shape_of(), y.dtype());
-    let origin =
-        Origin::Made(Shared::new(Node { serial, shape, dtype, precision: mode.precision, kept, op }));
-    match Shared::get_mut(&mut y.0) {
-        Some(inner) => inner.origin = origin,
-        None => y = Tensor(Shared::new(Inner { origin, ..(*y.0).clone() })),
-    }
-    y
+    let (serial, past) = place(inputs, mode);
+    let (shape, dtype, precision) = (*y.shape_of(), y.dtype(), mode.precision);
+    y.of_origin(Origin::Made(Shared::new(Node { serial, shape, dtype, precision, past, kept, op })))
 }
 
-/// Above the numbers of all inputs and of all that this thread has made. One counter for all threads would give every
-/// node a number of its own, which nothing needs, for an atomic addition.
-fn next_serial(inputs: &[&Tensor]) -> u64 {
+/// The number of the next node, above those of all inputs and of all that this thread has made, and what it remembers of
+/// its inputs. One counter for all threads would give every node a number of its own, which nothing needs, for an atomic
+/// addition.
+fn place(inputs: &[&Tensor], mode: Mode) -> (u64, Past) {
     thread_local! {
         static LAST: Cell<u64> = const { Cell::new(0) };
     }
-    let above = |last: u64, x: &&Tensor| match &x.0.origin {
-        Origin::Made(node) => last.max(node.serial),
-        _ => last,
-    };
-    let serial = inputs.iter().fold(LAST.get(), above) + 1;
-    LAST.set(serial);
-    serial
+    let (mut serial, mut past) = (LAST.get(), Past::default());
+    for x in inputs {
+        past.join(x, mode);
+        if let Origin::Made(node) = &x.0.origin {
+            serial = serial.max(node.serial);
+        }
+    }
+    LAST.set(serial + 1);
+    (serial + 1, past.at(mode))
 }

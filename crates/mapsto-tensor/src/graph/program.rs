@@ -102,7 +102,9 @@ impl Graph {
         graph.result = match &y.0.origin {
             Origin::Made(node) => made.get(&address(node)).copied(),
             Origin::Leaf(id, _) => Some(graph.value(Outline::from(y), Source::Leaf(*id))),
-            Origin::Constant => Some(graph.value(Outline::from(y), Source::Constant(Some(y.clone())))),
+            Origin::Constant | Origin::Unrecorded(_) => {
+                Some(graph.value(Outline::from(y), Source::Constant(Some(y.clone()))))
+            }
         };
         graph
     }
