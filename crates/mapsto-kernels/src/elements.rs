@@ -28,6 +28,11 @@ pub fn inside<const N: usize>(len: usize, offset: usize, axes: [(usize, isize); 
     if axes.iter().any(|axis| axis.0 == 0) {
         return true;
     }
+    // Numbers below 2³¹ forwards, which almost all are, multiply and add up below 2⁶⁴ for two axes.
+    let all = axes.iter().fold(offset, |all, axis| all | axis.0 | axis.1 as usize);
+    if N <= 2 && all < 1 << 31 {
+        return axes.iter().fold(offset, |last, axis| last + (axis.0 - 1) * axis.1 as usize) < len;
+    }
     // What a word cannot hold is outside either way, since `first` only falls and `last` only rises.
     let ends = || {
         let (mut first, mut last) = (isize::try_from(offset).ok()?, isize::try_from(offset).ok()?);

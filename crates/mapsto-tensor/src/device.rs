@@ -70,7 +70,8 @@ impl PartialEq for Device {
         // The same pointer is the same backend; another may still be, as a backend without fields has no one address.
         #[allow(ambiguous_wide_pointer_comparisons)]
         let same = std::ptr::eq(self.0, other.0);
-        same || self.0.name() == other.0.name()
+        let (a, b) = (self.0.name(), other.0.name());
+        same || std::ptr::eq(a, b) || a == b
     }
 }
 impl Eq for Device {}

@@ -15,10 +15,17 @@ impl Layout {
     #[inline]
     pub fn contiguous(shape: Shape) -> Layout {
         let mut strides = [0; MAX_RANK];
-        let mut step = 1;
-        for i in (0..shape.len()).rev() {
-            strides[i] = step;
-            step *= shape[i] as isize;
+        match *shape {
+            [] => {}
+            [_] => strides[0] = 1,
+            [_, n] => (strides[0], strides[1]) = (n as isize, 1),
+            _ => {
+                let mut step = 1;
+                for i in (0..shape.len()).rev() {
+                    strides[i] = step;
+                    step *= shape[i] as isize;
+                }
+            }
         }
         Layout { shape, strides, offset: 0 }
     }

@@ -32,8 +32,12 @@ pub(crate) struct Inner {
 impl Tensor {
     /// A constant of a freshly written, row-major storage, which was made for `shape.count()` elements.
     pub(crate) fn from_storage(storage: Storage, shape: Shape, dtype: DType) -> Tensor {
-        let layout = Layout::contiguous(shape);
-        Tensor(Shared::new(Inner { storage, layout, dtype, origin: Origin::Constant }))
+        Tensor(Shared::by(|| Inner {
+            storage,
+            layout: Layout::contiguous(shape),
+            dtype,
+            origin: Origin::Constant,
+        }))
     }
 
     /// A constant whose elements lie in a device's own memory, one after the other in row-major order: how a

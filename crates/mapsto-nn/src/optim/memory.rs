@@ -62,7 +62,7 @@ pub trait Rule {
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
         let (device, cpu) = (p.device(), Device::cpu());
         let mut near = memory.iter().map(|m| m.to_device(cpu)).collect::<Vec<_>>();
-        let (mut p, g) = (p.to_device(cpu), g.to_device(cpu));
+        let (mut p, g) = (p.to_device(cpu), g.to_device(cpu).contiguous());
         cpu.scope(|| by_kernel(self, now, &mut p, &g, &mut near));
         memory.iter_mut().zip(&near).for_each(|(m, near)| *m = near.to_device(device));
         p.to_device(device)
@@ -71,10 +71,9 @@ pub trait Rule {
 
 /// Applies a rule to tensors in the CPU's memory.
 fn by_kernel<R: Rule + ?Sized>(rule: &R, now: &Update, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
-    let g = g.contiguous();
     match p.dtype() {
-        DType::F64 => rule.apply(now, p.as_mut_slice::<f64>(), values(&g), memory),
-        _ => rule.apply(now, p.as_mut_slice::<f32>(), values(&g), memory),
+        DType::F64 => rule.apply(now, p.as_mut_slice::<f64>(), values(g), memory),
+        _ => rule.apply(now, p.as_mut_slice::<f32>(), values(g), memory),
     }
 }
 

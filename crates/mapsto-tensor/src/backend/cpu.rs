@@ -280,7 +280,11 @@ fn is_position(kind: Reduction) -> bool {
 }
 
 /// The tensor row-major in the type that arithmetic on it is done in; borrowed, if it is that already.
+#[inline]
 pub(crate) fn as_class(x: &Tensor) -> Cow<'_, Tensor> {
+    if x.dtype() == DType::F32 && x.layout().is_contiguous() {
+        return Cow::Borrowed(x);
+    }
     let dtype = match x.dtype().class() {
         Class::F32 => DType::F32,
         Class::F64 => DType::F64,

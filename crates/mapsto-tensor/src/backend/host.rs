@@ -1,7 +1,6 @@
 //! The CPU's side of reading, writing and copying: loops over host memory, of every dtype.
 
 use super::tiles::{self, CHUNK};
-use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::Layout;
 use crate::scalar::Scalar;
@@ -54,7 +53,7 @@ pub(crate) use with_type;
 /// A tensor whose elements are arbitrary.
 #[track_caller]
 pub(super) fn empty(shape: &Shape, dtype: DType) -> Tensor {
-    Tensor::from_storage(Storage::new(Device::cpu(), shape.count(), dtype), *shape, dtype)
+    Tensor::from_storage(Storage::host(shape.count(), dtype), *shape, dtype)
 }
 
 /// A tensor of numbers given by their bytes.

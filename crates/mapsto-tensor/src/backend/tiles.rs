@@ -8,12 +8,12 @@ use super::MapOp;
 use super::across::{self, lies_across};
 #[cfg(test)]
 use super::proof;
+use crate::Tensor;
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 use crate::shape::Shape;
 use crate::storage::{Plain, Storage};
 use crate::written::Written;
-use crate::{Device, Tensor};
 use half::{bf16, f16};
 use mapsto_kernels::cast::{Cast, cast};
 use mapsto_kernels::program::{Lane, Params};
@@ -112,9 +112,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn of<C: Compute>(op: &'a dyn MapOp) -> Call<'a> {
-        #[cfg(test)]
-        proof::see(op, C::DTYPE);
+    fn new(op: &'a dyn MapOp) -> Call<'a> {
         Call { op, program: OnceLock::new() }
     }
 
@@ -132,7 +130,9 @@ impl<'a> Call<'a> {
 
 /// Runs an operation over slices, on this thread.
 pub(crate) fn over<C: Compute>(op: &dyn MapOp, xs: &[&[C]], y: &mut [C]) {
-    Call::of::<C>(op).run(xs, y)
+    #[cfg(test)]
+    proof::see(op, C::DTYPE);
+    Call::new(op).run(xs, y)
 }
 
 fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
@@ -142,11 +142,19 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
         xs[i] = &x;
         return map_in::<C>(op, &xs, shape, dtype);
     }
-    let call = Call::of::<C>(op);
+    #[cfg(test)]
+    proof::see(op, C::DTYPE);
     let count = shape.known_count();
-    let mut out = Storage::new(Device::cpu(), count, dtype);
+    let mut out = Storage::host(count, dtype);
     let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
-    let all = whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape).map(|x| *whole = x).is_some());
+    let all =
+        whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape, count).map(|x| *whole = x).is_some());
+    // The way of most small operations, in as few steps as there are.
+    let own = all && dtype == C::DTYPE && count <= CHUNK;
+    if own && C::own(op, &whole[..xs.len()], &mut out.as_mut_slice::<C>()[..count]) {
+        return Tensor::from_storage(out, *shape, dtype);
+    }
+    let call = Call::new(op);
     let bools = dtype == DType::Bool && C::DTYPE == DType::U8;
     if all && (dtype == C::DTYPE || bools) {
         let y = &mut out.as_mut_slice::<C>()[..count];
@@ -180,7 +188,7 @@ fn tiled<C: Compute + Cast<S>, S: Plain>(
     out: &mut Storage,
 ) {
     let count = shape.count();
-    let straight: SmallVec<[Option<&[C]>; INPUTS]> = xs.iter().map(|x| straight(x, shape)).collect();
+    let straight: SmallVec<[Option<&[C]>; INPUTS]> = xs.iter().map(|x| straight(x, shape, count)).collect();
     let mut layouts: SmallVec<[Layout; INPUTS]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
     Layout::coalesce(&mut layouts);
     let y = &mut out.as_mut_slice::<S>()[..count];
@@ -220,9 +228,12 @@ fn tiled<C: Compute + Cast<S>, S: Plain>(
 }
 
 /// The elements of an input that needs neither conversion nor another order; one element stands for all.
-fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape) -> Option<&'a [C]> {
+#[inline]
+fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape, count: usize) -> Option<&'a [C]> {
     if x.shape_of() == shape {
-        x.as_slice()
+        let plain = x.dtype() == C::DTYPE || (x.dtype() == DType::Bool && C::DTYPE == DType::U8);
+        let (from, layout) = (x.storage(), x.layout());
+        (plain && layout.is_contiguous()).then(|| &from.as_slice()[layout.offset()..][..count])
     } else if x.len() == 1 && x.dtype() == C::DTYPE {
         Some(&x.storage().as_slice::<C>()[x.layout().offset()..][..1])
     } else {

@@ -206,14 +206,14 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         }
         let g = g.whole(&node.shape);
         sink.node(&node, &g);
-        let kept = match graph {
+        let mut kept = match graph {
             Graph::UsedUp => Node::take_kept(&mut node),
             Graph::Kept => node.kept().clone().map(|mut kept| {
                 kept.inputs.iter_mut().for_each(Input::as_recorded);
                 kept
             }),
         };
-        let Some(mut kept) = kept else {
+        let Some(kept) = &mut kept else {
             fail!("backward", "the values kept by `{}` were freed by an earlier `backward`", node.op.name();
                   help = "use `grad(&y, [&x])`, which keeps them, for all but the last derivative; or compute the loss again");
         };
@@ -224,7 +224,7 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
             pending.add(input.clone(), Arriving::Parts(axis, vec![(start, g)]));
             continue;
         }
-        let at = At { node: &node, kept: &kept, again: graph == Graph::Kept };
+        let at = At { node: &node, kept, again: graph == Graph::Kept };
         scope::set_precision(node.precision);
         #[cfg(mutants)]
         let strided = !g.layout().is_contiguous();

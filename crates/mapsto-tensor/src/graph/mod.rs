@@ -250,15 +250,26 @@ fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
         return y; // a comparison, a position: nothing comes back through it
     }
     let keep = op.keep();
-    let kept = Kept {
-        inputs: inputs.iter().enumerate().map(|(i, x)| Input::new(x, keep.has_input(i), &y, mode)).collect(),
-        y: keep.output.then(|| y.detach()),
-        extra,
-    };
-    let kept = Grave(Mutex::new(Some(kept)));
     let (serial, past) = place(inputs, mode);
     let (shape, dtype, precision) = (*y.shape_of(), y.dtype(), mode.precision);
-    y.of_origin(Origin::Made(Shared::new(Node { serial, shape, dtype, precision, past, kept, op })))
+    let output = keep.output.then(|| y.detach());
+    let kept = Kept { inputs: SmallVec::new(), y: output, extra };
+    // What is kept is written where it will stay: the whole of it is larger than all else that an operation copies.
+    let mut node = Shared::by(|| Node {
+        serial,
+        shape,
+        dtype,
+        precision,
+        past,
+        kept: Grave(Mutex::new(Some(kept))),
+        op,
+    });
+    let kept = Shared::get_mut(&mut node).and_then(|n| n.kept.0.get_mut().ok()?.as_mut());
+    let list = &mut kept.expect("the node was just made").inputs;
+    for (i, x) in inputs.iter().enumerate() {
+        list.push(Input::new(x, keep.has_input(i), &y, mode));
+    }
+    y.of_origin(Origin::Made(node))
 }
 
 /// The number of the next node, above those of all inputs and of all that this thread has made, and what it remembers of

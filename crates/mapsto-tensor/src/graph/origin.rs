@@ -43,7 +43,7 @@ pub(super) enum Fate {
 impl Fate {
     #[inline]
     pub(super) fn of(xs: &[&Tensor], mode: Mode) -> Fate {
-        if mode.is_off() {
+        if mode.is_off() || xs.iter().all(|x| matches!(x.0.origin, Origin::Constant)) {
             return Fate::Constant;
         }
         xs.iter().map(|x| x.0.origin.asks_for(mode)).max().unwrap_or(Fate::Constant)

@@ -75,6 +75,19 @@ impl Storage {
         if !device.backend().is_host() {
             out_of_reach("storage", device);
         }
+        Storage::in_host(bytes, device)
+    }
+
+    /// The same of the CPU, for the elements of a shape that has been checked.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn host(count: usize, dtype: DType) -> Storage {
+        Storage::in_host(count * dtype.size(), Device::cpu())
+    }
+
+    #[inline]
+    #[track_caller]
+    fn in_host(bytes: usize, device: Device) -> Storage {
         let place = match bytes <= FEW {
             true => Place::Here,
             false => match pool::alloc(bytes) {
@@ -92,7 +105,7 @@ impl Storage {
 
     #[inline]
     fn at(place: Place, bytes: usize, device: Device) -> Storage {
-        Storage(Shared::new(Block { place, bytes, device, few: Few([0; FEW]), derived: Derived::new() }))
+        Storage(Shared::by(|| Block { place, bytes, device, few: Few([0; FEW]), derived: Derived::new() }))
     }
 
     /// The device whose memory this is.

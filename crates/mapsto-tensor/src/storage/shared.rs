@@ -31,9 +31,15 @@ impl<T> Shared<T> {
 
     #[inline]
     pub(crate) fn new(value: T) -> Shared<T> {
+        Shared::by(|| value)
+    }
+
+    /// The value that `make` makes where it will stay: a large one is not copied there.
+    #[inline(always)]
+    pub(crate) fn by(make: impl FnOnce() -> T) -> Shared<T> {
         let at = take(Self::BLOCK).cast::<Counted<T>>();
         // SAFETY: the block is new, large enough and aligned for `Counted<T>`.
-        unsafe { at.write(Counted { count: AtomicUsize::new(1), value }) };
+        unsafe { at.write(Counted { count: AtomicUsize::new(1), value: make() }) };
         Shared { at }
     }
 
