@@ -1,6 +1,7 @@
 //! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`,
-//! `cargo xtask miri`, `cargo xtask bench --compare`.
+//! `cargo xtask build-time`, `cargo xtask miri`, `cargo xtask bench --compare`.
 
+mod build_time;
 mod compare;
 mod counts;
 mod miri;
@@ -19,6 +20,7 @@ The chores of this repository.
   cargo xtask bless            rewrite the snapshots of messages and transcripts
   cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth
   cargo xtask counts --bless   likewise, and write them down
+  cargo xtask build-time       the CPU seconds of clean builds and of fifty more operations, against their limits
   cargo xtask mutants [OP]     break operations one at a time, and fail where the tests of their files do not notice
   cargo xtask fuzz             damage inputs of every parser for a minute (--seconds N), and fail where one panics
   cargo xtask miri             the unsafe code of the kernels under Miri, where a nightly toolchain has it
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         },
         ["counts"] => report(counts::compare(&root())),
         ["counts", "--bless"] => report(counts::bless(&root())),
+        ["build-time"] => report(build_time::run(&root())),
         ["mutants"] => report(mutants::run(&root(), None)),
         ["mutants", name] => report(mutants::run(&root(), Some(name))),
         ["fuzz", ref rest @ ..] => {

@@ -112,7 +112,9 @@ impl Keyed {
         let draw = words.iter().fold(
             Draw { seed: words.len() as u64, stream: 0x6b65_7973, draw: 0 },
             |key, &word| {
-                let b = Draw { draw: word, ..key }.block(0);
+                // A draw has 56 bits; the other eight of a word choose another stream.
+                let (draw, high) = (word & ((1 << 56) - 1), (word >> 56) as u32);
+                let b = Draw { draw, stream: key.stream ^ high, ..key }.block(0);
                 Draw { seed: (b[0] as u64) << 32 | b[1] as u64, stream: b[2], draw: 0 }
             },
         );
@@ -212,6 +214,14 @@ fn keyed_numbers_are_even() {
     let mut p = k.permutation(100);
     p.sort();
     assert_eq!(p, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_bit_of_a_key_word_counts() {
+    let word = |word: u64| Keyed::new(&[3, word, 5]).bits();
+    let all: std::collections::BTreeSet<u64> =
+        (0..64).map(|bit| word(1 << bit)).chain([0, u64::MAX, u64::MAX >> 8].map(word)).collect();
+    assert_eq!(all.len(), 67);
 }
 
 #[test]
