@@ -73,7 +73,9 @@ fn build(tree: &Path, target: &Path, args: &[&str]) -> Result<f64, String> {
 /// The CPU seconds of all processes that this one has started and that have ended, as Linux counts them.
 fn spent() -> Result<f64, String> {
     let stat = fs::read_to_string("/proc/self/stat").map_err(|e| {
-        format!("/proc/self/stat: {e}\nhelp: build times are measured on Linux, which counts what processes took")
+        format!(
+            "/proc/self/stat: {e}\nhelp: build times are measured on Linux, which counts what processes took"
+        )
     })?;
     // The name of the program, in parentheses, may hold spaces; the fields are counted behind it.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -43,10 +43,18 @@ pub(super) enum Fate {
 impl Fate {
     #[inline]
     pub(super) fn of(xs: &[&Tensor], mode: Mode) -> Fate {
-        if mode.is_off() || xs.iter().all(|x| matches!(x.0.origin, Origin::Constant)) {
-            return Fate::Constant;
+        let mut fate = Fate::Constant;
+        if mode.is_off() {
+            return fate;
         }
-        xs.iter().map(|x| x.0.origin.asks_for(mode)).max().unwrap_or(Fate::Constant)
+        for x in xs {
+            match &x.0.origin {
+                Origin::Constant => {}
+                Origin::Made(_) => return Fate::Recorded,
+                origin => fate = fate.max(origin.asks_for(mode)),
+            }
+        }
+        fate
     }
 }
 

@@ -54,10 +54,15 @@ impl Op for Mean {
         let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         let (x, dtype, n) = (&x.to(wide), x.dtype(), count(&self.mask, x.shape()));
         let y = reduce(Reduction::Sum, x, &self.mask, self.keep) / n as f64;
-        if n > 1 && x.device().backend().has_numbers() && !y.is_finite() {
-            // The sum may be infinite where the mean is not.
-            return reduce(Reduction::Sum, &(x / n as f64), &self.mask, self.keep).to(dtype).into();
-        }
+        // The sum may be infinite where the mean is not.
+        let shares = || reduce(Reduction::Sum, &(x / n as f64), &self.mask, self.keep);
+        let backend = x.device().backend();
+        let y = match n > 1 && backend.has_numbers() {
+            false => y,
+            true if backend.is_host() => if y.is_finite() { y } else { shares() },
+            // Asking another device would wait for all that it has been told to do.
+            true => y.abs().lt(f64::INFINITY).where_(&y, shares()),
+        };
         y.to(dtype).into()
     }
     fn keep(&self) -> Keep {
