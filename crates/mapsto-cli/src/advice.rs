@@ -17,6 +17,10 @@ const WORDS: &[(&str, &str)] = &[
         "class ids are integers: convert them with `.to(DType::I64)`",
         "name the column of labels with `class` in [data]; `target` is for numbers",
     ),
+    (
+        "resize or crop them when they are read",
+        "pictures are brought to one size by `size = [16, 16]`, height and width, in [data]",
+    ),
     ("give `fit` a validation loader", "hold out some samples with `validation = 0.1` in [data]"),
     (
         "resume from the file that `Checkpoint::last()` writes; a plain model file is only weights",

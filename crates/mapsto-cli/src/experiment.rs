@@ -85,7 +85,7 @@ impl Experiment {
         }
         let augment = fill(&mut config.data.augment, transforms::from_entry)?;
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
-        add_callbacks(&mut config, &metrics);
+        add_callbacks(&mut config);
         fill(&mut config.train.callbacks, callbacks::build)?;
         check_layers(&config)?;
 
@@ -344,18 +344,77 @@ impl Experiment {
                     shortened(classes)
                 );
                 let error = Error::new(ErrorKind::Model, message);
-                return Err(error.help(format!("end the layers with {{ linear = {} }}", classes.len())));
+                let end = format!("end the layers with {{ linear = {} }}", classes.len());
+                return Err(error.help(match self.takes_class_ids() {
+                    true => end,
+                    false => {
+                        format!("{end} and choose `loss = \"cross_entropy\"`, or {}", self.numbers_help())
+                    }
+                }));
             }
+        }
+        if !classes.is_empty() && !target.dtype().is_float() && !self.takes_class_ids() {
+            let name = self.loss.name();
+            let message = format!(
+                "`{name}` takes no classes, and the data has {}: {}",
+                classes.len(),
+                shortened(classes)
+            );
+            let end = match y.shape().last() == Some(&classes.len()) {
+                true => String::new(),
+                false => format!(" and end the layers with {{ linear = {} }}", classes.len()),
+            };
+            let error = Error::new(ErrorKind::Usage, message)
+                .help(format!("choose `loss = \"cross_entropy\"`{end}, or {}", self.numbers_help()));
+            let place = self.config.train.loss.span.map(Into::into);
+            return Err(place.into_iter().fold(error, Error::with_span));
         }
         let context = |e: Error| {
             e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()))
         };
         let y = y.detach();
         let _loss = catch(|| self.loss.loss(&y, &target)).map_err(context)?;
-        for metric in &self.metrics {
-            catch(|| metric.count(&y, &target)).and_then(|counts| counts).map_err(context)?;
+        for (metric, entry) in self.metrics.iter().zip(&self.config.train.metrics) {
+            let counted = catch(|| metric.count(&y, &target)).and_then(|counts| counts);
+            counted.map_err(|e| context(self.metric_advice(entry, e)))?;
         }
         Ok(())
+    }
+
+    /// Whether the loss takes class ids, one a sample.
+    fn takes_class_ids(&self) -> bool {
+        matches!(self.outputs(), Outputs::Logits | Outputs::LogProbabilities)
+    }
+
+    /// How data gives numbers to a loss that takes no classes.
+    fn numbers_help(&self) -> String {
+        let name = self.loss.name();
+        let what = if self.outputs() == Outputs::Values { "numbers" } else { "0 and 1" };
+        match self.config.data.set.option("class") {
+            Some(_) => format!("give `{name}` a column of {what} with `target = \"..\"` in place of `class`"),
+            None => format!("keep `{name}` for data whose targets are {what}"),
+        }
+    }
+
+    /// A metric's refusal with a help that a file can follow: which metrics are for numbers, or which threshold.
+    fn metric_advice(&self, entry: &Entry, e: Error) -> Error {
+        let threshold = match self.outputs() {
+            Outputs::Values => {
+                return e.help(format!(
+                    "`{}` judges classes, and `{}` fits numbers: take `metrics = [\"mae\"]` or `[\"rmse\"]`",
+                    entry.name,
+                    self.loss.name()
+                ));
+            }
+            Outputs::Logit => 0.0,
+            Outputs::Probabilities => 0.5,
+            Outputs::Logits | Outputs::LogProbabilities => return e,
+        };
+        let with = entry.clone().with_option("threshold", threshold);
+        match entry.option("threshold").is_none() && metrics::build(&with).is_ok() {
+            true => e.help(format!("write the threshold: `metrics = [{with}]`")),
+            false => e,
+        }
     }
 }
 
@@ -394,10 +453,11 @@ fn fill<T>(entries: &mut [Entry], build: impl Fn(&Entry) -> Result<(T, Entry)>) 
 }
 
 /// Every run keeps its best and its last state; what "best" watches is the first metric, or else the loss.
-fn add_callbacks(config: &mut Config, metrics: &[Box<dyn Metric>]) {
+pub fn add_callbacks(config: &mut Config) {
+    let first = config.train.metrics.first().and_then(|entry| metrics::build(entry).ok());
     let callbacks = &mut config.train.callbacks;
     let prefix = if config.data.validation > 0.0 { "val " } else { "" };
-    let column = metrics.first().map_or("loss".to_string(), |metric| metric.name());
+    let column = first.map_or("loss".to_string(), |(metric, _)| metric.name());
     if !callbacks.iter().any(|c| c.name == "best") {
         callbacks.push(Entry::new("best").with_value(format!("{prefix}{column}")));
     }
@@ -410,7 +470,9 @@ fn add_callbacks(config: &mut Config, metrics: &[Box<dyn Metric>]) {
 fn check_groups(config: &Config, model: &Sequential) -> Result<()> {
     let optimizer = &config.train.optimizer;
     nn::build_optimizer(optimizer)?.0.check(model).map_err(|e| {
-        let usage = Error::new(ErrorKind::Usage, e.message()).help(e.help_text().unwrap_or_default());
+        let help = e.help_text().map_or(String::new(), |help| format!("{help}; "));
+        let usage = Error::new(ErrorKind::Usage, e.message())
+            .help(format!("{help}a group is `{{ \"0.*\" = true, lr = 0.1 }}`"));
         optimizer.option_span("groups").into_iter().fold(usage, |usage, span| usage.with_span(span.into()))
     })
 }

@@ -2,7 +2,7 @@
 
 use mapsto::data::{Dataset, Loader};
 use mapsto::nn::ModuleExt;
-use mapsto::train::{Evaluation, History, RunFolder, predict};
+use mapsto::train::{Evaluation, History, ModelFile, RunFolder, predict};
 use mapsto::{MatmulPrecision, Operands, Result};
 
 use crate::experiment::Experiment;
@@ -62,7 +62,11 @@ pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -
     pictures::draw_filters(folder, &experiment.model, input)?;
     if let Some(test) = &experiment.test {
         let found = experiment.evaluate(test)?;
-        say!("test   {}", line(&found));
+        let epoch = match folder.best().is_file() {
+            true => ModelFile::read(folder.best())?.best_epoch(),
+            false => None,
+        };
+        say!("test   {}", scored(&found, epoch));
         let predictions = predict(&experiment.model, test)?;
         let (heading, names) = experiment.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
@@ -73,8 +77,14 @@ pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -
     Ok(())
 }
 
+/// A line of results, and of which epoch the weights are, where their file says so: `.., best of epoch 12`.
+pub fn scored(found: &Evaluation, epoch: Option<usize>) -> String {
+    let line = line(found);
+    epoch.map_or(line.clone(), |epoch| format!("{line}, best of epoch {epoch}"))
+}
+
 /// `loss 0.0289  accuracy 99.12 %  (10,000 samples in 2.1 s)`.
-pub fn line(found: &Evaluation) -> String {
+fn line(found: &Evaluation) -> String {
     let mut text = format!("loss {:.4}", found.loss);
     for (name, value) in &found.metrics {
         text += &format!("  {name} {}", metric(name, *value));

@@ -8,6 +8,7 @@ use mapsto::train::{callbacks, metrics};
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Split, is_path};
+use crate::experiment::add_callbacks;
 
 /// The settings that hold from the moment of resuming on.
 const HONOURED: &str = "train.epochs, train.optimizer's values, train.schedule, train.clip_norm, the options of \
@@ -64,6 +65,9 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
 
 /// The settings that a run keeps to its end, with their values.
 fn fixed(config: &Config) -> Vec<(String, String)> {
+    // The same flag may be given as when the run was started, which added what every run has.
+    let config = &mut config.clone();
+    add_callbacks(config);
     // Every field is named, so that a new one must be put on one side or the other.
     let crate::config::Data { set, batch, shuffle, workers: _, augment, preprocess, validation, test, split } =
         &config.data;

@@ -17,6 +17,16 @@ pub(crate) struct Delimited {
     pub(crate) left_out: Vec<String>,
 }
 
+impl Delimited {
+    /// Whether the names of the columns are numbers but for at most one, the class, as where a file has no names and its
+    /// first row is taken for them. Numbers that count the columns are names: pixels are often called so.
+    pub(crate) fn seems_headless(&self) -> bool {
+        let numbers: Vec<f64> = self.columns.iter().filter_map(|name| name.parse().ok()).collect();
+        let counted = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0 && pair[0].fract() == 0.0);
+        numbers.len() >= 2 && numbers.len() + 1 >= self.columns.len() && !counted
+    }
+}
+
 /// Reads a table; `advice` says how to choose another delimiter to whoever asked for this one.
 pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> String) -> Result<Delimited> {
     // The reader is other people's code: what it panics about is a damaged file.
@@ -222,6 +232,31 @@ mod tests {
         assert_eq!(said(Table::parse("a,,y\n1,5,2\n", "t.csv")), "t.csv:1: column 2 has no name");
         let table = Table::parse("Unnamed: 0,y\n7,2\n", "t.csv").unwrap();
         assert_eq!(table.features(["Unnamed: 0"]).unwrap().inputs().unwrap().to_vec::<f32>(), [7.0]);
+    }
+
+    #[test]
+    fn a_first_line_of_numbers_is_no_line_of_names() {
+        for (names, headless) in [
+            ("5.1,3.5,setosa", true),
+            ("5.1,3.5,1.4", true),
+            ("0,1,2,3,label", false),
+            ("label,1,2,3", false),
+            ("1990,1991", false),
+            ("a,5.1", false),
+            ("a,b,1.5,2.5", false),
+            ("5.1", false),
+        ] {
+            let row = names.split(',').map(|_| "1").collect::<Vec<_>>().join(",");
+            let text = format!("{names}\n{row}\n");
+            assert_eq!(
+                read(text.as_bytes(), "t.csv", b',', in_a_file).unwrap().seems_headless(),
+                headless,
+                "{names}"
+            );
+        }
+        let help = |text: &str| Table::parse(text, "t.csv").unwrap().features(["x"]).unwrap_err().to_string();
+        assert!(help("5.1,3.5\n1,2\n").contains("write names above the first row"));
+        assert!(!help("a,b\n1,2\n").contains("write names"));
     }
 
     #[test]

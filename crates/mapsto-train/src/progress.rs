@@ -18,6 +18,8 @@ pub struct Progress {
     out: Out,
     /// The columns of the last header printed.
     header: Vec<String>,
+    /// Whether it ends with the reason why a run ended early.
+    says_why: bool,
 }
 
 enum Out {
@@ -37,7 +39,7 @@ impl Progress {
     #[must_use]
     pub fn live() -> Progress {
         #[cfg(feature = "progress")]
-        return Progress { out: Out::Live(None), header: Vec::new() };
+        return Progress { out: Out::Live(None), header: Vec::new(), says_why: true };
         #[cfg(not(feature = "progress"))]
         Progress::rows()
     }
@@ -51,7 +53,13 @@ impl Progress {
     /// One plain row an epoch, to a writer.
     #[must_use]
     pub fn rows_to(writer: impl Write + Send + 'static) -> Progress {
-        Progress { out: Out::Rows(Box::new(writer)), header: Vec::new() }
+        Progress { out: Out::Rows(Box::new(writer)), header: Vec::new(), says_why: true }
+    }
+
+    /// Leaves it to the program to say why a run ended before its last epoch ([`History::stopped`](crate::History::stopped)).
+    #[must_use]
+    pub fn without_reason(self) -> Progress {
+        Progress { says_why: false, ..self }
     }
 
     fn start(&mut self) {
@@ -97,7 +105,7 @@ impl Progress {
         {
             bar.finish_and_clear();
         }
-        if let Some(reason) = &run.history.stopped {
+        if let Some(reason) = run.history.stopped.as_ref().filter(|_| self.says_why) {
             self.line(&format!("stopped: {reason}"))?;
         }
         Ok(())

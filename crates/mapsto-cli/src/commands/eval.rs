@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 use mapsto::nn::Exceptions;
-use mapsto::train::RunFolder;
+use mapsto::train::{ModelFile, RunFolder};
 use mapsto::{Error, ErrorKind};
 
 use super::{Invocation, Overriding, Verb, reopen};
@@ -42,13 +42,14 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         false => Exceptions::none(),
     };
     let experiment = reopen(&folder, &model, &except)?;
+    let epoch = ModelFile::read(&model)?.best_epoch();
     let Some(test) = &experiment.test else {
         let error =
             Error::new(ErrorKind::Usage, format!("{} held out no test samples", folder.path().display()));
         return Err(error.help("train with `test = 0.2` in [data]").into());
     };
     let found = experiment.evaluate(test)?;
-    say!("{}", report::line(&found));
+    say!("{}", report::scored(&found, epoch));
     if let Some(confusion) = &found.confusion {
         let name =
             |class: usize| experiment.info.classes.get(class).map_or(class.to_string(), |name| plain(name));

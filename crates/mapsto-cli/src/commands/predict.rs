@@ -80,11 +80,22 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     for file in invocation.texts("files") {
         let path = Path::new(file);
         let name = plain(file);
+        if path.is_dir() {
+            let error = Error::new(ErrorKind::Usage, format!("{name}: this is a folder, no file"));
+            let ending = if predictor.features.is_empty() { "png" } else { "csv" };
+            return Err(error
+                .help(format!("give the files in it: `{}/*.{ending}`", name.trim_end_matches('/')))
+                .into());
+        }
+        if predictor.is_table(path) && predictor.features.is_empty() {
+            let message = format!("{name}: this is a table, and the run was trained on pictures");
+            return Err(Error::new(ErrorKind::Usage, message).help("give it PNG or JPEG images").into());
+        }
         if predictor.is_table(path) {
             let table = Table::from_delimited(path, predictor.delimiter)?;
             let x = table.features(&predictor.features)?.exact_inputs()?;
             for (row, answer) in predictor.answers(x, top)?.into_iter().enumerate() {
-                say!("{name}:{}  {answer}", row + 1);
+                say!("{name} row {}  {answer}", row + 1);
             }
         } else {
             let x = predictor.image(path)?;

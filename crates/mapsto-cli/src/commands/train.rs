@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::{Arg, ArgAction, Command};
 use mapsto::nn::Exceptions;
+use mapsto::spec::Value;
 use mapsto::train::{History, Interrupt, ModelFile, Progress, RunFolder, RunLock, Trainer};
 use mapsto::{Error, ErrorKind, Result};
 
@@ -181,15 +182,30 @@ fn go_on(
             began.set(written);
             write_head(&folder, &config)
         });
-    let history = fit(&mut experiment, trainer)?;
+    let mut history = fit(&mut experiment, trainer)?;
     if !history.interrupted && history.rows.len() == done {
-        let why = match &history.stopped {
-            Some(_) => "it was stopped early; a larger patience lets it go on, or `--train.callbacks []` in a new run".to_string(),
+        // Said here, and not again with the results.
+        let why = match history.stopped.take() {
+            Some(reason) => format!("it was stopped early: {reason}{}", longer(&experiment.config)),
             None => format!("its {done} epochs are done; `--epochs {}` goes on", done + 1),
         };
         say!("note   this run is finished, and nothing was trained: {why}");
     }
     Ok((experiment, history))
+}
+
+/// The flag with which a run that was stopped early goes on.
+fn longer(config: &Config) -> String {
+    let callbacks = &config.train.callbacks;
+    let Some(at) = callbacks.iter().position(|callback| callback.name == "early_stop") else {
+        return String::new();
+    };
+    match callbacks[at].option("patience") {
+        Some(Value::Int(patience)) => {
+            format!("; `--train.callbacks.{at}.patience {}` lets it go on", patience.saturating_mul(2))
+        }
+        _ => String::new(),
+    }
 }
 
 /// The files that a run goes on from.
@@ -230,7 +246,8 @@ fn trainer(experiment: &Experiment, folder: &RunFolder, invocation: &Invocation)
         .note("data", fingerprint::fingerprint(experiment)?);
     Ok(match invocation.matches.get_flag("quiet") {
         true => trainer.quiet(),
-        false => trainer.progress(Progress::auto()),
+        // The report says why a run ended.
+        false => trainer.progress(Progress::auto().without_reason()),
     })
 }
 

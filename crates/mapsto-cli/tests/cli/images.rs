@@ -4,12 +4,17 @@ use crate::check_cli::{Folder, check_cli};
 
 /// An 8 × 8 gray PNG with a bright bar: upright at column `at`, or lying at row `at`.
 fn bar(upright: bool, at: usize, faint: u8) -> Vec<u8> {
-    let pixel = |y: usize, x: usize| if (if upright { x } else { y }) == at { 255 } else { faint };
+    gray(8, |y, x| if (if upright { x } else { y }) == at { 255 } else { faint })
+}
+
+/// A gray PNG of `n` × `n` pixels.
+fn gray(n: u8, pixel: impl Fn(usize, usize) -> u8 + Copy) -> Vec<u8> {
+    let side = usize::from(n);
     // Each row of pixels begins with its filter type: 0, none.
     let rows: Vec<u8> =
-        (0..8).flat_map(|y| std::iter::once(0).chain((0..8).map(move |x| pixel(y, x)))).collect();
+        (0..side).flat_map(|y| std::iter::once(0).chain((0..side).map(move |x| pixel(y, x)))).collect();
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    chunk(&mut png, b"IHDR", &[0, 0, 0, 8, 0, 0, 0, 8, 8, 0, 0, 0, 0]);
+    chunk(&mut png, b"IHDR", &[0, 0, 0, n, 0, 0, 0, n, 8, 0, 0, 0, 0]);
     chunk(&mut png, b"IDAT", &stored(&rows));
     chunk(&mut png, b"IEND", &[]);
     png
@@ -65,6 +70,27 @@ fn bars_are_told_apart_and_named() {
     let answers = folder.run("predict runs/net-1 one.png two.png --top 1").ok();
     let names: Vec<&str> = answers.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(names, ["upright", "lying"], "{answers}");
+    folder.write("one.csv", "a,b\n1,2\n");
+    for (asked, said, help) in [
+        ("one.csv", "one.csv: this is a table, and the run was trained on pictures", "PNG or JPEG images"),
+        ("bars/lying", "bars/lying: this is a folder, no file", "`bars/lying/*.png`"),
+    ] {
+        let outcome = folder.run(&format!("predict runs/net-1 {asked}"));
+        assert_eq!(outcome.code, 2, "{asked}: {}", outcome.err);
+        assert!(outcome.err.contains(said) && outcome.err.contains(help), "{asked}: {}", outcome.err);
+    }
+}
+
+#[test]
+fn pictures_of_several_sizes_are_brought_to_one_by_the_key_that_the_help_names() {
+    let folder = bars();
+    for i in 0..16 {
+        folder.write(&format!("bars/upright/small-{i}.png"), gray(6, |_, x| if x == 3 { 255 } else { i }));
+    }
+    let outcome = folder.run("train net.toml --epochs 1");
+    assert_eq!(outcome.code, 3, "{}", outcome.err);
+    assert!(outcome.err.contains("`size = [16, 16]`"), "{}", outcome.err);
+    folder.run("train net.toml --epochs 1 --data.size [16,16]").ok();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line from outside: transcripts of what it prints and the codes it exits with.
 
+mod advice;
 mod check_cli;
 mod examples;
 mod failures;

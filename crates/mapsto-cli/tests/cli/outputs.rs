@@ -35,7 +35,7 @@ fn predictions_name_the_row_they_speak_of_and_the_runs_delimiter_is_used() {
     }
     folder.write("new.csv", "y;x\n1;2\n3;-4\n").write("new.txt", "y;x\n1;2\n");
     assert_eq!(folder.run("predict runs/net-1 new.csv").ok().lines().count(), 2);
-    assert!(folder.run("predict runs/net-1 new.txt").ok().starts_with("new.txt:1  "));
+    assert!(folder.run("predict runs/net-1 new.txt").ok().starts_with("new.txt row 1  "));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_run_leaves_everything_and_answers_questions() {
     let answers = folder.run("predict runs/net-1 new.csv --top 1").ok();
     let answers: Vec<&str> = answers.lines().collect();
     assert!(
-        answers[0].starts_with("new.csv:1  in ") && answers[1].starts_with("new.csv:2  out "),
+        answers[0].starts_with("new.csv row 1  in ") && answers[1].starts_with("new.csv row 2  out "),
         "{answers:?}"
     );
 

@@ -95,7 +95,7 @@ impl Table {
     /// Chooses the input columns, in this order.
     ///
     /// # Errors
-    /// When there is no such column.
+    /// When there is no such column, or one is chosen twice.
     pub fn features<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<Selection> {
         let features =
             names.into_iter().map(|name| self.column(name.as_ref())).collect::<Result<Vec<_>>>()?;
@@ -104,6 +104,15 @@ impl Table {
                 ErrorKind::Data,
                 format!("{}: no feature columns were chosen", self.name),
             ));
+        }
+        let twice = (1..features.len()).find(|&i| features[..i].contains(&features[i]));
+        if let Some(i) = twice {
+            let name = &self.text.columns[features[i]];
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("{}: the feature `{name}` is chosen twice", self.name),
+            )
+            .help("name it once: a column that comes twice says nothing more"));
         }
         Ok(Selection { table: self.clone(), features })
     }
@@ -124,8 +133,9 @@ impl Table {
 
     fn column(&self, name: &str) -> Result<usize> {
         self.text.numbers.get(name).copied().ok_or_else(|| {
+            let headless = if self.text.seems_headless() { "; write names above the first row" } else { "" };
             Error::new(ErrorKind::Data, format!("{}: there is no column `{name}`", self.name))
-                .help(format!("the columns are {}", quoted(&self.text.columns)))
+                .help(format!("the columns are {}{headless}", quoted(&self.text.columns)))
         })
     }
 
@@ -371,7 +381,12 @@ pub(super) const KIND: SetKind = SetKind {
             }
         };
         // Whoever names the features has seen what there is.
-        let left_out = if all { table.text.left_out.clone() } else { Vec::new() };
+        let mut left_out = if all { table.text.left_out.clone() } else { Vec::new() };
+        if table.text.seems_headless() {
+            left_out.push(format!(
+                "{path}: left out: the first line, which names the columns, and reads as a row of numbers: write names above it if it is one"
+            ));
+        }
         Ok(Sets { train: Arc::new(train), test, left_out, rounded })
     },
 };
@@ -421,6 +436,11 @@ mod tests {
         let rest = table().features_except(["id", "kind", "price"]).unwrap();
         assert_eq!(rest.inputs().unwrap().shape(), [3, 2]);
         assert_eq!(rest.targets(["price", "id"]).unwrap().y().shape(), [3, 2]);
+    }
+
+    #[test]
+    fn a_feature_is_chosen_once() {
+        assert_eq!(said(table().features(["a", "b", "a"])), "t.csv: the feature `a` is chosen twice");
     }
 
     #[test]

@@ -68,6 +68,15 @@ impl Layer for Linear {
     fn forward(&self, x: &Tensor) -> Tensor {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         if x.shape().last() != Some(&inputs) {
+            // Planes of a convolution, whose last axis is their width.
+            if let [_, rest @ ..] = x.shape()
+                && rest.len() > 1
+                && (rest.len() > 2 || rest.iter().product::<usize>() == inputs)
+            {
+                let all: usize = rest.iter().product();
+                fail!("linear", "the layer takes {inputs} features, the input {:?} has {} on its last axis", x.shape(), rest[rest.len() - 1];
+                      help = "put `Flatten::new()` before the layer, which makes the input [{}, {all}], and make the layer `Linear::new({all}, {outputs})`", x.shape()[0]);
+            }
             fail!("linear", "the layer takes {inputs} features, the input {:?} has {}", x.shape(), x.shape().last().unwrap_or(&0);
                   help = "make the layer `Linear::new({}, {outputs})`, or the input one of {inputs} features", x.shape().last().unwrap_or(&0));
         }
@@ -109,6 +118,24 @@ mod tests {
     fn linear() {
         check_layer(|| Linear::new(3, 4)).gives([5, 3], [5, 4]);
         check_layer(|| Linear::new(3, 4).no_bias()).gives([2, 5, 3], [2, 5, 4]);
+    }
+
+    #[test]
+    fn planes_are_to_be_flattened_first() {
+        let help = |inputs: usize, shape: &[usize]| {
+            let e = catch(|| Linear::new(inputs, 10).forward(&Tensor::zeros(shape.to_vec()))).unwrap_err();
+            e.help_text().unwrap().to_string()
+        };
+        for (inputs, shape) in [(512, [2, 8, 8, 8].as_slice()), (64, &[2, 8, 8, 8]), (64, &[2, 8, 8])] {
+            let all: usize = shape[1..].iter().product();
+            let said = help(inputs, shape);
+            let followed = format!("makes the input [2, {all}], and make the layer `Linear::new({all}, 10)`");
+            assert!(said.contains("`Flatten::new()`") && said.contains(&followed), "{shape:?}: {said}");
+            let x = Flatten::new().forward(&Tensor::zeros(shape.to_vec()));
+            assert_eq!(Linear::new(all, 10).forward(&x).shape(), [2, 10]);
+        }
+        // Steps of a sequence, and samples of the wrong width, have nothing to flatten.
+        assert!(!help(16, &[2, 7, 8]).contains("Flatten") && !help(16, &[2, 8]).contains("Flatten"));
     }
 
     #[test]

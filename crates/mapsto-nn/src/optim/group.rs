@@ -2,7 +2,8 @@
 
 use mapsto_spec::Bounds;
 
-use super::{Args, Entry, Result};
+use super::{Args, Entry, Result, Value};
+use mapsto_tensor::{Error, ErrorKind};
 
 /// What is different for the parameters of a group; what is not set is as for all others.
 ///
@@ -42,12 +43,40 @@ impl Group {
     }
 }
 
+/// How a file writes groups.
+pub(super) const SPELLING: &str =
+    r#"a group is a pattern of names and its settings, such as `groups = [{ "0.*" = true, lr = 0.1 }]`"#;
+
 /// The group that `{ "*.bias" = true, decay = 0.0 }` describes.
 pub(super) fn from_entry(entry: &Entry) -> Result<(Group, Entry)> {
+    if let Some(value) = entry.value.as_ref().filter(|value| **value != Value::Bool(true)) {
+        let mistake = format!("group: `{}` is a pattern, and has the value {value}", entry.name);
+        return Err(Error::new(ErrorKind::Usage, mistake).help(SPELLING));
+    }
     let mut args = Args::new("group", entry);
     let [lr, decay] = ["lr", "decay"].map(|name| Bounds::AT_LEAST_0.optional(&mut args, name));
     let group = Group { lr: lr?, decay: decay? };
-    Ok((group, args.finish()?))
+    let entry = args.finish()?;
+    if group == Group::default() {
+        let mistake = format!("group: `{}` changes nothing: it has neither `lr` nor `decay`", entry.name);
+        return Err(Error::new(ErrorKind::Usage, mistake).help(SPELLING));
+    }
+    Ok((group, entry))
+}
+
+#[test]
+fn groups_that_say_nothing_or_say_it_wrongly_show_how_it_is_said() {
+    for wrong in [
+        Entry::new("0.*"),
+        Entry::new("0.*").with_value(true),
+        Entry::new("0.*").with_value(0.1),
+        Entry::new("pattern").with_value("0.*").with_option("lr", 0.1),
+    ] {
+        let e = from_entry(&wrong).unwrap_err();
+        assert_eq!(e.help_text(), Some(SPELLING), "{wrong}: {e}");
+    }
+    let right = Entry::new("0.*").with_value(true).with_option("lr", 0.1);
+    assert_eq!(from_entry(&right).unwrap().0, Group::default().lr(0.1));
 }
 
 #[test]

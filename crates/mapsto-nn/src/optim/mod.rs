@@ -154,7 +154,7 @@ pub fn build_optimizer(entry: &Entry) -> Result<(Box<dyn Optimizer>, Entry)> {
     let kind = mapsto_spec::find("optimizer", OPTIMIZERS, entry)?;
     let mut args = Args::new("optimizer", entry);
     let mut optimizer = (kind.build)(&mut args)?;
-    if let Some(groups) = args.optional::<Vec<Entry>>("groups")? {
+    if let Some(groups) = args.optional::<Vec<Entry>>("groups").map_err(|e| e.help(group::SPELLING))? {
         let mut rendered = Vec::new();
         for entry in &groups {
             let (group, entry) = group::from_entry(entry)?;

@@ -1,5 +1,6 @@
 //! Checkpoints: the best model of a run, and its latest state, as files that are always whole.
 
+use super::run::Worth;
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
 use mapsto_spec::{at_least_1, count_option};
@@ -19,18 +20,23 @@ use std::path::PathBuf;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// The column to be best in, and its best value; none for the latest state.
-    watched: Option<(String, f64)>,
+    /// The column to be best in, and what the best epoch is worth in it, NaN before there is one; none for the latest state.
+    watched: Option<(String, Worth)>,
     better: Better,
     path: Option<PathBuf>,
     every: usize,
 }
 
+/// What no epoch is worth.
+const NONE: Worth = Worth { value: f64::NAN, loss: f64::NAN };
+
 impl Checkpoint {
-    /// The model of the epoch that is best in a column.
+    /// The model of the epoch that is best in a column; of epochs that are equal in it, the one of the lowest loss on the same
+    /// samples (`val loss` for a column of the validation set), and else the earlier. The file says which epoch it is
+    /// ([`ModelFile::best_epoch`](crate::ModelFile::best_epoch)).
     #[must_use]
     pub fn best(column: impl Into<String>) -> Checkpoint {
-        Checkpoint { watched: Some((column.into(), f64::NAN)), better: Better::Lower, path: None, every: 1 }
+        Checkpoint { watched: Some((column.into(), NONE)), better: Better::Lower, path: None, every: 1 }
     }
 
     /// The state after each epoch, from which the run can be resumed.
@@ -57,11 +63,11 @@ impl Checkpoint {
 
     fn save_if_best(&mut self, run: &Run<'_>) -> Result<()> {
         let Some((column, best)) = &mut self.watched else { return Ok(()) };
-        let Some(value) = run.value(column) else { return Ok(()) };
-        let old = if best.is_nan() { self.better.worst() } else { *best };
-        if self.better.improves(value, old, 0.0) {
-            run.save_model(self.path.clone().unwrap_or_else(|| run.place("best.safetensors")))?;
-            *best = value;
+        let Some(worth) = run.worth(column) else { return Ok(()) };
+        let old = if best.value.is_nan() { Worth::least(self.better) } else { *best };
+        if worth.beats(old, self.better) {
+            run.save_best(&self.path.clone().unwrap_or_else(|| run.place("best.safetensors")))?;
+            *best = worth;
         }
         Ok(())
     }
@@ -94,7 +100,7 @@ impl Callback for Checkpoint {
                 self.better = run.column(column)?.better;
                 // What an earlier run left behind says nothing of this one.
                 if run.history.rows.is_empty() {
-                    *best = f64::NAN;
+                    *best = NONE;
                 }
             }
             (Moment::EpochEnd, Some(_)) if due => self.save_if_best(run)?,
@@ -106,13 +112,18 @@ impl Callback for Checkpoint {
     }
 
     fn state(&self) -> CallbackState {
-        let best = self.watched.iter().map(|(_, best)| ("best".to_string(), *best));
-        CallbackState { numbers: best.collect(), tensors: Vec::new() }
+        let numbers = |best: &Worth| vec![("best".to_string(), best.value), ("loss".to_string(), best.loss)];
+        let watched = self.watched.as_ref();
+        CallbackState {
+            numbers: watched.map(|(_, best)| numbers(best)).unwrap_or_default(),
+            tensors: Vec::new(),
+        }
     }
 
     fn load_state(&mut self, state: CallbackState) -> Result<()> {
         if let Some((_, best)) = &mut self.watched {
-            *best = state.number("best")?;
+            // States of earlier versions do not say the loss.
+            *best = Worth { value: state.number("best")?, loss: state.number("loss").unwrap_or(f64::NAN) };
         }
         Ok(())
     }

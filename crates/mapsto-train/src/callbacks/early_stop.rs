@@ -1,5 +1,6 @@
 //! Early stopping: ends a run that no longer improves, and gives back the best weights it had.
 
+use super::run::Worth;
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
 use mapsto_nn::{Exceptions, ModuleExt};
@@ -8,7 +9,8 @@ use mapsto_tensor::{Result, Tensor};
 
 /// Ends training when a column has not improved for some epochs, and restores the weights of its best epoch.
 ///
-/// The weights are restored however the run ends, at the last planned epoch too. A NaN counts as no improvement.
+/// The weights are restored however the run ends, at the last planned epoch too. Of epochs that are equal in the column, the best
+/// is the one of the lowest loss, and else the earlier; the patience waits for the column alone. A NaN counts as no improvement.
 /// The direction is the column's own: a loss falls, an accuracy rises.
 ///
 /// ```
@@ -33,7 +35,7 @@ pub struct EarlyStop {
 
 #[derive(Clone, Debug)]
 struct Best {
-    value: f64,
+    worth: Worth,
     epoch: usize,
     weights: Vec<(String, Tensor)>,
 }
@@ -76,11 +78,11 @@ impl EarlyStop {
     }
 
     fn look(&mut self, run: &mut Run<'_>) {
-        let Some(value) = run.value(&self.column) else { return };
-        let best = self.best.as_ref().map_or(self.better.worst(), |b| b.value);
-        if self.better.improves(value, best, 0.0) {
+        let Some(worth) = run.worth(&self.column) else { return };
+        let (value, best) = (worth.value, self.best.as_ref().map_or(Worth::least(self.better), |b| b.worth));
+        if worth.beats(best, self.better) {
             // Cloning a tensor is a reference count; the optimizer then copies on its next write.
-            self.best = Some(Best { value, epoch: run.pace.epoch, weights: run.model.state_dict() });
+            self.best = Some(Best { worth, epoch: run.pace.epoch, weights: run.model.state_dict() });
         }
         if self.better.improves(value, self.improved.unwrap_or(self.better.worst()), self.least) {
             self.improved = Some(value);
@@ -96,7 +98,7 @@ impl EarlyStop {
             let best = self
                 .best
                 .as_ref()
-                .map_or("never finite".into(), |b| format!("best {:.6} in epoch {}", b.value, b.epoch));
+                .map_or("never finite".into(), |b| format!("best {:.6} in epoch {}", b.worth.value, b.epoch));
             run.stop(format!("`{}` has not improved for {} epochs ({best})", self.column, self.waited));
         }
     }
@@ -144,7 +146,9 @@ impl Callback for EarlyStop {
                 tensors: Vec::new(),
             };
         };
-        let numbers = [("waited", self.waited as f64), ("best", best.value), ("epoch", best.epoch as f64)];
+        let Worth { value, loss } = best.worth;
+        let numbers =
+            [("waited", self.waited as f64), ("best", value), ("loss", loss), ("epoch", best.epoch as f64)];
         let improved = self.improved.map(|value| ("improved", value));
         CallbackState {
             numbers: numbers.into_iter().chain(improved).map(|(n, v)| (n.to_string(), v)).collect(),
@@ -156,11 +160,15 @@ impl Callback for EarlyStop {
         self.waited = state.number("waited")? as usize;
         let state_improved = state.number("improved").ok();
         self.best = match state.number("best") {
-            Ok(value) => Some(Best { value, epoch: state.number("epoch")? as usize, weights: state.tensors }),
+            Ok(value) => Some(Best {
+                worth: Worth { value, loss: state.number("loss").unwrap_or(f64::NAN) },
+                epoch: state.number("epoch")? as usize,
+                weights: state.tensors,
+            }),
             Err(_) => None,
         };
         // States of earlier versions do not tell the two apart.
-        self.improved = state_improved.or(self.best.as_ref().map(|best| best.value));
+        self.improved = state_improved.or(self.best.as_ref().map(|best| best.worth.value));
         Ok(())
     }
 }

@@ -60,6 +60,47 @@ pub struct Run<'a> {
     pub(crate) wishes: Wishes,
 }
 
+/// What an epoch is worth in the column that decides which is the best.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Worth {
+    pub(crate) value: f64,
+    /// The loss, which decides between equal values; NaN where it is not known, as in states of earlier versions.
+    pub(crate) loss: f64,
+}
+
+impl Worth {
+    /// What every epoch beats whose value is a number.
+    pub(crate) fn least(better: Better) -> Worth {
+        Worth { value: better.worst(), loss: f64::NAN }
+    }
+
+    /// Whether this epoch is better than an earlier one: in its value, or of equal value in its loss. Of epochs that are
+    /// equal in both, the earlier stays: an accuracy of few samples takes the same value in many epochs.
+    pub(crate) fn beats(self, other: Worth, better: Better) -> bool {
+        better.improves(self.value, other.value, 0.0) || (self.value == other.value && self.loss < other.loss)
+    }
+}
+
+#[test]
+fn the_loss_decides_between_equal_values() {
+    let worth = |value, loss| Worth { value, loss };
+    let best = worth(0.9, 0.5);
+    for (value, loss, higher, lower) in [
+        (0.95, 9.0, true, false),
+        (0.9, 0.4, true, true),
+        (0.9, 0.5, false, false),
+        (0.9, f64::NAN, false, false),
+        (0.8, 0.1, false, true),
+        (f64::NAN, 0.1, false, false),
+    ] {
+        let found = [Better::Higher, Better::Lower].map(|better| worth(value, loss).beats(best, better));
+        assert_eq!(found, [higher, lower], "{value} {loss}");
+    }
+    // Nothing is known of the loss of a state of an earlier version: the earlier epoch stays.
+    assert!(!worth(0.9, 0.1).beats(worth(0.9, f64::NAN), Better::Higher));
+    assert!(worth(0.0, f64::NAN).beats(Worth::least(Better::Higher), Better::Higher));
+}
+
 /// What callbacks asked for at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
@@ -110,7 +151,22 @@ impl Run<'_> {
     /// # Errors
     /// When the file cannot be written.
     pub fn save_model(&self, path: impl AsRef<Path>) -> Result<()> {
-        ModelFile::of(&*self.model).with_info(self.info.clone()).write_within(path.as_ref(), self.there)
+        self.model_file().write_within(path.as_ref(), self.there)
+    }
+
+    /// As [`Run::save_model`], with the epoch that has just ended as the best so far.
+    pub(crate) fn save_best(&self, path: &Path) -> Result<()> {
+        self.model_file().best_of(self.pace.epoch).write_within(path, self.there)
+    }
+
+    fn model_file(&self) -> ModelFile {
+        ModelFile::of(&*self.model).with_info(self.info.clone())
+    }
+
+    /// What an epoch that has just ended is worth in a column: the value, and the loss of the same samples.
+    pub(crate) fn worth(&self, column: &str) -> Option<Worth> {
+        let loss = if column.starts_with("val ") { "val loss" } else { "loss" };
+        Some(Worth { value: self.value(column)?, loss: self.value(loss).unwrap_or(f64::NAN) })
     }
 
     /// Has the trainer write model and training state to a file once every callback of this moment is done, so that the

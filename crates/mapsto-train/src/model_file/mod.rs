@@ -28,6 +28,19 @@ pub struct ModelInfo {
 impl ModelInfo {
     /// The preprocessing as steps; none where there is none.
     ///
+    /// Raw inputs go through it before a model that [`ModelFile::build`] gave, or that was filled from the file.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_train::ModelFile;
+    /// let steps = Preprocess::new().then(Normalize::new([10.0, 200.0], [2.0, 50.0]));
+    /// let file = ModelFile::of(&Linear::new(2, 1)).preprocess(&steps);
+    /// let x = file.info.preprocessing()?.apply(tensor![[12.0, 150.0]]);
+    /// assert_close!(x, [[1.0, -1.0]]);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When it is not a list of known steps.
     pub fn preprocessing(&self) -> Result<Preprocess> {
@@ -48,6 +61,9 @@ pub(crate) const TRAINER: &str = "trainer/";
 
 /// What a program noted, among the texts of a training state.
 pub(crate) const NOTE: &str = "note ";
+
+/// The note of the epoch after which the best weights were taken.
+const EPOCH: &str = "best epoch";
 
 /// A model as a file holds it: named tensors, and what is needed to use them.
 ///
@@ -185,6 +201,19 @@ impl ModelFile {
         self.training_text.iter().find(|(k, _)| *k == key).map(|(_, text)| text.as_str())
     }
 
+    /// After which epoch, counted from 1, the best weights were taken, in a file that
+    /// [`Checkpoint::best`](crate::callbacks::Checkpoint::best) wrote; nothing in any other.
+    #[must_use]
+    pub fn best_epoch(&self) -> Option<usize> {
+        self.note(EPOCH)?.parse().ok()
+    }
+
+    /// Adds the epoch after which the weights were the best.
+    pub(crate) fn best_of(mut self, epoch: usize) -> ModelFile {
+        self.training_text.push((format!("{NOTE}{EPOCH}"), epoch.to_string()));
+        self
+    }
+
     /// How many epochs the training state in this file has behind it; nothing where it holds none.
     #[must_use]
     pub fn epochs_done(&self) -> Option<usize> {
@@ -194,10 +223,13 @@ impl ModelFile {
 
     /// Rebuilds the model from its spec and fills in its weights.
     ///
+    /// The preprocessing is no layer of it: `model.forward(&file.info.preprocessing()?.apply(x))` answers for raw inputs
+    /// ([`ModelInfo::preprocessing`]).
+    ///
     /// # Errors
     /// When the file holds no spec, the spec cannot be built, or the weights are not exactly its own.
     pub fn build(&self) -> Result<Sequential> {
-        self.build_except(&Exceptions::none())
+        self.build_except(&Exceptions::none()).map_err(|e| given_to("file.build_except(", e))
     }
 
     /// As [`ModelFile::build`], but for names that may be missing, unexpected or of another shape, or converted.
@@ -225,6 +257,7 @@ impl ModelFile {
     /// Unless every name of the file is in the model and every name of the model in the file; the model is then unchanged.
     pub fn load_into<M: Module + ?Sized>(&self, model: &mut M) -> Result<LoadReport> {
         self.load_into_except(model, &Exceptions::none())
+            .map_err(|e| given_to("file.load_into_except(&mut model, ", e))
     }
 
     /// As [`ModelFile::load_into`], but for names that may be missing, unexpected or of another shape.
@@ -271,5 +304,48 @@ pub fn save<M: Module + ?Sized>(model: &M, path: impl AsRef<Path>) -> Result<()>
 /// When the file is damaged, or its names and shapes are not exactly the model's.
 pub fn load<M: Module + ?Sized>(model: &mut M, path: impl AsRef<Path>) -> Result<LoadReport> {
     let path = path.as_ref();
-    ModelFile::read(path)?.load_into(model).map_err(|e| e.context(path.display()))
+    ModelFile::read(path)?
+        .load_into_except(model, &Exceptions::none())
+        .map_err(|e| given_to("ModelFile::read(path)?.load_into_except(&mut model, ", e))
+        .map_err(|e| e.context(path.display()))
+}
+
+/// The error of a function that takes no exceptions, whose help gives them to one that does.
+fn given_to(call: &str, e: Error) -> Error {
+    let Some((before, rest)) = e.help_text().and_then(|help| help.split_once("`Exceptions::")) else {
+        return e;
+    };
+    let Some((exceptions, after)) = rest.split_once('`') else { return e };
+    let help = format!("{before}`{call}&Exceptions::{exceptions})`{after}");
+    e.help(help)
+}
+
+#[test]
+fn a_help_names_a_function_that_takes_it() {
+    use mapsto_nn::prelude::*;
+    let path = std::env::temp_dir().join(format!("mapsto-help-{}.safetensors", std::process::id()));
+    let spec = ModelSpec::new(vec![2], vec![Entry::new("linear").with_value(1)]);
+    let mut model = seq![Linear::new(2, 1), Linear::new(1, 1)];
+    let mut half = spec.build().unwrap();
+    half.convert(DType::BF16);
+    let file = ModelFile::of(&half).spec(&spec);
+    file.write(&path).unwrap();
+    let mut net = spec.build().unwrap();
+    let said = |e: Error| e.help_text().unwrap().to_string();
+    for (help, call) in [
+        (said(load(&mut net, &path).unwrap_err()), "ModelFile::read(path)?.load_into_except(&mut model, "),
+        (said(file.load_into(&mut net).unwrap_err()), "file.load_into_except(&mut model, "),
+        (said(file.build().unwrap_err()), "file.build_except("),
+    ] {
+        let wanted = format!("load with `{call}&Exceptions::none().converting())` to convert them");
+        assert!(help.contains(&wanted), "{help}");
+    }
+    let except = Exceptions::none().converting();
+    ModelFile::read(&path).unwrap().load_into_except(&mut net, &except).unwrap();
+    file.build_except(&except).unwrap();
+    let whole = ModelFile::of(&spec.build().unwrap());
+    let help = said(whole.load_into(&mut model).unwrap_err());
+    assert!(help.contains("`file.load_into_except(&mut model, &Exceptions::of([\"1.*\"]))`"), "{help}");
+    whole.load_into_except(&mut model, &Exceptions::of(["1.*"])).unwrap();
+    fs::remove_file(path).unwrap();
 }
