@@ -324,7 +324,7 @@ fn given_to(call: &str, e: Error) -> Error {
 fn a_help_names_a_function_that_takes_it() {
     use mapsto_nn::prelude::*;
     let path = std::env::temp_dir().join(format!("mapsto-help-{}.safetensors", std::process::id()));
-    let spec = ModelSpec::new(vec![2], vec![Entry::new("linear").with_value(1)]);
+    let spec = ModelSpec::new(vec![2], vec![Entry::new("linear").with_value(1_usize)]);
     let mut model = seq![Linear::new(2, 1), Linear::new(1, 1)];
     let mut half = spec.build().unwrap();
     half.convert(DType::BF16);
