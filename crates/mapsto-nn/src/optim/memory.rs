@@ -242,7 +242,12 @@ impl Memory {
 
     /// Checks that every group has a parameter.
     pub(super) fn check_groups(&self, op: &str, model: &dyn Module) -> Result<()> {
-        for (pattern, _) in &self.groups {
+        for (pattern, group) in &self.groups {
+            if *group == Group::default() {
+                let mistake = format!("{op}: the group `{pattern}` changes nothing");
+                return Err(Error::new(ErrorKind::Usage, mistake)
+                    .help("give it settings of its own, such as `|g| g.lr(0.1)`"));
+            }
             let mut fits = false;
             model.visit(&mut Path::new(), &mut |path, item| {
                 fits |= matches!(item, Item::Param(_)) && matches(pattern, &path.to_string());

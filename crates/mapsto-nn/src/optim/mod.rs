@@ -77,7 +77,7 @@ pub trait Optimizer: Send {
     /// Checks that it fits a model: that every group has a parameter there.
     ///
     /// # Errors
-    /// A pattern that fits no name, with the one that was meant.
+    /// A pattern that fits no name, with the one that was meant; a group that changes nothing.
     fn check(&self, model: &dyn Module) -> Result<()> {
         self.memory().check_groups(&self.name().to_lowercase(), model)
     }
@@ -211,6 +211,14 @@ mod tests {
         assert!(
             message(Entry::new("sgd").with_option("groups", vec![group])).contains("did you mean `decay`?")
         );
+    }
+
+    #[test]
+    fn a_group_that_changes_nothing_is_refused_before_the_first_step() {
+        let net = Linear::new(1, 1);
+        let e = Sgd::new(0.1).group("bias", |g| g).check(&net).unwrap_err();
+        assert_eq!(e.message(), "sgd: the group `bias` changes nothing");
+        assert!(Sgd::new(0.1).group("bias", |g| g.decay(0.0)).check(&net).is_ok());
     }
 
     #[test]
