@@ -3,6 +3,7 @@
 use crate::Sampling;
 use mapsto_nn::init::Normal;
 use mapsto_nn::prelude::*;
+use mapsto_tensor::memory::room_for;
 
 /// A decoder-only transformer as GPT-2 is: learned positions, pre-norm [`TransformerBlock`]s that look back only, a last
 /// norm, and the table of the tokens once more as the head that scores them.
@@ -107,10 +108,12 @@ impl Gpt {
             block.down = block.down.init(residual);
             if bias { block } else { block.no_bias() }
         };
+        let mut blocks = room_for(count);
+        blocks.extend((0..count).map(|_| block()));
         Gpt {
             token: Embedding::new(vocabulary, width).init(plain),
             position: PositionalEmbedding::new(context, width),
-            blocks: (0..count).map(|_| block()).collect(),
+            blocks,
             norm: if bias { norm } else { norm.no_bias() },
             heads,
             bias,
@@ -223,4 +226,13 @@ mod tests {
         let error = catch(|| model.generate(&[], 1, &greedy)).unwrap_err();
         assert_eq!(error.message(), "generate: the prompt is empty");
     }
+}
+
+#[test]
+fn more_layers_than_memory_holds_are_an_error() {
+    let refused =
+        |build: &dyn Fn()| catch(build).unwrap_err().to_string().contains("the system has not so many");
+    assert!(refused(&|| drop(Gru::new(3, 3).layers(1 << 45))));
+    assert!(refused(&|| drop(Lstm::new(3, 3).layers(1 << 45))));
+    assert!(refused(&|| drop(Gpt::new(5, 8).blocks(1 << 40))));
 }

@@ -5,6 +5,7 @@ use crate::layers::LayerKind;
 use crate::module::{Item, ItemMut, Path, Segment};
 use crate::{Layer, Module, Param, budget};
 use mapsto_spec::{Args, Bounds, at_least_1, count_option};
+use mapsto_tensor::memory::room_for;
 use mapsto_tensor::{Result, Tensor, fail};
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -72,17 +73,19 @@ impl<C: Cell> Recurrent<C> {
         let (rows, hidden) = (self.hidden.saturating_mul(C::GATES), self.hidden);
         let init = Uniform::symmetric(1.0 / (hidden.max(1) as f64).sqrt());
         let draw = |shape: &[usize]| Param::new(init.tensor(shape));
-        self.weights = (0..layers * self.directions)
-            .map(|i| {
-                let inputs =
-                    if i < self.directions { self.inputs } else { hidden.saturating_mul(self.directions) };
-                Weights {
-                    weight_ih: draw(&[rows, inputs]),
-                    weight_hh: draw(&[rows, hidden]),
-                    bias: bias.then(|| [draw(&[rows]), draw(&[rows])]),
-                }
-            })
-            .collect();
+        let count = layers.saturating_mul(self.directions);
+        // A list that memory cannot hold is an error here, and not the end of the process.
+        let mut weights = room_for(count);
+        weights.extend((0..count).map(|i| {
+            let inputs =
+                if i < self.directions { self.inputs } else { hidden.saturating_mul(self.directions) };
+            Weights {
+                weight_ih: draw(&[rows, inputs]),
+                weight_hh: draw(&[rows, hidden]),
+                bias: bias.then(|| [draw(&[rows]), draw(&[rows])]),
+            }
+        }));
+        self.weights = weights;
         self
     }
 

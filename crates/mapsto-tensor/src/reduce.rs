@@ -51,15 +51,16 @@ pub(crate) fn centred(x: &Tensor, axes: &[usize]) -> Tensor {
     &d - d.mean(crate::keep(axes))
 }
 
-/// The deviations from a mean in units of the largest one, if that is above 1, and the unit: squares of what is beyond 10¹⁹
-/// are no numbers of f32. The unit is a constant, for it cancels.
+/// The deviations from a mean in units of the largest one, if that is above `least`, and the unit: squares of what is beyond
+/// 10¹⁹ or below 10⁻¹⁹ are no numbers of f32. The unit is a constant, for it cancels.
 #[track_caller]
-pub(crate) fn in_units(d: &Tensor, axes: &[usize]) -> (Tensor, Tensor) {
+pub(crate) fn in_units(d: &Tensor, axes: &[usize], least: f64) -> (Tensor, Tensor) {
     let empty = axes.iter().any(|&a| d.shape()[a] == 0) || d.is_empty();
     let unit = if empty {
         Tensor::ones_like(&d.detach().sum(crate::keep(axes)))
     } else {
-        d.detach().abs().max(crate::keep(axes)).maximum(1.0)
+        let most = d.detach().abs().max(crate::keep(axes));
+        most.eq(0.0).where_(1.0, most).maximum(least)
     };
     (d / &unit, unit)
 }

@@ -354,3 +354,53 @@ fn factors_may_leave_the_range_where_the_product_does_not() {
         }
     }
 }
+
+/// The derivative that is differentiated again is another program than the kernel's, and keeps the same digits.
+#[test]
+fn spreads_of_any_size_have_slopes_in_both_ways() {
+    let numbers = [1.0, 2.0, 4.0];
+    let mean = numbers.iter().sum::<f64>() / 3.0;
+    let deviation = (numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
+    for exponent in -30..=37 {
+        let scale = 10f64.powi(exponent);
+        let x = (tensor![1.0, 2.0, 4.0].to(DType::F64) * scale).to(DType::F32).leaf();
+        let both = |y: Tensor| {
+            let [again] = grad(&y, [&x]);
+            [y.backward().of(&x).clone(), again]
+        };
+        for g in both(x.std(0)) {
+            for (g, x) in g.to_vec::<f32>().iter().zip(numbers) {
+                let want = (x - mean) / (3.0 * deviation);
+                assert!((*g as f64 - want).abs() < 1e-5, "std at {scale:e}: {g} for {want}");
+            }
+        }
+        for g in both(x.var(0)) {
+            for (g, x) in g.to_vec::<f32>().iter().zip(numbers) {
+                let want = 2.0 / 3.0 * (x - mean) * scale;
+                assert!((*g as f64 / want - 1.0).abs() < 1e-5, "var at {scale:e}: {g:e} for {want:e}");
+            }
+        }
+    }
+}
+
+/// Where one key has all the weight, queries and keys have no gradient, however large they are.
+#[test]
+fn attention_to_one_key_has_no_slope() {
+    for scale in [100.0, 300.0, 1e4, 1e6] {
+        seed(3);
+        let x = Tensor::randn([1, 2, 40, 8]) * scale;
+        let [q, k, v] = [(); 3].map(|()| x.leaf());
+        let w = Tensor::linspace(0.5, 1.5, 640).reshape([1, 2, 40, 8]);
+        let y = attention(&q, &k, &v, Mask::Causal);
+        let grads = (&y * &w).sum(..).backward();
+        let [q64, k64, v64] = [&q, &k, &v].map(|x| x.detach().to(DType::F64).leaf());
+        let exact = (attention(&q64, &k64, &v64, Mask::Causal) * w.to(DType::F64)).sum(..).backward();
+        for (x, x64) in [(&q, &q64), (&k, &k64)] {
+            let (g, want) = (grads.of(x).to_vec::<f32>(), exact.of(x64).to_vec::<f64>());
+            let most = want.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
+            for (g, want) in g.iter().zip(&want) {
+                assert!((*g as f64 - want).abs() <= 1e-3 * most + 1e-5, "{scale}: {g:e} for {want:e}");
+            }
+        }
+    }
+}

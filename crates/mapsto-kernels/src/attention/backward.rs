@@ -4,6 +4,7 @@ use super::forward::{across, block, gathered, part, strip};
 use super::product::{Before, product};
 use super::{AttentionShape, Heads, Hidden, KEYS, STRIP, hide, share};
 use crate::elements::elements;
+use crate::gemm::lanes::{Kernel, Lanes, dispatch};
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::tile::prefetch_run;
 use crate::gemm::{Gemm, Mat};
@@ -69,7 +70,7 @@ impl<T: Gemm + Float> Job<'_, T> {
     /// Writes dq for every `groups`-th strip of a head; the sums `[s, d]` and `[s, e]` for dk and dv begin at 0.
     fn strips(&self, at: usize, strips: Range<usize>, groups: usize, sums: &mut [T]) {
         let Job { s, x: [_, k, v], .. } = *self;
-        let for_strip = (2 * s.d + s.e + 2 * KEYS) * STRIP + (2 * s.d + s.e) * STRIP;
+        let for_strip = (2 * s.d + 2 * s.e + 2 * KEYS) * STRIP + (2 * s.d + s.e) * STRIP;
         let mut space = scratch::<T>(for_strip + s.s * (s.d + s.e));
         let (space, for_keys) = space.split_at_mut(for_strip);
         let (for_keys, for_values) = for_keys.split_at_mut(s.s * s.d);
@@ -95,22 +96,24 @@ impl<T: Gemm + Float> Job<'_, T> {
         let Job { s, scale, x: [q, ..], hidden, y, log, g, .. } = *self;
         let y = Heads::results(y, s);
         let rows = STRIP.min(s.t - query);
-        let (lanes, dense) = space.split_at_mut((2 * s.d + s.e + 2 * KEYS) * STRIP);
+        let (lanes, dense) = space.split_at_mut((2 * s.d + 2 * s.e + 2 * KEYS) * STRIP);
         let (dense, q_rows) = dense.split_at_mut(s.d * STRIP);
         let (q_rows, g_rows) = q_rows.split_at_mut(s.d * STRIP);
         let (lanes, _) = lanes.as_chunks_mut::<STRIP>();
         let (queries, lanes) = lanes.split_at_mut(s.d);
         let (dq, lanes) = lanes.split_at_mut(s.d);
         let (gs, lanes) = lanes.split_at_mut(s.e);
+        let (ys, lanes) = lanes.split_at_mut(s.e);
         let (weights, slopes) = lanes.split_at_mut(KEYS);
         let (dk, dv) = sums.split_at_mut(s.s * s.d);
 
         across(queries, q, s.heads, at, query, rows, scale);
         across(gs, g, s.heads, at, query, rows, T::ONE);
+        across(ys, y, s.heads, at, query, rows, T::ONE);
         let (mut tops, mut logs) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
         tops[..rows].copy_from_slice(&log[at * s.t + query..][..rows]);
         logs[..rows].copy_from_slice(&log[(s.heads_in_all() + at) * s.t + query..][..rows]);
-        let dots = self.dots(at, query, rows);
+        let dots = dispatch(Dots { g: gs, y: ys });
         let q_rows = gathered(q_rows, part(q, s, at, query, rows, s.d));
         let g_rows = gathered(g_rows, part(g, s, at, query, rows, s.e));
 
@@ -153,35 +156,6 @@ impl<T: Gemm + Float> Job<'_, T> {
         self.write(0, at, query, &dense[..rows * s.d], scale);
     }
 
-    /// `Σₑ g y` of each query.
-    fn dots(&self, at: usize, query: usize, rows: usize) -> [T; STRIP] {
-        let Job { s, g, y, .. } = *self;
-        let mut dots = [T::ZERO; STRIP];
-        vectorize(
-            #[inline(always)]
-            || {
-                for (i, dot) in dots.iter_mut().enumerate().take(rows) {
-                    let from = ((at / s.heads * s.t + query + i) * s.heads + at % s.heads) * s.e;
-                    let (y, g_row) = (&y[from..from + s.e], g.row(s.heads, at, query + i));
-                    let g = &g.data[g_row as usize..][..s.e];
-                    let mut sums = [T::ZERO; STRIP];
-                    crate::softmax::tiles2(
-                        g,
-                        y,
-                        #[inline(always)]
-                        |_, g, y| {
-                            for l in 0..STRIP {
-                                sums[l] += g[l] * y[l];
-                            }
-                        },
-                    );
-                    *dot = crate::softmax::total(sums);
-                }
-            },
-        );
-        dots
-    }
-
     /// Writes dk and dv of a head.
     fn keys_and_values(&self, at: usize, sums: &[T]) {
         let (dk, dv) = sums.split_at(self.s.s * self.s.d);
@@ -220,5 +194,34 @@ impl<T: Gemm + Float> Job<'_, T> {
                 }
             },
         );
+    }
+}
+
+/// `Σₑ g y` of each query, in the order in which [`product`] sums `g vᵀ`: where one key has all the weight, y is its row of v,
+/// and the difference of the two is 0 as it should be. Summed in another order it would be the rounding of the sums, times
+/// keys or queries that may be large.
+struct Dots<'a, T> {
+    g: &'a [[T; STRIP]],
+    y: &'a [[T; STRIP]],
+}
+
+impl<T: Gemm + Float> Kernel<T> for Dots<'_, T> {
+    type Out = [T; STRIP];
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(self) -> [T; STRIP] {
+        let mut dots = [T::ZERO; STRIP];
+        for j in (0..STRIP).step_by(L::N) {
+            let n = L::N.min(STRIP - j);
+            // SAFETY: `n` elements from `j` lie in each row and in the result; the caller runs on a processor with `L`.
+            unsafe {
+                let mut sum = L::splat(T::default());
+                for (g, y) in self.g.iter().zip(self.y) {
+                    sum = sum.fma(L::load_first(y[j..].as_ptr(), n), L::load_first(g[j..].as_ptr(), n));
+                }
+                sum.store_first(dots[j..].as_mut_ptr(), n);
+            }
+        }
+        dots
     }
 }

@@ -181,7 +181,7 @@ pub(super) fn check_recorded(y: &Tensor) {
                   help = "compute the loss inside `train(|| ..)`, or make an input a leaf with `.leaf()`")
         }
         Origin::Constant => {
-            fail!("backward", "these values were computed from constants alone or inside `no_grad`, so nothing was recorded";
+            fail!("backward", "these values were computed from constants alone, inside `no_grad` or from nothing (an axis of 0), so nothing was recorded";
                   help = "compute the loss from the model's parameters inside `train(|| ..)`, without `detach` and `no_grad`, or make an input a leaf with `.leaf()`")
         }
     }

@@ -134,7 +134,7 @@ impl Fused for BatchNorm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = other_axes(xs[0]);
-        let (z, unit) = in_units(&centred(xs[0], &axes), &axes);
+        let (z, unit) = in_units(&centred(xs[0], &axes), &axes, 1.0);
         let rstd = (z.square().mean(keep(&axes[..])) + self.eps / &unit / unit).rsqrt();
         z * rstd * by_channel(xs[1], xs[0]) + by_channel(xs[2], xs[0])
     }

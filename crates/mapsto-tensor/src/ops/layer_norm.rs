@@ -62,7 +62,7 @@ impl Fused for LayerNorm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes: Vec<usize> = (xs[0].rank() - xs[1].rank()..xs[0].rank()).collect();
-        let (z, unit) = in_units(&centred(xs[0], &axes), &axes);
+        let (z, unit) = in_units(&centred(xs[0], &axes), &axes, 1.0);
         let rstd = (z.square().mean(keep(&axes[..])) + self.eps / &unit / unit).rsqrt();
         let y = z * rstd * xs[1];
         match xs.get(2) {

@@ -61,8 +61,9 @@ impl Fused for Std {
         self.0.attrs(say)
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
-        let (z, unit) = in_units(&centred(xs[0], &self.0.axes(xs[0])), &self.0.axes(xs[0]));
-        map(StdOfVar, &(z.square().sum(keep(&self.0.axes(xs[0])[..])) / self.0.divisor(xs[0].shape()))) * unit
+        let axes = self.0.axes(xs[0]);
+        let (z, unit) = in_units(&centred(xs[0], &axes), &axes, 0.0);
+        map(StdOfVar, &(z.square().sum(keep(&axes[..])) / self.0.divisor(xs[0].shape()))) * unit
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         Some(self.0.moments(xs[0], Wanted::Deviation))

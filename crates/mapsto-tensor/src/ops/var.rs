@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{rows_of, slice, widened, with_float};
 use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::{axes_of, centred, count, in_units, left_of, mask_of, unreduce};
+use crate::reduce::{axes_of, centred, count, left_of, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Result, Tensor, fail, keep};
 use mapsto_kernels::reduce::{moments, spreads};
@@ -102,8 +102,9 @@ impl Fused for Var {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let axes = self.axes(xs[0]);
-        let (z, unit) = in_units(&centred(xs[0], &axes), &axes);
-        z.square().sum(keep(&axes[..])) / self.divisor(xs[0].shape()) * &unit * unit
+        let d = centred(xs[0], &axes);
+        // No part of it is larger than the result, nor any part of a derivative than the derivative.
+        (&d * (&d / self.divisor(xs[0].shape()))).sum(keep(&axes[..]))
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         Some(self.moments(xs[0], Wanted::Variance))
