@@ -104,7 +104,10 @@ impl Fused for Var {
         let axes = self.axes(xs[0]);
         let d = centred(xs[0], &axes);
         // No part of it is larger than the result, nor any part of a derivative than the derivative.
-        (&d * (&d / self.divisor(xs[0].shape()))).sum(keep(&axes[..]))
+        let divisor = self.divisor(xs[0].shape());
+        let y = (&d * (&d / divisor)).sum(keep(&axes[..]));
+        // The sum of nothing is 0, the variance of nothing is not.
+        if divisor.is_nan() { y * f64::NAN } else { y }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         Some(self.moments(xs[0], Wanted::Variance))
