@@ -25,8 +25,8 @@ pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
-    Apply, Average, Exceptions, Item, ItemMut, Layer, LoadReport, Module, ModuleExt, Param, Path, Segment,
-    State, matches,
+    Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, Module, ModuleExt, Param, Path, Segment, State,
+    matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;
@@ -45,8 +45,8 @@ pub mod prelude {
         Constant, Cosine, ExponentialDecay, Horizon, LinearWarmup, Schedule, StepDecay, build_schedule,
     };
     pub use crate::{
-        Apply, Average, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, Param,
-        Path, State, seq,
+        Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, Param, Path,
+        State, seq,
     };
     pub use mapsto_tensor::prelude::*;
 }

@@ -259,7 +259,7 @@ const IN_RUST: &[Setter] = &[
     ("uniform::new", Finite, |x| _ = Uniform::new(-1e9, x)),
     ("uniform::symmetric", AtLeast0, |x| _ = Uniform::symmetric(x)),
     ("xavier::gain", AtLeast0, |x| _ = (XavierUniform::new().gain(x), XavierNormal::new().gain(x))),
-    ("average::new", Share, |x| drop(Average::new(&Linear::new(1, 1), x))),
+    ("ema::new", Share, |x| drop(Ema::new(&Linear::new(1, 1), x))),
 ];
 
 #[test]
@@ -269,7 +269,7 @@ fn every_builder_refuses_what_it_cannot_mean() {
     let mut found = std::collections::BTreeSet::new();
     let folders = ["optim", "schedules", "losses", "layers", "init"].map(|folder| src.join(folder));
     let files = folders.iter().flat_map(|f| std::fs::read_dir(f).unwrap().map(|e| e.unwrap().path()));
-    for file in files.chain(["recurrent.rs", "module/average.rs"].map(|f| src.join(f))) {
+    for file in files.chain(["recurrent.rs", "module/ema.rs"].map(|f| src.join(f))) {
         let stem = file.file_stem().unwrap().to_str().unwrap().to_string();
         for line in std::fs::read_to_string(&file).unwrap().lines() {
             let Some((name, rest)) = line.trim().strip_prefix("pub fn ").and_then(|l| l.split_once('('))

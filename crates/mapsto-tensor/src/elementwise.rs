@@ -176,10 +176,10 @@ fn beside<C: Compare>(op: C, a: &Tensor, v: Scalar) -> Tensor {
             match (above, below) {
                 (true, false) => is_above,
                 (false, true) => is_above.not(),
-                (always, _) => is_above.where_(always as i64, always as i64).to(DType::Bool),
+                (always, _) => is_above.choose(always as i64, always as i64).to(DType::Bool),
             }
         }
-        Beside::All(v) => a.is_nan().where_(false as i64, op.f(0.0, v) as i64).to(DType::Bool),
+        Beside::All(v) => a.is_nan().choose(false as i64, op.f(0.0, v) as i64).to(DType::Bool),
     }
 }
 

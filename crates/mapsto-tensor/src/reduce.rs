@@ -60,7 +60,7 @@ pub(crate) fn in_units(d: &Tensor, axes: &[usize], least: f64) -> (Tensor, Tenso
         Tensor::ones_like(&d.detach().sum(crate::keep(axes)))
     } else {
         let most = d.detach().abs().max(crate::keep(axes));
-        most.eq(0.0).where_(1.0, most).maximum(least)
+        most.eq(0.0).choose(1.0, most).maximum(least)
     };
     (d / &unit, unit)
 }

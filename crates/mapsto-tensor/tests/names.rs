@@ -33,7 +33,7 @@ const CALLS: &[(&str, Call)] = &[
     ("contiguous", |x, _| x[0].contiguous()),
     ("conv2d", |x, a| x[0].conv2d(&x[1], Some(&x[2]), Conv2dOptions::new().groups(a.unsigned_abs()))),
     ("conv2d_then", |x, _| {
-        x[0].conv2d_then(&x[1], Conv2dOptions::new(), ops::Then::new().scale(&x[2]).plus(&x[1]))
+        x[0].conv2d_then(&x[1], Conv2dOptions::new(), ops::Conv2dThen::new().scale(&x[2]).plus(&x[1]))
     }),
     ("cos", |x, _| x[0].cos()),
     ("cross_entropy", |x, _| x[0].cross_entropy(&x[1])),
@@ -130,7 +130,7 @@ const CALLS: &[(&str, Call)] = &[
     ("unsqueeze", |x, a| x[0].unsqueeze(a)),
     ("var", |x, a| x[0].var(a)),
     ("var_with", |x, a| x[0].var_with(a, 3)),
-    ("where_", |x, _| x[0].where_(&x[1], &x[2])),
+    ("choose", |x, _| x[0].choose(&x[1], &x[2])),
     ("window", |x, a| {
         x[0].window(Window {
             kernel: [2, 2],

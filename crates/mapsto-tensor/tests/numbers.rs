@@ -42,8 +42,8 @@ const CALLS: &[(&str, Role, Call)] = &[
     ("minimum", Arithmetic, |x, v| x.minimum(v)),
     ("clamp", Arithmetic, |x, v| x.clamp(v, f64::INFINITY)),
     ("clamp", Arithmetic, |x, v| x.clamp(f64::NEG_INFINITY, v)),
-    ("where_", Filled, |x, v| yes(x).where_(x, v)),
-    ("where_", Filled, |x, v| yes(x).where_(v, x)),
+    ("choose", Filled, |x, v| yes(x).choose(x, v)),
+    ("choose", Filled, |x, v| yes(x).choose(v, x)),
     ("masked_fill", Filled, |x, v| x.masked_fill(&yes(x), v)),
     ("pad", Filled, |x, v| x.pad(&[(1, 0)], v)),
     ("create", Filled, |x, v| Tensor::full_of(x.shape(), v, x.dtype())),
@@ -134,7 +134,7 @@ fn integers_are_exact_or_refused() {
                         if matches!(role, Filled) {
                             let all = y.to_vec::<i64>();
                             assert!(
-                                all.contains(&(whole.unwrap() as i64)) || name == "where_",
+                                all.contains(&(whole.unwrap() as i64)) || name == "choose",
                                 "{name} of {dtype} and {v:?}: {all:?}"
                             );
                         }
@@ -173,7 +173,7 @@ fn arithmetic_of_i64_is_exact() {
         assert_eq!((tensor![0] + v).item_i64(), v);
         assert_eq!(x.maximum(v.saturating_add(1)).item_i64(), v.max(v + 1));
         assert_eq!(tensor![0].clamp(v, v).item_i64(), v);
-        assert_eq!(tensor![true].where_(v, 0).item_i64(), v);
+        assert_eq!(tensor![true].choose(v, 0).item_i64(), v);
         assert_eq!(tensor![0].masked_fill(&tensor![true], v).item_i64(), v);
         assert_eq!(tensor![0].pad(&[(0, 1)], v).to_vec::<i64>(), [0, v]);
         assert_eq!(Tensor::full_of((), v, DType::I64).item_i64(), v);

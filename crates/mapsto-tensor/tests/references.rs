@@ -356,7 +356,7 @@ const TABLE: &[(&str, Reference)] = &[
         x[0].along(whole(a, "axis"), |v| order(v, true)[..k].iter().map(|&i| i as f64).collect())
     })),
     ("var", Whole(|x, a| { let ddof = whole(a, "ddof"); reduced(x, a, |v| variance(v, ddof)) })),
-    ("where_", Each(|x, _| if x[0] != 0.0 { x[1] } else { x[2] })),
+    ("choose", Each(|x, _| if x[0] != 0.0 { x[1] } else { x[2] })),
     ("window", Whole(|x, a| {
         let mut points = Vec::new();
         let shape = windows(&x[0].shape, a, |to, from| points.push((to.to_vec(), x[0].at(&from))));

@@ -49,7 +49,7 @@ fn uncountable() -> Vec<Case> {
         maximum: seen_as(&[H, 1]).maximum(seen_as(&[1, H]));
         compare: seen_as(&[H, 1]).lt(seen_as(&[1, H]));
         logical: Tensor::ones([1]).gt(0.0).expand([H, 1]).and(&Tensor::ones([1]).gt(0.0).expand([1, H]));
-        where_: Tensor::ones([1]).gt(0.0).where_(seen_as(&[H, 1]), seen_as(&[1, H]));
+        choose: Tensor::ones([1]).gt(0.0).choose(seen_as(&[H, 1]), seen_as(&[1, H]));
         masked_fill: seen_as(&[H, 1]).masked_fill(&Tensor::ones([1]).gt(0.0).expand([1, H]), 0.0);
         reshape: Tensor::ones([0]).reshape([H, H, 0]);
         reshape_wraps: Tensor::ones([0]).reshape([1usize << 32, 1 << 32]);
@@ -69,7 +69,7 @@ fn uncountable() -> Vec<Case> {
         window: Tensor::ones([1, 1, 4, 4]).window(Window::new(1 << 20).padding(1 << 20));
         window_many: seen_as(&[1 << 40, 1 << 18, 2, 2]).window(Window::new(1));
         conv2d: seen_as(&[1 << 30, 1, 1, 1]).conv2d(&seen_as(&[1 << 30, 1, 1, 1]), None, Conv2dOptions::new());
-        conv2d_then: seen_as(&[1, 1, 1, 1]).conv2d_then(&seen_as(&[1 << 30, 1, 1, 1]), Conv2dOptions::new().padding(1 << 20), Then::new());
+        conv2d_then: seen_as(&[1, 1, 1, 1]).conv2d_then(&seen_as(&[1 << 30, 1, 1, 1]), Conv2dOptions::new().padding(1 << 20), Conv2dThen::new());
         avg_pool2d: Tensor::ones([1, 1, 1, 1]).avg_pool2d_with(Pool2d::new(1 << 40).padding(1 << 39));
         max_pool2d: seen_as(&[1 << 40, 1 << 19, 1, 1]).max_pool2d_with(Pool2d::new([2, 2]).stride(1).padding(1));
         adaptive_avg_pool2d: Tensor::ones([1, 1, 2, 2]).adaptive_avg_pool2d(1 << 31);
@@ -201,7 +201,7 @@ fn beyond_memory() -> Vec<Case> {
         to_device: x().to_device(mapsto_tensor::check::far::device());
         topk: x().topk(1, 0).0;
         var: x().unsqueeze(0).expand([2, N, N]).var(0);
-        where_: truth().where_(x(), 0.0);
+        choose: truth().choose(x(), 0.0);
         window: image().window(Window::new(1));
     }
 }

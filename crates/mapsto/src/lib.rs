@@ -63,6 +63,4 @@ pub mod prelude {
     pub use mapsto_data::prelude::*;
     pub use mapsto_nn::prelude::*;
     pub use mapsto_train::prelude::*;
-    // Both crates have an average: of metrics over classes (this one) and of weights over steps (`nn::Average`).
-    pub use mapsto_train::metrics::Average;
 }

@@ -7,7 +7,7 @@ use crate::layers::BatchNorm2d;
 use crate::{Layer, Module, Param};
 use mapsto_spec::at_least_1;
 use mapsto_tensor::Tensor;
-use mapsto_tensor::ops::{Conv2dOptions, Size2, Then};
+use mapsto_tensor::ops::{Conv2dOptions, Conv2dThen, Size2};
 
 /// Two-dimensional convolution (as everywhere in this field, a cross-correlation):
 /// `y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]`.
@@ -107,8 +107,8 @@ impl Conv2d {
         Conv2d { weight: Param::new(init.tensor(self.weight.shape())), bias, ..self }
     }
 
-    fn biased(&self) -> Then<'_> {
-        self.bias.as_deref().map_or(Then::new(), |b| Then::new().shift(b))
+    fn biased(&self) -> Conv2dThen<'_> {
+        self.bias.as_deref().map_or(Conv2dThen::new(), |b| Conv2dThen::new().shift(b))
     }
 
     /// This convolution and a norm after it, which are one pass in inference.
@@ -150,7 +150,7 @@ impl NormedConv2d<'_> {
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
         match self.line() {
-            Some((scale, shift)) => self.run(x, Then::new().scale(&scale).shift(&shift)),
+            Some((scale, shift)) => self.run(x, Conv2dThen::new().scale(&scale).shift(&shift)),
             None => self.norm.forward(&self.conv.forward(x)),
         }
     }
@@ -159,7 +159,7 @@ impl NormedConv2d<'_> {
     #[track_caller]
     pub fn then_relu(&self, x: &Tensor) -> Tensor {
         match self.line() {
-            Some((scale, shift)) => self.run(x, Then::new().scale(&scale).shift(&shift).relu()),
+            Some((scale, shift)) => self.run(x, Conv2dThen::new().scale(&scale).shift(&shift).relu()),
             None => self.forward(x).relu(),
         }
     }
@@ -168,13 +168,15 @@ impl NormedConv2d<'_> {
     #[track_caller]
     pub fn add_then_relu(&self, x: &Tensor, around: &Tensor) -> Tensor {
         match self.line() {
-            Some((scale, shift)) => self.run(x, Then::new().scale(&scale).shift(&shift).plus(around).relu()),
+            Some((scale, shift)) => {
+                self.run(x, Conv2dThen::new().scale(&scale).shift(&shift).plus(around).relu())
+            }
             None => (self.forward(x) + around).relu(),
         }
     }
 
     #[track_caller]
-    fn run(&self, x: &Tensor, then: Then<'_>) -> Tensor {
+    fn run(&self, x: &Tensor, then: Conv2dThen<'_>) -> Tensor {
         x.conv2d_then(&self.conv.weight, self.conv.options, then)
     }
 

@@ -1,6 +1,6 @@
 //! What a model holds: parameters and states, each found under the path of its fields.
 
-mod average;
+mod ema;
 mod layer;
 mod load;
 mod named;
@@ -9,7 +9,7 @@ mod path;
 mod pattern;
 mod state;
 
-pub use average::Average;
+pub use ema::Ema;
 pub use layer::{Apply, Layer};
 pub(crate) use layer::{in_order, is_relu, short_name};
 pub use load::{Exceptions, LoadReport};

@@ -381,7 +381,7 @@ fn master_of(p: &Param, remembered: Option<Tensor>) -> Tensor {
     let own = p.detach().to(DType::F32).contiguous();
     let Some(master) = remembered else { return own };
     let rounded = master.to(p.dtype()).to(DType::F32);
-    own.eq(&rounded).where_(&master, &own).contiguous()
+    own.eq(&rounded).choose(&master, &own).contiguous()
 }
 
 /// The elements of a contiguous tensor of the type `T`.

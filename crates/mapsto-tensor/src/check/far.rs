@@ -200,9 +200,10 @@ impl Backend for Far {
             (Reduction::Max | Reduction::Min, _) => {
                 (values.picked(&groups.iter().map(|g| best(g).map(|b| g[b])).collect::<Vec<_>>()), x.dtype())
             }
-            (Reduction::Sum, Values::Floats(v)) => {
-                (Values::Floats(groups.iter().map(|g| g.iter().fold(0.0, |sum, &i| sum + v[i])).collect()), x.dtype())
-            }
+            (Reduction::Sum, Values::Floats(v)) => (
+                Values::Floats(groups.iter().map(|g| g.iter().fold(0.0, |sum, &i| sum + v[i])).collect()),
+                x.dtype(),
+            ),
             (_, Values::Floats(v)) => (
                 Values::Floats(groups.iter().map(|g| g.iter().map(|&i| v[i]).product()).collect()),
                 x.dtype(),

@@ -193,7 +193,7 @@ impl Node {
 /// ```
 /// use mapsto_tensor::graph::trace;
 /// use mapsto_tensor::prelude::*;
-/// let (y, graph) = trace(|| tensor![1.0, 3.0].gt(2.0).where_(1.0, 0.0));
+/// let (y, graph) = trace(|| tensor![1.0, 3.0].gt(2.0).choose(1.0, 0.0));
 /// assert_eq!(y.to_vec::<f32>(), [0.0, 1.0]);
 /// assert_eq!(graph.steps().len(), 2);
 /// ```

@@ -379,10 +379,10 @@ mod tests {
     #[test]
     fn a_trace_holds_what_no_gradient_asks_for() {
         let x = tensor![[3.0, 1.0], [0.0, 5.0]];
-        let (y, graph) = trace(|| no_grad(|| x.gt(1.0).where_(x.detach().exp(), 0.0).argmax(-1)));
+        let (y, graph) = trace(|| no_grad(|| x.gt(1.0).choose(x.detach().exp(), 0.0).argmax(-1)));
         assert_eq!(y.to_vec::<i64>(), [0, 1]);
         let names: Vec<&str> = graph.steps().iter().map(|s| s.op().name()).collect();
-        assert_eq!(names, ["gt", "exp", "where_", "argmax"]);
+        assert_eq!(names, ["gt", "exp", "choose", "argmax"]);
         // `x` and its detached twin are one value.
         assert_eq!(graph.steps()[0].inputs[0], graph.steps()[1].inputs[0]);
         let constants =

@@ -131,7 +131,7 @@ fn masked(scores: Tensor, mask: &Mask) -> Tensor {
 /// 0 where a bool mask is true, -inf elsewhere.
 fn as_bias(seen: &Tensor, like: &Tensor) -> Tensor {
     let never = like.device().scope(|| Tensor::full_of((), f64::NEG_INFINITY, like.dtype()));
-    seen.where_(0.0, &never)
+    seen.choose(0.0, &never)
 }
 
 #[track_caller]
@@ -280,7 +280,7 @@ fn heads<'a, T: Plain>(x: &'a Tensor, layout: &Layout) -> Heads<'a, T> {
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("attention", "`softmax(q kᵀ / √d + mask) v` for each sequence and head, in one pass that never holds the weights `[t, s]`.", Takes::Floats, of_attention).built(|a| Ok(boxed(Attention { causal: a.need("causal")?, scale: a.need("scale")? }))),
-    OpKind::new("attention_weights", "`softmax(q kᵀ / √d + mask)`: how much each query of `attention` takes from each key.", Takes::Floats, of_attention_weights).made_of("matmul, where_ and softmax"),
+    OpKind::new("attention_weights", "`softmax(q kᵀ / √d + mask)`: how much each query of `attention` takes from each key.", Takes::Floats, of_attention_weights).made_of("matmul, choose and softmax"),
 ];
 
 fn of_attention(s: &mut Samples) {

@@ -74,7 +74,7 @@ impl PairLoss for Bce {
     }
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
         // Beyond the bound of ln(1 − x) lies 1 alone, where the gradient ends.
-        let rest = x.detach().ge(1.0).where_(LEAST.ln(), x.detach().ge(1.0).where_(0.0, -x).log1p());
+        let rest = x.detach().ge(1.0).choose(LEAST.ln(), x.detach().ge(1.0).choose(0.0, -x).log1p());
         -(t * x.clamp(LEAST, 1.0).log() + (1.0 - t) * rest)
     }
 }

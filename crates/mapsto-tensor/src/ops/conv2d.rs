@@ -67,37 +67,37 @@ impl Conv2dOptions {
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// let bias = tensor![1.0];
-/// let then = Then::new().shift(&bias).relu();
+/// let then = Conv2dThen::new().shift(&bias).relu();
 /// assert_close!(tensor![[[[-3.0]]]].conv2d_then(&tensor![[[[1.0]]]], Conv2dOptions::new(), then).flatten(0), [0.0]);
 /// ```
 #[derive(Clone, Copy, Default)]
-pub struct Then<'a> {
+pub struct Conv2dThen<'a> {
     scale: Option<&'a Tensor>,
     shift: Option<&'a Tensor>,
     add: Option<&'a Tensor>,
     relu: bool,
 }
 
-impl<'a> Then<'a> {
+impl<'a> Conv2dThen<'a> {
     /// Nothing.
-    pub fn new() -> Then<'a> {
-        Then::default()
+    pub fn new() -> Conv2dThen<'a> {
+        Conv2dThen::default()
     }
     /// A factor for each output channel, first of all.
-    pub fn scale(self, scale: &'a Tensor) -> Then<'a> {
-        Then { scale: Some(scale), ..self }
+    pub fn scale(self, scale: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { scale: Some(scale), ..self }
     }
     /// A number added to each output channel, after the scale: a bias.
-    pub fn shift(self, shift: &'a Tensor) -> Then<'a> {
-        Then { shift: Some(shift), ..self }
+    pub fn shift(self, shift: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { shift: Some(shift), ..self }
     }
     /// A tensor of the result's shape, added next.
-    pub fn plus(self, add: &'a Tensor) -> Then<'a> {
-        Then { add: Some(add), ..self }
+    pub fn plus(self, add: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { add: Some(add), ..self }
     }
     /// `max(0, x)`, last of all.
-    pub fn relu(self) -> Then<'a> {
-        Then { relu: true, ..self }
+    pub fn relu(self) -> Conv2dThen<'a> {
+        Conv2dThen { relu: true, ..self }
     }
 
     /// Its shift is checked as a bias is.
@@ -134,11 +134,11 @@ impl Tensor {
     #[track_caller]
     pub fn conv2d(&self, w: &Tensor, b: Option<&Tensor>, options: Conv2dOptions) -> Tensor {
         check_shapes(self, w, b, &options);
-        let then = b.map_or(Then::new(), |b| Then::new().shift(b));
+        let then = b.map_or(Conv2dThen::new(), |b| Conv2dThen::new().shift(b));
         convolve(self, w, options, then)
     }
 
-    /// A convolution and what follows it, in one pass: `relu(conv(x, w) · scale + shift + add)`, of which [`Then`] says how
+    /// A convolution and what follows it, in one pass: `relu(conv(x, w) · scale + shift + add)`, of which [`Conv2dThen`] says how
     /// much is there. That is a bias, a batch norm with given statistics, the way around a residual block, and a ReLU.
     ///
     /// * Shape: as [`conv2d`](Tensor::conv2d); `scale` and `shift` are `[o]`, `add` is the result's shape.
@@ -146,13 +146,13 @@ impl Tensor {
     /// # use mapsto_tensor::prelude::*;
     /// let (x, w) = (tensor![[[[1.0, -1.0]]]], tensor![[[[3.0]]]]);
     /// let (scale, shift) = (tensor![2.0], tensor![1.0]);
-    /// let then = Then::new().scale(&scale).shift(&shift).relu();
+    /// let then = Conv2dThen::new().scale(&scale).shift(&shift).relu();
     /// assert_close!(x.conv2d_then(&w, Conv2dOptions::new(), then).flatten(0), [7.0, 0.0]);
     /// ```
     /// # Panics
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
-    pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Then<'_>) -> Tensor {
+    pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
         check_shapes(self, w, then.shift, &options);
         then.check(self, w, &options);
         convolve(self, w, options, then)
@@ -160,7 +160,7 @@ impl Tensor {
 }
 
 #[track_caller]
-fn convolve(x: &Tensor, w: &Tensor, options: Conv2dOptions, then: Then<'_>) -> Tensor {
+fn convolve(x: &Tensor, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
     let mut xs: SmallVec<[&Tensor; 5]> = SmallVec::from_slice(&[x, w]);
     xs.extend([then.shift, then.scale, then.add].into_iter().flatten());
     let follows = Follows {
@@ -426,7 +426,7 @@ mod tests {
             check_fused(all, &[(&shape, d()), (&w, d()), (&[outputs], d()), (&[outputs], d()), (&add, d())]);
         }
         let (x, w) = (Tensor::ones([1, 2, 3, 3]), Tensor::ones([4, 2, 3, 3]));
-        let error = catch(|| x.conv2d_then(&w, options, Then::new().plus(&Tensor::ones([4])))).unwrap_err();
+        let error = catch(|| x.conv2d_then(&w, options, Conv2dThen::new().plus(&Tensor::ones([4])))).unwrap_err();
         assert_eq!(
             error.to_string(),
             "conv2d: the tensor to add [4] does not fit the result [1, 4, 3, 3]\nhelp: it must be [1, 4, 3, 3]"

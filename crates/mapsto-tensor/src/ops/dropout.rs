@@ -59,7 +59,7 @@ impl Fused for Dropout {
         let dropped = x
             .device()
             .scope(|| Tensor::random(self.draw, Distribution::Bernoulli(self.p), *x.shape_of(), x.dtype()));
-        dropped.gt(0.0).where_(0.0, x * (1.0 / (1.0 - self.p)))
+        dropped.gt(0.0).choose(0.0, x * (1.0 / (1.0 - self.p)))
     }
     /// One pass, in which the random words live in registers.
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {

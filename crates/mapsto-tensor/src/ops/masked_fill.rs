@@ -26,7 +26,7 @@ impl Tensor {
             fail!("masked_fill", "devices differ: {:?} and {:?}", mask.device(), self.device());
         }
         broadcast("masked_fill", mask.shape_of(), self.shape_of());
-        let y = mask.where_(value.into().held_by("masked_fill", self.dtype()), self);
+        let y = mask.choose(value.into().held_by("masked_fill", self.dtype()), self);
         if y.shape() != self.shape() {
             fail!("masked_fill", "a mask of {:?} is bigger than the tensor of {:?}", mask.shape(), self.shape();
                   help = "expand the tensor first, if that is meant: `x.expand(mask.shape())`");
@@ -36,7 +36,7 @@ impl Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("masked_fill", "The elements, replaced by `value` where `mask` holds.", Takes::All, samples).made_of("where_"),
+    OpKind::new("masked_fill", "The elements, replaced by `value` where `mask` holds.", Takes::All, samples).made_of("choose"),
 ];
 
 fn samples(s: &mut Samples) {

@@ -58,6 +58,7 @@ ops! {
     cast
     cat
     ceil
+    choose
     chunk
     clamp
     compare
@@ -134,6 +135,5 @@ ops! {
     to_device
     topk
     var
-    where_
     window
 }

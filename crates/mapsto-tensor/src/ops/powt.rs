@@ -57,7 +57,7 @@ impl Ternary for ByBase {
     fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
         // The formula gives 0 · ∞ there, so it is evaluated elsewhere instead.
         let flat = b.detach().eq(0.0);
-        flat.where_(0.0, g * b * a.powt(&flat.where_(1.0, b - 1.0)))
+        flat.choose(0.0, g * b * a.powt(&flat.choose(1.0, b - 1.0)))
     }
 }
 
@@ -72,8 +72,8 @@ impl Ternary for ByExponent {
     }
     fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
         let flat = a.detach().eq(0.0).and(&b.detach().ge(0.0));
-        let base = flat.where_(1.0, a);
-        flat.where_(0.0, g * base.powt(b) * base.log())
+        let base = flat.choose(1.0, a);
+        flat.choose(0.0, g * base.powt(b) * base.log())
     }
 }
 

@@ -72,8 +72,8 @@ impl Fused for Std {
         // The deviation of each element in units of the result first: what follows cannot leave the range of numbers.
         let y = widened(&at.y());
         let flat = y.eq(0.0);
-        let z = (widened(at.x()) - &at.kept()[0] - &at.kept()[1]) / flat.where_(1.0, &y);
-        Some((z * flat.where_(0.0, widened(g) / self.0.divisor(at.shape(0)))).into())
+        let z = (widened(at.x()) - &at.kept()[0] - &at.kept()[1]) / flat.choose(1.0, &y);
+        Some((z * flat.choose(0.0, widened(g) / self.0.divisor(at.shape(0)))).into())
     }
     fn keeps_output(&self) -> bool {
         true
@@ -93,7 +93,7 @@ impl Unary for StdOfVar {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         let y = at.y();
         let flat = y.detach().eq(0.0);
-        flat.where_(0.0, g / (flat.where_(1.0, y) * 2.0))
+        flat.choose(0.0, g / (flat.choose(1.0, y) * 2.0))
     }
 }
 

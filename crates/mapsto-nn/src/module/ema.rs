@@ -14,28 +14,28 @@ use mapsto_tensor::{DType, Result, Tensor};
 /// use mapsto_nn::prelude::*;
 /// let mut net = seq![Linear::new(1, 1).no_bias()];
 /// net.load_state_dict([("0.weight".to_string(), tensor![[0.0]])], &Exceptions::none())?;
-/// let mut average = Average::new(&net, 0.9);
+/// let mut ema = Ema::new(&net, 0.9);
 /// net.load_state_dict([("0.weight".to_string(), tensor![[1.0]])], &Exceptions::none())?;
-/// average.update(&net);
-/// average.apply_to(&mut net)?;
+/// ema.update(&net);
+/// ema.apply_to(&mut net)?;
 /// assert_close!(net.state_dict()[0].1, [[0.1]]);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Average {
+pub struct Ema {
     beta: f64,
     /// Each average, and the dtype that the model has it in.
     values: Vec<(String, Tensor, DType)>,
 }
 
-impl Average {
+impl Ema {
     /// Starts from the model's present weights; `beta` in 0..1 is how much of the past each update keeps.
     ///
     /// # Panics
     /// When `beta` is not in 0..1.
     #[track_caller]
-    pub fn new(model: &(impl Module + ?Sized), beta: f64) -> Average {
-        let beta = Bounds::SHARE.check("average", "beta", beta);
+    pub fn new(model: &(impl Module + ?Sized), beta: f64) -> Ema {
+        let beta = Bounds::SHARE.check("ema", "beta", beta);
         let wide = |(name, value): (String, Tensor)| {
             let dtype = value.dtype();
             (
@@ -44,7 +44,7 @@ impl Average {
                 dtype,
             )
         };
-        Average { beta, values: model.state_dict().into_iter().map(wide).collect() }
+        Ema { beta, values: model.state_dict().into_iter().map(wide).collect() }
     }
 
     /// Moves the average towards the model's present weights.
@@ -57,8 +57,8 @@ impl Average {
         let mut one = |path: &Path, item: Item<'_>| {
             let known = self.values.get_mut(i).filter(|(name, ..)| *name == path.to_string());
             let Some((_, value, dtype)) = known else {
-                mapsto_tensor::fail!("average", "the model has `{path}` where the average has another name";
-                                     help = "use one `Average` for each model");
+                mapsto_tensor::fail!("ema", "the model has `{path}` where the average has another name";
+                                     help = "use one `Ema` for each model");
             };
             *value = match item {
                 Item::Param(p) => {
@@ -92,10 +92,10 @@ impl Average {
 #[test]
 fn an_average_refuses_another_model() {
     use crate::prelude::*;
-    let mut average = Average::new(&Linear::new(1, 1), 0.5);
+    let mut ema = Ema::new(&Linear::new(1, 1), 0.5);
     let other = seq![Linear::new(1, 1)];
-    let error = catch(|| average.update(&other)).unwrap_err();
-    assert_eq!(error.message(), "average: the model has `0.weight` where the average has another name");
+    let error = catch(|| ema.update(&other)).unwrap_err();
+    assert_eq!(error.message(), "ema: the model has `0.weight` where the average has another name");
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn averages_of_half_precision_do_not_stand_still() {
         let mut net = Linear::new(1, 1).no_bias();
         net.weight.set(&tensor![[1.0]]).unwrap();
         net.convert(dtype);
-        let mut average = Average::new(&net, 0.999);
+        let mut ema = Ema::new(&net, 0.999);
         net.weight.set(&tensor![[2.0]].to(dtype)).unwrap();
-        (0..500).for_each(|_| average.update(&net));
-        let found = average.state_dict()[0].1.clone();
+        (0..500).for_each(|_| ema.update(&net));
+        let found = ema.state_dict()[0].1.clone();
         assert_eq!(found.dtype(), dtype);
         let expected = 2.0 - 0.999_f64.powi(500);
         assert!((found.item() - expected).abs() < 0.01, "{dtype}: {} {expected}", found.item());

@@ -21,22 +21,22 @@ impl Tensor {
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let x = tensor![-2.0, 3.0];
-    /// assert_close!(x.lt(0.0).where_(&x * 0.1, &x), [-0.2, 3.0]);
-    /// assert_close!(x.lt(0.0).where_(0.0, &x), [0.0, 3.0]);
+    /// assert_close!(x.lt(0.0).choose(&x * 0.1, &x), [-0.2, 3.0]);
+    /// assert_close!(x.lt(0.0).choose(0.0, &x), [0.0, 3.0]);
     /// ```
     /// # Panics
     /// When the condition is not bool, the shapes do not broadcast or the dtypes differ.
     #[track_caller]
-    pub fn where_(&self, a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
+    pub fn choose(&self, a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
         if self.dtype() != DType::Bool {
-            fail!("where_", "the condition is {}, not bool", self.dtype(); help = "compare it, e.g. `cond.ne(0)`");
+            fail!("choose", "the condition is {}, not bool", self.dtype(); help = "compare it, e.g. `cond.ne(0)`");
         }
         let (a, b) = match (a.into(), b.into()) {
             (Operand::Tensor(a), b) => {
-                let b = b.among("where_", &a);
+                let b = b.among("choose", &a);
                 (a, b)
             }
-            (a, Operand::Tensor(b)) => (a.among("where_", &b), b),
+            (a, Operand::Tensor(b)) => (a.among("choose", &b), b),
             (Operand::Scalar(a), Operand::Scalar(b)) => {
                 let integers = matches!((a, b), (Scalar::Int(_), Scalar::Int(_)));
                 let dtype = if integers { DType::I64 } else { DType::F32 };
@@ -44,7 +44,7 @@ impl Tensor {
             }
         };
         if self.device() != a.device() {
-            fail!("where_", "devices differ: {:?} and {:?}", self.device(), a.device());
+            fail!("choose", "devices differ: {:?} and {:?}", self.device(), a.device());
         }
         apply(Choose, &[self, &a, &b])
     }
@@ -53,15 +53,15 @@ impl Tensor {
 struct Choose;
 impl Op for Choose {
     fn name(&self) -> &'static str {
-        "where_"
+        "choose"
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (yes, a, b) = (xs[0], xs[1], xs[2]);
-        same_dtype("where_", a, b);
-        let shape = broadcast("where_", &broadcast("where_", yes.shape_of(), a.shape_of()), b.shape_of());
+        same_dtype("choose", a, b);
+        let shape = broadcast("choose", &broadcast("choose", yes.shape_of(), a.shape_of()), b.shape_of());
         yes.device().backend().map(&Choose, xs, &shape, a.dtype()).into()
     }
     fn keep(&self) -> Keep {
@@ -71,14 +71,14 @@ impl Op for Choose {
         let condition = at.input(0);
         Vjp::from([
             None,
-            at.wants(1).then(|| condition.where_(g, 0.0)),
-            at.wants(2).then(|| condition.where_(0.0, g)),
+            at.wants(1).then(|| condition.choose(g, 0.0)),
+            at.wants(2).then(|| condition.choose(0.0, g)),
         ])
     }
 }
 impl MapOp for Choose {
     fn name(&self) -> &'static str {
-        "where_"
+        "choose"
     }
     fn program(&self) -> Written {
         written::<Choose>(&Params::NONE, || {
@@ -103,16 +103,16 @@ impl MapOp for Choose {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("where_", "`a` where this condition holds, else `b`, for each element.", Takes::All, samples).built(|_| Ok(Box::new(Choose))),
+    OpKind::new("choose", "`a` where this condition holds, else `b`, for each element.", Takes::All, samples).built(|_| Ok(Box::new(Choose))),
 ];
 
 fn samples(s: &mut Samples) {
     let d = floats(-2.0..2.0);
     let yes = bools();
-    s.of(&[(&[3, 1], &yes), (&[3, 4], &d), (&[4], &d)], |x| x[0].where_(&x[1], &x[2]));
-    s.of(&[(&[], &yes), (&[5], &d), (&[5], &d)], |x| x[0].where_(&x[1], &x[2]));
-    s.of(&[(&[7], &yes), (&[7], &d)], |x| x[0].where_(1, &x[1]));
-    s.of(&[(&[0], &yes), (&[1], &d), (&[1], &d)], |x| x[0].where_(&x[1], &x[2]));
+    s.of(&[(&[3, 1], &yes), (&[3, 4], &d), (&[4], &d)], |x| x[0].choose(&x[1], &x[2]));
+    s.of(&[(&[], &yes), (&[5], &d), (&[5], &d)], |x| x[0].choose(&x[1], &x[2]));
+    s.of(&[(&[7], &yes), (&[7], &d)], |x| x[0].choose(1, &x[1]));
+    s.of(&[(&[0], &yes), (&[1], &d), (&[1], &d)], |x| x[0].choose(&x[1], &x[2]));
 }
 
 #[cfg(test)]
@@ -121,21 +121,21 @@ mod tests {
     use crate::prelude::*;
 
     #[test]
-    fn where_() {
-        check3(|c, a, b| c.eq(1).where_(a, b))
+    fn choose() {
+        check3(|c, a, b| c.eq(1).choose(a, b))
             .reference(|c, a, b| if c == 1.0 { a } else { b })
             .on(ints(0..2), floats(-2.0..2.0), floats(-2.0..2.0));
-        check3(|c, a, b| c.eq(1).where_(a, b)).on(ints(0..2), ints(-9..9), ints(-9..9));
-        check2(|c, a| c.eq(1).where_(a, 0.5)).on(ints(0..2), floats(-2.0..2.0));
+        check3(|c, a, b| c.eq(1).choose(a, b)).on(ints(0..2), ints(-9..9), ints(-9..9));
+        check2(|c, a| c.eq(1).choose(a, 0.5)).on(ints(0..2), floats(-2.0..2.0));
     }
 
     #[test]
     fn what_is_not_chosen_has_no_say() {
         let x = tensor![0.0, 10.0].leaf();
-        let y = x.gt(0.0).where_(x.log(), 0.0);
+        let y = x.gt(0.0).choose(x.log(), 0.0);
         assert_close!(y, [0.0, std::f64::consts::LN_10]);
-        let y = x.gt(0.0).where_(1.0, 0.5);
+        let y = x.gt(0.0).choose(1.0, 0.5);
         assert_close!(y, [0.5, 1.0]);
-        assert!(catch(|| x.where_(1.0, 0.0)).unwrap_err().message().contains("not bool"));
+        assert!(catch(|| x.choose(1.0, 0.0)).unwrap_err().message().contains("not bool"));
     }
 }
