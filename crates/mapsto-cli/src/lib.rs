@@ -9,6 +9,7 @@ mod document;
 mod experiment;
 mod failure;
 mod fingerprint;
+mod fitting;
 mod output;
 mod overrides;
 mod pictures;

@@ -17,6 +17,7 @@ mod planes;
 pub mod preprocess;
 mod rounded;
 mod rows;
+mod selection;
 pub mod sets;
 mod split;
 mod subset;

@@ -4,14 +4,15 @@ mod idx;
 #[cfg(feature = "images")]
 mod image_folder;
 mod mnist;
-mod table;
+pub(crate) mod table;
 
 pub use idx::Idx;
 #[cfg(feature = "images")]
 pub use image_folder::ImageFolder;
 pub use mnist::{idx_folder, mnist};
-pub use table::{Selection, Table};
+pub use table::Table;
 
+pub use crate::selection::Selection;
 use crate::{Dataset, Rounded};
 use mapsto_spec::{Args, Entry, Kind, find};
 use mapsto_tensor::Result;

@@ -2,10 +2,11 @@
 
 use super::{SetKind, Sets};
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
+use crate::selection::Selection;
 use crate::{Dataset, InMemory, Info, Rounded};
 use mapsto_spec::Args;
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
-use std::collections::{BTreeSet, HashMap};
+use mapsto_tensor::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Table {
-    name: Arc<str>,
-    text: Arc<Delimited>,
+    pub(crate) name: Arc<str>,
+    pub(crate) text: Arc<Delimited>,
 }
 
 impl Table {
@@ -131,7 +132,7 @@ impl Table {
         )
     }
 
-    fn column(&self, name: &str) -> Result<usize> {
+    pub(crate) fn column(&self, name: &str) -> Result<usize> {
         self.text.numbers.get(name).copied().ok_or_else(|| {
             let headless = if self.text.seems_headless() { "; write names above the first row" } else { "" };
             Error::new(ErrorKind::Data, format!("{}: there is no column `{name}`", self.name))
@@ -140,7 +141,7 @@ impl Table {
     }
 
     /// The number in a cell, with all its digits; it must be finite as an `f32` too, which is what models see.
-    fn number(&self, row: usize, column: usize) -> Result<f64> {
+    pub(crate) fn number(&self, row: usize, column: usize) -> Result<f64> {
         let cell = self.cell(row, column)?;
         let value: f64 = match cell.parse() {
             Ok(value) => value,
@@ -163,7 +164,7 @@ impl Table {
     }
 
     /// A cell without the blanks around it; empty cells and the usual words for "unknown" are errors.
-    fn cell(&self, row: usize, column: usize) -> Result<&str> {
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Result<&str> {
         let cell = self.text.rows[row].get(column).unwrap_or("").trim();
         let unknown = ["", "?", "na", "n/a", "nan", "-nan", "null", "none"];
         if unknown.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
@@ -175,158 +176,14 @@ impl Table {
         Ok(cell)
     }
 
-    fn at(&self, row: usize, column: usize, what: &str) -> Error {
+    pub(crate) fn at(&self, row: usize, column: usize, what: &str) -> Error {
         let line = self.text.rows[row].position().map_or(0, |p| p.line());
         let message = format!("row {}, column `{}`: {what}", row + 1, self.text.columns[column]);
         Error::new(ErrorKind::Data, message).at(format!("{}:{line}", self.name))
     }
 }
 
-/// A table with its input columns chosen; naming the target makes a dataset of it.
-#[derive(Clone, Debug)]
-pub struct Selection {
-    table: Table,
-    features: Vec<usize>,
-}
-
-impl Selection {
-    /// The inputs alone, for prediction: `[rows, features]`.
-    ///
-    /// # Errors
-    /// The first cell that is missing or not a finite number, by row and column.
-    pub fn inputs(&self) -> Result<Tensor> {
-        Ok(self.exact_inputs()?.to(DType::F32))
-    }
-
-    /// The inputs alone in `f64`, as they stand in the file: for [`Preprocess::apply`](crate::Preprocess::apply), which
-    /// rounds them afterwards.
-    ///
-    /// # Errors
-    /// As [`inputs`](Selection::inputs).
-    pub fn exact_inputs(&self) -> Result<Tensor> {
-        self.numbers(&self.features)
-    }
-
-    /// A set whose target is the value in one column.
-    ///
-    /// * Shape: `x: [n, features]`, `y: [n, 1]`.
-    ///
-    /// # Errors
-    /// As [`inputs`](Selection::inputs), for the target too; also when the target is one of the features.
-    pub fn target(&self, name: &str) -> Result<InMemory> {
-        self.targets([name])
-    }
-
-    /// A set whose targets are the values in several columns.
-    ///
-    /// * Shape: `x: [n, features]`, `y: [n, targets]`.
-    ///
-    /// # Errors
-    /// As [`target`](Selection::target).
-    pub fn targets<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<InMemory> {
-        let targets =
-            names.into_iter().map(|name| self.target_column(name.as_ref())).collect::<Result<Vec<_>>>()?;
-        if targets.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!("{}: no target column was chosen", self.table.name),
-            ));
-        }
-        let set = InMemory::rounded(self.exact_inputs()?, self.numbers(&targets)?.to(DType::F32));
-        Ok(set.with_info(self.info(&targets, Vec::new())))
-    }
-
-    /// A set whose target is the class named in one column. Classes are the labels that occur, sorted: as numbers where
-    /// all of them are whole numbers, as text otherwise.
-    ///
-    /// * Shape: `x: [n, features]`, `y: [n]` (`i64`).
-    ///
-    /// # Errors
-    /// As [`inputs`](Selection::inputs); a label that is missing.
-    pub fn class(&self, name: &str) -> Result<InMemory> {
-        let column = self.target_column(name)?;
-        let labels = self.labels(column)?;
-        let mut classes: Vec<&str> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        if classes.iter().all(|label| label.parse::<i64>().is_ok()) {
-            classes.sort_by_key(|label| label.parse::<i64>().unwrap_or(0));
-        }
-        self.classified(column, &labels, classes.into_iter().map(String::from).collect())
-    }
-
-    /// As [`class`](Selection::class), with the classes given: for test and prediction data, whose ids must mean the
-    /// same as in training.
-    ///
-    /// # Errors
-    /// As [`class`](Selection::class); also a label that is none of `classes`, by row.
-    pub fn class_of<S: AsRef<str>>(
-        &self,
-        name: &str,
-        classes: impl IntoIterator<Item = S>,
-    ) -> Result<InMemory> {
-        let column = self.target_column(name)?;
-        let classes = classes.into_iter().map(|class| class.as_ref().to_string()).collect();
-        self.classified(column, &self.labels(column)?, classes)
-    }
-
-    fn classified(&self, column: usize, labels: &[&str], classes: Vec<String>) -> Result<InMemory> {
-        let ids: HashMap<&str, i64> =
-            classes.iter().enumerate().map(|(id, class)| (class.as_str(), id as i64)).collect();
-        let id = |(row, label): (usize, &&str)| {
-            ids.get(label).copied().ok_or_else(|| {
-                self.table
-                    .at(row, column, &format!("`{}` is none of the known classes", shortened(label)))
-                    .help(format!("the classes are {}", quoted(&classes)))
-            })
-        };
-        let y = labels.iter().enumerate().map(id).collect::<Result<Vec<i64>>>()?;
-        let n = y.len();
-        let set = InMemory::rounded(self.exact_inputs()?, Tensor::from_vec(y, [n]));
-        Ok(set.with_info(self.info(&[column], classes)))
-    }
-
-    fn labels(&self, column: usize) -> Result<Vec<&str>> {
-        (0..self.table.len()).map(|row| self.table.cell(row, column)).collect()
-    }
-
-    fn numbers(&self, columns: &[usize]) -> Result<Tensor> {
-        let mut values = Vec::with_capacity(self.table.len() * columns.len());
-        for row in 0..self.table.len() {
-            for &column in columns {
-                values.push(self.table.number(row, column)?);
-            }
-        }
-        Ok(Tensor::from_vec(values, [self.table.len(), columns.len()]))
-    }
-
-    /// The columns in which values grow together.
-    fn rounded(&self, columns: &[usize]) -> Result<Vec<Rounded>> {
-        let mut found = Vec::new();
-        for &column in columns {
-            let values: Result<Vec<f64>> =
-                (0..self.table.len()).map(|row| self.table.number(row, column)).collect();
-            found.extend(Rounded::of(&self.table.text.columns[column], &values?));
-        }
-        Ok(found)
-    }
-
-    fn target_column(&self, name: &str) -> Result<usize> {
-        let column = self.table.column(name)?;
-        if self.features.contains(&column) {
-            let message = format!("{}: the target `{name}` is also a feature", self.table.name);
-            return Err(
-                Error::new(ErrorKind::Data, message).help("a model that sees its target learns nothing else")
-            );
-        }
-        Ok(column)
-    }
-
-    fn info(&self, targets: &[usize], classes: Vec<String>) -> Info {
-        let names = |columns: &[usize]| columns.iter().map(|&c| self.table.text.columns[c].clone()).collect();
-        Info { classes, features: names(&self.features), targets: names(targets) }
-    }
-}
-
-fn quoted(names: &[String]) -> String {
+pub(crate) fn quoted(names: &[String]) -> String {
     const MOST: usize = 20;
     let shown: Vec<String> = names.iter().take(MOST).map(|name| format!("`{}`", shortened(name))).collect();
     match names.len().saturating_sub(MOST) {
@@ -412,6 +269,7 @@ fn delimiter(args: &mut Args) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mapsto_tensor::DType;
     use mapsto_tensor::random::Keyed;
 
     const CSV: &str = "id,a,b,kind,price\n1,0.5,-1e3,10,3\n2, 1.5 ,2,9,4.5\n3,2.5,\"3\",10,6\n";

@@ -1,0 +1,164 @@
+//! Whether a model, a loss, metrics and data fit together, found with one batch before a run folder exists.
+
+use mapsto::graph::Meaning;
+use mapsto::nn::Layer;
+use mapsto::spec::Entry;
+use mapsto::train::{Outputs, metrics};
+use mapsto::{Error, ErrorKind, Result, Tensor, catch, record};
+
+use crate::experiment::Experiment;
+use crate::output::plain;
+
+impl Experiment {
+    /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
+    pub(crate) fn check_fit(&self) -> Result<()> {
+        let first: Vec<usize> = (0..self.train.dataset().len().min(2)).collect();
+        let (x, target) = self.train.dataset().batch(&first)?;
+        // Recorded, so that the outputs say what they mean.
+        let y = catch(|| record(|| self.model.forward(&self.train.preprocessing().apply(x))))?;
+        self.check_outputs(&y, &target)?;
+        let classes = &self.info.classes;
+        if self.outputs() != Outputs::Values && !classes.is_empty() {
+            let width = y.shape().last().copied().unwrap_or(1);
+            if y.rank() == 2
+                && width != classes.len()
+                && !(width == 1 && classes.len() == 2 && target.rank() == 2)
+            {
+                let message = format!(
+                    "the model gives {width} value{}, the data has {} classes: {}",
+                    if width == 1 { "" } else { "s" },
+                    classes.len(),
+                    shortened(classes)
+                );
+                let error = Error::new(ErrorKind::Model, message);
+                let end = format!("end the layers with {{ linear = {} }}", classes.len());
+                return Err(error.help(match self.takes_class_ids() {
+                    true => end,
+                    false => {
+                        format!("{end} and choose `loss = \"cross_entropy\"`, or {}", self.numbers_help())
+                    }
+                }));
+            }
+        }
+        if !classes.is_empty() && !target.dtype().is_float() && !self.takes_class_ids() {
+            let name = self.loss.name();
+            let message = format!(
+                "`{name}` takes no classes, and the data has {}: {}",
+                classes.len(),
+                shortened(classes)
+            );
+            let end = match y.shape().last() == Some(&classes.len()) {
+                true => String::new(),
+                false => format!(" and end the layers with {{ linear = {} }}", classes.len()),
+            };
+            let error = Error::new(ErrorKind::Usage, message)
+                .help(format!("choose `loss = \"cross_entropy\"`{end}, or {}", self.numbers_help()));
+            let place = self.config.train.loss.span.map(Into::into);
+            return Err(place.into_iter().fold(error, Error::with_span));
+        }
+        let context = |e: Error| {
+            e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()))
+        };
+        let y = y.detach();
+        let _loss = catch(|| self.loss.loss(&y, &target)).map_err(context)?;
+        for (metric, entry) in self.metrics.iter().zip(&self.config.train.metrics) {
+            let counted = catch(|| metric.count(&y, &target)).and_then(|counts| counts);
+            counted.map_err(|e| context(self.metric_advice(entry, e)))?;
+        }
+        Ok(())
+    }
+
+    /// Finds a last layer or a column that the loss would train badly with, and without a word.
+    fn check_outputs(&self, y: &Tensor, target: &Tensor) -> Result<()> {
+        let (outputs, name) = (self.outputs(), self.loss.name());
+        let as_usage = |e: &Error| {
+            let usage = Error::new(ErrorKind::Usage, e.message()).help(e.help_text().unwrap_or_default());
+            let last = self.config.model.layers.last().and_then(|layer| layer.span);
+            last.map(Into::into).into_iter().fold(usage, Error::with_span)
+        };
+        outputs.check(&name, y).map_err(|e| as_usage(&e))?;
+        let of_classes = matches!(outputs, Outputs::Logits | Outputs::LogProbabilities);
+        if of_classes
+            && self.info.classes.is_empty()
+            && target.dtype().is_float()
+            && target.shape()[1..] == [1]
+        {
+            let column = match self.config.data.set.option("target") {
+                Some(column) => format!("the target {column} is a column of numbers"),
+                None => "the targets are numbers".to_string(),
+            };
+            let error = Error::new(ErrorKind::Usage, format!("`{name}` tells classes apart, and {column}"));
+            let error = error.help("name a column of classes with `class = \"..\"` in [data], or fit numbers with `loss = \"mse\"`");
+            let place = self.config.train.loss.span.map(Into::into);
+            return Err(place.into_iter().fold(error, Error::with_span));
+        }
+        if outputs == Outputs::Values && target.dtype().is_float() {
+            return self.check_reach(y).map_err(|e| as_usage(&e));
+        }
+        Ok(())
+    }
+
+    /// Finds a last layer that cannot give a single one of the targets: `sigmoid` before prices in thousands.
+    fn check_reach(&self, y: &Tensor) -> Result<()> {
+        const ENOUGH: usize = 64;
+        let Some((meaning, by)) = y.meaning() else { return Ok(()) };
+        let (low, high) = match meaning {
+            Meaning::Probabilities | Meaning::Distribution => (0.0, 1.0),
+            Meaning::Bounded => (-1.0, 1.0),
+            Meaning::Rectified => (-1.0, f64::INFINITY),
+            Meaning::LogProbabilities | Meaning::LogDistribution => (f64::NEG_INFINITY, 0.0),
+            Meaning::Scores | Meaning::Constant => return Ok(()),
+        };
+        let some: Vec<usize> = (0..self.train.dataset().len().min(ENOUGH)).collect();
+        let targets = self.train.dataset().batch(&some)?.1;
+        let (least, most) = (targets.min(..).item(), targets.max(..).item());
+        if most >= low && least <= high {
+            return Ok(());
+        }
+        let message =
+            format!("`{by}` ends the model and cannot give the targets, which reach from {least} to {most}");
+        Err(Error::new(ErrorKind::Usage, message).help(format!("leave `{by}` out at the end of the model")))
+    }
+
+    /// Whether the loss takes class ids, one a sample.
+    fn takes_class_ids(&self) -> bool {
+        matches!(self.outputs(), Outputs::Logits | Outputs::LogProbabilities)
+    }
+
+    /// How data gives numbers to a loss that takes no classes.
+    fn numbers_help(&self) -> String {
+        let name = self.loss.name();
+        let what = if self.outputs() == Outputs::Values { "numbers" } else { "0 and 1" };
+        match self.config.data.set.option("class") {
+            Some(_) => format!("give `{name}` a column of {what} with `target = \"..\"` in place of `class`"),
+            None => format!("keep `{name}` for data whose targets are {what}"),
+        }
+    }
+
+    /// A metric's refusal with a help that a file can follow: which metrics are for numbers, or which threshold.
+    fn metric_advice(&self, entry: &Entry, e: Error) -> Error {
+        let threshold = match self.outputs() {
+            Outputs::Values => {
+                return e.help(format!(
+                    "`{}` judges classes, and `{}` fits numbers: take `metrics = [\"mae\"]` or `[\"rmse\"]`",
+                    entry.name,
+                    self.loss.name()
+                ));
+            }
+            Outputs::Logit => 0.0,
+            Outputs::Probabilities => 0.5,
+            Outputs::Logits | Outputs::LogProbabilities => return e,
+        };
+        let with = entry.clone().with_option("threshold", threshold);
+        match entry.option("threshold").is_none() && metrics::build(&with).is_ok() {
+            true => e.help(format!("write the threshold: `metrics = [{with}]`")),
+            false => e,
+        }
+    }
+}
+
+fn shortened(names: &[String]) -> String {
+    const MOST: usize = 12;
+    let shown = names.iter().take(MOST).map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{shown}, …") } else { shown }
+}
