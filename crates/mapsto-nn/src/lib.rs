@@ -26,7 +26,7 @@ pub use losses::*;
 pub use mapsto_derive::Module;
 pub use module::{
     Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, Module, ModuleExt, Param, Path, Segment, State,
-    matches,
+    frozen, matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;
@@ -46,7 +46,7 @@ pub mod prelude {
     };
     pub use crate::{
         Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, Param, Path,
-        State, seq,
+        State, frozen, seq,
     };
     pub use mapsto_tensor::prelude::*;
 }

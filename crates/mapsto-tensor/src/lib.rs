@@ -37,7 +37,7 @@ pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
 pub use random::seed;
 pub use scalar::Scalar;
-pub use scope::{is_recording, is_training, no_grad, record, train};
+pub use scope::{infer, is_recording, is_training, no_grad, record, train, with_frozen};
 pub use shape::{Axes, Axis, MAX_ELEMENTS, MAX_RANK, Shape, keep, product};
 pub use storage::{Plain, Storage};
 pub use tensor::Tensor;
@@ -52,7 +52,7 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch, infer,
         is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
         with_matmul_precision,
     };

@@ -1,7 +1,7 @@
 //! Modes as scopes: inference is the default; [`train`] records parameters and switches training behaviour on.
 
-use crate::MatmulPrecision;
-use std::cell::Cell;
+use crate::{LeafId, MatmulPrecision};
+use std::cell::{Cell, RefCell};
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Mode {
@@ -11,6 +11,8 @@ pub(crate) struct Mode {
     training: bool,
     /// Nothing at all is recorded.
     off: bool,
+    /// Some parameters are constants: those that `FROZEN` lists.
+    frozen: bool,
     /// Operations are shown to whoever watches this thread.
     pub(crate) watched: bool,
     /// How exactly matrices are multiplied.
@@ -22,6 +24,7 @@ impl Mode {
         record: false,
         training: false,
         off: false,
+        frozen: false,
         watched: false,
         precision: MatmulPrecision::Highest,
     };
@@ -38,6 +41,12 @@ impl Mode {
     #[inline]
     pub(crate) fn records_parameters(self) -> bool {
         self.record
+    }
+
+    /// Whether this parameter is a constant here.
+    #[inline]
+    pub(crate) fn freezes(self, id: LeafId) -> bool {
+        self.frozen && FROZEN.with(|f| f.borrow().iter().any(|ids| ids.binary_search(&id).is_ok()))
     }
 }
 
@@ -64,6 +73,8 @@ impl Drop for Inside {
 
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::INFERENCE) };
+    /// The parameters of each `with_frozen` around, sorted.
+    static FROZEN: RefCell<Vec<Vec<LeafId>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `body` with something changed.
@@ -105,6 +116,43 @@ pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
     within(|m| m.off = true, body)
 }
 
+/// Runs `body` as outside of every scope, wherever it is called: nothing is recorded, dropout keeps everything, and batch norm
+/// uses its running statistics. A teacher or a target network belongs in here, inside of a loss that is trained.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let x = Tensor::ones([1000]);
+/// assert_eq!(train(|| infer(|| x.dropout(0.5))).sum(..).item(), 1000.0);
+/// ```
+pub fn infer<R>(body: impl FnOnce() -> R) -> R {
+    within(|m| (m.record, m.training, m.off) = (false, false, true), body)
+}
+
+/// Runs `body` with these parameters as constants: their gradients are not computed, those that go through them are.
+///
+/// For a whole module there is `mapsto::nn::frozen`.
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// use mapsto_tensor::with_frozen;
+/// let (v, w) = (tensor![2.0].parameter(), tensor![3.0].parameter());
+/// let grads = train(|| with_frozen([w.leaf_id().unwrap()], || (&v * &w).sum(..))).backward();
+/// assert_close!(grads.of(&v), [3.0]);
+/// assert!(grads.get(&w).is_none());
+/// ```
+pub fn with_frozen<R>(ids: impl Into<Vec<LeafId>>, body: impl FnOnce() -> R) -> R {
+    struct Back;
+    impl Drop for Back {
+        fn drop(&mut self) {
+            FROZEN.with(|f| drop(f.borrow_mut().pop()));
+        }
+    }
+    let mut ids = ids.into();
+    ids.sort_unstable();
+    FROZEN.with(|f| f.borrow_mut().push(ids));
+    let _back = Back;
+    within(|m| m.frozen = true, body)
+}
+
 /// Whether layers should behave as in training.
 pub fn is_training() -> bool {
     MODE.with(|m| m.get().training)
@@ -137,8 +185,23 @@ fn scopes_nest_and_end_with_a_panic() {
     assert!(!is_training());
     train(|| {
         no_grad(|| assert!(is_training() && !is_recording()));
+        infer(|| assert!(!is_training() && !is_recording()));
         assert!(is_recording());
     });
     let _ = crate::catch(|| train(|| crate::fail!("op", "no")));
     assert!(!is_training() && !is_recording());
+}
+
+#[test]
+fn frozen_parameters_are_constants_inside_only() {
+    use crate::Tensor;
+    let [v, w] = [2.0, 3.0].map(|value| Tensor::full([1], value).parameter());
+    let loss = || (&v * &w).sum(..);
+    let ids = [w.leaf_id().unwrap()];
+    assert!(train(|| with_frozen(ids, loss)).backward().get(&w).is_none());
+    let _ = crate::catch(|| with_frozen(ids, || crate::fail!("op", "no")));
+    let grads = train(|| with_frozen(ids, loss) + loss()).backward();
+    assert_eq!((grads.of(&v).item(), grads.of(&w).item()), (6.0, 2.0));
+    let none = crate::catch(|| train(|| with_frozen(ids, || w.square().sum(..))).backward());
+    assert!(none.unwrap_err().message().contains("frozen"));
 }

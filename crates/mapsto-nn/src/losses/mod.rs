@@ -66,6 +66,7 @@ pub trait Loss: Send + Sync {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for F {
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {

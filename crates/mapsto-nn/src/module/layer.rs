@@ -99,6 +99,7 @@ fn shown<L: Layer + ?Sized>(layer: &L) -> String {
     if text.chars().count() > 60 { layer.name().into_owned() } else { text }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Fn(&Tensor) -> Tensor + Send + Sync> Layer for F {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {

@@ -1,6 +1,7 @@
 //! What a model holds: parameters and states, each found under the path of its fields.
 
 mod ema;
+mod frozen;
 mod layer;
 mod load;
 mod named;
@@ -10,6 +11,7 @@ mod pattern;
 mod state;
 
 pub use ema::Ema;
+pub use frozen::frozen;
 pub use layer::{Apply, Layer};
 pub(crate) use layer::{in_order, is_relu, short_name};
 pub use load::{Exceptions, LoadReport};
@@ -89,6 +91,7 @@ impl Module for State {
 }
 
 /// A function holds nothing.
+#[diagnostic::do_not_recommend]
 impl<F: Fn(&Tensor) -> Tensor + Send + Sync> Module for F {
     fn visit<'a>(&'a self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'a>)) {}
     fn visit_mut<'a>(&'a mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'a>)) {}

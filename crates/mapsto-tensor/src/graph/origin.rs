@@ -66,6 +66,7 @@ impl Origin {
             Origin::Unrecorded(Why::Frozen) => Fate::Frozen,
             Origin::Unrecorded(Why::Outside(_)) => Fate::Outside,
             Origin::Leaf(_, LeafKind::Parameter) if !mode.records_parameters() => Fate::Outside,
+            Origin::Leaf(id, LeafKind::Parameter) if mode.freezes(*id) => Fate::Frozen,
             Origin::Leaf(..) | Origin::Made(_) => Fate::Recorded,
         }
     }
@@ -101,7 +102,9 @@ impl Past {
                 self.scoped |= node.past.scoped;
                 self.outside |= node.past.outside;
             }
-            Origin::Leaf(_, LeafKind::Parameter) if mode.records_parameters() => self.scoped = true,
+            Origin::Leaf(id, LeafKind::Parameter) if mode.records_parameters() => {
+                self.scoped |= !mode.freezes(*id)
+            }
             origin => self.outside |= origin.asks_for(mode) == Fate::Outside,
         }
     }
