@@ -2,6 +2,8 @@
 //! `cargo run --release --example mnist_cnn`
 
 use mapsto::prelude::*;
+use mapsto::data::{Normalize, Preprocess};
+use mapsto::nn::Cosine;
 
 #[derive(Module)]
 struct Cnn {

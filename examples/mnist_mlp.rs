@@ -4,6 +4,8 @@
 //! after the last layer cut off every negative logit, and learn slowly or not at all.
 
 use mapsto::prelude::*;
+use mapsto::data::{Normalize, Preprocess};
+use mapsto::nn::Cosine;
 
 pub fn main() -> Result<()> {
     seed(1);

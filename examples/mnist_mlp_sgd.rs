@@ -2,6 +2,7 @@
 //! `cargo run --release --example mnist_mlp_sgd`
 
 use mapsto::prelude::*;
+use mapsto::data::{Normalize, Preprocess};
 
 pub fn main() -> Result<()> {
     seed(1);

@@ -4,6 +4,7 @@
 //! Tutorials that show a single layer "learning" XOR show AND, OR, or luck in rounding.
 
 use mapsto::prelude::*;
+use mapsto::nn::Sequential;
 
 /// Trains a network and tells how many of the four rows it gets right, and its loss.
 fn learn(mut net: Sequential, y: &Tensor) -> (usize, f64) {

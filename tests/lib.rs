@@ -68,6 +68,8 @@ pub fn code(text: &str) -> String {
 mod guide {
     #[doc = include_str!("../README.md")]
     mod readme {}
+    #[doc = include_str!("../crates/mapsto/README.md")]
+    mod facade {}
     #[doc = include_str!("../docs/tensors.md")]
     mod tensors {}
     #[doc = include_str!("../docs/gradients.md")]
@@ -78,6 +80,14 @@ mod guide {
     mod data {}
     #[doc = include_str!("../docs/training.md")]
     mod training {}
+    #[doc = include_str!("../docs/saving.md")]
+    mod saving {}
+    #[doc = include_str!("../docs/debugging.md")]
+    mod debugging {}
+    #[doc = include_str!("../docs/from-pytorch.md")]
+    mod from_pytorch {}
+    #[doc = include_str!("../docs/from-keras.md")]
+    mod from_keras {}
     #[doc = include_str!("../docs/command-line.md")]
     mod command_line {}
     #[doc = include_str!("../docs/extending.md")]

@@ -3,6 +3,7 @@
 //! One test, alone in its process: the counts are the process's.
 
 use mapsto::prelude::*;
+use mapsto::memory;
 
 #[test]
 fn steady_training_takes_no_memory_from_the_system_and_copies_none() {

@@ -3,6 +3,7 @@
 //! `cargo xtask bless` rewrites the file.
 
 use mapsto::prelude::*;
+use mapsto::nn::{bce, nll};
 
 type Mistake = (&'static str, Box<dyn Fn()>);
 

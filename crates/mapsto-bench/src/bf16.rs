@@ -4,6 +4,7 @@ use crate::timing::Mode;
 use crate::training::{gpt_steps, gpt_training};
 use mapsto::models::Gpt;
 use mapsto::prelude::*;
+use mapsto::{MatmulPrecision, with_matmul_precision};
 
 /// How far losses in bf16 may lie from those in f32, as a share of them.
 const NEAR: f64 = 0.005;

@@ -3,6 +3,7 @@
 
 use crate::training::{cnn_training, mlp_training};
 use mapsto::prelude::*;
+use mapsto::nn::bce;
 use std::hint::black_box;
 
 /// Runs the work of that name `n` times, on one thread; false if there is none.

@@ -5,6 +5,8 @@ use crate::golden::assert_near;
 use crate::timing::{Mode, report, report_first, time};
 use mapsto::models::Gpt;
 use mapsto::prelude::*;
+use mapsto::{MatmulPrecision, with_matmul_precision};
+use mapsto::nn::{Sequential, bce};
 
 /// A training to be run: one batch after the other, in turn.
 pub struct Training<M, O, L> {

@@ -7,9 +7,9 @@ use mapsto::data::{Dataset, Info, Loader, Preprocess, sets, transforms};
 use mapsto::nn::layers::LAYERS;
 use mapsto::nn::{self, Exceptions, Horizon, Loss, ModelSpec, ModuleExt, Sequential};
 use mapsto::spec::{Entry, Json, find};
-use mapsto::train::callbacks::{self, MetricsLog};
-use mapsto::train::metrics::{self, Metric};
-use mapsto::train::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
+use mapsto::training::callbacks::{self, MetricsLog};
+use mapsto::training::metrics::{self, Metric};
+use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Split};
@@ -58,7 +58,7 @@ struct Parts {
     rows: Rows,
 }
 
-/// Says beside the results what whoever reads them should know.
+/// Says beside the results what their reader should know.
 fn note(what: &str) {
     use std::io::Write;
     // Standard error may be closed; nothing is lost that a run needs.
@@ -215,7 +215,7 @@ impl Experiment {
         self.model.compare_state_dict(file.tensors.iter().cloned(), except).map_err(|e| {
             let advice = e.help_text().is_some_and(|help| help.starts_with("only dtypes differ"));
             let e = e.context(path.display());
-            // Whoever wrote a file cannot name exceptions, only choose another model.
+            // The author of a file cannot name exceptions, only choose another model.
             if advice {
                 e
             } else {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use mapsto::spec::Value;
-use mapsto::train::Digest;
+use mapsto::training::Digest;
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::is_path;
@@ -95,7 +95,7 @@ fn is_data(name: &str, pictures: bool) -> bool {
         && if pictures { ["png", "jpg", "jpeg"].contains(&ending.as_str()) } else { name.contains("ubyte") }
 }
 
-/// The files in a folder and in those in it. What is no file, such as a pipe, whose reading would not end, is passed over.
+/// The files in a folder and in those in it. What is not a file, such as a pipe, whose reading would not end, is passed over.
 fn list(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
         if path.is_file() {

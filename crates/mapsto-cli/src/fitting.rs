@@ -3,7 +3,7 @@
 use mapsto::graph::Meaning;
 use mapsto::nn::Layer;
 use mapsto::spec::Entry;
-use mapsto::train::{Outputs, metrics};
+use mapsto::training::{Outputs, metrics};
 use mapsto::{Error, ErrorKind, Result, Tensor, catch, record};
 
 use crate::experiment::Experiment;

@@ -136,7 +136,7 @@ fn meant(arg: &str, own: Option<&[String]>) -> Result<Option<String>> {
 /// Lays the overrides over a document, in order; their spans point into the flags, which are added to `sources`.
 ///
 /// # Errors
-/// A flag without a value, a value that is no TOML, or a path that leads through something that is no table or list.
+/// A flag without a value, a value that is no TOML, or a path that leads through something that is not a table or list.
 pub fn apply(document: &mut Node, overrides: &[Override], sources: &mut Sources) -> Result<()> {
     for given in overrides {
         let start = sources.add_flag(&given.written);
@@ -176,7 +176,7 @@ fn set(node: &mut Node, path: &str, offset: usize, value: Node) -> Result<()> {
             let count = items.len();
             let index = head.parse::<usize>().ok().filter(|&i| i < count);
             let index = index.ok_or_else(|| {
-                error(format!("`{head}` is no place in a list of {count}: 0 to {}", count.max(1) - 1))
+                error(format!("the list has {count} places, 0 to {}, and `{head}` is not one of them", count.max(1) - 1))
             })?;
             &mut items[index]
         }
@@ -266,7 +266,7 @@ mod tests {
     fn a_path_through_a_plain_value_or_past_a_list_is_an_error_at_the_flag() {
         for (flag, wanted) in [
             ("--train.epochs.more=3", "cannot set `more` inside a whole number"),
-            ("--model.layers.5=relu", "`5` is no place in a list of 1"),
+            ("--model.layers.5=relu", "the list has 1 places, 0 to 0, and `5` is not one of them"),
             ("--train.epochs", "needs a value"),
         ] {
             let text = "[model]\nlayers = ['relu']\n[train]\nepochs = 9\n";

@@ -1,7 +1,7 @@
 //! The plots of a run: which there are, and what each is drawn from.
 
 use mapsto::nn::{Layer, ModuleExt};
-use mapsto::train::{Evaluation, History, Predictions, RunFolder, plots};
+use mapsto::training::{Evaluation, History, Predictions, RunFolder, plots};
 use mapsto::{Result, Tensor};
 
 use crate::experiment::Experiment;

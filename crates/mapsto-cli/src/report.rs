@@ -2,7 +2,7 @@
 
 use mapsto::data::{Dataset, Loader};
 use mapsto::nn::ModuleExt;
-use mapsto::train::{Evaluation, History, ModelFile, RunFolder, predict};
+use mapsto::training::{Evaluation, History, ModelFile, RunFolder, predict};
 use mapsto::{MatmulPrecision, Operands, Result};
 
 use crate::experiment::Experiment;

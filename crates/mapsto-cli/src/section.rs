@@ -82,7 +82,7 @@ impl Section {
     /// The entry under a key, such as `optimizer = { adamw = 1e-3 }`, with its places.
     ///
     /// # Errors
-    /// The value is no entry.
+    /// The value is not an entry.
     pub fn entry(&mut self, key: &'static str) -> Result<Option<Entry>> {
         self.node(key).map(|node| node.to_entry()).transpose()
     }
@@ -90,7 +90,7 @@ impl Section {
     /// The entries under a key, such as `layers = [..]`, each with its places; none where the key is absent.
     ///
     /// # Errors
-    /// The value is no list of entries.
+    /// The value is not a list of entries.
     pub fn entries(&mut self, key: &'static str) -> Result<Vec<Entry>> {
         let Some(node) = self.node(key) else { return Ok(Vec::new()) };
         match &node.value {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mapsto::nn;
 use mapsto::spec::{Entry, Value};
-use mapsto::train::{callbacks, metrics};
+use mapsto::training::{callbacks, metrics};
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Split, is_path};

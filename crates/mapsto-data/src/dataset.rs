@@ -57,7 +57,7 @@ pub trait Dataset: Send + Sync {
     /// Sample `i`, counted from 0.
     ///
     /// # Errors
-    /// When the sample is damaged or cannot be read. Whoever reads many adds [`name`](Dataset::name) to the message.
+    /// When the sample is damaged or cannot be read. Code that reads many adds [`name`](Dataset::name) to the message.
     fn get(&self, i: usize) -> Result<Sample>;
 
     /// What is known about the set: class names, columns.

@@ -11,7 +11,7 @@ pub(crate) struct Delimited {
     /// The number of each column by its name.
     pub(crate) numbers: HashMap<String, usize>,
     pub(crate) rows: Vec<StringRecord>,
-    /// Columns that are no features unless they are asked for.
+    /// Columns that are not features unless they are asked for.
     pub(crate) passed_over: BTreeSet<usize>,
     /// Which these are, and why.
     pub(crate) left_out: Vec<String>,
@@ -27,7 +27,7 @@ impl Delimited {
     }
 }
 
-/// Reads a table; `advice` says how to choose another delimiter to whoever asked for this one.
+/// Reads a table; `advice` says how to choose another delimiter where this one was asked for.
 pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> String) -> Result<Delimited> {
     // The reader is other people's code: what it panics about is a damaged file.
     if let Some(line) = unclosed_quote(bytes, delimiter) {

@@ -118,7 +118,7 @@ impl Plan {
         Some(Worker { batches, thread })
     }
 
-    /// Batch `k`, whoever reads it.
+    /// Batch `k`, no matter which thread reads it.
     fn read(&self, k: usize) -> Result<Batch> {
         let Loader { dataset, size, transforms, preprocess, .. } = &*self.loader;
         let from = k * size;

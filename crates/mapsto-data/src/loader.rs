@@ -102,7 +102,7 @@ impl Loader {
         self
     }
 
-    /// Reads on `n` background threads, ahead of whoever uses the batches; 0 reads on the calling thread.
+    /// Reads on `n` background threads, ahead of the code that uses the batches; 0 reads on the calling thread.
     pub fn workers(mut self, n: usize) -> Loader {
         self.workers = n;
         self

@@ -90,7 +90,7 @@ impl Selection {
     /// same as in training.
     ///
     /// # Errors
-    /// As [`class`](Selection::class); also a label that is none of `classes`, by row.
+    /// As [`class`](Selection::class); also when a label is not one of `classes`, by row.
     pub fn class_of<S: AsRef<str>>(
         &self,
         name: &str,
@@ -107,7 +107,7 @@ impl Selection {
         let id = |(row, label): (usize, &&str)| {
             ids.get(label).copied().ok_or_else(|| {
                 self.table
-                    .at(row, column, &format!("`{}` is none of the known classes", shortened(label)))
+                    .at(row, column, &format!("`{}` is not one of the known classes", shortened(label)))
                     .help(format!("the classes are {}", quoted(&classes)))
             })
         };

@@ -10,7 +10,7 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Index, Path, Type, Whe
 /// every layer, numbers, `String`, `Tensor`, and options, vectors, arrays and tuples of modules. Fields of a tuple
 /// struct are named `0`, `1`, …; an enum visits the fields of the variant it is.
 ///
-/// * `#[module(skip)]` on a field leaves it out, for types that are no modules.
+/// * `#[module(skip)]` on a field leaves it out, for types that are not modules.
 /// * `#[module(crate = path)]` on the type says where `Module` lives; without it, `::mapsto::nn`. The crates below the
 ///   façade write `#[module(crate = mapsto_nn)]`.
 ///

@@ -55,7 +55,7 @@ impl Gpt {
         .width(384)
     }
 
-    /// The same with so many blocks.
+    /// The same with this many blocks.
     pub fn blocks(self, count: usize) -> Gpt {
         let (width, heads) = (self.norm.weight.len(), self.heads);
         self.rebuilt(count, width, heads)
@@ -67,10 +67,10 @@ impl Gpt {
         self.rebuilt(count, size, heads)
     }
 
-    /// The same with so many heads in each block; say the width before.
+    /// The same with this many heads in each block; call `width` first.
     ///
     /// # Panics
-    /// When the width is no multiple of it.
+    /// When the width is not a multiple of it.
     #[track_caller]
     pub fn heads(self, heads: usize) -> Gpt {
         let (count, width) = (self.blocks.len(), self.norm.weight.len());
@@ -231,7 +231,7 @@ mod tests {
 #[test]
 fn more_layers_than_memory_holds_are_an_error() {
     let refused =
-        |build: &dyn Fn()| catch(build).unwrap_err().to_string().contains("the system has not so many");
+        |build: &dyn Fn()| catch(build).unwrap_err().to_string().contains("the system has less");
     assert!(refused(&|| drop(Gru::new(3, 3).layers(1 << 45))));
     assert!(refused(&|| drop(Lstm::new(3, 3).layers(1 << 45))));
     assert!(refused(&|| drop(Gpt::new(5, 8).blocks(1 << 40))));

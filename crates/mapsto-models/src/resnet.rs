@@ -66,7 +66,7 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// A network of so many blocks a stage, whose first stage has `width` channels (64 in all published ones).
+    /// A network with these numbers of blocks in its stages, whose first stage has `width` channels (64 in all published ones).
     pub fn new(blocks: [usize; 4], width: usize, classes: usize) -> ResNet {
         let stage = |i: usize| {
             let outputs = width << i;

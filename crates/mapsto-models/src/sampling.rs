@@ -39,7 +39,7 @@ impl Sampling {
     #[track_caller]
     pub fn temperature(self, temperature: f64) -> Sampling {
         if !(temperature > 0.0 && temperature.is_finite()) {
-            fail!("sampling", "the temperature {temperature} is no positive number"; help = "`greedy` takes the best token always");
+            fail!("sampling", "the temperature must be above 0, got {temperature}"; help = "`greedy` always takes the best token");
         }
         Sampling { temperature, ..self }
     }
@@ -97,6 +97,6 @@ mod tests {
         assert!((share(Sampling::new()) - 0.75).abs() < 0.03);
         assert!((share(Sampling::new().temperature(0.5)) - 0.9).abs() < 0.03);
         let error = catch(|| Sampling::new().temperature(0.0)).unwrap_err();
-        assert_eq!(error.message(), "sampling: the temperature 0 is no positive number");
+        assert_eq!(error.message(), "sampling: the temperature must be above 0, got 0");
     }
 }

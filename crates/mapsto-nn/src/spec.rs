@@ -110,7 +110,7 @@ impl ModelSpec {
         let sizes = json.get("input").and_then(Json::list).ok_or_else(|| wrong("`input` is missing"))?;
         let size = |j: &Json| j.int().and_then(|n| usize::try_from(n).ok());
         let input =
-            sizes.iter().map(|j| size(j).ok_or_else(|| wrong("`input` holds something that is no size")));
+            sizes.iter().map(|j| size(j).ok_or_else(|| wrong("`input` holds something that is not a size")));
         let layers = json.get("layers").and_then(Json::list).ok_or_else(|| wrong("`layers` is missing"))?;
         Ok(ModelSpec {
             input: input.collect::<Result<_>>()?,

@@ -5,7 +5,7 @@ use mapsto_tensor::{Error, ErrorKind, Result};
 
 /// Reads an entry's main value and options, and remembers what was read and which defaults were used.
 ///
-/// Whoever builds from an entry asks for each argument once; [`finish`](Args::finish) then refuses what nobody asked
+/// Code that builds from an entry asks for each argument once; [`finish`](Args::finish) then refuses what nobody asked
 /// for and returns the entry with every default filled in.
 /// ```
 /// # use mapsto_spec::{Args, Entry};

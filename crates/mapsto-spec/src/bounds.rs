@@ -66,7 +66,7 @@ impl Bounds {
     /// The main value of an entry, which is its `setting`; `default` where there is none.
     ///
     /// # Errors
-    /// When it is no number, or outside.
+    /// When it is not a number, or outside.
     pub fn main(&self, args: &mut Args, setting: &str, default: f64) -> Result<f64> {
         let x = args.main_or(default)?;
         self.within(args, "", setting, x)
@@ -75,7 +75,7 @@ impl Bounds {
     /// An option of an entry; `default` where it is not given.
     ///
     /// # Errors
-    /// When it is no number, or outside.
+    /// When it is not a number, or outside.
     pub fn option(&self, args: &mut Args, name: &str, default: f64) -> Result<f64> {
         let x = args.get_or(name, default)?;
         self.within(args, name, &format!("`{name}`"), x)
@@ -84,7 +84,7 @@ impl Bounds {
     /// An option of an entry that may stay away.
     ///
     /// # Errors
-    /// When it is no number, or outside.
+    /// When it is not a number, or outside.
     pub fn optional(&self, args: &mut Args, name: &str) -> Result<Option<f64>> {
         let x: Option<f64> = args.optional(name)?;
         x.map(|x| self.within(args, name, &format!("`{name}`"), x)).transpose()
@@ -119,7 +119,7 @@ pub fn at_least_1<T: PartialEq + From<u8>>(op: &str, setting: &str, n: T) -> T {
 /// The option `name` of an entry, a count of which there must be one at least; `default` where it is not given.
 ///
 /// # Errors
-/// When it is no whole number, or 0.
+/// When it is not a whole number, or 0.
 pub fn count_option<T>(args: &mut Args, name: &str, default: T) -> Result<T>
 where
     T: FromValue + Into<Value> + Clone + PartialEq + From<u8>,

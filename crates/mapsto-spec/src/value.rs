@@ -87,7 +87,7 @@ impl From<i64> for Value {
 }
 
 impl From<usize> for Value {
-    /// Numbers beyond `i64::MAX` are no sizes of anything; they become `i64::MAX`.
+    /// Numbers beyond `i64::MAX` are not sizes of anything; they become `i64::MAX`.
     fn from(x: usize) -> Value {
         Value::Int(i64::try_from(x).unwrap_or(i64::MAX))
     }

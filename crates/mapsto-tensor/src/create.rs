@@ -37,7 +37,7 @@ impl Tensor {
     /// use mapsto_tensor::prelude::*;
     /// assert_eq!(Tensor::full_of([2], i64::MAX, DType::I64).to_vec::<i64>(), [i64::MAX; 2]);
     /// let e = catch(|| Tensor::full_of([2], 300, DType::U8)).unwrap_err();
-    /// assert_eq!(e.message(), "full: 300 is no u8, which reaches from 0 to 255");
+    /// assert_eq!(e.message(), "full: u8 cannot hold 300, it reaches from 0 to 255");
     /// ```
     /// # Panics
     /// When the dtype cannot hold the value: no whole number or one out of range for integers, a finite one that is
@@ -103,14 +103,18 @@ impl Tensor {
         Tensor::from_slice(&values, shape)
     }
 
-    /// `start, start + 1, ..` below `end`, as i64.
+    /// `start, start + 1, ..` below `end`, as i64; the ends are integers of any kind.
     ///
     /// ```
     /// use mapsto_tensor::prelude::*;
     /// assert_eq!(Tensor::arange(2..5).to_vec::<i64>(), [2, 3, 4]);
+    /// assert_eq!(Tensor::arange(0..vec![7, 8].len()).to_vec::<i64>(), [0, 1]);
     /// ```
+    /// # Panics
+    /// When i64 does not hold an end.
     #[track_caller]
-    pub fn arange(range: Range<i64>) -> Tensor {
+    pub fn arange<I: TryInto<i64>>(range: Range<I>) -> Tensor {
+        let range = whole("arange", range);
         let count = range.end.saturating_sub(range.start).max(0) as usize;
         let shape = Shape::from(count).fit("arange");
         let mut values = room_for(count);
@@ -180,6 +184,66 @@ impl Tensor {
         Tensor::random(random::next(Stream::User), Distribution::Bernoulli(p), shape, DType::F32)
     }
 
+    /// Integers (i64) drawn evenly from a range, from the user stream.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let dice = Tensor::randint([1000], 1..7);
+    /// assert_eq!((dice.min(..).item_i64(), dice.max(..).item_i64(), dice.dtype()), (1, 6, DType::I64));
+    /// ```
+    /// # Panics
+    /// When the range is empty, or i64 does not hold an end.
+    #[track_caller]
+    pub fn randint<I: TryInto<i64>>(shape: impl Into<Shape>, range: Range<I>) -> Tensor {
+        let (shape, range) = (shape.into().fit("randint"), whole("randint", range));
+        let Some(width) = range.end.checked_sub(range.start).filter(|&w| w > 0) else {
+            fail!("randint", "there is no integer to draw in {}..{}, or more than i64 counts", range.start, range.end;
+                  help = "the end is not drawn: `0..10` gives 0 to 9");
+        };
+        let Draw { seed, stream, draw } = random::next(Stream::User);
+        let mut numbers = random::Keyed::new(&[seed, stream.into(), draw]);
+        let mut values = room_for(shape.count());
+        values.extend((0..shape.count()).map(|_| range.start + numbers.below(width as usize) as i64));
+        Tensor::from_slice::<i64>(&values, shape)
+    }
+
+    /// Standard normal numbers of the shape, the float dtype and the device of `other`, from the user stream.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let x = Tensor::zeros([2, 3]).to(DType::F64);
+    /// assert_eq!((Tensor::randn_like(&x).shape(), Tensor::randn_like(&x).dtype()), (&[2, 3][..], DType::F64));
+    /// ```
+    /// # Panics
+    /// When `other` does not hold floats.
+    #[track_caller]
+    pub fn randn_like(other: &Tensor) -> Tensor {
+        Tensor::random_like("randn_like", Distribution::Normal(0.0, 1.0), other)
+    }
+
+    /// Numbers uniform in 0..1 of the shape, the float dtype and the device of `other`, from the user stream.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// assert!(Tensor::rand_like(&Tensor::zeros([100])).max(..).item() < 1.0);
+    /// ```
+    /// # Panics
+    /// When `other` does not hold floats.
+    #[track_caller]
+    pub fn rand_like(other: &Tensor) -> Tensor {
+        Tensor::random_like("rand_like", Distribution::Uniform(0.0, 1.0), other)
+    }
+
+    #[track_caller]
+    fn random_like(op: &str, distribution: Distribution, other: &Tensor) -> Tensor {
+        if !other.dtype().is_float() {
+            fail!(op, "random numbers are floats, the other tensor holds {}", other.dtype();
+                  help = "draw integers with `Tensor::randint`");
+        }
+        let draw = random::next(Stream::User);
+        other.device().scope(|| Tensor::random(draw, distribution, *other.shape_of(), other.dtype()))
+    }
+
     /// A random order of `0..n` (i64) from the user stream.
     #[track_caller]
     pub fn permutation(n: usize) -> Tensor {
@@ -190,7 +254,7 @@ impl Tensor {
     /// Random numbers of a draw: element i is a pure function of the draw and i.
     ///
     /// # Panics
-    /// When the distribution is none: bounds in the wrong order, a negative deviation, a probability outside of 0..=1, or
+    /// When the distribution does not exist: bounds in the wrong order, a negative deviation, a probability outside of 0..=1, or
     /// numbers that the dtype cannot hold, the distance of the bounds among them.
     #[track_caller]
     pub fn random(draw: Draw, distribution: Distribution, shape: impl Into<Shape>, dtype: DType) -> Tensor {
@@ -228,6 +292,15 @@ macro_rules! nested_number {
 }
 nested_number!(f64 => f32, f32 => f32, i32 => i64, i64 => i64, u8 => u8, bool => bool);
 
+impl Nested for usize {
+    type Number = i64;
+    fn sizes(&self, _: &mut Vec<usize>) {}
+    fn numbers(&self, _: &[usize], out: &mut Vec<i64>) -> Result<(), String> {
+        out.push(i64::try_from(*self).map_err(|_| format!("i64 does not hold {self}"))?);
+        Ok(())
+    }
+}
+
 macro_rules! nested_list {
     () => {
         fn sizes(&self, out: &mut Vec<usize>) {
@@ -251,6 +324,50 @@ impl<N: Nested, const K: usize> Nested for [N; K] {
 impl<N: Nested> Nested for Vec<N> {
     type Number = N::Number;
     nested_list!();
+}
+
+impl<N: Nested> Nested for &[N] {
+    type Number = N::Number;
+    nested_list!();
+}
+
+/// The tensor of a list of numbers or of lists, as [`tensor!`](crate::tensor) makes it: f64 becomes f32, and every
+/// integer but u8 becomes i64. [`Tensor::from_vec`] keeps f64.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let x = Tensor::from(vec![vec![1.0, 2.0], vec![3.0, 4.0]]);
+/// assert_eq!((x.shape(), x.dtype()), (&[2, 2][..], DType::F32));
+/// assert_eq!(Tensor::from([1usize, 2]).dtype(), DType::I64);
+/// ```
+impl<N: Nested> From<Vec<N>> for Tensor {
+    #[track_caller]
+    fn from(values: Vec<N>) -> Tensor {
+        tensor(values)
+    }
+}
+/// As from a vector.
+impl<N: Nested, const K: usize> From<[N; K]> for Tensor {
+    #[track_caller]
+    fn from(values: [N; K]) -> Tensor {
+        tensor(values)
+    }
+}
+/// As from a vector.
+impl<N: Nested> From<&[N]> for Tensor {
+    #[track_caller]
+    fn from(values: &[N]) -> Tensor {
+        tensor(values)
+    }
+}
+
+/// The ends of a range as i64.
+#[track_caller]
+fn whole<I: TryInto<i64>>(op: &str, range: Range<I>) -> Range<i64> {
+    match (range.start.try_into(), range.end.try_into()) {
+        (Ok(start), Ok(end)) => start..end,
+        _ => fail!(op, "an end of the range is larger than i64 holds"),
+    }
 }
 
 /// The tensor of nested arrays or vectors; `tensor!` in function form.
@@ -322,6 +439,33 @@ fn tensors_are_made_by_rule() {
             .contains("rows of 1 and of 2")
     );
     assert_eq!(Tensor::zeros([0, 3]).to_vec::<f32>(), []);
+}
+
+#[test]
+fn lists_become_tensors() {
+    assert_eq!(Tensor::from(vec![1.5, 2.5]).to_vec::<f32>(), [1.5, 2.5]);
+    assert_eq!(Tensor::from(&[[1, 2], [3, 4]][..]).shape(), [2, 2]);
+    assert_eq!(Tensor::from([vec![true], vec![false]]).to_vec::<bool>(), [true, false]);
+    let e = crate::catch(|| Tensor::from([usize::MAX])).unwrap_err();
+    assert_eq!(e.message(), format!("tensor: i64 does not hold {}", usize::MAX));
+}
+
+#[test]
+fn random_integers_are_even_and_repeat() {
+    use crate::catch;
+    crate::seed(3);
+    let x = Tensor::randint([6000], -1..2);
+    for v in -1..2 {
+        let share = x.eq(v).to(DType::F32).mean(..).item();
+        assert!((share - 1.0 / 3.0).abs() < 0.03, "{v}: {share}");
+    }
+    crate::seed(3);
+    assert_eq!(Tensor::randint([6000], -1..2).to_vec::<i64>(), x.to_vec::<i64>());
+    assert_ne!(Tensor::randint([6000], -1..2).to_vec::<i64>(), x.to_vec::<i64>());
+    let e = catch(|| Tensor::randint([2], 5..5)).unwrap_err();
+    assert_eq!(e.message(), "randint: there is no integer to draw in 5..5, or more than i64 counts");
+    assert!(catch(|| Tensor::randint([2], i64::MIN..i64::MAX)).is_err());
+    assert!(catch(|| Tensor::randn_like(&x)).unwrap_err().message().contains("holds i64"));
 }
 
 #[test]

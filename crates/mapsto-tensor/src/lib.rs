@@ -12,7 +12,7 @@ pub mod graph;
 mod indices;
 pub mod kind;
 mod layout;
-mod operators;
+pub mod operators;
 pub mod ops;
 mod pair_loss;
 mod precision;
@@ -23,7 +23,7 @@ mod scope;
 mod sequence;
 mod shape;
 mod slope;
-mod storage;
+pub mod storage;
 mod tensor;
 mod ternary;
 pub mod trace;
@@ -32,14 +32,13 @@ mod written;
 pub use device::Device;
 pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
-pub use graph::{Grads, LeafId, grad, trace};
+pub use graph::{Grads, LeafId, grad, grad_or_zeros, grad_with, trace};
 pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
 pub use random::seed;
 pub use scalar::Scalar;
 pub use scope::{infer, is_recording, is_training, no_grad, record, train, with_frozen};
 pub use shape::{Axes, Axis, MAX_ELEMENTS, MAX_RANK, Shape, keep, product};
-pub use storage::{Plain, Storage};
 pub use tensor::Tensor;
 
 /// Host memory: what is live, what is cached, what was copied.
@@ -49,7 +48,7 @@ pub mod memory {
 
 /// What most programs use; `use mapsto_tensor::prelude::*;`.
 pub mod prelude {
-    pub use crate::graph::{Grads, grad};
+    pub use crate::graph::{Grads, grad, grad_or_zeros, grad_with};
     pub use crate::ops::*;
     pub use crate::{
         DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch, infer,

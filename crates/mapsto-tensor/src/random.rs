@@ -173,6 +173,7 @@ impl Keyed {
 
 /// How the elements of a random tensor are distributed.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Distribution {
     /// Uniform in `lo..hi`.
     Uniform(f64, f64),

@@ -52,7 +52,7 @@ pub(crate) fn centred(x: &Tensor, axes: &[usize]) -> Tensor {
 }
 
 /// The deviations from a mean in units of the largest one, if that is above `least`, and the unit: squares of what is beyond
-/// 10¹⁹ or below 10⁻¹⁹ are no numbers of f32. The unit is a constant, for it cancels.
+/// 10¹⁹ or below 10⁻¹⁹ are not numbers of f32. The unit is a constant, for it cancels.
 #[track_caller]
 pub(crate) fn in_units(d: &Tensor, axes: &[usize], least: f64) -> (Tensor, Tensor) {
     let empty = axes.iter().any(|&a| d.shape()[a] == 0) || d.is_empty();

@@ -76,7 +76,7 @@ impl Scalar {
     fn to_i64(self) -> Option<i64> {
         match self {
             Scalar::Int(v) => Some(v),
-            // 2⁶³ itself is no i64; −2⁶³ is one.
+            // 2⁶³ itself is not an i64; −2⁶³ is one.
             Scalar::Float(v) if v.fract() == 0.0 && (-TOP..TOP).contains(&v) => Some(v as i64),
             Scalar::Float(_) => None,
         }
@@ -131,11 +131,11 @@ impl Scalar {
     #[cold]
     fn not_held(self, op: &str, dtype: DType, out_of_range: bool) -> ! {
         if !out_of_range {
-            fail!(op, "{self} is no {dtype}"; help = "convert the tensor with `.to(DType::F32)`");
+            fail!(op, "{dtype} cannot hold {self}"; help = "convert the tensor with `.to(DType::F32)`");
         }
         let (lo, hi) = range(dtype);
         let wider = if dtype == DType::I64 || self.to_i64().is_none() { DType::F64 } else { DType::I64 };
-        fail!(op, "{self} is no {dtype}, which reaches from {lo} to {hi}"; help = "convert the tensor with `.to(DType::{wider:?})`")
+        fail!(op, "{dtype} cannot hold {self}, it reaches from {lo} to {hi}"; help = "convert the tensor with `.to(DType::{wider:?})`")
     }
 }
 
@@ -201,7 +201,7 @@ pub(crate) enum Beside {
 }
 
 impl Scalar {
-    /// What a comparison of integers with this number comes to.
+    /// What a comparison of integers with this number gives.
     pub(crate) fn beside_integers(self) -> Beside {
         match (self, self.to_i64()) {
             (_, Some(v)) => Beside::Integer(v),

@@ -13,7 +13,7 @@ pub(crate) struct Mode {
     off: bool,
     /// Some parameters are constants: those that `FROZEN` lists.
     frozen: bool,
-    /// Operations are shown to whoever watches this thread.
+    /// Operations are shown to what watches this thread.
     pub(crate) watched: bool,
     /// How exactly matrices are multiplied.
     pub(crate) precision: MatmulPrecision,

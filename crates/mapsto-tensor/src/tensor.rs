@@ -9,7 +9,7 @@ use crate::shape::Shape;
 use crate::storage::{Buffer, Plain, Shared, Storage, pool};
 
 /// An n-dimensional array that remembers how it was made. Cloning is one reference count.
-/// Values never change under you: whoever writes, writes to a copy unless it is alone.
+/// Values never change under you: writing to a tensor that others hold writes to a copy.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -228,7 +228,7 @@ impl Tensor {
         if self.dtype() == DType::I64 {
             let v = self.item_i64();
             if v as f64 as i128 != v as i128 {
-                fail!("item", "{v} is no f64"; help = "`item_i64` is exact for every integer");
+                fail!("item", "f64 cannot hold {v}"; help = "`item_i64` is exact for every integer");
             }
             return v as f64;
         }

@@ -300,7 +300,7 @@ impl Predictions {
         };
         let each = matches!(outputs, Outputs::Logit | Outputs::Probabilities) && width > 1;
         if each && self.target.dtype().is_float() && !are_probabilities(&self.target) {
-            return None; // several answers of yes or no a sample, which are no class
+            return None; // several answers of yes or no a sample, which are not class
         }
         let decided = decision.decide("predictions", &self.y, &self.target).ok()?;
         if decided.actual.len() != n {

@@ -118,7 +118,7 @@ impl History {
     /// Reads what [`History::to_csv`] wrote (the rows; not how the run ended).
     ///
     /// # Errors
-    /// A missing column or a field that is no number, with its line.
+    /// A missing column or a field that is not a number, with its line.
     pub fn from_csv(text: &str) -> Result<History> {
         let mut lines = text.lines();
         let header = csv::fields(lines.next().unwrap_or_default());

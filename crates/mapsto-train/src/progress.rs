@@ -121,7 +121,7 @@ impl Progress {
             Out::Live(None) => write(&mut io::stderr()),
         };
         match written {
-            // Whoever closed the pipe no longer wants to see progress; the training goes on.
+            // A reader that closed the pipe no longer wants to see progress; the training goes on.
             Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("progress", e)),
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! mapsto ↦: a neural-network framework, from one neuron to a trained model.
 //!
 //! `x ↦ f(x)`: everything is a mapping. Tensors remember how they were made, models are plain structs, gradients are values,
-//! and training is a loop that you can write yourself or leave to the [`Trainer`](train::Trainer):
+//! and training is a loop that you can write yourself or leave to the [`Trainer`](training::Trainer):
 //!
 //! ```
 //! use mapsto::prelude::*;
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! This crate is what programs depend on: it gathers the crates below it under one name. What a beginner needs is in the
-//! [`prelude`]; the rest is in the modules [`nn`], [`models`], [`data`], [`train`](mod@train) and [`spec`].
+//! [`prelude`]; the rest is in the modules [`nn`], [`models`], [`data`], [`training`] and [`spec`].
 //!
 //! # Features
 //! * `images` (default): folders of PNG and JPEG images, through the `image` crate.
@@ -49,7 +49,7 @@ pub mod data {
 }
 
 /// The trainer, metrics, callbacks, model files, run folders and plots.
-pub mod train {
+pub mod training {
     pub use mapsto_train::*;
 }
 
@@ -58,9 +58,18 @@ pub mod spec {
     pub use mapsto_spec::*;
 }
 
-/// What most programs use; `use mapsto::prelude::*;`.
+/// The names that first programs need; `use mapsto::prelude::*;`. Everything else is imported from its module:
+/// [`ops`], [`nn`], [`data`], [`training`].
 pub mod prelude {
-    pub use mapsto_data::prelude::*;
-    pub use mapsto_nn::prelude::*;
-    pub use mapsto_train::prelude::*;
+    pub use mapsto_data::{Dataset, InMemory, Table, mnist};
+    pub use mapsto_nn::{
+        Adam, AdamW, Apply, BatchNorm2d, Conv2d, Dropout, Embedding, Flatten, Layer, LayerNorm, Linear, Lstm,
+        MaxPool2d, Module, ModuleExt, Optimizer, Param, Sgd, bce_with_logits, cross_entropy, mse, seq,
+    };
+    pub use mapsto_tensor::{
+        DType, Error, Result, Tensor, assert_close, catch, grad, keep, no_grad, seed, tensor, train,
+    };
+    pub use mapsto_train::callbacks::EarlyStop;
+    pub use mapsto_train::metrics::Accuracy;
+    pub use mapsto_train::{Trainer, evaluate, load, save};
 }

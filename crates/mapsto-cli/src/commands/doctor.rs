@@ -24,7 +24,7 @@ fn command(command: Command) -> Command {
 fn run(_: &Invocation) -> Result<(), Failure> {
     say!("mapsto       {}", env!("CARGO_PKG_VERSION"));
     say!("system       {} on {}", std::env::consts::OS, std::env::consts::ARCH);
-    for (key, value) in mapsto::train::environment() {
+    for (key, value) in mapsto::training::environment() {
         if key == "cpu" && value.str().is_some() {
             say!("processor    {}", value.str().unwrap_or_default());
         }

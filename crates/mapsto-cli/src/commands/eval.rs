@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
 use mapsto::nn::Exceptions;
-use mapsto::train::{ModelFile, RunFolder};
+use mapsto::training::{ModelFile, RunFolder};
 use mapsto::{Error, ErrorKind};
 
 use super::{Invocation, Overriding, Verb, reopen};

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use clap::{ArgMatches, Command};
 use mapsto::nn::Exceptions;
-use mapsto::train::{ModelFile, RunFolder};
+use mapsto::training::{ModelFile, RunFolder};
 use mapsto::{Error, ErrorKind};
 
 use crate::config::Config;

@@ -70,7 +70,7 @@ fn package_name(folder: &Path) -> Result<&str> {
     if fits && !["test", "core", "std", "mapsto"].contains(&name) {
         return Ok(name);
     }
-    let error = Error::new(ErrorKind::Usage, format!("`{name}` is no name for a project"));
+    let error = Error::new(ErrorKind::Usage, format!("`{name}` cannot be the name of a project"));
     Err(error.help("use ASCII letters, digits, - and _, beginning with a letter"))
 }
 

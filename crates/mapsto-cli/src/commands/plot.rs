@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 use mapsto::nn::Exceptions;
-use mapsto::train::{RunFolder, predict};
+use mapsto::training::{RunFolder, predict};
 use mapsto::{Error, ErrorKind};
 
 use super::{Invocation, Overriding, Verb, reopen};

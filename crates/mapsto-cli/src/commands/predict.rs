@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
 use mapsto::nn::{Exceptions, Layer, ModelSpec, Sequential};
 use mapsto::spec::{Entry, Json, Value};
-use mapsto::train::{ModelFile, ModelInfo, Outputs, RunFolder};
+use mapsto::training::{ModelFile, ModelInfo, Outputs, RunFolder};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
 use super::{Invocation, Overriding, Verb, unedited};
@@ -142,7 +142,7 @@ impl Predictor {
         })
     }
 
-    /// Whether a file is taken for a table: by its ending, or because the model was trained on one and it is no image.
+    /// Whether a file is taken for a table: by its ending, or because the model was trained on one and it is not an image.
     fn is_table(&self, path: &Path) -> bool {
         let ends_in = |endings: &[&str]| {
             path.extension().is_some_and(|found| endings.iter().any(|e| found.eq_ignore_ascii_case(e)))
@@ -197,7 +197,7 @@ fn floats(x: Tensor) -> Tensor {
     if x.dtype() == DType::F64 { x.to(DType::F32) } else { x }
 }
 
-/// The probability of each class; nothing where outputs are no classes.
+/// The probability of each class; nothing where outputs are not classes.
 fn shares(row: &[f64], outputs: Outputs) -> Option<Vec<f64>> {
     match (row, outputs) {
         (_, Outputs::Values) => None,

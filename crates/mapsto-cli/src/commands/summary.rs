@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Arg, Command};
 use mapsto::nn::{Layer, ModelSpec, ModuleExt};
-use mapsto::train::{ModelFile, RunFolder};
+use mapsto::training::{ModelFile, RunFolder};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, no_grad};
 
 use super::{Invocation, Overriding, Verb, read_experiment};

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::{Arg, ArgAction, Command};
 use mapsto::nn::Exceptions;
 use mapsto::spec::Value;
-use mapsto::train::{History, Interrupt, ModelFile, Progress, RunFolder, RunLock, Trainer};
+use mapsto::training::{History, Interrupt, ModelFile, Progress, RunFolder, RunLock, Trainer};
 use mapsto::{Error, ErrorKind, Result};
 
 use super::{Invocation, Overriding, Verb, read_experiment, run_sources};

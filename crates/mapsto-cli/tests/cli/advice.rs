@@ -2,6 +2,7 @@
 
 use mapsto::data::Table;
 use mapsto::prelude::*;
+use mapsto::training::{History, ModelFile};
 
 use crate::check_cli::Folder;
 

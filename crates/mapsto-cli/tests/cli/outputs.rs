@@ -155,7 +155,7 @@ fn sigterm_saves_as_ctrl_c_does() {
 #[test]
 fn weights_of_another_float_type_are_converted_when_asked_for() {
     use mapsto::prelude::*;
-    use mapsto::train::ModelFile;
+    use mapsto::training::ModelFile;
     let folder = points(["left", "right"]);
     folder.run("train net.toml --out run").ok();
     let path = |name: &str| folder.path().join(name);

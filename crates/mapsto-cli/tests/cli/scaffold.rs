@@ -39,7 +39,7 @@ fn nothing_is_overwritten_and_names_must_fit() {
         &folder,
         "new 7up",
         2,
-        "error: `7up` is no name for a project\nhelp: use ASCII letters, digits, - and _, beginning with a letter",
+        "error: `7up` cannot be the name of a project\nhelp: use ASCII letters, digits, - and _, beginning with a letter",
     );
     assert_eq!(folder.read("net/keep.txt"), "mine");
 }

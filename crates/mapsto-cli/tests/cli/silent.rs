@@ -3,7 +3,7 @@
 use std::fs;
 
 use mapsto::prelude::*;
-use mapsto::train::ModelFile;
+use mapsto::training::ModelFile;
 
 use crate::check_cli::{Folder, Outcome};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mapsto::prelude::*;
-use mapsto::train::ModelFile;
+use mapsto::training::ModelFile;
 
 use crate::check_cli::Folder;
 

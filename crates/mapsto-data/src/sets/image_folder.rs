@@ -42,7 +42,7 @@ impl ImageFolder {
     /// beside the classes, folders inside a class.
     ///
     /// # Errors
-    /// When a folder cannot be read, a class has no images, or files named like images are none.
+    /// When a folder cannot be read, a class has no images, or files named like images are not images.
     pub fn open(root: impl AsRef<Path>) -> Result<ImageFolder> {
         let root = root.as_ref();
         let mut classes = Vec::new();
@@ -149,7 +149,7 @@ impl Dataset for ImageFolder {
     }
 }
 
-/// What a folder holds that is no sample, by the reason why it is none.
+/// The files of a folder that are not samples, by the reason.
 #[derive(Default)]
 struct LeftOut {
     hidden: Vec<String>,
@@ -413,7 +413,7 @@ mod tests {
                     bytes[at] = key.below(256) as u8;
                 }
                 std::fs::write(root.join(file), &bytes).unwrap();
-                // A changed size or a changed pixel is no error in itself; a panic would be.
+                // A changed size or a changed pixel is not an error in itself; a panic would be.
                 if let Err(e) = read_image(root.join(file), Color::Rgb) {
                     assert_eq!(e.kind(), ErrorKind::Data, "{e}");
                 }

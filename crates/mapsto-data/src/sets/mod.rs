@@ -24,7 +24,7 @@ pub struct Sets {
     pub train: Arc<dyn Dataset>,
     /// The samples to test on.
     pub test: Option<Arc<dyn Dataset>>,
-    /// What was found beside them and is not read, for whoever reports it: a line each.
+    /// What was found beside them and is not read, to be reported: a line each.
     pub left_out: Vec<String>,
     /// Columns in which values that differ in the file become equal as `f32`, unless they are standardized first.
     pub rounded: Vec<Rounded>,
@@ -118,7 +118,7 @@ mod tests {
 
         let unknown = file("unknown.csv", "a;b;kind\n5;6;z\n");
         let e = failure(classes.with_option("test", unknown.as_str()));
-        assert!(e.contains("unknown.csv:2: row 1, column `kind`: `z` is none of the known classes"), "{e}");
+        assert!(e.contains("unknown.csv:2: row 1, column `kind`: `z` is not one of the known classes"), "{e}");
         assert!(failure(entry.clone()).contains("either `target` or `class`"));
         assert!(
             failure(

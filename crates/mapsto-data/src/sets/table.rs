@@ -119,7 +119,7 @@ impl Table {
     }
 
     /// Chooses every column but these as input: usually all but the target and an identifier. Those of
-    /// [`left_out`](Table::left_out) are no features either.
+    /// [`left_out`](Table::left_out) are not features either.
     ///
     /// # Errors
     /// When there is no such column, or none is left.
@@ -237,7 +237,7 @@ pub(super) const KIND: SetKind = SetKind {
                 Some(Arc::new(test?) as Arc<dyn Dataset>)
             }
         };
-        // Whoever names the features has seen what there is.
+        // A user who names the features has seen what there is.
         let mut left_out = if all { table.text.left_out.clone() } else { Vec::new() };
         if table.text.seems_headless() {
             left_out.push(format!(
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(said(features.target("a")), "t.csv: the target `a` is also a feature");
         assert_eq!(
             said(features.class_of("kind", ["10"])),
-            "t.csv:3: row 2, column `kind`: `9` is none of the known classes"
+            "t.csv:3: row 2, column `kind`: `9` is not one of the known classes"
         );
         assert_eq!(said(Table::from_csv("no/such.csv")).split(": ").next(), Some("no/such.csv"));
     }

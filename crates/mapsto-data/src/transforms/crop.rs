@@ -41,7 +41,7 @@ impl Crop {
         Crop { size, padding: 0, place: Place::Center }
     }
 
-    /// Adds so many pixels of zeros on every side before cutting.
+    /// Adds this many pixels of zeros on every side before cutting.
     pub fn padding(self, padding: usize) -> Crop {
         Crop { padding, ..self }
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// A change to the input of a sample, such as a random shift; targets stay as they are.
 ///
-/// Randomness comes from the key alone, so that the same sample in the same epoch changes in the same way whoever reads
+/// Randomness comes from the key alone, so that the same sample in the same epoch changes in the same way no matter which thread reads
 /// it. A closure `|x: Tensor, key: SampleKey| ..` is a transform.
 ///
 /// ```

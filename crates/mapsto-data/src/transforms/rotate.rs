@@ -94,7 +94,7 @@ fn fraction(v: i64) -> f32 {
 
 pub(super) const KIND: TransformKind = TransformKind {
     name: "rotate",
-    doc: "turns an image about its centre by up to so many degrees either way",
+    doc: "turns an image about its centre by up to the given number of degrees either way",
     build: |args| Ok(Arc::new(Rotate::new(args.main()?))),
 };
 

@@ -66,7 +66,7 @@ fn shift([h, w]: [usize; 2], by: [isize; 2], from: &[f32], to: &mut [f32]) {
 
 pub(super) const KIND: TransformKind = TransformKind {
     name: "shift",
-    doc: "moves an image by up to so many whole pixels in either direction",
+    doc: "moves an image by up to the given number of whole pixels in either direction",
     build: |args| Ok(Arc::new(Shift::new(args.main()?))),
 };
 

@@ -76,7 +76,7 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm { eps: Bounds::ABOVE_0.check("batch_norm", "eps", eps), ..self }
     }
 
-    /// In inference, the scale and the shift of each channel that the norm comes to.
+    /// The scale and the shift of each channel that the norm is equal to in inference.
     pub(crate) fn line(&self) -> Option<(Tensor, Tensor)> {
         if is_training() {
             return None;

@@ -15,7 +15,7 @@ use mapsto_tensor::{Tensor, fail};
 /// use mapsto_nn::prelude::*;
 /// let mut fc = Linear::new(2, 1);
 /// fc.weight.set(&tensor![[2.0, -1.0]])?;
-/// fc.bias.as_mut().unwrap().set(&tensor![0.5])?;
+/// fc.bias_mut().set(&tensor![0.5])?;
 /// assert_close!(fc.forward(&tensor![[1.0, 1.0], [3.0, 0.0]]), [[1.5], [6.5]]);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
@@ -52,6 +52,37 @@ impl Linear {
         }
     }
 
+    /// The bias, `[outputs]`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut fc = Linear::new(2, 3);
+    /// fc.bias_mut().set(&Tensor::ones([3]))?;
+    /// assert_close!(fc.bias(), [1.0, 1.0, 1.0]);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    /// # Panics
+    /// When the layer has no bias; the field `bias` is `None` then.
+    #[track_caller]
+    pub fn bias(&self) -> &Param {
+        match &self.bias {
+            Some(bias) => bias,
+            None => no_bias_here(),
+        }
+    }
+
+    /// The bias, to be changed, as [`bias`](Linear::bias).
+    ///
+    /// # Panics
+    /// When the layer has no bias.
+    #[track_caller]
+    pub fn bias_mut(&mut self) -> &mut Param {
+        match &mut self.bias {
+            Some(bias) => bias,
+            None => no_bias_here(),
+        }
+    }
+
     /// The number of input features.
     pub fn inputs(&self) -> usize {
         self.weight.shape()[1]
@@ -61,6 +92,12 @@ impl Linear {
     pub fn outputs(&self) -> usize {
         self.weight.shape()[0]
     }
+}
+
+#[cold]
+#[track_caller]
+fn no_bias_here() -> ! {
+    fail!("linear", "the layer has no bias"; help = "make it without `.no_bias()`, or ask `layer.bias.is_some()` first")
 }
 
 impl Layer for Linear {
@@ -145,6 +182,7 @@ mod tests {
             assert!(p.abs().max(..).item() <= 0.1);
             assert!((p.square().mean(..).sqrt().item() - 0.1 / 3f64.sqrt()).abs() < 0.004);
         }
+        assert!(catch(|| Linear::new(2, 2).no_bias().bias().len()).unwrap_err().message().contains("has no bias"));
         let zero = Linear::new(4, 2).init(crate::init::Ones);
         assert_close!(zero.forward(&Tensor::ones([1, 4])), [[4.0, 4.0]]);
         assert_eq!(Linear::new(784, 64).no_bias().describe(), "Linear(784 → 64, no bias)");

@@ -40,7 +40,7 @@ impl MultiHeadAttention {
     /// `heads` heads on steps of `size` numbers; every step sees all others.
     ///
     /// # Panics
-    /// When `size` is no multiple of `heads`.
+    /// When `size` is not a multiple of `heads`.
     #[track_caller]
     pub fn new(size: usize, heads: usize) -> MultiHeadAttention {
         if heads == 0 || !size.is_multiple_of(heads) {

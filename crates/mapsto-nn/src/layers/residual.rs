@@ -55,6 +55,12 @@ impl<F: Layer, G: Layer> Layer for Residual<F, G> {
         }
     }
 
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        let mut inner = vec![("body".to_string(), &self.body as &dyn Layer)];
+        inner.extend(self.shortcut.iter().map(|g| ("shortcut".to_string(), g as &dyn Layer)));
+        inner
+    }
+
     fn input_dtype(&self) -> DType {
         self.body.input_dtype()
     }

@@ -32,9 +32,58 @@ impl Sequential {
         self
     }
 
+    /// Adds a layer at the end.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut net = seq![];
+    /// for width in [4, 3] {
+    ///     net.push(Linear::new(width, width - 1));
+    /// }
+    /// assert_eq!((net.len(), net.forward(&Tensor::zeros([1, 4])).shape()), (2, &[1, 2][..]));
+    /// ```
+    pub fn push(&mut self, layer: impl Layer + 'static) {
+        self.layers.push(Box::new(layer));
+    }
+
+    /// The number of layers.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Whether there are no layers, so that the output is the input.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The layer at a position from 0, if there is one.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let net = seq![Linear::new(2, 3), Tensor::relu];
+    /// assert_eq!(net.get(0).unwrap().describe(), "Linear(2 → 3)");
+    /// assert!(net.get(2).is_none());
+    /// ```
+    pub fn get(&self, position: usize) -> Option<&dyn Layer> {
+        self.layers.get(position).map(|layer| &**layer)
+    }
+
     /// The layers.
     pub fn layers(&self) -> &[Box<dyn Layer>] {
         &self.layers
+    }
+
+    /// The layers, to be exchanged, put in or taken out. There is no `Clone`, because a boxed layer of any type cannot
+    /// be copied: build the network again and give it the `state_dict` of this one.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut net = seq![Linear::new(2, 3), Tensor::relu, Linear::new(3, 10)];
+    /// net.layers_mut()[2] = Box::new(Linear::new(3, 4));
+    /// assert_eq!(net.forward(&Tensor::zeros([1, 2])).shape(), [1, 4]);
+    /// ```
+    pub fn layers_mut(&mut self) -> &mut Vec<Box<dyn Layer>> {
+        &mut self.layers
     }
 }
 
@@ -63,6 +112,10 @@ impl Layer for Sequential {
         format!("Sequential({})", inner.join(", "))
     }
 
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        self.layers.inner()
+    }
+
     fn input_dtype(&self) -> DType {
         self.layers.input_dtype()
     }
@@ -70,11 +123,7 @@ impl Layer for Sequential {
 
 impl fmt::Display for Sequential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sequential(\n")?;
-        for (i, layer) in self.layers.iter().enumerate() {
-            writeln!(f, "  {i}: {}", layer.describe())?;
-        }
-        f.write_str(")")
+        f.write_str(&self.summary())
     }
 }
 
@@ -113,5 +162,36 @@ mod tests {
         check_layer(|| seq![]).gives([5, 3], [5, 3]);
         check_layer(|| seq![].then(Linear::new(3, 1)).then(Tensor::square)).gives([5, 3], [5, 1]);
         assert_eq!(seq![Embedding::new(2, 2)].input_dtype(), DType::I64);
+    }
+
+    #[test]
+    fn networks_in_networks_are_printed_in_steps() {
+        let block = seq![Linear::new(4, 4), Tensor::relu];
+        let net = seq![block, Residual::new(seq![Linear::new(4, 4)]), Tensor::tanh];
+        let expected = "Sequential(
+  0: Sequential(
+    0: Linear(4 → 4)
+    1: relu
+  )
+  1: Residual(
+    body: Sequential(
+      0: Linear(4 → 4)
+    )
+  )
+  2: tanh
+)";
+        assert_eq!(net.to_string(), expected);
+        assert_eq!((seq![].to_string().as_str(), seq![].is_empty()), ("Sequential()", true));
+        assert_eq!(vec![Linear::new(1, 2)].summary(), "Vec(\n  0: Linear(1 → 2)\n)");
+    }
+
+    #[test]
+    fn layers_are_added_read_and_exchanged() {
+        let mut net = seq![Linear::new(2, 2)];
+        net.push(Tensor::relu);
+        assert_eq!((net.len(), net.is_empty()), (2, false));
+        assert_eq!(net.get(1).map(|layer| layer.name().into_owned()), Some("relu".to_string()));
+        drop(net.layers_mut().remove(0));
+        assert_eq!((net.len(), net.parameter_count(), net.get(1).is_none()), (1, 0, true));
     }
 }

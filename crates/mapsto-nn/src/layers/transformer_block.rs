@@ -41,7 +41,7 @@ impl TransformerBlock {
     /// A block for steps of `size` numbers; every step sees all others.
     ///
     /// # Panics
-    /// When `size` is no multiple of `heads`.
+    /// When `size` is not a multiple of `heads`.
     #[track_caller]
     pub fn new(size: usize, heads: usize) -> TransformerBlock {
         TransformerBlock {

@@ -142,7 +142,7 @@ impl Loss for CrossEntropy {
         let weights = weights.as_ref().map(|w| w.to(DType::F64).to_vec::<f64>());
         let of = |id: i64| match (&weights, usize::try_from(id)) {
             _ if Some(id) == *ignore_index => 0.0,
-            // An id that is no class is reported by the loss itself; here it must only not hide it.
+            // An id that is not a class is reported by the loss itself; here it must only not hide it.
             (Some(w), Ok(id)) => w.get(id).copied().unwrap_or(1.0),
             _ => 1.0,
         };

@@ -146,7 +146,7 @@ pub fn build_loss(entry: &Entry) -> Result<(Box<dyn Loss>, Entry)> {
 }
 
 /// The targets in the dtype of the outputs, their shapes being the same and the outputs not known to be something else: a
-/// target adopts that dtype as a number beside a tensor does. Outputs that are no floats are refused, for there is no way
+/// target adopts that dtype as a number beside a tensor does. Outputs that are not floats are refused, for there is no way
 /// down from them.
 #[track_caller]
 fn alike(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -> Tensor {
@@ -166,7 +166,7 @@ fn alike(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -> Tensor {
 #[track_caller]
 fn check_outputs(loss: &str, outputs: Outputs, y: &Tensor) {
     if y.is_empty() {
-        fail!(loss, "the outputs {:?} are of no sample, and the mean of nothing is no number", y.shape();
+        fail!(loss, "the outputs {:?} hold no sample, and the mean of nothing is undefined", y.shape();
               help = "leave batches without samples out");
     }
     check_floats(loss, y);
@@ -398,7 +398,7 @@ mod tests {
             assert_eq!(
                 e.message(),
                 format!(
-                    "{}: the outputs [0, 3] are of no sample, and the mean of nothing is no number",
+                    "{}: the outputs [0, 3] hold no sample, and the mean of nothing is undefined",
                     kind.name
                 )
             );

@@ -28,7 +28,7 @@ use std::cell::Cell;
     message = "`{Self}` is not a layer",
     label = "this cannot be applied to a tensor",
     note = "implement `Layer` for your type: `fn forward(&self, x: &Tensor) -> Tensor`, beside `#[derive(Module)]`",
-    note = "a closure is a layer when its argument is annotated: `|x: &Tensor| ..`; `&L` and `Box<L>` are none, `Box<dyn Layer>` is"
+    note = "a closure is a layer when its argument is annotated: `|x: &Tensor| ..`; `Box<dyn Layer>` is a layer, and `&L` and `Box<L>` are not"
 )]
 pub trait Layer: Module {
     /// The output for the input `x`, whose first axis is the batch.
@@ -42,6 +42,28 @@ pub trait Layer: Module {
     /// The name with what distinguishes this layer: `Linear(784 → 64)`.
     fn describe(&self) -> String {
         self.name().into_owned()
+    }
+
+    /// The layers inside this one with their names, for [`Layer::summary`]; a layer that is one piece has none.
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        Vec::new()
+    }
+
+    /// The layer and those inside it, one on a line.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let net = seq![seq![Linear::new(2, 3), Tensor::relu], Linear::new(3, 1)];
+    /// let text = "Sequential(\n  0: Sequential(\n    0: Linear(2 → 3)\n    1: relu\n  )\n  1: Linear(3 → 1)\n)";
+    /// assert_eq!(net.summary(), text);
+    /// ```
+    fn summary(&self) -> String {
+        let inner = self.inner();
+        if inner.is_empty() {
+            return self.describe();
+        }
+        let lines = inner.iter().map(|(name, layer)| format!("\n{name}: {}", layer.summary()).replace('\n', "\n  "));
+        format!("{}({}\n)", self.name(), lines.collect::<String>())
     }
 
     /// The dtype of the inputs it takes: floats, or ids for an embedding.
@@ -121,6 +143,12 @@ impl Layer for Box<dyn Layer> {
     fn describe(&self) -> String {
         (**self).describe()
     }
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        (**self).inner()
+    }
+    fn summary(&self) -> String {
+        (**self).summary()
+    }
     fn input_dtype(&self) -> DType {
         (**self).input_dtype()
     }
@@ -154,6 +182,9 @@ impl<L: Layer> Layer for Option<L> {
     fn describe(&self) -> String {
         self.as_ref().map_or("identity".into(), Layer::describe)
     }
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        self.as_ref().map_or(Vec::new(), Layer::inner)
+    }
     fn input_dtype(&self) -> DType {
         self.as_ref().map_or(DType::F32, Layer::input_dtype)
     }
@@ -163,6 +194,9 @@ impl<L: Layer> Layer for Vec<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         in_order(self, x)
+    }
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        numbered(self)
     }
     fn input_dtype(&self) -> DType {
         self.first().map_or(DType::F32, Layer::input_dtype)
@@ -174,9 +208,17 @@ impl<L: Layer, const N: usize> Layer for [L; N] {
     fn forward(&self, x: &Tensor) -> Tensor {
         in_order(self, x)
     }
+    fn inner(&self) -> Vec<(String, &dyn Layer)> {
+        numbered(self)
+    }
     fn input_dtype(&self) -> DType {
         self.first().map_or(DType::F32, Layer::input_dtype)
     }
+}
+
+/// Layers under their positions.
+fn numbered<L: Layer>(layers: &[L]) -> Vec<(String, &dyn Layer)> {
+    layers.iter().enumerate().map(|(i, layer)| (i.to_string(), layer as &dyn Layer)).collect()
 }
 
 /// The layers applied one after the other, a ReLU together with the layer after or before it where that is one pass.

@@ -44,7 +44,9 @@ use std::marker::PhantomData;
     message = "`{Self}` is not a module",
     label = "this has no parameters that mapsto can find",
     note = "add `#[derive(Module)]` to your type, or `#[module(skip)]` to the field if it holds no parameters",
-    note = "functions from `&Tensor` to `Tensor`, `Vec`, `Option` and `Box<dyn Layer>` are modules; `&L` and `Box<L>` are not"
+    note = "functions from `&Tensor` to `Tensor`, `Vec`, `Option` and `Box<dyn Layer>` are modules; `&L` and `Box<L>` are not",
+    note = "a boxed function needs its threads named: `Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>`",
+    note = "a layer that is used in two places has one owner, who applies it twice; `Rc` and `Arc` are not modules"
 )]
 pub trait Module: Send + Sync {
     /// Shows every parameter and state with its path, in the order of the fields.
@@ -221,6 +223,7 @@ mod tests {
         r#type: Param,
         constant: Tensor,
         activation: fn(&Tensor) -> Tensor,
+        held: Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>,
         marker: PhantomData<T>,
         #[module(skip)]
         other: NotAModule,
@@ -272,6 +275,7 @@ mod tests {
             r#type: Param::new(Tensor::ones([1])),
             constant: Tensor::ones([1]),
             activation: Tensor::relu,
+            held: Box::new(|x| x * 2.0),
             marker: PhantomData,
             other: NotAModule,
         };
@@ -295,10 +299,10 @@ mod tests {
         outer.visit_mut(&mut Path::new(), &mut |path, _| seen.push(path.to_string()));
         assert_eq!(seen, expected.map(|e| e[2..].to_string()));
         let Outer {
-            first: Inner { count, label, .. }, none, constant, activation, other: NotAModule, ..
+            first: Inner { count, label, .. }, none, constant, activation, held, other: NotAModule, ..
         } = &outer;
         assert_eq!((*count, label.as_str(), none.is_none()), (1, "x", true));
-        assert_eq!(activation(constant).item(), 1.0);
+        assert_eq!((activation(constant).item(), held(constant).item()), (1.0, 2.0));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use mapsto_kernels::real::Float;
 use mapsto_spec::Bounds;
 use mapsto_tensor::backend;
 use mapsto_tensor::error::raise;
-use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Plain, Result, Tensor, fail, no_grad};
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
+use mapsto_tensor::storage::Plain;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
@@ -317,7 +318,7 @@ impl Memory {
         let mut slots: BTreeMap<LeafId, Slot> = BTreeMap::new();
         for (key, tensor) in &state.tensors {
             let (slot_name, name) =
-                key.split_once('/').ok_or_else(|| wrong(format!("`{key}` is no name of it")))?;
+                key.split_once('/').ok_or_else(|| wrong(format!("`{key}` does not belong to it")))?;
             let (id, shape, own) =
                 params.get(name).ok_or_else(|| wrong(format!("the model has no parameter `{name}`")))?;
             let slot = slots.entry(*id).or_insert_with(|| Slot {
@@ -441,7 +442,7 @@ mod tests {
         refuse(&|s| s.tensors[0].1 = Tensor::ones([2]), "`m/bias` should be [1] f32, found [2] f32");
         refuse(&|s| s.tensors[2].1 = tensor![-1], "`step/bias` is negative");
         refuse(&|s| s.tensors.swap(0, 1), "out of place");
-        refuse(&|s| s.tensors[0].0 = "bias".into(), "is no name of it");
+        refuse(&|s| s.tensors[0].0 = "bias".into(), "does not belong to it");
         refuse(&|s| drop(s.tensors.remove(4)), "`v/weight` is missing");
         refuse(&|s| s.lr = f64::NAN, "learning rate must be finite and at least 0, got NaN");
         assert_eq!(opt.state().tensors.len(), good.tensors.len());

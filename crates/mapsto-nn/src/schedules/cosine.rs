@@ -19,7 +19,7 @@ pub struct Cosine {
 }
 
 impl Cosine {
-    /// Down to 0 over so many steps.
+    /// Falls to 0 over this many steps.
     ///
     /// # Panics
     /// When `steps` is 0.

@@ -4,7 +4,7 @@ use mapsto_spec::{Bounds, at_least_1};
 
 use super::{Schedule, ScheduleKind};
 
-/// `lr(t) = base · factor^(t / steps)`: a fall by `factor` in so many steps.
+/// `lr(t) = base · factor^(t / steps)`: a fall by `factor` in `steps` steps.
 ///
 /// ```
 /// use mapsto_nn::prelude::*;
@@ -18,7 +18,7 @@ pub struct ExponentialDecay {
 }
 
 impl ExponentialDecay {
-    /// Multiplied by `factor` over so many steps, smoothly.
+    /// Multiplies the learning rate by `factor` over this many steps, smoothly.
     ///
     /// # Panics
     /// When `steps` is 0, or `factor` is negative or not finite.

@@ -17,7 +17,7 @@ pub struct LinearWarmup {
 }
 
 impl LinearWarmup {
-    /// Up to the base over so many steps.
+    /// Rises to the base over this many steps.
     pub fn new(steps: u64) -> LinearWarmup {
         LinearWarmup { steps }
     }

@@ -18,7 +18,7 @@ pub struct StepDecay {
 }
 
 impl StepDecay {
-    /// Multiplied by `factor` every so many steps.
+    /// Multiplies the learning rate by `factor` every `every` steps.
     ///
     /// # Panics
     /// When `every` is 0, or `factor` is negative or not finite.
@@ -37,7 +37,7 @@ impl Schedule for StepDecay {
 
 pub(super) const KIND: ScheduleKind = ScheduleKind {
     name: "step_decay",
-    doc: "Multiplied by the given factor `every` so many epochs.",
+    doc: "Multiplies the learning rate by the given factor each time `every` epochs have passed.",
     build: |args, horizon| {
         let factor = Bounds::AT_LEAST_0.main(args, "factor", 0.1)?;
         let every: f64 = args.required("every")?;

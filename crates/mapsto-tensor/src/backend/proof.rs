@@ -9,7 +9,7 @@ thread_local! {
     static WITNESS: Cell<Option<Witness>> = const { Cell::new(None) };
 }
 
-/// Shows an operation, and the dtype that it runs on, to whoever watches.
+/// Shows an operation, and the dtype that it runs on, to a watcher.
 pub(super) fn see(op: &dyn MapOp, of: DType) {
     // Taken out meanwhile: a witness may run operations itself.
     if let Some(witness) = WITNESS.take() {

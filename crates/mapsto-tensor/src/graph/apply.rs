@@ -1,4 +1,4 @@
-//! The one door of operations: it runs them, shows them to whoever watches, and records them where a gradient is wanted.
+//! The one door of operations: it runs them, shows them to watchers, and records them where a gradient is wanted.
 
 use super::origin::{Fate, Why, unrecorded};
 use super::{Op, Origin, Owned, Ran, made, unwanted};

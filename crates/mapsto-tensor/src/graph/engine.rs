@@ -6,6 +6,7 @@ use super::{At, Grads, Input, LeafId, LeafKind, Node, Origin};
 use crate::error::here;
 use crate::storage::Shared;
 use crate::{Tensor, fail, no_grad, record, scope};
+use std::borrow::Borrow;
 
 impl Tensor {
     /// The gradients of this scalar at every leaf it was computed from.
@@ -30,7 +31,7 @@ impl Tensor {
         self.backward_with(&Tensor::ones_like(self))
     }
 
-    /// The gradients of `sum(self · g)` at every leaf: `backward` for results that are no scalar.
+    /// The gradients of `sum(self · g)` at every leaf: `backward` for results that are not scalar.
     ///
     /// # Panics
     /// When `g` has another shape, when nothing was recorded, or when the graph has been used up.
@@ -54,7 +55,7 @@ impl Tensor {
 /// assert_close!(ddx, [12.0]);
 /// ```
 /// # Panics
-/// When `y` is no scalar, or when it was not computed from one of `xs`.
+/// When `y` is not a scalar, or when it was not computed from one of `xs`.
 #[track_caller]
 pub fn grad<const N: usize>(y: &Tensor, xs: [&Tensor; N]) -> [Tensor; N] {
     if y.len() != 1 {
@@ -69,7 +70,46 @@ pub fn grad<const N: usize>(y: &Tensor, xs: [&Tensor; N]) -> [Tensor; N] {
     found.map(|g| g.expect("checked above"))
 }
 
-/// As [`grad`] for any number of inputs, with zeros where `y` does not depend on one.
+/// The gradients of the scalar `y` at any number of tensors, with zeros at those that `y` does not depend on.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let (a, b) = (tensor![3.0].leaf(), tensor![1.0, 2.0].leaf());
+/// let found = grad_or_zeros(&a.square().sum(..), &[&a, &b]);
+/// assert_close!(found[0], [6.0]);
+/// assert_close!(found[1], [0.0, 0.0]);
+/// ```
+/// # Panics
+/// When `y` is not a scalar, or when nothing was recorded.
+#[track_caller]
+pub fn grad_or_zeros<T: Borrow<Tensor>>(y: &Tensor, xs: &[T]) -> Vec<Tensor> {
+    if y.len() != 1 {
+        fail!("grad_or_zeros", "a scalar was expected, {:?} has {} elements", y.shape(), y.len();
+              help = "reduce it first, e.g. `y.sum(..)`, or give the gradient to `grad_with`");
+    }
+    grad_with(y, &Tensor::ones_like(y), xs)
+}
+
+/// The gradients of `sum(y · g)` at any number of tensors, with zeros at those that `y` does not depend on: the
+/// product of the gradient `g` at `y` with the Jacobian of `y`. They are differentiable, and the graph is kept.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let x = tensor![1.0, 2.0].leaf();
+/// let found = grad_with(&x.square(), &tensor![1.0, 10.0], &[&x]);
+/// assert_close!(found[0], [2.0, 40.0]);
+/// ```
+/// # Panics
+/// When `g` has another shape than `y`, or when nothing was recorded.
+#[track_caller]
+pub fn grad_with<T: Borrow<Tensor>>(y: &Tensor, g: &Tensor, xs: &[T]) -> Vec<Tensor> {
+    let xs: Vec<&Tensor> = xs.iter().map(Borrow::borrow).collect();
+    let mut found = vec![None; xs.len()];
+    grads_at(y, g, &xs, &mut found);
+    found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| Tensor::zeros_like(x))).collect()
+}
+
+/// As [`grad_or_zeros`], and all zeros where nothing was recorded.
 #[track_caller]
 pub(crate) fn grads_or_zeros(y: &Tensor, xs: &[&Tensor]) -> Vec<Tensor> {
     let mut found = vec![None; xs.len()];
@@ -99,7 +139,7 @@ pub(super) fn grads_at(y: &Tensor, g: &Tensor, xs: &[&Tensor], found: &mut [Opti
     here(|| record(|| walk(y, g.clone(), Graph::Kept, stop, &mut Search { targets: &targets, found })));
 }
 
-/// Whoever waits for gradients.
+/// What gradients are delivered to.
 trait Sink {
     /// A gradient of a leaf; there may be more of the same leaf.
     fn leaf(&mut self, id: LeafId, g: Tensor);
@@ -318,6 +358,19 @@ mod tests {
         let [ddx] = grad(&dx.sum(..), [&x]);
         let (t, s) = (0.5f64.tanh(), 1.0 - 0.5f64.tanh().powi(2));
         assert_close!(ddx, [2.0 * s * s - 4.0 * t * t * s]);
+    }
+
+    #[test]
+    fn what_is_not_reached_has_zeros_and_given_gradients_are_products() {
+        let (x, other) = (tensor![1.0, 2.0].leaf(), tensor![[5.0]].leaf());
+        let found = grad_with(&x.square(), &tensor![1.0, -1.0], &[x.clone(), other.clone()]);
+        assert_close!(found[0], [2.0, -4.0]);
+        assert_close!(found[1], [[0.0]]);
+        let second = grad_or_zeros(&found[0].sum(..), &[&x]);
+        assert_close!(second[0], [2.0, -2.0]);
+        assert!(catch(|| grad_or_zeros(&tensor![1.0], &[&x])).is_err(), "nothing was recorded");
+        assert!(catch(|| grad_or_zeros(&x.square(), &[&x])).unwrap_err().message().contains("2 elements"));
+        assert!(catch(|| grad_with(&x.square(), &tensor![1.0], &[&x])).is_err(), "another shape");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::cell::Cell;
 
 /// What the numbers of a result mean, as far as its operation knows: [`Op::meaning`](super::Op::meaning).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Meaning {
     /// Any number, such as the result of an affine map with a free weight.
     Scores,

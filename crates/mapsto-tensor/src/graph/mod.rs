@@ -21,7 +21,7 @@ pub use apply::{apply, apply_onto};
 pub use at::{At, Vjp};
 pub use attr::{Attr, Attrs, Say};
 pub use cost::{Cost, Outline};
-pub use engine::grad;
+pub use engine::{grad, grad_or_zeros, grad_with};
 pub(crate) use engine::grads_or_zeros;
 pub(crate) use fused::fast;
 pub use fused::{Fast, Fused, fused};

@@ -1,7 +1,7 @@
 //! What can be known of an operation without running it: its name, what it does, and inputs that it must take.
 //!
 //! Every file of `ops/` declares the kinds that it holds, and [`ops::OPS`](crate::ops::OPS) is the list of all of them.
-//! Whoever goes over all operations (the checks, the benchmarks, mutations, exporters) reads that list.
+//! Code that goes over all operations (the checks, the benchmarks, mutations, exporters) reads that list.
 
 mod built;
 mod samples;
@@ -33,7 +33,7 @@ pub struct OpKind {
     make: Make,
 }
 
-/// How an operation comes to be from its attributes.
+/// How an operation is built from its attributes.
 #[derive(Clone, Copy)]
 enum Make {
     By(fn(&mut Attrs) -> Result<Box<dyn Op>>),

@@ -22,6 +22,7 @@ use mapsto_kernels::attention::{self as kernel, AttentionShape, Heads, Hidden};
 /// assert_close!(attention(&x, &x, &v, &mask).flatten(0), [3.5, 3.5, 3.5]);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Mask {
     /// It sees all.
     None,

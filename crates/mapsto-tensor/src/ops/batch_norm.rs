@@ -163,7 +163,7 @@ impl Fused for BatchNorm {
     }
 }
 
-/// The result where the squares of some channel are no numbers: each channel in units of its largest number.
+/// The result where the squares of some channel are not numbers: each channel in units of its largest number.
 #[cold]
 fn in_units_of_channels(xs: &[&Tensor], eps: f64) -> Fast {
     let x = in_class(xs[0]);

@@ -41,7 +41,7 @@ impl Tensor {
 /// The largest target taken for a probability: what rounding may add to 1.
 pub(super) const MOST: f64 = 1.001;
 
-/// Names targets that are no probabilities. The loss is NaN where one is, so this is asked only then.
+/// Names targets that are not probabilities. The loss is NaN where one is, so this is asked only then.
 #[track_caller]
 pub(super) fn check_target(op: &str, target: &Tensor) {
     let (lo, hi) = (target.detach().min(..).item(), target.detach().max(..).item());

@@ -12,7 +12,7 @@ use crate::written::written;
 use mapsto_kernels::real::Value;
 
 impl Tensor {
-    /// `a` where this condition holds, else `b`, for each element. What is not chosen has no say: neither its NaN nor
+    /// `a` where this condition holds, else `b`, for each element. What is not chosen changes nothing: neither its NaN nor
     /// its gradient passes.
     ///
     /// * Shape: `[..] (bool), [..], [..] → broadcast`, any number; `a` or `b` may be a number, or both: two

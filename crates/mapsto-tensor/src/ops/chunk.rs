@@ -15,13 +15,13 @@ impl Tensor {
     /// assert_close!(a * b, [3.0, 8.0]);
     /// ```
     /// # Panics
-    /// When the size of the axis is no multiple of `N`.
+    /// When the size of the axis is not a multiple of `N`.
     #[track_caller]
     pub fn chunk<const N: usize>(&self, axis: impl Into<Axis>) -> [Tensor; N] {
         let axis = axis.into().of("chunk", self.shape());
         let size = self.shape()[axis];
         if N == 0 || !size.is_multiple_of(N) {
-            fail!("chunk", "axis {axis} of {:?} has size {size}, which is no multiple of {N}", self.shape();
+            fail!("chunk", "axis {axis} of {:?} has size {size}, which is not a multiple of {N}", self.shape();
                   help = "`split` takes parts of any sizes");
         }
         let n = (size / N) as isize;
@@ -53,6 +53,6 @@ mod tests {
         .shapes([&[2, 6]])
         .on(floats(-2.0..2.0));
         let e = catch(|| Tensor::zeros([5]).chunk::<2>(0)).unwrap_err();
-        assert_eq!(e.message(), "chunk: axis 0 of [5] has size 5, which is no multiple of 2");
+        assert_eq!(e.message(), "chunk: axis 0 of [5] has size 5, which is not a multiple of 2");
     }
 }

@@ -15,7 +15,7 @@ impl Tensor {
     /// assert_close!(tensor![-2.0, 0.5, 2.0].clamp(-1.0, 1.0), [-1.0, 0.5, 1.0]);
     /// ```
     /// # Panics
-    /// When `lo` exceeds `hi`, or the dtype cannot hold one of them. Infinite limits are none, for integers too.
+    /// When `lo` exceeds `hi`, or the dtype cannot hold one of them. An infinite limit does not limit, for integers either.
     #[track_caller]
     pub fn clamp(&self, lo: impl Into<Scalar>, hi: impl Into<Scalar>) -> Tensor {
         let (lo, hi) = (lo.into(), hi.into());

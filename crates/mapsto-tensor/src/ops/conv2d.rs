@@ -195,7 +195,7 @@ fn check_shapes(x: &Tensor, w: &Tensor, b: Option<&Tensor>, options: &Conv2dOpti
     if groups == 0 || !ws[0].is_multiple_of(groups) {
         fail!(OP, "{} outputs cannot be split into {groups} groups", ws[0]; help = "the groups must divide both inputs and outputs");
     }
-    // A group has at least one output, unless there are none; a product that overflows is no number of channels.
+    // A group has at least one output, unless there are none; a product that overflows is not a number of channels.
     let takes = ws[1].saturating_mul(groups);
     if c != takes {
         let help = if xs[3] == takes {

@@ -62,7 +62,7 @@ impl Slope for Elu {
         [self.alpha].into()
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        // Limited to 0 first: eˣ may be infinite on the side that is not taken, and 0 · ∞ is no zero.
+        // Limited to 0 first: eˣ may be infinite on the side that is not taken, and 0 · ∞ is not 0.
         let below = x.clamp(f64::NEG_INFINITY, 0.0).exp() * self.alpha;
         // 0 at the kink itself, as in PyTorch.
         Some(x.detach().ge(0.0).choose(0.0, below))

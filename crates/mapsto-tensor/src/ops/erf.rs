@@ -53,7 +53,7 @@ impl Slope for Bell {
         g * (R::from_f64(std::f64::consts::FRAC_2_SQRT_PI) * (x.fma(x, -square)).fma(-e, e))
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        // Limited where the bell is 0 long since: 0 · ∞ is no zero.
+        // Limited where the bell is 0 long since: 0 · ∞ is not 0.
         let x = x.clamp(-40.0, 40.0);
         Some((-x.square()).exp() * x * (-2.0 * std::f64::consts::FRAC_2_SQRT_PI))
     }

@@ -3,6 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
+use super::Sizes;
 use crate::shape::Shape;
 use crate::{Tensor, fail};
 
@@ -13,12 +14,15 @@ impl Tensor {
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![[1.0], [2.0]].expand([2, 2]), [[1.0, 1.0], [2.0, 2.0]]);
+    /// assert_eq!(Tensor::ones([3, 1]).expand([-1, 4]).shape(), [3, 4]);
     /// ```
+    /// A size of `-1` leaves the axis as it is.
+    ///
     /// # Panics
-    /// When an axis has neither size 1 nor the wanted size.
+    /// When an axis has neither size 1 nor the wanted size, or `-1` stands where the tensor has no axis.
     #[track_caller]
-    pub fn expand(&self, shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into().fit("expand");
+    pub fn expand(&self, shape: impl Into<Sizes>) -> Tensor {
+        let shape = shape.into().over("expand", self.shape()).fit("expand");
         let lead = shape.len().checked_sub(self.rank());
         let fits = lead.is_some_and(|l| self.shape().iter().zip(&shape[l..]).all(|(&have, &want)| have == want || have == 1));
         if !fits {
@@ -84,5 +88,13 @@ mod tests {
             Numbers { shape, values: x.values.repeat(3) }
         })
         .on(floats(-2.0..2.0));
+    }
+
+    #[test]
+    fn an_axis_left_open_keeps_its_size() {
+        use crate::prelude::*;
+        assert_eq!(Tensor::ones([3, 1]).expand([2, -1, 4]).shape(), [2, 3, 4]);
+        let e = catch(|| Tensor::ones([3]).expand([-1, 3])).unwrap_err();
+        assert_eq!(e.message(), "expand: [-1, 3] leaves axis 0 open, which [3] does not have");
     }
 }

@@ -67,7 +67,7 @@ impl Slope for GeluSlope {
         g * (cdf + x * density)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        // Limited where the density is 0 long since: 0 · ∞ is no zero.
+        // Limited where the density is 0 long since: 0 · ∞ is not 0.
         let square = x.clamp(-FAR, FAR).square();
         Some((&square * -0.5).exp() * (2.0 - square) * PEAK)
     }

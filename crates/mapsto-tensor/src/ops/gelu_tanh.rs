@@ -63,7 +63,7 @@ impl Slope for GeluTanhSlope {
     const NAME: &'static str = "gelu_tanh_grad";
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        // Limited where the tanh is ±1 long since: 0 · ∞ is no zero.
+        // Limited where the tanh is ±1 long since: 0 · ∞ is not 0.
         let x = x.max(-R::from_f64(FAR)).min(R::from_f64(FAR));
         let u = twice_inner(x);
         let e = (-u.abs()).exp();

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::{Tensor, fail};
-use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+use super::{Place, Span};
 
 impl Tensor {
     /// A view of a part, picked by a tuple with a range or a position for each axis from the first on: a range keeps
@@ -34,10 +34,10 @@ impl Tensor {
                     self.check_position("index", of, i);
                     y = y.select(axis, i);
                 }
-                Pick::Range(from, to) => {
-                    if (from, to) != (Bound::Unbounded, Bound::Unbounded) {
-                        self.check_range("index", of, (from, to));
-                        y = y.slice(axis, (from, to));
+                Pick::Range(range) => {
+                    if range != Span::from(..) {
+                        self.check_range("index", of, range);
+                        y = y.slice(axis, range);
                     }
                     axis += 1;
                 }
@@ -51,9 +51,9 @@ impl Tensor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// One position; the axis vanishes.
-    Position(isize),
+    Position(Place),
     /// The positions between two ends.
-    Range(Bound<isize>, Bound<isize>),
+    Range(Span),
 }
 
 /// A tuple of up to six ranges and positions.
@@ -82,9 +82,9 @@ picks! {
     A B C D E F;
 }
 
-impl From<RangeFull> for Pick {
-    fn from(_: RangeFull) -> Pick {
-        Pick::Range(Bound::Unbounded, Bound::Unbounded)
+impl<S: Into<Span>> From<S> for Pick {
+    fn from(s: S) -> Pick {
+        Pick::Range(s.into())
     }
 }
 
@@ -92,16 +92,7 @@ macro_rules! pick_from {
     ($($t:ident)*) => {$(
         impl From<$t> for Pick {
             fn from(i: $t) -> Pick {
-                Pick::Position(isize::try_from(i).unwrap_or(isize::MAX))
-            }
-        }
-        pick_from!(@ranges $t: Range RangeFrom RangeInclusive RangeTo RangeToInclusive);
-    )*};
-    (@ranges $t:ident: $($range:ident)*) => {$(
-        impl From<$range<$t>> for Pick {
-            fn from(r: $range<$t>) -> Pick {
-                let at = |&i: &$t| isize::try_from(i).unwrap_or(isize::MAX);
-                Pick::Range(r.start_bound().map(at), r.end_bound().map(at))
+                Pick::Position(i.into())
             }
         }
     )*};

@@ -18,7 +18,7 @@ impl Tensor {
     /// assert_close!(tensor![0.0, 1.0, 2.0].log_softmax(-1), [-2.40761, -1.40761, -0.40761]);
     /// ```
     /// # Panics
-    /// When there is no such axis, or the elements are no floats.
+    /// When there is no such axis, or the elements are not floats.
     #[track_caller]
     pub fn log_softmax(&self, axis: impl Into<Axis>) -> Tensor {
         let axis = axis.into();

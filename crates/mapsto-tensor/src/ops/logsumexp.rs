@@ -19,7 +19,7 @@ impl Tensor {
     /// assert_close!(tensor![[0.0, 0.0], [1000.0, 1000.0]].logsumexp(-1), [0.69315, 1000.69315]);
     /// ```
     /// # Panics
-    /// When there is no such axis, or the elements are no floats.
+    /// When there is no such axis, or the elements are not floats.
     #[track_caller]
     pub fn logsumexp(&self, axes: impl Into<Axes>) -> Tensor {
         let axes = axes.into();

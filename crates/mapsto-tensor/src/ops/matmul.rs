@@ -19,7 +19,7 @@ impl Tensor {
     /// assert_close!(a.matmul(&a.t()), [[5.0, 11.0], [11.0, 25.0]]);
     /// ```
     /// # Panics
-    /// When the inner sizes differ, the batches do not broadcast, or the elements are no floats of one dtype.
+    /// When the inner sizes differ, the batches do not broadcast, or the elements are not floats of one dtype.
     #[track_caller]
     pub fn matmul(&self, other: &Tensor) -> Tensor {
         let (a, b) = (self, other);

@@ -21,7 +21,7 @@ impl Tensor {
     /// assert_eq!(x.mean(..).item(), 3.0);
     /// ```
     /// # Panics
-    /// When there is no such axis, or the elements are no floats.
+    /// When there is no such axis, or the elements are not floats.
     #[track_caller]
     pub fn mean(&self, axes: impl Into<Axes>) -> Tensor {
         let axes = axes.into();

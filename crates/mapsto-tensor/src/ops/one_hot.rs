@@ -16,7 +16,7 @@ impl Tensor {
     /// assert_close!(tensor![2, 0].one_hot(3), [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
     /// ```
     /// # Panics
-    /// When the elements are no integers, or one is not within `0..classes`.
+    /// When the elements are not integers, or one is not within `0..classes`.
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Tensor {
         if self.dtype().is_float() || self.dtype() == DType::Bool {

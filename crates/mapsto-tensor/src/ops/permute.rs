@@ -78,7 +78,7 @@ impl Permute {
     fn built(axes: Vec<usize>) -> Result<Box<dyn Op>> {
         let mut order = [0; MAX_RANK];
         if axes.len() > MAX_RANK || (0..axes.len()).any(|i| !axes.contains(&i)) {
-            return Err(Error::new(ErrorKind::Model, format!("{axes:?} is no order of axes")));
+            return Err(Error::new(ErrorKind::Model, format!("{axes:?} does not name every axis once")));
         }
         order[..axes.len()].copy_from_slice(&axes);
         Ok(Box::new(Permute { rank: axes.len(), order }))

@@ -6,7 +6,7 @@ use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, a
 use crate::shape::{Axis, MAX_RANK, Shape};
 use crate::{Tensor, fail};
 
-/// Sizes for [`Tensor::reshape`], one of which may be `-1`: whatever is left.
+/// Sizes for [`Tensor::reshape`], one of which may be `-1` (what is left), and for [`Tensor::expand`], where `-1` keeps a size.
 pub struct Sizes {
     rank: usize,
     sizes: [isize; MAX_RANK],
@@ -36,6 +36,22 @@ impl Sizes {
         out.sizes.iter_mut().zip(sizes).for_each(|(to, n)| *to = n);
         out
     }
+
+    /// The shape with the sizes of `old`, aligned at the last axis, where they are left open.
+    #[track_caller]
+    pub(super) fn over(&self, op: &str, old: &[usize]) -> Shape {
+        let sizes = &self.sizes[..self.rank];
+        let mut shape = Shape::new(&[1; MAX_RANK][..self.rank]);
+        for (i, &n) in sizes.iter().enumerate() {
+            shape[i] = match (usize::try_from(n), (i + old.len()).checked_sub(self.rank)) {
+                (Ok(n), _) => n,
+                (Err(_), Some(from)) if n == -1 => old[from],
+                _ => fail!(op, "{sizes:?} leaves axis {i} open, which {old:?} does not have";
+                           help = "write its size; -1 keeps the size of an axis that is there"),
+            };
+        }
+        shape
+    }
 }
 
 impl From<()> for Sizes {
@@ -47,6 +63,17 @@ impl From<&[usize]> for Sizes {
     #[track_caller]
     fn from(s: &[usize]) -> Sizes {
         Sizes::new(s.iter().map(|&n| isize::try_from(n).unwrap_or(isize::MAX)))
+    }
+}
+impl From<&Vec<usize>> for Sizes {
+    #[track_caller]
+    fn from(s: &Vec<usize>) -> Sizes {
+        Sizes::from(&s[..])
+    }
+}
+impl From<usize> for Sizes {
+    fn from(n: usize) -> Sizes {
+        Sizes::from([n])
     }
 }
 impl From<Vec<usize>> for Sizes {

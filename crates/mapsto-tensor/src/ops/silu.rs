@@ -50,12 +50,12 @@ impl Slope for SiluSlope {
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let s = x.sigmoid();
-        // Limited where s is 0 long since: 0 · ∞ is no zero.
+        // Limited where s is 0 long since: 0 · ∞ is not 0.
         let x = x.max(-R::from_f64(1000.0));
         g * (s * (R::ONE + x * (R::ONE - s)))
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
-        // Limited where the slope is 0 or 1 long since (0 · ∞ is no zero); σ(−x) keeps the digits that 1 − σ(x) loses.
+        // Limited where the slope is 0 or 1 long since (0 · ∞ is not 0); σ(−x) keeps the digits that 1 − σ(x) loses.
         let x = x.clamp(-1000.0, 1000.0);
         let (s, rest) = (x.sigmoid(), (-&x).sigmoid());
         Some(&s * &rest * (2.0 + x * (&rest - &s)))

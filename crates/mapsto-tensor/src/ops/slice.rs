@@ -5,7 +5,46 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::Axis;
 use crate::{Layout, Tensor, fail};
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+
+/// The positions between two ends, as users write them: `1..3`, `..n`, `-2..`, `..`, of any of the usual integers.
+/// Negative ends count from the back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub(super) from: Bound<isize>,
+    pub(super) to: Bound<isize>,
+}
+
+impl From<RangeFull> for Span {
+    fn from(_: RangeFull) -> Span {
+        Span { from: Bound::Unbounded, to: Bound::Unbounded }
+    }
+}
+
+/// One position of an axis, of any of the usual integers; a negative one counts from the back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(pub(super) isize);
+
+macro_rules! positions_from {
+    ($($t:ident)*) => {$(
+        impl From<$t> for Place {
+            // No axis reaches to `isize::MAX`, which stands for all that is beyond it.
+            #[inline]
+            fn from(i: $t) -> Place { Place(isize::try_from(i).unwrap_or(isize::MAX)) }
+        }
+        positions_from!(@ranges $t: Range RangeFrom RangeInclusive RangeTo RangeToInclusive);
+    )*};
+    (@ranges $t:ident: $($range:ident)*) => {$(
+        impl From<$range<$t>> for Span {
+            #[inline]
+            fn from(r: $range<$t>) -> Span {
+                let at = |&i: &$t| Place::from(i).0;
+                Span { from: r.start_bound().map(at), to: r.end_bound().map(at) }
+            }
+        }
+    )*};
+}
+positions_from!(i32 i64 isize usize);
 
 impl Tensor {
     /// The elements of a range along an axis; negative ends count from the back.
@@ -16,30 +55,33 @@ impl Tensor {
     /// let x = Tensor::arange(0..5);
     /// assert_eq!(x.slice(0, 1..3).to_vec::<i64>(), [1, 2]);
     /// assert_eq!(x.slice(0, -2..).to_vec::<i64>(), [3, 4]);
+    /// let n: usize = 2;
+    /// assert_eq!(x.slice(0, ..n).to_vec::<i64>(), [0, 1]);
     /// ```
     /// # Panics
     /// When the range does not lie within the axis.
     #[track_caller]
-    pub fn slice(&self, axis: impl Into<Axis>, range: impl RangeBounds<isize>) -> Tensor {
+    #[doc(alias = "narrow")]
+    pub fn slice(&self, axis: impl Into<Axis>, range: impl Into<Span>) -> Tensor {
         let axis = axis.into().of("slice", self.shape());
-        let (start, end) = self.check_range("slice", axis, range);
+        let (start, end) = self.check_range("slice", axis, range.into());
         apply(Slice { axis, start, end }, &[self])
     }
 
     /// Where a range along an axis begins and ends, for an operation that speaks in its own name.
     #[track_caller]
     #[inline]
-    pub(super) fn check_range(&self, op: &str, axis: usize, range: impl RangeBounds<isize>) -> (usize, usize) {
+    pub(super) fn check_range(&self, op: &str, axis: usize, range: Span) -> (usize, usize) {
         let n = self.shape()[axis] as isize;
         let from_back = |i: isize| if i < 0 { i + n } else { i };
-        let start = match range.start_bound() {
-            Bound::Included(&i) => from_back(i),
-            Bound::Excluded(&i) => from_back(i).saturating_add(1),
+        let start = match range.from {
+            Bound::Included(i) => from_back(i),
+            Bound::Excluded(i) => from_back(i).saturating_add(1),
             Bound::Unbounded => 0,
         };
-        let end = match range.end_bound() {
-            Bound::Included(&i) => from_back(i).saturating_add(1),
-            Bound::Excluded(&i) => from_back(i),
+        let end = match range.to {
+            Bound::Included(i) => from_back(i).saturating_add(1),
+            Bound::Excluded(i) => from_back(i),
             Bound::Unbounded => n,
         };
         if start < 0 || end > n || start > end {
@@ -48,25 +90,29 @@ impl Tensor {
         (start as usize, end as usize)
     }
 
-    /// Position `i` of an axis, which vanishes; negative positions count from the back.
+    /// Place `i` of an axis, which vanishes; negative positions count from the back.
     ///
     /// * Shape: `[5, 3] → [3]` for `select(0, i)`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
-    /// assert_close!(tensor![[1.0, 2.0], [3.0, 4.0]].select(0, -1), [3.0, 4.0]);
+    /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_close!(x.select(0, -1), [3.0, 4.0]);
+    /// for i in 0..x.shape()[0] {
+    ///     assert_eq!(x.select(0, i).shape(), [2]);
+    /// }
     /// ```
     /// # Panics
     /// When there is no such position.
     #[track_caller]
-    pub fn select(&self, axis: impl Into<Axis>, i: isize) -> Tensor {
+    pub fn select(&self, axis: impl Into<Axis>, i: impl Into<Place>) -> Tensor {
         let axis = axis.into().of("select", self.shape());
-        let at = self.check_position("select", axis, i);
+        let at = self.check_position("select", axis, i.into());
         self.slice(axis, at..at + 1).squeeze(axis)
     }
 
     /// A position of an axis counted from its beginning, likewise.
     #[track_caller]
-    pub(super) fn check_position(&self, op: &str, axis: usize, i: isize) -> isize {
+    pub(super) fn check_position(&self, op: &str, axis: usize, Place(i): Place) -> isize {
         let n = self.shape()[axis] as isize;
         let at = if i < 0 { i + n } else { i };
         if at < 0 || at >= n {
@@ -195,6 +241,18 @@ fn of_flip(s: &mut Samples) {
 #[cfg(test)]
 mod tests {
     use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn positions_and_ends_are_integers_of_any_kind() {
+        let x = Tensor::arange(0..5);
+        let read = |y: Tensor| y.to_vec::<i64>();
+        let (n, k, j) = (2usize, -2i64, 1i32);
+        assert_eq!((read(x.slice(0, n..)), read(x.slice(0, k..)), read(x.slice(0, j..=3))), (vec![2, 3, 4], vec![3, 4], vec![1, 2, 3]));
+        assert_eq!((read(x.slice(0, ..)), read(x.slice(0usize, ..n))), (vec![0, 1, 2, 3, 4], vec![0, 1]));
+        assert_eq!((x.select(0, n).item(), x.select(0, k).item(), x.select(0, j).item()), (2.0, 3.0, 1.0));
+        assert!(catch(|| x.slice(0, 0..usize::MAX)).is_err() && catch(|| x.select(0, usize::MAX)).is_err());
+    }
 
     #[test]
     fn slice() {

@@ -17,7 +17,7 @@ impl Tensor {
     /// assert_close!(tensor![0.0, 1.0, 2.0].softmax(-1), [0.09003, 0.24473, 0.66524]);
     /// ```
     /// # Panics
-    /// When there is no such axis, or the elements are no floats.
+    /// When there is no such axis, or the elements are not floats.
     #[track_caller]
     pub fn softmax(&self, axis: impl Into<Axis>) -> Tensor {
         let axis = axis.into();

@@ -21,7 +21,7 @@ impl Tensor {
     /// assert_close!(tensor![[1.0, 3.0], [2.0, 8.0]].std(-1), [1.0, 3.0]);
     /// ```
     /// # Panics
-    /// When there is no such axis, or the elements are no floats.
+    /// When there is no such axis, or the elements are not floats.
     #[track_caller]
     pub fn std(&self, axes: impl Into<Axes>) -> Tensor {
         self.std_with(axes, 0)
@@ -47,7 +47,7 @@ impl Tensor {
     }
 }
 
-/// Keeps the axes it reduces with size 1. It is no root of a variance that is computed before: the squares of 10²⁰ are no
+/// Keeps the axes it reduces with size 1. It is not a root of a variance that is computed before: the squares of 10²⁰ are no
 /// numbers of f32.
 struct Std(Var);
 impl Fused for Std {

@@ -19,7 +19,7 @@ impl Tensor {
     /// assert_close!(tensor![[1.0, 3.0], [2.0, 8.0]].var(-1), [1.0, 9.0]);
     /// ```
     /// # Panics
-    /// When there is no such axis, or the elements are no floats.
+    /// When there is no such axis, or the elements are not floats.
     #[track_caller]
     pub fn var(&self, axes: impl Into<Axes>) -> Tensor {
         self.var_with(axes, 0)

@@ -4,7 +4,7 @@
 
 mod buffer;
 mod derived;
-pub mod pool;
+pub(crate) mod pool;
 mod shared;
 
 use crate::device::Device;

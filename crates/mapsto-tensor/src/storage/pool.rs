@@ -107,7 +107,7 @@ fn layout(class: usize) -> Layout {
     Layout::from_size_align(size, align).expect("class sizes are below isize::MAX")
 }
 
-/// A block of at least so many bytes; none if the system has no memory for it, even after it got back what lay unused.
+/// A block of at least this many bytes; none if the system has no memory for it, even after it got back what lay unused.
 pub(crate) fn alloc(bytes: usize) -> Option<NonNull<u8>> {
     let index = class_of(bytes);
     let mut class = lock(CLASSES.get(index)?);
@@ -151,7 +151,7 @@ pub fn room_for<T>(count: usize) -> Vec<T> {
 #[cold]
 #[track_caller]
 pub(crate) fn no_memory(bytes: usize) -> ! {
-    crate::fail!("memory", "{bytes} bytes are needed, and the system has not so many left";
+    crate::fail!("memory", "{bytes} bytes are needed, and the system has less";
                  help = "smaller sizes or batches need less")
 }
 

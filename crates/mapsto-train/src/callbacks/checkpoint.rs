@@ -51,7 +51,7 @@ impl Checkpoint {
         Checkpoint { path: Some(path.into()), ..self }
     }
 
-    /// Looks only every so many epochs.
+    /// Looks only once in this many epochs.
     ///
     /// # Panics
     /// When `epochs` is 0.

@@ -6,7 +6,7 @@ use mapsto_tensor::Result;
 
 /// Writes `metrics.csv` and `metrics.jsonl` to the trainer's folder after each epoch.
 ///
-/// Both are rewritten whole (they are small) and atomically, so that whoever reads them never sees half a row.
+/// Both are rewritten whole (they are small) and atomically, so that a reader never sees half a row.
 ///
 /// ```
 /// use mapsto_train::callbacks::{Callback, MetricsLog};

@@ -27,6 +27,7 @@ pub type CallbackKind = Kind<fn(&mut Args) -> Result<Box<dyn Callback>>>;
 
 /// A place in the training loop where callbacks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Moment {
     /// Once, before the first epoch (also of a resumed run).
     Start,

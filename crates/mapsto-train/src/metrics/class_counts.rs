@@ -4,6 +4,7 @@ use super::{Counts, Decided};
 
 /// How per-class numbers become one (the names and rules are scikit-learn's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Average {
     /// The plain mean over the classes that occur, in the targets or in the predictions.
     Macro,

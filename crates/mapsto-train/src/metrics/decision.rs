@@ -4,6 +4,7 @@ use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
 /// How a model's outputs become classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Decision {
     /// The class with the largest score along the last axis; the first of equals.
     Argmax,

@@ -223,7 +223,7 @@ impl ModelFile {
 
     /// Rebuilds the model from its spec and fills in its weights.
     ///
-    /// The preprocessing is no layer of it: `model.forward(&file.info.preprocessing()?.apply(x))` answers for raw inputs
+    /// The preprocessing is not a layer of it: `model.forward(&file.info.preprocessing()?.apply(x))` answers for raw inputs
     /// ([`ModelInfo::preprocessing`]).
     ///
     /// # Errors

@@ -54,7 +54,8 @@ impl Trainer {
             text.line(inner, &format!("scale the gradients down to a global norm of {most}"));
         }
         if plan.schedule.is_some() {
-            text.line(inner, "learning rate = schedule(step)");
+            let at = if plan.by_epoch { "epoch" } else { "step" };
+            text.line(inner, &format!("learning rate = schedule({at})"));
         }
         text.line(
             inner,

@@ -248,7 +248,8 @@ impl<'a> Fit<'a> {
             grads.clip_norm(most);
         }
         if let Some(schedule) = &self.plan.schedule {
-            self.optimizer.set_lr(schedule.lr(self.position.step, self.position.base_lr));
+            let at = if self.plan.by_epoch { self.position.epoch as u64 } else { self.position.step };
+            self.optimizer.set_lr(schedule.lr(at, self.position.base_lr));
         }
         self.optimizer.step(self.model, grads);
         self.position.step += 1;

@@ -62,6 +62,8 @@ struct Plan {
     loss: Box<dyn Loss>,
     metrics: Vec<Box<dyn Metric>>,
     schedule: Option<Box<dyn Schedule>>,
+    /// Whether the schedule counts epochs, and not steps.
+    by_epoch: bool,
     penalties: Vec<Penalty>,
     epochs: usize,
     accumulate: usize,
@@ -87,6 +89,7 @@ impl Trainer {
             loss,
             metrics: Vec::new(),
             schedule: None,
+            by_epoch: false,
             penalties: Vec::new(),
             epochs: 1,
             accumulate: 1,
@@ -174,16 +177,38 @@ impl Trainer {
         self
     }
 
-    /// Sets the learning rate of each step from a schedule; its base is the optimizer's learning rate.
+    /// Sets the learning rate of each step from a schedule, whose numbers count steps; its base is the optimizer's learning
+    /// rate. [`Trainer::schedule_by_epoch`] counts epochs.
     #[must_use]
     pub fn schedule(self, schedule: impl Schedule + 'static) -> Trainer {
         self.boxed_schedule(Box::new(schedule))
+    }
+
+    /// Sets the learning rate of each epoch from a schedule, whose numbers then count epochs and not steps.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_train::prelude::*;
+    /// let set = InMemory::new(tensor![[1.0], [2.0], [3.0]], tensor![[2.0], [4.0], [6.0]]);
+    /// let mut model = Linear::new(1, 1);
+    /// let trainer = Trainer::new(Sgd::new(0.01), mse).schedule_by_epoch(StepDecay::new(2, 0.1)).epochs(4).quiet();
+    /// let history = trainer.fit(&mut model, set.batches(1), None)?;
+    /// assert!((history.last("lr").unwrap() - 0.001).abs() < 1e-12);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    #[must_use]
+    pub fn schedule_by_epoch(mut self, schedule: impl Schedule + 'static) -> Trainer {
+        self.plan.schedule = Some(Box::new(schedule));
+        self.plan.by_epoch = true;
+        self
     }
 
     /// As [`Trainer::schedule`], from what a registry built.
     #[must_use]
     pub fn boxed_schedule(mut self, schedule: Box<dyn Schedule>) -> Trainer {
         self.plan.schedule = Some(schedule);
+        self.plan.by_epoch = false;
         self
     }
 
@@ -272,7 +297,7 @@ impl Trainer {
     /// # Errors
     /// A damaged sample; a loss or gradient that is not finite (kind [`ErrorKind::NonFinite`]), naming the layer, the
     /// batch and the step; a shape or a dtype that the model or the loss cannot take, naming the layer, the batch with its
-    /// samples and the caller's line; a file that cannot be written; whatever a callback reports. An interrupted run is no error: its
+    /// samples and the caller's line; a file that cannot be written; whatever a callback reports. An interrupted run is not an error: its
     /// history says so.
     #[track_caller]
     pub fn fit<M: Layer>(

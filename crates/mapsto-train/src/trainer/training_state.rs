@@ -72,7 +72,7 @@ fn digest(texts: &[(String, String)]) -> String {
     digest.to_string()
 }
 
-/// Checks that a history is that of this many epochs and steps, and has the columns of this run.
+/// Checks that a history covers this many epochs and steps, and has the columns of this run.
 fn check_history(history: &History, epochs: u64, steps: u64, fit: &Fit<'_>) -> Result<()> {
     let wrong = |what: String| {
         Err(Error::new(ErrorKind::Data, format!("the training state is damaged: its history {what}")))
