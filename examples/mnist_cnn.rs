@@ -1,9 +1,9 @@
 //! Handwritten digits with a convolutional network, at least 99 % of the test images:
 //! `cargo run --release --example mnist_cnn`
 
-use mapsto::prelude::*;
 use mapsto::data::{Normalize, Preprocess};
 use mapsto::nn::Cosine;
+use mapsto::prelude::*;
 
 #[derive(Module)]
 struct Cnn {

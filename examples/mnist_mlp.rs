@@ -3,9 +3,9 @@
 //! At least 97 % of the test images after 5 epochs. The ReLUs stand between the layers only: tutorials that put one
 //! after the last layer cut off every negative logit, and learn slowly or not at all.
 
-use mapsto::prelude::*;
 use mapsto::data::{Normalize, Preprocess};
 use mapsto::nn::Cosine;
+use mapsto::prelude::*;
 
 pub fn main() -> Result<()> {
     seed(1);

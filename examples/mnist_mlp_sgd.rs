@@ -1,8 +1,8 @@
 //! The network of `mnist_mlp` with plain gradient descent and the training loop written out:
 //! `cargo run --release --example mnist_mlp_sgd`
 
-use mapsto::prelude::*;
 use mapsto::data::{Normalize, Preprocess};
+use mapsto::prelude::*;
 
 pub fn main() -> Result<()> {
     seed(1);

@@ -3,8 +3,8 @@
 //! One sigmoid neuron draws one straight line, and no line separates XOR's ones from its zeros (Minsky, Papert 1969).
 //! Tutorials that show a single layer "learning" XOR show AND, OR, or luck in rounding.
 
-use mapsto::prelude::*;
 use mapsto::nn::Sequential;
+use mapsto::prelude::*;
 
 /// Trains a network and tells how many of the four rows it gets right, and its loss.
 fn learn(mut net: Sequential, y: &Tensor) -> (usize, f64) {

@@ -1,7 +1,7 @@
 //! Derivatives of derivatives: Newton's method and a gradient penalty. `cargo run --release --example second_order`
 
-use mapsto::prelude::*;
 use mapsto::nn::Sequential;
+use mapsto::prelude::*;
 
 /// The product of the Hessian of `f` at `x` with a vector, without ever forming the Hessian.
 fn hessian_times(f: impl Fn(&Tensor) -> Tensor, x: &Tensor, v: &Tensor) -> Tensor {

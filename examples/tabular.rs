@@ -1,7 +1,7 @@
 //! A table with named columns: which iris is it? `cargo run --release --example tabular`
 
-use mapsto::prelude::*;
 use mapsto::data::{Preprocess, Standardize};
+use mapsto::prelude::*;
 
 pub fn main() -> Result<()> {
     seed(1);

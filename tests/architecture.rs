@@ -254,21 +254,58 @@ fn every_dependency_has_its_reason_in_the_architecture() {
 /// What `use mapsto::prelude::*` brings: what first programs need, and nothing else.
 const PRELUDE: &[&str] = &[
     // tensors
-    "Tensor", "tensor", "DType", "seed", "keep", "assert_close", // gradients
-    "train", "no_grad", "grad", // errors
-    "Error", "Result", "catch", // models
-    "Module", "ModuleExt", "Layer", "Apply", "Param", "seq", "Linear", "Conv2d", "MaxPool2d", "BatchNorm2d",
-    "LayerNorm", "Dropout", "Embedding", "Flatten", "Lstm", // losses and optimizers
-    "mse", "cross_entropy", "bce_with_logits", "Optimizer", "Sgd", "Adam", "AdamW", // data
-    "Dataset", "InMemory", "Table", "mnist", // training
-    "Trainer", "Accuracy", "EarlyStop", "evaluate", "save", "load",
+    "Tensor",
+    "tensor",
+    "DType",
+    "seed",
+    "keep",
+    "assert_close", // gradients
+    "train",
+    "no_grad",
+    "grad", // errors
+    "Error",
+    "Result",
+    "catch", // models
+    "Module",
+    "ModuleExt",
+    "Layer",
+    "Apply",
+    "Param",
+    "seq",
+    "Linear",
+    "Conv2d",
+    "MaxPool2d",
+    "BatchNorm2d",
+    "LayerNorm",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "Lstm", // losses and optimizers
+    "mse",
+    "cross_entropy",
+    "bce_with_logits",
+    "Optimizer",
+    "Sgd",
+    "Adam",
+    "AdamW", // data
+    "Dataset",
+    "InMemory",
+    "Table",
+    "mnist", // training
+    "Trainer",
+    "Accuracy",
+    "EarlyStop",
+    "evaluate",
+    "save",
+    "load",
 ];
 
 #[test]
 fn the_prelude_holds_the_names_of_first_programs_alone() {
     let facade = text("crates/mapsto/src/lib.rs");
     let prelude = facade.split("pub mod prelude {").nth(1).expect("the facade has a prelude");
-    let body: String = prelude.lines().take_while(|line| *line != "}").map(|line| format!("{line} ")).collect();
+    let body: String =
+        prelude.lines().take_while(|line| *line != "}").map(|line| format!("{line} ")).collect();
     let mut found: Vec<&str> = Vec::new();
     for import in body.split(';').filter(|i| i.contains("pub use")) {
         assert!(!import.contains('*'), "a glob brings whatever is added elsewhere:{import}");
@@ -278,8 +315,15 @@ fn the_prelude_holds_the_names_of_first_programs_alone() {
     found.sort_unstable();
     let mut expected = PRELUDE.to_vec();
     expected.sort_unstable();
-    assert_eq!(found, expected, "change the prelude and this list together, and think twice about a name more");
-    assert!(found.len() <= 45, "{} names: what a first program does not need lives in its module", found.len());
+    assert_eq!(
+        found, expected,
+        "change the prelude and this list together, and think twice about a name more"
+    );
+    assert!(
+        found.len() <= 45,
+        "{} names: what a first program does not need lives in its module",
+        found.len()
+    );
 }
 
 #[test]

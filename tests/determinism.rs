@@ -1,8 +1,8 @@
 //! The same seed gives the same bits: for 1, 2 and 8 threads, for 0, 1 and 4 loader workers.
 
-use mapsto::prelude::*;
 use mapsto::data::{Noise, Shift};
 use mapsto::nn::AvgPool2d;
+use mapsto::prelude::*;
 use mapsto::with_threads;
 
 /// Trains a network of every layer with a kernel of its own, on augmented data, and returns all its bits.

@@ -2,8 +2,8 @@
 //!
 //! One test, alone in its process: the counts are the process's.
 
-use mapsto::prelude::*;
 use mapsto::memory;
+use mapsto::prelude::*;
 
 #[test]
 fn steady_training_takes_no_memory_from_the_system_and_copies_none() {

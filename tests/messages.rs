@@ -2,8 +2,8 @@
 //!
 //! `cargo xtask bless` rewrites the file.
 
-use mapsto::prelude::*;
 use mapsto::nn::{bce, nll};
+use mapsto::prelude::*;
 
 type Mistake = (&'static str, Box<dyn Fn()>);
 

@@ -2,8 +2,10 @@
 //!
 //! `golden/training.txt` holds PyTorch's losses; `golden/training.py` made it and says how weights and data are given.
 
+use mapsto::nn::{
+    Adagrad, AvgPool2d, CrossEntropy, Gru, ItemMut, Loss, Path, RmsProp, Sequential, TransformerBlock, huber,
+};
 use mapsto::prelude::*;
-use mapsto::nn::{Adagrad, AvgPool2d, CrossEntropy, Gru, Path, RmsProp, Sequential, TransformerBlock, huber};
 
 const GOLDEN: &str = include_str!("golden/training.txt");
 

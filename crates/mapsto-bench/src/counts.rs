@@ -2,8 +2,8 @@
 //! the difference of two N's is free of the start. `cargo xtask counts` runs it under valgrind.
 
 use crate::training::{cnn_training, mlp_training};
-use mapsto::prelude::*;
 use mapsto::nn::bce;
+use mapsto::prelude::*;
 use std::hint::black_box;
 
 /// Runs the work of that name `n` times, on one thread; false if there is none.

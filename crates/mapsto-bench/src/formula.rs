@@ -2,8 +2,8 @@
 //!
 //! The same formulas stand in `benches/peers/formula.py`: so all start from the same weights without a file of them.
 
-use mapsto::prelude::*;
 use mapsto::nn::{ItemMut, Path};
+use mapsto::prelude::*;
 
 /// Number `i` of a series, evenly spread over [−0.5, 0.5): a hash of both, 24 bits of it.
 ///

@@ -4,9 +4,9 @@ use crate::formula::{fill, ids, labels, pictures};
 use crate::golden::assert_near;
 use crate::timing::{Mode, report, report_first, time};
 use mapsto::models::Gpt;
+use mapsto::nn::{Sequential, bce};
 use mapsto::prelude::*;
 use mapsto::{MatmulPrecision, with_matmul_precision};
-use mapsto::nn::{Sequential, bce};
 
 /// A training to be run: one batch after the other, in turn.
 pub struct Training<M, O, L> {

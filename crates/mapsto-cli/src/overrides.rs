@@ -176,7 +176,10 @@ fn set(node: &mut Node, path: &str, offset: usize, value: Node) -> Result<()> {
             let count = items.len();
             let index = head.parse::<usize>().ok().filter(|&i| i < count);
             let index = index.ok_or_else(|| {
-                error(format!("the list has {count} places, 0 to {}, and `{head}` is not one of them", count.max(1) - 1))
+                error(format!(
+                    "the list has {count} places, 0 to {}, and `{head}` is not one of them",
+                    count.max(1) - 1
+                ))
             })?;
             &mut items[index]
         }

@@ -1,7 +1,7 @@
 //! Rows of tensors put together by copying: the one inner loop of reading batches from memory.
 
-use mapsto_tensor::{DType, Tensor};
 use mapsto_tensor::storage::Plain;
+use mapsto_tensor::{DType, Tensor};
 
 /// The rows of `x` at `indices`, which are in range: `[n, ..] → [indices, ..]`.
 pub(crate) fn gather(x: &Tensor, indices: &[usize]) -> Tensor {

@@ -230,8 +230,7 @@ mod tests {
 
 #[test]
 fn more_layers_than_memory_holds_are_an_error() {
-    let refused =
-        |build: &dyn Fn()| catch(build).unwrap_err().to_string().contains("the system has less");
+    let refused = |build: &dyn Fn()| catch(build).unwrap_err().to_string().contains("the system has less");
     assert!(refused(&|| drop(Gru::new(3, 3).layers(1 << 45))));
     assert!(refused(&|| drop(Lstm::new(3, 3).layers(1 << 45))));
     assert!(refused(&|| drop(Gpt::new(5, 8).blocks(1 << 40))));

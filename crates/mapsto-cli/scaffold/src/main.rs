@@ -1,5 +1,6 @@
 //! Trains a small network of our own to tell two interleaved half-moons apart.
 
+use mapsto::data::Batch;
 use mapsto::prelude::*;
 
 /// Two hidden layers between a point and the logits of its two classes.

@@ -13,8 +13,8 @@ pub use standardize::Standardize;
 use crate::Dataset;
 use mapsto_kernels::simd::vectorize;
 use mapsto_spec::{Args, Entry, Kind, Value, find};
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch};
 use mapsto_tensor::storage::Plain;
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch};
 use std::sync::Arc;
 
 /// One deterministic step, such as a normalisation: the same in training, evaluation and prediction.

@@ -118,7 +118,10 @@ mod tests {
 
         let unknown = file("unknown.csv", "a;b;kind\n5;6;z\n");
         let e = failure(classes.with_option("test", unknown.as_str()));
-        assert!(e.contains("unknown.csv:2: row 1, column `kind`: `z` is not one of the known classes"), "{e}");
+        assert!(
+            e.contains("unknown.csv:2: row 1, column `kind`: `z` is not one of the known classes"),
+            "{e}"
+        );
         assert!(failure(entry.clone()).contains("either `target` or `class`"));
         assert!(
             failure(

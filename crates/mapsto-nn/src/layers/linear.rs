@@ -182,7 +182,9 @@ mod tests {
             assert!(p.abs().max(..).item() <= 0.1);
             assert!((p.square().mean(..).sqrt().item() - 0.1 / 3f64.sqrt()).abs() < 0.004);
         }
-        assert!(catch(|| Linear::new(2, 2).no_bias().bias().len()).unwrap_err().message().contains("has no bias"));
+        assert!(
+            catch(|| Linear::new(2, 2).no_bias().bias().len()).unwrap_err().message().contains("has no bias")
+        );
         let zero = Linear::new(4, 2).init(crate::init::Ones);
         assert_close!(zero.forward(&Tensor::ones([1, 4])), [[4.0, 4.0]]);
         assert_eq!(Linear::new(784, 64).no_bias().describe(), "Linear(784 → 64, no bias)");

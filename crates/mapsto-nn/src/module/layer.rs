@@ -62,7 +62,8 @@ pub trait Layer: Module {
         if inner.is_empty() {
             return self.describe();
         }
-        let lines = inner.iter().map(|(name, layer)| format!("\n{name}: {}", layer.summary()).replace('\n', "\n  "));
+        let lines =
+            inner.iter().map(|(name, layer)| format!("\n{name}: {}", layer.summary()).replace('\n', "\n  "));
         format!("{}({}\n)", self.name(), lines.collect::<String>())
     }
 
@@ -257,15 +258,17 @@ pub(crate) fn is_relu<F>() -> bool {
 
 /// The last name of a path without generic arguments: `a::b::Net<c::D>` is `Net`, `t::<impl t::Tensor>::relu` is `relu`.
 pub(crate) fn short_name(full: &'static str) -> Cow<'static, str> {
-    let (mut depth, mut name) = (0, String::new());
+    let (mut depth, mut name, mut last) = (0, String::new(), ' ');
     for c in full.chars() {
         match c {
             '<' => depth += 1,
+            '>' if last == '-' => {} // the arrow of a function's type closes nothing
             '>' => depth -= 1,
             ':' if depth == 0 => name.clear(),
             c if depth == 0 => name.push(c),
             _ => {}
         }
+        last = c;
     }
     match name.as_str() {
         "{{closure}}" => "closure".into(),
@@ -350,6 +353,7 @@ mod tests {
     #[test]
     fn names_are_short() {
         assert_eq!(short_name("a::b::Net<c::D, e::F>"), "Net");
+        assert_eq!(short_name("a::Residual<b::Net, for<'a> fn(&'a t::Tensor) -> t::Tensor>"), "Residual");
         assert_eq!(short_name("t::ops::relu::<impl t::Tensor>::relu"), "relu");
         assert_eq!(short_name("a::b::{{closure}}"), "closure");
         let relu: &dyn Layer = &Tensor::relu;

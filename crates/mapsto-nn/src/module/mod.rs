@@ -299,7 +299,13 @@ mod tests {
         outer.visit_mut(&mut Path::new(), &mut |path, _| seen.push(path.to_string()));
         assert_eq!(seen, expected.map(|e| e[2..].to_string()));
         let Outer {
-            first: Inner { count, label, .. }, none, constant, activation, held, other: NotAModule, ..
+            first: Inner { count, label, .. },
+            none,
+            constant,
+            activation,
+            held,
+            other: NotAModule,
+            ..
         } = &outer;
         assert_eq!((*count, label.as_str(), none.is_none()), (1, "x", true));
         assert_eq!((activation(constant).item(), held(constant).item()), (1.0, 2.0));

@@ -6,8 +6,8 @@ use mapsto_kernels::real::Float;
 use mapsto_spec::Bounds;
 use mapsto_tensor::backend;
 use mapsto_tensor::error::raise;
-use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
 use mapsto_tensor::storage::Plain;
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 

@@ -368,7 +368,10 @@ mod tests {
             error("softmax", none().with("axis", -1i64)),
             "softmax: the attribute `axis` cannot be -1, a whole number that is not negative is needed"
         );
-        assert_eq!(error("permute", none().with("axes", [0, 0])), "permute: [0, 0] does not name every axis once");
+        assert_eq!(
+            error("permute", none().with("axes", [0, 0])),
+            "permute: [0, 0] does not name every axis once"
+        );
         assert!(
             error("sum", none().with("axes", [9]).with("keep", true)).starts_with("sum: axis 9 is beyond")
         );

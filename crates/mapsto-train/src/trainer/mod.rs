@@ -192,7 +192,7 @@ impl Trainer {
     /// use mapsto_train::prelude::*;
     /// let set = InMemory::new(tensor![[1.0], [2.0], [3.0]], tensor![[2.0], [4.0], [6.0]]);
     /// let mut model = Linear::new(1, 1);
-    /// let trainer = Trainer::new(Sgd::new(0.01), mse).schedule_by_epoch(StepDecay::new(2, 0.1)).epochs(4).quiet();
+    /// let mut trainer = Trainer::new(Sgd::new(0.01), mse).schedule_by_epoch(StepDecay::new(2, 0.1)).epochs(4).quiet();
     /// let history = trainer.fit(&mut model, set.batches(1), None)?;
     /// assert!((history.last("lr").unwrap() - 0.001).abs() < 1e-12);
     /// # Ok::<(), mapsto_tensor::Error>(())
