@@ -281,13 +281,13 @@ impl Fused for Conv2d {
         let mut y = xs[1].reshape([groups, o / groups, c * kh * kw]).matmul(&cols).reshape([n, o, oh, ow]);
         let [shift, scale, add] = self.follows.of(xs);
         if let Some(scale) = scale {
-            y = y * scale.reshape([o, 1, 1]);
+            y *= scale.reshape([o, 1, 1]);
         }
         if let Some(shift) = shift {
-            y = y + shift.reshape([o, 1, 1]);
+            y += shift.reshape([o, 1, 1]);
         }
         if let Some(add) = add {
-            y = y + *add;
+            y += *add;
         }
         if self.follows.relu { y.relu() } else { y }
     }

@@ -190,7 +190,7 @@ impl CrossEntropy {
         let [rows, k] = x.dims();
         let mut log_p = x.log_softmax(-1);
         if let Some(w) = weights {
-            log_p = log_p * w;
+            log_p *= w;
         }
         let t = match self.smoothing {
             0.0 => t.clone(),
@@ -242,7 +242,7 @@ impl Fused for CrossEntropy {
                 Some(w) => (&log_p * *w).sum(1),
                 None => log_p.sum(1),
             };
-            loss = loss - all * counts * (self.smoothing / k as f64);
+            loss -= all * counts * (self.smoothing / k as f64);
         }
         loss.sum(..) / weights.sum(..)
     }
