@@ -36,6 +36,8 @@ fn command(command: Command) -> Command {
 /// A line of the table.
 struct Row {
     layer: String,
+    /// The layers inside it, each with the parameters that it holds.
+    inside: Vec<(String, usize)>,
     shape: Vec<usize>,
     parameters: usize,
     macs: u64,
@@ -81,7 +83,8 @@ fn rows(spec: &ModelSpec) -> Result<Vec<Row>> {
     for layer in model.layers() {
         let (y, macs) = no_grad(|| work::macs(|| layer.forward(&x)));
         rows.push(Row {
-            layer: layer.describe(),
+            layer: if layer.inner().is_empty() { layer.describe() } else { layer.name().into_owned() },
+            inside: inside(&**layer, 1),
             shape: y.shape()[1..].to_vec(),
             parameters: layer.parameter_count(),
             macs,
@@ -90,6 +93,18 @@ fn rows(spec: &ModelSpec) -> Result<Vec<Row>> {
         x = y;
     }
     Ok(rows)
+}
+
+/// The layers inside a layer, those inside them indented once more.
+fn inside(layer: &dyn Layer, depth: usize) -> Vec<(String, usize)> {
+    let mut out = Vec::new();
+    for (name, part) in layer.inner() {
+        let within = inside(part, depth + 1);
+        let shown = if within.is_empty() { part.describe() } else { part.name().into_owned() };
+        out.push((format!("{}{name}: {shown}", "  ".repeat(depth)), part.parameter_count()));
+        out.extend(within);
+    }
+    out
 }
 
 fn table(input: &[usize], rows: &[Row]) -> Vec<String> {
@@ -105,6 +120,9 @@ fn table(input: &[usize], rows: &[Row]) -> Vec<String> {
             count(row.macs as usize),
             bytes(row.bytes),
         ]);
+        for (part, parameters) in &row.inside {
+            cells.push([part.clone(), String::new(), count(*parameters), String::new(), String::new()]);
+        }
     }
     let total = |f: fn(&Row) -> usize| rows.iter().map(f).sum::<usize>();
     cells.push([
@@ -140,7 +158,7 @@ fn bytes(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mapsto::spec::Entry;
+    use mapsto::spec::{Entry, Value};
 
     #[test]
     fn the_numbers_of_a_small_network_are_those_done_by_hand() {
@@ -172,5 +190,19 @@ mod tests {
             lines.last().unwrap().contains("1,442") && lines.last().unwrap().contains("3,584"),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn layers_inside_a_layer_stand_below_it() {
+        let body =
+            Value::List(vec![Entry::new("linear").with_value(4_usize).into(), Entry::new("relu").into()]);
+        let spec = ModelSpec::new([4], [Entry::new("residual").with_value(body)]);
+        let lines = table(&[4], &rows(&spec).unwrap());
+        let starts = ["Residual", "  body: Sequential", "    0: Linear(4 → 4)", "    1: relu"];
+        for (line, start) in lines[3..].iter().zip(starts) {
+            assert!(line.starts_with(start), "{line}");
+        }
+        assert!(lines[5].ends_with("20"), "4·4 weights and 4 biases: {}", lines[5]);
+        assert!(lines.last().unwrap().contains("20"), "inner layers are counted once: {lines:?}");
     }
 }
