@@ -17,8 +17,8 @@
 //! time in a GPT's training step the products take three fifths, at nine tenths of the peak, an eighth of which falls on
 //! keys hidden beside the diagonal; exponentials and maxima take a twentieth, the rest is gathering and turning rows.
 
-pub(crate) mod backward;
-pub(crate) mod forward;
+mod backward;
+mod forward;
 mod product;
 
 use crate::elements::{elements, inside};
@@ -138,6 +138,62 @@ pub enum Hidden<'a, T> {
     Bias(Heads<'a, T>),
 }
 
+/// The numbers heads are made of, f32 and f64, for each of which attention is compiled once (see [`Gemm`]).
+pub trait Attention: Gemm {
+    /// [`attention`], its arguments checked.
+    fn forward(
+        s: &AttentionShape,
+        scale: f64,
+        qkv: [Heads<Self>; 3],
+        hidden: Hidden<Self>,
+        y: &mut [Self],
+        log: &mut [Self],
+    );
+    /// [`attention_backward`], its arguments checked.
+    fn backward(
+        s: &AttentionShape,
+        scale: f64,
+        qkv: [Heads<Self>; 3],
+        hidden: Hidden<Self>,
+        y: &[Self],
+        log: &[Self],
+        g: Heads<Self>,
+        dqkv: &mut [Self],
+    );
+}
+
+macro_rules! attention {
+    ($($t:ty)*) => {$(
+        impl Attention for $t {
+            #[inline(never)]
+            fn forward(
+                s: &AttentionShape,
+                scale: f64,
+                [q, k, v]: [Heads<$t>; 3],
+                hidden: Hidden<$t>,
+                y: &mut [$t],
+                log: &mut [$t],
+            ) {
+                forward::forward(s, scale, q, k, v, hidden, y, log)
+            }
+            #[inline(never)]
+            fn backward(
+                s: &AttentionShape,
+                scale: f64,
+                qkv: [Heads<$t>; 3],
+                hidden: Hidden<$t>,
+                y: &[$t],
+                log: &[$t],
+                g: Heads<$t>,
+                dqkv: &mut [$t],
+            ) {
+                backward::backward(s, scale, qkv, hidden, y, log, g, dqkv)
+            }
+        }
+    )*};
+}
+attention!(f32 f64);
+
 /// `y = softmax(scale · q kᵀ + bias) v` for each head; `y` is dense, `[b, t, heads, e]`, and `log`, `[2, b, heads, t]`,
 /// takes each row's highest score and the logarithm of its sum of exponentials beside it, for the gradient: their sum
 /// would round where scores are large. A query that sees no key, all its scores being `-inf`, gives 0, and so do its
@@ -156,7 +212,7 @@ pub enum Hidden<'a, T> {
 /// # Panics
 /// If a size is 0, the lengths do not fit, the columns of a head are not side by side, or there are fewer keys than
 /// queries under [`Hidden::Later`].
-pub fn attention<T: Gemm>(
+pub fn attention<T: Attention>(
     s: &AttentionShape,
     scale: f64,
     q: Heads<T>,
@@ -172,7 +228,7 @@ pub fn attention<T: Gemm>(
         y.len() == elements([rows, s.e]) && log.len() == elements([2, rows]),
         "attention: the results do not fit {s:?}"
     );
-    T::attention(s, scale, q, k, v, hidden, y, log)
+    T::forward(s, scale, [q, k, v], hidden, y, log)
 }
 
 /// The gradients through [`attention`] from the gradient `g`, `[b, heads, t, e]`, its result `y` and its `log`: with
@@ -181,7 +237,7 @@ pub fn attention<T: Gemm>(
 ///
 /// # Panics
 /// As [`attention`].
-pub fn attention_backward<T: Gemm>(
+pub fn attention_backward<T: Attention>(
     s: &AttentionShape,
     scale: f64,
     [q, k, v]: [Heads<T>; 3],
@@ -205,7 +261,7 @@ pub fn attention_backward<T: Gemm>(
             .saturating_add(elements([s.heads_in_all(), s.s, s.e])),
         "attention: the gradients of {s:?}"
     );
-    T::attention_backward(s, scale, [q, k, v], hidden, y, log, g, dqkv)
+    T::backward(s, scale, [q, k, v], hidden, y, log, g, dqkv)
 }
 
 fn check<T: Copy>(s: &AttentionShape, q: Heads<T>, k: Heads<T>, v: Heads<T>, hidden: Hidden<T>) {
@@ -330,7 +386,7 @@ mod tests {
     }
 
     /// Result, logarithms and gradients by the kernels, the gradients gathered into dense buffers.
-    fn run<T: Gemm>(s: &AttentionShape, x: [&[T]; 5], bias: bool, later: bool) -> [Vec<T>; 4] {
+    fn run<T: Attention>(s: &AttentionShape, x: [&[T]; 5], bias: bool, later: bool) -> [Vec<T>; 4] {
         let AttentionShape { b, heads, t, s: keys, d, e } = *s;
         let mut y = vec![T::default(); b * t * heads * e];
         let mut log = vec![T::default(); 2 * b * heads * t];

@@ -10,11 +10,11 @@
 
 mod broadcast;
 mod channels_last;
-pub(crate) mod direct;
+mod direct;
 mod dots;
 mod ending;
-pub(crate) mod exact;
-pub(crate) mod fastest;
+mod exact;
+mod fastest;
 mod multiply;
 mod packed;
 mod planes;
@@ -29,6 +29,64 @@ pub use window::{window, window_transpose};
 
 use crate::elements::elements;
 use crate::gemm::Gemm;
+use fastest::Way;
+
+/// The numbers images are made of, f32 and f64, for each of which the convolutions are compiled once (see [`Gemm`]).
+pub trait Conv: Gemm {
+    /// How images of this shape are convolved.
+    fn way(s: &ConvShape) -> Way;
+    /// [`Packed::new`], its length checked.
+    fn pack(s: &ConvShape, w: &[Self]) -> Packed<Self>;
+    /// [`conv2d_packed`], its lengths checked.
+    fn forward(
+        s: &ConvShape,
+        x: &[Self],
+        w: &[Self],
+        packed: &Packed<Self>,
+        ending: &Ending<Self>,
+        y: &mut [Self],
+    );
+    /// [`conv2d_data`], its lengths checked.
+    fn data(s: &ConvShape, g: &[Self], w: &[Self], dx: &mut [Self]);
+    /// [`conv2d_weight`], its lengths checked.
+    fn weights(s: &ConvShape, x: &[Self], g: &[Self], dw: &mut [Self]);
+}
+
+macro_rules! conv {
+    ($t:ty, $ways:ident) => {
+        impl Conv for $t {
+            fn way(s: &ConvShape) -> Way {
+                $ways::way(s)
+            }
+            #[inline(never)]
+            fn pack(s: &ConvShape, w: &[$t]) -> Packed<$t> {
+                $ways::pack(s, w)
+            }
+            #[inline(never)]
+            fn forward(
+                s: &ConvShape,
+                x: &[$t],
+                w: &[$t],
+                packed: &Packed<$t>,
+                ending: &Ending<$t>,
+                y: &mut [$t],
+            ) {
+                $ways::forward(s, x, w, packed, ending, y)
+            }
+            #[inline(never)]
+            fn data(s: &ConvShape, g: &[$t], w: &[$t], dx: &mut [$t]) {
+                $ways::data(s, g, w, dx)
+            }
+            #[inline(never)]
+            fn weights(s: &ConvShape, x: &[$t], g: &[$t], dw: &mut [$t]) {
+                $ways::weights(s, x, g, dw)
+            }
+        }
+    };
+}
+// Only f32 has the ways that trade digits for speed.
+conv!(f32, fastest);
+conv!(f64, exact);
 
 /// The sizes of a convolution: x is `[n, c_in, h, w]`, w is `[c_out, c_in / groups, kernel…]`, y is `[n, c_out, out…]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +207,7 @@ const MOST: usize = isize::MAX as usize / 4;
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn conv2d<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T]) {
+pub fn conv2d<T: Conv>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T]) {
     s.check(x.len(), w.len(), y.len());
     if y.is_empty() {
         return ending.check(s.c_out, 0);
@@ -161,7 +219,7 @@ pub fn conv2d<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &
 ///
 /// # Panics
 /// If a slice's length is not that of the shape, or the packed weights do not fit it.
-pub fn conv2d_packed<T: Gemm>(
+pub fn conv2d_packed<T: Conv>(
     s: &ConvShape,
     x: &[T],
     w: &[T],
@@ -173,7 +231,7 @@ pub fn conv2d_packed<T: Gemm>(
     ending.check(s.c_out, y.len());
     assert!(packed.fits(s), "conv2d: weights packed for another shape or processor than {s:?}");
     if !y.is_empty() {
-        T::conv2d(s, x, w, packed, ending, y)
+        T::forward(s, x, w, packed, ending, y)
     }
 }
 
@@ -184,7 +242,7 @@ pub fn conv2d_packed<T: Gemm>(
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn conv2d_data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
+pub fn conv2d_data<T: Conv>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
     s.check(dx.len(), w.len(), g.len());
     if dx.is_empty() {
         return;
@@ -192,7 +250,7 @@ pub fn conv2d_data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
     if g.is_empty() {
         return dx.fill(T::default());
     }
-    T::conv2d_data(s, g, w, dx)
+    T::data(s, g, w, dx)
 }
 
 /// The gradient of the weights: `dw[o, c, i, j] = Σ x[n, c, p·stride + (i, j)·dilation - padding] · g[n, o, p]` over
@@ -200,12 +258,12 @@ pub fn conv2d_data<T: Gemm>(s: &ConvShape, g: &[T], w: &[T], dx: &mut [T]) {
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn conv2d_weight<T: Gemm>(s: &ConvShape, x: &[T], g: &[T], dw: &mut [T]) {
+pub fn conv2d_weight<T: Conv>(s: &ConvShape, x: &[T], g: &[T], dw: &mut [T]) {
     s.check(x.len(), dw.len(), g.len());
     if x.is_empty() || g.is_empty() {
         return dw.fill(T::default());
     }
-    T::conv2d_weight(s, x, g, dw)
+    T::weights(s, x, g, dw)
 }
 
 #[cfg(test)]
@@ -312,7 +370,7 @@ mod tests {
         ]
     }
 
-    fn compare<T: Gemm>(
+    fn compare<T: Conv>(
         s: &ConvShape,
         from: impl Fn(f64) -> T + Copy,
         to: impl Fn(T) -> f64,

@@ -8,7 +8,7 @@
 //! each task.
 //!
 //! Loop nest: blocks of k that share one packing › tasks along a side of C (in parallel) › k in pieces of at most
-//! [`STEPS`] › runs of panels of B › panels of A › panels of B › steps.
+//! [`panels::STEPS`] › runs of panels of B › panels of A › panels of B › steps.
 //!
 //! Measured against the `gemm` crate 0.19 in one run, alternately (f32, GFLOP/s, medians; a Sapphire Rapids Xeon whose
 //! registers reach 177 a core): on one thread 64³ 149 (theirs 151), 256³ 162 (167), 512³ 155 (162), 1024³ 155 (163),
@@ -20,80 +20,19 @@
 pub mod bf16;
 mod direct;
 pub(crate) mod lanes;
+mod mat;
 mod operand;
 pub(crate) mod pack;
+mod panels;
 pub(crate) mod tile;
 
-use lanes::{Float, Kernel, Lanes, dispatch};
-use operand::{Operand, b_stays};
-use tile::{Block, Cut, Finish};
+pub use mat::Mat;
+pub(crate) use tile::sizes;
 
-use crate::elements::{elements, inside};
-use crate::routines::Routines;
-use crate::threads::{Pieces, WORTH_SHARING, for_chunks, parallel};
-use crate::workspace::{Scratch, scratch};
-
-/// A matrix somewhere in a slice: element (i, j) is `data[offset + i·row_stride + j·col_stride]`.
-///
-/// Strides may be negative (a flipped view) or zero (an expanded one).
-#[derive(Clone, Copy, Debug)]
-pub struct Mat<'a, T> {
-    /// The slice it lies in.
-    pub data: &'a [T],
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of columns.
-    pub cols: usize,
-    /// Elements from one row to the next.
-    pub row_stride: isize,
-    /// Elements from one column to the next.
-    pub col_stride: isize,
-    /// Where element (0, 0) is.
-    pub offset: usize,
-}
-
-impl<'a, T: Copy> Mat<'a, T> {
-    /// Dense rows one after the other, from the start of `data`.
-    ///
-    /// # Panics
-    /// If `data` does not hold exactly `rows · cols` elements.
-    pub fn row_major(data: &'a [T], rows: usize, cols: usize) -> Mat<'a, T> {
-        assert_eq!(data.len(), elements([rows, cols]), "a {rows} × {cols} matrix in {} elements", data.len());
-        Mat { data, rows, cols, row_stride: cols as isize, col_stride: 1, offset: 0 }
-    }
-
-    /// The transpose; nothing moves.
-    pub fn t(self) -> Mat<'a, T> {
-        let Mat { data, rows, cols, row_stride, col_stride, offset } = self;
-        Mat { data, rows: cols, cols: rows, row_stride: col_stride, col_stride: row_stride, offset }
-    }
-
-    fn index(&self, i: usize, j: usize) -> isize {
-        self.offset as isize + i as isize * self.row_stride + j as isize * self.col_stride
-    }
-
-    fn at(&self, i: usize, j: usize) -> T {
-        self.data[self.index(i, j) as usize]
-    }
-
-    /// Panics unless every element lies in `data`; after this, kernels may use pointers.
-    fn check(&self, name: &str) {
-        assert!(
-            inside(
-                self.data.len(),
-                self.offset,
-                [(self.rows, self.row_stride), (self.cols, self.col_stride)]
-            ),
-            "gemm: {name} reaches outside its {} elements: {} × {} from {} by ({}, {})",
-            self.data.len(),
-            self.rows,
-            self.cols,
-            self.offset,
-            self.row_stride,
-            self.col_stride
-        );
-    }
-}
+use crate::elements::elements;
+use crate::threads::for_chunks;
+use lanes::{Float, dispatch};
+use tile::Finish;
 
 /// Whether a product replaces the result or adds to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,9 +69,26 @@ impl<T> Epilogue<'_, T> {
 }
 
 /// The numbers matrices are made of: f32 and f64.
-pub trait Gemm: Float + Routines {}
-impl Gemm for f32 {}
-impl Gemm for f64 {}
+///
+/// The product is a method without type parameters, so that it is compiled in this crate, once for each of them: a generic
+/// function would be compiled again, for every family of instructions, by each crate that calls it. The other heavy
+/// kernels, which are made of products, have such a trait of their own.
+pub trait Gemm: Float {
+    /// [`gemm`] with sizes and slices checked.
+    fn product(a: Mat<Self>, b: Mat<Self>, c: &mut [Self], finish: Finish<Self>);
+}
+
+macro_rules! gemm {
+    ($($t:ty)*) => {$(
+        impl Gemm for $t {
+            #[inline(never)]
+            fn product(a: Mat<$t>, b: Mat<$t>, c: &mut [$t], finish: Finish<$t>) {
+                product(a, b, c, finish)
+            }
+        }
+    )*};
+}
+gemm!(f32 f64);
 
 /// C = A·B or C += A·B, then the epilogue; `c` is dense, row by row, of A.rows × B.cols.
 ///
@@ -240,14 +196,9 @@ const TINY: usize = 32;
 const TINY_STRIDED: usize = 256;
 /// Multiplications up to which a plain kernel wins where B's rows are dense (16³: 0.12 µs; 32³: 0.80 µs, in panels 0.71).
 const UNPACKED: usize = if cfg!(miri) { 1 << 8 } else { 1 << 14 };
-/// Steps of k in one piece: a panel of A is then 12 KiB of the L1 cache. (384 steps: 2 to 4 % less from 512³ on, C being
-/// passed over more often.)
-const STEPS: usize = if cfg!(miri) { 16 } else { 512 };
 /// k from which a product with a small C (at most [`SMALL`] elements) is cut along k.
 const LONG: usize = if cfg!(miri) { 64 } else { 4096 };
 const SMALL: usize = 1 << 14;
-/// Elements of the shared operand packed at a time: 1 MiB of f32, half of an L2 cache. (Tests pack in many rounds.)
-const SHARED: usize = if cfg!(test) { 1 << 12 } else { 1 << 18 };
 
 /// [`gemm`] with sizes and slices checked: the choice of a way, which depends on the sizes and the layout alone.
 pub(crate) fn product<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
@@ -256,167 +207,20 @@ pub(crate) fn product<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish
     let work = elements([m, n, k]);
     if work <= if dense { TINY } else { TINY_STRIDED } {
         direct::tiny(a, b, c, add);
-        after(c, n, finish);
+        direct::after(c, n, finish);
     } else if m == 1 {
         direct::row_times(a, b, c, add);
-        after(c, n, finish);
+        direct::after(c, n, finish);
     } else if n == 1 {
         direct::row_times(b.t(), a.t(), c, add);
-        after(c, n, finish);
+        direct::after(c, n, finish);
     } else if work <= UNPACKED && dense {
         dispatch(direct::Unpacked { a, b, c, add });
-        after(c, n, finish);
+        direct::after(c, n, finish);
     } else if k >= LONG && m * n <= SMALL {
-        in_pieces_of_k(a, b, c, finish);
+        panels::in_pieces_of_k(a, b, c, finish, (k / (LONG / 4)).min(16));
     } else {
-        in_panels(a, b, c, finish);
-    }
-}
-
-/// The tail of the direct ways.
-fn after<T: Gemm>(c: &mut [T], n: usize, finish: Finish<T>) {
-    if let Some(bias) = finish.bias {
-        c.chunks_exact_mut(n).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b));
-    }
-    if finish.relu {
-        c.iter_mut().for_each(|y| *y = if *y < T::default() { T::default() } else { *y });
-    }
-}
-
-/// A few rows and columns, many steps: a fixed number of pieces of k, each summed alone, then added in order.
-fn in_pieces_of_k<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
-    let (m, k, n) = (a.rows, a.cols, b.cols);
-    let pieces = (k / (LONG / 4)).min(16);
-    let each = k.div_ceil(pieces);
-    let mut parts = scratch::<T>(pieces * m * n);
-    for_chunks(&mut parts, m * n, elements([m, n, k]) / MACS, |p, part| {
-        let (from, to) = (p.saturating_mul(each).min(k), (p + 1).saturating_mul(each).min(k));
-        let a = Mat { cols: to - from, offset: shifted(a.offset, from, a.col_stride), ..a };
-        let b = Mat { rows: to - from, offset: shifted(b.offset, from, b.row_stride), ..b };
-        in_panels(a, b, part, Finish { add: false, bias: None, relu: false });
-    });
-    if !finish.add {
-        c.fill(T::default());
-    }
-    for part in parts.chunks_exact(m * n) {
-        c.iter_mut().zip(part).for_each(|(y, &x)| *y += x);
-    }
-    after(c, n, finish);
-}
-
-fn shifted(offset: usize, by: usize, stride: isize) -> usize {
-    offset.wrapping_add_signed(by as isize * stride)
-}
-
-pub(crate) fn scratch_copy<T: Float>(values: impl ExactSizeIterator<Item = T>) -> Scratch<T> {
-    let mut copy = scratch(values.len());
-    copy.iter_mut().zip(values).for_each(|(to, x)| *to = x);
-    copy
-}
-
-/// The sizes of the family in use.
-struct Sizes;
-impl<T: Float> Kernel<T> for Sizes {
-    type Out = [usize; 4];
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(self) -> [usize; 4] {
-        [L::ROWS, L::N, L::HIGH, L::WIDE]
-    }
-}
-
-/// Rows of a panel of [`tile::tile`]'s A and lanes of a register, in the family in use.
-pub(crate) fn sizes<T: Float>() -> (usize, usize) {
-    let [rows, lanes, ..] = dispatch::<T, _>(Sizes);
-    (rows, lanes)
-}
-
-/// The general way: see the module's loop nest.
-fn in_panels<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
-    let (m, k, n) = (a.rows, a.cols, b.cols);
-    if k == 0 {
-        if !finish.add {
-            c.fill(T::default());
-        }
-        return after(c, n, finish);
-    }
-    let [_, lanes, high, wide] = dispatch::<T, _>(Sizes);
-    let rows = Cut { lanes: m, unit: high, wide: high };
-    let cols = Cut { lanes: n, unit: lanes, wide: wide * lanes };
-    let pieces = k.div_ceil(STEPS);
-    let steps = k.div_ceil(pieces);
-    let of_a = Operand::new(a, rows, a.col_stride == 1 && m >= high);
-    let of_b = Operand::new(b.t(), cols, b_stays(b, m, lanes));
-    // C's longer side is cut, into 8 tasks or a multiple of 8 where there is enough to do, as even as they come. (A last task
-    // of a few rows left a thread waiting: 5 % of 256³; nine tasks on two threads 6 % of 2048³.) What the shorter side is
-    // multiplied by is packed once for all tasks, some panels each, and then they wait for each other, so where A stays in
-    // place and C is not much higher than wide, it is cut by columns instead: each task packs its own part of B, and none
-    // waits (2048³ on two threads 8 % faster, 1024³ 5 %; where C was five times as high as wide, one thread lost 5 %).
-    let alone = of_a.in_place && !of_b.in_place && n >= 4 * cols.wide && m < 2 * n;
-    let by_rows = m >= n && !alone;
-    let (shared, own, most) =
-        if by_rows { (of_b, of_a, 256usize.div_ceil(rows.wide)) } else { (of_a, of_b, 4) };
-    let (long, unit) = (own.cut.lanes, own.cut.wide);
-    let panels = long.div_ceil(unit);
-    let tasks = match elements([m, n, k]) / MACS {
-        little if little < WORTH_SHARING => 1,
-        _ => panels.div_ceil(most).next_multiple_of(8).min(panels),
-    };
-    let edge = |t: usize| (panels * t / tasks * unit).min(long);
-    let packed = shared.packed();
-    let at_once = (SHARED / (packed * steps).max(1)).clamp(1, pieces);
-
-    let mut store = scratch::<T>(at_once * steps * packed);
-    let out = Pieces::new(c);
-    for first in (0..pieces).step_by(at_once) {
-        let count = at_once.min(pieces - first);
-        let depth = |p: usize| ((first + p) * steps).min(k)..((first + p + 1) * steps).min(k);
-        // One block for each piece of k and run of 4 panels.
-        let panels = shared.packed_panels();
-        let runs = panels.len().div_ceil(4);
-        let pieces_of_store = Pieces::new(&mut store);
-        parallel(count * runs, count * steps * packed, |block| {
-            let (p, run) = (block / runs, panels.start + block % runs * 4);
-            let range = depth(p);
-            let panels = run..(run + 4).min(panels.end);
-            let (from, to) = (shared.place(panels.start), shared.place(panels.end));
-            // SAFETY: runs of one piece, and pieces, lie one after the other; each is packed by one call.
-            let to = unsafe {
-                pieces_of_store.get(p * packed * steps + from * range.len(), (to - from) * range.len())
-            };
-            shared.pack(to, panels, range);
-        });
-        let store: &[T] = &store;
-        parallel(tasks, count * steps * (m * n / MACS), |t| {
-            let (at, size) = (edge(t), edge(t + 1) - edge(t));
-            let own = own.part(at, size);
-            let mut mine = scratch::<T>(steps * own.packed());
-            for p in 0..count {
-                let range = depth(p);
-                own.pack(&mut mine, own.packed_panels(), range.clone());
-                let last = first + p + 1 == pieces;
-                let (shared, own) =
-                    (shared.side(&store[p * packed * steps..], range.start), own.side(&mine, range.start));
-                dispatch(Block {
-                    steps: range.len(),
-                    rows: if by_rows { size } else { m },
-                    high,
-                    cols: if by_rows { cols } else { Cut { lanes: size, ..cols } },
-                    a: if by_rows { own } else { shared },
-                    b: if by_rows { shared } else { own },
-                    // SAFETY: tasks cover disjoint rows or columns of C, which is borrowed throughout.
-                    c: unsafe { out.at(if by_rows { at * n } else { at }) },
-                    stride: n,
-                    finish: Finish {
-                        add: finish.add || first + p > 0,
-                        bias: finish
-                            .bias
-                            .filter(|_| last)
-                            .map(|bias| if by_rows { bias } else { &bias[at..] }),
-                        relu: last && finish.relu,
-                    },
-                });
-            }
-        });
+        panels::product(a, b, c, finish);
     }
 }
 

@@ -6,9 +6,10 @@ use crate::elements::elements;
 use crate::real::Float;
 use crate::simd::vectorize;
 use crate::softmax::{
-    BLOCK, COST, LANES, MOST, SHORT, exponentials_across, log_of_sum, logs_across, sum, sum_of_exponentials,
+    BLOCK, COST, MOST, SHORT, exponentials_across, log_of_sum, logs_across, sum_of_exponentials,
 };
 use crate::threads::for_chunks;
+use crate::tiles::{LANES, sum};
 
 /// What is compared: logits in rows of `classes` with one class number each.
 ///

@@ -31,12 +31,47 @@ mod sweep;
 
 pub use gru::{Gru, GruGrads, GruKept};
 pub use lstm::{Lstm, LstmGrads, LstmKept};
-pub(crate) use {gru::backward as gru_backward, gru::forward as gru_forward};
-pub(crate) use {lstm::backward as lstm_backward, lstm::forward as lstm_forward};
 
 use crate::elements::elements;
+use crate::gemm::Gemm;
 use crate::real::Float;
 use crate::simd::vectorize_light;
+
+/// The numbers sequences are made of, f32 and f64, for each of which the recurrences are compiled once (see [`Gemm`]).
+pub trait Rnn: Gemm {
+    /// [`Lstm::forward`], its lengths checked.
+    fn lstm(lstm: &Lstm<Self>, gates: &mut [Self], cells: &mut [Self], y: &mut [Self]);
+    /// [`Lstm::backward`], its lengths checked.
+    fn lstm_backward(lstm: &Lstm<Self>, kept: LstmKept<Self>, dy: &[Self], grads: LstmGrads<Self>);
+    /// [`Gru::forward`], its lengths checked.
+    fn gru(gru: &Gru<Self>, gates: &mut [Self], u: &mut [Self], y: &mut [Self]);
+    /// [`Gru::backward`], its lengths checked.
+    fn gru_backward(gru: &Gru<Self>, kept: GruKept<Self>, dy: &[Self], grads: GruGrads<Self>);
+}
+
+macro_rules! rnn {
+    ($($t:ty)*) => {$(
+        impl Rnn for $t {
+            #[inline(never)]
+            fn lstm(lstm: &Lstm<$t>, gates: &mut [$t], cells: &mut [$t], y: &mut [$t]) {
+                lstm::forward(lstm, gates, cells, y)
+            }
+            #[inline(never)]
+            fn lstm_backward(lstm: &Lstm<$t>, kept: LstmKept<$t>, dy: &[$t], grads: LstmGrads<$t>) {
+                lstm::backward(lstm, kept, dy, grads)
+            }
+            #[inline(never)]
+            fn gru(gru: &Gru<$t>, gates: &mut [$t], u: &mut [$t], y: &mut [$t]) {
+                gru::forward(gru, gates, u, y)
+            }
+            #[inline(never)]
+            fn gru_backward(gru: &Gru<$t>, kept: GruKept<$t>, dy: &[$t], grads: GruGrads<$t>) {
+                gru::backward(gru, kept, dy, grads)
+            }
+        }
+    )*};
+}
+rnn!(f32 f64);
 
 /// Sequences in a block.
 const ROWS: usize = sweep::HIGH;

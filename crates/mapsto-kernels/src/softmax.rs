@@ -8,6 +8,7 @@ use crate::elements::elements;
 use crate::real::{Float, Value};
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
+use crate::tiles::{LANES, sum, tiles1, tiles2, total};
 
 /// `y[r, j] = e^(x[r, j]) / Σₖ e^(x[r, k])` for rows of `n`.
 ///
@@ -221,7 +222,6 @@ pub fn logsumexp<T: Float>(x: &[T], n: usize, y: &mut [T]) {
     });
 }
 
-pub(crate) const LANES: usize = 32;
 /// Elements in a piece of work, and what one costs beside an addition.
 pub(crate) const BLOCK: usize = 4096;
 pub(crate) const COST: usize = 8;
@@ -238,24 +238,19 @@ fn short_rows<T: Float>(
     y: &mut [T],
     f: impl Fn(&[T], &mut [[T; LANES]; SHORT], &mut [T]) + Sync,
 ) {
-    assert_eq!(x.len(), y.len(), "softmax: the slices differ in length");
-    if x.is_empty() {
-        return;
-    }
-    assert!(n > 0 && x.len().is_multiple_of(n), "softmax: {} elements are not rows of {n}", x.len());
-    let group = (BLOCK / (n * LANES)).max(1) * n * LANES;
-    for_chunks(y, group, COST * x.len(), |i, y| {
-        let x = &x[i * group..][..y.len()];
-        vectorize(
-            #[inline(always)]
-            || {
-                let mut across = [[T::ZERO; LANES]; SHORT];
-                for (x, y) in x.chunks(n * LANES).zip(y.chunks_mut(n * LANES)) {
-                    f(x, &mut across, y);
-                }
-            },
-        );
-    });
+    pieces(
+        x,
+        n,
+        LANES,
+        y,
+        #[inline(always)]
+        |at, y| {
+            let mut across = [[T::ZERO; LANES]; SHORT];
+            for (x, y) in x[at..at + y.len()].chunks(n * LANES).zip(y.chunks_mut(n * LANES)) {
+                f(x, &mut across, y);
+            }
+        },
+    );
 }
 
 /// For up to 32 rows of `n ≤ 32` their maxima `h` and `Σ e^(x − h)`; the exponentials stay in `across[j][row]`.
@@ -289,21 +284,34 @@ pub(crate) fn exponentials_across<T: Float>(
 /// Calls `f(start, x row, y row)` for each row of `n`, in vector code, shared among threads.
 #[inline(always)]
 fn rows<T: Float>(x: &[T], n: usize, y: &mut [T], f: impl Fn(usize, &[T], &mut [T]) + Sync) {
+    pieces(
+        x,
+        n,
+        1,
+        y,
+        #[inline(always)]
+        |start, y| {
+            for (k, y) in y.chunks_exact_mut(n).enumerate() {
+                let at = start + k * n;
+                f(at, &x[at..at + n], y);
+            }
+        },
+    );
+}
+
+/// Calls `f(start, piece of y)`, in vector code, for pieces of some 4096 elements in whole runs of `together` rows of `n`.
+#[inline(always)]
+fn pieces<T: Float>(x: &[T], n: usize, together: usize, y: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     assert_eq!(x.len(), y.len(), "softmax: the slices differ in length");
     if x.is_empty() {
         return;
     }
     assert!(n > 0 && x.len().is_multiple_of(n), "softmax: {} elements are not rows of {n}", x.len());
-    let group = (BLOCK / n).max(1) * n;
-    for_chunks(y, group, COST * x.len(), |i, y| {
+    let piece = (BLOCK / (n * together)).max(1) * n * together;
+    for_chunks(y, piece, COST * x.len(), |i, y| {
         vectorize(
             #[inline(always)]
-            || {
-                for (k, y) in y.chunks_exact_mut(n).enumerate() {
-                    let at = i * group + k * n;
-                    f(at, &x[at..at + n], y);
-                }
-            },
+            || f(i * piece, y),
         );
     });
 }
@@ -390,61 +398,6 @@ pub(crate) fn sum_of_exponentials<T: Float>(x: &[T]) -> (T, T) {
         },
     );
     (h, total(sums))
-}
-
-/// Calls `f(start, tile)` for each 32 elements; the last tile is filled up with `pad`.
-#[inline(always)]
-pub(crate) fn tiles1<T: Float>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LANES])) {
-    let (whole, rest) = x.as_chunks::<LANES>();
-    let mut last = [pad; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    // `f` stands here once: inlined twice, LLVM leaves the shorter copy scalar.
-    for k in 0..x.len().div_ceil(LANES) {
-        f(k * LANES, if k < whole.len() { &whole[k] } else { &last });
-    }
-}
-
-/// [`tiles1`] of two slices of one length, filled up with zeros.
-#[inline(always)]
-pub(crate) fn tiles2<T: Float>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LANES], &[T; LANES])) {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut last = [[T::ZERO; LANES]; 2];
-    last[0][..a_rest.len()].copy_from_slice(a_rest);
-    last[1][..b_rest.len()].copy_from_slice(b_rest);
-    for k in 0..a.len() + !a_rest.is_empty() as usize {
-        let (a, b) = if k < a.len() { (&a[k], &b[k]) } else { (&last[0], &last[1]) };
-        f(k * LANES, a, b);
-    }
-}
-
-/// A row's sum.
-#[inline(always)]
-pub(crate) fn sum<T: Float>(x: &[T]) -> T {
-    let mut sums = [T::ZERO; LANES];
-    tiles1(
-        x,
-        T::ZERO,
-        #[inline(always)]
-        |_, x| {
-            for l in 0..LANES {
-                sums[l] += x[l];
-            }
-        },
-    );
-    total(sums)
-}
-
-/// The sum of the lanes, pairwise.
-#[inline(always)]
-pub(crate) fn total<T: Float>(mut x: [T; LANES]) -> T {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for l in 0..half {
-            x[l] += x[l + half];
-        }
-        half /= 2;
-    }
-    x[0]
 }
 
 #[cfg(test)]

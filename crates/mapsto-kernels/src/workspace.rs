@@ -22,6 +22,13 @@ pub(crate) fn scratch<T: Plain>(len: usize) -> Scratch<T> {
     Scratch { buffer: Some(buffer), len, element: PhantomData }
 }
 
+/// Some numbers in scratch memory.
+pub(crate) fn scratch_copy<T: Plain>(values: impl ExactSizeIterator<Item = T>) -> Scratch<T> {
+    let mut copy = scratch(values.len());
+    copy.iter_mut().zip(values).for_each(|(to, x)| *to = x);
+    copy
+}
+
 /// Scratch memory on loan; it goes back to the shelf of the thread that drops it.
 pub(crate) struct Scratch<T> {
     buffer: Option<Buffer>,

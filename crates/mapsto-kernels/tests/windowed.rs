@@ -1,8 +1,8 @@
 //! Every operation that slides a window, on random valid shapes, against the loop of its definition in f64.
 
 use mapsto_kernels::adaptive_pool::{self, AdaptivePoolShape};
-use mapsto_kernels::conv::{self, ConvShape, Ending};
-use mapsto_kernels::gemm::{Activation, Gemm};
+use mapsto_kernels::conv::{self, Conv, ConvShape, Ending};
+use mapsto_kernels::gemm::Activation;
 use mapsto_kernels::pool::{self, PoolShape};
 use mapsto_kernels::real::Float;
 use mapsto_kernels::simd::{Isa, with_isa};
@@ -164,7 +164,7 @@ fn by_definition(s: &ConvShape, x: &[f64], w: &[f64], g: &[f64]) -> [[Vec<f64>; 
     all
 }
 
-fn convolve<T: Gemm + Float>(s: &ConvShape, [x, w, g]: [&[f64]; 3], want: &[[Vec<f64>; 2]; 3]) {
+fn convolve<T: Conv + Float>(s: &ConvShape, [x, w, g]: [&[f64]; 3], want: &[[Vec<f64>; 2]; 3]) {
     let (x, w, g) = (narrow::<T>(x), narrow::<T>(w), narrow::<T>(g));
     let junk = T::from_f64(f64::NAN);
     let (mut y, mut dx, mut dw) = (vec![junk; g.len()], vec![junk; x.len()], vec![junk; w.len()]);

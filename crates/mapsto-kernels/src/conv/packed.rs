@@ -1,9 +1,8 @@
 //! Weights in the form in which a convolution reads them, made once for many uses.
 
-use super::ConvShape;
 use super::fastest::{Way, way};
+use super::{Conv, ConvShape};
 use crate::elements::elements;
-use crate::gemm::Gemm;
 use crate::simd::{Isa, isa};
 use crate::workspace::Scratch;
 
@@ -28,7 +27,7 @@ pub struct Packed<T> {
     isa: Isa,
 }
 
-impl<T: Gemm> Packed<T> {
+impl<T: Conv> Packed<T> {
     /// Of the weights `w` for images of this shape.
     ///
     /// # Panics

@@ -1,10 +1,12 @@
 //! Products too small or too thin for panels: they run over the operands where they lie.
 
-use super::lanes::{Float, Kernel, Lanes};
-use super::{Mat, scratch_copy};
+use super::lanes::{Float, Kernel, Lanes, dispatch};
+use super::mat::Mat;
+use super::tile::Finish;
 use crate::elements::elements;
 use crate::simd;
 use crate::threads::{Pieces, parallel};
+use crate::workspace::scratch_copy;
 
 /// C (+)= A·B by plain loops, for a handful of multiplications.
 pub fn tiny<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], add: bool) {
@@ -95,9 +97,9 @@ pub fn row_times<T: Float>(x: Mat<T>, b: Mat<T>, y: &mut [T], add: bool) {
             y.fill(T::default());
         }
         if b.col_stride == 1 {
-            super::lanes::dispatch(Down { x, b, y });
+            dispatch(Down { x, b, y });
         } else if b.row_stride == 1 {
-            super::lanes::dispatch(Along { x, b, y });
+            dispatch(Along { x, b, y });
         } else {
             simd::vectorize(|| {
                 for (j, y) in y.iter_mut().enumerate() {
@@ -191,5 +193,15 @@ impl<T: Float> Kernel<T> for Along<'_, T> {
                 *y += sum[0].add(sum[1]).add(sum[2].add(sum[3])).sum();
             }
         }
+    }
+}
+
+/// What finishes a product that was summed in memory.
+pub fn after<T: Float>(c: &mut [T], n: usize, finish: Finish<T>) {
+    if let Some(bias) = finish.bias {
+        c.chunks_exact_mut(n).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b));
+    }
+    if finish.relu {
+        c.iter_mut().for_each(|y| *y = if *y < T::default() { T::default() } else { *y });
     }
 }

@@ -1,9 +1,9 @@
 //! An operand of a product: which of its panels are packed, and where each is to be found.
 
 use super::lanes::Float;
+use super::mat::{Mat, shifted};
 use super::pack::{Strip, deal, interleave};
 use super::tile::{Cut, Run, Side};
-use super::{Mat, shifted};
 
 /// One operand of a product: its lanes (A's rows or B's columns) by its steps, and which of its panels are packed.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The micro-kernel: a tile of C held in registers while the panels stream by, and what is done as it is stored.
 
-use super::lanes::{Float, Kernel, Lanes};
+use super::lanes::{Float, Kernel, Lanes, dispatch};
 
 /// `acc[i][v] = Σₖ a[k·ROWS + i] · b(k)[v·N ..]` for `i < MR`, `v < NV`: for each k, `NV` loads and `MR` broadcasts feed
 /// `MR · NV` multiply-adds, which two ports retire two a cycle; 24 independent sums hide their latency of 4.
@@ -385,4 +385,20 @@ pub fn prefetch<T>(p: *const T) {
 #[inline(always)]
 pub fn prefetch_run<T>(p: *const T, n: usize) {
     (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(p.wrapping_add(j)));
+}
+
+/// The sizes of the family in use: rows and registers of [`tile`], rows and registers across of a product's.
+pub struct Sizes;
+impl<T: Float> Kernel<T> for Sizes {
+    type Out = [usize; 4];
+    #[inline(always)]
+    unsafe fn run<L: Lanes<Elem = T>>(self) -> [usize; 4] {
+        [L::ROWS, L::N, L::HIGH, L::WIDE]
+    }
+}
+
+/// Rows of a panel of [`tile`]'s A and lanes of a register, in the family in use.
+pub fn sizes<T: Float>() -> (usize, usize) {
+    let [rows, lanes, ..] = dispatch::<T, _>(Sizes);
+    (rows, lanes)
 }

@@ -1,7 +1,7 @@
 //! The functions of `f64`: the standard library's, and `erf` by a series.
 
+use super::normal::normal_f64;
 use super::{Float, Real};
-use crate::normal::normal_f64;
 
 impl Real for f64 {
     const HALF: Self = 0.5;

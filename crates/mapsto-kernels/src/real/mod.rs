@@ -7,6 +7,7 @@
 //! library's, and `erf` a series.
 
 mod double;
+mod normal;
 mod number;
 mod single;
 mod value;

@@ -1,7 +1,7 @@
 //! The functions of `f32`: polynomials without branches, tables or (but for two) fused steps.
 
+use super::normal::normal_f32;
 use super::{Float, Real};
-use crate::normal::normal_f32;
 
 const LN2_HI: f32 = 0.693_359_4; // 9 significant bits: n · LN2_HI is exact for |n| < 2¹⁵
 const LN2_LO: f32 = -2.121_944_4e-4;

@@ -4,7 +4,7 @@ use super::gate::Gate;
 use super::panels::{Panels, To};
 use super::slopes::{Slopes, Weight};
 use super::sweep::lay;
-use super::{ROWS, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
+use super::{ROWS, Rnn, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
 use crate::elements::elements;
 use crate::gemm::{Gemm, Mat};
@@ -57,7 +57,7 @@ pub struct GruGrads<'a, T> {
     pub b: Option<[&'a mut [T]; 2]>,
 }
 
-impl<T: Gemm> Gru<'_, T> {
+impl<T: Rnn> Gru<'_, T> {
     /// Writes the gates, the state's share of the new one, and the states of all steps.
     ///
     /// ```
@@ -119,7 +119,7 @@ impl<T: Gemm> Gru<'_, T> {
 }
 
 /// [`Gru::forward`] with lengths checked.
-pub(crate) fn forward<T: Gemm + Gate>(gru: &Gru<T>, gates: &mut [T], u: &mut [T], y: &mut [T]) {
+pub fn forward<T: Gemm + Gate>(gru: &Gru<T>, gates: &mut [T], u: &mut [T], y: &mut [T]) {
     let s @ Sequences { steps, inputs, hidden: h, .. } = gru.sizes;
     let [b_ih, b_hh] = gru.b.map_or([None; 2], |b| b.map(Some));
     let w_ih = Panels::new(&[Mat::row_major(gru.w_ih, 3 * h, inputs).t()]);
@@ -174,7 +174,7 @@ fn cell<T: Gate>(gates: &mut [T], shares: &[T], h_before: &[T], u: &mut [T], y: 
 /// [`Gru::backward`] with lengths checked.
 ///
 /// The gradients of a step's gates are four parts, `n, r, z, u_n`: the first three are `da`, the last three `du`.
-pub(crate) fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], grads: GruGrads<'_, T>) {
+pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], grads: GruGrads<'_, T>) {
     let s @ Sequences { batch, steps, inputs, hidden: h } = gru.sizes;
     let w_hh = Panels::new(&parts(gru.w_hh, h, h));
     let mut slopes = Slopes::new(s, 4);

@@ -4,7 +4,7 @@ use super::gate::Gate;
 use super::panels::{Panels, To};
 use super::slopes::{Slopes, Weight};
 use super::sweep::lay;
-use super::{ROWS, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
+use super::{ROWS, Rnn, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
 use crate::elements::elements;
 use crate::gemm::{Gemm, Mat};
@@ -60,7 +60,7 @@ pub struct LstmGrads<'a, T> {
     pub b: Option<&'a mut [T]>,
 }
 
-impl<T: Gemm> Lstm<'_, T> {
+impl<T: Rnn> Lstm<'_, T> {
     /// Writes the gates, the cells and the states of all steps.
     ///
     /// ```
@@ -123,7 +123,7 @@ impl<T: Gemm> Lstm<'_, T> {
 }
 
 /// [`Lstm::forward`] with lengths checked.
-pub(crate) fn forward<T: Gemm + Gate>(lstm: &Lstm<T>, gates: &mut [T], cells: &mut [T], y: &mut [T]) {
+pub fn forward<T: Gemm + Gate>(lstm: &Lstm<T>, gates: &mut [T], cells: &mut [T], y: &mut [T]) {
     let s @ Sequences { steps, inputs, hidden: h, .. } = lstm.sizes;
     let w_ih = Panels::new(&[Mat::row_major(lstm.w_ih, 4 * h, inputs).t()]);
     let w_hh = Panels::new(&[Mat::row_major(lstm.w_hh, 4 * h, h).t()]);
@@ -176,12 +176,7 @@ fn cell<T: Gate>(gates: &mut [T], c_before: &[T], c: &mut [T], y: &mut [T]) {
 }
 
 /// [`Lstm::backward`] with lengths checked.
-pub(crate) fn backward<T: Gemm + Gate>(
-    lstm: &Lstm<T>,
-    kept: LstmKept<'_, T>,
-    dy: &[T],
-    grads: LstmGrads<'_, T>,
-) {
+pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T], grads: LstmGrads<'_, T>) {
     let s @ Sequences { batch, steps, inputs, hidden: h } = lstm.sizes;
     let w_hh = Panels::new(&parts(lstm.w_hh, h, h));
     let mut slopes = Slopes::new(s, 4);

@@ -73,8 +73,8 @@ impl Var {
         let y = with_float!(rows.dtype(), T => Tensor::filled_by(left, |y: &mut [T]| {
             mean = Some(Tensor::filled_by(left, |mean: &mut [T]| {
                 rest = Some(Tensor::filled_by(left, |rest: &mut [T]| match wanted {
-                    Wanted::Variance => moments(slice(&rows), dims, self.ddof as f64, mean, rest, y),
-                    Wanted::Deviation => spreads(slice(&rows), dims, self.ddof as f64, mean, rest, y),
+                    Wanted::Variance => moments(slice(&rows), dims, self.ddof as f64, [mean, rest, y]),
+                    Wanted::Deviation => spreads(slice(&rows), dims, self.ddof as f64, [mean, rest, y]),
                 }));
             }));
         }));

@@ -21,13 +21,12 @@ mod split;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::super::scratch_copy;
 use super::super::tile::Finish;
 use super::{MACS, Mat, add_row, end_row};
 use crate::elements::elements;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, WORTH_SHARING, parallel};
-use crate::workspace::{Scratch, scratch};
+use crate::workspace::{Scratch, scratch, scratch_copy};
 pub use amx::is_there;
 use amx::{PANEL, TILE};
 use split::{Order, Source, packed};

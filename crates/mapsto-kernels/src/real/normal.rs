@@ -1,6 +1,6 @@
 //! The normal distribution function and its density together, which share their exponential: what GELU is made of.
 
-use crate::real::Real;
+use super::Real;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// The height of the density at 0: `1 / √(2π)`.

@@ -1,0 +1,62 @@
+//! Rows in tiles of 32 numbers, the last one filled up: the form in which sums over a row have the same bits at any width of
+//! the registers.
+
+use crate::real::Float;
+
+/// Numbers of a tile.
+pub(crate) const LANES: usize = 32;
+
+/// Calls `f(start, tile)` for each 32 elements; the last tile is filled up with `pad`.
+#[inline(always)]
+pub(crate) fn tiles1<T: Float>(x: &[T], pad: T, mut f: impl FnMut(usize, &[T; LANES])) {
+    let (whole, rest) = x.as_chunks::<LANES>();
+    let mut last = [pad; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    // `f` stands here once: inlined twice, LLVM leaves the shorter copy scalar.
+    for k in 0..x.len().div_ceil(LANES) {
+        f(k * LANES, if k < whole.len() { &whole[k] } else { &last });
+    }
+}
+
+/// [`tiles1`] of two slices of one length, filled up with zeros.
+#[inline(always)]
+pub(crate) fn tiles2<T: Float>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; LANES], &[T; LANES])) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut last = [[T::ZERO; LANES]; 2];
+    last[0][..a_rest.len()].copy_from_slice(a_rest);
+    last[1][..b_rest.len()].copy_from_slice(b_rest);
+    for k in 0..a.len() + !a_rest.is_empty() as usize {
+        let (a, b) = if k < a.len() { (&a[k], &b[k]) } else { (&last[0], &last[1]) };
+        f(k * LANES, a, b);
+    }
+}
+
+/// A row's sum.
+#[inline(always)]
+pub(crate) fn sum<T: Float>(x: &[T]) -> T {
+    let mut sums = [T::ZERO; LANES];
+    tiles1(
+        x,
+        T::ZERO,
+        #[inline(always)]
+        |_, x| {
+            for l in 0..LANES {
+                sums[l] += x[l];
+            }
+        },
+    );
+    total(sums)
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+pub(crate) fn total<T: Float>(mut x: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            x[l] += x[l + half];
+        }
+        half /= 2;
+    }
+    x[0]
+}
