@@ -1,9 +1,14 @@
 //! Elementwise operations: what one declares (a function of numbers and a derivative), and how it runs over tensors.
 
-use crate::backend::{CHUNK, MapOp};
+mod compare;
+
+pub(crate) use compare::relation;
+pub use compare::{Compare, compare};
+
+use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
 pub(crate) use crate::scalar::scalar_like;
-use crate::scalar::{Beside, Scalar, fill_like};
+use crate::scalar::{Scalar, fill_like};
 use crate::shape::{Shape, broadcast};
 use crate::written::{Written, written};
 use crate::{DType, Tensor, fail};
@@ -11,7 +16,6 @@ use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide, update, update_wide}
 pub use mapsto_kernels::program::Params;
 use mapsto_kernels::program::Program;
 pub use mapsto_kernels::real::{Number, Real, Value};
-use mapsto_kernels::threads::for_chunks;
 
 /// A function of one number. `f` is the definition, the kernel and the documentation at once: it writes itself down as a
 /// program, which runs over tiles; where there is a loop of its own, the compiler turns `f` into vector code when it is
@@ -106,14 +110,6 @@ pub trait Binary: Copy + Send + Sync + 'static {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp;
 }
 
-/// A relation between two numbers, broadcast by NumPy's rule; the result is bool and has no derivative.
-pub trait Compare: Copy + Send + Sync + 'static {
-    /// The operation's name.
-    const NAME: &'static str;
-    /// Whether the relation holds.
-    fn f<V: Value>(self, a: V, b: V) -> V::Mask;
-}
-
 /// Runs a unary operation.
 ///
 /// # Panics
@@ -137,50 +133,6 @@ pub fn zip<B: Binary>(op: B, a: &Tensor, b: &Tensor) -> Tensor {
 #[track_caller]
 pub(crate) fn zip_onto<B: Binary>(op: B, a: Tensor, b: &Tensor) -> Tensor {
     apply_onto(Zipped(op), [a, b.clone()])
-}
-
-/// Runs a comparison with a tensor or a number. A number is compared exactly, whether the dtype of `a` can hold it or
-/// not; beside floats it is rounded to their dtype first, unless it would become infinite.
-///
-/// # Panics
-/// When the shapes do not broadcast or the dtypes differ.
-#[track_caller]
-pub fn compare<C: Compare>(op: C, a: &Tensor, b: impl Into<Operand>) -> Tensor {
-    match b.into() {
-        Operand::Tensor(b) => {
-            same_dtype(C::NAME, a, &b);
-            apply(Compared(op), &[a, &b])
-        }
-        Operand::Scalar(v) => beside(op, a, v),
-    }
-}
-
-#[track_caller]
-fn beside<C: Compare>(op: C, a: &Tensor, v: Scalar) -> Tensor {
-    if a.dtype().is_float() {
-        // Where it would become infinite, both are compared in f64.
-        let dtype = if v.within(a.dtype()) { a.dtype() } else { DType::F64 };
-        return apply(Compared(op), &[a, &a.device().scope(|| Tensor::rounded((), v, dtype))]);
-    }
-    let with = |v: i64| {
-        let v = Scalar::Int(v);
-        let dtype = if v.within(a.dtype()) { a.dtype() } else { DType::I64 };
-        a.device().scope(|| Tensor::rounded((), v, dtype))
-    };
-    // Of two unequal numbers: the answer where `a` is above, and where it is below.
-    let (above, below) = (op.f(1, 0), op.f(0, 1));
-    match v.beside_integers() {
-        Beside::Integer(v) => apply(Compared(op), &[a, &with(v)]),
-        Beside::Above(v) => {
-            let is_above = compare(crate::ops::Gt, a, v);
-            match (above, below) {
-                (true, false) => is_above,
-                (false, true) => is_above.not(),
-                (always, _) => is_above.choose(always as i64, always as i64).to(DType::Bool),
-            }
-        }
-        Beside::All(v) => a.is_nan().choose(false as i64, op.f(0.0, v) as i64).to(DType::Bool),
-    }
 }
 
 #[track_caller]
@@ -246,7 +198,6 @@ scalar_operands!(f64 f32 i32 i64 usize Scalar);
 
 struct Mapped<U>(U);
 struct Zipped<B>(B);
-struct Compared<C>(C);
 
 /// A unary operation as a value.
 pub(crate) fn unary<U: Unary>(op: U) -> Box<dyn Op> {
@@ -256,11 +207,6 @@ pub(crate) fn unary<U: Unary>(op: U) -> Box<dyn Op> {
 /// A binary operation as a value.
 pub(crate) fn binary<B: Binary>(op: B) -> Box<dyn Op> {
     Box::new(Zipped(op))
-}
-
-/// A comparison as a value.
-pub(crate) fn relation<C: Compare>(op: C) -> Box<dyn Op> {
-    Box::new(Compared(op))
 }
 
 impl<U: Unary> Op for Mapped<U> {
@@ -376,28 +322,30 @@ impl<B: Binary> Op for Zipped<B> {
     }
     fn run_onto(&self, mut xs: Owned) -> Ran {
         let [a, b] = &mut xs.0[..] else { unreachable!("two inputs") };
-        let plain = B::OWN && a.shape_of() == b.shape_of() && a.as_slice::<f32>().is_some();
-        let Some(from) = b.as_slice::<f32>().filter(|_| plain && a.is_alone()) else {
-            return self.run(&[a, b]);
-        };
-        let (op, count) = (self.0, from.len());
-        for_chunks(a.as_mut_slice::<f32>(), CHUNK, 2 * count, |i, a| {
-            let b = &from[i * CHUNK..][..a.len()];
-            if B::HEAVY {
-                return update_wide(
-                    a,
-                    b,
-                    #[inline(always)]
-                    move |a, b| op.f(a, b),
-                );
-            }
-            update(
+        let op = self.0;
+        let written = B::OWN
+            && tiles::onto(
                 a,
                 b,
                 #[inline(always)]
-                move |a, b| op.f(a, b),
-            )
-        });
+                move |a, b| match B::HEAVY {
+                    true => update_wide(
+                        a,
+                        b,
+                        #[inline(always)]
+                        move |a, b| op.f(a, b),
+                    ),
+                    false => update(
+                        a,
+                        b,
+                        #[inline(always)]
+                        move |a, b| op.f(a, b),
+                    ),
+                },
+            );
+        if !written {
+            return self.run(&[a, b]);
+        }
         xs.0.swap_remove(0).into()
     }
     fn keep(&self) -> Keep {
@@ -463,50 +411,5 @@ impl<B: Binary> MapOp for Zipped<B> {
     #[cfg(test)]
     fn i64(&self, xs: &[i64]) -> i64 {
         self.0.int(xs[0], xs[1]).expect("it has one")
-    }
-}
-
-impl<C: Compare> Op for Compared<C> {
-    fn name(&self) -> &'static str {
-        C::NAME
-    }
-    #[inline]
-    fn run(&self, xs: &[&Tensor]) -> Ran {
-        let (a, b) = (xs[0], xs[1]);
-        // A number comes in the widest type of its class, so that it is compared exactly.
-        let widest = if a.dtype().is_float() { DType::F64 } else { DType::I64 };
-        if b.rank() > 0 || b.dtype() != widest {
-            same_dtype(C::NAME, a, b);
-        }
-        let shape = broadcast(C::NAME, a.shape_of(), b.shape_of());
-        a.device().backend().map(self, xs, &shape, DType::Bool).into()
-    }
-    fn vjp(&self, _: &At<'_>, _: &Tensor) -> Vjp {
-        Vjp::from([None, None])
-    }
-}
-
-impl<C: Compare> MapOp for Compared<C> {
-    fn name(&self) -> &'static str {
-        C::NAME
-    }
-    fn program(&self) -> Written {
-        let op = self.0;
-        written::<Compared<C>>(&Params::NONE, move || Program::of(2, |x| op.f(x[0], x[1]).as_sym()))
-    }
-    fn int_program(&self) -> Option<Written> {
-        Some(self.program())
-    }
-    #[cfg(test)]
-    fn f32(&self, xs: &[f32]) -> f32 {
-        self.0.f(xs[0], xs[1]) as u8 as f32
-    }
-    #[cfg(test)]
-    fn f64(&self, xs: &[f64]) -> f64 {
-        self.0.f(xs[0], xs[1]) as u8 as f64
-    }
-    #[cfg(test)]
-    fn i64(&self, xs: &[i64]) -> i64 {
-        self.0.f(xs[0], xs[1]) as i64
     }
 }

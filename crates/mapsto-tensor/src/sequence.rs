@@ -2,9 +2,7 @@
 
 use crate::elementwise::same_dtype;
 use crate::shape::Shape;
-use crate::storage::Plain;
 use crate::{Tensor, fail};
-use mapsto_kernels::rnn::Sequences;
 
 /// Checks `x [b, t, in]`, states `[b, hidden]` and weights `[gates·hidden, in]`, `[gates·hidden, hidden]`.
 #[track_caller]
@@ -61,26 +59,6 @@ pub(crate) fn check_bias(op: &str, w_hh: &Tensor, b: &Tensor) {
     let n = w_hh.shape()[0];
     if b.shape() != [n] {
         fail!(op, "a bias is {:?}, the weight {:?} asks for [{n}]", b.shape(), w_hh.shape());
-    }
-}
-
-/// The sizes for a kernel; `None` where there is nothing to compute.
-pub(crate) fn sequences(x: &Tensor, w_hh: &Tensor) -> Option<Sequences> {
-    let [batch, steps, inputs] = x.dims();
-    let hidden = w_hh.shape()[1];
-    (batch * steps * inputs * hidden > 0).then_some(Sequences { batch, steps, inputs, hidden })
-}
-
-/// Row-major memory to be written.
-pub(crate) fn room<T: Plain>(shape: impl Into<Shape>) -> Tensor {
-    Tensor::filled_by(shape, |_: &mut [T]| {})
-}
-
-/// Copies the last step of each sequence.
-pub(crate) fn last_states<T: Plain>(y: &[T], s: Sequences, last: &mut [T]) {
-    let each = s.steps * s.hidden;
-    for (last, y) in last.chunks_exact_mut(s.hidden).zip(y.chunks_exact(each)) {
-        last.copy_from_slice(&y[each - s.hidden..]);
     }
 }
 

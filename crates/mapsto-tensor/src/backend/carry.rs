@@ -31,6 +31,15 @@ pub(crate) fn read_f64(x: &Tensor) -> Vec<f64> {
     read(x)
 }
 
+/// The first element, without memory of its own where that is an f32 of the CPU.
+#[track_caller]
+pub(crate) fn first(x: &Tensor) -> f64 {
+    match x.as_slice::<f32>() {
+        Some(x) => x[0] as f64,
+        None => read_f64(x)[0],
+    }
+}
+
 /// The elements in the type that holds them.
 #[track_caller]
 fn read_plain<S: Plain>(x: &Tensor) -> Vec<S> {

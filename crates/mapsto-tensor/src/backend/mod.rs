@@ -8,6 +8,8 @@ pub(crate) mod multiply;
 pub(crate) mod outline;
 #[cfg(test)]
 pub(crate) mod proof;
+pub(crate) mod recurrent;
+mod slices;
 pub(crate) mod tiles;
 mod window;
 
@@ -21,7 +23,6 @@ pub use crate::written::Written;
 use crate::{DType, Tensor};
 pub use mapsto_kernels::program::{Params, Program};
 pub use mapsto_kernels::sort::Order;
-pub(crate) use tiles::CHUNK;
 pub use window::{Size2, Window};
 
 /// A device's primitives. Every tensor given is a constant of that device with any layout; every result is a new,

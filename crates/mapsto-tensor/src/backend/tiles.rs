@@ -135,6 +135,22 @@ pub(crate) fn over<C: Compute>(op: &dyn MapOp, xs: &[&[C]], y: &mut [C]) {
     Call::new(op).run(xs, y)
 }
 
+/// Writes over `a` what `f(piece of a, piece of b)` makes of it, where both are f32 of one shape that lie one after the other
+/// in the CPU's memory and nobody else holds `a`; gives `false`, with nothing done, where they do not.
+#[inline]
+pub(crate) fn onto(a: &mut Tensor, b: &Tensor, f: impl Fn(&mut [f32], &[f32]) + Sync) -> bool {
+    let plain = a.shape_of() == b.shape_of() && a.as_slice::<f32>().is_some();
+    let Some(from) = b.as_slice::<f32>().filter(|_| plain && a.is_alone()) else { return false };
+    for_chunks(
+        a.as_mut_slice::<f32>(),
+        CHUNK,
+        2 * from.len(),
+        #[inline(always)]
+        |i, a| f(a, &from[i * CHUNK..][..a.len()]),
+    );
+    true
+}
+
 fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
     if let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
         let x = xs[i].to(C::DTYPE);

@@ -13,81 +13,22 @@
 //! bit; NaN and infinities; and the CPU against [`far`], a slow device that computes all in f64.
 
 mod close;
+mod domain;
 pub mod far;
 mod fused;
 mod numbers;
 mod programs;
 
 pub use close::{Expected, assert_tensors_close};
+pub use domain::{Domain, bools, floats, ints};
 pub use fused::check_fused;
 pub use numbers::Numbers;
 
 use crate::graph::grads_or_zeros;
-use crate::random::Keyed;
 use crate::shape::{Shape, broadcast};
 use crate::{DType, Tensor, no_grad};
+use domain::Kind;
 use mapsto_kernels::threads::with_threads;
-use std::ops::Range;
-
-/// Where the numbers of a check come from.
-#[derive(Clone, Debug)]
-pub struct Domain {
-    range: Range<f64>,
-    avoided: Vec<f64>,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Floats,
-    Integers,
-    Bools,
-}
-
-/// Floats drawn evenly from a range.
-pub fn floats(range: Range<f64>) -> Domain {
-    Domain { range, avoided: Vec::new(), kind: Kind::Floats }
-}
-
-/// Integers (i64) drawn evenly from a range: indices and class ids, which have no derivative.
-pub fn ints(range: Range<i64>) -> Domain {
-    Domain { range: range.start as f64..range.end as f64, avoided: Vec::new(), kind: Kind::Integers }
-}
-
-/// Truths drawn evenly, which have no derivative.
-pub fn bools() -> Domain {
-    Domain { range: 0.0..2.0, avoided: Vec::new(), kind: Kind::Bools }
-}
-
-impl Domain {
-    /// Leaves out a neighbourhood of 1e-3 around a point, such as a kink where there is no derivative.
-    pub fn avoiding(mut self, point: f64) -> Domain {
-        self.avoided.push(point);
-        self
-    }
-
-    pub(crate) fn draw(&self, shape: &[usize], key: u64) -> Tensor {
-        let mut random = Keyed::new(&[0x636865636b, key]);
-        let count: usize = shape.iter().product();
-        if self.kind != Kind::Floats {
-            let values: Vec<i64> =
-                (0..count).map(|_| random.uniform(self.range.start, self.range.end).floor() as i64).collect();
-            let drawn = Tensor::from_vec(values, shape);
-            return if self.kind == Kind::Bools { drawn.to(DType::Bool) } else { drawn };
-        }
-        let values: Vec<f64> = (0..count)
-            .map(|_| {
-                loop {
-                    let v = random.uniform(self.range.start, self.range.end);
-                    if self.avoided.iter().all(|a| (v - a).abs() > 1e-3) {
-                        return v;
-                    }
-                }
-            })
-            .collect();
-        Tensor::from_vec(values, shape)
-    }
-}
 
 type Function = Box<dyn Fn(&[Tensor]) -> Tensor + Sync>;
 type Reference = Box<dyn Fn(&[f64]) -> f64>;

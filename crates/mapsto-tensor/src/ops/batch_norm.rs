@@ -6,7 +6,7 @@ use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::reduce::{centred, in_units};
-use crate::{DType, Device, Tensor, fail, keep, no_grad};
+use crate::{DType, Tensor, fail, keep, no_grad};
 use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
 
 impl Tensor {
@@ -79,17 +79,35 @@ fn check_channels(x: &Tensor, eps: f64, each: &[(&str, &Tensor)]) {
 
 /// Mean, in two parts `[c, 2]`, and population's variance of each channel, in the type that arithmetic is done in.
 fn statistics(x: &Tensor) -> (Tensor, Tensor) {
-    if x.device() != Device::cpu() {
-        let axes = other_axes(x);
-        let mean = x.mean(&axes[..]);
-        return (Tensor::stack(&[mean.clone(), Tensor::zeros_like(&mean)], 1), x.var(&axes[..]));
+    match x.device().backend().fast(&Statistics, &[x]) {
+        Some(Fast { y, mut kept }) if kept.len() == 1 => (kept.remove(0), y),
+        _ => {
+            let mean = x.mean(&other_axes(x)[..]);
+            (Tensor::stack(&[mean.clone(), Tensor::zeros_like(&mean)], 1), Statistics.compose(&[x]))
+        }
     }
-    let (x, dims) = (in_class(x), dims(x.shape()));
-    let mut var = None;
-    let mean = with_float!(x.dtype(), T => Tensor::filled_by([dims[1], 2], |mean: &mut [T]| {
-        var = Some(Tensor::filled_by(dims[1], |var: &mut [T]| batch_norm_stats(slice(&x), dims, mean.as_chunks_mut().0, var)));
-    }));
-    (mean, var.expect("filled above"))
+}
+
+/// The variance of each channel, for which a kernel keeps the mean besides, in two parts `[c, 2]`.
+struct Statistics;
+impl Fused for Statistics {
+    fn name(&self) -> &'static str {
+        "batch_norm_statistics"
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        xs[0].var(&other_axes(xs[0])[..])
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (x, dims) = (in_class(xs[0]), dims(xs[0].shape()));
+        let mut var = None;
+        let mean = with_float!(x.dtype(), T => Tensor::filled_by([dims[1], 2], |mean: &mut [T]| {
+            var = Some(Tensor::filled_by(dims[1], |var: &mut [T]| batch_norm_stats(slice(&x), dims, mean.as_chunks_mut().0, var)));
+        }));
+        Some(Fast { y: var?, kept: vec![mean] })
+    }
+    fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
+        None // statistics are constants
+    }
 }
 
 /// `1 / √(var + ε)`, in the type that arithmetic is done in.

@@ -5,7 +5,8 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused};
-use crate::sequence::{check_bias, check_sequence, last_states, pack, room, sequences, unpack};
+use crate::backend::recurrent::{last_states, room, sequences};
+use crate::sequence::{check_bias, check_sequence, pack, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, GruGrads, GruKept, Sequences};
 
