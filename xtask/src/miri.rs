@@ -29,7 +29,14 @@ const PARTS: &[(&str, &[&str])] = &[
 /// Both models of who may use a pointer.
 const MODELS: [(&str, &str); 2] = [("tree borrows", " -Zmiri-tree-borrows"), ("stacked borrows", "")];
 
-/// Runs every part until the time is over; says what ran, what had no time left, and how many tests passed.
+/// How a part ended.
+enum Found {
+    Passed(usize),
+    Failed(String),
+    NoTime,
+}
+
+/// Runs every part until the time is over; a table of what ran, in which time, and with which result.
 pub fn run(root: &Path, limit: Option<Duration>) -> Result<String, String> {
     if !available(root) {
         return Ok(
@@ -38,37 +45,50 @@ pub fn run(root: &Path, limit: Option<Duration>) -> Result<String, String> {
                 .into(),
         );
     }
-    let (start, mut report, mut passed, mut left_out) = (Instant::now(), String::new(), 0, 0);
+    let (start, mut rows, mut failures) = (Instant::now(), Vec::new(), String::new());
     for &(package, args) in PARTS {
         for (name, model) in MODELS {
             let what = format!("{package} {} under {name}", args.join(" "));
             let left = limit.map(|limit| limit.saturating_sub(start.elapsed()));
             let began = Instant::now();
             let found = match left {
-                Some(left) if left < Duration::from_secs(20) => None,
+                Some(left) if left < Duration::from_secs(20) => Found::NoTime,
                 left => part(root, package, args, model, left)?,
             };
-            let said = match found {
-                Some(count) => {
-                    passed += count;
-                    format!("{count} passed ({} s)", began.elapsed().as_secs())
-                }
-                None => {
-                    left_out += 1;
-                    "no result, the time is over".into()
-                }
-            };
-            report += &format!("{what}: {said}\n");
-            eprintln!("{what}: {said}");
+            if let Found::Failed(text) = &found {
+                failures += &format!("{what}\n{text}\n");
+            }
+            let row = row(&what, &found, began.elapsed());
+            eprint!("{row}");
+            rows.push((row, found));
         }
     }
-    let of = PARTS.len() * MODELS.len();
-    report += &format!(
-        "Miri: {passed} tests passed in {} of {of} parts ({} s), none failed\n",
-        of - left_out,
+    let of = |count: fn(&Found) -> usize| rows.iter().map(|(_, found)| count(found)).sum::<usize>();
+    let mut table = format!("{:66} {:>6} {:>7}  result\n", "part", "tests", "seconds");
+    rows.iter().for_each(|(row, _)| table += row);
+    table += &format!(
+        "Miri: {} tests passed in {} of {} parts, {} parts failed, {} had no time left ({} s)\n",
+        of(|found| if let Found::Passed(count) = found { *count } else { 0 }),
+        of(|found| matches!(found, Found::Passed(_)) as usize),
+        rows.len(),
+        of(|found| matches!(found, Found::Failed(_)) as usize),
+        of(|found| matches!(found, Found::NoTime) as usize),
         start.elapsed().as_secs()
     );
-    Ok(report)
+    match failures.is_empty() {
+        true => Ok(table),
+        false => Err(format!("{failures}\n{table}")),
+    }
+}
+
+/// A line of the table.
+fn row(what: &str, found: &Found, time: Duration) -> String {
+    let (tests, result) = match found {
+        Found::Passed(count) => (count.to_string(), "passed"),
+        Found::Failed(_) => ("-".into(), "FAILED"),
+        Found::NoTime => ("-".into(), "no result, the time is over"),
+    };
+    format!("{what:66} {tests:>6} {:>7}  {result}\n", time.as_secs())
 }
 
 fn available(root: &Path) -> bool {
@@ -76,14 +96,14 @@ fn available(root: &Path) -> bool {
     setup.is_ok_and(|output| output.status.success())
 }
 
-/// One run; the number of tests that passed, or none where the time ran out while none had failed.
+/// One run.
 fn part(
     root: &Path,
     package: &str,
     args: &[&str],
     model: &str,
     left: Option<Duration>,
-) -> Result<Option<usize>, String> {
+) -> Result<Found, String> {
     let mut command = match left {
         Some(left) => {
             let mut command = Command::new("timeout");
@@ -101,10 +121,10 @@ fn part(
     match output.status.code() {
         Some(0) => match passed(&text) {
             0 => Err(format!("{what}: no test has that name")),
-            count => Ok(Some(count)),
+            count => Ok(Found::Passed(count)),
         },
-        Some(124) if left.is_some() => Ok(None),
-        _ => Err(format!("{what}\n{text}{}", String::from_utf8_lossy(&output.stderr))),
+        Some(124) if left.is_some() => Ok(Found::NoTime),
+        _ => Ok(Found::Failed(format!("{text}{}", String::from_utf8_lossy(&output.stderr)))),
     }
 }
 
@@ -118,4 +138,12 @@ fn passed(text: &str) -> usize {
 fn passed_tests_are_counted() {
     assert_eq!(passed("\ntest result: ok. 3 passed; 0 failed\ntest result: ok. 4 passed; 0 failed"), 7);
     assert_eq!(passed("running 0 tests"), 0);
+}
+
+#[test]
+fn a_row_says_how_a_part_ended() {
+    let row = |found| row("kernels under tree borrows", &found, Duration::from_secs(61));
+    assert!(row(Found::Passed(3)).ends_with("      3      61  passed\n"));
+    assert!(row(Found::Failed("it broke".into())).ends_with("      -      61  FAILED\n"));
+    assert_eq!(row(Found::NoTime).find("      -"), row(Found::Passed(3)).find("      3"));
 }
