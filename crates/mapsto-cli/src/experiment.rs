@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mapsto::data::{Dataset, Info, Loader, Preprocess, sets, transforms};
-use mapsto::nn::layers::LAYERS;
-use mapsto::nn::{self, Exceptions, Horizon, Loss, ModelSpec, ModuleExt, Sequential};
-use mapsto::spec::{Entry, Json, find};
-use mapsto::training::callbacks::{self, MetricsLog};
-use mapsto::training::metrics::{self, Metric};
+use mapsto::data::transforms::Transform;
+use mapsto::data::{Dataset, Info, Loader, Preprocess, sets};
+use mapsto::nn::{Exceptions, Horizon, Layer, Loss, ModelSpec, ModuleExt, Optimizer, Schedule, Sequential};
+use mapsto::spec::{Entry, Family, Json, build, filled, find};
+use mapsto::training::callbacks::{Callback, MetricsLog};
+use mapsto::training::metrics::Metric;
 use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Error, ErrorKind, Result};
 
@@ -73,19 +73,19 @@ impl Experiment {
     pub fn open(mut config: Config) -> Result<Experiment> {
         mapsto::set_threads(config.train.threads);
         // What costs nothing to check comes before what is slow to open.
-        let metrics = fill(&mut config.train.metrics, metrics::build)?;
-        let (loss, entry) = nn::build_loss(&config.train.loss)?;
+        let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
+        let (loss, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
-        let (_, entry) = nn::build_optimizer(&config.train.optimizer)?;
+        let (_, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
         config.train.optimizer = entry;
         if let Some(schedule) = &mut config.train.schedule {
             let horizon = Horizon { steps: config.train.epochs as u64, epoch: 1 };
-            *schedule = nn::build_schedule(schedule, horizon)?.1;
+            *schedule = filled::<dyn Schedule>(schedule, &horizon)?.1;
         }
-        let augment = fill(&mut config.data.augment, transforms::from_entry)?;
+        let augment = fill::<dyn Transform>(&mut config.data.augment)?.into_iter().map(Arc::from).collect::<Vec<Arc<dyn Transform>>>();
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
         add_callbacks(&mut config);
-        fill(&mut config.train.callbacks, callbacks::build)?;
+        fill::<dyn Callback>(&mut config.train.callbacks)?;
         check_layers(&config)?;
 
         let (opened, set) = sets::from_entry(&config.data.set).map_err(|e| config.data.explain(e))?;
@@ -141,25 +141,25 @@ impl Experiment {
     pub fn trainer(&self, folder: &Path) -> Result<Trainer> {
         let train = &self.config.train;
         let mut trainer =
-            Trainer::boxed(nn::build_optimizer(&train.optimizer)?.0, nn::build_loss(&train.loss)?.0)
+            Trainer::boxed(build::<dyn Optimizer>(&train.optimizer, &())?, build::<dyn Loss>(&train.loss, &())?)
                 .epochs(train.epochs)
                 .seed(train.seed)
                 .accumulate(train.accumulate)
                 .folder(folder)
                 .info(self.model_info.clone());
         for entry in &train.metrics {
-            trainer = trainer.boxed_metric(metrics::build(entry)?.0);
+            trainer = trainer.boxed_metric(build::<dyn Metric>(entry, &())?);
         }
         if let Some(schedule) = &train.schedule {
             let epoch = self.train.len().div_ceil(train.accumulate) as u64;
             let horizon = Horizon { steps: epoch * train.epochs as u64, epoch };
-            trainer = trainer.boxed_schedule(nn::build_schedule(schedule, horizon)?.0);
+            trainer = trainer.boxed_schedule(build::<dyn Schedule>(schedule, &horizon)?);
         }
         if let Some(most) = train.clip_norm {
             trainer = trainer.clip_norm(most);
         }
         for entry in &train.callbacks {
-            trainer = trainer.boxed_callback(callbacks::build(entry)?.0);
+            trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
         }
         Ok(trainer.on(MetricsLog::new()))
     }
@@ -296,10 +296,10 @@ fn is_near(a: &Json, b: &Json) -> bool {
 }
 
 /// Builds what each entry names and writes its defaults into it.
-fn fill<T>(entries: &mut [Entry], build: impl Fn(&Entry) -> Result<(T, Entry)>) -> Result<Vec<T>> {
+fn fill<T: Family<Given = ()> + ?Sized>(entries: &mut [Entry]) -> Result<Vec<Box<T>>> {
     let one = |entry: &mut Entry| {
-        let (built, filled) = build(entry)?;
-        *entry = filled;
+        let (built, said) = filled::<T>(entry, &())?;
+        *entry = said;
         Ok(built)
     };
     entries.iter_mut().map(one).collect()
@@ -307,10 +307,10 @@ fn fill<T>(entries: &mut [Entry], build: impl Fn(&Entry) -> Result<(T, Entry)>) 
 
 /// Every run keeps its best and its last state; what "best" watches is the first metric, or else the loss.
 pub fn add_callbacks(config: &mut Config) {
-    let first = config.train.metrics.first().and_then(|entry| metrics::build(entry).ok());
+    let first = config.train.metrics.first().and_then(|entry| build::<dyn Metric>(entry, &()).ok());
     let callbacks = &mut config.train.callbacks;
     let prefix = if config.data.validation > 0.0 { "val " } else { "" };
-    let column = first.map_or("loss".to_string(), |(metric, _)| metric.name());
+    let column = first.map_or("loss".to_string(), |metric| metric.name());
     if !callbacks.iter().any(|c| c.name == "best") {
         callbacks.push(Entry::new("best").with_value(format!("{prefix}{column}")));
     }
@@ -322,7 +322,7 @@ pub fn add_callbacks(config: &mut Config) {
 /// Finds groups of the optimizer that fit no parameter.
 fn check_groups(config: &Config, model: &Sequential) -> Result<()> {
     let optimizer = &config.train.optimizer;
-    nn::build_optimizer(optimizer)?.0.check(model).map_err(|e| {
+    build::<dyn Optimizer>(optimizer, &())?.check(model).map_err(|e| {
         let help = e.help_text().map_or(String::new(), |help| format!("{help}; "));
         let usage = Error::new(ErrorKind::Usage, e.message())
             .help(format!("{help}a group is `{{ \"0.*\" = true, lr = 0.1 }}`"));
@@ -333,7 +333,7 @@ fn check_groups(config: &Config, model: &Sequential) -> Result<()> {
 /// Finds unknown layers and options before the data is opened, wherever the input shape is known.
 fn check_layers(config: &Config) -> Result<()> {
     for layer in &config.model.layers {
-        find("layer", LAYERS, layer)?;
+        find::<dyn Layer>(layer)?;
     }
     let Some(input) = &config.model.input else { return Ok(()) };
     ModelSpec::new(input.clone(), config.model.layers.clone()).shapes().map(drop)
@@ -387,7 +387,7 @@ fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
 fn model_spec(
     config: &mut Config,
     parts: &Parts,
-    augment: &[Arc<dyn transforms::Transform>],
+    augment: &[Arc<dyn Transform>],
     preprocess: &Preprocess,
 ) -> Result<ModelSpec> {
     let mut probe = Loader::new(parts.train.subset([0]), 1).preprocess(preprocess.clone());

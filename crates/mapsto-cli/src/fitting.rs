@@ -2,8 +2,9 @@
 
 use mapsto::graph::Meaning;
 use mapsto::nn::Layer;
-use mapsto::spec::Entry;
-use mapsto::training::{Outputs, metrics};
+use mapsto::spec::{Entry, build};
+use mapsto::training::Outputs;
+use mapsto::training::metrics::Metric;
 use mapsto::{Error, ErrorKind, Result, Tensor, catch, record};
 
 use crate::experiment::Experiment;
@@ -151,7 +152,7 @@ impl Experiment {
             Outputs::Logits | Outputs::LogProbabilities => return e,
         };
         let with = entry.clone().with_option("threshold", threshold);
-        match entry.option("threshold").is_none() && metrics::build(&with).is_ok() {
+        match entry.option("threshold").is_none() && build::<dyn Metric>(&with, &()).is_ok() {
             true => e.help(format!("write the threshold: `metrics = [{with}]`")),
             false => e,
         }

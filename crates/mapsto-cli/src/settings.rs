@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use mapsto::nn;
-use mapsto::spec::{Entry, Value};
-use mapsto::training::{callbacks, metrics};
+use mapsto::nn::Loss;
+use mapsto::spec::{Entry, Family, Value, filled};
+use mapsto::training::callbacks::Callback;
+use mapsto::training::metrics::Metric;
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Split, is_path};
@@ -111,12 +112,12 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     for (i, layer) in layers.iter().enumerate() {
         put(format!("model.layers.{i}"), layer.clone().into());
     }
-    put("train.loss".into(), filled(loss, |e| Ok(nn::build_loss(e)?.1)));
-    let names: Vec<Value> = metrics.iter().map(|e| filled(e, |e| Ok(metrics::build(e)?.1))).collect();
+    put("train.loss".into(), as_filled::<dyn Loss>(loss).into());
+    let names: Vec<Value> = metrics.iter().map(|e| as_filled::<dyn Metric>(e).into()).collect();
     put("train.metrics".into(), Value::List(names));
     put("train.optimizer".into(), optimizer.name.as_str().into());
     for (i, callback) in callbacks.iter().enumerate() {
-        let callback = callbacks::build(callback).map_or(callback.clone(), |(_, entry)| entry);
+        let callback = as_filled::<dyn Callback>(callback);
         let Entry { name, value, .. } = callback;
         let watched = value.into_iter().fold(Entry::new(name.as_str()), Entry::with_value);
         put(format!("train.callbacks.{i}"), watched.into());
@@ -127,8 +128,8 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
 }
 
 /// An entry with its defaults, so that leaving one out and writing it down are the same.
-fn filled(entry: &Entry, fill: impl Fn(&Entry) -> Result<Entry>) -> Value {
-    fill(entry).unwrap_or_else(|_| entry.clone()).into()
+fn as_filled<T: Family<Given = ()> + ?Sized>(entry: &Entry) -> Entry {
+    filled::<T>(entry, &()).map_or_else(|_| entry.clone(), |(_, said)| said)
 }
 
 #[cfg(test)]

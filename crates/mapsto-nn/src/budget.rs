@@ -10,7 +10,18 @@ const MOST: usize = 1 << 28;
 /// All layers of a model from elsewhere together see no more numbers of one sample: seconds of work.
 const MOST_SEEN: usize = 1 << 31;
 
+/// Lists of layers nest no deeper: what nests deeper could be written to a model file and not be read back, since the
+/// reader of JSON goes 64 levels down and each list takes three at most.
+const MOST_DEEP: usize = 16;
+
+/// A model has no more layers, those of repetitions counted each time.
+const MOST_LAYERS: usize = 1 << 16;
+
 thread_local! {
+    /// How many lists of layers are being built, each within the one before.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// The layers that the outermost of them may still have.
+    static LAYERS: Cell<usize> = const { Cell::new(MOST_LAYERS) };
     /// The elements that weights may still have.
     static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
     /// The numbers of one sample that layers may still see.
@@ -29,6 +40,35 @@ pub(crate) fn within<R>(elements: usize, build: impl FnOnce() -> R) -> R {
     let _back =
         Back(LEFT.with(|left| left.replace(elements)), UNSEEN.with(|unseen| unseen.replace(MOST_SEEN)));
     build()
+}
+
+/// Runs `build`, which builds a list of layers, one level deeper.
+pub(crate) fn nested<R>(build: impl FnOnce() -> Result<R>) -> Result<R> {
+    struct Back(usize);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            DEPTH.with(|depth| depth.set(self.0));
+        }
+    }
+    let back = Back(DEPTH.with(Cell::get));
+    if back.0 == 0 {
+        LAYERS.with(|layers| layers.set(MOST_LAYERS));
+    }
+    // The model itself is a list, and no nesting.
+    if back.0 > MOST_DEEP {
+        return Err(Error::new(ErrorKind::Model, format!("lists of layers nest deeper than {MOST_DEEP}")));
+    }
+    DEPTH.with(|depth| depth.set(back.0 + 1));
+    build()
+}
+
+/// Counts one more layer of the model.
+pub(crate) fn layer() -> Result<()> {
+    let left = LAYERS.with(Cell::get).checked_sub(1).ok_or_else(|| {
+        Error::new(ErrorKind::Model, format!("the model has more than {MOST_LAYERS} layers"))
+    })?;
+    LAYERS.with(|layers| layers.set(left));
+    Ok(())
 }
 
 /// Takes the elements of a weight out of the budget, before they are allocated.

@@ -38,11 +38,9 @@ pub mod prelude {
     pub use crate::init::Init;
     pub use crate::layers::*;
     pub use crate::losses::*;
-    pub use crate::optim::{
-        Adagrad, Adam, AdamW, Optimizer, OptimizerState, RmsProp, Sgd, build_optimizer, check_rule,
-    };
+    pub use crate::optim::{Adagrad, Adam, AdamW, Optimizer, OptimizerState, RmsProp, Sgd, check_rule};
     pub use crate::schedules::{
-        Constant, Cosine, ExponentialDecay, Horizon, LinearWarmup, Schedule, StepDecay, build_schedule,
+        Constant, Cosine, ExponentialDecay, Horizon, LinearWarmup, Schedule, StepDecay,
     };
     pub use crate::{
         Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, Param, Path,

@@ -1,7 +1,7 @@
 //! What the pooling layers share: how their windows are read from a model file, and how they are spoken of.
 
 use crate::layers::{by, image};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Entry};
 use mapsto_tensor::Result;
 use mapsto_tensor::ops::Pool2d;
 
@@ -36,4 +36,10 @@ pub(crate) fn spoken(name: &str, pool: &Pool2d) -> String {
     let stride = if stride == kernel { String::new() } else { format!(", stride {}", by(stride)) };
     let padding = if padding == [0, 0] { String::new() } else { format!(", padding {}", by(padding)) };
     format!("{name}({}{stride}{padding})", by(kernel))
+}
+
+/// The entry of a pooling layer.
+pub(crate) fn entry(name: &str, pool: &Pool2d) -> Entry {
+    let Pool2d { kernel, stride, padding } = *pool;
+    Entry::new(name).with_value(kernel).with_option("stride", stride).with_option("padding", padding)
 }

@@ -4,7 +4,7 @@ use crate::init::{Init, Uniform};
 use crate::layers::LayerKind;
 use crate::module::{Item, ItemMut, Path, Segment};
 use crate::{Layer, Module, Param, budget};
-use mapsto_spec::{Args, Bounds, at_least_1, count_option};
+use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::memory::room_for;
 use mapsto_tensor::{Result, Tensor, fail};
 use std::borrow::Cow;
@@ -42,6 +42,8 @@ pub struct Weights {
 pub trait Cell: Send + Sync + 'static {
     /// The layer's name: `Lstm`.
     const NAME: &'static str;
+    /// The name in model files; `None` for a cell that they do not know.
+    const FILE: Option<&'static str> = None;
     /// The parts of its weights.
     const GATES: usize;
     /// The tensors of its state.
@@ -254,6 +256,16 @@ impl<C: Cell> Layer for Recurrent<C> {
         }
         text + ")"
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(C::FILE?)
+            .with_value(self.hidden)
+            .with_option("layers", self.depth())
+            .with_option("bidirectional", self.directions == 2)
+            .with_option("dropout", self.dropout)
+            .with_option("last", self.last);
+        Some(entry.with_option("bias", self.has_bias()))
+    }
 }
 
 /// The name of a weight: PyTorch's, so that its files load.
@@ -292,7 +304,20 @@ impl<C: Cell> Module for Recurrent<C> {
 
 /// The line of the list of layers: `{ lstm = 256, layers = 2, bidirectional = true, dropout = 0.1, last = true }`.
 pub(crate) const fn kind<C: Cell>(name: &'static str, doc: &'static str) -> LayerKind {
-    LayerKind { name, doc, build: build::<C> }
+    LayerKind::new(name, doc, build::<C>)
+        .options(&[
+            ("", "the size of the state"),
+            ("layers", "how many of them are stacked"),
+            ("bidirectional", "whether a second one reads the steps backwards"),
+            ("dropout", "the probability to forget between stacked layers, while training"),
+            ("last", "whether only the last step is given on"),
+            ("bias", "whether it has a bias"),
+        ])
+        .example(sample::<C>)
+}
+
+fn sample<C: Cell>() -> Entry {
+    Entry::new(C::FILE.unwrap_or(C::NAME)).with_value(2_usize)
 }
 
 fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {

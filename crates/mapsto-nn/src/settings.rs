@@ -8,7 +8,7 @@ use crate::losses::LOSSES;
 use crate::optim::OPTIMIZERS;
 use crate::prelude::*;
 use crate::schedules::{Cosine, ExponentialDecay, Horizon, SCHEDULES, StepDecay};
-use mapsto_spec::{Entry, Value};
+use mapsto_spec::{Entry, Family, Value};
 
 /// What a setting may be, as its documentation says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +92,9 @@ fn in_files() -> Vec<Settings> {
         ("layer", "attention", vec![("", Count), ("dropout", Share)]),
         ("layer", "transformer_block", vec![("", Count), ("hidden", Count), ("dropout", Share)]),
         ("layer", "residual", vec![]),
+        ("layer", "parallel", vec![]),
+        ("layer", "repeat", vec![("", Count)]),
+        ("layer", "sequential", vec![]),
         ("layer", "relu", vec![]),
         ("layer", "leaky_relu", vec![("", Finite)]),
         ("layer", "elu", vec![("", AtLeast0)]),
@@ -118,36 +121,38 @@ fn in_files() -> Vec<Settings> {
 }
 
 /// The entry with what it cannot do without.
-fn least(name: &str) -> Entry {
-    let entry = Entry::new(name);
-    match name {
-        "linear"
-        | "lstm"
-        | "gru"
-        | "attention"
-        | "transformer_block"
-        | "adaptive_max_pool2d"
-        | "adaptive_avg_pool2d"
-        | "max_pool2d"
-        | "avg_pool2d" => entry.with_value(2_usize),
-        "conv2d" => entry.with_value(2_usize).with_option("kernel", 2_usize),
-        "embedding" => entry.with_value(5_usize).with_option("size", 2_usize),
-        "residual" => entry.with_value(vec![Entry::new("relu")]),
-        "constant" => entry,
-        "step_decay" => entry.with_option("every", 1_usize),
-        "exponential_decay" => entry.with_value(0.5),
-        _ => entry,
+fn sample(noun: &str, name: &str) -> Entry {
+    fn of<T: Family + ?Sized>(name: &str) -> Option<Entry> {
+        T::kinds().iter().find(|kind| kind.name == name).map(|kind| kind.sample())
     }
+    let families: [(&str, fn(&str) -> Option<Entry>); 5] = [
+        ("optimizer", of::<dyn Optimizer>),
+        ("schedule", of::<dyn Schedule>),
+        ("loss", of::<dyn Loss>),
+        ("initialiser", of::<dyn Init>),
+        ("layer", of::<dyn Layer>),
+    ];
+    families.iter().find(|family| family.0 == noun).and_then(|family| (family.1)(name)).unwrap()
+}
+
+/// Builds an entry and returns it with its defaults; what was built must say the same.
+fn told<T: Family + ?Sized>(entry: &Entry, given: &T::Given) -> mapsto_tensor::Result<Entry> {
+    let (built, filled) = mapsto_spec::filled::<T>(entry, given)?;
+    let said = T::entry_of(&built, given);
+    // An end or a length that rounds to another one of the same steps says so in its own number.
+    let same = said.as_ref().is_some_and(|said| said.agrees(&filled)) || T::NOUN == "schedule";
+    assert!(same, "{filled} says {said:?}");
+    Ok(filled)
 }
 
 /// Builds an entry and returns it with its defaults.
 fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
     let horizon = Horizon { steps: 100, epoch: 10 };
     match noun {
-        "optimizer" => build_optimizer(entry).map(|x| x.1),
-        "schedule" => build_schedule(entry, horizon).map(|x| x.1),
-        "loss" => build_loss(entry).map(|x| x.1),
-        "initialiser" => build_init(entry).map(|x| x.1),
+        "optimizer" => told::<dyn Optimizer>(entry, &()),
+        "schedule" => told::<dyn Schedule>(entry, &horizon),
+        "loss" => told::<dyn Loss>(entry, &()),
+        "initialiser" => told::<dyn Init>(entry, &()),
         _ => {
             let images = ["conv2d", "max_pool2d", "avg_pool2d", "adaptive_max_pool2d"];
             let input = match entry.name.as_str() {
@@ -173,11 +178,7 @@ fn every_setting_of_every_entry_refuses_what_it_cannot_mean() {
     assert_eq!(names("initialiser"), INITS.iter().map(|k| k.name).collect::<Vec<_>>());
     let (mut settings, mut tried) = (0, 0);
     for (noun, name, may) in &table {
-        let least = if (*noun, *name) == ("initialiser", "constant") {
-            Entry::new(*name).with_value(0.5)
-        } else {
-            least(name)
-        };
+        let least = sample(noun, name);
         // No number with a default may be missing from the table.
         let rendered = build(noun, &least).unwrap_or_else(|e| panic!("{noun} {name}: {e}"));
         let main = rendered.value.iter().map(|v| ("", v));
@@ -205,7 +206,7 @@ fn every_setting_of_every_entry_refuses_what_it_cannot_mean() {
             }
         }
     }
-    assert_eq!((settings, tried), (76, 76 * TRIED.len()));
+    assert_eq!((settings, tried), (77, 77 * TRIED.len()));
 }
 
 type Setter = (&'static str, May, fn(f64));

@@ -1,7 +1,7 @@
 //! A model written down: the shape of its input and its layers as entries, from a model file or a saved model.
 
 use crate::budget;
-use crate::layers::{LAYERS, Sequential};
+use crate::layers::Sequential;
 use crate::{Layer, ModuleExt};
 use mapsto_spec::{Entry, Json};
 use mapsto_tensor::{DType, Device, Error, ErrorKind, Result, Tensor, catch, no_grad, random};
@@ -131,6 +131,10 @@ pub(crate) struct Built {
 }
 
 pub(crate) fn build_layers(entries: &[Entry], input: &[usize]) -> Result<Built> {
+    budget::nested(|| build_list(entries, input))
+}
+
+fn build_list(entries: &[Entry], input: &[usize]) -> Result<Built> {
     if budget::count(input).is_none() || input.len() + 1 > mapsto_tensor::MAX_RANK {
         return Err(Error::new(ErrorKind::Model, format!("model: an input of shape {input:?} is too large")));
     }
@@ -148,11 +152,9 @@ pub(crate) fn build_layers(entries: &[Entry], input: &[usize]) -> Result<Built> 
 }
 
 fn build_layer(entry: &Entry, input: &[usize]) -> Result<(Box<dyn Layer>, Entry, Vec<usize>)> {
+    budget::layer()?;
     budget::pass(&entry.name, input)?;
-    let kind = mapsto_spec::find("layer", LAYERS, entry)?;
-    let mut args = mapsto_spec::Args::new("layer", entry);
-    let layer = catch(|| (kind.build)(&mut args, input))??;
-    let entry = args.finish()?;
+    let (layer, entry) = catch(|| mapsto_spec::filled::<dyn Layer>(entry, input))??;
     let batch: Vec<usize> = std::iter::once(1).chain(input.iter().copied()).collect();
     let dtype = layer.input_dtype();
     // Zeros in inference mode draw nothing and change no state. They are cheap even for large models: one sample.
@@ -196,6 +198,7 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::LAYERS;
     use crate::prelude::{seed, tensor};
     use mapsto_spec::Span;
 
@@ -222,7 +225,7 @@ mod tests {
         for kind in LAYERS {
             let value = |name: &str| -> mapsto_spec::Value {
                 match name {
-                    "residual" => vec![Entry::new("relu")].into(),
+                    "residual" | "sequential" => vec![Entry::new("relu")].into(),
                     "adaptive_max_pool2d" | "adaptive_avg_pool2d" => vec![2_usize, 2].into(),
                     _ => 2_usize.into(),
                 }
@@ -230,6 +233,7 @@ mod tests {
             let plain = Entry::new(kind.name);
             let entries = [
                 plain.clone(),
+                kind.sample(),
                 plain.clone().with_value(value(kind.name)),
                 plain.with_value(value(kind.name)).with_option("kernel", 3_usize),
                 Entry::new(kind.name).with_value(9_usize).with_option("size", 2_usize),

@@ -25,6 +25,33 @@ pub struct Args {
     asked: Vec<(String, Option<Value>)>,
     main: Option<Value>,
     main_asked: bool,
+    /// What was said of each argument while it was read, for the reference of options.
+    told: Vec<Told>,
+}
+
+/// What reading an argument told of it; the main value is `""`.
+#[derive(Clone, Debug)]
+struct Told {
+    name: String,
+    expected: &'static str,
+    range: Option<&'static str>,
+    default: Option<Value>,
+    required: bool,
+}
+
+/// An argument that was asked for, as the reference of options describes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Asked<'a> {
+    /// Its name; `""` is the main value.
+    pub name: &'a str,
+    /// What it must be, in the words of an error message.
+    pub expected: &'static str,
+    /// Which values it may have, where that was checked by [`Bounds`](crate::Bounds).
+    pub range: Option<&'static str>,
+    /// What it is where nothing is said.
+    pub default: Option<&'a Value>,
+    /// Whether it must be given.
+    pub required: bool,
 }
 
 impl Args {
@@ -32,7 +59,14 @@ impl Args {
     pub fn new(noun: &'static str, entry: &Entry) -> Args {
         let mut entry = entry.clone();
         entry.value = entry.value.filter(|v| *v != Value::Bool(true));
-        Args { noun, main: entry.value.clone(), entry, asked: Vec::new(), main_asked: false }
+        Args {
+            noun,
+            main: entry.value.clone(),
+            entry,
+            asked: Vec::new(),
+            main_asked: false,
+            told: Vec::new(),
+        }
     }
 
     /// The entry's name.
@@ -50,6 +84,11 @@ impl Args {
     /// # Errors
     /// When it is missing or of another type.
     pub fn main<T: FromValue>(&mut self) -> Result<T> {
+        self.tell("", T::EXPECTED, None, true);
+        self.read_main()
+    }
+
+    fn read_main<T: FromValue>(&mut self) -> Result<T> {
         self.main_asked = true;
         let name = &self.entry.name;
         let Some(value) = &self.entry.value else {
@@ -67,8 +106,9 @@ impl Args {
     /// # Errors
     /// When it is of another type.
     pub fn main_or<T: FromValue + Into<Value> + Clone>(&mut self, default: T) -> Result<T> {
+        self.tell("", T::EXPECTED, Some(default.clone().into()), false);
         if self.entry.value.is_some() {
-            return self.main();
+            return self.read_main();
         }
         self.main_asked = true;
         self.main = Some(default.clone().into());
@@ -80,8 +120,9 @@ impl Args {
     /// # Errors
     /// When it is of another type.
     pub fn main_optional<T: FromValue>(&mut self) -> Result<Option<T>> {
+        self.tell("", T::EXPECTED, None, false);
         self.main_asked = true;
-        if self.entry.value.is_none() { Ok(None) } else { self.main().map(Some) }
+        if self.entry.value.is_none() { Ok(None) } else { self.read_main().map(Some) }
     }
 
     /// The option `name`.
@@ -89,7 +130,8 @@ impl Args {
     /// # Errors
     /// When it is missing or of another type.
     pub fn required<T: FromValue>(&mut self, name: &str) -> Result<T> {
-        match self.optional(name)? {
+        self.tell(name, T::EXPECTED, None, true);
+        match self.read(name)? {
             Some(value) => Ok(value),
             None => {
                 let message = format!("{} `{}` needs `{name}`: {}", self.noun, self.entry.name, T::EXPECTED);
@@ -109,7 +151,8 @@ impl Args {
     /// # Errors
     /// When it is of another type.
     pub fn get_or<T: FromValue + Into<Value> + Clone>(&mut self, name: &str, default: T) -> Result<T> {
-        if let Some(value) = self.optional(name)? {
+        self.tell(name, T::EXPECTED, Some(default.clone().into()), false);
+        if let Some(value) = self.read(name)? {
             return Ok(value);
         }
         let at = self.asked.len() - 1;
@@ -122,6 +165,11 @@ impl Args {
     /// # Errors
     /// When it is of another type.
     pub fn optional<T: FromValue>(&mut self, name: &str) -> Result<Option<T>> {
+        self.tell(name, T::EXPECTED, None, false);
+        self.read(name)
+    }
+
+    fn read<T: FromValue>(&mut self, name: &str) -> Result<Option<T>> {
         let value = self.entry.option(name).cloned();
         self.asked.retain(|(n, _)| n != name);
         self.asked.push((name.to_string(), value.clone()));
@@ -140,6 +188,45 @@ impl Args {
         let at = self.asked.len() - 1;
         self.asked[at].1 = None;
         Ok(value)
+    }
+
+    /// The arguments that were asked for, in order; `""` is the main value.
+    ///
+    /// ```
+    /// # use mapsto_spec::{Args, Entry, Value};
+    /// let mut args = Args::new("layer", &Entry::new("dropout"));
+    /// args.main_or(0.5)?;
+    /// let asked: Vec<_> = args.asked().collect();
+    /// assert_eq!((asked[0].name, asked[0].expected), ("", "a finite number"));
+    /// assert_eq!(asked[0].default, Some(&Value::Float(0.5)));
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    pub fn asked(&self) -> impl Iterator<Item = Asked<'_>> {
+        self.told.iter().map(|told| Asked {
+            name: &told.name,
+            expected: told.expected,
+            range: told.range,
+            default: told.default.as_ref(),
+            required: told.required,
+        })
+    }
+
+    /// Says which values the argument `name` may have.
+    pub(crate) fn tell_range(&mut self, name: &str, range: &'static str) {
+        if let Some(told) = self.told.iter_mut().find(|told| told.name == name) {
+            told.range = Some(range);
+        }
+    }
+
+    /// Remembers what is asked for; the first question about an argument describes it.
+    fn tell(&mut self, name: &str, expected: &'static str, default: Option<Value>, required: bool) {
+        match self.told.iter_mut().find(|told| told.name == name) {
+            Some(told) => {
+                told.default = told.default.take().or(default);
+                told.required &= required;
+            }
+            None => self.told.push(Told { name: name.to_string(), expected, range: None, default, required }),
+        }
     }
 
     /// Writes down what an argument turned out to be, where the reader filled in a part of it.

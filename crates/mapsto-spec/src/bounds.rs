@@ -87,6 +87,7 @@ impl Bounds {
     /// When it is not a number, or outside.
     pub fn optional(&self, args: &mut Args, name: &str) -> Result<Option<f64>> {
         let x: Option<f64> = args.optional(name)?;
+        args.tell_range(name, self.words);
         x.map(|x| self.within(args, name, &format!("`{name}`"), x)).transpose()
     }
 
@@ -94,7 +95,8 @@ impl Bounds {
     ///
     /// # Errors
     /// When it is outside.
-    pub fn within(&self, args: &Args, name: &str, setting: &str, x: f64) -> Result<f64> {
+    pub fn within(&self, args: &mut Args, name: &str, setting: &str, x: f64) -> Result<f64> {
+        args.tell_range(name, self.words);
         if self.hold(x) { Ok(x) } else { Err(args.error(name, self.complaint(setting, x))) }
     }
 }
@@ -125,6 +127,7 @@ where
     T: FromValue + Into<Value> + Clone + PartialEq + From<u8>,
 {
     let n: T = args.get_or(name, default)?;
+    args.tell_range(name, "at least 1");
     if n == T::from(0) {
         return Err(args.error(name, format!("`{name}` must be at least 1, got 0")));
     }

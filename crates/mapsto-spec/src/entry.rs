@@ -72,6 +72,25 @@ impl Entry {
         self.options.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
 
+    /// Whether both say the same with numbers that are equal: 2 and 2.0, and a pair of equal sizes and the one size.
+    ///
+    /// ```
+    /// # use mapsto_spec::Entry;
+    /// let (whole, float) = (Entry::new("rotate").with_value(10_usize), Entry::new("rotate").with_value(10.0));
+    /// assert!(whole.agrees(&float) && whole != float);
+    /// ```
+    #[must_use]
+    pub fn agrees(&self, other: &Entry) -> bool {
+        let main = |e: &Entry| e.value.clone().filter(|v| *v != Value::Bool(true));
+        let main = match (main(self), main(other)) {
+            (Some(a), Some(b)) => a.agrees(&b),
+            (a, b) => a == b,
+        };
+        let options = self.options.len() == other.options.len()
+            && self.options.iter().zip(&other.options).all(|((n, a), (m, b))| n == m && a.agrees(b));
+        self.name == other.name && main && options
+    }
+
     /// Where an option stands, or else the entry.
     pub fn option_span(&self, name: &str) -> Option<Span> {
         let i = self.options.iter().position(|(n, _)| n == name);

@@ -41,6 +41,24 @@ impl Value {
             Value::Entry(_) => "an entry",
         }
     }
+
+    /// Whether both say the same, as [`Entry::agrees`] has it.
+    pub(crate) fn agrees(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Int(i), Value::Float(x)) | (Value::Float(x), Value::Int(i)) => *i as f64 == *x,
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.agrees(b))
+            }
+            (Value::List(pair), one) | (one, Value::List(pair)) => {
+                matches!(one, Value::Int(_)) && pair.len() == 2 && pair.iter().all(|size| size == one)
+            }
+            (Value::Entry(a), Value::Entry(b)) => a.agrees(b),
+            (Value::Entry(entry), Value::Str(name)) | (Value::Str(name), Value::Entry(entry)) => {
+                entry.agrees(&Entry::new(name))
+            }
+            (a, b) => a == b,
+        }
+    }
 }
 
 impl fmt::Display for Value {

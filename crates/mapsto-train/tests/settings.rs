@@ -46,8 +46,8 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
                     option => Entry::new(name).with_option(option, value),
                 };
                 let built = match CALLBACKS.iter().any(|k| k.name == name) {
-                    true => callbacks::build(&entry).map(drop),
-                    false => metrics::build(&entry).map(drop),
+                    true => mapsto_spec::build::<dyn callbacks::Callback>(&entry, &()).map(drop),
+                    false => mapsto_spec::build::<dyn metrics::Metric>(&entry, &()).map(drop),
                 };
                 assert_eq!(built.is_ok(), fits(x), "{entry}");
                 tried += 1;

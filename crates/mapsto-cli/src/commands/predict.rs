@@ -132,7 +132,7 @@ impl Predictor {
             input: spec.input,
             preprocess: Preprocess::from_entries(&steps)?,
             info: file.info,
-            outputs: outputs(&*mapsto::nn::build_loss(&config.train.loss)?.0),
+            outputs: outputs(&*mapsto::spec::build::<dyn mapsto::nn::Loss>(&config.train.loss, &())?),
             features: features.unwrap_or_default(),
             delimiter: match config.data.set.option("delimiter") {
                 Some(Value::Str(word)) if word == "\\t" => b'\t',

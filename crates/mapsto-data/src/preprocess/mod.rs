@@ -12,7 +12,7 @@ pub use standardize::Standardize;
 
 use crate::Dataset;
 use mapsto_kernels::simd::vectorize;
-use mapsto_spec::{Args, Entry, Kind, Value, find};
+use mapsto_spec::{Args, Entry, Family, Kind, Value};
 use mapsto_tensor::storage::Plain;
 use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch};
 use std::sync::Arc;
@@ -60,10 +60,21 @@ pub struct Preprocess {
 }
 
 /// A step as a model file names it: how one is built from its entry.
-pub type StepKind = Kind<fn(&mut Args) -> Result<Arc<dyn Step>>>;
+pub type StepKind = Kind<dyn Step>;
 
 /// Every step that a model file can name.
 pub const STEPS: &[StepKind] = &[scale::KIND, normalize::KIND, standardize::KIND, resize::KIND];
+
+impl Family for dyn Step {
+    const NOUN: &'static str = "preprocessing step";
+    type Given = ();
+    fn kinds() -> &'static [StepKind] {
+        STEPS
+    }
+    fn entry_of(step: &dyn Step, (): &()) -> Option<Entry> {
+        Some(step.entry())
+    }
+}
 
 impl Preprocess {
     /// No steps.
@@ -133,12 +144,7 @@ impl Preprocess {
     /// # Errors
     /// When there is no such step, or an option is unknown, missing or out of range.
     pub fn from_entries(entries: &[Entry]) -> Result<Preprocess> {
-        let step = |entry: &Entry| {
-            let mut args = Args::new("preprocessing step", entry);
-            let step = (find("preprocessing step", STEPS, entry)?.build)(&mut args)?;
-            args.finish()?;
-            Ok(step)
-        };
+        let step = |entry: &Entry| Ok(Arc::from(mapsto_spec::build::<dyn Step>(entry, &())?));
         Ok(Preprocess { steps: entries.iter().map(step).collect::<Result<_>>()? })
     }
 }
@@ -227,6 +233,16 @@ fn data(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_step_says_its_entry() {
+        mapsto_spec::check_family::<dyn Step>(&[&()]);
+        let check = |entry: Entry| mapsto_spec::check_entry::<dyn Step>(&entry, &());
+        check(Entry::new("scale").with_value(0.5).with_option("offset", 2.0));
+        check(Entry::new("normalize").with_value(vec![0.5, 1.0]).with_option("std", vec![1.0, 2.0]));
+        check(Entry::new("resize").with_value(vec![3_usize, 4]));
+        check(Entry::new("standardize").with_option("mean", 2.0).with_option("std", 3.0));
+    }
 
     #[test]
     fn every_step_goes_through_its_entry_unchanged() {

@@ -4,7 +4,6 @@ use super::{Step, StepKind, each_number, numbers, short};
 use crate::{SampleKey, Transform};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
-use std::sync::Arc;
 
 /// `y = (x − mean) / std`, with one mean and deviation for all elements, or one per channel (axis 1 of a batch).
 ///
@@ -98,20 +97,22 @@ pub(super) fn wrong(mean: &[f64], std: &[f64]) -> Option<String> {
     Some(format!("a standard deviation of {bad} is not above 0"))
 }
 
-pub(super) const KIND: StepKind = StepKind {
-    name: "normalize",
-    doc: "subtracts the given mean and divides by `std`; one number each, or one per channel",
-    build: |args| {
+pub(super) const KIND: StepKind = StepKind::new(
+    "normalize",
+    "Subtracts the given mean and divides by `std`; one number each, or one per channel.",
+    |args, ()| {
         let mean = args.main()?;
         let mean = numbers(args, "", mean)?;
         let std = args.required("std")?;
         let std = numbers(args, "std", std)?;
         match wrong(&mean, &std) {
             Some(what) => Err(args.error("std", what)),
-            None => Ok(Arc::new(Normalize { mean, std })),
+            None => Ok(Box::new(Normalize { mean, std })),
         }
     },
-};
+)
+.options(&[("", "the mean, one number or one for each channel"), ("std", "the standard deviation, likewise")])
+.example(|| Entry::new("normalize").with_value(0.5).with_option("std", 0.25));
 
 #[cfg(test)]
 mod tests {

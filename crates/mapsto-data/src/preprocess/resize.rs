@@ -3,7 +3,6 @@
 use super::{Step, StepKind, floats};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
-use std::sync::Arc;
 
 /// Brings images to `[height, width]` by the triangle filter: bilinear interpolation when growing, and when shrinking
 /// the same filter widened to the scale, so that no pixel is skipped.
@@ -105,17 +104,16 @@ impl Filter {
     }
 }
 
-pub(super) const KIND: StepKind = StepKind {
-    name: "resize",
-    doc: "brings images to one height and width",
-    build: |args| {
+pub(super) const KIND: StepKind =
+    StepKind::new("resize", "Brings images to one height and width.", |args, ()| {
         let size: [usize; 2] = args.main()?;
         if size.contains(&0) {
             return Err(args.error("", format!("an image of {size:?} has no pixels")));
         }
-        Ok(Arc::new(Resize::new(size)))
-    },
-};
+        Ok(Box::new(Resize::new(size)))
+    })
+    .options(&[("", "the height and width")])
+    .example(|| Entry::new("resize").with_value(8_usize));
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,6 @@
 use super::{Step, StepKind, each_number};
 use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
-use std::sync::Arc;
 
 /// `y = factor · x + offset`, for every element.
 ///
@@ -51,11 +50,12 @@ impl Step for Scale {
     }
 }
 
-pub(super) const KIND: StepKind = StepKind {
-    name: "scale",
-    doc: "multiplies by a factor, then adds `offset`",
-    build: |args| Ok(Arc::new(Scale::new(args.main()?).offset(args.get_or("offset", 0.0)?))),
-};
+pub(super) const KIND: StepKind =
+    StepKind::new("scale", "Multiplies by a factor, then adds `offset`.", |args, ()| {
+        Ok(Box::new(Scale::new(args.main()?).offset(args.get_or("offset", 0.0)?)))
+    })
+    .options(&[("", "the factor"), ("offset", "what is added afterwards")])
+    .example(|| Entry::new("scale").with_value(0.5));
 
 #[test]
 fn elements_are_scaled() {

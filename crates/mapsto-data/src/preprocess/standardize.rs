@@ -122,24 +122,28 @@ fn column_means(set: &dyn Dataset, before: &Preprocess, f: impl Fn(usize, f64) -
     }
 }
 
-pub(super) const KIND: StepKind = StepKind {
-    name: "standardize",
-    doc: "gives each column mean 0 and standard deviation 1, as learnt from the training set",
-    build: |args| {
+pub(super) const KIND: StepKind = StepKind::new(
+    "standardize",
+    "Gives each column mean 0 and standard deviation 1, as learnt from the training set.",
+    |args, ()| {
         let (mean, std) = (args.optional::<Value>("mean")?, args.optional::<Value>("std")?);
         let (Some(mean), Some(std)) = (&mean, &std) else {
             return match (mean, std) {
-                (None, None) => Ok(Arc::new(Standardize::new())),
+                (None, None) => Ok(Box::new(Standardize::new())),
                 _ => Err(args.error("", "`mean` and `std` come together or not at all")),
             };
         };
         let (mean, std) = (numbers(args, "mean", mean.clone())?, numbers(args, "std", std.clone())?);
         match wrong(&mean, &std) {
             Some(what) => Err(args.error("std", what)),
-            None => Ok(Arc::new(Standardize { learnt: Some(Learnt { mean, std }) })),
+            None => Ok(Box::new(Standardize { learnt: Some(Learnt { mean, std }) })),
         }
     },
-};
+)
+.options(&[
+    ("mean", "the means, where they are known"),
+    ("std", "the standard deviations, where they are known"),
+]);
 
 #[cfg(test)]
 mod tests {

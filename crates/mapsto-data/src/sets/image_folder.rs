@@ -271,10 +271,10 @@ fn strip(e: Error, path: &Path) -> Error {
     }
 }
 
-pub(super) const KIND: SetKind = SetKind {
-    name: "images",
-    doc: "a folder of PNG and JPEG files, one folder a class; with `train` and `test` folders where it has both",
-    build: |args| {
+pub(super) const KIND: SetKind = SetKind::new(
+    "images",
+    "A folder of PNG and JPEG files, one folder a class; with `train` and `test` folders where it has both.",
+    |args, ()| {
         let root = PathBuf::from(args.required::<String>("path")?);
         let color = match args.get_or("color", "rgb".to_string())?.as_str() {
             "rgb" => Color::Rgb,
@@ -292,7 +292,7 @@ pub(super) const KIND: SetKind = SetKind {
         if !(train.is_dir() && test.is_dir()) {
             let set = open(&root)?;
             let left_out = set.left_out.to_vec();
-            return Ok(Sets { train: Arc::new(set), test: None, left_out, rounded: Vec::new() });
+            return Ok(Box::new(Sets { train: Arc::new(set), test: None, left_out, rounded: Vec::new() }));
         }
         let (train, test) = (open(&train)?, open(&test)?);
         let mut left_out = Vec::new();
@@ -314,9 +314,19 @@ pub(super) const KIND: SetKind = SetKind {
             );
             return Err(Error::new(ErrorKind::Data, message));
         }
-        Ok(Sets { train: Arc::new(train), test: Some(Arc::new(test)), left_out, rounded: Vec::new() })
+        Ok(Box::new(Sets {
+            train: Arc::new(train),
+            test: Some(Arc::new(test)),
+            left_out,
+            rounded: Vec::new(),
+        }))
     },
-};
+)
+.options(&[
+    ("path", "the folder"),
+    ("color", "`\"rgb\"` or `\"gray\"`"),
+    ("size", "the height and width that images are brought to"),
+]);
 
 #[cfg(test)]
 mod tests {

@@ -112,33 +112,35 @@ fn present(folder: &Path, file: &File) -> Result<std::path::PathBuf> {
     Err(Error::new(ErrorKind::Data, what).help(format!("the folder should hold {names}")))
 }
 
-pub(super) const KIND: SetKind = SetKind {
-    name: "mnist",
-    doc: "the 70,000 handwritten digits, from their four files in the folder `path`",
-    build: |args| {
+pub(super) const KIND: SetKind = SetKind::new(
+    "mnist",
+    "The 70,000 handwritten digits, from their four files in the folder `path`.",
+    |args, ()| {
         let (train, test) = mnist(args.get_or("path", "data/mnist".to_string())?)?;
-        Ok(Sets {
+        Ok(Box::new(Sets {
             train: Arc::new(train),
             test: Some(Arc::new(test)),
             left_out: Vec::new(),
             rounded: Vec::new(),
-        })
+        }))
     },
-};
+)
+.options(&[("path", "the folder of the four files")]);
 
-pub(super) const IDX_KIND: SetKind = SetKind {
-    name: "idx",
-    doc: "any set laid out like MNIST, with `classes` classes, from four files in the folder `path`",
-    build: |args| {
+pub(super) const IDX_KIND: SetKind = SetKind::new(
+    "idx",
+    "Any set laid out like MNIST, with `classes` classes, from four files in the folder `path`.",
+    |args, ()| {
         let (train, test) = idx_folder(args.required::<String>("path")?, args.get_or("classes", 10usize)?)?;
-        Ok(Sets {
+        Ok(Box::new(Sets {
             train: Arc::new(train),
             test: Some(Arc::new(test)),
             left_out: Vec::new(),
             rounded: Vec::new(),
-        })
+        }))
     },
-};
+)
+.options(&[("path", "the folder of the four files"), ("classes", "the number of classes")]);
 
 #[cfg(test)]
 mod tests {

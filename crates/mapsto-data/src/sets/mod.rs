@@ -14,7 +14,7 @@ pub use table::Table;
 
 pub use crate::selection::Selection;
 use crate::{Dataset, Rounded};
-use mapsto_spec::{Args, Entry, Kind, find};
+use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::Result;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Sets {
 }
 
 /// A set as a model file names it: how it is opened with its options.
-pub type SetKind = Kind<fn(&mut Args) -> Result<Sets>>;
+pub type SetKind = Kind<Sets>;
 
 /// Every set that a model file can name.
 pub const SETS: &[SetKind] = &[
@@ -41,6 +41,18 @@ pub const SETS: &[SetKind] = &[
     #[cfg(feature = "images")]
     image_folder::KIND,
 ];
+
+impl Family for Sets {
+    const NOUN: &'static str = "set";
+    type Given = ();
+    fn kinds() -> &'static [SetKind] {
+        SETS
+    }
+    /// Samples that were read do not say where from.
+    fn entry_of(_: &Sets, (): &()) -> Option<Entry> {
+        None
+    }
+}
 
 /// The set that an entry such as `{ csv = true, path = "iris.csv", class = "species" }` names, and the entry with its
 /// defaults filled in.
@@ -59,9 +71,8 @@ pub const SETS: &[SetKind] = &[
 /// # Errors
 /// When there is no such set, an option is unknown or missing, or the data is missing or damaged.
 pub fn from_entry(entry: &Entry) -> Result<(Sets, Entry)> {
-    let mut args = Args::new("set", entry);
-    let sets = (find("set", SETS, entry)?.build)(&mut args)?;
-    Ok((sets, args.finish()?))
+    let (sets, entry) = mapsto_spec::filled::<Sets>(entry, &())?;
+    Ok((*sets, entry))
 }
 
 #[cfg(test)]

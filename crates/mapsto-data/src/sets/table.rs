@@ -192,10 +192,7 @@ pub(crate) fn quoted(names: &[String]) -> String {
     }
 }
 
-pub(super) const KIND: SetKind = SetKind {
-    name: "csv",
-    doc: "a table with named columns: `features`, and either `target` (values) or `class` (labels); `test` is a second file",
-    build: |args| {
+pub(super) const KIND: SetKind = SetKind::new("csv", "A table with named columns: `features`, and either `target` (values) or `class` (labels); `test` is a second file.", |args, ()| {
         let path: String = args.required("path")?;
         let test: Option<String> = args.optional("test")?;
         let (target, class) = (args.optional::<String>("target")?, args.optional::<String>("class")?);
@@ -244,9 +241,8 @@ pub(super) const KIND: SetKind = SetKind {
                 "{path}: left out: the first line, which names the columns, and reads as a row of numbers: write names above it if it is one"
             ));
         }
-        Ok(Sets { train: Arc::new(train), test, left_out, rounded })
-    },
-};
+        Ok(Box::new(Sets { train: Arc::new(train), test, left_out, rounded }))
+    }).options(&[("path", "the file"), ("test", "a second file, for the test"), ("target", "the column of numbers to fit"), ("class", "the column of labels to tell apart"), ("features", "the columns to learn from; all others where nothing is said"), ("delimiter", "what separates cells")]);
 
 /// The option `delimiter`: one ASCII character; a shell does not write tabs easily, so `\\t` and `tab` are tabs too.
 fn delimiter(args: &mut Args) -> Result<u8> {

@@ -2,8 +2,8 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
-use std::sync::Arc;
 
 /// Cuts a window of a given height and width out of an image, padded with zeros first if asked.
 ///
@@ -79,6 +79,15 @@ impl Transform for Crop {
             }
         })
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let from = match self.place {
+            Place::Random => "random",
+            Place::Center => "center",
+        };
+        let entry = Entry::new(KIND.name).with_value(self.size).with_option("from", from);
+        Some(entry.with_option("padding", self.padding))
+    }
 }
 
 /// The window of width `wide` that begins at `start`, which may lie outside; what is outside is 0.
@@ -99,10 +108,10 @@ fn crop([h, w]: [usize; 2], start: [isize; 2], from: &[f32], wide: usize, to: &m
     }
 }
 
-pub(super) const KIND: TransformKind = TransformKind {
-    name: "crop",
-    doc: "cuts a window of the given size, from a \"random\" place or the \"center\", after padding with zeros",
-    build: |args| {
+pub(super) const KIND: TransformKind = TransformKind::new(
+    "crop",
+    "Cuts a window of the given size, from a \"random\" place or the \"center\", after padding with zeros.",
+    |args, ()| {
         let size = args.main()?;
         let crop = match args.get_or("from", "random".to_string())?.as_str() {
             "random" => Crop::random(size),
@@ -113,9 +122,15 @@ pub(super) const KIND: TransformKind = TransformKind {
                 );
             }
         };
-        Ok(Arc::new(crop.padding(args.get_or("padding", 0usize)?)))
+        Ok(Box::new(crop.padding(args.get_or("padding", 0usize)?)))
     },
-};
+)
+.options(&[
+    ("", "the height and width of the window"),
+    ("from", "`\"random\"` or `\"center\"`"),
+    ("padding", "rows and columns of zeros around the image first"),
+])
+.example(|| Entry::new("crop").with_value(28_usize));
 
 #[cfg(test)]
 mod tests {

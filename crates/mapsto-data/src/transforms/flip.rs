@@ -2,8 +2,8 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
+use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
-use std::sync::Arc;
 
 /// Mirrors an image with probability `p`: left to right, or top to bottom.
 ///
@@ -68,6 +68,14 @@ impl Transform for Flip {
             }
         })
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let axis = match self.axis {
+            Axis::Horizontal => "horizontal",
+            Axis::Vertical => "vertical",
+        };
+        Some(Entry::new(KIND.name).with_value(self.p).with_option("axis", axis))
+    }
 }
 
 fn mirror(axis: Axis, [h, w]: [usize; 2], image: &mut [f32]) {
@@ -82,10 +90,10 @@ fn mirror(axis: Axis, [h, w]: [usize; 2], image: &mut [f32]) {
     }
 }
 
-pub(super) const KIND: TransformKind = TransformKind {
-    name: "flip",
-    doc: "mirrors an image with the given probability, along axis \"horizontal\" or \"vertical\"",
-    build: |args| {
+pub(super) const KIND: TransformKind = TransformKind::new(
+    "flip",
+    "Mirrors an image with the given probability, along axis \"horizontal\" or \"vertical\".",
+    |args, ()| {
         let p = args.main_or(0.5)?;
         if !(0.0..=1.0).contains(&p) {
             return Err(args.error("", format!("probability {p} is not in 0 ..= 1")));
@@ -99,9 +107,13 @@ pub(super) const KIND: TransformKind = TransformKind {
                 );
             }
         };
-        Ok(Arc::new(flip.probability(p)))
+        Ok(Box::new(flip.probability(p)))
     },
-};
+)
+.options(&[
+    ("", "the probability"),
+    ("axis", "`\"horizontal\"` for left to right, `\"vertical\"` for top to bottom"),
+]);
 
 #[cfg(test)]
 mod tests {

@@ -13,9 +13,9 @@ pub use rotate::Rotate;
 pub use shift::Shift;
 
 use crate::rows::stack;
-use mapsto_spec::{Args, Entry, Kind, find};
+use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::random::Keyed;
-use mapsto_tensor::{Result, Tensor, catch, error};
+use mapsto_tensor::{Tensor, catch, error};
 use std::sync::Arc;
 
 /// A change to the input of a sample, such as a random shift; targets stay as they are.
@@ -35,6 +35,11 @@ pub trait Transform: Send + Sync {
     /// Its name, for messages.
     fn name(&self) -> &str {
         "transform"
+    }
+
+    /// The entry that a file names it by, with every setting; `None` for what no file can hold, such as a closure.
+    fn entry(&self) -> Option<Entry> {
+        None
     }
 
     /// The changed input of one sample; `x` has no batch axis.
@@ -79,26 +84,28 @@ impl SampleKey {
 }
 
 /// A transform as a model file names it: how one is built from its entry.
-pub type TransformKind = Kind<fn(&mut Args) -> Result<Arc<dyn Transform>>>;
+pub type TransformKind = Kind<dyn Transform>;
 
 /// Every transform that a model file can name.
-pub const TRANSFORMS: &[TransformKind] = &[shift::KIND, rotate::KIND, flip::KIND, crop::KIND, noise::KIND];
-
-/// The transform that an entry such as `{ shift = 2 }` names, and the entry with its defaults filled in.
 ///
 /// ```
-/// use mapsto_spec::Entry;
-/// let (shift, entry) = mapsto_data::transforms::from_entry(&Entry::new("flip"))?;
-/// assert_eq!((shift.name(), entry.to_string()), ("flip", r#"{ flip = 0.5, axis = "horizontal" }"#.to_string()));
+/// use mapsto_data::prelude::*;
+/// use mapsto_spec::{Entry, build};
+/// let flip = build::<dyn Transform>(&Entry::new("flip"), &())?;
+/// assert_eq!(flip.entry().unwrap().to_string(), r#"{ flip = 0.5, axis = "horizontal" }"#);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
-///
-/// # Errors
-/// When there is no such transform, or an option is unknown, missing or out of range.
-pub fn from_entry(entry: &Entry) -> Result<(Arc<dyn Transform>, Entry)> {
-    let mut args = Args::new("transform", entry);
-    let transform = (find("transform", TRANSFORMS, entry)?.build)(&mut args)?;
-    Ok((transform, args.finish()?))
+pub const TRANSFORMS: &[TransformKind] = &[shift::KIND, rotate::KIND, flip::KIND, crop::KIND, noise::KIND];
+
+impl Family for dyn Transform {
+    const NOUN: &'static str = "transform";
+    type Given = ();
+    fn kinds() -> &'static [TransformKind] {
+        TRANSFORMS
+    }
+    fn entry_of(transform: &dyn Transform, (): &()) -> Option<Entry> {
+        transform.entry()
+    }
 }
 
 impl<F: Fn(Tensor, SampleKey) -> Tensor + Send + Sync> Transform for F {
@@ -110,6 +117,28 @@ impl<F: Fn(Tensor, SampleKey) -> Tensor + Send + Sync> Transform for F {
 impl Transform for Arc<dyn Transform> {
     fn name(&self) -> &str {
         (**self).name()
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        (**self).entry()
+    }
+
+    fn apply(&self, x: Tensor, key: SampleKey) -> Tensor {
+        (**self).apply(x, key)
+    }
+
+    fn apply_batch(&self, x: Tensor, keys: &[SampleKey]) -> Tensor {
+        (**self).apply_batch(x, keys)
+    }
+}
+
+impl Transform for Box<dyn Transform> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        (**self).entry()
     }
 
     fn apply(&self, x: Tensor, key: SampleKey) -> Tensor {
@@ -142,7 +171,14 @@ mod tests {
 
     #[test]
     fn entries_build_and_unknown_ones_are_named() {
-        let built = |text: Entry| from_entry(&text).map(|(_, entry)| entry.to_string());
+        mapsto_spec::check_family::<dyn Transform>(&[&()]);
+        let check = |entry: Entry| mapsto_spec::check_entry::<dyn Transform>(&entry, &());
+        check(Entry::new("flip").with_value(0.25).with_option("axis", "vertical"));
+        let crop = Entry::new("crop").with_value(vec![3_usize, 4]).with_option("from", "center");
+        check(crop.with_option("padding", 2_usize));
+        let built = |text: Entry| {
+            mapsto_spec::filled::<dyn Transform>(&text, &()).map(|(_, entry)| entry.to_string())
+        };
         assert_eq!(built(Entry::new("shift").with_value(2usize)).unwrap(), "{ shift = 2 }");
         assert_eq!(built(Entry::new("rotate").with_value(10usize)).unwrap(), "{ rotate = 10 }");
         assert_eq!(built(Entry::new("noise").with_value(0.1)).unwrap(), "{ noise = 0.1 }");

@@ -2,9 +2,9 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::preprocess::floats;
+use mapsto_spec::Entry;
 use mapsto_tensor::random::{Distribution, Draw};
 use mapsto_tensor::{DType, Tensor};
-use std::sync::Arc;
 
 /// Adds normal numbers of mean 0 to every element: `y = x + std · ε`, `ε ~ N(0, 1)`.
 ///
@@ -59,19 +59,22 @@ impl Transform for Noise {
         }
         x
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.std))
+    }
 }
 
-pub(super) const KIND: TransformKind = TransformKind {
-    name: "noise",
-    doc: "adds normal numbers of the given standard deviation",
-    build: |args| {
+pub(super) const KIND: TransformKind =
+    TransformKind::new("noise", "Adds normal numbers of the given standard deviation.", |args, ()| {
         let std = args.main()?;
         if std < 0.0 {
             return Err(args.error("", format!("standard deviation {std} is negative")));
         }
-        Ok(Arc::new(Noise::new(std)))
-    },
-};
+        Ok(Box::new(Noise::new(std)))
+    })
+    .options(&[("", "the standard deviation")])
+    .example(|| Entry::new("noise").with_value(0.1));
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
+use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
-use std::sync::Arc;
 
 /// Turns an image about its centre, uniform in `−most ..= most` degrees, with bilinear interpolation; outside is 0.
 ///
@@ -44,6 +44,10 @@ impl Transform for Rotate {
             let mut padded = Vec::new();
             move |from, to| rotate(size, degrees, from, to, &mut padded)
         })
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.most))
     }
 }
 
@@ -92,11 +96,13 @@ fn fraction(v: i64) -> f32 {
     ((v / (ONE / BITS)) % BITS) as i32 as f32 / BITS as f32
 }
 
-pub(super) const KIND: TransformKind = TransformKind {
-    name: "rotate",
-    doc: "turns an image about its centre by up to the given number of degrees either way",
-    build: |args| Ok(Arc::new(Rotate::new(args.main()?))),
-};
+pub(super) const KIND: TransformKind = TransformKind::new(
+    "rotate",
+    "Turns an image about its centre by up to the given number of degrees either way.",
+    |args, ()| Ok(Box::new(Rotate::new(args.main()?))),
+)
+.options(&[("", "the most degrees")])
+.example(|| Entry::new("rotate").with_value(10_usize));
 
 #[cfg(test)]
 mod tests {

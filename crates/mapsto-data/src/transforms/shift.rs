@@ -2,8 +2,8 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
+use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
-use std::sync::Arc;
 
 /// Moves an image by whole pixels, uniform in `−most ..= most` in either direction; what comes in is 0.
 ///
@@ -45,6 +45,10 @@ impl Transform for Shift {
             move |from, to| shift(size, by, from, to)
         })
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.most))
+    }
 }
 
 /// Pixel `(y, x)` of `to` is pixel `(y − by[0], x − by[1])` of `from`, or 0 outside.
@@ -64,11 +68,13 @@ fn shift([h, w]: [usize; 2], by: [isize; 2], from: &[f32], to: &mut [f32]) {
     }
 }
 
-pub(super) const KIND: TransformKind = TransformKind {
-    name: "shift",
-    doc: "moves an image by up to the given number of whole pixels in either direction",
-    build: |args| Ok(Arc::new(Shift::new(args.main()?))),
-};
+pub(super) const KIND: TransformKind = TransformKind::new(
+    "shift",
+    "Moves an image by up to the given number of whole pixels in either direction.",
+    |args, ()| Ok(Box::new(Shift::new(args.main()?))),
+)
+.options(&[("", "the most pixels")])
+.example(|| Entry::new("shift").with_value(2_usize));
 
 #[cfg(test)]
 mod tests {

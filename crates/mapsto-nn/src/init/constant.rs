@@ -1,7 +1,7 @@
 //! One value everywhere: zeros for biases, ones for scales.
 
 use super::{Init, InitKind};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
 /// The same value everywhere.
@@ -38,11 +38,19 @@ impl Init for Constant {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Tensor::full(shape, Bounds::FINITE.check("constant", "value", self.0))
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(CONSTANT.name).with_value(self.0))
+    }
 }
 
 impl Init for Zeros {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Tensor::zeros(shape)
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(ZEROS.name))
     }
 }
 
@@ -50,22 +58,22 @@ impl Init for Ones {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Tensor::ones(shape)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(ONES.name))
+    }
 }
 
-pub(super) const ZEROS: InitKind =
-    InitKind { name: "zeros", doc: "Zero everywhere.", build: |_| Ok(Box::new(Zeros)) };
+pub(super) const ZEROS: InitKind = InitKind::new("zeros", "Zero everywhere.", |_, ()| Ok(Box::new(Zeros)));
 
-pub(super) const ONES: InitKind =
-    InitKind { name: "ones", doc: "One everywhere.", build: |_| Ok(Box::new(Ones)) };
+pub(super) const ONES: InitKind = InitKind::new("ones", "One everywhere.", |_, ()| Ok(Box::new(Ones)));
 
-pub(super) const CONSTANT: InitKind = InitKind {
-    name: "constant",
-    doc: "The given value everywhere.",
-    build: |args| {
-        let value = args.main()?;
-        Ok(Box::new(Constant(Bounds::FINITE.within(args, "", "value", value)?)))
-    },
-};
+pub(super) const CONSTANT: InitKind = InitKind::new("constant", "The given value everywhere.", |args, ()| {
+    let value = args.main()?;
+    Ok(Box::new(Constant(Bounds::FINITE.within(args, "", "value", value)?)))
+})
+.options(&[("", "the value")])
+.example(|| Entry::new("constant").with_value(0.5));
 
 #[test]
 fn constants_fill_any_shape() {

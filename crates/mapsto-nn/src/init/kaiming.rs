@@ -1,7 +1,7 @@
 //! Weights that keep the variance of signals through layers with rectifying activations.
 
 use super::{Fan, Init, InitKind, Normal, Uniform, fans};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Args, Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
 
 /// Uniform in ±`√(6 / ((1 + a²) · fan))`, a being the slope of the activation below 0.
@@ -66,6 +66,14 @@ macro_rules! with_slope {
                 2.0 / ((1.0 + self.slope * self.slope) * fan.max(1) as f64)
             }
 
+            fn said(&self, name: &str) -> Entry {
+                let fan = match self.fan {
+                    Fan::In => "in",
+                    Fan::Out => "out",
+                };
+                Entry::new(name).with_option("slope", self.slope).with_option("fan", fan)
+            }
+
             fn from_args(args: &mut Args) -> Result<$t> {
                 let slope = Bounds::FINITE.option(args, "slope", 0.0)?;
                 let fan = match args.get_or("fan", "in".to_string())?.as_str() {
@@ -90,25 +98,41 @@ impl Init for KaimingUniform {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Uniform::symmetric((3.0 * self.variance(shape)).sqrt()).tensor(shape)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(self.said(UNIFORM.name))
+    }
 }
 
 impl Init for KaimingNormal {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Normal::new(self.variance(shape).sqrt()).tensor(shape)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(self.said(NORMAL.name))
+    }
 }
 
-pub(super) const UNIFORM: InitKind = InitKind {
-    name: "kaiming_uniform",
-    doc: "Uniform, keeping variances through rectifiers (He et al. 2015).",
-    build: |args| Ok(Box::new(KaimingUniform::from_args(args)?)),
-};
+pub(super) const UNIFORM: InitKind = InitKind::new(
+    "kaiming_uniform",
+    "Uniform, keeping variances through rectifiers (He et al. 2015).",
+    |args, ()| Ok(Box::new(KaimingUniform::from_args(args)?)),
+)
+.options(&[
+    ("slope", "the slope of the activation below 0"),
+    ("fan", "which pass keeps its variance: `\"in\"` the forward pass, `\"out\"` the backward pass"),
+]);
 
-pub(super) const NORMAL: InitKind = InitKind {
-    name: "kaiming_normal",
-    doc: "Normal, keeping variances through rectifiers (He et al. 2015).",
-    build: |args| Ok(Box::new(KaimingNormal::from_args(args)?)),
-};
+pub(super) const NORMAL: InitKind = InitKind::new(
+    "kaiming_normal",
+    "Normal, keeping variances through rectifiers (He et al. 2015).",
+    |args, ()| Ok(Box::new(KaimingNormal::from_args(args)?)),
+)
+.options(&[
+    ("slope", "the slope of the activation below 0"),
+    ("fan", "which pass keeps its variance: `\"in\"` the forward pass, `\"out\"` the backward pass"),
+]);
 
 #[test]
 fn the_variance_survives_a_deep_stack_of_rectifiers() {
@@ -125,5 +149,5 @@ fn the_spread_follows_the_chosen_fan_and_slope() {
     let w = KaimingUniform::new().fan(Fan::Out).slope(1.0).tensor(&[64, 8, 5, 5]);
     assert!((w.square().mean(..).sqrt().item() / (1.0 / 1600f64).sqrt() - 1.0).abs() < 0.02);
     let entry = mapsto_spec::Entry::new("kaiming_normal").with_option("fan", "up");
-    assert!(super::build_init(&entry).err().unwrap().message().contains("found \"up\""));
+    assert!(mapsto_spec::filled::<dyn Init>(&entry, &()).err().unwrap().message().contains("found \"up\""));
 }

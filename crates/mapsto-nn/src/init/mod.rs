@@ -18,8 +18,8 @@ pub use truncated_normal::TruncatedNormal;
 pub use uniform::Uniform;
 pub use xavier::{XavierNormal, XavierUniform};
 
-use mapsto_spec::{Args, Entry, Kind};
-use mapsto_tensor::{Device, Result, Tensor};
+use mapsto_spec::{Entry, Family, Kind};
+use mapsto_tensor::{Device, Tensor};
 
 /// A rule for the first values of a weight.
 ///
@@ -31,11 +31,19 @@ use mapsto_tensor::{Device, Result, Tensor};
 pub trait Init: Send + Sync {
     /// Values of this shape (f32): `[out, in, ..]` for weights.
     fn tensor(&self, shape: &[usize]) -> Tensor;
+
+    /// The entry that a file names it by, with every setting; `None` for what no file can hold.
+    fn entry(&self) -> Option<Entry> {
+        None
+    }
 }
 
 impl Init for Box<dyn Init> {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         (**self).tensor(shape)
+    }
+    fn entry(&self) -> Option<Entry> {
+        (**self).entry()
     }
 }
 
@@ -45,9 +53,17 @@ fn outline(shape: &[usize]) -> Option<Tensor> {
 }
 
 /// A line of [`INITS`].
-pub type InitKind = Kind<fn(&mut Args) -> Result<Box<dyn Init>>>;
+pub type InitKind = Kind<dyn Init>;
 
 /// Every initialiser that can be named in a file.
+///
+/// ```
+/// use mapsto_nn::init::Init;
+/// use mapsto_spec::{Entry, build};
+/// let init = build::<dyn Init>(&Entry::new("normal"), &())?;
+/// assert_eq!(init.entry().unwrap().to_string(), "{ normal = 0.01, mean = 0.0 }");
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
 pub const INITS: &[InitKind] = &[
     constant::ZEROS,
     constant::ONES,
@@ -62,17 +78,27 @@ pub const INITS: &[InitKind] = &[
     orthogonal::KIND,
 ];
 
-/// The initialiser that an entry names, and the entry with its defaults filled in.
-///
-/// ```
-/// use mapsto_nn::init;
-/// use mapsto_spec::Entry;
-/// let (_, rendered) = init::build_init(&Entry::new("normal"))?;
-/// assert_eq!(rendered.to_string(), "{ normal = 0.01, mean = 0.0 }");
-/// # Ok::<(), mapsto_tensor::Error>(())
-/// ```
-/// # Errors
-/// When the name or an option is unknown, or a value does not fit.
-pub fn build_init(entry: &Entry) -> Result<(Box<dyn Init>, Entry)> {
-    mapsto_spec::build("initialiser", INITS, entry)
+impl Family for dyn Init {
+    const NOUN: &'static str = "initialiser";
+    type Given = ();
+    fn kinds() -> &'static [InitKind] {
+        INITS
+    }
+    fn entry_of(init: &dyn Init, (): &()) -> Option<Entry> {
+        init.entry()
+    }
+}
+
+#[test]
+fn every_initialiser_says_its_entry() {
+    mapsto_spec::check_family::<dyn Init>(&[&()]);
+    let check = |entry: Entry| mapsto_spec::check_entry::<dyn Init>(&entry, &());
+    check(Entry::new("uniform").with_value(vec![-1.0, 2.0]));
+    check(Entry::new("normal").with_value(0.5).with_option("mean", -1.0));
+    check(Entry::new("truncated_normal").with_value(0.5).with_option("cut", 3.0));
+    check(Entry::new("kaiming_uniform").with_option("slope", 0.2).with_option("fan", "out"));
+    check(Entry::new("kaiming_normal").with_option("slope", 0.3).with_option("fan", "out"));
+    for name in ["xavier_uniform", "xavier_normal", "orthogonal"] {
+        check(Entry::new(name).with_option("gain", 2.0));
+    }
 }

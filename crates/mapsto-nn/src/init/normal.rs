@@ -1,7 +1,7 @@
 //! Normally distributed weights.
 
 use super::{Init, InitKind};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::DType;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::random::{self, Distribution, Stream};
@@ -44,16 +44,18 @@ impl Init for Normal {
         let draw = random::next(Stream::Init);
         Tensor::random(draw, Distribution::Normal(self.mean, self.std), shape, DType::F32)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.std).with_option("mean", self.mean))
+    }
 }
 
-pub(super) const KIND: InitKind = InitKind {
-    name: "normal",
-    doc: "Normal with the given standard deviation.",
-    build: |args| {
+pub(super) const KIND: InitKind =
+    InitKind::new("normal", "Normal with the given standard deviation.", |args, ()| {
         let std = Bounds::AT_LEAST_0.main(args, "standard deviation", 0.01)?;
         Ok(Box::new(Normal::new(std).mean(Bounds::FINITE.option(args, "mean", 0.0)?)))
-    },
-};
+    })
+    .options(&[("", "the standard deviation"), ("mean", "the mean")]);
 
 #[test]
 fn the_mean_is_where_it_was_put() {

@@ -1,7 +1,7 @@
 //! Weights whose rows (or columns) are orthonormal, so that they neither stretch nor shrink.
 
 use super::{Init, InitKind, Normal, outline};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
 /// A random matrix with orthonormal rows or columns, whichever are fewer, times `gain`.
@@ -60,6 +60,10 @@ impl Init for Orthogonal {
         let matrix = if rows <= cols { wide } else { wide.t() };
         matrix.contiguous().reshape(shape)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_option("gain", self.gain))
+    }
 }
 
 /// Makes the rows, each of length `n`, orthonormal in place.
@@ -82,11 +86,11 @@ fn orthonormalise(q: &mut [f64], n: usize) {
     }
 }
 
-pub(super) const KIND: InitKind = InitKind {
-    name: "orthogonal",
-    doc: "Orthonormal rows or columns (Saxe et al. 2013).",
-    build: |args| Ok(Box::new(Orthogonal { gain: Bounds::AT_LEAST_0.option(args, "gain", 1.0)? })),
-};
+pub(super) const KIND: InitKind =
+    InitKind::new("orthogonal", "Orthonormal rows or columns (Saxe et al. 2013).", |args, ()| {
+        Ok(Box::new(Orthogonal { gain: Bounds::AT_LEAST_0.option(args, "gain", 1.0)? }))
+    })
+    .options(&[("gain", "a factor on all weights")]);
 
 #[test]
 fn rows_or_columns_are_orthonormal() {

@@ -1,7 +1,7 @@
 //! Normally distributed weights without the far tails.
 
 use super::{Init, InitKind, outline};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::DType;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::random::{self, Distribution, Stream};
@@ -60,17 +60,22 @@ impl Init for TruncatedNormal {
             .collect();
         Tensor::from_vec(values, shape)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.std).with_option("cut", self.cut))
+    }
 }
 
-pub(super) const KIND: InitKind = InitKind {
-    name: "truncated_normal",
-    doc: "Normal with the given standard deviation, cut off at `cut` times it.",
-    build: |args| {
+pub(super) const KIND: InitKind = InitKind::new(
+    "truncated_normal",
+    "Normal with the given standard deviation, cut off at `cut` times it.",
+    |args, ()| {
         let std = Bounds::AT_LEAST_0.main(args, "standard deviation", 0.02)?;
         let cut = Bounds::ABOVE_0.option(args, "cut", 2.0)?;
         Ok(Box::new(TruncatedNormal::new(std).cut(cut)))
     },
-};
+)
+.options(&[("", "the standard deviation"), ("cut", "how many standard deviations are kept")]);
 
 fn erf(x: f64) -> f64 {
     mapsto_kernels::real::Real::erf(x)

@@ -1,7 +1,7 @@
 //! Uniformly distributed weights.
 
 use super::{Init, InitKind};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::DType;
 use mapsto_tensor::Tensor;
 use mapsto_tensor::random::{self, Distribution, Stream};
@@ -56,12 +56,20 @@ impl Init for Uniform {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Tensor::random(random::next(Stream::Init), Distribution::Uniform(self.lo, self.hi), shape, DType::F32)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let Uniform { lo, hi } = *self;
+        Some(match lo == -hi {
+            true => Entry::new(KIND.name).with_value(hi),
+            false => Entry::new(KIND.name).with_value(vec![lo, hi]),
+        })
+    }
 }
 
-pub(super) const KIND: InitKind = InitKind {
-    name: "uniform",
-    doc: "Uniform between minus and plus the given bound, or between a pair of bounds.",
-    build: |args| {
+pub(super) const KIND: InitKind = InitKind::new(
+    "uniform",
+    "Uniform between minus and plus the given bound, or between a pair of bounds.",
+    |args, ()| {
         let bounds = match args.main_optional::<mapsto_spec::Value>()? {
             Some(mapsto_spec::Value::List(_)) => args.main::<[f64; 2]>()?,
             _ => Bounds::AT_LEAST_0.main(args, "bound", 0.1).map(|b| [-b, b])?,
@@ -69,13 +77,20 @@ pub(super) const KIND: InitKind = InitKind {
         in_order(bounds[0], bounds[1]).map_err(|wrong| args.error("", wrong))?;
         Ok(Box::new(Uniform::new(bounds[0], bounds[1])))
     },
-};
+)
+.options(&[("", "the largest size, or a pair of bounds")]);
 
 #[test]
 fn bounds_can_be_a_pair() {
     let entry = mapsto_spec::Entry::new("uniform").with_value(vec![1.0, 2.0]);
-    let w = super::build_init(&entry).unwrap().0.tensor(&[100]);
+    let w = mapsto_spec::filled::<dyn Init>(&entry, &()).unwrap().0.tensor(&[100]);
     assert!(w.min(..).item() >= 1.0 && w.max(..).item() <= 2.0);
     let wrong = mapsto_spec::Entry::new("uniform").with_value(vec![1.0, -1.0]);
-    assert!(super::build_init(&wrong).err().unwrap().message().contains("in rising order, got [1.0, -1.0]"));
+    assert!(
+        mapsto_spec::filled::<dyn Init>(&wrong, &())
+            .err()
+            .unwrap()
+            .message()
+            .contains("in rising order, got [1.0, -1.0]")
+    );
 }

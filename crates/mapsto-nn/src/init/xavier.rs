@@ -1,7 +1,7 @@
 //! Weights that keep the variance of signals and of gradients through layers with symmetric activations.
 
 use super::{Init, InitKind, Normal, Uniform, fans};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Args, Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
 
 /// Uniform in ±`gain · √(6 / (fan_in + fan_out))`.
@@ -61,11 +61,19 @@ impl Init for XavierUniform {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Uniform::symmetric(self.gain * (6.0 / sum_of_fans(shape)).sqrt()).tensor(shape)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(UNIFORM.name).with_option("gain", self.gain))
+    }
 }
 
 impl Init for XavierNormal {
     fn tensor(&self, shape: &[usize]) -> Tensor {
         Normal::new(self.gain * (2.0 / sum_of_fans(shape)).sqrt()).tensor(shape)
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(NORMAL.name).with_option("gain", self.gain))
     }
 }
 
@@ -74,17 +82,19 @@ fn sum_of_fans(shape: &[usize]) -> f64 {
     (fan_in + fan_out).max(1) as f64
 }
 
-pub(super) const UNIFORM: InitKind = InitKind {
-    name: "xavier_uniform",
-    doc: "Uniform, keeping variances through symmetric activations (Glorot, Bengio 2010).",
-    build: |args| Ok(Box::new(XavierUniform { gain: gain(args)? })),
-};
+pub(super) const UNIFORM: InitKind = InitKind::new(
+    "xavier_uniform",
+    "Uniform, keeping variances through symmetric activations (Glorot, Bengio 2010).",
+    |args, ()| Ok(Box::new(XavierUniform { gain: gain(args)? })),
+)
+.options(&[("gain", "a factor on all weights")]);
 
-pub(super) const NORMAL: InitKind = InitKind {
-    name: "xavier_normal",
-    doc: "Normal, keeping variances through symmetric activations (Glorot, Bengio 2010).",
-    build: |args| Ok(Box::new(XavierNormal { gain: gain(args)? })),
-};
+pub(super) const NORMAL: InitKind = InitKind::new(
+    "xavier_normal",
+    "Normal, keeping variances through symmetric activations (Glorot, Bengio 2010).",
+    |args, ()| Ok(Box::new(XavierNormal { gain: gain(args)? })),
+)
+.options(&[("gain", "a factor on all weights")]);
 
 fn gain(args: &mut Args) -> Result<f64> {
     Bounds::AT_LEAST_0.option(args, "gain", 1.0)

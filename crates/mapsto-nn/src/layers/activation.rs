@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::module::is_relu;
 use crate::{Layer, Module};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;
 use std::fmt;
@@ -26,6 +26,8 @@ pub struct Activation {
     f: Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>,
     #[module(skip)]
     relu: bool,
+    #[module(skip)]
+    entry: Option<Entry>,
 }
 
 impl Activation {
@@ -34,7 +36,18 @@ impl Activation {
     where
         F: Fn(&Tensor) -> Tensor + Send + Sync + 'static,
     {
-        Activation { name: name.into(), f: Box::new(f), relu: is_relu::<F>() }
+        let entry = Layer::entry(&f);
+        Activation { name: name.into(), f: Box::new(f), relu: is_relu::<F>(), entry }
+    }
+
+    /// The function `f` of one number that a file gives.
+    fn of(
+        kind: &LayerKind,
+        number: f64,
+        f: impl Fn(&Tensor) -> Tensor + Send + Sync + 'static,
+    ) -> Box<dyn Layer> {
+        let entry = Some(Entry::new(kind.name).with_value(number));
+        Box::new(Activation { entry, ..Activation::new(format!("{}({number})", kind.name), f) })
     }
 }
 
@@ -48,6 +61,10 @@ impl Layer for Activation {
         self.name.clone()
     }
 
+    fn entry(&self) -> Option<Entry> {
+        self.entry.clone()
+    }
+
     fn is_relu(&self) -> bool {
         self.relu
     }
@@ -59,68 +76,70 @@ impl fmt::Debug for Activation {
     }
 }
 
-fn plain(name: &'static str, f: fn(&Tensor) -> Tensor) -> mapsto_tensor::Result<Box<dyn Layer>> {
-    Ok(Box::new(Activation::new(name, f)))
-}
+pub(super) const RELU: LayerKind = LayerKind::new("relu", "`max(x, 0)`.", |_, _| Ok(Box::new(Tensor::relu)))
+    .function(|| type_of(&Tensor::relu));
 
-pub(super) const RELU: LayerKind = LayerKind {
-    name: "relu",
-    doc: "`max(x, 0)`.",
-    build: |_, _| Ok(Box::new(Activation::new("relu", Tensor::relu))),
-};
-
-pub(super) const LEAKY_RELU: LayerKind = LayerKind {
-    name: "leaky_relu",
-    doc: "`x` above 0, the given slope times `x` below.",
-    build: |args, _| {
+pub(super) const LEAKY_RELU: LayerKind =
+    LayerKind::new("leaky_relu", "`x` above 0, the given slope times `x` below.", |args, _| {
         let slope = Bounds::FINITE.main(args, "slope", 0.01)?;
-        Ok(Box::new(Activation::new(format!("leaky_relu({slope})"), move |x: &Tensor| x.leaky_relu(slope))))
-    },
-};
+        Ok(Activation::of(&LEAKY_RELU, slope, move |x| x.leaky_relu(slope)))
+    })
+    .options(&[("", "the slope below 0")]);
 
-pub(super) const ELU: LayerKind = LayerKind {
-    name: "elu",
-    doc: "`x` above 0, `alpha (eˣ − 1)` below.",
-    build: |args, _| {
+pub(super) const ELU: LayerKind =
+    LayerKind::new("elu", "`x` above 0, `alpha (eˣ − 1)` below.", |args, _| {
         let alpha = Bounds::AT_LEAST_0.main(args, "alpha", 1.0)?;
-        Ok(Box::new(Activation::new(format!("elu({alpha})"), move |x: &Tensor| x.elu(alpha))))
-    },
-};
+        Ok(Activation::of(&ELU, alpha, move |x| x.elu(alpha)))
+    })
+    .options(&[("", "how far below 0 it goes")]);
 
 pub(super) const GELU: LayerKind =
-    LayerKind { name: "gelu", doc: "`x Φ(x)`, exact.", build: |_, _| plain("gelu", Tensor::gelu) };
+    LayerKind::new("gelu", "`x Φ(x)`, exact.", |_, _| Ok(Box::new(Tensor::gelu)))
+        .function(|| type_of(&Tensor::gelu));
 
-pub(super) const GELU_TANH: LayerKind = LayerKind {
-    name: "gelu_tanh",
-    doc: "`x Φ(x)` by its tanh approximation.",
-    build: |_, _| plain("gelu_tanh", Tensor::gelu_tanh),
-};
+pub(super) const GELU_TANH: LayerKind =
+    LayerKind::new("gelu_tanh", "`x Φ(x)` by its tanh approximation.", |_, _| {
+        Ok(Box::new(Tensor::gelu_tanh))
+    })
+    .function(|| type_of(&Tensor::gelu_tanh));
 
-pub(super) const SILU: LayerKind =
-    LayerKind { name: "silu", doc: "`x σ(x)`.", build: |_, _| plain("silu", Tensor::silu) };
+pub(super) const SILU: LayerKind = LayerKind::new("silu", "`x σ(x)`.", |_, _| Ok(Box::new(Tensor::silu)))
+    .function(|| type_of(&Tensor::silu));
 
 pub(super) const SIGMOID: LayerKind =
-    LayerKind {
-        name: "sigmoid", doc: "`1 / (1 + e⁻ˣ)`.", build: |_, _| plain("sigmoid", Tensor::sigmoid)
-    };
+    LayerKind::new("sigmoid", "`1 / (1 + e⁻ˣ)`.", |_, _| Ok(Box::new(Tensor::sigmoid)))
+        .function(|| type_of(&Tensor::sigmoid));
 
 pub(super) const TANH: LayerKind =
-    LayerKind { name: "tanh", doc: "Hyperbolic tangent.", build: |_, _| plain("tanh", Tensor::tanh) };
+    LayerKind::new("tanh", "Hyperbolic tangent.", |_, _| Ok(Box::new(Tensor::tanh)))
+        .function(|| type_of(&Tensor::tanh));
 
 pub(super) const SOFTPLUS: LayerKind =
-    LayerKind { name: "softplus", doc: "`log(1 + eˣ)`.", build: |_, _| plain("softplus", Tensor::softplus) };
+    LayerKind::new("softplus", "`log(1 + eˣ)`.", |_, _| Ok(Box::new(Tensor::softplus)))
+        .function(|| type_of(&Tensor::softplus));
 
-pub(super) const SOFTMAX: LayerKind = LayerKind {
-    name: "softmax",
-    doc: "Probabilities over the last axis; the cross-entropy loss wants the values before it.",
-    build: |_, _| plain("softmax", |x| x.softmax(-1)),
-};
+pub(super) const SOFTMAX: LayerKind = LayerKind::new(
+    "softmax",
+    "Probabilities over the last axis; the cross-entropy loss wants the values before it.",
+    |_, _| Ok(Box::new(softmax)),
+)
+.function(|| type_of(&softmax));
 
-pub(super) const LOG_SOFTMAX: LayerKind = LayerKind {
-    name: "log_softmax",
-    doc: "Logarithms of probabilities over the last axis.",
-    build: |_, _| plain("log_softmax", |x| x.log_softmax(-1)),
-};
+pub(super) const LOG_SOFTMAX: LayerKind =
+    LayerKind::new("log_softmax", "Logarithms of probabilities over the last axis.", |_, _| {
+        Ok(Box::new(log_softmax))
+    })
+    .function(|| type_of(&log_softmax));
+
+#[track_caller]
+fn softmax(x: &Tensor) -> Tensor {
+    x.softmax(-1)
+}
+
+#[track_caller]
+fn log_softmax(x: &Tensor) -> Tensor {
+    x.log_softmax(-1)
+}
 
 #[cfg(test)]
 mod tests {

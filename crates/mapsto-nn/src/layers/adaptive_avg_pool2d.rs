@@ -2,7 +2,7 @@
 
 use super::{LayerKind, by, windows};
 use crate::{Layer, Module};
-use mapsto_spec::at_least_1;
+use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::Size2;
 
@@ -46,13 +46,19 @@ impl Layer for AdaptiveAvgPool2d {
     fn describe(&self) -> String {
         format!("AdaptiveAvgPool2d({})", by(self.out))
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.out))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "adaptive_avg_pool2d",
-    doc: "The mean of each of the given number of windows; 1 is the mean of the whole image.",
-    build: |args, input| Ok(Box::new(AdaptiveAvgPool2d { out: windows(args, input)? })),
-};
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "adaptive_avg_pool2d",
+    "The mean of each of the given number of windows; 1 is the mean of the whole image.",
+    |args, input| Ok(Box::new(AdaptiveAvgPool2d { out: windows(args, input)? })),
+)
+.options(&[("", "the number of windows, in each direction or as a pair")])
+.example(|| Entry::new("adaptive_avg_pool2d").with_value(2_usize));
 
 #[cfg(test)]
 mod tests {

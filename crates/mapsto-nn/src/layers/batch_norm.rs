@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::{Layer, Module, Param, State};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Args, Bounds, Entry};
 use mapsto_tensor::{Result, Tensor, fail, is_training};
 
 /// `y = (x − mean) / √(var + eps) · w + b` per channel, for inputs with up to `D` axes after the channels.
@@ -139,6 +139,15 @@ impl<const D: usize> Layer for BatchNorm<D> {
     fn describe(&self) -> String {
         format!("BatchNorm{D}d({})", self.weight.len())
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let kind = match D {
+            1 => KIND_1D,
+            2 => KIND_2D,
+            _ => return None,
+        };
+        Some(Entry::new(kind.name).with_option("momentum", self.momentum).with_option("eps", self.eps))
+    }
 }
 
 /// The momentum and the eps of an entry.
@@ -146,10 +155,10 @@ fn settings(args: &mut Args) -> Result<(f64, f64)> {
     Ok((Bounds::UP_TO_1.option(args, "momentum", 0.1)?, Bounds::ABOVE_0.option(args, "eps", 1e-5)?))
 }
 
-pub(super) const KIND_1D: LayerKind = LayerKind {
-    name: "batch_norm1d",
-    doc: "Brings each feature to mean 0 and variance 1 over the batch.",
-    build: |args, input| {
+pub(super) const KIND_1D: LayerKind = LayerKind::new(
+    "batch_norm1d",
+    "Brings each feature to mean 0 and variance 1 over the batch.",
+    |args, input| {
         let (momentum, eps) = settings(args)?;
         match input {
             [channels] | [channels, _] => {
@@ -161,18 +170,26 @@ pub(super) const KIND_1D: LayerKind = LayerKind {
                 .help("for images there is `batch_norm2d`")),
         }
     },
-};
+)
+.options(&[
+    ("momentum", "the share of each batch in the running statistics"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+]);
 
-pub(super) const KIND_2D: LayerKind = LayerKind {
-    name: "batch_norm2d",
-    doc: "Brings each channel to mean 0 and variance 1 over the batch and the image.",
-    build: |args, input| {
+pub(super) const KIND_2D: LayerKind = LayerKind::new(
+    "batch_norm2d",
+    "Brings each channel to mean 0 and variance 1 over the batch and the image.",
+    |args, input| {
         let (momentum, eps) = settings(args)?;
         let [channels, ..] = super::image(args, input)?;
         crate::budget::weight(args, &[4, channels])?;
         Ok(Box::new(BatchNorm2d::new(channels).momentum(momentum).eps(eps)))
     },
-};
+)
+.options(&[
+    ("momentum", "the share of each batch in the running statistics"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+]);
 
 #[cfg(test)]
 mod tests {

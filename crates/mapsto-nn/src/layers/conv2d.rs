@@ -1,11 +1,11 @@
 //! The two-dimensional convolution: the same small window of weights at every place of an image.
 
-use super::{LayerKind, image, init_option};
+use super::{LayerKind, drawn_by, image, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform, fans};
 use crate::layers::BatchNorm2d;
 use crate::{Layer, Module, Param};
-use mapsto_spec::at_least_1;
+use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Conv2dOptions, Conv2dThen, Size2};
 
@@ -31,6 +31,9 @@ pub struct Conv2d {
     pub bias: Option<Param>,
     #[module(skip)]
     options: Conv2dOptions,
+    /// How the weight was drawn, where it was in a way of its own.
+    #[module(skip)]
+    drawn: Option<Box<Entry>>,
 }
 
 impl Conv2d {
@@ -50,6 +53,7 @@ impl Conv2d {
             weight: Param::new(init.tensor(&shape)),
             bias: Some(Param::new(init.tensor(&shape[..1]))),
             options,
+            drawn: None,
         }
     }
 
@@ -104,7 +108,8 @@ impl Conv2d {
     /// The same with its weight drawn by another initialiser and its bias zero.
     pub fn init(self, init: impl Init) -> Conv2d {
         let bias = self.bias.as_ref().map(|b| Param::new(Tensor::zeros(b.shape())));
-        Conv2d { weight: Param::new(init.tensor(self.weight.shape())), bias, ..self }
+        let drawn = init.entry().map(Box::new);
+        Conv2d { weight: Param::new(init.tensor(self.weight.shape())), bias, drawn, ..self }
     }
 
     fn biased(&self) -> Conv2dThen<'_> {
@@ -220,12 +225,25 @@ impl Layer for Conv2d {
         }
         text + if self.bias.is_some() { ")" } else { ", no bias)" }
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let (o, [_, _, kh, kw]) = (&self.options, self.weight.dims());
+        let entry = Entry::new(KIND.name)
+            .with_value(self.outputs())
+            .with_option("kernel", [kh, kw])
+            .with_option("stride", o.stride)
+            .with_option("padding", o.padding)
+            .with_option("dilation", o.dilation)
+            .with_option("groups", o.groups)
+            .with_option("bias", self.bias.is_some());
+        Some(drawn_by(entry, &self.drawn))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "conv2d",
-    doc: "Two-dimensional convolution with the given number of output channels.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "conv2d",
+    "Two-dimensional convolution with the given number of output channels.",
+    |args, input| {
         let outputs: usize = args.main()?;
         let kernel: [usize; 2] = args.required("kernel")?;
         let stride: [usize; 2] = args.get_or("stride", [1, 1])?;
@@ -268,7 +286,18 @@ pub(super) const KIND: LayerKind = LayerKind {
             None => layer,
         }))
     },
-};
+)
+.options(&[
+    ("", "the number of output channels"),
+    ("kernel", "the height and width of the window"),
+    ("stride", "how far the window moves"),
+    ("padding", "rows and columns of zeros around the image"),
+    ("dilation", "the distance of the window's rows and columns"),
+    ("groups", "into how many parts the channels are divided, each on its own"),
+    ("bias", "whether it has a bias"),
+    ("init", "how its weights are drawn, instead of the layer's own way"),
+])
+.example(|| Entry::new("conv2d").with_value(2_usize).with_option("kernel", 2_usize));
 
 /// A pair of sizes as it is spoken: `3×3`.
 pub(crate) fn by(pair: [usize; 2]) -> String {

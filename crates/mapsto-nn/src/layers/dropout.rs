@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::{Layer, Module};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
 /// In training, sets each element to 0 with probability `p` and divides the others by `1 − p`; otherwise the identity.
@@ -44,13 +44,18 @@ impl Layer for Dropout {
     fn describe(&self) -> String {
         format!("Dropout({})", self.p)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.p))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "dropout",
-    doc: "Forgets each element with the given probability while training.",
-    build: |args, _| Ok(Box::new(Dropout::new(Bounds::SHARE.main(args, "p", 0.5)?))),
-};
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "dropout",
+    "Forgets each element with the given probability while training.",
+    |args, _| Ok(Box::new(Dropout::new(Bounds::SHARE.main(args, "p", 0.5)?))),
+)
+.options(&[("", "the probability to forget, while training")]);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! The embedding: a learned vector for each id.
 
-use super::LayerKind;
+use super::{LayerKind, drawn_by};
 use crate::init::{Init, Normal};
 use crate::{Layer, Module, Param};
+use mapsto_spec::Entry;
 use mapsto_tensor::{DType, Tensor};
 
 /// The row of a table for each id: `y[.., :] = w[x[..], :]`.
@@ -21,17 +22,21 @@ use mapsto_tensor::{DType, Tensor};
 pub struct Embedding {
     /// The table, `[count, size]`.
     pub weight: Param,
+    /// How the weight was drawn, where it was in a way of its own.
+    #[module(skip)]
+    drawn: Option<Box<Entry>>,
 }
 
 impl Embedding {
     /// Vectors of `size` for the ids `0..count`.
     pub fn new(count: usize, size: usize) -> Embedding {
-        Embedding { weight: Param::new(Normal::new(1.0).tensor(&[count, size])) }
+        Embedding { weight: Param::new(Normal::new(1.0).tensor(&[count, size])), drawn: None }
     }
 
     /// The same with its table drawn by another initialiser.
     pub fn init(self, init: impl Init) -> Embedding {
-        Embedding { weight: Param::new(init.tensor(self.weight.shape())) }
+        let drawn = init.entry().map(Box::new);
+        Embedding { weight: Param::new(init.tensor(self.weight.shape())), drawn }
     }
 }
 
@@ -49,12 +54,15 @@ impl Layer for Embedding {
     fn input_dtype(&self) -> DType {
         DType::I64
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let [count, size] = self.weight.dims();
+        Some(drawn_by(Entry::new(KIND.name).with_value(count).with_option("size", size), &self.drawn))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "embedding",
-    doc: "A learned vector for each of the given number of ids.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind =
+    LayerKind::new("embedding", "A learned vector for each of the given number of ids.", |args, input| {
         let (count, size): (usize, usize) = (args.main()?, args.required("size")?);
         if count == 0 {
             return Err(args.error("", "a table needs at least one row"));
@@ -66,8 +74,13 @@ pub(super) const KIND: LayerKind = LayerKind {
             Some(init) => layer.init(init),
             None => layer,
         }))
-    },
-};
+    })
+    .options(&[
+        ("", "the number of ids"),
+        ("size", "the size of a vector"),
+        ("init", "how its weights are drawn, instead of the layer's own way"),
+    ])
+    .example(|| Entry::new("embedding").with_value(5_usize).with_option("size", 2_usize));
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::LayerKind;
 use crate::{Layer, Module};
+use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
 
 /// All axes after the batch become one.
@@ -28,13 +29,14 @@ impl Layer for Flatten {
         // A row of single numbers is [n, 1]: `flatten(1)` asks for an axis 1.
         if x.rank() == 1 { x.unsqueeze(1) } else { x.flatten(1) }
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "flatten",
-    doc: "All axes after the batch become one.",
-    build: |_, _| Ok(Box::new(Flatten::new())),
-};
+pub(super) const KIND: LayerKind =
+    LayerKind::new("flatten", "All axes after the batch become one.", |_, _| Ok(Box::new(Flatten::new())));
 
 #[cfg(test)]
 mod tests {

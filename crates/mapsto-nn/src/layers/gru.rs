@@ -29,6 +29,7 @@ pub struct GruCell;
 
 impl Cell for GruCell {
     const NAME: &'static str = "Gru";
+    const FILE: Option<&'static str> = Some("gru");
     const GATES: usize = 3;
     const PARTS: usize = 1;
     type State = [Tensor; 1];

@@ -2,7 +2,7 @@
 
 use super::{LayerKind, features};
 use crate::{Layer, Module, Param};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
 /// `y = (x − mean) / √(var + eps) · w + b`, mean and variance taken over the last axis of each sample.
@@ -61,19 +61,27 @@ impl Layer for LayerNorm {
         let bias = if self.bias.is_some() { "" } else { ", no bias" };
         format!("LayerNorm({}{bias})", self.weight.len())
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_option("eps", self.eps).with_option("bias", self.bias.is_some()))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "layer_norm",
-    doc: "Brings each sample to mean 0 and variance 1 over its last axis.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "layer_norm",
+    "Brings each sample to mean 0 and variance 1 over its last axis.",
+    |args, input| {
         let eps = Bounds::ABOVE_0.option(args, "eps", 1e-5)?;
         let (features, bias) = (features(args, input)?, args.get_or("bias", true)?);
         crate::budget::weight(args, &[1 + usize::from(bias), features])?;
         let layer = LayerNorm::new(features).eps(eps);
         Ok(Box::new(if bias { layer } else { layer.no_bias() }))
     },
-};
+)
+.options(&[
+    ("eps", "what is added to a variance or a size before it is divided by"),
+    ("bias", "whether it has a bias"),
+]);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! The fully connected layer: every output is a weighted sum of every input.
 
-use super::{LayerKind, features, init_option};
+use super::{LayerKind, drawn_by, features, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform};
 use crate::{Layer, Module, Param};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
 /// Fully connected layer: `y = x Wᵀ + b`.
@@ -26,6 +27,9 @@ pub struct Linear {
     pub weight: Param,
     /// The bias, `[outputs]`.
     pub bias: Option<Param>,
+    /// How the weight was drawn, where it was in a way of its own.
+    #[module(skip)]
+    drawn: Option<Box<Entry>>,
 }
 
 impl Linear {
@@ -35,6 +39,7 @@ impl Linear {
         Linear {
             weight: Param::new(init.tensor(&[outputs, inputs])),
             bias: Some(Param::new(init.tensor(&[outputs]))),
+            drawn: None,
         }
     }
 
@@ -49,6 +54,7 @@ impl Linear {
         Linear {
             weight: Param::new(init.tensor(&[outputs, inputs])),
             bias: self.bias.map(|_| Param::new(Tensor::zeros([outputs]))),
+            drawn: init.entry().map(Box::new),
         }
     }
 
@@ -124,12 +130,15 @@ impl Layer for Linear {
         let bias = if self.bias.is_some() { "" } else { ", no bias" };
         format!("Linear({} → {}{bias})", self.inputs(), self.outputs())
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name).with_value(self.outputs()).with_option("bias", self.bias.is_some());
+        Some(drawn_by(entry, &self.drawn))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "linear",
-    doc: "Fully connected layer with the given number of outputs.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind =
+    LayerKind::new("linear", "Fully connected layer with the given number of outputs.", |args, input| {
         let (outputs, inputs): (usize, usize) = (args.main()?, features(args, input)?);
         budget::weight(args, &[outputs, inputs])?;
         let bias = args.get_or("bias", true)?;
@@ -143,8 +152,13 @@ pub(super) const KIND: LayerKind = LayerKind {
             Some(init) => layer.init(init),
             None => layer,
         }))
-    },
-};
+    })
+    .options(&[
+        ("", "the number of outputs"),
+        ("bias", "whether it has a bias"),
+        ("init", "how its weights are drawn, instead of the layer's own way"),
+    ])
+    .example(|| Entry::new("linear").with_value(2_usize));
 
 #[cfg(test)]
 mod tests {

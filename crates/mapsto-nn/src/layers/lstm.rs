@@ -32,6 +32,7 @@ pub struct LstmCell;
 
 impl Cell for LstmCell {
     const NAME: &'static str = "Lstm";
+    const FILE: Option<&'static str> = Some("lstm");
     const GATES: usize = 4;
     const PARTS: usize = 2;
     type State = [Tensor; 2];

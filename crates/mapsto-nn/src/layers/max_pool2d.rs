@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::{Layer, Module, pooling};
-use mapsto_spec::at_least_1;
+use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Pool2d, Size2};
 
@@ -65,13 +65,22 @@ impl Layer for MaxPool2d {
     fn describe(&self) -> String {
         pooling::spoken("MaxPool2d", &self.pool)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(pooling::entry(KIND.name, &self.pool))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "max_pool2d",
-    doc: "The maximum of each window of the given size.",
-    build: |args, input| Ok(Box::new(MaxPool2d { pool: pooling::read(args, input)? })),
-};
+pub(super) const KIND: LayerKind =
+    LayerKind::new("max_pool2d", "The maximum of each window of the given size.", |args, input| {
+        Ok(Box::new(MaxPool2d { pool: pooling::read(args, input)? }))
+    })
+    .options(&[
+        ("", "the height and width of the window"),
+        ("stride", "how far the window moves; its own size where nothing is said"),
+        ("padding", "rows and columns added around the image, at most half the window"),
+    ])
+    .example(|| Entry::new("max_pool2d").with_value(2_usize));
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,9 @@ mod linear;
 mod lstm;
 mod max_pool2d;
 mod multi_head_attention;
+mod parallel;
 mod positional_embedding;
+mod repeat;
 mod residual;
 mod sequential;
 mod transformer_block;
@@ -36,17 +38,20 @@ pub use linear::Linear;
 pub use lstm::{Lstm, LstmCell};
 pub use max_pool2d::MaxPool2d;
 pub use multi_head_attention::MultiHeadAttention;
+pub use parallel::Parallel;
 pub use positional_embedding::PositionalEmbedding;
+pub use repeat::Repeat;
 pub use residual::Residual;
 pub use sequential::Sequential;
+pub(crate) use sequential::sequence;
 pub use transformer_block::TransformerBlock;
 
 use crate::{Layer, budget, init};
-use mapsto_spec::{Args, Entry, Kind};
+use mapsto_spec::{Args, Entry, Family, Kind};
 use mapsto_tensor::Result;
 
 /// A line of [`LAYERS`]: builds a layer from its entry and the shape of its input without the batch axis.
-pub type LayerKind = Kind<fn(&mut Args, &[usize]) -> Result<Box<dyn Layer>>>;
+pub type LayerKind = Kind<dyn Layer>;
 
 /// Every layer that can be named in a model file.
 pub const LAYERS: &[LayerKind] = &[
@@ -68,6 +73,9 @@ pub const LAYERS: &[LayerKind] = &[
     multi_head_attention::KIND,
     transformer_block::KIND,
     residual::KIND,
+    parallel::KIND,
+    repeat::KIND,
+    sequential::KIND,
     activation::RELU,
     activation::LEAKY_RELU,
     activation::ELU,
@@ -110,26 +118,124 @@ fn features(args: &Args, input: &[usize]) -> Result<usize> {
     }
 }
 
+impl Family for dyn Layer {
+    const NOUN: &'static str = "layer";
+    type Given = [usize];
+    fn kinds() -> &'static [LayerKind] {
+        LAYERS
+    }
+    fn entry_of(layer: &dyn Layer, _: &[usize]) -> Option<Entry> {
+        layer.entry()
+    }
+}
+
 /// The initialiser named by the option `init`, if there is one.
 fn init_option(args: &mut Args) -> Result<Option<Box<dyn init::Init>>> {
     let Some(entry) = args.optional::<Entry>("init")? else { return Ok(None) };
-    let (init, rendered) = init::build_init(&entry).map_err(|e| match args.span() {
-        Some(span) => e.with_span(span.into()),
-        None => e,
-    })?;
+    let (init, rendered) =
+        mapsto_spec::filled::<dyn init::Init>(&entry, &()).map_err(|e| match args.span() {
+            Some(span) => e.with_span(span.into()),
+            None => e,
+        })?;
     args.record("init", rendered);
     Ok(Some(init))
 }
 
+/// A layer's entry with the way in which its weights were drawn, where that was not the layer's own.
+fn drawn_by(entry: Entry, init: &Option<Box<Entry>>) -> Entry {
+    match init {
+        Some(init) => entry.with_option("init", (**init).clone()),
+        None => entry,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::LAYERS;
+    use super::*;
+    use mapsto_tensor::Tensor;
+
+    const INPUTS: [&[usize]; 3] = [&[4], &[3, 4], &[2, 6, 6]];
 
     #[test]
-    fn names_are_unique_and_documented() {
-        for (i, kind) in LAYERS.iter().enumerate() {
-            assert!(kind.doc.ends_with('.') && !kind.doc.is_empty(), "{}", kind.name);
-            assert!(LAYERS[..i].iter().all(|other| other.name != kind.name), "{} stands twice", kind.name);
+    fn every_layer_says_its_entry() {
+        mapsto_spec::check_family::<dyn Layer>(&INPUTS);
+        let (yes, no) = (true, false);
+        let entry = |name: &str| Entry::new(name).with_value(2_usize);
+        let init = Entry::new("normal").with_value(0.5).with_option("mean", 1.0);
+        let conv =
+            entry("conv2d").with_option("kernel", vec![3_usize, 2]).with_option("stride", vec![2_usize, 1]);
+        let conv = conv.with_option("padding", vec![1_usize, 2]).with_option("dilation", 2_usize);
+        let body = vec![entry("linear").with_option("bias", no), Entry::new("relu")];
+        let both = vec![vec![entry("linear")], body.clone()];
+        for (entry, input) in [
+            (entry("linear").with_option("bias", no).with_option("init", init.clone()), 0),
+            (
+                conv.with_option("groups", 2_usize).with_option("bias", no).with_option("init", init.clone()),
+                2,
+            ),
+            (entry("embedding").with_option("size", 3_usize).with_option("init", init), 0),
+            (entry("max_pool2d").with_option("stride", 1_usize).with_option("padding", vec![0_usize, 1]), 2),
+            (Entry::new("avg_pool2d").with_value(vec![2_usize, 3]), 2),
+            (Entry::new("adaptive_avg_pool2d").with_value(vec![2_usize, 3]), 2),
+            (Entry::new("batch_norm1d").with_option("momentum", 0.5).with_option("eps", 0.25), 1),
+            (Entry::new("batch_norm2d").with_option("momentum", 0.5).with_option("eps", 0.25), 2),
+            (Entry::new("layer_norm").with_option("eps", 0.25).with_option("bias", no), 1),
+            (Entry::new("dropout").with_value(0.25), 0),
+            (
+                entry("lstm")
+                    .with_option("layers", 3_usize)
+                    .with_option("bidirectional", yes)
+                    .with_option("dropout", 0.25)
+                    .with_option("last", yes)
+                    .with_option("bias", no),
+                1,
+            ),
+            (entry("gru").with_option("last", yes), 1),
+            (
+                entry("attention")
+                    .with_option("causal", yes)
+                    .with_option("bias", no)
+                    .with_option("dropout", 0.25),
+                1,
+            ),
+            (
+                entry("transformer_block")
+                    .with_option("hidden", 5_usize)
+                    .with_option("causal", yes)
+                    .with_option("bias", no)
+                    .with_option("dropout", 0.25),
+                1,
+            ),
+            (Entry::new("leaky_relu").with_value(0.25), 0),
+            (Entry::new("elu").with_value(0.25), 0),
+            (
+                Entry::new("residual")
+                    .with_value(body.clone())
+                    .with_option("shortcut", vec![entry("linear")]),
+                0,
+            ),
+            (Entry::new("parallel").with_value(both).with_option("join", "add"), 0),
+            (Entry::new("repeat").with_value(3_usize).with_option("layers", body), 0),
+        ] {
+            mapsto_spec::check_entry::<dyn Layer>(&entry, INPUTS[input]);
         }
+    }
+
+    #[test]
+    fn functions_are_known_by_their_types_and_not_by_their_names() {
+        let said = |layer: &dyn Layer| layer.entry().map(|entry| entry.to_string());
+        assert_eq!(said(&Tensor::relu).as_deref(), Some("\"relu\""));
+        assert_eq!(said(&Tensor::gelu_tanh).as_deref(), Some("\"gelu_tanh\""));
+        mod other {
+            pub fn relu(x: &super::Tensor) -> super::Tensor {
+                x.clone()
+            }
+        }
+        assert_eq!(Layer::name(&other::relu), "relu");
+        assert_eq!((said(&other::relu), Layer::is_relu(&other::relu)), (None, false));
+        assert_eq!(said(&|x: &Tensor| x.relu()), None);
+        assert_eq!(said(&Tensor::abs), None);
+        assert_eq!(said(&Some(Tensor::relu)).as_deref(), Some("\"relu\""));
+        assert_eq!(said(&vec![Tensor::relu]).as_deref(), Some("{ sequential = [\"relu\"] }"));
     }
 }

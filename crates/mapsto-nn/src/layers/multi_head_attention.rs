@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::init::{Uniform, XavierUniform};
 use crate::{Apply, Layer, Linear, Module, budget};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Args, Bounds, Entry};
 use mapsto_tensor::ops::{Mask, attention, attention_weights};
 use mapsto_tensor::{Result, Tensor, fail, is_training};
 
@@ -111,6 +111,16 @@ impl MultiHeadAttention {
         };
         found.swap(1, 2).reshape([b, t, size]).apply(&self.out)
     }
+
+    /// Into how many heads it is cut.
+    pub fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// Whether a step sees only itself and those before it.
+    pub fn is_causal(&self) -> bool {
+        self.causal
+    }
 }
 
 impl Layer for MultiHeadAttention {
@@ -122,6 +132,16 @@ impl Layer for MultiHeadAttention {
     fn describe(&self) -> String {
         let causal = if self.causal { ", causal" } else { "" };
         format!("MultiHeadAttention({}, {} heads{causal})", self.out.outputs(), self.heads)
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(
+            Entry::new(KIND.name)
+                .with_value(self.heads)
+                .with_option("causal", self.causal)
+                .with_option("bias", self.qkv.bias.is_some())
+                .with_option("dropout", self.dropout),
+        )
     }
 }
 
@@ -141,17 +161,24 @@ pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usiz
     Ok(size)
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "attention",
-    doc: "Lets each step gather from the others, with the given number of heads.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "attention",
+    "Lets each step gather from the others, with the given number of heads.",
+    |args, input| {
         let heads: usize = args.main()?;
         let layer = MultiHeadAttention::new(size_for(args, input, heads, 4)?, heads);
         let layer = if args.get_or("causal", false)? { layer.causal() } else { layer };
         let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
         Ok(Box::new(layer.dropout(Bounds::SHARE.option(args, "dropout", 0.0)?)))
     },
-};
+)
+.options(&[
+    ("", "the number of heads"),
+    ("causal", "whether a step sees only itself and those before it"),
+    ("bias", "whether it has a bias"),
+    ("dropout", "the probability to forget a weight, while training"),
+])
+.example(|| Entry::new("attention").with_value(2_usize));
 
 #[cfg(test)]
 mod tests {

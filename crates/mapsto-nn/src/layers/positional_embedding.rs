@@ -3,6 +3,7 @@
 use super::LayerKind;
 use crate::init::{Init, Normal};
 use crate::{Layer, Module, Param};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
 /// Adds a learned vector to each step: `y[.., t, :] = x[.., t, :] + w[t, :]`.
@@ -50,12 +51,18 @@ impl Layer for PositionalEmbedding {
         let [context, size] = self.weight.dims();
         format!("PositionalEmbedding({context} × {size})")
     }
+
+    fn entry(&self) -> Option<Entry> {
+        // A file gives it as many steps as there are; with room for more it would be another layer, which is found where
+        // the spec is compared with the model.
+        Some(Entry::new(KIND.name))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "positional_embedding",
-    doc: "Adds a learned vector to each step, telling where it stands.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "positional_embedding",
+    "Adds a learned vector to each step, telling where it stands.",
+    |args, input| {
         let &[steps, size] = input else {
             return Err(args
                 .misfit("", format!("the input should be [steps, features], it is {input:?}"))
@@ -64,7 +71,7 @@ pub(super) const KIND: LayerKind = LayerKind {
         crate::budget::weight(args, &[steps, size])?;
         Ok(Box::new(PositionalEmbedding::new(steps, size)))
     },
-};
+);
 
 #[cfg(test)]
 mod tests {

@@ -64,12 +64,18 @@ impl<F: Layer, G: Layer> Layer for Residual<F, G> {
     fn input_dtype(&self) -> DType {
         self.body.input_dtype()
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name).with_value(self.body.entries()?);
+        match &self.shortcut {
+            Some(shortcut) => Some(entry.with_option("shortcut", shortcut.entries()?)),
+            None => Some(entry),
+        }
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "residual",
-    doc: "Adds the input to what the given layers make of it.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind =
+    LayerKind::new("residual", "Adds the input to what the given layers make of it.", |args, input| {
         let entries: Vec<Entry> = args.main()?;
         let shortcut: Option<Vec<Entry>> = args.optional("shortcut")?;
         let body = build_layers(&entries, input)?;
@@ -93,8 +99,12 @@ pub(super) const KIND: LayerKind = LayerKind {
             }
             None => Box::new(block),
         })
-    },
-};
+    })
+    .options(&[
+        ("", "the layers whose output is added to their input"),
+        ("shortcut", "layers in the way of the input, where the shapes differ"),
+    ])
+    .example(|| Entry::new("residual").with_value(vec![Entry::new("relu")]));
 
 #[cfg(test)]
 mod tests {

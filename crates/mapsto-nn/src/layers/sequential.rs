@@ -1,7 +1,10 @@
 //! Layers one after the other, each taking what the one before it gives.
 
+use super::LayerKind;
 use crate::module::{Item, ItemMut, Path};
+use crate::spec::build_layers;
 use crate::{Layer, Module};
+use mapsto_spec::Entry;
 use mapsto_tensor::{DType, Tensor};
 use std::borrow::Cow;
 use std::fmt;
@@ -119,6 +122,28 @@ impl Layer for Sequential {
     fn input_dtype(&self) -> DType {
         self.layers.input_dtype()
     }
+
+    fn entry(&self) -> Option<Entry> {
+        self.layers.entry()
+    }
+
+    fn entries(&self) -> Option<Vec<Entry>> {
+        self.layers.entries()
+    }
+}
+
+pub(super) const KIND: LayerKind =
+    LayerKind::new("sequential", "The given layers one after the other, as one.", |args, input| {
+        let built = build_layers(&args.main::<Vec<Entry>>()?, input)?;
+        args.record_main(built.entries);
+        Ok(Box::new(built.layers))
+    })
+    .options(&[("", "the layers")])
+    .example(|| sequence(vec![Entry::new("relu"), Entry::new("tanh")]));
+
+/// The entry of layers one after the other.
+pub(crate) fn sequence(layers: Vec<Entry>) -> Entry {
+    Entry::new(KIND.name).with_value(layers)
 }
 
 impl fmt::Display for Sequential {

@@ -3,7 +3,7 @@
 use super::LayerKind;
 use super::multi_head_attention::size_for;
 use crate::{Apply, Layer, LayerNorm, Linear, Module, MultiHeadAttention};
-use mapsto_spec::{Bounds, at_least_1};
+use mapsto_spec::{Bounds, Entry, at_least_1};
 use mapsto_tensor::Tensor;
 
 /// `x ← x + attention(norm(x))`, then `y = x + W₂ gelu(W₁ norm(x))`: normalised before each part (pre-norm), as GPT-2
@@ -108,12 +108,22 @@ impl Layer for TransformerBlock {
     fn describe(&self) -> String {
         format!("TransformerBlock({}, {} hidden)", self.attention.describe(), self.up.outputs())
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let attention = &self.attention;
+        let entry = Entry::new(KIND.name)
+            .with_value(attention.heads())
+            .with_option("hidden", self.up.outputs())
+            .with_option("causal", attention.is_causal())
+            .with_option("bias", self.up.bias.is_some());
+        Some(entry.with_option("dropout", self.dropout))
+    }
 }
 
-pub(super) const KIND: LayerKind = LayerKind {
-    name: "transformer_block",
-    doc: "Attention with the given number of heads, then a network on each step.",
-    build: |args, input| {
+pub(super) const KIND: LayerKind = LayerKind::new(
+    "transformer_block",
+    "Attention with the given number of heads, then a network on each step.",
+    |args, input| {
         let heads: usize = args.main()?;
         let hidden: Option<usize> = args.optional("hidden")?;
         if hidden == Some(0) {
@@ -126,11 +136,23 @@ pub(super) const KIND: LayerKind = LayerKind {
             crate::budget::output(args, &[input[0], features])?;
             block = block.hidden(features);
         }
+        args.record("hidden", block.up.outputs());
         let block = if args.get_or("causal", false)? { block.causal() } else { block };
         let block = if args.get_or("bias", true)? { block } else { block.no_bias() };
         Ok(Box::new(block.dropout(Bounds::SHARE.option(args, "dropout", 0.0)?)))
     },
-};
+)
+.options(&[
+    ("", "the number of heads"),
+    (
+        "hidden",
+        "the features of the network on each step; four times those of the step where nothing is said",
+    ),
+    ("causal", "whether a step sees only itself and those before it"),
+    ("bias", "whether it has a bias"),
+    ("dropout", "the probability to forget, while training"),
+])
+.example(|| Entry::new("transformer_block").with_value(2_usize));
 
 #[cfg(test)]
 mod tests {

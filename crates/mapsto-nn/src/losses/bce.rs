@@ -2,6 +2,7 @@
 
 use super::{LossKind, alike, boxed};
 use crate::Outputs;
+use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
 
 /// Binary cross-entropy of probabilities: `−mean (t log y + (1 − t) log (1 − y))`.
@@ -23,11 +24,10 @@ pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
     y.bce(&t)
 }
 
-pub(super) const KIND: LossKind = LossKind {
-    name: "bce",
-    doc: "Binary cross-entropy of probabilities.",
-    build: |_| boxed(bce, Outputs::Probabilities),
-};
+pub(super) const KIND: LossKind = LossKind::new("bce", "Binary cross-entropy of probabilities.", |_, ()| {
+    boxed(bce, Outputs::Probabilities)
+})
+.function(|| type_of(&bce));
 
 #[test]
 fn certainty_stays_finite_and_logits_are_noticed() {

@@ -2,6 +2,7 @@
 
 use super::{LossKind, alike, boxed};
 use crate::Outputs;
+use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
 
 /// Binary cross-entropy of `σ(y)`: `mean (softplus(y) − t y)`, with `softplus(y) = log(1 + eʸ)`.
@@ -20,11 +21,11 @@ pub fn bce_with_logits(y: &Tensor, target: &Tensor) -> Tensor {
     y.bce_with_logits(&t)
 }
 
-pub(super) const KIND: LossKind = LossKind {
-    name: "bce_with_logits",
-    doc: "Binary cross-entropy of the values before a sigmoid.",
-    build: |_| boxed(bce_with_logits, Outputs::Logit),
-};
+pub(super) const KIND: LossKind =
+    LossKind::new("bce_with_logits", "Binary cross-entropy of the values before a sigmoid.", |_, ()| {
+        boxed(bce_with_logits, Outputs::Logit)
+    })
+    .function(|| type_of(&bce_with_logits));
 
 #[test]
 fn it_is_bce_after_a_sigmoid() {

@@ -2,7 +2,7 @@
 
 use super::{Loss, LossKind, check_outputs, check_probabilities, range, slack};
 use crate::Outputs;
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::ops::CrossEntropyOptions;
 use mapsto_tensor::{DType, Tensor, fail};
 use std::borrow::Cow;
@@ -148,12 +148,21 @@ impl Loss for CrossEntropy {
         };
         target.to(DType::I64).to_vec::<i64>().into_iter().map(of).sum()
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let CrossEntropyOptions { label_smoothing, weights, ignore_index } = &self.options;
+        let mut entry = Entry::new(KIND.name).with_option("label_smoothing", *label_smoothing);
+        if let Some(weights) = weights {
+            entry = entry.with_option("weights", weights.to(DType::F64).to_vec::<f64>());
+        }
+        Some(ignore_index.iter().fold(entry, |entry, id| entry.with_option("ignore_index", *id)))
+    }
 }
 
-pub(super) const KIND: LossKind = LossKind {
-    name: "cross_entropy",
-    doc: "Cross-entropy of the values before a softmax, for class ids or probabilities.",
-    build: |args| {
+pub(super) const KIND: LossKind = LossKind::new(
+    "cross_entropy",
+    "Cross-entropy of the values before a softmax, for class ids or probabilities.",
+    |args, ()| {
         let smoothing = Bounds::UP_TO_1.option(args, "label_smoothing", 0.0)?;
         let mut loss = CrossEntropy::new().label_smoothing(smoothing);
         if let Some(weights) = args.optional::<Vec<f64>>("weights")? {
@@ -166,7 +175,13 @@ pub(super) const KIND: LossKind = LossKind {
         }
         Ok(Box::new(loss))
     },
-};
+)
+.options(&[
+    ("label_smoothing", "the share of the certainty that all classes are given alike"),
+    ("weights", "how much each class counts, one number for each"),
+    ("ignore_index", "a class id whose rows count for nothing"),
+])
+.function(|| type_of(&cross_entropy));
 
 #[cfg(test)]
 mod tests {
@@ -254,14 +269,20 @@ mod tests {
         let entry = Entry::new("cross_entropy")
             .with_option("label_smoothing", 0.1)
             .with_option("weights", vec![1.0, 2.0]);
-        let (loss, rendered) = build_loss(&entry).unwrap();
+        let (loss, rendered) = mapsto_spec::filled::<dyn Loss>(&entry, &()).unwrap();
         assert_eq!(
             rendered.to_string(),
             "{ cross_entropy = true, label_smoothing = 0.1, weights = [1.0, 2.0] }"
         );
         assert!(loss.loss(&Tensor::ones([1, 2]), &tensor![1]).item() > 0.0);
         let wrong = Entry::new("cross_entropy").with_option("label_smothing", 0.1);
-        assert!(build_loss(&wrong).err().unwrap().to_string().contains("did you mean `label_smoothing`?"));
+        assert!(
+            mapsto_spec::filled::<dyn Loss>(&wrong, &())
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("did you mean `label_smoothing`?")
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Loss, LossKind, alike};
 use crate::Outputs;
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::Tensor;
 use std::borrow::Cow;
 
@@ -60,13 +60,18 @@ impl Loss for Huber {
     fn outputs(&self) -> Option<Outputs> {
         Some(Outputs::Values)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.delta))
+    }
 }
 
-pub(super) const KIND: LossKind = LossKind {
-    name: "huber",
-    doc: "Squared near the target, absolute beyond the given distance.",
-    build: |args| Ok(Box::new(Huber::new(Bounds::ABOVE_0.main(args, "delta", 1.0)?))),
-};
+pub(super) const KIND: LossKind =
+    LossKind::new("huber", "Squared near the target, absolute beyond the given distance.", |args, ()| {
+        Ok(Box::new(Huber::new(Bounds::ABOVE_0.main(args, "delta", 1.0)?)))
+    })
+    .options(&[("", "the distance up to which it is squared")])
+    .function(|| type_of(&huber));
 
 #[test]
 fn the_gradient_is_the_clipped_difference() {

@@ -2,6 +2,7 @@
 
 use super::{LossKind, alike, boxed, check_log_probabilities, check_probabilities};
 use crate::Outputs;
+use mapsto_spec::type_of;
 use mapsto_tensor::{DType, Tensor};
 
 /// `Σ t (log t − y) / n`, where `y` holds log-probabilities and `t` probabilities, summed over all but the first axis and
@@ -31,11 +32,12 @@ pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
     ((&wide_t * (log_t - wide_y)).sum(..) / n as f64).to(t.dtype())
 }
 
-pub(super) const KIND: LossKind = LossKind {
-    name: "kl_div",
-    doc: "Kullback-Leibler divergence of target probabilities from log-probabilities.",
-    build: |_| boxed(kl_div, Outputs::LogProbabilities),
-};
+pub(super) const KIND: LossKind = LossKind::new(
+    "kl_div",
+    "Kullback-Leibler divergence of target probabilities from log-probabilities.",
+    |_, ()| boxed(kl_div, Outputs::LogProbabilities),
+)
+.function(|| type_of(&kl_div));
 
 #[test]
 fn it_is_zero_only_for_the_same_distribution() {

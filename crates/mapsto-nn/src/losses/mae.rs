@@ -2,6 +2,7 @@
 
 use super::{LossKind, alike, boxed};
 use crate::Outputs;
+use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
 
 /// Mean absolute error: `mean |y − t|` over all elements.
@@ -19,7 +20,8 @@ pub fn mae(y: &Tensor, target: &Tensor) -> Tensor {
 }
 
 pub(super) const KIND: LossKind =
-    LossKind { name: "mae", doc: "Mean absolute error.", build: |_| boxed(mae, Outputs::Values) };
+    LossKind::new("mae", "Mean absolute error.", |_, ()| boxed(mae, Outputs::Values))
+        .function(|| type_of(&mae));
 
 #[test]
 fn the_gradient_at_the_target_is_zero() {

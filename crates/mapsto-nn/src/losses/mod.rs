@@ -24,7 +24,7 @@ pub use nll::nll;
 pub use penalty::{l1_penalty, l2_penalty};
 
 use crate::Outputs;
-use mapsto_spec::{Args, Entry, Kind};
+use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::{DType, Result, Tensor, fail};
 use std::borrow::Cow;
 
@@ -64,13 +64,25 @@ pub trait Loss: Send + Sync {
     fn outputs(&self) -> Option<Outputs> {
         None
     }
+
+    /// The entry that a file names it by, with every setting; `None` for what no file can hold, such as a closure.
+    fn entry(&self) -> Option<Entry> {
+        None
+    }
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for F {
+impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static> Loss for F {
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
         self(y, target)
+    }
+    fn outputs(&self) -> Option<Outputs> {
+        let kind = mapsto_spec::kind_of_function::<dyn Loss, F>()?;
+        mapsto_spec::build::<dyn Loss>(&Entry::new(kind.name), &()).ok()?.outputs()
+    }
+    fn entry(&self) -> Option<Entry> {
+        mapsto_spec::entry_of_function::<dyn Loss, F>(&())
     }
 }
 
@@ -88,12 +100,15 @@ impl Loss for Box<dyn Loss> {
     fn outputs(&self) -> Option<Outputs> {
         (**self).outputs()
     }
+    fn entry(&self) -> Option<Entry> {
+        (**self).entry()
+    }
 }
 
 /// A function, and what it takes outputs for.
 struct Saying<F>(F, Outputs);
 
-impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for Saying<F> {
+impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static> Loss for Saying<F> {
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
         (self.0)(y, target)
@@ -103,6 +118,9 @@ impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync> Loss for Saying<F> {
     }
     fn outputs(&self) -> Option<Outputs> {
         Some(self.1)
+    }
+    fn entry(&self) -> Option<Entry> {
+        self.0.entry()
     }
 }
 
@@ -115,9 +133,18 @@ where
 }
 
 /// A line of [`LOSSES`].
-pub type LossKind = Kind<fn(&mut Args) -> Result<Box<dyn Loss>>>;
+pub type LossKind = Kind<dyn Loss>;
 
 /// Every loss that can be named in a file.
+///
+/// ```
+/// use mapsto_nn::prelude::*;
+/// use mapsto_spec::{Entry, build};
+/// let loss = build::<dyn Loss>(&Entry::new("huber"), &())?;
+/// assert_eq!(loss.loss(&tensor![3.0], &tensor![0.0]).item(), 2.5);
+/// assert_eq!(loss.entry().unwrap().to_string(), "{ huber = 1.0 }");
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
 pub const LOSSES: &[LossKind] = &[
     mse::KIND,
     mae::KIND,
@@ -129,20 +156,15 @@ pub const LOSSES: &[LossKind] = &[
     kl_div::KIND,
 ];
 
-/// The loss that an entry names, and the entry with its defaults filled in.
-///
-/// ```
-/// use mapsto_nn::prelude::*;
-/// use mapsto_spec::Entry;
-/// let (loss, rendered) = build_loss(&Entry::new("huber"))?;
-/// assert_eq!(rendered.to_string(), "{ huber = 1.0 }");
-/// assert_eq!(loss.loss(&tensor![3.0], &tensor![0.0]).item(), 2.5);
-/// # Ok::<(), mapsto_tensor::Error>(())
-/// ```
-/// # Errors
-/// When the name or an option is unknown, or a value does not fit.
-pub fn build_loss(entry: &Entry) -> Result<(Box<dyn Loss>, Entry)> {
-    mapsto_spec::build("loss", LOSSES, entry)
+impl Family for dyn Loss {
+    const NOUN: &'static str = "loss";
+    type Given = ();
+    fn kinds() -> &'static [LossKind] {
+        LOSSES
+    }
+    fn entry_of(loss: &dyn Loss, (): &()) -> Option<Entry> {
+        loss.entry()
+    }
 }
 
 /// The targets in the dtype of the outputs, their shapes being the same and the outputs not known to be something else: a
@@ -251,6 +273,31 @@ mod tests {
         ("bce_with_logits", bce_with_logits),
         ("kl_div", kl_div),
     ];
+
+    #[test]
+    fn every_loss_says_its_entry_and_functions_are_known_by_their_types() {
+        mapsto_spec::check_family::<dyn Loss>(&[&()]);
+        let check = |entry: Entry| mapsto_spec::check_entry::<dyn Loss>(&entry, &());
+        check(Entry::new("huber").with_value(2.0));
+        let smooth = Entry::new("cross_entropy").with_option("label_smoothing", 0.25);
+        check(smooth.with_option("weights", vec![0.5, 2.0]).with_option("ignore_index", -1_i64));
+        fn said(loss: &dyn Loss) -> String {
+            loss.entry().map_or("nothing".into(), |entry| entry.to_string())
+        }
+        assert_eq!(said(&mse), "\"mse\"");
+        assert_eq!(said(&huber), "{ huber = 1.0 }");
+        assert_eq!(said(&cross_entropy), "{ cross_entropy = true, label_smoothing = 0.0 }");
+        assert_eq!(Loss::outputs(&cross_entropy), Some(crate::Outputs::Logits));
+        mod other {
+            pub fn mse(y: &super::Tensor, _: &super::Tensor) -> super::Tensor {
+                y.sum(..)
+            }
+        }
+        // Of the same name, and another function.
+        assert_eq!(Loss::name(&other::mse), "mse");
+        assert_eq!((said(&other::mse), Loss::outputs(&other::mse)), ("nothing".into(), None));
+        assert_eq!(said(&|y: &Tensor, t: &Tensor| mse(y, t)), "nothing");
+    }
 
     #[test]
     fn unequal_shapes_are_an_error_that_names_both() {
@@ -372,7 +419,8 @@ mod tests {
             };
             let y = train(|| last.forward(&x));
             for (loss, takes) in &rules {
-                let outputs = build_loss(&Entry::new(*loss)).unwrap().0.outputs().unwrap();
+                let outputs =
+                    mapsto_spec::build::<dyn Loss>(&Entry::new(*loss), &()).unwrap().outputs().unwrap();
                 let found = outputs.check(loss, &y);
                 assert_eq!(found.is_ok(), takes(name), "{name} before {loss}: {found:?}");
                 pairs += 1;
@@ -389,7 +437,7 @@ mod tests {
     #[test]
     fn a_batch_without_samples_is_an_error_of_every_loss() {
         for kind in LOSSES {
-            let loss = build_loss(&Entry::new(kind.name)).unwrap().0;
+            let loss = mapsto_spec::build::<dyn Loss>(&Entry::new(kind.name), &()).unwrap();
             let target = match kind.name {
                 "nll" => Tensor::zeros([0]).to(DType::I64),
                 _ => Tensor::zeros([0, 3]),

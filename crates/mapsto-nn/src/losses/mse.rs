@@ -2,6 +2,7 @@
 
 use super::{LossKind, alike, boxed};
 use crate::Outputs;
+use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
 
 /// Mean squared error: `mean (y − t)²` over all elements.
@@ -19,7 +20,8 @@ pub fn mse(y: &Tensor, target: &Tensor) -> Tensor {
 }
 
 pub(super) const KIND: LossKind =
-    LossKind { name: "mse", doc: "Mean squared error.", build: |_| boxed(mse, Outputs::Values) };
+    LossKind::new("mse", "Mean squared error.", |_, ()| boxed(mse, Outputs::Values))
+        .function(|| type_of(&mse));
 
 #[test]
 fn integer_targets_are_numbers_too() {

@@ -2,6 +2,7 @@
 
 use super::{LossKind, boxed, check_ids, check_log_probabilities};
 use crate::Outputs;
+use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
 
 /// `−mean y[i, t[i]]`, where `y` holds log-probabilities, as from a `log_softmax`.
@@ -21,11 +22,11 @@ pub fn nll(y: &Tensor, target: &Tensor) -> Tensor {
     -y.gather(-1, &target.unsqueeze(-1)).mean(..)
 }
 
-pub(super) const KIND: LossKind = LossKind {
-    name: "nll",
-    doc: "Negative log-likelihood of class ids under log-probabilities.",
-    build: |_| boxed(nll, Outputs::LogProbabilities),
-};
+pub(super) const KIND: LossKind =
+    LossKind::new("nll", "Negative log-likelihood of class ids under log-probabilities.", |_, ()| {
+        boxed(nll, Outputs::LogProbabilities)
+    })
+    .function(|| type_of(&nll));
 
 #[test]
 fn sequences_have_one_id_a_step() {

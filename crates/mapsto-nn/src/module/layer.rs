@@ -1,8 +1,11 @@
 //! What a layer does: one tensor in, one tensor out.
 
 use super::Module;
+use crate::layers::sequence;
+use mapsto_spec::{Entry, type_of};
 use mapsto_tensor::error::within;
 use mapsto_tensor::{DType, Tensor};
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::cell::Cell;
 
@@ -72,6 +75,17 @@ pub trait Layer: Module {
         DType::F32
     }
 
+    /// The entry that a model file names it by, with every setting; `None` for what no file can hold, such as a closure.
+    fn entry(&self) -> Option<Entry> {
+        None
+    }
+
+    /// The entries of the layers that it consists of, where it is nothing but layers one after the other, named by their
+    /// positions.
+    fn entries(&self) -> Option<Vec<Entry>> {
+        None
+    }
+
     /// `forward(x)`, then `max(0, ·)`: a layer whose kernel does both in one pass has its own.
     ///
     /// Layers one after the other call it where [`Tensor::relu`] comes next; the values are the same.
@@ -123,10 +137,13 @@ fn shown<L: Layer + ?Sized>(layer: &L) -> String {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Fn(&Tensor) -> Tensor + Send + Sync> Layer for F {
+impl<F: Fn(&Tensor) -> Tensor + Send + Sync + 'static> Layer for F {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self(x)
+    }
+    fn entry(&self) -> Option<Entry> {
+        mapsto_spec::entry_of_function::<dyn Layer, F>(&[])
     }
     fn is_relu(&self) -> bool {
         is_relu::<F>()
@@ -152,6 +169,12 @@ impl Layer for Box<dyn Layer> {
     }
     fn input_dtype(&self) -> DType {
         (**self).input_dtype()
+    }
+    fn entry(&self) -> Option<Entry> {
+        (**self).entry()
+    }
+    fn entries(&self) -> Option<Vec<Entry>> {
+        (**self).entries()
     }
     #[track_caller]
     fn forward_then_relu(&self, x: &Tensor) -> Tensor {
@@ -189,6 +212,12 @@ impl<L: Layer> Layer for Option<L> {
     fn input_dtype(&self) -> DType {
         self.as_ref().map_or(DType::F32, Layer::input_dtype)
     }
+    fn entry(&self) -> Option<Entry> {
+        self.as_ref().map_or_else(|| Some(sequence(Vec::new())), Layer::entry)
+    }
+    fn entries(&self) -> Option<Vec<Entry>> {
+        self.as_ref().map_or_else(|| Some(Vec::new()), Layer::entries)
+    }
 }
 
 impl<L: Layer> Layer for Vec<L> {
@@ -202,6 +231,12 @@ impl<L: Layer> Layer for Vec<L> {
     fn input_dtype(&self) -> DType {
         self.first().map_or(DType::F32, Layer::input_dtype)
     }
+    fn entry(&self) -> Option<Entry> {
+        self.entries().map(sequence)
+    }
+    fn entries(&self) -> Option<Vec<Entry>> {
+        self.iter().map(Layer::entry).collect()
+    }
 }
 
 impl<L: Layer, const N: usize> Layer for [L; N] {
@@ -214,6 +249,12 @@ impl<L: Layer, const N: usize> Layer for [L; N] {
     }
     fn input_dtype(&self) -> DType {
         self.first().map_or(DType::F32, Layer::input_dtype)
+    }
+    fn entry(&self) -> Option<Entry> {
+        self.entries().map(sequence)
+    }
+    fn entries(&self) -> Option<Vec<Entry>> {
+        self.iter().map(Layer::entry).collect()
     }
 }
 
@@ -250,10 +291,9 @@ pub(crate) fn in_order<L: Layer>(layers: &[L], x: &Tensor) -> Tensor {
     within(|| format!("layer {}: {}", at.get(), shown(&layers[at.get()])), run)
 }
 
-/// Whether a function's type is that of [`Tensor::relu`]. Such a type has one value and no captures, and its name is its
-/// full path; a closure's name is another, and a pointer has a size.
-pub(crate) fn is_relu<F>() -> bool {
-    size_of::<F>() == 0 && std::any::type_name::<F>() == std::any::type_name_of_val(&Tensor::relu)
+/// Whether a function is [`Tensor::relu`], which its type tells: each function has one of its own.
+pub(crate) fn is_relu<F: 'static>() -> bool {
+    TypeId::of::<F>() == type_of(&Tensor::relu)
 }
 
 /// The last name of a path without generic arguments: `a::b::Net<c::D>` is `Net`, `t::<impl t::Tensor>::relu` is `relu`.

@@ -1,9 +1,9 @@
 //! Adagrad: each element steps by its gradient in units of all its gradients so far.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Grads, Tensor};
 
 /// `s ← s + g²`, `p ← p − lr g / (√s + ε)`.
@@ -108,19 +108,35 @@ impl Optimizer for Adagrad {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name)
+            .with_value(self.memory.base())
+            .with_option("eps", self.rule.eps)
+            .with_option("lr_decay", self.rule.lr_decay)
+            .with_option("decay", self.rule.decay);
+        Some(self.memory.with_groups(entry))
+    }
 }
 
-pub(super) const KIND: OptimizerKind = OptimizerKind {
-    name: "adagrad",
-    doc: "Steps in units of all gradients so far (Duchi et al. 2011).",
-    build: |args| {
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "adagrad",
+    "Steps in units of all gradients so far (Duchi et al. 2011).",
+    |args, ()| {
         let opt = Adagrad::new(lr(args, 1e-2)?).eps(Bounds::ABOVE_0.option(args, "eps", 1e-10)?);
         Ok(Box::new(
             opt.lr_decay(Bounds::AT_LEAST_0.option(args, "lr_decay", 0.0)?)
                 .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
         ))
     },
-};
+)
+.options(&[
+    ("", "the learning rate"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+    ("lr_decay", "how fast the learning rate falls with the number of steps"),
+    ("decay", "the weight decay"),
+    GROUPS,
+]);
 
 #[cfg(test)]
 mod tests {

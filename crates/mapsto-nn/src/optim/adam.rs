@@ -1,9 +1,9 @@
 //! Adam: each element steps by its mean gradient in units of the gradient's typical size.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Grads, Tensor};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `p ← p − lr m̂ / (√v̂ + ε)`, with `m̂ = m / (1 − β₁ᵗ)` and
@@ -77,6 +77,15 @@ impl Adam {
     }
 }
 
+impl AdamRule {
+    /// The entry of the optimizer of this name that has this rule.
+    pub(super) fn entry(&self, name: &str, memory: &Memory) -> Entry {
+        let entry = Entry::new(name).with_value(memory.base()).with_option("beta1", self.beta1);
+        let entry = entry.with_option("beta2", self.beta2).with_option("eps", self.eps);
+        memory.with_groups(entry.with_option("decay", self.decay))
+    }
+}
+
 impl Rule for AdamRule {
     fn slots(&self) -> &'static [&'static str] {
         &["m", "v"]
@@ -124,12 +133,16 @@ impl Optimizer for Adam {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(self.rule.entry(KIND.name, &self.memory))
+    }
 }
 
-pub(super) const KIND: OptimizerKind = OptimizerKind {
-    name: "adam",
-    doc: "Steps in units of the gradient's typical size (Kingma, Ba 2015).",
-    build: |args| {
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "adam",
+    "Steps in units of the gradient's typical size (Kingma, Ba 2015).",
+    |args, ()| {
         let opt = Adam::new(lr(args, 1e-3)?)
             .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
         Ok(Box::new(
@@ -137,7 +150,15 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
                 .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
         ))
     },
-};
+)
+.options(&[
+    ("", "the learning rate"),
+    ("beta1", "how slowly the mean of the gradients changes"),
+    ("beta2", "how slowly the mean of their squares changes"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+    ("decay", "the weight decay"),
+    GROUPS,
+]);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! AdamW: Adam whose weight decay stands beside the gradient's step and not inside it.
 
 use super::adam::AdamRule;
-use super::{Memory, Optimizer, OptimizerKind, Rule, lr};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, lr};
 use crate::Module;
 use mapsto_kernels::optim::Decay;
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Grads;
 
 /// As [`Adam`](super::Adam), after `p ← p − lr λ p`: the decay is the same for all, however large their gradients.
@@ -81,12 +81,16 @@ impl Optimizer for AdamW {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(self.rule.entry(KIND.name, &self.memory))
+    }
 }
 
-pub(super) const KIND: OptimizerKind = OptimizerKind {
-    name: "adamw",
-    doc: "Adam with weight decay beside the gradient's step (Loshchilov, Hutter 2019).",
-    build: |args| {
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "adamw",
+    "Adam with weight decay beside the gradient's step (Loshchilov, Hutter 2019).",
+    |args, ()| {
         let opt = AdamW::new(lr(args, 1e-3)?)
             .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
         Ok(Box::new(
@@ -94,7 +98,15 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
                 .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.01)?),
         ))
     },
-};
+)
+.options(&[
+    ("", "the learning rate"),
+    ("beta1", "how slowly the mean of the gradients changes"),
+    ("beta2", "how slowly the mean of their squares changes"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+    ("decay", "the weight decay"),
+    GROUPS,
+]);
 
 #[cfg(test)]
 mod tests {

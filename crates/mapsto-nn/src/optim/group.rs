@@ -38,6 +38,13 @@ impl Group {
     }
 
     /// These settings, completed by those of `other`.
+    /// The entry of a group of parameters whose names fit the pattern.
+    pub(super) fn entry(&self, pattern: &str) -> Entry {
+        let settings = [("lr", self.lr), ("decay", self.decay)];
+        let given = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        given.fold(Entry::new(pattern), |entry, (name, value)| entry.with_option(name, value))
+    }
+
     pub(super) fn or(self, other: Group) -> Group {
         Group { lr: self.lr.or(other.lr), decay: self.decay.or(other.decay) }
     }

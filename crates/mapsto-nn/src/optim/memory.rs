@@ -3,7 +3,7 @@
 use super::Group;
 use crate::module::{Item, ItemMut, Module, Param, Path, matches, unknown};
 use mapsto_kernels::real::Float;
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry, Value};
 use mapsto_tensor::backend;
 use mapsto_tensor::error::raise;
 use mapsto_tensor::storage::Plain;
@@ -364,6 +364,20 @@ impl Memory {
         }
         (self.lr, self.slots) = (state.lr, slots);
         Ok(())
+    }
+
+    /// The learning rate at the beginning, before any schedule.
+    pub fn base(&self) -> f64 {
+        self.base
+    }
+
+    /// An optimizer's entry with the groups that it has.
+    pub fn with_groups(&self, entry: Entry) -> Entry {
+        if self.groups.is_empty() {
+            return entry;
+        }
+        let groups = self.groups.iter().map(|(pattern, group)| Value::Entry(Box::new(group.entry(pattern))));
+        entry.with_option("groups", Value::List(groups.collect()))
     }
 }
 

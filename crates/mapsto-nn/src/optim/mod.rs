@@ -19,7 +19,7 @@ pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use crate::Module;
-use mapsto_spec::{Args, Bounds, Entry, Kind, Value};
+use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::{Grads, Result};
 use std::borrow::Cow;
 
@@ -58,6 +58,11 @@ pub trait Optimizer: Send {
     /// The name shown in reports.
     fn name(&self) -> Cow<'static, str> {
         crate::module::short_name(std::any::type_name::<Self>())
+    }
+
+    /// The entry that a file names it by, with every setting; `None` for what no file can hold.
+    fn entry(&self) -> Option<Entry> {
+        None
     }
 
     /// The learning rate, of parameters in no group.
@@ -129,42 +134,57 @@ impl Optimizer for Box<dyn Optimizer> {
     fn name(&self) -> Cow<'static, str> {
         (**self).name()
     }
+    fn entry(&self) -> Option<Entry> {
+        (**self).entry()
+    }
 }
 
 /// A line of [`OPTIMIZERS`].
-pub type OptimizerKind = Kind<fn(&mut Args) -> Result<Box<dyn Optimizer>>>;
+pub type OptimizerKind = Kind<dyn Optimizer>;
 
 /// Every optimizer that can be named in a file.
-pub const OPTIMIZERS: &[OptimizerKind] = &[sgd::KIND, rmsprop::KIND, adagrad::KIND, adam::KIND, adamw::KIND];
-
-/// The optimizer that an entry names, and the entry with its defaults filled in.
 ///
-/// Every optimizer takes `groups`, a list of patterns with settings: `groups = [{ "*.bias" = true, decay = 0.0 }]`.
+/// Each takes `groups`, a list of patterns with settings: `groups = [{ "*.bias" = true, decay = 0.0 }]`.
 /// ```
 /// use mapsto_nn::prelude::*;
-/// use mapsto_spec::Entry;
-/// let (opt, rendered) = build_optimizer(&Entry::new("adamw").with_value(1e-3))?;
+/// use mapsto_spec::{Entry, build};
+/// let opt = build::<dyn Optimizer>(&Entry::new("adamw").with_value(1e-3), &())?;
 /// assert_eq!(opt.lr(), 1e-3);
-/// assert_eq!(rendered.to_string(), "{ adamw = 0.001, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0.01 }");
+/// let said = "{ adamw = 0.001, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0.01 }";
+/// assert_eq!(opt.entry().unwrap().to_string(), said);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
-/// # Errors
-/// When the name or an option is unknown, or a value does not fit.
-pub fn build_optimizer(entry: &Entry) -> Result<(Box<dyn Optimizer>, Entry)> {
-    let kind = mapsto_spec::find("optimizer", OPTIMIZERS, entry)?;
-    let mut args = Args::new("optimizer", entry);
-    let mut optimizer = (kind.build)(&mut args)?;
-    if let Some(groups) = args.optional::<Vec<Entry>>("groups").map_err(|e| e.help(group::SPELLING))? {
-        let mut rendered = Vec::new();
-        for entry in &groups {
-            let (group, entry) = group::from_entry(entry)?;
-            optimizer.memory_mut().add_group(entry.name.clone(), group);
-            rendered.push(entry);
-        }
-        args.record("groups", Value::List(rendered.into_iter().map(Value::from).collect()));
+pub const OPTIMIZERS: &[OptimizerKind] = &[sgd::KIND, rmsprop::KIND, adagrad::KIND, adam::KIND, adamw::KIND];
+
+impl Family for dyn Optimizer {
+    const NOUN: &'static str = "optimizer";
+    type Given = ();
+    fn kinds() -> &'static [OptimizerKind] {
+        OPTIMIZERS
     }
-    Ok((optimizer, args.finish()?))
+    fn entry_of(optimizer: &dyn Optimizer, (): &()) -> Option<Entry> {
+        optimizer.entry()
+    }
+    fn finish(mut optimizer: Box<dyn Optimizer>, args: &mut Args) -> Result<Box<dyn Optimizer>> {
+        if let Some(groups) = args.optional::<Vec<Entry>>(GROUPS.0).map_err(|e| e.help(group::SPELLING))? {
+            let mut rendered = Vec::new();
+            for entry in &groups {
+                let (group, entry) = group::from_entry(entry)?;
+                optimizer.memory_mut().add_group(entry.name.clone(), group);
+                rendered.push(entry);
+            }
+            args.record(
+                GROUPS.0,
+                Value::List(rendered.into_iter().map(|e| Value::Entry(Box::new(e))).collect()),
+            );
+        }
+        Ok(optimizer)
+    }
 }
+
+/// The option that every optimizer takes, and its meaning.
+const GROUPS: (&str, &str) =
+    ("groups", "patterns of names with settings of their own, as `[{ \"*.bias\" = true, decay = 0.0 }]`");
 
 /// The learning rate of an entry.
 fn lr(args: &mut Args, default: f64) -> Result<f64> {
@@ -174,14 +194,20 @@ fn lr(args: &mut Args, default: f64) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use crate::prelude::*;
-    use mapsto_spec::Entry;
+    use mapsto_spec::{Entry, Value};
 
     #[test]
     fn every_optimizer_is_built_from_its_name_and_learns() {
         for kind in crate::optim::OPTIMIZERS {
             seed(1);
-            let (mut opt, rendered) = build_optimizer(&Entry::new(kind.name).with_value(0.1)).unwrap();
-            assert_eq!(rendered, build_optimizer(&rendered).unwrap().1, "{}", kind.name);
+            let (mut opt, rendered) =
+                mapsto_spec::filled::<dyn Optimizer>(&Entry::new(kind.name).with_value(0.1), &()).unwrap();
+            assert_eq!(
+                rendered,
+                mapsto_spec::filled::<dyn Optimizer>(&rendered, &()).unwrap().1,
+                "{}",
+                kind.name
+            );
             let mut net = Linear::new(2, 1);
             let (x, y) = (Tensor::randn([16, 2]), Tensor::ones([16, 1]));
             let before = mse(&net.forward(&x), &y).item();
@@ -195,8 +221,34 @@ mod tests {
     }
 
     #[test]
+    fn every_optimizer_says_its_entry() {
+        mapsto_spec::check_family::<dyn Optimizer>(&[&()]);
+        let group = Entry::new("0.*").with_value(true).with_option("lr", 0.5);
+        let groups = vec![Value::from(group), Entry::new("*.bias").with_option("decay", 0.0).into()];
+        for (name, option) in [
+            ("sgd", "momentum"),
+            ("rmsprop", "alpha"),
+            ("adagrad", "lr_decay"),
+            ("adam", "beta1"),
+            ("adamw", "beta2"),
+        ] {
+            let entry =
+                Entry::new(name).with_value(0.25).with_option(option, 0.625).with_option("decay", 0.125);
+            mapsto_spec::check_entry::<dyn Optimizer>(
+                &entry.with_option("groups", Value::List(groups.clone())),
+                &(),
+            );
+        }
+        mapsto_spec::check_entry::<dyn Optimizer>(&Entry::new("sgd").with_option("nesterov", true), &());
+        // A schedule changes the rate of the moment, not what was asked for.
+        let mut opt = Sgd::new(0.5);
+        opt.set_lr(0.1);
+        assert_eq!(opt.entry().unwrap().value, Some(Value::Float(0.5)));
+    }
+
+    #[test]
     fn wrong_settings_are_refused() {
-        let message = |e: Entry| build_optimizer(&e).err().unwrap().to_string();
+        let message = |e: Entry| mapsto_spec::filled::<dyn Optimizer>(&e, &()).err().unwrap().to_string();
         assert!(message(Entry::new("adma")).contains("did you mean `adam`?"));
         assert!(
             message(Entry::new("adam").with_value(-1.0))
@@ -226,7 +278,7 @@ mod tests {
         let group = Entry::new("bias").with_option("lr", 0.5).with_option("decay", 0.0);
         let entry =
             Entry::new("sgd").with_value(0.1).with_option("decay", 1.0).with_option("groups", vec![group]);
-        let (mut opt, rendered) = build_optimizer(&entry).unwrap();
+        let (mut opt, rendered) = mapsto_spec::filled::<dyn Optimizer>(&entry, &()).unwrap();
         assert!(
             rendered.to_string().ends_with("groups = [{ bias = true, lr = 0.5, decay = 0.0 }] }"),
             "{rendered}"
@@ -292,7 +344,11 @@ mod tests {
         let mut checked = 0;
         for kind in crate::optim::OPTIMIZERS {
             for dtype in [DType::BF16, DType::F16] {
-                let build = || build_optimizer(&Entry::new(kind.name).with_value(1e-4)).unwrap().0;
+                let build = || {
+                    mapsto_spec::filled::<dyn Optimizer>(&Entry::new(kind.name).with_value(1e-4), &())
+                        .unwrap()
+                        .0
+                };
                 let new = |dtype| {
                     let mut net = Linear::new(1, 1).no_bias();
                     net.weight.set(&tensor![[1.0]]).unwrap();

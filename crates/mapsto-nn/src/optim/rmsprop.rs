@@ -1,9 +1,9 @@
 //! RMSprop: each element steps by its gradient in units of the gradient's recent size.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Grads, Tensor};
 
 /// `v ← α v + (1 − α) g²`, `p ← p − lr g / (√v + ε)`; with momentum `b ← μ b + g / (√v + ε)`, `p ← p − lr b`.
@@ -128,12 +128,22 @@ impl Optimizer for RmsProp {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name)
+            .with_value(self.memory.base())
+            .with_option("alpha", self.rule.alpha)
+            .with_option("eps", self.rule.eps)
+            .with_option("momentum", self.rule.momentum)
+            .with_option("decay", self.rule.decay);
+        Some(self.memory.with_groups(entry))
+    }
 }
 
-pub(super) const KIND: OptimizerKind = OptimizerKind {
-    name: "rmsprop",
-    doc: "Steps in units of the gradient's recent size (Tieleman, Hinton 2012).",
-    build: |args| {
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "rmsprop",
+    "Steps in units of the gradient's recent size (Tieleman, Hinton 2012).",
+    |args, ()| {
         let opt = RmsProp::new(lr(args, 1e-2)?)
             .alpha(Bounds::SHARE.option(args, "alpha", 0.99)?)
             .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?);
@@ -142,7 +152,15 @@ pub(super) const KIND: OptimizerKind = OptimizerKind {
                 .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
         ))
     },
-};
+)
+.options(&[
+    ("", "the learning rate"),
+    ("alpha", "how slowly the mean of squared gradients changes"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+    ("momentum", "the share of the last step that is taken again"),
+    ("decay", "the weight decay"),
+    GROUPS,
+]);
 
 #[cfg(test)]
 mod tests {

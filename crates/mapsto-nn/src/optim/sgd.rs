@@ -1,9 +1,9 @@
 //! Stochastic gradient descent, plain, with momentum, or looking ahead.
 
-use super::{Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay, Momentum};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Grads, Tensor};
 
 /// Gradient descent: `p ← p − lr g`; with momentum `b ← μ b + g`, `p ← p − lr b`; with Nesterov's `p ← p − lr (g + μ b)`.
@@ -108,17 +108,33 @@ impl Optimizer for Sgd {
     fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name)
+            .with_value(self.memory.base())
+            .with_option("momentum", self.rule.momentum)
+            .with_option("nesterov", self.rule.kind == Momentum::Nesterov)
+            .with_option("decay", self.rule.decay);
+        Some(self.memory.with_groups(entry))
+    }
 }
 
-pub(super) const KIND: OptimizerKind = OptimizerKind {
-    name: "sgd",
-    doc: "Gradient descent, with `momentum`, `nesterov` and weight `decay` as wished.",
-    build: |args| {
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "sgd",
+    "Gradient descent, with `momentum`, `nesterov` and weight `decay` as wished.",
+    |args, ()| {
         let opt = Sgd::new(lr(args, 0.01)?).momentum(Bounds::SHARE.option(args, "momentum", 0.0)?);
         let opt = if args.get_or("nesterov", false)? { opt.nesterov() } else { opt };
         Ok(Box::new(opt.decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?)))
     },
-};
+)
+.options(&[
+    ("", "the learning rate"),
+    ("momentum", "the share of the last step that is taken again"),
+    ("nesterov", "whether the gradient is looked at after the momentum"),
+    ("decay", "the weight decay"),
+    GROUPS,
+]);
 
 #[cfg(test)]
 mod tests {

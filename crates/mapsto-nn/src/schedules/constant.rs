@@ -1,6 +1,7 @@
 //! The learning rate that stays as it is.
 
-use super::{Schedule, ScheduleKind};
+use super::{Horizon, Schedule, ScheduleKind};
+use mapsto_spec::Entry;
 
 /// `lr(t) = base`.
 ///
@@ -15,10 +16,14 @@ impl Schedule for Constant {
     fn lr(&self, _: u64, base: f64) -> f64 {
         base
     }
+
+    fn entry(&self, _: &Horizon) -> Option<Entry> {
+        Some(Entry::new(KIND.name))
+    }
 }
 
 pub(super) const KIND: ScheduleKind =
-    ScheduleKind { name: "constant", doc: "The same at every step.", build: |_, _| Ok(Box::new(Constant)) };
+    ScheduleKind::new("constant", "The same at every step.", |_, _| Ok(Box::new(Constant)));
 
 #[test]
 fn any_step_is_alike() {

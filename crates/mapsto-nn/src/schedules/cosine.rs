@@ -1,8 +1,8 @@
 //! The learning rate that falls along half a cosine: slowly, then fast, then slowly.
 
-use mapsto_spec::{Bounds, at_least_1};
+use mapsto_spec::{Bounds, Entry, at_least_1};
 
-use super::{Schedule, ScheduleKind};
+use super::{Horizon, Schedule, ScheduleKind};
 
 /// `lr(t) = base · (floor + (1 − floor) · ½ (1 + cos(π t / steps)))`, and `base · floor` after `steps`.
 ///
@@ -45,16 +45,22 @@ impl Schedule for Cosine {
         let height = if done < 1.0 { (1.0 + (std::f64::consts::PI * done).cos()) / 2.0 } else { 0.0 };
         base * (self.floor + (1.0 - self.floor) * height)
     }
+
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        // A file has no word for an end before that of the training.
+        (self.steps == horizon.steps.max(1)).then(|| Entry::new(KIND.name).with_option("floor", self.floor))
+    }
 }
 
-pub(super) const KIND: ScheduleKind = ScheduleKind {
-    name: "cosine",
-    doc: "Half a cosine down to the share `floor` at the end of the training.",
-    build: |args, horizon| {
+pub(super) const KIND: ScheduleKind = ScheduleKind::new(
+    "cosine",
+    "Half a cosine down to the share `floor` at the end of the training.",
+    |args, horizon| {
         let floor = Bounds::UP_TO_1.option(args, "floor", 0.0)?;
         Ok(Box::new(Cosine::new(horizon.steps.max(1)).floor(floor)))
     },
-};
+)
+.options(&[("floor", "the share of the learning rate that is left at the end")]);
 
 #[test]
 fn it_never_rises() {

@@ -1,8 +1,8 @@
 //! The learning rate that falls by the same share at every step.
 
-use mapsto_spec::{Bounds, at_least_1};
+use mapsto_spec::{Bounds, Entry, at_least_1};
 
-use super::{Schedule, ScheduleKind};
+use super::{Horizon, Schedule, ScheduleKind};
 
 /// `lr(t) = base · factor^(t / steps)`: a fall by `factor` in `steps` steps.
 ///
@@ -33,17 +33,29 @@ impl Schedule for ExponentialDecay {
     fn lr(&self, step: u64, base: f64) -> f64 {
         base * self.factor.powf(step as f64 / self.steps as f64)
     }
+
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        // The factor over an epoch, whatever the steps are that it was given for.
+        let epoch = horizon.epoch.max(1);
+        let factor = match self.steps == epoch {
+            true => self.factor,
+            false => self.factor.powf(epoch as f64 / self.steps as f64),
+        };
+        Some(Entry::new(KIND.name).with_value(factor))
+    }
 }
 
-pub(super) const KIND: ScheduleKind = ScheduleKind {
-    name: "exponential_decay",
-    doc: "Multiplied by the given factor over each epoch, smoothly.",
-    build: |args, horizon| {
+pub(super) const KIND: ScheduleKind = ScheduleKind::new(
+    "exponential_decay",
+    "Multiplied by the given factor over each epoch, smoothly.",
+    |args, horizon| {
         let factor = args.main()?;
         Bounds::AT_LEAST_0.within(args, "", "factor", factor)?;
         Ok(Box::new(ExponentialDecay::new(horizon.epoch.max(1), factor)))
     },
-};
+)
+.options(&[("", "the factor over an epoch")])
+.example(|| Entry::new("exponential_decay").with_value(0.9));
 
 #[test]
 fn each_step_falls_by_the_same_share() {

@@ -1,6 +1,6 @@
 //! The learning rate that rises from near 0, while the first gradients are still wild.
 
-use super::{Horizon, Schedule, ScheduleKind, build_schedule, steps};
+use super::{Constant, Horizon, Schedule, ScheduleKind, epochs, steps};
 use mapsto_spec::Entry;
 
 /// `lr(t) = base · (t + 1) / steps`, and `base` from then on; the first step is not lost to a rate of 0.
@@ -27,21 +27,35 @@ impl Schedule for LinearWarmup {
     fn lr(&self, step: u64, base: f64) -> f64 {
         if step >= self.steps { base } else { base * (step + 1) as f64 / self.steps as f64 }
     }
+
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        Constant.entry(horizon).and_then(|next| warmup(self.steps, next, horizon))
+    }
+
+    fn warms_up(&self) -> Option<u64> {
+        Some(self.steps)
+    }
 }
 
-pub(super) const KIND: ScheduleKind = ScheduleKind {
-    name: "linear_warmup",
-    doc: "Rises over the given number of epochs, then follows `then`.",
-    build: |args, horizon| {
+/// The entry of a warm-up of so many steps, and of what follows it.
+pub(super) fn warmup(up: u64, next: Entry, horizon: &Horizon) -> Option<Entry> {
+    Some(Entry::new(KIND.name).with_value(epochs(up, horizon)?).with_option("then", next))
+}
+
+pub(super) const KIND: ScheduleKind = ScheduleKind::new(
+    "linear_warmup",
+    "Rises over the given number of epochs, then follows `then`.",
+    |args, horizon| {
         let epochs: f64 = args.main_or(1.0)?;
         let up = steps(args, "", epochs, horizon)?;
         let next: Entry = args.get_or("then", Entry::new("constant"))?;
-        let rest = Horizon { steps: horizon.steps.saturating_sub(up), ..horizon };
-        let (next, rendered) = build_schedule(&next, rest)?;
+        let rest = Horizon { steps: horizon.steps.saturating_sub(up), ..*horizon };
+        let (next, rendered) = mapsto_spec::filled::<dyn Schedule>(&next, &rest)?;
         args.record("then", rendered);
         Ok(Box::new(LinearWarmup::new(up).then(up, next)))
     },
-};
+)
+.options(&[("", "the epochs it rises for"), ("then", "the schedule that follows")]);
 
 #[test]
 fn no_steps_are_no_warmup() {

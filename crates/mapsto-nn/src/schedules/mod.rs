@@ -18,7 +18,7 @@ pub use linear_warmup::LinearWarmup;
 pub use step_decay::StepDecay;
 pub use then::Then;
 
-use mapsto_spec::{Args, Bounds, Entry, Kind};
+use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::Result;
 
 /// The learning rate as a function of the number of steps taken.
@@ -32,6 +32,18 @@ use mapsto_tensor::Result;
 pub trait Schedule: Send + Sync {
     /// The learning rate of step `step` (from 0), when the optimizer's own is `base`.
     fn lr(&self, step: u64, base: f64) -> f64;
+
+    /// The entry that a file names it by, with every setting, for a training of this length; `None` for what no file can
+    /// hold.
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        let _ = horizon;
+        None
+    }
+
+    /// The steps over which it rises from near 0 to the base, if that is all it does.
+    fn warms_up(&self) -> Option<u64> {
+        None
+    }
 
     /// This schedule up to step `at`, then `next`, whose steps count from there.
     fn then<S: Schedule>(self, at: u64, next: S) -> Then<Self, S>
@@ -52,6 +64,12 @@ impl Schedule for Box<dyn Schedule> {
     fn lr(&self, step: u64, base: f64) -> f64 {
         (**self).lr(step, base)
     }
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        (**self).entry(horizon)
+    }
+    fn warms_up(&self) -> Option<u64> {
+        (**self).warms_up()
+    }
 }
 
 /// How long a training will be, for schedules that follow its length.
@@ -64,40 +82,53 @@ pub struct Horizon {
 }
 
 /// A line of [`SCHEDULES`].
-pub type ScheduleKind = Kind<fn(&mut Args, Horizon) -> Result<Box<dyn Schedule>>>;
+pub type ScheduleKind = Kind<dyn Schedule>;
 
 /// Every schedule that can be named in a file.
-pub const SCHEDULES: &[ScheduleKind] =
-    &[constant::KIND, step_decay::KIND, exponential_decay::KIND, cosine::KIND, linear_warmup::KIND];
-
-/// The schedule that an entry names, and the entry with its defaults filled in.
 ///
 /// Lengths in a file are in epochs, fractions included, because that is what its author knows; the horizon turns them into
 /// steps.
 /// ```
 /// use mapsto_nn::prelude::*;
-/// use mapsto_spec::Entry;
+/// use mapsto_spec::{Entry, build};
 /// let horizon = Horizon { steps: 1000, epoch: 100 };
 /// let entry = Entry::new("step_decay").with_value(0.1).with_option("every", 2_usize);
-/// let (schedule, rendered) = build_schedule(&entry, horizon)?;
-/// assert_eq!(rendered.to_string(), "{ step_decay = 0.1, every = 2 }");
+/// let schedule = build::<dyn Schedule>(&entry, &horizon)?;
 /// assert!((schedule.lr(200, 1.0) - 0.1).abs() < 1e-12);
+/// assert_eq!(schedule.entry(&horizon).unwrap().to_string(), "{ step_decay = 0.1, every = 2 }");
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
-/// # Errors
-/// When the name or an option is unknown, or a value does not fit.
-pub fn build_schedule(entry: &Entry, horizon: Horizon) -> Result<(Box<dyn Schedule>, Entry)> {
-    let kind = mapsto_spec::find("schedule", SCHEDULES, entry)?;
-    let mut args = Args::new("schedule", entry);
-    let schedule = (kind.build)(&mut args, horizon)?;
-    Ok((schedule, args.finish()?))
+pub const SCHEDULES: &[ScheduleKind] =
+    &[constant::KIND, step_decay::KIND, exponential_decay::KIND, cosine::KIND, linear_warmup::KIND];
+
+impl Family for dyn Schedule {
+    const NOUN: &'static str = "schedule";
+    type Given = Horizon;
+    fn kinds() -> &'static [ScheduleKind] {
+        SCHEDULES
+    }
+    fn entry_of(schedule: &dyn Schedule, horizon: &Horizon) -> Option<Entry> {
+        schedule.entry(horizon)
+    }
 }
 
 /// A length in epochs as steps, at least one.
-fn steps(args: &Args, name: &str, epochs: f64, horizon: Horizon) -> Result<u64> {
+fn steps(args: &mut Args, name: &str, epochs: f64, horizon: &Horizon) -> Result<u64> {
     let setting = if name.is_empty() { "number of epochs".to_string() } else { format!("`{name}`") };
     Bounds::ABOVE_0.within(args, name, &setting, epochs)?;
-    Ok(((epochs * horizon.epoch as f64).round() as u64).max(1))
+    Ok(rounded(epochs, horizon))
+}
+
+fn rounded(epochs: f64, horizon: &Horizon) -> u64 {
+    ((epochs * horizon.epoch as f64).round() as u64).max(1)
+}
+
+/// The shortest number of epochs that is so many steps, as an author would write it: 0.35 and not 0.34968.
+fn epochs(steps: u64, horizon: &Horizon) -> Option<Value> {
+    let exact = steps as f64 / horizon.epoch as f64;
+    let written = (0..=17).filter_map(|digits| format!("{exact:.digits$}").parse::<f64>().ok());
+    let epochs = written.into_iter().find(|&epochs| epochs > 0.0 && rounded(epochs, horizon) == steps)?;
+    Some(if epochs.fract() == 0.0 { Value::Int(epochs as i64) } else { Value::Float(epochs) })
 }
 
 #[cfg(test)]
@@ -117,19 +148,59 @@ mod tests {
             (warm.clone(), 300, 0.5),
             (warm.clone(), 500, 0.0),
         ] {
-            let (schedule, rendered) = build_schedule(&entry, horizon).unwrap();
+            let (schedule, rendered) = mapsto_spec::filled::<dyn Schedule>(&entry, &horizon).unwrap();
             assert!((schedule.lr(step, 1.0) - lr).abs() < 1e-12, "{entry}: {}", schedule.lr(step, 1.0));
-            assert_eq!(build_schedule(&rendered, horizon).unwrap().1, rendered);
+            assert_eq!(mapsto_spec::filled::<dyn Schedule>(&rendered, &horizon).unwrap().1, rendered);
         }
         assert_eq!(
-            build_schedule(&warm, horizon).unwrap().1.to_string(),
+            mapsto_spec::filled::<dyn Schedule>(&warm, &horizon).unwrap().1.to_string(),
             "{ linear_warmup = 2, then = { cosine = true, floor = 0.0 } }"
         );
         let wrong = Entry::new("cosin");
         assert!(
-            build_schedule(&wrong, horizon).err().unwrap().to_string().contains("did you mean `cosine`?")
+            mapsto_spec::filled::<dyn Schedule>(&wrong, &horizon)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("did you mean `cosine`?")
         );
         let never = Entry::new("step_decay").with_value(0.1).with_option("every", 0_usize);
-        assert!(build_schedule(&never, horizon).err().unwrap().message().contains("above 0"));
+        assert!(
+            mapsto_spec::filled::<dyn Schedule>(&never, &horizon)
+                .err()
+                .unwrap()
+                .message()
+                .contains("above 0")
+        );
+    }
+
+    #[test]
+    fn every_schedule_says_its_entry() {
+        let horizon = Horizon { steps: 9380, epoch: 938 };
+        mapsto_spec::check_family::<dyn Schedule>(&[&horizon]);
+        let check = |entry: Entry| mapsto_spec::check_entry::<dyn Schedule>(&entry, &horizon);
+        for every in [0.001, 0.35, 1.5, 7.0] {
+            check(Entry::new("step_decay").with_value(0.2).with_option("every", every));
+            let next = Entry::new("step_decay").with_value(0.2).with_option("every", every);
+            check(Entry::new("linear_warmup").with_value(every).with_option("then", next));
+        }
+        check(Entry::new("cosine").with_option("floor", 0.25));
+        // Written in code, in steps: the same learning rates.
+        let schedules: [Box<dyn Schedule>; 3] = [
+            Box::new(LinearWarmup::new(300).then(300, Cosine::new(9080).floor(0.1))),
+            Box::new(ExponentialDecay::new(100, 0.9)),
+            Box::new(StepDecay::new(77, 0.5)),
+        ];
+        for schedule in schedules {
+            let entry = schedule.entry(&horizon).unwrap();
+            let again = mapsto_spec::build::<dyn Schedule>(&entry, &horizon).unwrap();
+            for t in [0, 299, 300, 301, 1000, 5000] {
+                assert!((again.lr(t, 1.0) - schedule.lr(t, 1.0)).abs() < 1e-12, "{entry} at {t}");
+            }
+        }
+        // What no file can say says nothing.
+        assert_eq!(Cosine::new(100).entry(&horizon), None);
+        assert_eq!((|_: u64, base: f64| base).entry(&horizon), None);
+        assert_eq!(Constant.then(3, Constant).entry(&horizon), None);
     }
 }

@@ -1,8 +1,8 @@
 //! The learning rate that drops at regular intervals.
 
-use mapsto_spec::{Bounds, at_least_1};
+use mapsto_spec::{Bounds, Entry, at_least_1};
 
-use super::{Schedule, ScheduleKind, steps};
+use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
 
 /// `lr(t) = base · factor^⌊t / every⌋`.
 ///
@@ -33,17 +33,23 @@ impl Schedule for StepDecay {
     fn lr(&self, step: u64, base: f64) -> f64 {
         base * self.factor.powf((step / self.every) as f64)
     }
+
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.factor).with_option("every", epochs(self.every, horizon)?))
+    }
 }
 
-pub(super) const KIND: ScheduleKind = ScheduleKind {
-    name: "step_decay",
-    doc: "Multiplies the learning rate by the given factor each time `every` epochs have passed.",
-    build: |args, horizon| {
+pub(super) const KIND: ScheduleKind = ScheduleKind::new(
+    "step_decay",
+    "Multiplies the learning rate by the given factor each time `every` epochs have passed.",
+    |args, horizon| {
         let factor = Bounds::AT_LEAST_0.main(args, "factor", 0.1)?;
         let every: f64 = args.required("every")?;
         Ok(Box::new(StepDecay::new(steps(args, "every", every, horizon)?, factor)))
     },
-};
+)
+.options(&[("", "the factor at each drop"), ("every", "the epochs between drops")])
+.example(|| Entry::new("step_decay").with_option("every", 2_usize));
 
 #[test]
 fn late_steps_do_not_overflow() {

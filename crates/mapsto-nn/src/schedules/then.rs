@@ -1,6 +1,7 @@
 //! One schedule after another.
 
-use super::Schedule;
+use super::{Horizon, Schedule};
+use mapsto_spec::Entry;
 
 /// The first schedule up to a step, then the second, whose steps count from there; [`Schedule::then`] makes it.
 ///
@@ -29,6 +30,15 @@ impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
             None => self.first.lr(step, base),
             Some(step) => self.second.lr(step, base),
         }
+    }
+
+    fn entry(&self, horizon: &Horizon) -> Option<Entry> {
+        // The one chain that a file can say: a warm-up and what follows it.
+        if self.first.warms_up() != Some(self.at) {
+            return None;
+        }
+        let rest = Horizon { steps: horizon.steps.saturating_sub(self.at), ..*horizon };
+        super::linear_warmup::warmup(self.at, self.second.entry(&rest)?, horizon)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::run::Worth;
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
-use mapsto_spec::{at_least_1, count_option};
+use mapsto_spec::{Entry, at_least_1, count_option};
 use mapsto_tensor::Result;
 use std::path::PathBuf;
 
@@ -127,19 +127,29 @@ impl Callback for Checkpoint {
         }
         Ok(())
     }
+
+    fn entry(&self) -> Option<Entry> {
+        if self.path.is_some() {
+            return None; // A file does not say where.
+        }
+        let entry = match &self.watched {
+            Some((column, _)) => Entry::new(BEST.name).with_value(column.as_str()),
+            None => Entry::new(LAST.name),
+        };
+        Some(entry.with_option("every", self.every))
+    }
 }
 
-pub(super) const BEST: CallbackKind = CallbackKind {
-    name: "best",
-    doc: "saves the model of the epoch that is best in a column",
-    build: |args| {
+pub(super) const BEST: CallbackKind =
+    CallbackKind::new("best", "Saves the model of the epoch that is best in a column.", |args, ()| {
         let column = args.main_or("val loss".to_string())?;
         Ok(Box::new(Checkpoint::best(column).every(count_option(args, "every", 1_usize)?)))
-    },
-};
+    })
+    .options(&[("", "the column that is watched"), ("every", "after how many epochs it looks")]);
 
-pub(super) const LAST: CallbackKind = CallbackKind {
-    name: "last",
-    doc: "saves the state after each epoch, from which the run can be resumed exactly",
-    build: |args| Ok(Box::new(Checkpoint::last().every(count_option(args, "every", 1_usize)?))),
-};
+pub(super) const LAST: CallbackKind = CallbackKind::new(
+    "last",
+    "Saves the state after each epoch, from which the run can be resumed exactly.",
+    |args, ()| Ok(Box::new(Checkpoint::last().every(count_option(args, "every", 1_usize)?))),
+)
+.options(&[("every", "after how many epochs it saves")]);

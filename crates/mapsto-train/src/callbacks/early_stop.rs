@@ -4,7 +4,7 @@ use super::run::Worth;
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
 use mapsto_nn::{Exceptions, ModuleExt};
-use mapsto_spec::{Bounds, at_least_1, count_option};
+use mapsto_spec::{Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::{Result, Tensor};
 
 /// Ends training when a column has not improved for some epochs, and restores the weights of its best epoch.
@@ -171,15 +171,25 @@ impl Callback for EarlyStop {
         self.improved = state_improved.or(self.best.as_ref().map(|best| best.worth.value));
         Ok(())
     }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name).with_value(self.column.as_str());
+        Some(entry.with_option("patience", self.patience).with_option("least", self.least))
+    }
 }
 
-pub(super) const KIND: CallbackKind = CallbackKind {
-    name: "early_stop",
-    doc: "ends a run whose column has not improved for some epochs, and restores the best weights",
-    build: |args| {
+pub(super) const KIND: CallbackKind = CallbackKind::new(
+    "early_stop",
+    "Ends a run whose column has not improved for some epochs, and restores the best weights.",
+    |args, ()| {
         let column = args.main_or("val loss".to_string())?;
         let patience = count_option(args, "patience", 5_usize)?;
         let least = Bounds::AT_LEAST_0.option(args, "least", 0.0)?;
         Ok(Box::new(EarlyStop::watching(column).patience(patience).least(least)))
     },
-};
+)
+.options(&[
+    ("", "the column that is watched"),
+    ("patience", "the epochs it waits for an improvement"),
+    ("least", "the smallest change that is an improvement"),
+]);

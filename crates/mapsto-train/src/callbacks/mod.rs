@@ -16,14 +16,23 @@ pub use metrics_log::MetricsLog;
 pub(crate) use run::Wishes;
 pub use run::{Column, Pace, Run};
 
-use mapsto_spec::{Args, Entry, Kind};
+use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// Every callback that a training file can name.
+///
+/// ```
+/// use mapsto_spec::{Entry, build};
+/// use mapsto_train::callbacks::Callback;
+/// let callback = build::<dyn Callback>(&Entry::new("early_stop").with_value("val loss"), &()).unwrap();
+/// assert_eq!(callback.name(), "stop early when `val loss` has not improved for 5 epochs, and restore the best weights");
+/// let said = r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#;
+/// assert_eq!(callback.entry().unwrap().to_string(), said);
+/// ```
 pub const CALLBACKS: &[CallbackKind] = &[early_stop::KIND, checkpoint::BEST, checkpoint::LAST];
 
 /// A callback that files can name: its name, one line about it, and how to build it from its entry.
-pub type CallbackKind = Kind<fn(&mut Args) -> Result<Box<dyn Callback>>>;
+pub type CallbackKind = Kind<dyn Callback>;
 
 /// A place in the training loop where callbacks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +101,11 @@ pub trait Callback: Send {
         let _ = state;
         Ok(())
     }
+
+    /// The entry that a file names it by, with every setting; `None` for what no file can hold.
+    fn entry(&self) -> Option<Entry> {
+        None
+    }
 }
 
 /// What a callback remembers: numbers and tensors by name.
@@ -116,34 +130,41 @@ impl CallbackState {
     }
 }
 
-/// Builds the callback an entry names: `{ early_stop = "val accuracy", patience = 3 }`.
-///
-/// Returns it with the entry rendered with its defaults.
-///
-/// ```
-/// use mapsto_spec::Entry;
-/// let (callback, entry) = mapsto_train::callbacks::build(&Entry::new("early_stop").with_value("val loss")).unwrap();
-/// assert_eq!(callback.name(), "stop early when `val loss` has not improved for 5 epochs, and restore the best weights");
-/// assert_eq!(entry.to_string(), r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#);
-/// ```
-///
-/// # Errors
-/// An unknown name or option, with the nearest known one; a value out of range.
-pub fn build(entry: &Entry) -> Result<(Box<dyn Callback>, Entry)> {
-    let kind = mapsto_spec::find("callback", CALLBACKS, entry)?;
-    let mut args = Args::new("callback", entry);
-    let callback = (kind.build)(&mut args)?;
-    Ok((callback, args.finish()?))
+impl Family for dyn Callback {
+    const NOUN: &'static str = "callback";
+    type Given = ();
+    fn kinds() -> &'static [CallbackKind] {
+        CALLBACKS
+    }
+    fn entry_of(callback: &dyn Callback, (): &()) -> Option<Entry> {
+        callback.entry()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn filled(entry: &Entry) -> Result<(Box<dyn Callback>, Entry)> {
+        mapsto_spec::filled(entry, &())
+    }
+
+    #[test]
+    fn every_callback_says_its_entry() {
+        mapsto_spec::check_family::<dyn Callback>(&[&()]);
+        let check = |entry: Entry| mapsto_spec::check_entry::<dyn Callback>(&entry, &());
+        let stop = Entry::new("early_stop").with_value("loss").with_option("patience", 3_usize);
+        check(stop.with_option("least", 0.25));
+        check(Entry::new("best").with_value("loss").with_option("every", 2_usize));
+        check(Entry::new("last").with_option("every", 2_usize));
+        // A path of its own is no setting of a file.
+        assert_eq!(Checkpoint::last().to("elsewhere").entry(), None);
+    }
+
     #[test]
     fn every_kind_builds_with_its_defaults_written_down() {
         let rendered: Vec<String> =
-            CALLBACKS.iter().map(|k| build(&Entry::new(k.name)).unwrap().1.to_string()).collect();
+            CALLBACKS.iter().map(|k| filled(&Entry::new(k.name)).unwrap().1.to_string()).collect();
         assert_eq!(
             rendered,
             [
@@ -156,7 +177,7 @@ mod tests {
 
     #[test]
     fn entries_are_checked() {
-        let error = |entry: Entry| build(&entry).err().unwrap().to_string();
+        let error = |entry: Entry| filled(&entry).err().unwrap().to_string();
         assert!(error(Entry::new("early_stp")).contains("did you mean `early_stop`"));
         assert!(
             error(Entry::new("early_stop").with_option("patience", 0_usize))

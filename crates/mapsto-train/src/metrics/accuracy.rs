@@ -1,7 +1,7 @@
 //! Accuracy: the share of samples given their own class.
 
 use super::{Better, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::Bounds;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
 
 /// The share of samples whose predicted class is the true one.
@@ -66,6 +66,10 @@ impl Metric for Accuracy {
     fn value(&self, counts: &Counts) -> f64 {
         share(counts)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(super::decided(Entry::new(KIND.name), self.decision))
+    }
 }
 
 /// Of `[part, whole]`, the share.
@@ -76,16 +80,17 @@ pub(super) fn share(counts: &Counts) -> f64 {
     }
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "accuracy",
-    doc: "the share of samples given their own class",
-    build: |args| {
+pub(super) const KIND: MetricKind =
+    MetricKind::new("accuracy", "The share of samples given their own class.", |args, ()| {
         Ok(Box::new(match super::threshold_from(args)? {
             Some(at) => Accuracy::threshold(at),
             None => Accuracy::new(),
         }))
-    },
-};
+    })
+    .options(&[(
+        "threshold",
+        "the value from which an output counts as class 1, for models with one output",
+    )]);
 
 #[test]
 fn of_nothing_is_not_a_number() {

@@ -1,7 +1,7 @@
 //! F1: precision and recall in one number, which is high only when both are.
 
 use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
 
 /// F1: the harmonic mean of precision and recall.
@@ -64,12 +64,16 @@ impl Metric for F1 {
         ClassCounts::from_counts(counts)
             .average(self.average, |right, predicted, actual| (2.0 * right, predicted + actual))
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(super::averaged(KIND.name, self.average, self.decision))
+    }
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "f1",
-    doc: "the harmonic mean of precision and recall: macro, micro, weighted or a class",
-    build: |args: &mut Args| {
+pub(super) const KIND: MetricKind = MetricKind::new(
+    "f1",
+    "The harmonic mean of precision and recall: macro, micro, weighted or a class.",
+    |args, ()| {
         let average = super::average_from(args)?;
         let metric = F1::new(average);
         Ok(match super::threshold_from(args)? {
@@ -77,7 +81,11 @@ pub(super) const KIND: MetricKind = MetricKind {
             None => Box::new(metric),
         })
     },
-};
+)
+.options(&[
+    ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class"),
+    ("threshold", "the value from which an output counts as class 1, for models with one output"),
+]);
 
 #[test]
 fn between_precision_and_recall() {

@@ -1,6 +1,7 @@
 //! Mean absolute error, in the target's own unit.
 
 use super::{Better, Counts, Metric, MetricKind, decision::mismatch, floats};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Result, Tensor};
 
 /// The mean of `|y − target|` over all elements.
@@ -42,6 +43,10 @@ impl Metric for Mae {
     fn value(&self, counts: &Counts) -> f64 {
         counts.mean_value()
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name))
+    }
 }
 
 /// The exact sum of a function of `y − target`, and the number of elements.
@@ -58,11 +63,10 @@ pub(super) fn errors(who: &str, y: &Tensor, target: &Tensor, f: fn(f64) -> f64) 
     Ok(Counts::mean(differences.collect(), y.len()))
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "mae",
-    doc: "the mean absolute error, in the target's unit",
-    build: |_| Ok(Box::new(Mae::new())),
-};
+pub(super) const KIND: MetricKind =
+    MetricKind::new("mae", "The mean absolute error, in the target's unit.", |_, ()| {
+        Ok(Box::new(Mae::new()))
+    });
 
 #[test]
 fn nothing_is_broadcast() {

@@ -32,7 +32,7 @@ pub use top_k::TopK;
 
 pub(crate) use decision::{argmax, floats};
 
-use mapsto_spec::{Args, Bounds, Entry, Kind, Value};
+use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::{Result, Tensor};
 
 /// Every metric that a training file can name.
@@ -40,7 +40,7 @@ pub const METRICS: &[MetricKind] =
     &[accuracy::KIND, top_k::KIND, precision::KIND, recall::KIND, f1::KIND, mae::KIND, rmse::KIND];
 
 /// A metric that files can name: its name, one line about it, and how to build it from its entry.
-pub type MetricKind = Kind<fn(&mut Args) -> Result<Box<dyn Metric>>>;
+pub type MetricKind = Kind<dyn Metric>;
 
 /// Which way a number improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,25 +103,39 @@ pub trait Metric: Send + Sync {
 
     /// The number that some counts describe, NaN when they are of no sample.
     fn value(&self, counts: &Counts) -> f64;
+
+    /// The entry that a file names it by, with every setting; `None` for what no file can hold.
+    fn entry(&self) -> Option<Entry> {
+        None
+    }
 }
 
-/// Builds the metric an entry names: `"accuracy"`, `{ top_k = 5 }`, `{ f1 = "macro" }`.
-///
-/// Returns it with the entry rendered with its defaults.
-///
-/// ```
-/// use mapsto_spec::Entry;
-/// let (metric, entry) = mapsto_train::metrics::build(&Entry::new("f1")).unwrap();
-/// assert_eq!((metric.name().as_str(), entry.to_string().as_str()), ("macro f1", r#"{ f1 = "macro" }"#));
-/// ```
-///
-/// # Errors
-/// An unknown name or option, with the nearest known one; a value out of range.
-pub fn build(entry: &Entry) -> Result<(Box<dyn Metric>, Entry)> {
-    let kind = mapsto_spec::find("metric", METRICS, entry)?;
-    let mut args = Args::new("metric", entry);
-    let metric = (kind.build)(&mut args)?;
-    Ok((metric, args.finish()?))
+impl Family for dyn Metric {
+    const NOUN: &'static str = "metric";
+    type Given = ();
+    fn kinds() -> &'static [MetricKind] {
+        METRICS
+    }
+    fn entry_of(metric: &dyn Metric, (): &()) -> Option<Entry> {
+        metric.entry()
+    }
+}
+
+/// The entry of a metric that averages over classes.
+fn averaged(name: &str, average: Average, decision: Decision) -> Entry {
+    let entry = match average {
+        Average::Class(class) => Entry::new(name).with_value(class),
+        named => Entry::new(name).with_value(named.name()),
+    };
+    decided(entry, decision)
+}
+
+/// A metric's entry with its threshold, where one decides.
+fn decided(entry: Entry, decision: Decision) -> Entry {
+    match decision {
+        Decision::Argmax => entry,
+        Decision::Threshold(at) => entry.with_option("threshold", at),
+    }
 }
 
 /// The average that precision, recall and F1 take as their main value; `macro` where it is left out.
@@ -151,11 +165,27 @@ fn threshold_from(args: &mut Args) -> Result<Option<f64>> {
 mod tests {
     use super::*;
 
+    fn filled(entry: &Entry) -> Result<(Box<dyn Metric>, Entry)> {
+        mapsto_spec::filled(entry, &())
+    }
+
+    #[test]
+    fn every_metric_says_its_entry() {
+        mapsto_spec::check_family::<dyn Metric>(&[&()]);
+        let check = |entry: Entry| mapsto_spec::check_entry::<dyn Metric>(&entry, &());
+        check(Entry::new("accuracy").with_option("threshold", 0.25));
+        check(Entry::new("top_k").with_value(3_usize));
+        for name in ["precision", "recall", "f1"] {
+            check(Entry::new(name).with_value(2_usize).with_option("threshold", 0.25));
+            check(Entry::new(name).with_value("weighted"));
+        }
+    }
+
     #[test]
     fn every_kind_builds_and_names_its_column() {
         let names: Vec<String> = METRICS
             .iter()
-            .map(|k| build(&Entry::new(k.name).with_value(first_value(k))).unwrap().0.name())
+            .map(|k| filled(&Entry::new(k.name).with_value(first_value(k))).unwrap().0.name())
             .collect();
         assert_eq!(
             names,
@@ -170,12 +200,12 @@ mod tests {
 
     #[test]
     fn entries_are_checked() {
-        let error = |entry: Entry| build(&entry).err().unwrap().to_string();
+        let error = |entry: Entry| filled(&entry).err().unwrap().to_string();
         assert!(error(Entry::new("acuracy")).contains("did you mean `accuracy`"));
         assert!(error(Entry::new("f1").with_value("average")).contains("weighted"));
         assert!(error(Entry::new("top_k").with_value(0_usize)).contains("k must be at least 1, got 0"));
         let (metric, entry) =
-            build(&Entry::new("recall").with_value(1_usize).with_option("threshold", 0.5)).unwrap();
+            filled(&Entry::new("recall").with_value(1_usize).with_option("threshold", 0.5)).unwrap();
         assert_eq!(metric.name(), "recall of class 1");
         assert_eq!(entry.to_string(), "{ recall = 1, threshold = 0.5 }");
     }
@@ -188,9 +218,11 @@ mod tests {
         let (mut checked, nan) = (0, f64::NAN as f32);
         for kind in METRICS {
             let entry = Entry::new(kind.name).with_value(first_value(kind));
-            let by_threshold = build(&entry.clone().with_option("threshold", 0.0)).ok();
+            let by_threshold = filled(&entry.clone().with_option("threshold", 0.0)).ok();
             for (metric, threshold) in
-                [Some((build(&entry).unwrap(), false)), by_threshold.map(|m| (m, true))].into_iter().flatten()
+                [Some((filled(&entry).unwrap(), false)), by_threshold.map(|m| (m, true))]
+                    .into_iter()
+                    .flatten()
             {
                 let metric = metric.0;
                 let is_error = matches!(kind.name, "mae" | "rmse");

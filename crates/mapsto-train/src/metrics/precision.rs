@@ -1,7 +1,7 @@
 //! Precision: how much of what was called a class is that class.
 
 use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
 
 /// Precision: of the samples given a class, the share that has it.
@@ -63,12 +63,16 @@ impl Metric for Precision {
     fn value(&self, counts: &Counts) -> f64 {
         ClassCounts::from_counts(counts).average(self.average, |right, predicted, _| (right, predicted))
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(super::averaged(KIND.name, self.average, self.decision))
+    }
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "precision",
-    doc: "of the samples given a class, the share that has it: macro, micro, weighted or a class",
-    build: |args: &mut Args| {
+pub(super) const KIND: MetricKind = MetricKind::new(
+    "precision",
+    "Of the samples given a class, the share that has it: macro, micro, weighted or a class.",
+    |args, ()| {
         let average = super::average_from(args)?;
         let metric = Precision::new(average);
         Ok(match super::threshold_from(args)? {
@@ -76,7 +80,11 @@ pub(super) const KIND: MetricKind = MetricKind {
             None => Box::new(metric),
         })
     },
-};
+)
+.options(&[
+    ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class"),
+    ("threshold", "the value from which an output counts as class 1, for models with one output"),
+]);
 
 #[test]
 fn never_predicted_is_zero() {

@@ -1,7 +1,7 @@
 //! Recall: how much of a class was found.
 
 use super::{Average, Better, ClassCounts, Counts, Decision, Metric, MetricKind};
-use mapsto_spec::{Args, Bounds};
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
 
 /// Recall: of the samples that have a class, the share that was given it.
@@ -63,12 +63,16 @@ impl Metric for Recall {
     fn value(&self, counts: &Counts) -> f64 {
         ClassCounts::from_counts(counts).average(self.average, |right, _, actual| (right, actual))
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(super::averaged(KIND.name, self.average, self.decision))
+    }
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "recall",
-    doc: "of the samples that have a class, the share that was given it: macro, micro, weighted or a class",
-    build: |args: &mut Args| {
+pub(super) const KIND: MetricKind = MetricKind::new(
+    "recall",
+    "Of the samples that have a class, the share that was given it: macro, micro, weighted or a class.",
+    |args, ()| {
         let average = super::average_from(args)?;
         let metric = Recall::new(average);
         Ok(match super::threshold_from(args)? {
@@ -76,7 +80,11 @@ pub(super) const KIND: MetricKind = MetricKind {
             None => Box::new(metric),
         })
     },
-};
+)
+.options(&[
+    ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class"),
+    ("threshold", "the value from which an output counts as class 1, for models with one output"),
+]);
 
 #[test]
 fn micro_is_accuracy() {

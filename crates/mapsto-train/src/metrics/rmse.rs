@@ -2,6 +2,7 @@
 
 use super::mae::errors;
 use super::{Better, Counts, Metric, MetricKind};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Result, Tensor};
 
 /// The square root of the mean of `(y − target)²` over all elements.
@@ -43,13 +44,16 @@ impl Metric for Rmse {
     fn value(&self, counts: &Counts) -> f64 {
         counts.mean_value().sqrt()
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name))
+    }
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "rmse",
-    doc: "the root of the mean squared error, in the target's unit",
-    build: |_| Ok(Box::new(Rmse::new())),
-};
+pub(super) const KIND: MetricKind =
+    MetricKind::new("rmse", "The root of the mean squared error, in the target's unit.", |_, ()| {
+        Ok(Box::new(Rmse::new()))
+    });
 
 #[test]
 fn one_large_error_weighs_more_than_in_mae() {

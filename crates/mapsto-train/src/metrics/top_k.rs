@@ -3,6 +3,7 @@
 use super::accuracy::share;
 use super::decision::{class_count, refuse_nan, true_classes};
 use super::{Better, Counts, Metric, MetricKind, floats};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// The share of samples whose true class has one of the `k` largest scores.
@@ -67,6 +68,10 @@ impl Metric for TopK {
     fn value(&self, counts: &Counts) -> f64 {
         share(counts)
     }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry::new(KIND.name).with_value(self.k))
+    }
 }
 
 /// How many classes come before `class`.
@@ -75,17 +80,19 @@ fn rank(row: &[f64], class: usize) -> usize {
     row.iter().enumerate().filter(|&(i, &v)| v > own || (v == own && i > class)).count()
 }
 
-pub(super) const KIND: MetricKind = MetricKind {
-    name: "top_k",
-    doc: "the share of samples whose class has one of the k largest scores",
-    build: |args| {
+pub(super) const KIND: MetricKind = MetricKind::new(
+    "top_k",
+    "The share of samples whose class has one of the k largest scores.",
+    |args, ()| {
         let k = args.main::<usize>()?;
         if k == 0 {
             return Err(args.error("", "k must be at least 1, got 0"));
         }
         Ok(Box::new(TopK::new(k)))
     },
-};
+)
+.options(&[("", "how many of the largest scores count")])
+.example(|| Entry::new("top_k").with_value(2_usize));
 
 #[test]
 fn all_of_the_classes_is_an_error() {
