@@ -18,6 +18,7 @@ The chores of this repository.
   cargo xtask new op NAME      write crates/mapsto-tensor/src/ops/NAME.rs with blanks, and name it in the list
   cargo xtask new layer NAME   likewise for a layer, an optimizer or a metric
   cargo xtask bless            rewrite the snapshots of messages and transcripts
+  cargo xtask options          rewrite docs/options.md, the reference of every option of a training file
   cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth
   cargo xtask counts --bless   likewise, and write them down
   cargo xtask build-time       the CPU seconds of clean builds and of fifty more operations, against their limits
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
         ["ci"] => run(Command::new("bash").arg(".ci/run")),
         ["bless"] => {
             run(Command::new("cargo").args(["test", "--workspace", "--tests"]).env("MAPSTO_BLESS", "1"))
+        }
+        ["options"] => {
+            let test = ["test", "--locked", "--quiet", "-p", "mapsto-cli", "--lib", "options"];
+            run(Command::new("cargo").args(test).env("MAPSTO_BLESS", "1"))
         }
         ["new", kind, name] => match new::write(&root(), kind, name) {
             Ok(paths) => {

@@ -82,7 +82,10 @@ impl Experiment {
             let horizon = Horizon { steps: config.train.epochs as u64, epoch: 1 };
             *schedule = filled::<dyn Schedule>(schedule, &horizon)?.1;
         }
-        let augment = fill::<dyn Transform>(&mut config.data.augment)?.into_iter().map(Arc::from).collect::<Vec<Arc<dyn Transform>>>();
+        let augment = fill::<dyn Transform>(&mut config.data.augment)?
+            .into_iter()
+            .map(Arc::from)
+            .collect::<Vec<Arc<dyn Transform>>>();
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
         add_callbacks(&mut config);
         fill::<dyn Callback>(&mut config.train.callbacks)?;
@@ -140,13 +143,15 @@ impl Experiment {
     /// None that opening has not found.
     pub fn trainer(&self, folder: &Path) -> Result<Trainer> {
         let train = &self.config.train;
-        let mut trainer =
-            Trainer::boxed(build::<dyn Optimizer>(&train.optimizer, &())?, build::<dyn Loss>(&train.loss, &())?)
-                .epochs(train.epochs)
-                .seed(train.seed)
-                .accumulate(train.accumulate)
-                .folder(folder)
-                .info(self.model_info.clone());
+        let mut trainer = Trainer::boxed(
+            build::<dyn Optimizer>(&train.optimizer, &())?,
+            build::<dyn Loss>(&train.loss, &())?,
+        )
+        .epochs(train.epochs)
+        .seed(train.seed)
+        .accumulate(train.accumulate)
+        .folder(folder)
+        .info(self.model_info.clone());
         for entry in &train.metrics {
             trainer = trainer.boxed_metric(build::<dyn Metric>(entry, &())?);
         }

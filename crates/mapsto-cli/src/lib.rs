@@ -10,6 +10,7 @@ mod experiment;
 mod failure;
 mod fingerprint;
 mod fitting;
+mod options;
 mod output;
 mod overrides;
 mod pictures;

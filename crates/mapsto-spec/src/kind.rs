@@ -108,6 +108,22 @@ impl<T: Family + ?Sized> Kind<T> {
     }
 }
 
+impl<T: Family + ?Sized> Kind<T> {
+    /// What it asks for while its example is built with the first of `givens` that fits; what it asks for before it fails
+    /// where none does, as a set of data whose files are not there.
+    #[must_use]
+    pub fn questions(&self, givens: &[&T::Given]) -> Args {
+        let mut args = Args::new(T::NOUN, &self.sample());
+        for given in givens {
+            args = Args::new(T::NOUN, &self.sample());
+            if (self.build)(&mut args, given).and_then(|built| T::finish(built, &mut args)).is_ok() {
+                break;
+            }
+        }
+        args
+    }
+}
+
 impl<T: Family + ?Sized> fmt::Debug for Kind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} `{}`", T::NOUN, self.name)
@@ -162,16 +178,11 @@ pub fn build<T: Family + ?Sized>(entry: &Entry, given: &T::Given) -> Result<Box<
 /// # Errors
 /// As [`build`].
 pub fn filled<T: Family + ?Sized>(entry: &Entry, given: &T::Given) -> Result<(Box<T>, Entry)> {
-    let (built, args) = read(find::<T>(entry)?, entry, given)?;
-    Ok((built, args.finish()?))
-}
-
-/// What an entry of a kind names, and the arguments as they were asked for.
-fn read<T: Family + ?Sized>(kind: &Kind<T>, entry: &Entry, given: &T::Given) -> Result<(Box<T>, Args)> {
+    let kind = find::<T>(entry)?;
     let mut args = Args::new(T::NOUN, entry);
     let built = (kind.build)(&mut args, given)?;
     let built = T::finish(built, &mut args)?;
-    Ok((built, args))
+    Ok((built, args.finish()?))
 }
 
 /// The entry of the kind that is the plain function `F`, with its defaults; `None` for any other function.
@@ -202,7 +213,7 @@ pub fn check_family<T: Family + ?Sized>(givens: &[&T::Given]) {
         let fitting = givens.iter().find(|given| filled::<T>(&sample, given).is_ok());
         let given = fitting.unwrap_or_else(|| panic!("{kind:?} cannot be built from {sample}"));
         check_entry::<T>(&sample, given);
-        let (_, args) = read(kind, &sample, given).unwrap_or_else(|e| panic!("{kind:?}: {e}"));
+        let args = kind.questions(&[given]);
         let asked: Vec<&str> = args.asked().map(|asked| asked.name).collect();
         let told: Vec<&str> = kind.options.iter().map(|(name, _)| *name).collect();
         assert_eq!(

@@ -322,6 +322,7 @@ pub(super) const KIND: SetKind = SetKind::new(
         }))
     },
 )
+.example(|| Entry::new("images").with_option("path", "data/images"))
 .options(&[
     ("path", "the folder"),
     ("color", "`\"rgb\"` or `\"gray\"`"),

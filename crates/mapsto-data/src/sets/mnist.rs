@@ -140,6 +140,7 @@ pub(super) const IDX_KIND: SetKind = SetKind::new(
         }))
     },
 )
+.example(|| Entry::new("idx").with_option("path", "data/idx"))
 .options(&[("path", "the folder of the four files"), ("classes", "the number of classes")]);
 
 #[cfg(test)]

@@ -242,7 +242,8 @@ pub(super) const KIND: SetKind = SetKind::new("csv", "A table with named columns
             ));
         }
         Ok(Box::new(Sets { train: Arc::new(train), test, left_out, rounded }))
-    }).options(&[("path", "the file"), ("test", "a second file, for the test"), ("target", "the column of numbers to fit"), ("class", "the column of labels to tell apart"), ("features", "the columns to learn from; all others where nothing is said"), ("delimiter", "what separates cells")]);
+    }).example(|| Entry::new("csv").with_option("path", "data/csv").with_option("class", "species"))
+.options(&[("path", "the file"), ("test", "a second file, for the test"), ("target", "the column of numbers to fit"), ("class", "the column of labels to tell apart"), ("features", "the columns to learn from; all others where nothing is said"), ("delimiter", "what separates cells")]);
 
 /// The option `delimiter`: one ASCII character; a shell does not write tabs easily, so `\\t` and `tab` are tabs too.
 fn delimiter(args: &mut Args) -> Result<u8> {

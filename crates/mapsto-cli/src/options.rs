@@ -1,0 +1,164 @@
+//! The reference of every option of a training file, `docs/options.md`, which is generated from the lists that read them.
+
+#![cfg(test)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use mapsto::data::preprocess::Step;
+use mapsto::data::sets::Sets;
+use mapsto::data::transforms::Transform;
+use mapsto::nn::init::Init;
+use mapsto::nn::{Horizon, Layer, Loss, Optimizer, Schedule};
+use mapsto::spec::{Asked, Family, Value};
+use mapsto::train::callbacks::Callback;
+use mapsto::train::metrics::Metric;
+
+use crate::config::Config;
+use crate::overrides::KEYS;
+use crate::source::Sources;
+
+/// A key of a section: its name, what it may be, its default, and its meaning.
+type Key = (&'static str, &'static str, &'static str, &'static str);
+
+const DATA: &[Key] = &[
+    ("set", "a name of [Sets](#sets)", "required", "what is read; the set's own options stand beside it in `[data]`"),
+    ("batch", "a whole number of at least 1", "64", "the samples of a step"),
+    ("shuffle", "`true` or `false`", "true", "whether each epoch reads the training samples in an order of its own"),
+    ("workers", "a whole number, zero or more", "0", "the threads that prepare batches ahead; 0 prepares them between steps"),
+    ("preprocess", "a list of [Preprocessing](#preprocessing)", "[]", "the fixed steps on all inputs, which travel with the model"),
+    ("standardize", "`true` or `false`", "false", "short for the step `standardize`"),
+    ("augment", "a list of [Transforms](#transforms)", "[]", "the random changes of training inputs"),
+    ("validation", "a share from 0 to below 1", "0.1", "the part of the training samples that is held out to watch the training by"),
+    ("test", "a share from 0 to below 1", "0.2", "the part of all samples that is held out for the test, where the set brings no test samples"),
+    (
+        "split",
+        "`\"stratified\"`, `\"random\"` or `\"ordered\"`",
+        "\"stratified\" for classes, otherwise \"random\"",
+        "how samples are held out: with the same share of every class, at random, or the last ones",
+    ),
+];
+
+const MODEL: &[Key] = &[
+    ("input", "a list of sizes", "that of the data", "the shape of one input, without the batch"),
+    ("layers", "a list of [Layers](#layers)", "required", "the layers in order"),
+];
+
+const TRAIN: &[Key] = &[
+    ("loss", "one of [Losses](#losses)", "required", "what is lowered"),
+    ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
+    ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),
+    ("schedule", "one of [Schedules](#schedules)", "none", "how the learning rate changes from step to step"),
+    ("callbacks", "a list of [Callbacks](#callbacks)", "`best` and `last`", "what else happens beside the training"),
+    ("epochs", "a whole number of at least 1", "10", "how often every training sample is seen"),
+    ("seed", "a whole number, zero or more", "42", "where all randomness starts"),
+    ("clip_norm", "a number above 0", "none", "the largest norm of all gradients together"),
+    ("accumulate", "a whole number of at least 1", "1", "the batches whose gradients make one step"),
+    ("threads", "a whole number, zero or more", "0", "the threads to compute with; 0 is one for each core"),
+    ("matmul_precision", "a word", "\"highest\"", "how exactly matrices are multiplied while training"),
+    ("out", "a word in quotes", "the first free `runs/NAME-1`, `runs/NAME-2`, ..", "the folder of the run"),
+];
+
+/// The whole page.
+fn page() -> String {
+    let mut text = String::from(
+        "# Options\n\nEvery section, key and option of a training file. This page is generated from the lists that read them, by\n\
+         `cargo xtask options`.\n\n\
+         A thing that can be named is written as a word, `\"relu\"`, or with its value and options, `{ conv2d = 32, kernel = 3 }`.\n\
+         The row *value* is the number or word behind the name itself, 32 in this example. A pair of sizes that are equal may be\n\
+         written as one number.\n",
+    );
+    for (name, keys) in [("data", DATA), ("model", MODEL), ("train", TRAIN)] {
+        let _ = writeln!(text, "\n## [{name}]\n\n| key | what it may be | default | meaning |\n|---|---|---|---|");
+        for (key, may, default, meaning) in keys {
+            let _ = writeln!(text, "| `{key}` | {may} | {default} | {meaning} |");
+        }
+    }
+    let horizon = Horizon { steps: 100, epoch: 10 };
+    family::<Sets>(&mut text, "Sets", &[&()]);
+    family::<dyn Step>(&mut text, "Preprocessing", &[&()]);
+    family::<dyn Transform>(&mut text, "Transforms", &[&()]);
+    family::<dyn Layer>(&mut text, "Layers", &[&[4], &[3, 4], &[2, 6, 6]]);
+    family::<dyn Init>(&mut text, "Initialisers", &[&()]);
+    family::<dyn Loss>(&mut text, "Losses", &[&()]);
+    family::<dyn Metric>(&mut text, "Metrics", &[&()]);
+    family::<dyn Optimizer>(&mut text, "Optimizers", &[&()]);
+    family::<dyn Schedule>(&mut text, "Schedules", &[&horizon]);
+    family::<dyn Callback>(&mut text, "Callbacks", &[&()]);
+    text
+}
+
+/// A chapter of the page: every kind of a family.
+fn family<T: Family + ?Sized>(text: &mut String, title: &str, givens: &[&T::Given]) {
+    let _ = writeln!(text, "\n## {title}");
+    for kind in T::kinds() {
+        let sample = kind.sample();
+        let _ = writeln!(text, "\n### `{}`\n\n{} For example `{sample}`.", kind.name, kind.doc);
+        if kind.options.is_empty() {
+            continue;
+        }
+        text.push_str("\n| option | what it may be | default | meaning |\n|---|---|---|---|\n");
+        let args = kind.questions(givens);
+        for (name, meaning) in kind.options {
+            let asked = args.asked().find(|asked| asked.name == *name);
+            let asked = asked.unwrap_or_else(|| panic!("{kind:?} never asks for `{name}`"));
+            let label = if name.is_empty() { "*value*".to_string() } else { format!("`{name}`") };
+            let _ = writeln!(text, "| {label} | {} | {} | {meaning} |", allowed(&asked), default(&asked));
+        }
+    }
+}
+
+fn allowed(asked: &Asked) -> String {
+    match asked.range {
+        Some("finite") | None => asked.expected.to_string(),
+        Some(range) if asked.expected.starts_with("a whole number") => format!("a whole number, {range}"),
+        Some(range) => format!("a number, {range}"),
+    }
+}
+
+fn default(asked: &Asked) -> String {
+    match asked.default {
+        Some(Value::Str(word)) => format!("{word:?}"),
+        Some(value) => value.to_string(),
+        None if asked.required => "required".to_string(),
+        None => "none".to_string(),
+    }
+}
+
+#[test]
+fn the_reference_of_options_is_that_of_the_lists() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/options.md");
+    let page = page();
+    if std::env::var_os("MAPSTO_BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    for (i, (a, b)) in written.lines().zip(page.lines()).enumerate() {
+        assert_eq!(a, b, "docs/options.md:{} is stale: run `cargo xtask options`", i + 1);
+    }
+    assert!(written == page, "docs/options.md is stale: run `cargo xtask options`");
+}
+
+#[test]
+fn every_key_of_a_section_is_in_the_reference_with_its_default() {
+    // What may be left out, and what the file says then.
+    let file = "[data]\nset = 'mnist'\n[model]\nlayers = ['flatten']\n[train]\nloss = 'mse'\n";
+    let config = Config::parse(&mut Sources::new("a.toml", file), &[]).unwrap();
+    let rendered = config.render();
+    let mut sections = rendered.split("\n[");
+    for (name, keys) in [("data", DATA), ("model", MODEL), ("train", TRAIN)] {
+        let section = sections.next().unwrap();
+        assert!(section.trim_start_matches('[').starts_with(name));
+        for line in section.lines().filter(|line| line.contains(" = ") && !line.starts_with(' ')) {
+            let (key, value) = line.split_once(" = ").unwrap();
+            let told = keys.iter().find(|told| told.0 == key);
+            let (_, _, default, _) = told.unwrap_or_else(|| panic!("[{name}] `{key}` is not in the reference"));
+            assert!(["required", value].contains(default) || value == "[]", "[{name}] `{key}`: {value}, {default}");
+        }
+        // The keys that a flag may name are in it too, but for those of sets.
+        let flags = KEYS.iter().find(|(section, _)| *section == name).unwrap().1;
+        for flag in flags.iter().filter(|flag| !["path", "class", "target", "features", "delimiter"].contains(flag)) {
+            assert!(keys.iter().any(|key| key.0 == *flag), "[{name}] `{flag}` is not in the reference");
+        }
+    }
+}
