@@ -130,6 +130,8 @@ impl Experiment {
             spec: Some(spec.to_json()),
             preprocess: Some(Json::List(entries)),
             classes: info.classes.clone(),
+            loss: Some(config.train.loss.to_json()),
+            features: info.features.clone(),
         };
         let experiment =
             Experiment { config, model, train, validation, test, info, model_info, rows, loss, metrics };

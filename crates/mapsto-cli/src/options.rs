@@ -11,8 +11,8 @@ use mapsto::data::transforms::Transform;
 use mapsto::nn::init::Init;
 use mapsto::nn::{Horizon, Layer, Loss, Optimizer, Schedule};
 use mapsto::spec::{Asked, Family, Value};
-use mapsto::train::callbacks::Callback;
-use mapsto::train::metrics::Metric;
+use mapsto::training::callbacks::Callback;
+use mapsto::training::metrics::Metric;
 
 use crate::config::Config;
 use crate::overrides::KEYS;
@@ -22,15 +22,45 @@ use crate::source::Sources;
 type Key = (&'static str, &'static str, &'static str, &'static str);
 
 const DATA: &[Key] = &[
-    ("set", "a name of [Sets](#sets)", "required", "what is read; the set's own options stand beside it in `[data]`"),
+    (
+        "set",
+        "a name of [Sets](#sets)",
+        "required",
+        "what is read; the set's own options stand beside it in `[data]`",
+    ),
     ("batch", "a whole number of at least 1", "64", "the samples of a step"),
-    ("shuffle", "`true` or `false`", "true", "whether each epoch reads the training samples in an order of its own"),
-    ("workers", "a whole number, zero or more", "0", "the threads that prepare batches ahead; 0 prepares them between steps"),
-    ("preprocess", "a list of [Preprocessing](#preprocessing)", "[]", "the fixed steps on all inputs, which travel with the model"),
+    (
+        "shuffle",
+        "`true` or `false`",
+        "true",
+        "whether each epoch reads the training samples in an order of its own",
+    ),
+    (
+        "workers",
+        "a whole number, zero or more",
+        "0",
+        "the threads that prepare batches ahead; 0 prepares them between steps",
+    ),
+    (
+        "preprocess",
+        "a list of [Preprocessing](#preprocessing)",
+        "[]",
+        "the fixed steps on all inputs, which travel with the model",
+    ),
     ("standardize", "`true` or `false`", "false", "short for the step `standardize`"),
     ("augment", "a list of [Transforms](#transforms)", "[]", "the random changes of training inputs"),
-    ("validation", "a share from 0 to below 1", "0.1", "the part of the training samples that is held out to watch the training by"),
-    ("test", "a share from 0 to below 1", "0.2", "the part of all samples that is held out for the test, where the set brings no test samples"),
+    (
+        "validation",
+        "a share from 0 to below 1",
+        "0.1",
+        "the part of the training samples that is held out to watch the training by",
+    ),
+    (
+        "test",
+        "a share from 0 to below 1",
+        "0.2",
+        "the part of all samples that is held out for the test, where the set brings no test samples",
+    ),
     (
         "split",
         "`\"stratified\"`, `\"random\"` or `\"ordered\"`",
@@ -49,7 +79,12 @@ const TRAIN: &[Key] = &[
     ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
     ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),
     ("schedule", "one of [Schedules](#schedules)", "none", "how the learning rate changes from step to step"),
-    ("callbacks", "a list of [Callbacks](#callbacks)", "`best` and `last`", "what else happens beside the training"),
+    (
+        "callbacks",
+        "a list of [Callbacks](#callbacks)",
+        "`best` and `last`",
+        "what else happens beside the training",
+    ),
     ("epochs", "a whole number of at least 1", "10", "how often every training sample is seen"),
     ("seed", "a whole number, zero or more", "42", "where all randomness starts"),
     ("clip_norm", "a number above 0", "none", "the largest norm of all gradients together"),
@@ -69,7 +104,10 @@ fn page() -> String {
          written as one number.\n",
     );
     for (name, keys) in [("data", DATA), ("model", MODEL), ("train", TRAIN)] {
-        let _ = writeln!(text, "\n## [{name}]\n\n| key | what it may be | default | meaning |\n|---|---|---|---|");
+        let _ = writeln!(
+            text,
+            "\n## [{name}]\n\n| key | what it may be | default | meaning |\n|---|---|---|---|"
+        );
         for (key, may, default, meaning) in keys {
             let _ = writeln!(text, "| `{key}` | {may} | {default} | {meaning} |");
         }
@@ -152,12 +190,18 @@ fn every_key_of_a_section_is_in_the_reference_with_its_default() {
         for line in section.lines().filter(|line| line.contains(" = ") && !line.starts_with(' ')) {
             let (key, value) = line.split_once(" = ").unwrap();
             let told = keys.iter().find(|told| told.0 == key);
-            let (_, _, default, _) = told.unwrap_or_else(|| panic!("[{name}] `{key}` is not in the reference"));
-            assert!(["required", value].contains(default) || value == "[]", "[{name}] `{key}`: {value}, {default}");
+            let (_, _, default, _) =
+                told.unwrap_or_else(|| panic!("[{name}] `{key}` is not in the reference"));
+            assert!(
+                ["required", value].contains(default) || value == "[]",
+                "[{name}] `{key}`: {value}, {default}"
+            );
         }
         // The keys that a flag may name are in it too, but for those of sets.
         let flags = KEYS.iter().find(|(section, _)| *section == name).unwrap().1;
-        for flag in flags.iter().filter(|flag| !["path", "class", "target", "features", "delimiter"].contains(flag)) {
+        for flag in
+            flags.iter().filter(|flag| !["path", "class", "target", "features", "delimiter"].contains(flag))
+        {
             assert!(keys.iter().any(|key| key.0 == *flag), "[{name}] `{flag}` is not in the reference");
         }
     }

@@ -11,6 +11,7 @@ pub mod init;
 pub mod layers;
 pub mod losses;
 mod module;
+mod of_code;
 pub mod optim;
 mod outputs;
 mod pooling;

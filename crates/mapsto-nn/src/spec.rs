@@ -199,7 +199,7 @@ impl ModelSpec {
 mod tests {
     use super::*;
     use crate::layers::LAYERS;
-    use crate::prelude::{seed, tensor};
+    use crate::prelude::*;
     use mapsto_spec::Span;
 
     fn linear(n: usize) -> Entry {
@@ -385,6 +385,47 @@ mod tests {
         let spec = ModelSpec::new([6], [embed, linear(3), Entry::new("flatten"), linear(2)]);
         assert_eq!(spec.shapes().unwrap(), [vec![6, 4], vec![6, 3], vec![18], vec![2]]);
         assert_eq!(spec.input_dtype().unwrap(), DType::I64);
+    }
+
+    #[test]
+    fn lists_nest_so_far_and_hold_so_many_layers() {
+        let deep =
+            |levels: usize, wrap: fn(Entry) -> Entry| (0..levels).fold(Entry::new("relu"), |e, _| wrap(e));
+        let branches: fn(Entry) -> Entry = |e| Entry::new("parallel").with_value(vec![vec![e]]);
+        let spec = ModelSpec::new([4], [deep(16, branches)]);
+        assert!(spec.build().is_ok());
+        // What can be built can be written and read back.
+        let written = spec.rendered().unwrap().to_json().to_string();
+        assert!(ModelSpec::from_json(&Json::parse(&written).unwrap()).unwrap().build().is_ok());
+        let wraps: [fn(Entry) -> Entry; 4] = [
+            branches,
+            |e| Entry::new("residual").with_value(vec![e]),
+            |e| Entry::new("sequential").with_value(vec![e]),
+            |e| Entry::new("repeat").with_value(1_usize).with_option("layers", vec![e]),
+        ];
+        for wrap in wraps {
+            let e = error(&[4], [deep(17, wrap)]);
+            assert!(e.contains("lists of layers nest deeper than 16"), "{e}");
+        }
+        let many = |n: usize, e: Entry| Entry::new("repeat").with_value(n).with_option("layers", vec![e]);
+        assert!(error(&[4], [many(usize::MAX >> 1, Entry::new("relu"))]).contains("more than 65536 layers"));
+        let product = many(1000, many(1000, Entry::new("relu")));
+        assert!(
+            ModelSpec::new([4], [product])
+                .outline()
+                .err()
+                .unwrap()
+                .message()
+                .contains("more than 65536 layers")
+        );
+        // The next model begins anew.
+        assert!(ModelSpec::new([4], [many(1000, Entry::new("relu"))]).build().is_ok());
+        // The budget of weights holds for every copy.
+        let stack = ModelSpec::new([4], [many(10, linear(4))]);
+        assert!(stack.build_within(10 * 20).is_ok());
+        assert!(
+            stack.build_within(10 * 20 - 1).err().unwrap().message().contains("more than the model may hold")
+        );
     }
 
     #[test]

@@ -218,3 +218,28 @@ fn a_missing_file_is_named() {
     let error = ModelFile::read("no/such/model.safetensors").unwrap_err();
     assert!(error.kind() == ErrorKind::Io && error.to_string().contains("no/such/model.safetensors"));
 }
+
+#[test]
+fn a_model_of_code_is_saved_with_its_layers_and_what_its_outputs_mean() {
+    use mapsto_data::prelude::*;
+    let folder = std::env::temp_dir().join(format!("mapsto-of-code-{}", std::process::id()));
+    let set = || InMemory::new(Tensor::randn([12, 4]), tensor![0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]);
+    let mut fit = |net: &mut Sequential, name: &str| {
+        let path = folder.join(name);
+        let mut trainer = Trainer::new(Adam::new(0.01), cross_entropy).epochs(1);
+        trainer = trainer.on(mapsto_train::callbacks::Checkpoint::best("loss").to(&path));
+        trainer.fit(net, set().batches(4), None).unwrap();
+        ModelFile::read(&path).unwrap()
+    };
+    let mut net =
+        seq![Linear::new(4, 6), Tensor::tanh, Residual::new(seq![Linear::new(6, 6)]), Linear::new(6, 3)];
+    let file = fit(&mut net, "listed.safetensors");
+    let x = Tensor::randn([5, 4]);
+    assert_eq!(file.build().unwrap().forward(&x).to_vec::<f32>(), net.forward(&x).to_vec::<f32>());
+    let loss = Entry::from_json(file.info.loss.as_ref().unwrap()).unwrap();
+    assert_eq!(loss.to_string(), "{ cross_entropy = true, label_smoothing = 0.0 }");
+    // What no file can hold is saved as weights alone.
+    let file = fit(&mut seq![Linear::new(4, 3), |x: &Tensor| x * 2.0], "closure.safetensors");
+    assert_eq!(file.info.spec, None);
+    std::fs::remove_dir_all(folder).unwrap();
+}

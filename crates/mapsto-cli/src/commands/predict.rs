@@ -4,8 +4,8 @@ use std::path::Path;
 
 use clap::{Arg, Command};
 use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
-use mapsto::nn::{Exceptions, Layer, ModelSpec, Sequential};
-use mapsto::spec::{Entry, Json, Value};
+use mapsto::nn::{Exceptions, Layer, Loss, ModelSpec, Sequential};
+use mapsto::spec::{Entry, Value, build};
 use mapsto::training::{ModelFile, ModelInfo, Outputs, RunFolder};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
@@ -22,7 +22,12 @@ pub const VERB: Verb = Verb { name: "predict", command, overriding: Overriding::
 fn command(command: Command) -> Command {
     command
         .about("Ask the best model of a run about images, or about the rows of a table")
-        .arg(Arg::new("run").value_name("RUN").required(true).help("The folder of a run, such as runs/mnist-1"))
+        .arg(
+            Arg::new("run")
+                .value_name("RUN|MODEL")
+                .required(true)
+                .help("The folder of a run, such as runs/mnist-1, or a model file that holds its layers"),
+        )
         .arg(
             Arg::new("files")
                 .value_name("IMAGE|CSV")
@@ -75,7 +80,11 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         true => Exceptions::none().converting(),
         false => Exceptions::none(),
     };
-    let predictor = Predictor::open(&RunFolder::open(invocation.text("run"))?, &except)?;
+    let of = Path::new(invocation.text("run"));
+    let predictor = match of.is_file() {
+        true => Predictor::of_file(of, &except)?,
+        false => Predictor::open(&RunFolder::open(of)?, &except)?,
+    };
     let top = invocation.matches.get_one::<u32>("top").map_or(3, |&n| n as usize);
     for file in invocation.texts("files") {
         let path = Path::new(file);
@@ -114,31 +123,46 @@ impl Predictor {
         let mut sources = Sources::of_run(&name, &folder.config()?);
         let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
         unedited(folder, &config)?;
-        let file = ModelFile::read(folder.best())?;
-        let json = |part: &Option<Json>, what: &str| {
-            part.clone().ok_or_else(|| {
-                let message = format!("{}: the file holds no {what}", folder.best().display());
-                Error::new(ErrorKind::Model, message)
-            })
-        };
-        let spec = ModelSpec::from_json(&json(&file.info.spec, "layers")?)?;
-        let steps = json(&file.info.preprocess, "preprocessing")?;
-        let steps: Vec<Entry> =
-            steps.list().unwrap_or_default().iter().map(Entry::from_json).collect::<Result<_>>()?;
-        let model = file.build_except(except).map_err(|e| e.context(folder.best().display()))?;
+        let predictor = Predictor::of_file(&folder.best(), except)?;
         let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
         Ok(Predictor {
-            model,
-            input: spec.input,
-            preprocess: Preprocess::from_entries(&steps)?,
-            info: file.info,
-            outputs: outputs(&*mapsto::spec::build::<dyn mapsto::nn::Loss>(&config.train.loss, &())?),
+            outputs: outputs(&*build::<dyn Loss>(&config.train.loss, &())?),
             features: features.unwrap_or_default(),
             delimiter: match config.data.set.option("delimiter") {
                 Some(Value::Str(word)) if word == "\\t" => b'\t',
                 Some(Value::Str(word)) => word.bytes().next().unwrap_or(b','),
                 _ => b',',
             },
+            ..predictor
+        })
+    }
+
+    /// The model of a file alone, which a program may have written: its layers, its preprocessing, and what its outputs mean
+    /// where it says the loss.
+    fn of_file(path: &Path, except: &Exceptions) -> Result<Predictor> {
+        let file = ModelFile::read(path)?;
+        let Some(spec) = &file.info.spec else {
+            let message = format!("{}: the file holds no layers", path.display());
+            return Err(Error::new(ErrorKind::Model, message).help(
+                "a program writes them with `ModelFile::of(&net).spec(&ModelSpec::of(&net, shape)?)`",
+            ));
+        };
+        let spec = ModelSpec::from_json(spec)?;
+        let model = file.build_except(except).map_err(|e| e.context(path.display()))?;
+        let loss = file
+            .info
+            .loss
+            .as_ref()
+            .map(|json| build::<dyn Loss>(&Entry::from_json(json)?, &()))
+            .transpose()?;
+        Ok(Predictor {
+            model,
+            input: spec.input,
+            preprocess: file.info.preprocessing()?,
+            outputs: loss.map_or(Outputs::Values, |loss| outputs(&*loss)),
+            features: file.info.features.clone(),
+            info: file.info,
+            delimiter: b',',
         })
     }
 

@@ -22,6 +22,23 @@ fn the_table_of_irises_is_learnt() {
 }
 
 #[test]
+fn branches_and_repeats_are_learnt_and_answer() {
+    let folder = Folder::new();
+    let out = folder.path().join("run");
+    let said = at_the_root(&format!("train examples/branches.toml --train.out {}", out.display())).ok();
+    let test = said.lines().find(|line| line.starts_with("test")).unwrap();
+    let accuracy: f64 = test.split("accuracy ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(accuracy >= 90.0, "{said}");
+    // The run's own folder, and its file alone.
+    let by_run = at_the_root(&format!("predict {} data/iris/iris.csv", out.display())).ok();
+    assert!(by_run.lines().next().unwrap().contains("setosa"), "{by_run}");
+    let alone = at_the_root(&format!("predict {}/best.safetensors data/iris/iris.csv", out.display())).ok();
+    assert_eq!(alone, by_run);
+    let table = at_the_root("summary examples/branches.toml").ok();
+    assert!(table.contains("Repeat(2 × ") && table.contains("[24]"), "{table}");
+}
+
+#[test]
 fn the_digit_reader_has_the_shapes_its_comments_say() {
     let table = at_the_root("summary examples/mnist.toml").ok();
     for (layer, shape) in

@@ -1,5 +1,6 @@
 //! `ImageFolder`: PNG and JPEG files sorted into one folder a class, decoded when they are asked for.
 
+use mapsto_spec::Entry;
 use super::{SetKind, Sets};
 use crate::picture::{Color, is_picture, read_image};
 use crate::preprocess::{Resize, Step};

@@ -1,5 +1,6 @@
 //! `mnist`: the 70,000 handwritten digits, checked byte for byte before they are believed.
 
+use mapsto_spec::Entry;
 use super::{Idx, SetKind, Sets};
 use crate::InMemory;
 use mapsto_tensor::{Error, ErrorKind, Result};

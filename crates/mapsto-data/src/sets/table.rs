@@ -4,7 +4,7 @@ use super::{SetKind, Sets};
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
 use crate::selection::Selection;
 use crate::{Dataset, InMemory, Info, Rounded};
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Entry};
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 use std::path::Path;

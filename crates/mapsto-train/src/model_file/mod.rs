@@ -23,6 +23,10 @@ pub struct ModelInfo {
     pub preprocess: Option<Json>,
     /// The names of the classes, in the order of the outputs.
     pub classes: Vec<String>,
+    /// The entry of the loss that it was trained with, which tells what its outputs mean.
+    pub loss: Option<Json>,
+    /// The columns of the table that it was trained on, in the order of its inputs.
+    pub features: Vec<String>,
 }
 
 impl ModelInfo {
@@ -86,7 +90,7 @@ const EPOCH: &str = "best epoch";
 pub struct ModelFile {
     /// Parameters and states by name.
     pub tensors: Vec<(String, Tensor)>,
-    /// Spec, preprocessing and class names.
+    /// Spec, preprocessing, loss, and names of classes and columns.
     pub info: ModelInfo,
     /// The training state's tensors, named without their common beginning.
     pub(crate) training: Vec<(String, Tensor)>,
@@ -122,7 +126,7 @@ impl ModelFile {
         self
     }
 
-    /// Replaces spec, preprocessing and class names.
+    /// Replaces spec, preprocessing, loss, and names of classes and columns.
     #[must_use]
     pub fn with_info(self, info: ModelInfo) -> ModelFile {
         ModelFile { info, ..self }
@@ -146,8 +150,11 @@ impl ModelFile {
         };
         metadata.extend(json("spec", &self.info.spec));
         metadata.extend(json("preprocess", &self.info.preprocess));
-        if !self.info.classes.is_empty() {
-            metadata.push(("classes".into(), Json::from(self.info.classes.clone()).to_string()));
+        metadata.extend(json("loss", &self.info.loss));
+        for (key, names) in [("classes", &self.info.classes), ("features", &self.info.features)] {
+            if !names.is_empty() {
+                metadata.push((key.into(), Json::from(names.clone()).to_string()));
+            }
         }
         metadata.extend(self.training_text.iter().map(|(k, v)| (format!("{TRAINER}{k}"), v.clone())));
         write_within(path, there, |w| write_tensors(w, &metadata, &tensors))
@@ -177,7 +184,9 @@ impl ModelFile {
                 "preprocess" => {
                     file.info.preprocess = Some(Json::parse(&text).map_err(|e| e.context("preprocess"))?)
                 }
-                "classes" => file.info.classes = words(&text)?,
+                "loss" => file.info.loss = Some(Json::parse(&text).map_err(|e| e.context("loss"))?),
+                "classes" => file.info.classes = words("classes", &text)?,
+                "features" => file.info.features = words("features", &text)?,
                 _ => {
                     if let Some(key) = key.strip_prefix(TRAINER) {
                         file.training_text.push((key.into(), text));
@@ -274,10 +283,10 @@ impl ModelFile {
 }
 
 /// A JSON list of texts.
-fn words(text: &str) -> Result<Vec<String>> {
-    let json = Json::parse(text).map_err(|e| e.context("classes"))?;
+fn words(key: &str, text: &str) -> Result<Vec<String>> {
+    let json = Json::parse(text).map_err(|e| e.context(key))?;
     let words = json.list().and_then(|items| items.iter().map(|w| w.str().map(str::to_string)).collect());
-    words.ok_or_else(|| Error::new(ErrorKind::Data, "classes: not a list of names"))
+    words.ok_or_else(|| Error::new(ErrorKind::Data, format!("{key}: not a list of names")))
 }
 
 /// Writes a model's parameters and states to a file.

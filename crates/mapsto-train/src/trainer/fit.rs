@@ -10,7 +10,7 @@ use crate::model_file::{ModelInfo, preprocess_json};
 use crate::run_folder;
 use crate::tally::{Judged, Tally};
 use mapsto_data::{Batch, Loader};
-use mapsto_nn::{Layer, Optimizer};
+use mapsto_nn::{Layer, ModelSpec, Optimizer};
 use mapsto_tensor::error::mistakes;
 use mapsto_tensor::{Grads, Result, Tensor, random, train};
 use std::path::Path;
@@ -37,6 +37,8 @@ pub(super) struct Fit<'a> {
     closing: (f64, u32),
     /// Whether the run's folder has been seen: one that is there must not go.
     has_folder: bool,
+    /// Whether the model was asked for its layers.
+    is_written_down: bool,
 }
 
 /// Where a run is: with weights, optimizer and randomness, all that the next step depends on.
@@ -74,7 +76,7 @@ impl<'a> Fit<'a> {
     ) -> Fit<'a> {
         let position = Position { base_lr: optimizer.lr(), ..Position::default() };
         let columns = columns(plan, val.is_some());
-        let info = info(&plan.info, train);
+        let info = info(plan, train);
         let (history, pace) = (History::default(), Pace::default());
         Fit {
             plan,
@@ -92,6 +94,7 @@ impl<'a> Fit<'a> {
             pending: None,
             closing: (0.0, 0),
             has_folder: false,
+            is_written_down: false,
         }
     }
 
@@ -162,6 +165,7 @@ impl<'a> Fit<'a> {
             let wait = Instant::now();
             let Some(batch) = batches.next() else { return Ok(Outcome::Finished) };
             let batch = batch?;
+            self.write_down(&batch);
             self.position.waited += wait.elapsed().as_secs_f64();
             self.position.batch += 1;
             self.gradients(&batch)?;
@@ -175,6 +179,15 @@ impl<'a> Fit<'a> {
                     return Ok(Outcome::Interrupted);
                 }
             }
+        }
+    }
+
+    /// Completes what model files say by the layers, where the model says its own; the batch knows the shape of an input.
+    fn write_down(&mut self, batch: &Batch) {
+        if self.info.spec.is_none() && !self.is_written_down {
+            self.is_written_down = true;
+            let spec = ModelSpec::of_layer(&*self.model, batch.x.shape().get(1..).unwrap_or_default());
+            self.info.spec = spec.map(|spec| spec.to_json());
         }
     }
 
@@ -342,14 +355,18 @@ impl<'a> Fit<'a> {
 }
 
 /// What was said of the model, completed by what the loader knows.
-fn info(said: &ModelInfo, train: &Loader) -> ModelInfo {
-    let mut info = said.clone();
+fn info(plan: &Plan, train: &Loader) -> ModelInfo {
+    let mut info = plan.info.clone();
     if info.preprocess.is_none() {
         info.preprocess = preprocess_json(train.preprocessing());
     }
     if info.classes.is_empty() {
         info.classes = train.info().classes;
     }
+    if info.features.is_empty() {
+        info.features = train.info().features;
+    }
+    info.loss = info.loss.or_else(|| plan.loss.entry().map(|entry| entry.to_json()));
     info
 }
 

@@ -234,8 +234,9 @@ impl Trainer {
         self
     }
 
-    /// Spec, preprocessing and class names, to be written into every model file of the run; the training loader's own
-    /// preprocessing and class names where this has none.
+    /// What is to be written beside the weights into every model file of the run. Where this has none, the layers are those
+    /// that the model says itself (`ModelSpec::of`), the loss that of the trainer, and preprocessing and names those of the
+    /// training loader.
     #[must_use]
     pub fn info(mut self, info: ModelInfo) -> Trainer {
         self.plan.info = info;
