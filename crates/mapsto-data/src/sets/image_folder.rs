@@ -1,10 +1,10 @@
 //! `ImageFolder`: PNG and JPEG files sorted into one folder a class, decoded when they are asked for.
 
-use mapsto_spec::Entry;
 use super::{SetKind, Sets};
 use crate::picture::{Color, is_picture, read_image};
 use crate::preprocess::{Resize, Step};
 use crate::{Dataset, Info, Sample};
+use mapsto_spec::Entry;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::io::Read;
 use std::path::{Path, PathBuf};

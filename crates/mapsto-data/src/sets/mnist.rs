@@ -1,8 +1,8 @@
 //! `mnist`: the 70,000 handwritten digits, checked byte for byte before they are believed.
 
-use mapsto_spec::Entry;
 use super::{Idx, SetKind, Sets};
 use crate::InMemory;
+use mapsto_spec::Entry;
 use mapsto_tensor::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 use std::path::Path;
