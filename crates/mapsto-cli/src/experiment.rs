@@ -94,6 +94,9 @@ impl Experiment {
         let (opened, set) = sets::from_entry(&config.data.set).map_err(|e| config.data.explain(e))?;
         config.data.set = set;
         opened.left_out.iter().for_each(|what| note(what));
+        if let Some(e) = opened.too_large.as_ref().filter(|_| config.data.preprocess.is_empty()) {
+            return Err(e.clone());
+        }
         let standardized = config.data.preprocess.iter().any(|step| step.name == "standardize");
         for rounded in opened.rounded.iter().filter(|rounded| rounded.is_target || !standardized) {
             let help = match rounded.is_target {

@@ -60,13 +60,7 @@ pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -
     pictures::draw_curves(folder, history)?;
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
-    if let Some(test) = &experiment.test {
-        let found = experiment.evaluate(test)?;
-        let epoch = match folder.best().is_file() {
-            true => ModelFile::read(folder.best())?.best_epoch(),
-            false => None,
-        };
-        say!("test   {}", scored(&found, epoch));
+    if let (Some(test), Some(found)) = (&experiment.test, results(experiment, folder)?) {
         let predictions = predict(&experiment.model, test)?;
         let (heading, names) = experiment.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
@@ -75,6 +69,21 @@ pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -
         pictures::draw_test(folder, experiment, &found, &predictions)?;
     }
     Ok(())
+}
+
+/// Scores the test set, if there is one, and prints the result.
+///
+/// # Errors
+/// A damaged sample.
+pub fn results(experiment: &Experiment, folder: &RunFolder) -> Result<Option<Evaluation>> {
+    let Some(test) = &experiment.test else { return Ok(None) };
+    let found = experiment.evaluate(test)?;
+    let epoch = match folder.best().is_file() {
+        true => ModelFile::read(folder.best())?.best_epoch(),
+        false => None,
+    };
+    say!("test   {}", scored(&found, epoch));
+    Ok(Some(found))
 }
 
 /// A line of results, and of which epoch the weights are, where their file says so: `.., best of epoch 12`.

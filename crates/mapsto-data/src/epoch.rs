@@ -139,7 +139,12 @@ impl Plan {
                 x = transform.apply_batch(x, &keys);
             }
             let x = preprocess.apply(x);
-            Ok((if rounded { x.to(DType::F32) } else { x }, y))
+            if !rounded {
+                return Ok((x, y));
+            }
+            let x = x.to(DType::F32);
+            check_finite(&x, |i| dataset.name(indices[i]), &dataset.info().features)?;
+            Ok((x, y))
         })?;
         Ok(Batch { x, y, indices })
     }
@@ -156,6 +161,24 @@ impl Plan {
         random::set_state(&before);
         outcome.and_then(|read| read)
     }
+}
+
+/// Finds the cells of a table that preprocessing has left, or made, too large for `f32`: all cells of tables are finite.
+fn check_finite(
+    x: &mapsto_tensor::Tensor,
+    name: impl Fn(usize) -> String,
+    features: &[String],
+) -> Result<()> {
+    let at = x.as_slice::<f32>().and_then(|x| x.iter().position(|v| !v.is_finite()));
+    let (Some(at), Some(&width)) = (at, x.shape().get(1)) else { return Ok(()) };
+    let column = at % width;
+    let column = features.get(column).map_or(column.to_string(), |name| format!("`{name}`"));
+    let message = format!(
+        "{}, column {column}: too large, once preprocessed, for the 32 bits that models compute in",
+        name(at / width)
+    );
+    Err(Error::new(ErrorKind::Data, message)
+        .help("standardize the inputs, or divide the column by a common number"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::dataset::not_a_class;
 use crate::rows::{batch_shape, each_row, gather};
+use crate::selection::first_too_large;
 use crate::{Dataset, Info, Sample};
 use mapsto_kernels::map::map1;
 use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, fail};
@@ -27,6 +28,8 @@ pub struct InMemory {
     y: Tensor,
     delivery: Delivery,
     info: Info,
+    /// Whether `x` holds numbers that are too large for `f32`.
+    has_too_large: bool,
 }
 
 /// How rows leave the set.
@@ -56,7 +59,7 @@ impl InMemory {
         }
         let (x, y) = (x.detach().contiguous(), y.detach().contiguous());
         let info = Info { classes: numbered(&y), ..Info::default() };
-        InMemory { x, y, delivery: Delivery::Same, info }
+        InMemory { x, y, delivery: Delivery::Same, info, has_too_large: false }
     }
 
     /// Images as bytes: kept as they are, a quarter of the memory, and delivered as `f32` in 0 ..= 1, `v / 255`.
@@ -74,7 +77,8 @@ impl InMemory {
     /// Numbers kept as `f64`, preprocessed as such, and delivered as `f32`.
     #[track_caller]
     pub(crate) fn rounded(x: Tensor, y: Tensor) -> InMemory {
-        InMemory { delivery: Delivery::Rounded, ..InMemory::new(x, y) }
+        let has_too_large = first_too_large(&x).is_some();
+        InMemory { delivery: Delivery::Rounded, has_too_large, ..InMemory::new(x, y) }
     }
 
     /// Names the classes, in the order of their ids.
@@ -90,10 +94,19 @@ impl InMemory {
     }
 
     /// All inputs, as they are delivered: `[n, ..]`.
+    ///
+    /// # Panics
+    /// If one is too large for an `f32`, which only preprocessing can bring into reach.
+    #[track_caller]
     pub fn x(&self) -> Tensor {
         match self.delivery {
             Delivery::Same => self.x.clone(),
-            Delivery::Rounded => self.x.to(DType::F32),
+            Delivery::Rounded => {
+                if let Some([row, column]) = first_too_large(&self.x) {
+                    fail!("in-memory set", "{}", self.too_large(row, column); help = "{TOO_LARGE_HELP}");
+                }
+                self.x.to(DType::F32)
+            }
             Delivery::Pixels => Tensor::filled_by::<f32>(self.x.shape(), |out| pixels(bytes(&self.x), out)),
         }
     }
@@ -101,6 +114,16 @@ impl InMemory {
     /// All targets: `[n]` or `[n, ..]`.
     pub fn y(&self) -> Tensor {
         self.y.clone()
+    }
+
+    /// What is wrong with a number of `x` which is too large for `f32`.
+    fn too_large(&self, row: usize, column: usize) -> String {
+        let value = self.x.select(0, row as isize).to_vec::<f64>()[column];
+        let name = self.info.features.get(column).map_or(column.to_string(), |name| format!("`{name}`"));
+        format!(
+            "row {}, column {name}: {value:e} is too large for the 32 bits that models compute in",
+            row + 1
+        )
     }
 
     fn check(&self, i: usize) -> Result<()> {
@@ -129,7 +152,14 @@ impl Dataset for InMemory {
         indices.iter().try_for_each(|&i| self.check(i))?;
         let x = match self.delivery {
             Delivery::Same => gather(&self.x, indices),
-            Delivery::Rounded => gather(&self.x, indices).to(DType::F32),
+            Delivery::Rounded => {
+                let x = gather(&self.x, indices);
+                if let Some([i, column]) = self.has_too_large.then(|| first_too_large(&x)).flatten() {
+                    let message = self.too_large(indices[i], column);
+                    return Err(Error::new(ErrorKind::Data, message).help(TOO_LARGE_HELP));
+                }
+                x.to(DType::F32)
+            }
             Delivery::Pixels => {
                 Tensor::filled_by::<f32>(batch_shape(indices.len(), &self.x.shape()[1..]), |out| {
                     each_row(bytes(&self.x), out, indices, pixels);
@@ -155,6 +185,8 @@ impl Dataset for InMemory {
         }
     }
 }
+
+const TOO_LARGE_HELP: &str = "standardize the inputs, or divide the column by a common number";
 
 fn pixels(from: &[u8], to: &mut [f32]) {
     map1(

@@ -6,6 +6,16 @@ use crate::{InMemory, Info, Rounded};
 use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
 use std::collections::{BTreeSet, HashMap};
 
+const IN_REACH: &str = "divide the column by a common number, or take `exact_inputs` and standardize them";
+const IN_A_FILE: &str = "`standardize = true` in [data] brings it into reach, if it is no mistake";
+
+/// Row and column of the first number in `[rows, columns]` that is finite and not so as an `f32`.
+pub(crate) fn first_too_large(values: &Tensor) -> Option<[usize; 2]> {
+    let columns = *values.shape().get(1)?;
+    let at = values.as_slice::<f64>()?.iter().position(|v| !(*v as f32).is_finite())?;
+    Some([at / columns, at % columns])
+}
+
 /// A table with its input columns chosen; naming the target makes a dataset of it.
 ///
 /// ```
@@ -26,9 +36,11 @@ impl Selection {
     /// The inputs alone, for prediction: `[rows, features]`.
     ///
     /// # Errors
-    /// The first cell that is missing or not a finite number, by row and column.
+    /// The first cell that is missing, not a finite number or too large for an `f32`, by row and column.
     pub fn inputs(&self) -> Result<Tensor> {
-        Ok(self.exact_inputs()?.to(DType::F32))
+        let exact = self.exact_inputs()?;
+        self.check_reach(&exact, &self.features, IN_REACH)?;
+        Ok(exact.to(DType::F32))
     }
 
     /// The inputs alone in `f64`, as they stand in the file: for [`Preprocess::apply`](crate::Preprocess::apply), which
@@ -65,7 +77,9 @@ impl Selection {
                 format!("{}: no target column was chosen", self.table.name),
             ));
         }
-        let set = InMemory::rounded(self.exact_inputs()?, self.numbers(&targets)?.to(DType::F32));
+        let y = self.numbers(&targets)?;
+        self.check_reach(&y, &targets, "divide the column by a common number: targets are not standardized")?;
+        let set = InMemory::rounded(self.exact_inputs()?, y.to(DType::F32));
         Ok(set.with_info(self.info(&targets, Vec::new())))
     }
 
@@ -129,6 +143,19 @@ impl Selection {
             }
         }
         Ok(Tensor::from_vec(values, [self.table.len(), columns.len()]))
+    }
+
+    /// Refuses numbers that `f32` cannot hold.
+    fn check_reach(&self, values: &Tensor, columns: &[usize], help: &str) -> Result<()> {
+        match first_too_large(values) {
+            Some([row, i]) => Err(self.table.too_large(row, columns[i], help)),
+            None => Ok(()),
+        }
+    }
+
+    /// The first input that is too large, if there is one.
+    pub(crate) fn too_large(&self) -> Option<Error> {
+        self.check_reach(&self.exact_inputs().ok()?, &self.features, IN_A_FILE).err()
     }
 
     /// The columns in which values grow together.

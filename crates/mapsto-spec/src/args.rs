@@ -302,7 +302,7 @@ impl Args {
     fn mistyped(&self, what: &str, expected: &str, found: &Value, span: Option<Span>) -> Error {
         let (noun, name) = (self.noun, &self.entry.name);
         let message =
-            format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.kind());
+            format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.contents());
         let error = Error::new(ErrorKind::Usage, message);
         match span.or(self.entry.span) {
             Some(span) => error.with_span(span.into()),

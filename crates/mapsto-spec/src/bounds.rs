@@ -38,6 +38,10 @@ impl Bounds {
     pub const UP_TO_1: Bounds =
         Bounds { words: "at least 0 and at most 1", least: 0.0, most: 1.0, closed: [true, true] };
 
+    /// From 0 to 180: degrees by which something is turned either way; more comes around again.
+    pub const HALF_TURN: Bounds =
+        Bounds { words: "at least 0 and at most 180", least: 0.0, most: 180.0, closed: [true, true] };
+
     /// Whether `x` is within them.
     #[must_use]
     pub fn hold(&self, x: f64) -> bool {
@@ -136,7 +140,8 @@ where
 
 #[test]
 fn no_bounds_hold_what_is_not_finite() {
-    for bounds in [Bounds::FINITE, Bounds::AT_LEAST_0, Bounds::ABOVE_0, Bounds::SHARE, Bounds::UP_TO_1] {
+    let all = [Bounds::FINITE, Bounds::AT_LEAST_0, Bounds::ABOVE_0, Bounds::SHARE, Bounds::UP_TO_1];
+    for bounds in all.into_iter().chain([Bounds::HALF_TURN]) {
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(!bounds.hold(x), "{bounds:?} {x}");
         }

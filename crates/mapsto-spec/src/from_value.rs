@@ -15,12 +15,16 @@ pub trait FromValue: Sized {
     /// What is expected, in the words of an error message.
     const EXPECTED: &'static str;
 
+    /// What a list of these is called there.
+    const LIST: &'static str = "a list";
+
     /// The value as this type, or nothing when it is not one.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
 impl FromValue for i64 {
     const EXPECTED: &'static str = "a whole number";
+    const LIST: &'static str = "a list of whole numbers";
     fn from_value(value: &Value) -> Option<i64> {
         match value {
             Value::Int(x) => Some(*x),
@@ -31,6 +35,7 @@ impl FromValue for i64 {
 
 impl FromValue for usize {
     const EXPECTED: &'static str = "a whole number, zero or more";
+    const LIST: &'static str = "a list of whole numbers, zero or more";
     fn from_value(value: &Value) -> Option<usize> {
         i64::from_value(value).and_then(|x| usize::try_from(x).ok())
     }
@@ -38,6 +43,7 @@ impl FromValue for usize {
 
 impl FromValue for u64 {
     const EXPECTED: &'static str = "a whole number, zero or more";
+    const LIST: &'static str = "a list of whole numbers, zero or more";
     fn from_value(value: &Value) -> Option<u64> {
         i64::from_value(value).and_then(|x| u64::try_from(x).ok())
     }
@@ -45,6 +51,7 @@ impl FromValue for u64 {
 
 impl FromValue for f64 {
     const EXPECTED: &'static str = "a finite number";
+    const LIST: &'static str = "a list of finite numbers";
     fn from_value(value: &Value) -> Option<f64> {
         match value {
             Value::Int(x) => Some(*x as f64),
@@ -56,6 +63,7 @@ impl FromValue for f64 {
 
 impl FromValue for bool {
     const EXPECTED: &'static str = "`true` or `false`";
+    const LIST: &'static str = "a list of `true` or `false`";
     fn from_value(value: &Value) -> Option<bool> {
         match value {
             Value::Bool(x) => Some(*x),
@@ -66,6 +74,7 @@ impl FromValue for bool {
 
 impl FromValue for String {
     const EXPECTED: &'static str = "a word in quotes";
+    const LIST: &'static str = "a list of words in quotes";
     fn from_value(value: &Value) -> Option<String> {
         match value {
             Value::Str(x) => Some(x.clone()),
@@ -76,6 +85,7 @@ impl FromValue for String {
 
 impl FromValue for Entry {
     const EXPECTED: &'static str = "a name, or a table that begins with one";
+    const LIST: &'static str = "a list of names, or of tables that begin with one";
     fn from_value(value: &Value) -> Option<Entry> {
         match value {
             Value::Str(name) => Some(Entry::new(name)),
@@ -93,7 +103,7 @@ impl FromValue for Value {
 }
 
 impl<T: FromValue> FromValue for Vec<T> {
-    const EXPECTED: &'static str = "a list";
+    const EXPECTED: &'static str = T::LIST;
     fn from_value(value: &Value) -> Option<Vec<T>> {
         match value {
             Value::List(items) => items.iter().map(T::from_value).collect(),
@@ -117,4 +127,18 @@ impl FromValue for [f64; 2] {
     fn from_value(value: &Value) -> Option<[f64; 2]> {
         Vec::<f64>::from_value(value)?.try_into().ok()
     }
+}
+
+#[test]
+fn a_list_says_what_it_should_hold_and_what_it_holds() {
+    use crate::Args;
+    let read = |value: Value| {
+        let entry = Entry::new("csv").with_option("features", value);
+        Args::new("set", &entry).optional::<Vec<String>>("features").unwrap_err().message().to_string()
+    };
+    let said = "set `csv`: `features` should be a list of words in quotes, found";
+    assert_eq!(read(Value::from(vec![1_i64, 2])), format!("{said} a list of whole numbers: [1, 2]"));
+    let mixed = Value::List(vec![Value::from("a"), Value::Int(2)]);
+    assert_eq!(read(mixed), format!("{said} a list whose item 2 is a whole number: [\"a\", 2]"));
+    assert_eq!(read(Value::from("a")), format!("{said} a word: \"a\""));
 }

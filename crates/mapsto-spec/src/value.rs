@@ -30,6 +30,30 @@ pub enum Value {
 }
 
 impl Value {
+    /// As [`kind`](Value::kind), and of a list, what it holds.
+    ///
+    /// ```
+    /// # use mapsto_spec::Value;
+    /// assert_eq!(Value::from(vec![1.0, 2.5]).contents(), "a list of numbers");
+    /// assert_eq!(Value::List(vec![Value::Int(1), Value::from("a")]).contents(), "a list whose item 2 is a word");
+    /// ```
+    #[must_use]
+    pub fn contents(&self) -> String {
+        let Value::List(items) = self else { return self.kind().to_string() };
+        let Some(first) = items.first() else { return "an empty list".to_string() };
+        match items.iter().position(|item| item.kind() != first.kind()) {
+            Some(i) => format!("a list whose item {} is {}", i + 1, items[i].kind()),
+            None => {
+                let one = first.kind();
+                let one = one.strip_prefix("a ").or(one.strip_prefix("an ")).unwrap_or(one);
+                format!(
+                    "a list of {}s",
+                    one.strip_suffix('y').map_or(one.to_string(), |stem| format!("{stem}ie"))
+                )
+            }
+        }
+    }
+
     /// What kind of value this is, in the words of an error message.
     pub fn kind(&self) -> &'static str {
         match self {

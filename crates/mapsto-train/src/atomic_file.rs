@@ -65,11 +65,11 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.{serial}.tmp", std::process::id()))
 }
 
-/// Whether a name is one that [`beside`] gave to what was to become `file`.
-pub(crate) fn is_temporary(name: &str, file: &str) -> bool {
-    let rest = name.strip_prefix('.').and_then(|n| n.strip_prefix(file)).and_then(|n| n.strip_prefix('.'));
-    let numbers = rest.and_then(|n| n.strip_suffix(".tmp")).map(|n| n.split('.').collect::<Vec<_>>());
-    numbers.is_some_and(|n| n.len() == 2 && n.iter().all(|n| n.parse::<u64>().is_ok()))
+/// What was to become of a file whose name [`beside`] gave; nothing for any other name.
+pub(crate) fn to_become(name: &str) -> Option<&str> {
+    let mut parts = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplitn(3, '.');
+    let numbers = [parts.next()?, parts.next()?];
+    numbers.iter().all(|n| n.parse::<u64>().is_ok()).then_some(parts.next()?)
 }
 
 /// Not every file system lets a folder be opened and synced, and the file itself is safe by now: best effort.

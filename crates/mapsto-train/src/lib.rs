@@ -7,6 +7,7 @@ mod atomic_file;
 pub mod callbacks;
 mod csv;
 mod digest;
+mod environment;
 mod evaluate;
 mod history;
 mod interrupt;
@@ -21,13 +22,14 @@ mod trainer;
 
 pub use atomic_file::write_atomic;
 pub use digest::Digest;
+pub use environment::environment;
 pub use evaluate::{Evaluation, Mistake, Predictions, evaluate, predict};
 pub use history::{History, Row};
 pub use interrupt::Interrupt;
 pub use mapsto_nn::Outputs;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
 pub use progress::Progress;
-pub use run_folder::{RunFolder, RunLock, environment};
+pub use run_folder::{RunFolder, RunLock};
 pub use trainer::Trainer;
 
 /// What most programs use; `use mapsto_train::prelude::*;`.

@@ -1,6 +1,7 @@
 //! The folder of a run: all that is needed to read, judge, continue and repeat it.
 
-use crate::atomic_file::{is_temporary, write_within};
+use crate::atomic_file::{to_become, write_within};
+use crate::environment::environment;
 use crate::evaluate::Predictions;
 use crate::history::History;
 use mapsto_nn::Outputs;
@@ -114,7 +115,7 @@ impl RunFolder {
     /// The folder of a run that was started before.
     ///
     /// # Errors
-    /// When there is no such folder, or no `config.toml` in it.
+    /// When there is no such folder, or neither a `config.toml` nor a `last.safetensors` in it, which knows the configuration too.
     pub fn open(path: impl Into<PathBuf>) -> Result<RunFolder> {
         let run = RunFolder::at(path);
         if !run.path.exists() {
@@ -122,7 +123,7 @@ impl RunFolder {
             return Err(Error::new(ErrorKind::Io, message)
                 .help("give the folder that `mapsto train` made, such as runs/mnist-1"));
         }
-        if !run.file("config.toml").is_file() {
+        if !run.file("config.toml").is_file() && !run.last().is_file() {
             return Err(Error::new(
                 ErrorKind::Usage,
                 format!("{}: no run folder (no config.toml in it)", run.path.display()),
@@ -132,8 +133,8 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// Whether a run has written its configuration here and nothing to go on from or to use: it was stopped, in whatever
-    /// way, in its first epoch.
+    /// Whether a run has begun here and left nothing to go on from or to use: it was stopped, in whatever way, in its first
+    /// epoch. The lock shows that it was a run.
     #[must_use]
     pub fn is_barely_begun(&self) -> bool {
         let Ok(content) = fs::read_dir(&self.path) else { return false };
@@ -141,7 +142,7 @@ impl RunFolder {
         let is_head = |name: &String| {
             ["config.toml", "env.json", LOCK].contains(&name.as_str()) || is_of_a_killed_write(name)
         };
-        self.file("config.toml").is_file() && names.iter().all(is_head)
+        self.file(LOCK).is_file() && names.iter().all(is_head)
     }
 
     /// Takes the folder for this process, until the lock is dropped or the process ends, in whatever way.
@@ -187,10 +188,19 @@ impl RunFolder {
     pub fn discard(&self) {
         // A file that cannot be removed stays, and so does the folder around it; what led here is the error to report.
         FILES.iter().for_each(|name| _ = fs::remove_file(self.file(name)));
-        let left = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        left.filter(|e| is_of_a_killed_write(&e.file_name().to_string_lossy()))
-            .for_each(|e| _ = fs::remove_file(e.path()));
+        self.sweep();
         self.made.iter().rev().for_each(|folder| _ = fs::remove_dir(folder));
+    }
+
+    /// Removes what processes that were killed have left half written of this run's files. Whoever calls it holds the lock, so
+    /// that nobody is writing.
+    pub fn sweep(&self) {
+        let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+        let remove = |e: fs::DirEntry| _ = fs::remove_file(e.path());
+        let name = |e: &fs::DirEntry| e.file_name().to_string_lossy().into_owned();
+        files(&self.path).filter(|e| is_of_a_killed_write(&name(e))).for_each(remove);
+        let is_plot = |e: &fs::DirEntry| to_become(&name(e)).is_some_and(|file| file.ends_with(".svg"));
+        files(&self.file("plots")).filter(is_plot).for_each(remove);
     }
 
     /// Where it is.
@@ -324,7 +334,7 @@ impl RunLock {
 
 /// Whether a file is what a process that was killed had written of one of a run's.
 fn is_of_a_killed_write(name: &str) -> bool {
-    FILES.iter().any(|file| is_temporary(name, file))
+    to_become(name).is_some_and(|file| FILES.contains(&file))
 }
 
 /// Whether an open file is the one that has this path.
@@ -357,49 +367,6 @@ fn make(folder: &Path) -> Result<Vec<PathBuf>> {
     missing.reverse();
     fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     Ok(missing)
-}
-
-/// Where a run ran: the version of mapsto, system, processor and number of cores, the time, and the command.
-///
-/// ```
-/// let env = mapsto_train::environment();
-/// assert_eq!(env[0].0, "mapsto");
-/// ```
-#[must_use]
-pub fn environment() -> Vec<(String, Json)> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let command: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let pairs = [
-        ("mapsto", Json::from(env!("CARGO_PKG_VERSION"))),
-        ("os", Json::from(std::env::consts::OS)),
-        ("arch", Json::from(std::env::consts::ARCH)),
-        ("cpu", processor().map_or(Json::Null, Json::from)),
-        ("cores", Json::from(cores)),
-        ("started", Json::from(utc(now))),
-        ("command", Json::from(command)),
-    ];
-    pairs.map(|(k, v)| (k.to_string(), v)).to_vec()
-}
-
-/// The processor's name, where the system tells it in a file.
-fn processor() -> Option<String> {
-    let info = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = info.lines().find(|l| l.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_string())
-}
-
-/// Seconds since 1970 as `2026-01-31T12:00:00Z` (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn utc(seconds: u64) -> String {
-    let (days, rest) = ((seconds / 86_400) as i64, seconds % 86_400);
-    let z = days + 719_468;
-    let (era, of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day = of_era - (365 * year + year / 4 - year / 100);
-    let march = (5 * day + 2) / 153;
-    let (d, m) = (day - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
-    let y = year + era * 400 + i64::from(m <= 2);
-    format!("{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 #[cfg(test)]
@@ -463,6 +430,16 @@ mod tests {
             run
         };
         assert!(begun("").is_barely_begun());
+        // A configuration without the lock of a run is somebody's own file.
+        fs::remove_file(path.join(LOCK)).unwrap();
+        assert!(!RunFolder::at(&path).is_barely_begun());
+        // Killed while it wrote its first file.
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir_all(&path).unwrap();
+        drop(RunFolder::at(&path).lock().unwrap());
+        fs::write(path.join(".config.toml.123.4.tmp"), "half").unwrap();
+        assert!(RunFolder::at(&path).is_barely_begun());
+        begun("");
         let held = RunFolder::at(&path).lock().unwrap();
         assert!(RunFolder::create_again(&path).unwrap_err().to_string().contains("another process"));
         drop(held);
@@ -477,6 +454,26 @@ mod tests {
     }
 
     #[test]
+    fn only_what_killed_processes_left_is_swept() {
+        let path = std::env::temp_dir().join(format!("mapsto-sweep-{}", std::process::id()));
+        let run = RunFolder::at(&path);
+        fs::create_dir_all(path.join("plots")).unwrap();
+        let left = [".best.safetensors.1.2.tmp", ".metrics.csv.77.0.tmp", "plots/.loss.svg.1.0.tmp"];
+        let kept = [
+            ".best.safetensors.tmp",
+            ".notes.1.2.tmp",
+            "best.safetensors",
+            "plots/loss.svg",
+            "plots/.a.1.2.tmp",
+        ];
+        left.iter().chain(&kept).for_each(|name| fs::write(path.join(name), "x").unwrap());
+        run.sweep();
+        assert!(left.iter().all(|name| !path.join(name).exists()));
+        assert!(kept.iter().all(|name| path.join(name).exists()));
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
     fn a_lock_that_was_not_there_leaves_no_trace_when_undone() {
         let path = std::env::temp_dir().join(format!("mapsto-undo-{}", std::process::id()));
         let run = RunFolder::create_again(&path).unwrap();
@@ -486,12 +483,5 @@ mod tests {
         run.lock().unwrap().undo();
         assert!(run.file(LOCK).exists(), "it was there before");
         fs::remove_dir_all(path).unwrap();
-    }
-
-    #[test]
-    fn dates() {
-        // date -u -d @1709164800 = 2024-02-29 00:00:00; date -u -d @4102444799 = 2099-12-31 23:59:59
-        let dates = [0, 1_709_164_800, 4_102_444_799].map(utc);
-        assert_eq!(dates, ["1970-01-01T00:00:00Z", "2024-02-29T00:00:00Z", "2099-12-31T23:59:59Z"]);
     }
 }

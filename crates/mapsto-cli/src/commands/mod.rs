@@ -115,9 +115,20 @@ fn unedited(folder: &RunFolder, config: &Config) -> Result<Option<ModelFile>, Er
     Ok(Some(state))
 }
 
-/// The configuration in a run's folder.
-fn run_sources(folder: &RunFolder) -> Result<Sources, Failure> {
-    Ok(Sources::of_run(&folder.file("config.toml").display().to_string(), &folder.config()?))
+/// The configuration in a run's folder, or where it was removed, as the state of the run knows it.
+fn run_sources(folder: &RunFolder) -> Result<Sources, Error> {
+    let file = folder.file("config.toml");
+    if file.exists() {
+        return Ok(Sources::of_run(&file.display().to_string(), &folder.config()?));
+    }
+    let state = ModelFile::read(folder.last())?;
+    let text = state.note("config").ok_or_else(|| {
+        let message =
+            format!("{}: the file is gone, and the state of the run does not know it", file.display());
+        Error::new(ErrorKind::Io, message)
+            .help("bring it back: without it nobody knows what the run was made of")
+    })?;
+    Ok(Sources::of_run(&folder.last().display().to_string(), text))
 }
 
 fn open(mut sources: Sources, overrides: &[Override]) -> Result<Experiment, Failure> {

@@ -9,12 +9,11 @@ use mapsto::spec::{Entry, Value, build};
 use mapsto::training::{ModelFile, ModelInfo, Outputs, RunFolder};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
-use super::{Invocation, Overriding, Verb, unedited};
+use super::{Invocation, Overriding, Verb, run_sources, unedited};
 use crate::config::Config;
 use crate::experiment::outputs;
 use crate::failure::Failure;
 use crate::output::{plain, say};
-use crate::source::Sources;
 
 /// The subcommand.
 pub const VERB: Verb = Verb { name: "predict", command, overriding: Overriding::None, run };
@@ -103,6 +102,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         if predictor.is_table(path) {
             let table = Table::from_delimited(path, predictor.delimiter)?;
             let x = table.features(&predictor.features)?.exact_inputs()?;
+            predictor.check_reach(&x, &name)?;
             for (row, answer) in predictor.answers(x, top)?.into_iter().enumerate() {
                 say!("{name} row {}  {answer}", row + 1);
             }
@@ -119,8 +119,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 
 impl Predictor {
     fn open(folder: &RunFolder, except: &Exceptions) -> Result<Predictor> {
-        let name = folder.file("config.toml").display().to_string();
-        let mut sources = Sources::of_run(&name, &folder.config()?);
+        let mut sources = run_sources(folder)?;
         let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
         unedited(folder, &config)?;
         let predictor = Predictor::of_file(&folder.best(), except)?;
@@ -186,6 +185,21 @@ impl Predictor {
         };
         let image = read_image(path, color)?;
         Ok(Resize::new(size).apply(image.unsqueeze(0)).squeeze(0))
+    }
+
+    /// Finds the first cell of a table that is too large for the model, once it is preprocessed.
+    fn check_reach(&self, x: &Tensor, name: &str) -> Result<()> {
+        let prepared = mapsto::catch(|| floats(self.preprocess.apply(x.clone())))?.to_vec::<f32>();
+        let Some(at) = prepared.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+        let width = self.features.len().max(1);
+        let (row, column) = (at / width, plain(&self.features[at % width]));
+        let message = format!(
+            "{name}: row {}, column `{column}`: {:e} is too large for the 32 bits that the model computes in",
+            row + 1,
+            x.to_vec::<f64>()[at]
+        );
+        Err(Error::new(ErrorKind::Data, message)
+            .help("is the unit that of the data which the run was trained on?"))
     }
 
     /// One line for each input.

@@ -89,8 +89,9 @@ fn resume(folder: RunFolder, invocation: &Invocation) -> Result<(), Failure> {
     let (target, _lock) = match began.take() {
         Some((target, lock_of_target)) => (target, (lock, lock_of_target)),
         None => {
+            let seen = trained.and_then(|(experiment, history)| review(experiment, &folder, history, start));
             lock.undo();
-            return trained.map(drop);
+            return seen;
         }
     };
     let (experiment, history) = trained?;
@@ -149,6 +150,7 @@ fn go_on(
     let target =
         invocation.overrides.iter().rev().find(|o| o.path == "train.out").and(config.train.out.clone());
     let target = target.map(PathBuf::from).filter(|out| !is_same(out, folder.path()));
+    let unmade = target.clone();
     let path = target.clone().unwrap_or_else(|| folder.path().to_path_buf());
     // A folder may have been moved since its configuration was written.
     config.train.out = config.train.out.map(|_| path.display().to_string());
@@ -159,7 +161,14 @@ fn go_on(
             "note   an earlier version began this run and kept no fingerprint: that the data is the same is taken on trust"
         ),
     }
+    let has_best = state.has_best();
     drop(state);
+    if has_best && !folder.best().is_file() {
+        let message = format!("{}: the best model of the run is gone", folder.best().display());
+        return Err(Error::new(ErrorKind::Io, message)
+            .help("bring it back: a later epoch that is not better could not take its place")
+            .into());
+    }
     if folder.best().is_file() {
         let best = ModelFile::read(folder.best())?;
         experiment.check(&best, &folder.best(), &Exceptions::none())?;
@@ -179,6 +188,7 @@ fn go_on(
                 }
             };
             let folder = written.0.clone();
+            folder.sweep();
             began.set(written);
             write_head(&folder, &config)
         });
@@ -190,6 +200,9 @@ fn go_on(
             None => format!("its {done} epochs are done; `--epochs {}` goes on", done + 1),
         };
         say!("note   this run is finished, and nothing was trained: {why}");
+        if let Some(out) = unmade {
+            say!("note   {} was not made", out.display());
+        }
     }
     Ok((experiment, history))
 }
@@ -256,6 +269,42 @@ fn fit(experiment: &mut Experiment, mut trainer: Trainer) -> Result<History> {
     let fit = || trainer.fit_with(model, train, validation.as_ref());
     mapsto::catch(|| mapsto::with_matmul_precision(config.train.matmul_precision, fit))
         .and_then(|history| history)
+}
+
+/// Looks again at a run that is over: its results are said once more, and its files are left as they are, but for those that
+/// are missing or older than its last state, as where a process was killed at the end.
+fn review(
+    mut experiment: Experiment,
+    folder: &RunFolder,
+    history: History,
+    start: Instant,
+) -> Result<(), Failure> {
+    folder.sweep();
+    if !folder.file("config.toml").is_file()
+        && let Some(text) = ModelFile::read(folder.last())?.note("config")
+    {
+        folder.write_config(text)?;
+    }
+    let written = |name: &str| std::fs::metadata(folder.file(name)).and_then(|found| found.modified()).ok();
+    let last = written("last.safetensors");
+    let mut needed = vec!["metrics.csv", "metrics.jsonl", "plots"];
+    if experiment.test.is_some() {
+        needed.push("predictions.csv");
+    }
+    // The history is written before the state of the same epoch.
+    let is_due = |name: &str| match name {
+        "predictions.csv" | "plots" => written(name) < last,
+        _ => written(name).is_none(),
+    };
+    if needed.into_iter().any(is_due) {
+        return finish(experiment, folder, history, start);
+    }
+    if folder.best().is_file() {
+        experiment.load(&folder.best(), &Exceptions::none())?;
+    }
+    report::results(&experiment, folder)?;
+    say!("run    {}  in {}", folder.path().display(), report::duration(start.elapsed().as_secs_f64()));
+    Ok(())
 }
 
 /// Writes and reports what training gave.

@@ -7,6 +7,7 @@ mod failures;
 mod help;
 mod images;
 mod outputs;
+mod over;
 mod resume;
 mod runs;
 mod scaffold;

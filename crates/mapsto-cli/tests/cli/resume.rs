@@ -23,7 +23,7 @@ fn ring() -> String {
 }
 
 /// A run of three epochs in `run`.
-fn started() -> Folder {
+pub fn started() -> Folder {
     let folder = Folder::new();
     folder.write("ring.csv", ring()).write("net.toml", NET);
     folder.run("train net.toml --train.out run -q").ok();
@@ -31,7 +31,7 @@ fn started() -> Folder {
 }
 
 /// Every file under a folder with its bytes.
-fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
@@ -77,7 +77,7 @@ fn what_would_be_another_run_is_refused_by_name_and_changes_nothing() {
         ("--model.layers.0.linear 9", 2, "`model.layers.0`"),
         ("--model.input [3]", 2, "`model.input`"),
         ("--train.epohcs 9", 2, "did you mean `epochs`?"),
-        ("--train.out run2/../net.toml", 3, "net.toml"),
+        ("--train.epochs 4 --train.out run2/../net.toml", 3, "net.toml"),
     ] {
         check_refused(&folder, flag, code, said);
     }

@@ -93,8 +93,11 @@ pub(super) fn wrong(mean: &[f64], std: &[f64]) -> Option<String> {
     if mean.is_empty() || mean.len() != std.len() {
         return Some(format!("{} means, but {} standard deviations", mean.len(), std.len()));
     }
+    if let Some(bad) = mean.iter().find(|mean| !mean.is_finite()) {
+        return Some(format!("a mean must be finite, got {bad}"));
+    }
     let bad = std.iter().find(|s| !(s.is_finite() && (**s as f32) > 0.0))?;
-    Some(format!("a standard deviation of {bad} is not above 0"))
+    Some(format!("a standard deviation must be finite and above 0, got {bad}"))
 }
 
 pub(super) const KIND: StepKind = StepKind::new(

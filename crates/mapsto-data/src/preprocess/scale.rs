@@ -1,8 +1,8 @@
 //! `Scale`: multiplies every input by a number.
 
 use super::{Step, StepKind, each_number};
-use mapsto_spec::Entry;
-use mapsto_tensor::Tensor;
+use mapsto_spec::{Bounds, Entry};
+use mapsto_tensor::{Tensor, fail};
 
 /// `y = factor · x + offset`, for every element.
 ///
@@ -20,13 +20,24 @@ pub struct Scale {
 
 impl Scale {
     /// By `factor`.
+    ///
+    /// # Panics
+    /// When `factor` is 0, which makes all inputs equal, or not finite.
+    #[track_caller]
     pub fn new(factor: f64) -> Scale {
+        if !is_factor(factor) {
+            fail!("scale", "{}", complaint(factor));
+        }
         Scale { factor, offset: 0.0 }
     }
 
     /// Adds `offset` afterwards.
+    ///
+    /// # Panics
+    /// When `offset` is not finite.
+    #[track_caller]
     pub fn offset(self, offset: f64) -> Scale {
-        Scale { offset, ..self }
+        Scale { offset: Bounds::FINITE.check("scale", "offset", offset), ..self }
     }
 }
 
@@ -50,9 +61,21 @@ impl Step for Scale {
     }
 }
 
+fn is_factor(x: f64) -> bool {
+    x.is_finite() && x != 0.0
+}
+
+fn complaint(factor: f64) -> String {
+    format!("factor must be finite and not 0, got {factor}")
+}
+
 pub(super) const KIND: StepKind =
     StepKind::new("scale", "Multiplies by a factor, then adds `offset`.", |args, ()| {
-        Ok(Box::new(Scale::new(args.main()?).offset(args.get_or("offset", 0.0)?)))
+        let factor = args.main()?;
+        if !is_factor(factor) {
+            return Err(args.error("", complaint(factor)));
+        }
+        Ok(Box::new(Scale::new(factor).offset(Bounds::FINITE.option(args, "offset", 0.0)?)))
     })
     .options(&[("", "the factor"), ("offset", "what is added afterwards")])
     .example(|| Entry::new("scale").with_value(0.5));

@@ -66,20 +66,36 @@ impl Step for Standardize {
     }
 
     /// Two passes, in `f64`: the mean first, as the first value and the mean distance to it, so that equal values have
-    /// themselves as their mean; then the squares around it, which cancel nothing.
+    /// themselves as their mean; then the squares around it, which cancel nothing. A column of numbers whose squares or sums
+    /// have no place in `f64` is divided by a power of two meanwhile.
     fn fit(&self, set: &dyn Dataset, before: &Preprocess) -> Result<Option<Arc<dyn Step>>> {
         let mut first = Vec::new();
+        let mut most: Vec<f64> = Vec::new();
         batches(set, before, |x| {
             if first.is_empty() {
                 first = firsts(&x);
+                most.resize(first.len(), 0.0);
             }
+            each_value(&x, |channel, x| most[channel] = most[channel].max(x.abs()));
             Ok(())
         })?;
-        let distance = column_means(set, before, |channel, x| x - first[channel])?;
-        let mean: Vec<f64> = distance.iter().zip(&first).map(|(distance, first)| first + distance).collect();
-        let variance = column_means(set, before, |channel, x| (x - mean[channel]).powi(2))?;
-        let std = variance.iter().map(|v| v.sqrt()).map(|s| if (s as f32) > 0.0 { s } else { 1.0 }).collect();
+        let unit: Vec<f64> = most.iter().map(|&most| if most > LARGE { VERY_LARGE } else { 1.0 }).collect();
+        let distance = column_means(set, before, |c, x| x / unit[c] - first[c] / unit[c])?;
+        let mean: Vec<f64> = (0..first.len()).map(|c| (first[c] / unit[c] + distance[c]) * unit[c]).collect();
+        let variance = column_means(set, before, |c, x| (x / unit[c] - mean[c] / unit[c]).powi(2))?;
+        let std = variance.iter().zip(&unit).map(|(v, unit)| v.sqrt() * unit);
+        let std = std.map(|s| if (s as f32) > 0.0 { s } else { 1.0 }).collect();
         Ok(Some(Arc::new(Standardize { learnt: Some(Learnt { mean, std }) })))
+    }
+}
+
+/// Calls `f` with each value and its channel.
+fn each_value(x: &Tensor, mut f: impl FnMut(usize, f64)) {
+    let &[_, channels, ref inner @ ..] = x.shape() else { return };
+    let inner = inner.iter().product::<usize>().max(1);
+    let values = x.as_slice::<f64>().unwrap_or_default();
+    for (i, part) in values.chunks(inner).enumerate() {
+        part.iter().for_each(|&x| f(i % channels, x));
     }
 }
 
@@ -90,6 +106,12 @@ fn firsts(x: &Tensor) -> Vec<f64> {
     let values = x.as_slice::<f64>().unwrap_or_default();
     values.chunks(inner.max(1)).take(channels).map(|part| part[0]).collect()
 }
+
+/// From here on squares have no place in `f64`, once they are added.
+const LARGE: f64 = 1e140;
+
+/// What such numbers are divided by: 2¹⁰²³, so that they are below 2 and lose nothing.
+const VERY_LARGE: f64 = f64::from_bits(0x7fe0_0000_0000_0000);
 
 /// The mean over the set of `f(channel, x)`, for each channel.
 fn column_means(set: &dyn Dataset, before: &Preprocess, f: impl Fn(usize, f64) -> f64) -> Result<Vec<f64>> {

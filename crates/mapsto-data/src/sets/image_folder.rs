@@ -293,7 +293,13 @@ pub(super) const KIND: SetKind = SetKind::new(
         if !(train.is_dir() && test.is_dir()) {
             let set = open(&root)?;
             let left_out = set.left_out.to_vec();
-            return Ok(Box::new(Sets { train: Arc::new(set), test: None, left_out, rounded: Vec::new() }));
+            return Ok(Box::new(Sets {
+                train: Arc::new(set),
+                test: None,
+                left_out,
+                rounded: Vec::new(),
+                too_large: None,
+            }));
         }
         let (train, test) = (open(&train)?, open(&test)?);
         let mut left_out = Vec::new();
@@ -320,6 +326,7 @@ pub(super) const KIND: SetKind = SetKind::new(
             test: Some(Arc::new(test)),
             left_out,
             rounded: Vec::new(),
+            too_large: None,
         }))
     },
 )

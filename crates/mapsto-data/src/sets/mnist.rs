@@ -123,6 +123,7 @@ pub(super) const KIND: SetKind = SetKind::new(
             test: Some(Arc::new(test)),
             left_out: Vec::new(),
             rounded: Vec::new(),
+            too_large: None,
         }))
     },
 )
@@ -138,6 +139,7 @@ pub(super) const IDX_KIND: SetKind = SetKind::new(
             test: Some(Arc::new(test)),
             left_out: Vec::new(),
             rounded: Vec::new(),
+            too_large: None,
         }))
     },
 )

@@ -15,7 +15,7 @@ pub use table::Table;
 pub use crate::selection::Selection;
 use crate::{Dataset, Rounded};
 use mapsto_spec::{Entry, Family, Kind};
-use mapsto_tensor::Result;
+use mapsto_tensor::{Error, Result};
 use std::sync::Arc;
 
 /// What a `[data]` section names: samples to train on, and to test on where the set comes with some.
@@ -28,6 +28,8 @@ pub struct Sets {
     pub left_out: Vec<String>,
     /// Columns in which values that differ in the file become equal as `f32`, unless they are standardized first.
     pub rounded: Vec<Rounded>,
+    /// The first input that `f32` cannot hold, by file, row and column: an error unless preprocessing brings it into reach.
+    pub too_large: Option<Error>,
 }
 
 /// A set as a model file names it: how it is opened with its options.

@@ -106,9 +106,9 @@ impl Table {
                 format!("{}: no feature columns were chosen", self.name),
             ));
         }
-        let twice = (1..features.len()).find(|&i| features[..i].contains(&features[i]));
-        if let Some(i) = twice {
-            let name = &self.text.columns[features[i]];
+        let mut seen = BTreeSet::new();
+        if let Some(&twice) = features.iter().find(|column| !seen.insert(**column)) {
+            let name = &self.text.columns[twice];
             return Err(Error::new(
                 ErrorKind::Data,
                 format!("{}: the feature `{name}` is chosen twice", self.name),
@@ -140,7 +140,7 @@ impl Table {
         })
     }
 
-    /// The number in a cell, with all its digits; it must be finite as an `f32` too, which is what models see.
+    /// The number in a cell, with all its digits.
     pub(crate) fn number(&self, row: usize, column: usize) -> Result<f64> {
         let cell = self.cell(row, column)?;
         let value: f64 = match cell.parse() {
@@ -157,10 +157,17 @@ impl Table {
                     .help(help));
             }
         };
-        if !(value as f32).is_finite() {
+        if !value.is_finite() {
             return Err(self.at(row, column, &format!("`{}` is not a finite number", shortened(cell))));
         }
         Ok(value)
+    }
+
+    /// The error of a number that has no place in 32 bits, with what helps.
+    pub(crate) fn too_large(&self, row: usize, column: usize, help: &str) -> Error {
+        let cell = self.text.rows[row].get(column).unwrap_or_default().trim();
+        let what = format!("`{}` is too large for the 32 bits that models compute in", shortened(cell));
+        self.at(row, column, &what).help(help)
     }
 
     /// A cell without the blanks around it; empty cells and the usual words for "unknown" are errors.
@@ -225,10 +232,12 @@ pub(super) const KIND: SetKind = SetKind::new("csv", "A table with named columns
         }
         let Info { features, classes, .. } = train.info();
         args.record("features", features.clone());
+        let mut too_large = chosen.too_large();
         let test = match test {
             None => None,
             Some(path) => {
                 let chosen = open(&path)?.features(&features)?;
+                too_large = too_large.or_else(|| chosen.too_large());
                 let test =
                     if class.is_some() { chosen.class_of(column, &classes) } else { chosen.target(column) };
                 Some(Arc::new(test?) as Arc<dyn Dataset>)
@@ -241,7 +250,7 @@ pub(super) const KIND: SetKind = SetKind::new("csv", "A table with named columns
                 "{path}: left out: the first line, which names the columns, and reads as a row of numbers: write names above it if it is one"
             ));
         }
-        Ok(Box::new(Sets { train: Arc::new(train), test, left_out, rounded }))
+        Ok(Box::new(Sets { train: Arc::new(train), test, left_out, rounded, too_large }))
     }).example(|| Entry::new("csv").with_option("path", "data/csv").with_option("class", "species"))
 .options(&[("path", "the file"), ("test", "a second file, for the test"), ("target", "the column of numbers to fit"), ("class", "the column of labels to tell apart"), ("features", "the columns to learn from; all others where nothing is said"), ("delimiter", "what separates cells")]);
 
@@ -324,7 +333,11 @@ mod tests {
         );
         assert_eq!(
             said(features("a\n1e39\n", &["a"])),
-            "t.csv:2: row 1, column `a`: `1e39` is not a finite number"
+            "t.csv:2: row 1, column `a`: `1e39` is too large for the 32 bits that models compute in"
+        );
+        assert_eq!(
+            said(features("a\n1e309\n", &["a"])),
+            "t.csv:2: row 1, column `a`: `1e309` is not a finite number"
         );
         assert_eq!(
             said(features("a,b\n1\n", &["a"])),
@@ -376,6 +389,36 @@ mod tests {
         assert!(close(prepared(&chain)));
         let transformed = Loader::new(set.clone(), 64).transform(Normalize::new([mean], [std]));
         assert!(close(transformed.iter().next().unwrap().0.to_vec::<f32>()));
+    }
+
+    #[test]
+    fn cells_too_large_for_32_bits_are_standardized_or_refused() {
+        use crate::{Preprocess, Standardize};
+        for (large, larger) in [("1e39", 1e39_f64), ("1e308", 1e308), ("-1.7e308", -1.7e308)] {
+            let csv = format!("a,b,y\n1,{large},3\n2,0,4\n3,{large},5\n4,0,6\n");
+            let chosen = Table::parse(&csv, "t.csv").unwrap().features(["a", "b"]).unwrap();
+            let what = format!("`{large}` is too large for the 32 bits that models compute in");
+            let named = format!("t.csv:2: row 1, column `b`: {what}");
+            assert_eq!(said(chosen.inputs()), named);
+            let set = chosen.target("y").unwrap();
+            assert_eq!(set.batch(&[1]).unwrap().0.to_vec::<f32>(), [2.0, 0.0]);
+            let delivered =
+                format!("row 3, column `b`: {larger:e} is too large for the 32 bits that models compute in");
+            assert_eq!(said(set.batch(&[1, 2])), delivered);
+            assert_eq!(said(set.batches(4).epoch(0).next().unwrap()), delivered.replace("row 3", "row 1"));
+            assert!(mapsto_tensor::catch(|| set.x()).is_err());
+            let steps = Preprocess::new().then(Standardize::new()).fit(&set).unwrap();
+            let batch = set.clone().batches(4).preprocess(steps).epoch(0).next().unwrap().unwrap();
+            let b: Vec<f32> = batch.x.to_vec::<f32>().chunks(2).map(|row| row[1]).collect();
+            let sign = larger.signum() as f32;
+            assert_eq!(b, [sign, -sign, sign, -sign], "{large}");
+            // A step that does not help is noticed too, and so is a target, which nothing brings into reach.
+            let steps = Preprocess::new().then(crate::Scale::new(1.0));
+            let e = said(set.batches(4).preprocess(steps).epoch(0).next().unwrap());
+            assert!(e.contains("column `b`"), "{e}");
+            let target = Table::parse(&csv, "t.csv").unwrap().features(["a"]).unwrap().target("b");
+            assert_eq!(said(target), named);
+        }
     }
 
     #[test]

@@ -32,17 +32,40 @@ enum Place {
 
 impl Crop {
     /// A window of `[height, width]` anywhere in the image, every place equally likely.
+    ///
+    /// # Panics
+    /// When `size` has no pixels.
+    #[track_caller]
     pub fn random(size: [usize; 2]) -> Crop {
-        Crop { size, padding: 0, place: Place::Random }
+        Crop::window(size, Place::Random)
     }
 
     /// The window of `[height, width]` in the middle; half a pixel too far up or left where it does not come out even.
+    ///
+    /// # Panics
+    /// When `size` has no pixels.
+    #[track_caller]
     pub fn center(size: [usize; 2]) -> Crop {
-        Crop { size, padding: 0, place: Place::Center }
+        Crop::window(size, Place::Center)
+    }
+
+    #[track_caller]
+    fn window(size: [usize; 2], place: Place) -> Crop {
+        if let Err(wrong) = check_size(size) {
+            fail!("crop", "{wrong}");
+        }
+        Crop { size, padding: 0, place }
     }
 
     /// Adds this many pixels of zeros on every side before cutting.
+    ///
+    /// # Panics
+    /// When a window could lie in the padding alone.
+    #[track_caller]
     pub fn padding(self, padding: usize) -> Crop {
+        if let Err(wrong) = check_padding(self.size, padding) {
+            fail!("crop", "{wrong}");
+        }
         Crop { padding, ..self }
     }
 }
@@ -90,12 +113,24 @@ impl Transform for Crop {
     }
 }
 
+/// What is wrong with the size of a window.
+fn check_size(size: [usize; 2]) -> Result<(), String> {
+    if size.contains(&0) { Err(format!("a window of {size:?} has no pixels")) } else { Ok(()) }
+}
+
+/// What is wrong with padding: a window that sees nothing but zeros teaches nothing.
+fn check_padding(size: [usize; 2], padding: usize) -> Result<(), String> {
+    match padding > 0 && size.iter().any(|&n| padding >= n) {
+        true => Err(format!(
+            "padding must be less than the window {size:?}, which could see nothing else, got {padding}"
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The window of width `wide` that begins at `start`, which may lie outside; what is outside is 0.
 fn crop([h, w]: [usize; 2], start: [isize; 2], from: &[f32], wide: usize, to: &mut [f32]) {
     to.fill(0.0);
-    if wide == 0 {
-        return;
-    }
     let before = (-start[1]).clamp(0, wide as isize) as usize;
     let after = (w as isize - start[1]).clamp(before as isize, wide as isize) as usize;
     for (y, row) in to.chunks_exact_mut(wide).enumerate() {
@@ -113,6 +148,7 @@ pub(super) const KIND: TransformKind = TransformKind::new(
     "Cuts a window of the given size, from a \"random\" place or the \"center\", after padding with zeros.",
     |args, ()| {
         let size = args.main()?;
+        check_size(size).map_err(|wrong| args.error("", wrong))?;
         let crop = match args.get_or("from", "random".to_string())?.as_str() {
             "random" => Crop::random(size),
             "center" => Crop::center(size),
@@ -122,7 +158,9 @@ pub(super) const KIND: TransformKind = TransformKind::new(
                 );
             }
         };
-        Ok(Box::new(crop.padding(args.get_or("padding", 0usize)?)))
+        let padding = args.get_or("padding", 0_usize)?;
+        check_padding(size, padding).map_err(|wrong| args.error("padding", wrong))?;
+        Ok(Box::new(crop.padding(padding)))
     },
 )
 .options(&[

@@ -2,7 +2,7 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
-use mapsto_spec::Entry;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
 /// Mirrors an image with probability `p`: left to right, or top to bottom.
@@ -41,9 +41,13 @@ impl Flip {
         Flip { axis: Axis::Vertical, p: 0.5 }
     }
 
-    /// With probability `p`, in 0 ..= 1.
+    /// With probability `p`.
+    ///
+    /// # Panics
+    /// When `p` is not in 0 ..= 1.
+    #[track_caller]
     pub fn probability(self, p: f64) -> Flip {
-        Flip { p, ..self }
+        Flip { p: Bounds::UP_TO_1.check("flip", "probability", p), ..self }
     }
 }
 
@@ -94,10 +98,7 @@ pub(super) const KIND: TransformKind = TransformKind::new(
     "flip",
     "Mirrors an image with the given probability, along axis \"horizontal\" or \"vertical\".",
     |args, ()| {
-        let p = args.main_or(0.5)?;
-        if !(0.0..=1.0).contains(&p) {
-            return Err(args.error("", format!("probability {p} is not in 0 ..= 1")));
-        }
+        let p = Bounds::UP_TO_1.main(args, "probability", 0.5)?;
         let flip = match args.get_or("axis", "horizontal".to_string())?.as_str() {
             "horizontal" => Flip::horizontal(),
             "vertical" => Flip::vertical(),

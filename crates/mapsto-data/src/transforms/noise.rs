@@ -2,7 +2,7 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::preprocess::floats;
-use mapsto_spec::Entry;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::random::{Distribution, Draw};
 use mapsto_tensor::{DType, Tensor};
 
@@ -24,8 +24,12 @@ pub struct Noise {
 
 impl Noise {
     /// With standard deviation `std`.
+    ///
+    /// # Panics
+    /// When `std` is negative or not finite.
+    #[track_caller]
     pub fn new(std: f64) -> Noise {
-        Noise { std }
+        Noise { std: Bounds::AT_LEAST_0.check("noise", "standard deviation", std) }
     }
 }
 
@@ -68,10 +72,7 @@ impl Transform for Noise {
 pub(super) const KIND: TransformKind =
     TransformKind::new("noise", "Adds normal numbers of the given standard deviation.", |args, ()| {
         let std = args.main()?;
-        if std < 0.0 {
-            return Err(args.error("", format!("standard deviation {std} is negative")));
-        }
-        Ok(Box::new(Noise::new(std)))
+        Ok(Box::new(Noise::new(Bounds::AT_LEAST_0.within(args, "", "standard deviation", std)?)))
     })
     .options(&[("", "the standard deviation")])
     .example(|| Entry::new("noise").with_value(0.1));

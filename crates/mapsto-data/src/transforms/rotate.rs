@@ -2,7 +2,7 @@
 
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
-use mapsto_spec::Entry;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
 /// Turns an image about its centre, uniform in `−most ..= most` degrees, with bilinear interpolation; outside is 0.
@@ -23,8 +23,12 @@ pub struct Rotate {
 
 impl Rotate {
     /// By up to `most` degrees either way.
+    ///
+    /// # Panics
+    /// When `most` is not in 0 ..= 180.
+    #[track_caller]
     pub fn new(most: f64) -> Rotate {
-        Rotate { most }
+        Rotate { most: Bounds::HALF_TURN.check("rotate", "degrees", most) }
     }
 }
 
@@ -99,7 +103,10 @@ fn fraction(v: i64) -> f32 {
 pub(super) const KIND: TransformKind = TransformKind::new(
     "rotate",
     "Turns an image about its centre by up to the given number of degrees either way.",
-    |args, ()| Ok(Box::new(Rotate::new(args.main()?))),
+    |args, ()| {
+        let most = args.main()?;
+        Ok(Box::new(Rotate::new(Bounds::HALF_TURN.within(args, "", "degrees", most)?)))
+    },
 )
 .options(&[("", "the most degrees")])
 .example(|| Entry::new("rotate").with_value(10_usize));

@@ -3,7 +3,7 @@
 use super::{SampleKey, Transform, TransformKind};
 use crate::planes::{each_image, image_size, single};
 use mapsto_spec::Entry;
-use mapsto_tensor::Tensor;
+use mapsto_tensor::{Tensor, fail};
 
 /// Moves an image by whole pixels, uniform in `−most ..= most` in either direction; what comes in is 0.
 ///
@@ -22,7 +22,7 @@ pub struct Shift {
 }
 
 impl Shift {
-    /// By up to `most` pixels.
+    /// By up to `most` pixels, fewer than the images have in either direction.
     pub fn new(most: usize) -> Shift {
         Shift { most }
     }
@@ -37,8 +37,14 @@ impl Transform for Shift {
         single(x, |x| self.apply_batch(x, &[key]))
     }
 
+    /// # Panics
+    /// If an image could be moved out of sight.
     fn apply_batch(&self, x: Tensor, keys: &[SampleKey]) -> Tensor {
         let size = image_size("shift", &x);
+        if self.most > 0 && size.iter().any(|&n| self.most >= n) {
+            fail!("shift", "{} pixels move an image of {size:?} out of sight", self.most;
+                help = "shift by fewer pixels than the image has in either direction");
+        }
         each_image("shift", x, keys, size, |key| {
             let mut random = key.random();
             let by = [(); 2].map(|()| random.below(2 * self.most + 1) as isize - self.most as isize);

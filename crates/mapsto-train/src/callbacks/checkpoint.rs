@@ -27,6 +27,9 @@ pub struct Checkpoint {
     every: usize,
 }
 
+/// How the name of a checkpoint of the best model begins, by which its state is found in a file.
+pub(crate) const SAVES_BEST: &str = "save the model with the best `";
+
 /// What no epoch is worth.
 const NONE: Worth = Worth { value: f64::NAN, loss: f64::NAN };
 
@@ -51,7 +54,7 @@ impl Checkpoint {
         Checkpoint { path: Some(path.into()), ..self }
     }
 
-    /// Looks only once in this many epochs.
+    /// Looks only once in this many epochs, and at the last.
     ///
     /// # Panics
     /// When `epochs` is 0.
@@ -81,7 +84,7 @@ impl Checkpoint {
 impl Callback for Checkpoint {
     fn name(&self) -> String {
         match &self.watched {
-            Some((column, _)) => format!("save the model with the best `{column}`"),
+            Some((column, _)) => format!("{SAVES_BEST}{column}`"),
             None => "save the state to resume from".into(),
         }
     }
@@ -94,7 +97,9 @@ impl Callback for Checkpoint {
     }
 
     fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {
-        let due = run.pace.epoch.is_multiple_of(self.every) || run.pace.epoch == run.pace.epochs;
+        // An epoch is also due when another callback has found it to be the last.
+        let is_last = run.pace.epoch == run.pace.epochs || run.history.stopped.is_some();
+        let due = run.pace.epoch.is_multiple_of(self.every) || is_last;
         match (moment, &mut self.watched) {
             (Moment::Start, Some((column, best))) => {
                 self.better = run.column(column)?.better;

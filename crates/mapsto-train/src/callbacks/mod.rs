@@ -10,6 +10,7 @@ mod metrics_log;
 mod run;
 
 pub use checkpoint::Checkpoint;
+pub(crate) use checkpoint::SAVES_BEST;
 pub use each::{EachEpoch, EachStep, each_epoch, each_step};
 pub use early_stop::EarlyStop;
 pub use metrics_log::MetricsLog;

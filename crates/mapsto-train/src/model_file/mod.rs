@@ -7,6 +7,7 @@ mod safetensors;
 pub use safetensors::{read_tensors, write_tensors};
 
 use crate::atomic_file::write_within;
+use crate::callbacks::SAVES_BEST;
 use mapsto_data::Preprocess;
 use mapsto_nn::{Exceptions, LoadReport, ModelSpec, Module, ModuleExt, Sequential};
 use mapsto_spec::{Entry, Json};
@@ -228,6 +229,16 @@ impl ModelFile {
     pub fn epochs_done(&self) -> Option<usize> {
         let (_, position) = self.training_text.iter().find(|(k, _)| k == "position")?;
         position.split(' ').next()?.parse().ok()
+    }
+
+    /// Whether the run whose training state this is has written a best model ([`Checkpoint::best`](crate::callbacks::Checkpoint::best)).
+    #[must_use]
+    pub fn has_best(&self) -> bool {
+        let callbacks = self.training_text.iter().filter(|(key, _)| key.starts_with("callback "));
+        let numbers = callbacks.filter_map(|(_, text)| text.strip_prefix(SAVES_BEST)?.split_once('\n'));
+        let mut best =
+            numbers.filter_map(|(_, numbers)| numbers.split(';').find_map(|n| n.strip_prefix("best=")));
+        best.any(|bits| u64::from_str_radix(bits, 16).is_ok_and(|bits| f64::from_bits(bits).is_finite()))
     }
 
     /// Rebuilds the model from its spec and fills in its weights.

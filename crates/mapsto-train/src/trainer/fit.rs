@@ -1,6 +1,6 @@
 //! One run of training: the loop over epochs and batches.
 
-use super::{Plan, non_finite};
+use super::{Plan, Ready, non_finite};
 use crate::callbacks::{Callback, Column, Moment, Pace, Run, Wishes};
 use crate::evaluate::{self, batch_in_words};
 use crate::history::{History, Row};
@@ -98,10 +98,13 @@ impl<'a> Fit<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Result<History> {
+    pub(super) fn run(mut self, ready: Option<Ready>) -> Result<History> {
         self.look();
         self.notify(Moment::Start)?;
-        while self.position.epoch < self.plan.epochs && self.history.stopped.is_none() {
+        if let Some(ready) = ready.filter(|_| self.goes_on()) {
+            ready()?;
+        }
+        while self.goes_on() {
             if self.epoch()? == Outcome::Interrupted {
                 self.history.interrupted = true;
                 let at = format!(
@@ -116,6 +119,11 @@ impl<'a> Fit<'a> {
         self.optimizer.set_lr(self.position.base_lr);
         self.notify(Moment::End)?;
         Ok(self.history)
+    }
+
+    /// Whether there is an epoch to come.
+    fn goes_on(&self) -> bool {
+        self.position.epoch < self.plan.epochs && self.history.stopped.is_none()
     }
 
     fn epoch(&mut self) -> Result<Outcome> {

@@ -54,8 +54,11 @@ pub struct Trainer {
     progress: Option<Progress>,
     seed: Option<u64>,
     resume: Option<PathBuf>,
-    ready: Option<Box<dyn FnOnce() -> Result<()> + Send>>,
+    ready: Option<Ready>,
 }
+
+/// What a program does before the first step.
+type Ready = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// What stays the same throughout a run.
 struct Plan {
@@ -272,7 +275,7 @@ impl Trainer {
     }
 
     /// Calls this once, when everything has been checked, a state to resume from included, and the first step comes next:
-    /// the moment to write the first file of a run.
+    /// the moment to write the first file of a run. A run that is over already has no step to come, and does not call it.
     #[must_use]
     pub fn when_ready(mut self, act: impl FnOnce() -> Result<()> + Send + 'static) -> Trainer {
         self.ready = Some(Box::new(act));
@@ -340,10 +343,8 @@ impl Trainer {
         if let Some(path) = &self.resume {
             TrainingState::resume(&mut fit, path)?;
         }
-        if let Some(ready) = self.ready.take() {
-            ready()?;
-        }
-        fit.run().map_err(|e| if e.kind() == ErrorKind::Model { e.on_line(caller) } else { e })
+        let ready = self.ready.take();
+        fit.run(ready).map_err(|e| if e.kind() == ErrorKind::Model { e.on_line(caller) } else { e })
     }
 }
 
