@@ -1,5 +1,6 @@
 //! Whether a model, a loss, metrics and data fit together, found with one batch before a run folder exists.
 
+use mapsto::data::Sample;
 use mapsto::graph::Meaning;
 use mapsto::nn::Layer;
 use mapsto::spec::{Entry, build};
@@ -14,7 +15,7 @@ impl Experiment {
     /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
     pub(crate) fn check_fit(&self) -> Result<()> {
         let first: Vec<usize> = (0..self.train.dataset().len().min(2)).collect();
-        let (x, target) = self.train.dataset().batch(&first)?;
+        let Sample { x, y: target } = self.train.dataset().batch(&first)?;
         // Recorded, so that the outputs say what they mean.
         let y = catch(|| record(|| self.model.forward(&self.train.preprocessing().apply(x))))?;
         self.check_outputs(&y, &target)?;
@@ -112,7 +113,7 @@ impl Experiment {
             _ => return Ok(()),
         };
         let some: Vec<usize> = (0..self.train.dataset().len().min(ENOUGH)).collect();
-        let targets = self.train.dataset().batch(&some)?.1;
+        let targets = self.train.dataset().batch(&some)?.y;
         let (least, most) = (targets.min(..).item(), targets.max(..).item());
         if most >= low && least <= high {
             return Ok(());

@@ -90,7 +90,12 @@ const TRAIN: &[Key] = &[
     ("clip_norm", "a number above 0", "none", "the largest norm of all gradients together"),
     ("accumulate", "a whole number of at least 1", "1", "the batches whose gradients make one step"),
     ("threads", "a whole number, zero or more", "0", "the threads to compute with; 0 is one for each core"),
-    ("matmul_precision", "`\"highest\"`, `\"high\"`, `\"medium\"` or `\"bf16\"`", "\"highest\"", "how exactly matrices are multiplied while training"),
+    (
+        "matmul_precision",
+        "`\"highest\"`, `\"high\"`, `\"medium\"` or `\"bf16\"`",
+        "\"highest\"",
+        "how exactly matrices are multiplied while training",
+    ),
     ("out", "a word in quotes", "the first free `runs/NAME-1`, `runs/NAME-2`, ..", "the folder of the run"),
 ];
 

@@ -37,7 +37,7 @@ pub fn draw_test(
     let is_picture = matches!(experiment.config.model.input.as_deref(), Some([1 | 3, h, w]) if h * w > 1);
     let mistakes = predictions.mistakes(experiment.outputs());
     if is_picture && !mistakes.is_empty() {
-        let svg = plots::misclassified(&mistakes, classes, |i| Ok(test.dataset().get(i)?.x))?;
+        let svg = plots::misclassified(&mistakes, classes, |i| Ok(test.dataset().batch(&[i])?.x.squeeze(0)))?;
         folder.write_plot("misclassified", &svg)?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What a run says of itself before and after: the model and data it starts with, the test it ends with.
 
-use mapsto::data::{Dataset, Loader};
+use mapsto::data::Loader;
 use mapsto::nn::ModuleExt;
 use mapsto::training::{Evaluation, History, ModelFile, RunFolder, predict};
 use mapsto::{MatmulPrecision, Operands, Result};

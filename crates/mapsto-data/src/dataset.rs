@@ -1,7 +1,7 @@
 //! What a dataset is: a number of samples, each an input and its target, and what can be asked of any of them.
 
-use crate::{Loader, Subset, rows, split};
-use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, catch};
+use crate::{Collate, Loader, Names, Subset, split};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor, catch};
 use std::sync::Arc;
 
 /// One sample: an input and its target.
@@ -45,12 +45,15 @@ pub struct Info {
 ///         Ok(Sample { y: x.square(), x })
 ///     }
 /// }
-/// let (x, y) = Squares.batch(&[2, 4])?;
-/// assert_eq!(x.shape(), [2, 1]);
-/// assert_eq!(y.to_vec::<f32>(), [4.0, 16.0]);
+/// let batch = Squares.batch(&[2, 4])?;
+/// assert_eq!(batch.x.shape(), [2, 1]);
+/// assert_eq!(batch.y.to_vec::<f32>(), [4.0, 16.0]);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Dataset: Send + Sync {
+///
+/// A set of samples of another type says so, `impl Dataset<Triplet> for Faces`: whatever can be put into batches
+/// ([`Collate`]). A vector of samples is a set as [`Samples`](crate::Samples).
+pub trait Dataset<S: Collate = Sample>: Send + Sync {
     /// The number of samples.
     fn len(&self) -> usize;
 
@@ -58,7 +61,7 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// When the sample is damaged or cannot be read. Code that reads many adds [`name`](Dataset::name) to the message.
-    fn get(&self, i: usize) -> Result<Sample>;
+    fn get(&self, i: usize) -> Result<S>;
 
     /// What is known about the set: class names, columns.
     fn info(&self) -> Info {
@@ -72,24 +75,15 @@ pub trait Dataset: Send + Sync {
 
     /// Several samples stacked along a new first axis, in the order of `indices`.
     ///
-    /// * Shape: `x: [n, ..]`, `y: [n]` or `[n, ..]`.
+    /// * Shape: of a [`Sample`], `x: [n, ..]`, `y: [n]` or `[n, ..]`.
     ///
     /// # Errors
     /// The first damaged sample, by name; a sample whose shape differs from the first one's; a panic in `get`.
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
-        if indices.is_empty() {
-            return Err(Error::new(ErrorKind::Data, "a batch of no samples has no shape"));
-        }
-        let mut xs = Vec::with_capacity(indices.len());
-        let mut ys = Vec::with_capacity(indices.len());
-        for &i in indices {
-            let sample =
-                catch(|| self.get(i)).and_then(|sample| sample).map_err(|e| e.context(self.name(i)))?;
-            xs.push(sample.x);
-            ys.push(sample.y);
-        }
-        let name = |at: usize| self.name(indices[at]);
-        Ok((stack("input", &xs, name)?, stack("target", &ys, name)?))
+    fn batch(&self, indices: &[usize]) -> Result<S::Batch> {
+        let read =
+            |&i: &usize| catch(|| self.get(i)).and_then(|sample| sample).map_err(|e| e.context(self.name(i)));
+        let samples = indices.iter().map(read).collect::<Result<Vec<S>>>()?;
+        S::collate_named(samples, &Names::of(&|at| self.name(indices[at])))
     }
 
     /// As [`batch`](Dataset::batch), with inputs in `f64`, from sets that keep them so and round only what they deliver:
@@ -97,7 +91,7 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// As [`batch`](Dataset::batch).
-    fn exact_batch(&self, _indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+    fn exact_batch(&self, _indices: &[usize]) -> Result<Option<S::Batch>> {
         Ok(None)
     }
 
@@ -106,11 +100,8 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// As [`get`](Dataset::get); also when the target is not a class id.
     fn label(&self, i: usize) -> Result<i64> {
-        let y = self.get(i).map_err(|e| e.context(self.name(i)))?.y;
-        if y.dtype() != DType::I64 || y.len() != 1 {
-            return Err(not_a_class(&self.name(i)));
-        }
-        Ok(y.to_vec::<i64>()[0])
+        let sample = self.get(i).map_err(|e| e.context(self.name(i)))?;
+        sample.class().ok_or_else(|| not_a_class(&self.name(i)))
     }
 
     /// Whether the set has no samples.
@@ -131,11 +122,11 @@ pub trait Dataset: Send + Sync {
     /// # Panics
     /// If `size` is 0.
     #[track_caller]
-    fn batches(&self, size: usize) -> Loader
+    fn batches(&self, size: usize) -> Loader<S::Batch>
     where
         Self: Sized + Clone + 'static,
     {
-        Loader::new(self.clone(), size)
+        Loader::of(self.clone(), size)
     }
 
     /// The samples at `indices`, in that order, as a set of their own.
@@ -143,7 +134,7 @@ pub trait Dataset: Send + Sync {
     /// # Panics
     /// If an index is not below `len`.
     #[track_caller]
-    fn subset(&self, indices: impl Into<Vec<usize>>) -> Subset
+    fn subset(&self, indices: impl Into<Vec<usize>>) -> Subset<S>
     where
         Self: Sized + Clone + 'static,
     {
@@ -166,11 +157,11 @@ pub trait Dataset: Send + Sync {
     /// # Panics
     /// If a fraction is negative or they do not add up to 1.
     #[track_caller]
-    fn split<const N: usize>(&self, fractions: [f64; N], seed: u64) -> [Subset; N]
+    fn split<const N: usize>(&self, fractions: [f64; N], seed: u64) -> [Subset<S>; N]
     where
         Self: Sized + Clone + 'static,
     {
-        let all: Arc<dyn Dataset> = Arc::new(self.clone());
+        let all: Arc<dyn Dataset<S>> = Arc::new(self.clone());
         split::random(self.len(), &fractions, seed).map(|part| Subset::of(&all, part))
     }
 
@@ -182,13 +173,13 @@ pub trait Dataset: Send + Sync {
     /// # Panics
     /// If a fraction is negative or they do not add up to 1.
     #[track_caller]
-    fn stratified_split<const N: usize>(&self, fractions: [f64; N], seed: u64) -> Result<[Subset; N]>
+    fn stratified_split<const N: usize>(&self, fractions: [f64; N], seed: u64) -> Result<[Subset<S>; N]>
     where
         Self: Sized + Clone + 'static,
     {
         split::check(&fractions);
         let labels = (0..self.len()).map(|i| self.label(i)).collect::<Result<Vec<i64>>>()?;
-        let all: Arc<dyn Dataset> = Arc::new(self.clone());
+        let all: Arc<dyn Dataset<S>> = Arc::new(self.clone());
         Ok(split::stratified(&labels, &fractions, seed).map(|part| Subset::of(&all, part)))
     }
 
@@ -197,21 +188,21 @@ pub trait Dataset: Send + Sync {
     /// # Panics
     /// If a fraction is negative or they do not add up to 1.
     #[track_caller]
-    fn ordered_split<const N: usize>(&self, fractions: [f64; N]) -> [Subset; N]
+    fn ordered_split<const N: usize>(&self, fractions: [f64; N]) -> [Subset<S>; N]
     where
         Self: Sized + Clone + 'static,
     {
-        let all: Arc<dyn Dataset> = Arc::new(self.clone());
+        let all: Arc<dyn Dataset<S>> = Arc::new(self.clone());
         split::ordered(self.len(), &fractions).map(|part| Subset::of(&all, part))
     }
 }
 
-impl<D: Dataset + ?Sized> Dataset for Arc<D> {
+impl<S: Collate, D: Dataset<S> + ?Sized> Dataset<S> for Arc<D> {
     fn len(&self) -> usize {
         (**self).len()
     }
 
-    fn get(&self, i: usize) -> Result<Sample> {
+    fn get(&self, i: usize) -> Result<S> {
         (**self).get(i)
     }
 
@@ -223,11 +214,11 @@ impl<D: Dataset + ?Sized> Dataset for Arc<D> {
         (**self).name(i)
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, indices: &[usize]) -> Result<S::Batch> {
         (**self).batch(indices)
     }
 
-    fn exact_batch(&self, indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+    fn exact_batch(&self, indices: &[usize]) -> Result<Option<S::Batch>> {
         (**self).exact_batch(indices)
     }
 
@@ -239,26 +230,6 @@ impl<D: Dataset + ?Sized> Dataset for Arc<D> {
 pub(crate) fn not_a_class(name: &str) -> Error {
     Error::new(ErrorKind::Data, format!("{name}: the target is not a class id"))
         .help("class ids are scalar i64 tensors; split values with `split` or `ordered_split`")
-}
-
-fn stack(what: &str, parts: &[Tensor], name: impl Fn(usize) -> String) -> Result<Tensor> {
-    for (at, part) in parts.iter().enumerate() {
-        let (shape, first) = (part.shape(), parts[0].shape());
-        if shape != first || part.dtype() != parts[0].dtype() {
-            return Err(Error::new(
-                ErrorKind::Data,
-                format!(
-                    "{}: its {what} is {} {shape:?}, that of {} is {} {first:?}",
-                    name(at),
-                    part.dtype(),
-                    name(0),
-                    parts[0].dtype()
-                ),
-            )
-            .help("samples of one batch need one shape and dtype; resize or crop them when they are read"));
-        }
-    }
-    Ok(rows::stack(parts))
 }
 
 #[cfg(test)]
@@ -289,7 +260,7 @@ mod tests {
         assert_eq!(message(3), "sample 3: the checksum is wrong");
         assert_eq!(message(5), "sample 5: index out of bounds in a decoder");
         assert_eq!(message(7), "sample 7: its input is f32 [3], that of sample 0 is f32 [2]");
-        let (x, y) = Fragile.batch(&[1, 2]).unwrap();
+        let Sample { x, y } = Fragile.batch(&[1, 2]).unwrap();
         assert_eq!((x.shape(), y.to_vec::<i64>()), (&[2, 2][..], vec![1, 0]));
     }
 

@@ -1,8 +1,9 @@
 //! `Epoch`: one pass over a loader's batches, read here or by workers ahead of time, never in another order.
 
-use crate::{Batch, Loader, SampleKey};
+use crate::batches::sealed::Reading;
+use crate::{Batch, Loader, Rows, Sample};
 use mapsto_tensor::random::{self, Keyed, RandomState};
-use mapsto_tensor::{DType, Error, ErrorKind, Result, catch, no_grad};
+use mapsto_tensor::{Error, ErrorKind, Result, catch, no_grad};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -11,43 +12,44 @@ use std::thread::{Builder, JoinHandle};
 /// The batches of one epoch, in order; made by [`Loader::epoch`].
 ///
 /// An error ends it. Dropping it early stops the workers and waits until they have.
-pub struct Epoch {
-    plan: Arc<Plan>,
+pub struct Epoch<B = Sample> {
+    plan: Arc<Plan<B>>,
     /// The next batch, counted from the start of the epoch.
     next: usize,
     /// The worker whose turn is next is in front: worker `w` of `n` reads batches `first + w`, `first + w + n`, …
-    workers: VecDeque<Worker>,
+    workers: VecDeque<Worker<B>>,
     over: bool,
 }
 
 /// All that decides what is in the epoch's batches.
-struct Plan {
-    loader: Arc<Loader>,
+struct Plan<B> {
+    loader: Arc<Loader<B>>,
     order: Vec<usize>,
     seed: u64,
     epoch: u64,
 }
 
-struct Worker {
-    batches: Receiver<Result<Batch>>,
+struct Worker<B> {
+    batches: Receiver<Result<Batch<B>>>,
     thread: JoinHandle<()>,
 }
 
 // Keeps what datasets and transforms draw from the thread's own randomness apart from everything else.
 const BATCH: u64 = 0x62_61_74_63_68;
 
-impl Epoch {
+impl<B: Rows> Epoch<B> {
     pub(crate) fn start(
-        loader: Arc<Loader>,
+        loader: Arc<Loader<B>>,
         order: Vec<usize>,
         seed: u64,
         epoch: u64,
         first: usize,
-    ) -> Epoch {
+    ) -> Epoch<B> {
         let plan = Arc::new(Plan { loader, order, seed, epoch });
         let left = plan.loader.len().saturating_sub(first);
         let count = plan.loader.workers.min(left);
-        let workers = (0..count).map(|w| plan.employ(first + w, count)).collect::<Option<VecDeque<Worker>>>();
+        let workers =
+            (0..count).map(|w| plan.employ(first + w, count)).collect::<Option<VecDeque<Worker<B>>>>();
         // Without threads to be had the batches are read here: the same bits, only later.
         Epoch { plan, next: first, workers: workers.unwrap_or_default(), over: false }
     }
@@ -58,10 +60,10 @@ impl Epoch {
     }
 }
 
-impl Iterator for Epoch {
-    type Item = Result<Batch>;
+impl<B: Rows> Iterator for Epoch<B> {
+    type Item = Result<Batch<B>>;
 
-    fn next(&mut self) -> Option<Result<Batch>> {
+    fn next(&mut self) -> Option<Result<Batch<B>>> {
         if self.over || self.next >= self.plan.loader.len() {
             return None;
         }
@@ -89,7 +91,7 @@ impl Iterator for Epoch {
     }
 }
 
-impl Drop for Epoch {
+impl<B> Drop for Epoch<B> {
     fn drop(&mut self) {
         // Every receiver goes before any thread is waited for: a worker blocked on a full channel must see it close.
         let threads: Vec<JoinHandle<()>> = self.workers.drain(..).map(|worker| worker.thread).collect();
@@ -100,9 +102,9 @@ impl Drop for Epoch {
     }
 }
 
-impl Plan {
+impl<B: Rows> Plan<B> {
     /// Starts a worker on batches `first`, `first + step`, …; none where the system has no thread to give.
-    fn employ(self: &Arc<Plan>, first: usize, step: usize) -> Option<Worker> {
+    fn employ(self: &Arc<Plan<B>>, first: usize, step: usize) -> Option<Worker<B>> {
         let (finished, batches) = sync_channel(self.loader.prefetch);
         let plan = self.clone();
         let work = move || {
@@ -118,35 +120,14 @@ impl Plan {
         Some(Worker { batches, thread })
     }
 
-    /// Batch `k`, no matter which thread reads it.
-    fn read(&self, k: usize) -> Result<Batch> {
-        let Loader { dataset, size, transforms, preprocess, .. } = &*self.loader;
+    /// Batch `k`, whoever reads it.
+    fn read(&self, k: usize) -> Result<Batch<B>> {
+        let size = self.loader.batch_size();
         let from = k * size;
         let indices = self.order[from..(from + size).min(self.order.len())].to_vec();
-        let (x, y) = self.with_own_randomness(k, || {
-            let prepared = !transforms.is_empty() || !preprocess.is_empty();
-            let exact = if prepared { dataset.exact_batch(&indices)? } else { None };
-            let rounded = exact.is_some();
-            let (mut x, y) = match exact {
-                Some(batch) => batch,
-                None => dataset.batch(&indices)?,
-            };
-            for (place, transform) in transforms.iter().enumerate() {
-                let keys: Vec<SampleKey> = indices
-                    .iter()
-                    .map(|&sample| SampleKey { seed: self.seed, epoch: self.epoch, sample, place })
-                    .collect();
-                x = transform.apply_batch(x, &keys);
-            }
-            let x = preprocess.apply(x);
-            if !rounded {
-                return Ok((x, y));
-            }
-            let x = x.to(DType::F32);
-            check_finite(&x, |i| dataset.name(indices[i]), &dataset.info().features)?;
-            Ok((x, y))
-        })?;
-        Ok(Batch { x, y, indices })
+        let at = Reading { seed: self.seed, epoch: self.epoch, indices: &indices };
+        let data = self.with_own_randomness(k, || self.loader.read(at))?;
+        Ok(Batch { data, indices })
     }
 
     /// Runs `body` with thread-local randomness that depends on the batch only, and turns its panics into errors.
@@ -163,28 +144,10 @@ impl Plan {
     }
 }
 
-/// Finds the cells of a table that preprocessing has left, or made, too large for `f32`: all cells of tables are finite.
-fn check_finite(
-    x: &mapsto_tensor::Tensor,
-    name: impl Fn(usize) -> String,
-    features: &[String],
-) -> Result<()> {
-    let at = x.as_slice::<f32>().and_then(|x| x.iter().position(|v| !v.is_finite()));
-    let (Some(at), Some(&width)) = (at, x.shape().get(1)) else { return Ok(()) };
-    let column = at % width;
-    let column = features.get(column).map_or(column.to_string(), |name| format!("`{name}`"));
-    let message = format!(
-        "{}, column {column}: too large, once preprocessed, for the 32 bits that models compute in",
-        name(at / width)
-    );
-    Err(Error::new(ErrorKind::Data, message)
-        .help("standardize the inputs, or divide the column by a common number"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dataset, InMemory, Noise, Preprocess, Sample, Shift, preprocess::Normalize};
+    use crate::{Dataset, InMemory, Noise, Preprocess, SampleKey, Shift, preprocess::Normalize};
     use mapsto_tensor::Tensor;
     use std::sync::atomic::{AtomicUsize, Ordering};
 

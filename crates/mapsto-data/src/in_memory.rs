@@ -17,7 +17,7 @@ use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor, fail};
 /// use mapsto_data::prelude::*;
 /// use mapsto_tensor::prelude::*;
 /// let set = InMemory::new(tensor![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], tensor![0, 1, 1]).classes(["no", "yes"]);
-/// let (x, y) = set.batch(&[2, 0])?;
+/// let Sample { x, y } = set.batch(&[2, 0])?;
 /// assert_eq!(x.to_vec::<f32>(), [5.0, 6.0, 1.0, 2.0]);
 /// assert_eq!(y.to_vec::<i64>(), [1, 0]);
 /// # Ok::<(), Error>(())
@@ -140,7 +140,7 @@ impl Dataset for InMemory {
     }
 
     fn get(&self, i: usize) -> Result<Sample> {
-        let (x, y) = self.batch(&[i])?;
+        let Sample { x, y } = self.batch(&[i])?;
         Ok(Sample { x: x.squeeze(0), y: y.squeeze(0) })
     }
 
@@ -148,7 +148,7 @@ impl Dataset for InMemory {
         self.info.clone()
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, indices: &[usize]) -> Result<Sample> {
         indices.iter().try_for_each(|&i| self.check(i))?;
         let x = match self.delivery {
             Delivery::Same => gather(&self.x, indices),
@@ -166,15 +166,15 @@ impl Dataset for InMemory {
                 })
             }
         };
-        Ok((x, gather(&self.y, indices)))
+        Ok(Sample { x, y: gather(&self.y, indices) })
     }
 
-    fn exact_batch(&self, indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+    fn exact_batch(&self, indices: &[usize]) -> Result<Option<Sample>> {
         if self.delivery != Delivery::Rounded {
             return Ok(None);
         }
         indices.iter().try_for_each(|&i| self.check(i))?;
-        Ok(Some((gather(&self.x, indices), gather(&self.y, indices))))
+        Ok(Some(Sample { x: gather(&self.x, indices), y: gather(&self.y, indices) }))
     }
 
     fn label(&self, i: usize) -> Result<i64> {
@@ -226,7 +226,7 @@ mod tests {
         let ids = Tensor::arange(0..4);
         for x in [f32s.clone(), f64s, f32s.t().contiguous().t()] {
             let set = InMemory::new(x.clone(), ids.clone());
-            let (got, y) = set.batch(&[3, 0, 3]).unwrap();
+            let Sample { x: got, y } = set.batch(&[3, 0, 3]).unwrap();
             assert_eq!(got.dtype(), x.dtype());
             assert_eq!(got.to(DType::F32).to_vec::<f32>(), [9., 10., 11., 0., 1., 2., 9., 10., 11.]);
             assert_eq!(y.to_vec::<i64>(), [3, 0, 3]);
@@ -239,7 +239,7 @@ mod tests {
     fn pixels_are_bytes_over_255() {
         let bytes: Vec<u8> = (0..=255).collect();
         let set = InMemory::from_pixels(Tensor::from_vec(bytes, [2, 1, 8, 16]), Tensor::arange(0..2));
-        let (x, _) = set.batch(&[1]).unwrap();
+        let x = set.batch(&[1]).unwrap().x;
         assert_eq!(x.shape(), [1, 1, 8, 16]);
         let want: Vec<f32> = (128..=255).map(|v| v as f32 / 255.0).collect();
         assert_eq!(x.to_vec::<f32>(), want);
@@ -261,6 +261,6 @@ mod tests {
     #[test]
     fn an_empty_set_gives_an_empty_batch() {
         let set = InMemory::new(Tensor::zeros([0, 2]), Tensor::zeros([0]));
-        assert_eq!(set.batch(&[]).unwrap().0.shape(), [0, 2]);
+        assert_eq!(set.batch(&[]).unwrap().x.shape(), [0, 2]);
     }
 }

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod batches;
+mod collate;
 mod dataset;
 mod delimited;
 mod epoch;
@@ -15,33 +17,54 @@ mod loader;
 mod picture;
 mod planes;
 pub mod preprocess;
+mod ragged;
 mod rounded;
 mod rows;
+mod sampler;
+mod samples;
 mod selection;
 pub mod sets;
+mod source;
 mod split;
 mod subset;
 pub mod transforms;
 
+pub use batches::Batches;
+pub use collate::{Collate, Names, Rows};
 pub use dataset::{Dataset, Info, Sample};
 pub use epoch::Epoch;
 pub use in_memory::InMemory;
 pub use loader::{Batch, Loader, Pairs};
+/// Implements [`Collate`] and [`Rows`] by putting every field into batches on its own.
+pub use mapsto_derive::Collate;
 #[cfg(feature = "images")]
 pub use picture::{Color, parse_image, read_image};
 pub use preprocess::{Normalize, Preprocess, Resize, Scale, Standardize, Step};
+pub use ragged::Ragged;
 pub use rounded::Rounded;
+pub use sampler::{At, ByLength, Sampler};
+pub use samples::Samples;
 #[cfg(feature = "images")]
 pub use sets::ImageFolder;
 pub use sets::{Idx, Table, idx_folder, mnist};
+pub use source::Source;
 pub use subset::Subset;
 pub use transforms::{Crop, Flip, Noise, Rotate, SampleKey, Shift, Transform};
+
+/// What `#[derive(Collate)]` writes down.
+#[doc(hidden)]
+pub mod derived {
+    pub use crate::collate::Field;
+    pub use mapsto_tensor::{Result, Tensor};
+    pub use std::vec::Vec;
+}
 
 /// What most programs use; `use mapsto_data::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Batch, Crop, Dataset, Flip, Idx, InMemory, Info, Loader, Noise, Normalize, Preprocess, Resize,
-        Rotate, Sample, SampleKey, Scale, Shift, Standardize, Step, Subset, Table, Transform, mnist,
+        At, Batch, ByLength, Collate, Crop, Dataset, Flip, Idx, InMemory, Info, Loader, Noise, Normalize,
+        Preprocess, Ragged, Resize, Rotate, Rows, Sample, SampleKey, Sampler, Samples, Scale, Shift, Source,
+        Standardize, Subset, Table, Transform, mnist,
     };
     #[cfg(feature = "images")]
     pub use crate::{Color, ImageFolder};

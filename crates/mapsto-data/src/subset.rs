@@ -1,7 +1,7 @@
 //! `Subset`: some samples of a set, in a given order, without copying them.
 
-use crate::{Dataset, Info, Sample};
-use mapsto_tensor::{Result, Tensor, fail};
+use crate::{Collate, Dataset, Info, Sample};
+use mapsto_tensor::{Result, fail};
 use std::sync::Arc;
 
 /// Some samples of a dataset, in a given order; nothing is copied.
@@ -11,22 +11,21 @@ use std::sync::Arc;
 /// use mapsto_tensor::prelude::*;
 /// let set = InMemory::new(tensor![[0.0], [10.0], [20.0]], tensor![[0.0], [1.0], [2.0]]);
 /// let part = set.subset([2, 0]);
-/// assert_eq!(part.batch(&[0, 1])?.0.to_vec::<f32>(), [20.0, 0.0]);
+/// assert_eq!(part.batch(&[0, 1])?.x.to_vec::<f32>(), [20.0, 0.0]);
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone)]
-pub struct Subset {
-    of: Arc<dyn Dataset>,
+pub struct Subset<S: Collate = Sample> {
+    of: Arc<dyn Dataset<S>>,
     indices: Arc<[usize]>,
 }
 
-impl Subset {
+impl<S: Collate> Subset<S> {
     /// The samples of `set` at `indices`, in that order; an index may come twice.
     ///
     /// # Panics
     /// If an index is not below `set.len()`.
     #[track_caller]
-    pub fn new(set: impl Dataset + 'static, indices: impl Into<Vec<usize>>) -> Subset {
+    pub fn new(set: impl Dataset<S> + 'static, indices: impl Into<Vec<usize>>) -> Subset<S> {
         let (indices, len) = (indices.into(), set.len());
         if let Some(i) = indices.iter().find(|&&i| i >= len) {
             fail!("subset", "index {i} is out of range 0..{len}"; help = "indices count samples from 0");
@@ -39,17 +38,23 @@ impl Subset {
         &self.indices
     }
 
-    pub(crate) fn of(all: &Arc<dyn Dataset>, indices: Vec<usize>) -> Subset {
+    pub(crate) fn of(all: &Arc<dyn Dataset<S>>, indices: Vec<usize>) -> Subset<S> {
         Subset { of: all.clone(), indices: indices.into() }
     }
 }
 
-impl Dataset for Subset {
+impl<S: Collate> Clone for Subset<S> {
+    fn clone(&self) -> Subset<S> {
+        Subset { of: self.of.clone(), indices: self.indices.clone() }
+    }
+}
+
+impl<S: Collate> Dataset<S> for Subset<S> {
     fn len(&self) -> usize {
         self.indices.len()
     }
 
-    fn get(&self, i: usize) -> Result<Sample> {
+    fn get(&self, i: usize) -> Result<S> {
         self.of.get(self.indices[i])
     }
 
@@ -62,12 +67,12 @@ impl Dataset for Subset {
         self.of.name(self.indices[i])
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, indices: &[usize]) -> Result<S::Batch> {
         let whole: Vec<usize> = indices.iter().map(|&i| self.indices[i]).collect();
         self.of.batch(&whole)
     }
 
-    fn exact_batch(&self, indices: &[usize]) -> Result<Option<(Tensor, Tensor)>> {
+    fn exact_batch(&self, indices: &[usize]) -> Result<Option<S::Batch>> {
         let whole: Vec<usize> = indices.iter().map(|&i| self.indices[i]).collect();
         self.of.exact_batch(&whole)
     }
@@ -81,7 +86,7 @@ impl Dataset for Subset {
 mod tests {
     use super::*;
     use crate::InMemory;
-    use mapsto_tensor::DType;
+    use mapsto_tensor::{DType, Tensor};
 
     #[test]
     fn subsets_of_subsets_name_the_original_sample() {
@@ -89,7 +94,7 @@ mod tests {
         let part = set.subset([5, 3, 1]).subset([2, 0]);
         assert_eq!((part.name(0), part.label(1).unwrap(), part.len()), ("sample 1".to_string(), 5, 2));
         assert_eq!(part.get(1).unwrap().x.to_vec::<f32>(), [5.0]);
-        assert_eq!(part.batch(&[1, 0, 1]).unwrap().1.to_vec::<i64>(), [5, 1, 5]);
+        assert_eq!(part.batch(&[1, 0, 1]).unwrap().y.to_vec::<i64>(), [5, 1, 5]);
     }
 
     #[test]

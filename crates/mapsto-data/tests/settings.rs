@@ -3,7 +3,7 @@
 
 use mapsto_data::prelude::*;
 use mapsto_data::preprocess::STEPS;
-use mapsto_data::transforms::{self, TRANSFORMS};
+use mapsto_data::transforms::TRANSFORMS;
 use mapsto_spec::{Entry, Value};
 use mapsto_tensor::prelude::*;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn least(name: &str) -> Entry {
 
 fn build(entry: &Entry) -> Result<()> {
     match TRANSFORMS.iter().any(|kind| kind.name == entry.name) {
-        true => transforms::from_entry(entry).map(drop),
+        true => mapsto_spec::build::<dyn Transform>(entry, &()).map(drop),
         false => Preprocess::from_entries(std::slice::from_ref(entry)).map(drop),
     }
 }

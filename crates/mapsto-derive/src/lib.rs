@@ -1,4 +1,6 @@
-//! Derives mapsto's `Module`: a struct visits its fields by name.
+//! Derives mapsto's `Module`, in which a struct visits its fields by name, and `Collate`, in which it is put into batches by field.
+
+mod collate;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -22,6 +24,20 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Index, Path, Type, Whe
 pub fn module(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
     derive(input).unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Implements `Collate` and `Rows` for a struct whose fields are tensors, `Ragged` or such structs: a batch has the type of a sample.
+///
+/// `#[collate(crate = path)]` says where `Collate` lives; without it, `::mapsto::data`.
+///
+/// ```text
+/// #[derive(Clone, Collate)]
+/// struct Triplet { anchor: Tensor, positive: Tensor, negative: Tensor }
+/// ```
+#[proc_macro_derive(Collate, attributes(collate))]
+pub fn collate(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    collate::derive(&input).unwrap_or_else(Error::into_compile_error).into()
 }
 
 fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {

@@ -1,13 +1,13 @@
 //! Judging a model on data it did not learn from, and collecting what it says.
 
 use crate::csv;
-use crate::interrupt::Interrupt;
 use crate::metrics::{ConfusionMatrix, Decided, Decision, Metric, argmax, floats};
-use crate::tally::{Judged, Tally};
-use mapsto_data::{Batch, Loader};
+use crate::tally::Tally;
+use crate::task::supervised;
+use mapsto_data::{Loader, Rows};
 use mapsto_nn::{Layer, Loss, Outputs};
 use mapsto_tensor::error::mistakes;
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor, no_grad};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor, infer};
 use std::panic::Location;
 use std::time::Instant;
 
@@ -67,10 +67,11 @@ pub fn evaluate<M: Layer + ?Sized>(
     let caller = Location::caller();
     for (i, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
-        let (y, value, weight) =
-            judge(|x| model.forward(x), i, &batch, loss).map_err(|e| e.on_line(caller))?;
-        tally.add(metrics.iter().copied(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
-        confusion.add(&y, &batch.y);
+        let step = mistakes(|| infer(|| supervised(loss, |x| model.forward(x), &batch.data)));
+        let inside = |e: Error| e.inside(format!("batch {}", batch_in_words(i + 1, &batch.indices)));
+        let step = step.map_err(|e| inside(e).on_line(caller))?;
+        tally.add(metrics.iter().copied(), &step, batch.rows())?;
+        step.outputs.iter().for_each(|output| confusion.add(&output.y, &output.target));
     }
     tally.check_weight("evaluate").map_err(|e| e.on_line(caller))?;
     let values = tally.values(metrics.iter().copied(), "");
@@ -83,51 +84,11 @@ pub fn evaluate<M: Layer + ?Sized>(
     })
 }
 
-/// The tally of a loader, or nothing when interrupted on the way.
-pub(crate) fn tally(
-    model: &dyn Layer,
-    loader: &Loader,
-    loss: &dyn Loss,
-    metrics: &[Box<dyn Metric>],
-    interrupt: Option<&Interrupt>,
-) -> Result<Option<Tally>> {
-    let mut tally = Tally::default();
-    for (i, batch) in loader.epoch(0).enumerate() {
-        if interrupt.is_some_and(Interrupt::requested) {
-            return Ok(None);
-        }
-        let batch = batch?;
-        let judged = judge(|x| model.forward(x), i, &batch, loss);
-        let (y, value, weight) = judged.map_err(|e| e.inside("validation"))?;
-        tally.add(metrics.iter().map(|m| &**m), Judged { y: &y, target: &batch.y, loss: value, weight })?;
-    }
-    tally.check_weight("validation")?;
-    Ok(Some(tally))
-}
-
-/// The outputs for batch `i`, their loss and its weight.
-fn judge(
-    forward: impl Fn(&Tensor) -> Tensor,
-    i: usize,
-    batch: &Batch,
-    loss: &dyn Loss,
-) -> Result<(Tensor, f64, f64)> {
-    let judged = mistakes(|| {
-        no_grad(|| {
-            let y = forward(&batch.x);
-            // A batch that the loss ignores as a whole has no mean loss, and weighs nothing.
-            let weight = loss.weight(&batch.y);
-            let value = if weight == 0.0 { 0.0 } else { loss.loss(&y, &batch.y).item() };
-            (y, value, weight)
-        })
-    });
-    judged.map_err(|e| e.inside(format!("batch {}", batch_in_words(i + 1, batch))))
-}
-
 /// Which batch it is and which samples are in it, for messages: `3 (samples 4, 17, 2 and 61 more)`.
-pub(crate) fn batch_in_words(number: usize, batch: &Batch) -> String {
-    let shown: Vec<String> = batch.indices.iter().take(3).map(usize::to_string).collect();
-    match (batch.indices.len().saturating_sub(3), shown.join(", ")) {
+pub(crate) fn batch_in_words(number: usize, samples: &[usize]) -> String {
+    let shown: Vec<String> = samples.iter().take(3).map(usize::to_string).collect();
+    match (samples.len().saturating_sub(3), shown.join(", ")) {
+        (_, shown) if shown.is_empty() => number.to_string(),
         (0, shown) => format!("{number} (samples {shown})"),
         (more, shown) => format!("{number} (samples {shown} and {more} more)"),
     }
@@ -216,10 +177,11 @@ pub fn predict<M: Layer + ?Sized>(model: &M, loader: &Loader) -> Result<Predicti
     let caller = Location::caller();
     for (i, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
-        let y = mistakes(|| no_grad(|| model.forward(&batch.x)));
-        let inside = |e: Error| e.inside(format!("batch {}", batch_in_words(i + 1, &batch))).on_line(caller);
+        let y = mistakes(|| infer(|| model.forward(&batch.x)));
+        let inside =
+            |e: Error| e.inside(format!("batch {}", batch_in_words(i + 1, &batch.indices))).on_line(caller);
         ys.push(y.map_err(inside)?);
-        targets.push(batch.y);
+        targets.push(batch.data.y);
         indices.extend(batch.indices);
     }
     if ys.is_empty() {

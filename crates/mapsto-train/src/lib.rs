@@ -17,7 +17,9 @@ mod model_file;
 pub mod plots;
 mod progress;
 mod run_folder;
+mod step;
 mod tally;
+mod task;
 mod trainer;
 
 pub use atomic_file::write_atomic;
@@ -30,14 +32,18 @@ pub use mapsto_nn::Outputs;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
 pub use progress::Progress;
 pub use run_folder::{RunFolder, RunLock};
-pub use trainer::Trainer;
+pub use step::Step;
+pub use task::{Function, Supervised, Task};
+pub use trainer::{Cx, Held, Trainer};
 
 /// What most programs use; `use mapsto_train::prelude::*;`.
 pub mod prelude {
     pub use crate::callbacks::{Checkpoint, EarlyStop, MetricsLog, each_epoch, each_step};
-    pub use crate::metrics::{Accuracy, Average, ConfusionMatrix, F1, Mae, Precision, Recall, Rmse, TopK};
+    pub use crate::metrics::{
+        Accuracy, Average, ConfusionMatrix, F1, Mae, Metric, Precision, Recall, Rmse, TopK,
+    };
     pub use crate::{
-        Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder, Trainer,
-        evaluate, load, predict, save,
+        Cx, Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder, Step,
+        Supervised, Task, Trainer, evaluate, load, predict, save,
     };
 }

@@ -1,7 +1,8 @@
 //! Loss and metrics counted over batches, in training and in evaluation alike.
 
+use crate::Step;
 use crate::metrics::{Counts, ExactSum, Metric};
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{Error, ErrorKind, Result};
 
 /// Counts of the loss and of each metric.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,43 +10,45 @@ pub(crate) struct Tally {
     /// The number of samples; the sums of `weight · loss` and of `weight`.
     loss: Counts,
     metrics: Vec<Counts>,
-}
-
-/// What a batch gave.
-pub(crate) struct Judged<'a> {
-    pub(crate) y: &'a Tensor,
-    pub(crate) target: &'a Tensor,
-    /// The mean loss of its samples, and how much that mean weighs beside other batches'.
-    pub(crate) loss: f64,
-    pub(crate) weight: f64,
+    /// The sums of `weight · term` and of `weight`, by name in the order of their first appearance.
+    terms: Vec<(String, Counts)>,
 }
 
 impl Tally {
-    /// Adds a batch.
+    /// Adds what a batch of so many samples gave.
     pub(crate) fn add<'a>(
         &mut self,
         metrics: impl IntoIterator<Item = &'a dyn Metric>,
-        Judged { y, target, loss, weight }: Judged<'_>,
+        step: &Step,
+        rows: usize,
     ) -> Result<()> {
+        let weight = step.weight.unwrap_or(rows as f64);
         // A batch without weight has no mean: all of it is ignored by the loss.
-        let sums = if weight == 0.0 { [0.0, 0.0] } else { [loss * weight, weight] };
-        let real = sums.map(|v| ExactSum::from_iter([v])).to_vec();
-        self.loss.merge(&Counts { whole: vec![target.shape().first().copied().unwrap_or(1) as u64], real });
+        let mean = |value: f64| {
+            let sums = if weight == 0.0 { [0.0, 0.0] } else { [value * weight, weight] };
+            sums.map(|v| ExactSum::from_iter([v])).to_vec()
+        };
+        let loss = if weight == 0.0 { 0.0 } else { step.loss.item() };
+        self.loss.merge(&Counts { whole: vec![rows as u64], real: mean(loss) });
+        for (name, value) in &step.terms {
+            let at = self.terms.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
+                self.terms.push((name.to_string(), Counts::default()));
+                self.terms.len() - 1
+            });
+            self.terms[at].1.merge(&Counts { whole: vec![rows as u64], real: mean(value.item()) });
+        }
         for (i, metric) in metrics.into_iter().enumerate() {
             if self.metrics.len() <= i {
                 self.metrics.push(Counts::default());
             }
-            self.metrics[i].merge(&metric.count(y, target)?);
+            self.metrics[i].merge(&metric.read(step)?);
         }
         Ok(())
     }
 
     /// The mean loss over all samples.
     pub(crate) fn loss(&self) -> f64 {
-        match &self.loss.real[..] {
-            [sum, weight] => sum.value() / weight.value(),
-            _ => f64::NAN,
-        }
+        mean(&self.loss)
     }
 
     /// Checks that there is a mean loss.
@@ -70,7 +73,7 @@ impl Tally {
         self.loss.whole.first().copied().unwrap_or(0)
     }
 
-    /// Loss and metrics by name, each name after `prefix`.
+    /// Loss, metrics and terms by name, each name after `prefix`.
     pub(crate) fn values<'a>(
         &self,
         metrics: impl IntoIterator<Item = &'a dyn Metric>,
@@ -80,29 +83,51 @@ impl Tally {
         let counts = self.metrics.iter().chain(std::iter::repeat(&nothing));
         let metrics =
             metrics.into_iter().zip(counts).map(|(m, c)| (format!("{prefix}{}", m.name()), m.value(c)));
-        [(format!("{prefix}loss"), self.loss())].into_iter().chain(metrics).collect()
+        let terms = self.terms.iter().map(|(name, counts)| (format!("{prefix}{name}"), mean(counts)));
+        [(format!("{prefix}loss"), self.loss())].into_iter().chain(metrics).chain(terms).collect()
     }
 
+    /// Loss and metrics in the first line, each term in a line of its own.
     pub(crate) fn to_text(&self) -> String {
         let all: Vec<String> = [&self.loss].into_iter().chain(&self.metrics).map(Counts::to_text).collect();
-        all.join("|")
+        let terms = self.terms.iter().map(|(name, counts)| format!("\n{}|{name}", counts.to_text()));
+        all.join("|") + &terms.collect::<String>()
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Tally> {
-        let mut all = text.split('|').map(Counts::from_text);
-        Some(Tally { loss: all.next()??, metrics: all.collect::<Option<_>>()? })
+        let mut lines = text.lines();
+        let mut all = lines.next()?.split('|').map(Counts::from_text);
+        let term = |line: &str| {
+            let (counts, name) = line.split_once('|')?;
+            Some((name.to_string(), Counts::from_text(counts)?))
+        };
+        Some(Tally {
+            loss: all.next()??,
+            metrics: all.collect::<Option<_>>()?,
+            terms: lines.map(term).collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn mean(counts: &Counts) -> f64 {
+    match &counts.real[..] {
+        [sum, weight] => sum.value() / weight.value(),
+        _ => f64::NAN,
     }
 }
 
 #[test]
-fn the_mean_loss_weighs_batches_by_their_samples() {
-    let y = Tensor::zeros([3, 2]);
+fn means_weigh_batches_by_what_they_are_means_of() {
+    use mapsto_tensor::Tensor;
     let mut tally = Tally::default();
-    let mut add = |loss, weight| tally.add([], Judged { y: &y, target: &y, loss, weight }).unwrap();
-    add(1.0, 3.0);
-    add(5.0, 1.0);
-    add(f64::NAN, 0.0);
+    let mut add = |loss, weight: f64, kl| {
+        let step = Step::new(Tensor::full((), loss)).weighing(weight).term("kl", &Tensor::full((), kl));
+        tally.add([], &step, 3).unwrap();
+    };
+    add(1.0, 3.0, 8.0);
+    add(5.0, 1.0, 4.0);
+    add(f64::NAN, 0.0, f64::NAN);
     assert_eq!((tally.loss(), tally.samples()), (2.0, 9));
     assert_eq!(Tally::from_text(&tally.to_text()).unwrap(), tally);
-    assert_eq!(tally.values([], "val "), [("val loss".to_string(), 2.0)]);
+    assert_eq!(tally.values([], "val "), [("val loss".to_string(), 2.0), ("val kl".to_string(), 7.0)]);
 }

@@ -27,7 +27,7 @@ fn net() -> Sequential {
     seq![Linear::new(2, 16), Tensor::relu, Dropout::new(0.2), Linear::new(16, 2)]
 }
 
-fn bits(model: &dyn Layer) -> Vec<u32> {
+fn bits(model: &dyn Module) -> Vec<u32> {
     model.state_dict().iter().flat_map(|(_, t)| t.to_vec::<f32>()).map(f32::to_bits).collect()
 }
 

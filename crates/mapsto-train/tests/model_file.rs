@@ -224,7 +224,7 @@ fn a_model_of_code_is_saved_with_its_layers_and_what_its_outputs_mean() {
     use mapsto_data::prelude::*;
     let folder = std::env::temp_dir().join(format!("mapsto-of-code-{}", std::process::id()));
     let set = || InMemory::new(Tensor::randn([12, 4]), tensor![0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]);
-    let mut fit = |net: &mut Sequential, name: &str| {
+    let fit = |net: &mut Sequential, name: &str| {
         let path = folder.join(name);
         let mut trainer = Trainer::new(Adam::new(0.01), cross_entropy).epochs(1);
         trainer = trainer.on(mapsto_train::callbacks::Checkpoint::best("loss").to(&path));

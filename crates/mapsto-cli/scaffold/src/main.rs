@@ -1,6 +1,6 @@
 //! Trains a small network of our own to tell two interleaved half-moons apart.
 
-use mapsto::data::Batch;
+use mapsto::data::Sample;
 use mapsto::prelude::*;
 
 /// Two hidden layers between a point and the logits of its two classes.
@@ -29,7 +29,7 @@ pub fn main() -> Result<()> {
     for epoch in 0..60 {
         let mut total = 0.0;
         for batch in batches.epoch(epoch) {
-            let Batch { x, y, .. } = batch?;
+            let Sample { x, y } = batch?.data;
             let loss = train(|| cross_entropy(&net.forward(&x), &y));
             total += loss.item();
             opt.step(&mut net, loss.backward());
@@ -39,7 +39,7 @@ pub fn main() -> Result<()> {
         }
     }
     let all: Vec<usize> = (0..test_set.len()).collect();
-    let (x, y) = test_set.batch(&all)?;
+    let Sample { x, y } = test_set.batch(&all)?;
     let accuracy = net.forward(&x).argmax(-1).eq(&y).to(DType::F32).mean(..).item();
     println!("test accuracy {:.1} %", 100.0 * accuracy);
     assert!(accuracy > 0.9, "the network should have learned this");

@@ -217,7 +217,7 @@ fn batches(set: &dyn Dataset, before: &Preprocess, mut f: impl FnMut(Tensor) -> 
     const SIZE: usize = 256;
     let all: Vec<usize> = (0..set.len()).collect();
     for indices in all.chunks(SIZE) {
-        let (x, _) = match set.exact_batch(indices)? {
+        let crate::Sample { x, .. } = match set.exact_batch(indices)? {
             Some(batch) => batch,
             None => set.batch(indices)?,
         };

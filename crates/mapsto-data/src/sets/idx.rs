@@ -343,7 +343,7 @@ mod tests {
         let images = Idx::parse(&file(8, &[3, 2, 2], &[255; 12])).unwrap();
         let labels = |ids: &[u8]| Idx::parse(&file(8, &[ids.len() as u32], ids)).unwrap();
         let set = images.clone().labelled(labels(&[0, 9, 4]), 10).unwrap();
-        assert_eq!(set.batch(&[1]).unwrap().0.to_vec::<f32>(), [1.0; 4]);
+        assert_eq!(set.batch(&[1]).unwrap().x.to_vec::<f32>(), [1.0; 4]);
         assert_eq!(
             (set.label(1).unwrap(), set.info().classes.len(), set.x().shape()),
             (9, 10, &[3, 1, 2, 2][..])

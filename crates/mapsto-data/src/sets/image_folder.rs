@@ -362,7 +362,7 @@ mod tests {
         let set = ImageFolder::open(&root).unwrap();
         assert_eq!((set.len(), set.info().classes), (3, vec!["dark".into(), "light".into()]));
         assert_eq!([0, 1, 2].map(|i| set.label(i).unwrap()), [0, 1, 1]);
-        let (x, y) = set.batch(&[1, 0]).unwrap();
+        let Sample { x, y } = set.batch(&[1, 0]).unwrap();
         assert_eq!((x.shape(), y.to_vec::<i64>()), (&[2, 3, 2, 4][..], vec![1, 0]));
         let x = x.to_vec::<f32>();
         assert_eq!(x[..4], [1.0; 4]);

@@ -174,7 +174,7 @@ mod tests {
         // The first labels as printed in the database's own description of the files.
         let first: Vec<i64> = (0..5).map(|i| train.label(i).unwrap()).collect();
         assert_eq!(first, [5, 0, 4, 1, 9]);
-        let (x, y) = test.batch(&[0, 9999]).unwrap();
+        let crate::Sample { x, y } = test.batch(&[0, 9999]).unwrap();
         assert_eq!((x.shape(), y.to_vec::<i64>()), (&[2, 1, 28, 28][..], vec![7, 6]));
         // Mean and standard deviation of the training pixels, known since 1998 as 0.1307 and 0.3081.
         let (mut sum, mut squares) = (0.0, 0.0);

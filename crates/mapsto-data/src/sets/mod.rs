@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(rendered.option("features"), Some(&vec!["a", "b"].into()));
         let (sets, _) =
             from_entry(&entry.clone().with_option("target", "b").with_option("features", vec!["a"])).unwrap();
-        assert_eq!(sets.train.batch(&[1]).unwrap().1.to_vec::<f32>(), [4.0]);
+        assert_eq!(sets.train.batch(&[1]).unwrap().y.to_vec::<f32>(), [4.0]);
 
         let tabs = file("tabs.csv", "a\tb\tkind\n1\t2\tx\n3\t4\ty\n");
         for tab in ["\t", "\\t", "tab"] {

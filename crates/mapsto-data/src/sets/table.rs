@@ -365,7 +365,7 @@ mod tests {
         let table = Table::parse(format!("t,y\n{rows}"), "t.csv").unwrap();
         let chosen = table.features(["t"]).unwrap();
         let set = chosen.target("y").unwrap();
-        assert_eq!(set.batch(&[0, 63]).unwrap().0.dtype(), DType::F32);
+        assert_eq!(set.batch(&[0, 63]).unwrap().x.dtype(), DType::F32);
         // Mean 1700000031.5; (64² − 1) / 12 = 341.25.
         let (mean, std) = (1_700_000_031.5, 341.25f64.sqrt());
         let want: Vec<f32> = (0..64).map(|i| ((f64::from(i) - 31.5) / std) as f32).collect();
@@ -401,7 +401,7 @@ mod tests {
             let named = format!("t.csv:2: row 1, column `b`: {what}");
             assert_eq!(said(chosen.inputs()), named);
             let set = chosen.target("y").unwrap();
-            assert_eq!(set.batch(&[1]).unwrap().0.to_vec::<f32>(), [2.0, 0.0]);
+            assert_eq!(set.batch(&[1]).unwrap().x.to_vec::<f32>(), [2.0, 0.0]);
             let delivered =
                 format!("row 3, column `b`: {larger:e} is too large for the 32 bits that models compute in");
             assert_eq!(said(set.batch(&[1, 2])), delivered);

@@ -66,6 +66,7 @@ impl Checkpoint {
 
     fn save_if_best(&mut self, run: &Run<'_>) -> Result<()> {
         let Some((column, best)) = &mut self.watched else { return Ok(()) };
+        run.column(column)?;
         let Some(worth) = run.worth(column) else { return Ok(()) };
         let old = if best.value.is_nan() { Worth::least(self.better) } else { *best };
         if worth.beats(old, self.better) {

@@ -133,7 +133,10 @@ impl Callback for EarlyStop {
                     run.model.load_state_dict(best.weights.iter().cloned(), &Exceptions::none())?;
                 }
             }
-            Moment::EpochEnd => self.look(run),
+            Moment::EpochEnd => {
+                run.column(&self.column)?;
+                self.look(run);
+            }
             _ => {}
         }
         Ok(())

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod each;
 mod early_stop;
+mod gradients;
 mod metrics_log;
 mod run;
 
@@ -13,6 +14,7 @@ pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::SAVES_BEST;
 pub use each::{EachEpoch, EachStep, each_epoch, each_step};
 pub use early_stop::EarlyStop;
+pub use gradients::Gradients;
 pub use metrics_log::MetricsLog;
 pub(crate) use run::Wishes;
 pub use run::{Column, Pace, Run};
@@ -43,7 +45,9 @@ pub enum Moment {
     Start,
     /// Before the first batch of an epoch.
     EpochStart,
-    /// After an optimizer step.
+    /// Before each optimizer step, when its gradients are clipped: [`Callback::gradients`] is called.
+    Gradients,
+    /// After the optimizer steps of a batch.
     Step,
     /// After an epoch's validation, when its row is in the history.
     EpochEnd,
@@ -83,11 +87,32 @@ pub trait Callback: Send {
     /// The moments at which it is called.
     fn moments(&self) -> &'static [Moment];
 
-    /// Called at each of its moments, in the order in which callbacks were added.
+    /// Called at each of its moments but [`Moment::Gradients`], in the order in which callbacks were added.
     ///
     /// # Errors
     /// An error ends the training with it.
     fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()>;
+
+    /// Called at [`Moment::Gradients`], between clipping and the step: it may look at the gradients, change them, and set the
+    /// learning rate of this step.
+    ///
+    /// # Errors
+    /// An error ends the training with it.
+    fn gradients(&mut self, at: &mut Gradients<'_>) -> Result<()> {
+        let _ = at;
+        Ok(())
+    }
+
+    /// Layers whose outputs it wants to see while training, as a pattern of names such as `"blocks.*.fc"`.
+    fn watches(&self) -> Option<&str> {
+        None
+    }
+
+    /// Shows the output of a layer that it [`watches`](Callback::watches): what the last operation gave that used a parameter of
+    /// the layer itself.
+    fn saw(&mut self, layer: &str, y: &Tensor) {
+        let _ = (layer, y);
+    }
 
     /// What it must remember for a resumed run to go on as an uninterrupted one would.
     fn state(&self) -> CallbackState {

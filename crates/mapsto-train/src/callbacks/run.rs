@@ -3,7 +3,7 @@
 use crate::history::History;
 use crate::metrics::Better;
 use crate::model_file::{ModelFile, ModelInfo};
-use mapsto_nn::Layer;
+use mapsto_nn::Module;
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ pub struct Pace {
 /// A run of training, as a callback sees it.
 pub struct Run<'a> {
     /// The model in training.
-    pub model: &'a mut dyn Layer,
+    pub model: &'a mut dyn Module,
     /// The epochs so far; at [`Moment::EpochEnd`](super::Moment::EpochEnd) the last row is of the epoch that ended.
     pub history: &'a History,
     /// Where the run is.
@@ -58,6 +58,8 @@ pub struct Run<'a> {
     /// The folder, once it has been seen: it is not made again.
     pub(crate) there: Option<&'a Path>,
     pub(crate) wishes: Wishes,
+    /// Whether a task may report terms that no epoch has shown yet.
+    pub(crate) is_open: bool,
 }
 
 /// What an epoch is worth in the column that decides which is the best.
@@ -115,12 +117,19 @@ impl Run<'_> {
         self.history.last(column)
     }
 
-    /// A column by name, for callbacks that watch one.
+    /// A column by name, for callbacks that watch one. Before the first epoch of a task with a loss of its own, any name may be
+    /// that of a term it will report, which improves by falling.
     ///
     /// # Errors
     /// When there is none, with the nearest name.
-    pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns.iter().find(|c| c.name == name).ok_or_else(|| {
+    pub fn column(&self, name: &str) -> Result<Column> {
+        if let Some(found) = self.columns.iter().find(|c| c.name == name) {
+            return Ok(found.clone());
+        }
+        if self.is_open {
+            return Ok(Column { name: name.into(), better: Better::Lower });
+        }
+        Err({
             let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
             let validates = names.iter().any(|n| n.starts_with("val "));
             // Other programs write `val_loss`; a word for a metric has its synonyms.

@@ -32,8 +32,9 @@ pub use top_k::TopK;
 
 pub(crate) use decision::{argmax, floats};
 
+use crate::Step;
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// Every metric that a training file can name.
 pub const METRICS: &[MetricKind] =
@@ -107,6 +108,76 @@ pub trait Metric: Send + Sync {
     /// The entry that a file names it by, with every setting; `None` for what no file can hold.
     fn entry(&self) -> Option<Entry> {
         None
+    }
+
+    /// Counts what a batch gave: its output without a name, or its only one.
+    ///
+    /// # Errors
+    /// As [`count`](Metric::count); also when there is no such output, with those there are.
+    fn read(&self, step: &Step) -> Result<Counts> {
+        let output = step.find("").ok_or_else(|| no_output(&self.name(), "", step))?;
+        self.count(&output.y, &output.target)
+    }
+
+    /// The same of an output by name, in a column `NAME METRIC`: what [`Step::named`] showed.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// use mapsto_train::Step;
+    /// use mapsto_train::metrics::{Accuracy, Metric};
+    /// let accuracy = Accuracy::new().of("kind");
+    /// let step = Step::new(tensor![0.0].sum(..)).named("kind", &tensor![[2.0, 1.0]], &tensor![0]);
+    /// assert_eq!((accuracy.name().as_str(), accuracy.value(&accuracy.read(&step)?)), ("kind accuracy", 1.0));
+    /// # Ok::<(), Error>(())
+    /// ```
+    fn of(self, output: impl Into<String>) -> Of<Self>
+    where
+        Self: Sized,
+    {
+        Of { metric: self, output: output.into() }
+    }
+}
+
+/// A metric of one output by name: [`Metric::of`].
+#[derive(Clone, Debug)]
+pub struct Of<T> {
+    metric: T,
+    output: String,
+}
+
+impl<T: Metric> Metric for Of<T> {
+    fn name(&self) -> String {
+        format!("{} {}", self.output, self.metric.name())
+    }
+
+    fn better(&self) -> Better {
+        self.metric.better()
+    }
+
+    fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
+        self.metric.count(y, target)
+    }
+
+    fn value(&self, counts: &Counts) -> f64 {
+        self.metric.value(counts)
+    }
+
+    fn read(&self, step: &Step) -> Result<Counts> {
+        let output =
+            step.find(&self.output).ok_or_else(|| no_output(&self.metric.name(), &self.output, step))?;
+        self.metric.count(&output.y, &output.target)
+    }
+}
+
+fn no_output(metric: &str, wanted: &str, step: &Step) -> Error {
+    let names: Vec<String> = step.outputs.iter().map(|o| format!("`{}`", o.name)).collect();
+    let error = match wanted {
+        "" => Error::new(ErrorKind::Usage, format!("metric `{metric}`: the step has no output to read")),
+        name => Error::new(ErrorKind::Usage, format!("metric `{metric}`: the step has no output `{name}`")),
+    };
+    match names.is_empty() {
+        true => error.help("show it in the loss: `Step::new(loss).output(&y, &target)`"),
+        false => error.help(format!("there are {}; say which with `.of(\"..\")`", names.join(", "))),
     }
 }
 
@@ -196,6 +267,17 @@ mod tests {
 
     fn first_value(kind: &MetricKind) -> Value {
         if kind.name == "top_k" { Value::Int(2) } else { Value::Bool(true) }
+    }
+
+    #[test]
+    fn a_missing_output_is_an_error_with_those_there_are() {
+        let y = Tensor::ones([2]);
+        let step = Step::new(Tensor::zeros(())).named("a", &y, &y).named("b", &y, &y);
+        let text = |metric: &dyn Metric, step: &Step| metric.read(step).unwrap_err().to_string();
+        assert!(text(&Mae::new(), &step).contains("say which with `.of(\"..\")`"));
+        assert!(text(&Mae::new().of("c"), &step).contains("no output `c`"));
+        assert!(text(&Mae::new(), &Step::new(y.clone())).contains("Step::new(loss).output"));
+        assert!(Mae::new().of("b").read(&step).is_ok());
     }
 
     #[test]

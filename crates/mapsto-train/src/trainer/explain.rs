@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::callbacks::{Callback, Moment};
 
-impl Trainer {
+impl<T> Trainer<T> {
     /// The loop this trainer runs, and which callback runs where.
     ///
     /// ```
@@ -28,14 +28,21 @@ impl Trainer {
         text.moment(0, "start", Moment::Start, self);
         text.line(0, &format!("for each of {} epochs", plan.epochs));
         text.moment(1, "epoch start", Moment::EpochStart, self);
-        text.line(1, "for each batch (x, target) of the training loader");
-        text.line(2, "y = model(x), in training mode");
         let penalty = match plan.penalties.len() {
             0 => String::new(),
             1 => " + a penalty on the weights".into(),
             n => format!(" + {n} penalties on the weights"),
         };
-        text.line(2, &format!("loss = {}(y, target){penalty}", plan.loss.name()));
+        if plan.reports_terms {
+            text.line(1, "for each batch of the training source");
+            let many = self.optimizers.len() > 1;
+            let each = if many { ", in each step that the task takes" } else { "" };
+            text.line(2, &format!("loss = {}(model, batch){penalty}, in training mode{each}", plan.task));
+        } else {
+            text.line(1, "for each batch (x, target) of the training loader");
+            text.line(2, "y = model(x), in training mode");
+            text.line(2, &format!("loss = {}(y, target){penalty}", plan.task));
+        }
         text.line(2, "stop with the name of the layer if the loss is not finite");
         text.line(2, "gradients = derivative of the loss, by backward");
         let mut inner = 2;
@@ -57,10 +64,14 @@ impl Trainer {
             let at = if plan.by_epoch { "epoch" } else { "step" };
             text.line(inner, &format!("learning rate = schedule({at})"));
         }
-        text.line(
-            inner,
-            &format!("step of {}, learning rate {}", self.optimizer.name(), self.optimizer.lr()),
-        );
+        text.moment(inner, "gradients", Moment::Gradients, self);
+        for (name, optimizer) in &self.optimizers {
+            let called = if self.optimizers.len() > 1 { format!(" `{name}`") } else { String::new() };
+            text.line(
+                inner,
+                &format!("step of {}{called}, learning rate {}", optimizer.name(), optimizer.lr()),
+            );
+        }
         text.moment(inner, "step", Moment::Step, self);
         if plan.interrupt.is_some() {
             text.line(inner, "leave the loop if the user asked to stop");
@@ -88,7 +99,7 @@ impl Text {
         self.0 += &format!("{}{line}\n", "    ".repeat(depth));
     }
 
-    fn moment(&mut self, depth: usize, name: &str, moment: Moment, trainer: &Trainer) {
+    fn moment<T>(&mut self, depth: usize, name: &str, moment: Moment, trainer: &Trainer<T>) {
         for callback in trainer.every_callback().filter(|c| c.moments().contains(&moment)) {
             self.line(depth, &format!("{name}: {}", callback.name()));
         }

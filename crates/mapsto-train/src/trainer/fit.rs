@@ -1,43 +1,40 @@
 //! One run of training: the loop over epochs and batches.
 
+use super::cx::Engine;
+use super::drive::Drive;
 use super::{Plan, Ready, non_finite};
 use crate::callbacks::{Callback, Column, Moment, Pace, Run, Wishes};
-use crate::evaluate::{self, batch_in_words};
+use crate::evaluate::batch_in_words;
 use crate::history::{History, Row};
 use crate::interrupt::Interrupt;
 use crate::metrics::Better;
-use crate::model_file::{ModelInfo, preprocess_json};
+use crate::model_file::ModelInfo;
 use crate::run_folder;
-use crate::tally::{Judged, Tally};
-use mapsto_data::{Batch, Loader};
-use mapsto_nn::{Layer, ModelSpec, Optimizer};
+use crate::tally::Tally;
 use mapsto_tensor::error::mistakes;
-use mapsto_tensor::{Grads, Result, Tensor, random, train};
+use mapsto_tensor::{Error, ErrorKind, Result};
 use std::path::Path;
 use std::time::Instant;
 
 /// A run under way.
 pub(super) struct Fit<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) optimizer: &'a mut dyn Optimizer,
+    pub(super) engine: Engine<'a>,
+    pub(super) drive: &'a mut dyn Drive,
+    /// The batches in an epoch.
+    pub(super) batches: usize,
     /// Called before the user's callbacks, and no part of the saved state: showing it or not changes nothing.
     progress: Option<&'a mut dyn Callback>,
-    pub(super) callbacks: Vec<&'a mut dyn Callback>,
-    pub(super) model: &'a mut dyn Layer,
-    pub(super) train: &'a Loader,
-    pub(super) val: Option<&'a Loader>,
     columns: Vec<Column>,
     pub(super) info: ModelInfo,
     pub(super) position: Position,
     pub(super) history: History,
     pace: Pace,
-    /// Gradients of the batches since the last step, each times its weight, and the sum of the weights.
-    pending: Option<(Grads, f64)>,
     /// Seconds that callbacks have taken at the ends of epochs, such as for checkpoints, and how many epochs those were.
     closing: (f64, u32),
     /// Whether the run's folder has been seen: one that is there must not go.
     has_folder: bool,
-    /// Whether the model was asked for its layers.
+    /// Whether the task was asked for the model's layers and the loss.
     is_written_down: bool,
 }
 
@@ -49,8 +46,6 @@ pub(super) struct Position {
     /// Batches of the epoch that are done.
     pub(super) batch: usize,
     pub(super) step: u64,
-    /// The learning rate before any schedule.
-    pub(super) base_lr: f64,
     /// Loss and metrics of the epoch so far.
     pub(super) tally: Tally,
     /// Seconds of the epoch so far, and of these, those spent waiting for data.
@@ -67,31 +62,24 @@ enum Outcome {
 impl<'a> Fit<'a> {
     pub(super) fn new(
         plan: &'a Plan,
-        optimizer: &'a mut dyn Optimizer,
+        engine: Engine<'a>,
         progress: Option<&'a mut dyn Callback>,
-        callbacks: Vec<&'a mut dyn Callback>,
-        model: &'a mut dyn Layer,
-        train: &'a Loader,
-        val: Option<&'a Loader>,
+        drive: &'a mut dyn Drive,
+        batches: usize,
     ) -> Fit<'a> {
-        let position = Position { base_lr: optimizer.lr(), ..Position::default() };
-        let columns = columns(plan, val.is_some());
-        let info = info(plan, train);
-        let (history, pace) = (History::default(), Pace::default());
+        let columns = columns(plan, drive.validation().is_some());
+        let info = info(&plan.info, drive);
         Fit {
             plan,
-            optimizer,
+            engine,
+            drive,
+            batches,
             progress,
-            callbacks,
-            model,
-            train,
-            val,
             columns,
             info,
-            position,
-            history,
-            pace,
-            pending: None,
+            position: Position::default(),
+            history: History::default(),
+            pace: Pace::default(),
             closing: (0.0, 0),
             has_folder: false,
             is_written_down: false,
@@ -99,6 +87,9 @@ impl<'a> Fit<'a> {
     }
 
     pub(super) fn run(mut self, ready: Option<Ready>) -> Result<History> {
+        self.engine.look_at(self.drive.model());
+        // A run that is resumed knows the terms of its task.
+        self.history.columns().iter().for_each(|name| self.has_column(name));
         self.look();
         self.notify(Moment::Start)?;
         if let Some(ready) = ready.filter(|_| self.goes_on()) {
@@ -116,7 +107,9 @@ impl<'a> Fit<'a> {
                 self.notify(Moment::Interrupted)?;
             }
         }
-        self.optimizer.set_lr(self.position.base_lr);
+        for driver in &mut self.engine.drivers {
+            driver.optimizer.set_lr(driver.base_lr);
+        }
         self.notify(Moment::End)?;
         Ok(self.history)
     }
@@ -136,15 +129,16 @@ impl<'a> Fit<'a> {
         let trained = self.position.seconds;
         self.position.tally.check_weight("training")?;
         let mut values = self.position.tally.values(self.plan.metrics(), "");
-        if let Some(val) = self.val {
-            let interrupt = self.plan.interrupt.as_ref();
-            let plan = self.plan;
-            let Some(tally) = evaluate::tally(&*self.model, val, &*plan.loss, &plan.metrics, interrupt)?
-            else {
+        if self.drive.validation().is_some() {
+            let (plan, mut tally) = (self.plan, Tally::default());
+            let mut see = |step: &crate::Step, rows| tally.add(plan.metrics(), step, rows);
+            if !self.drive.validate(plan.interrupt.as_ref(), &mut see)? {
                 return Ok(Outcome::Interrupted);
-            };
+            }
+            tally.check_weight("validation")?;
             values.extend(tally.values(plan.metrics(), "val "));
         }
+        values.iter().for_each(|(name, _)| self.has_column(name));
         self.history.rows.push(Row {
             epoch: self.position.epoch + 1,
             step: self.position.step,
@@ -155,8 +149,8 @@ impl<'a> Fit<'a> {
             waiting: self.position.waited / trained.max(1e-9),
         });
         // The state that callbacks have saved is of a run about to begin its next epoch.
-        let Position { epoch, step, base_lr, .. } = self.position;
-        self.position = Position { epoch: epoch + 1, step, base_lr, ..Position::default() };
+        let Position { epoch, step, .. } = self.position;
+        self.position = Position { epoch: epoch + 1, step, ..Position::default() };
         self.pace.seconds_left = self.seconds_left(trained);
         let start = Instant::now();
         self.notify(Moment::EpochEnd)?;
@@ -164,22 +158,29 @@ impl<'a> Fit<'a> {
         Ok(Outcome::Finished)
     }
 
+    /// Learns of a column that was not asked for: a term of the task, which improves by falling.
+    fn has_column(&mut self, name: &str) {
+        if !self.columns.iter().any(|column| column.name == name) {
+            self.columns.push(Column { name: name.into(), better: Better::Lower });
+        }
+    }
+
     /// Goes through the rest of the epoch's batches.
     fn learn(&mut self) -> Result<Outcome> {
-        let mut batches = self.train.epoch_from(self.position.epoch as u64, self.position.batch);
+        self.drive.start(self.position.epoch as u64, self.position.batch)?;
         let before = self.position.seconds;
         let start = Instant::now();
-        loop {
+        while self.position.batch < self.batches {
             let wait = Instant::now();
-            let Some(batch) = batches.next() else { return Ok(Outcome::Finished) };
-            let batch = batch?;
-            self.write_down(&batch);
+            let Some(read) = self.drive.fetch() else { return Err(self.ended()) };
+            read?;
+            self.write_down();
             self.position.waited += wait.elapsed().as_secs_f64();
             self.position.batch += 1;
-            self.gradients(&batch)?;
-            let last = self.position.batch == self.train.len();
-            if self.position.batch.is_multiple_of(self.plan.accumulate) || last {
-                self.step(&batch)?;
+            let last = self.position.batch == self.batches;
+            let due = self.position.batch.is_multiple_of(self.plan.accumulate) || last;
+            self.batch(due)?;
+            if due {
                 self.position.seconds = before + start.elapsed().as_secs_f64();
                 self.look();
                 self.notify(Moment::Step)?;
@@ -188,93 +189,59 @@ impl<'a> Fit<'a> {
                 }
             }
         }
+        Ok(Outcome::Finished)
     }
 
-    /// Completes what model files say by the layers, where the model says its own; the batch knows the shape of an input.
-    fn write_down(&mut self, batch: &Batch) {
-        if self.info.spec.is_none() && !self.is_written_down {
+    /// Completes what model files say by what the task knows of the model and its loss, from the first batch on.
+    fn write_down(&mut self) {
+        if !self.is_written_down {
             self.is_written_down = true;
-            let spec = ModelSpec::of_layer(&*self.model, batch.x.shape().get(1..).unwrap_or_default());
-            self.info.spec = spec.map(|spec| spec.to_json());
+            let known = self.drive.written();
+            self.info.spec = self.info.spec.take().or(known.spec);
+            self.info.loss = self.info.loss.take().or(known.loss);
         }
     }
 
-    /// Adds the gradients of one batch to the pending ones.
-    fn gradients(&mut self, batch: &Batch) -> Result<()> {
-        let before = random::state();
-        let inside = || {
-            format!("epoch {}, batch {}", self.position.epoch + 1, batch_in_words(self.position.batch, batch))
-        };
-        let weight = mistakes(|| self.plan.loss.weight(&batch.y)).map_err(|e| e.inside(inside()))?;
-        if weight == 0.0 {
-            let place = inside();
-            return self.pass_by(batch).map_err(|e| e.inside(place));
-        }
-        let (y, loss, total) = mistakes(|| self.forward(batch)).map_err(|e| e.inside(inside()))?;
-        let value = loss.item();
-        if !value.is_finite() || !total.item().is_finite() {
-            let place = self.place(batch);
-            return Err(non_finite::in_loss(&*self.model, batch, value, &place, || {
-                random::set_state(&before);
-                let _ = self.forward(batch);
-            }));
-        }
-        self.pace.loss = value;
-        self.position
-            .tally
-            .add(self.plan.metrics(), Judged { y: &y, target: &batch.y, loss: value, weight })?;
-        let grads = mistakes(|| total.backward()).map_err(|e| e.inside(inside()))?;
-        self.pending = Some(match self.pending.take() {
-            None if self.plan.accumulate == 1 => (grads, weight),
-            None => (grads * weight, weight),
-            Some((mut sum, before)) => {
-                sum += grads * weight;
-                (sum, before + weight)
+    /// Lets the task do what the batch that was read does to the model, and counts what it gave.
+    fn batch(&mut self, due: bool) -> Result<()> {
+        let rows = self.drive.rows();
+        let place = &mut self.engine.place;
+        place.epoch = self.position.epoch + 1;
+        place.batch = self.position.batch;
+        place.batches = self.batches;
+        place.step = self.position.step + 1;
+        place.samples.clear();
+        place.samples.extend_from_slice(self.drive.samples());
+        let mut cx = self.engine.begin(rows, due);
+        let drive = &mut *self.drive;
+        let stepped = match mistakes(|| drive.step(&mut cx)) {
+            Ok(Err(error)) => {
+                let ruined = self.engine.ruined.take();
+                let batch =
+                    ruined.and_then(|loss| non_finite::in_batch(&*self.drive, loss, &self.engine.place));
+                return Err(batch.unwrap_or(error));
             }
-        });
+            stepped => stepped.and_then(|step| step),
+        };
+        let step = stepped.map_err(|e| {
+            let batch = batch_in_words(self.position.batch, self.drive.samples());
+            e.inside(format!("epoch {}, batch {batch}", self.position.epoch + 1))
+        })?;
+        self.engine.end()?;
+        self.position.step = self.engine.all_steps();
+        self.position.tally.add(self.plan.metrics(), &step, rows)?;
+        if step.weight != Some(0.0) {
+            self.pace.loss = step.loss.item();
+        }
         Ok(())
     }
 
-    /// Counts a batch that the loss ignores as a whole: its mean loss would be that of nothing, so it has no gradient.
-    fn pass_by(&mut self, batch: &Batch) -> Result<()> {
-        let y = mistakes(|| train(|| self.model.forward(&batch.x)).detach())?;
-        let judged = Judged { y: &y, target: &batch.y, loss: 0.0, weight: 0.0 };
-        self.position.tally.add(self.plan.metrics(), judged)
-    }
-
-    /// Outputs, the loss, and the loss with penalties, in training mode.
-    fn forward(&self, batch: &Batch) -> (Tensor, Tensor, Tensor) {
-        train(|| {
-            let y = self.model.forward(&batch.x);
-            let loss = self.plan.loss.loss(&y, &batch.y);
-            let penalties = self.plan.penalties.iter().map(|penalty| penalty(&*self.model));
-            let total = penalties.fold(loss.clone(), |total, p| &total + &p);
-            (y.detach(), loss, total)
-        })
-    }
-
-    /// One optimizer step with the pending gradients.
-    fn step(&mut self, batch: &Batch) -> Result<()> {
-        let Some((mut grads, weight)) = self.pending.take() else { return Ok(()) };
-        if self.plan.accumulate > 1 && weight > 0.0 {
-            grads.scale(1.0 / weight);
-        }
-        if !grads.is_finite() {
-            return Err(non_finite::in_gradients(&*self.model, &grads, &self.place(batch)));
-        }
-        if let Some(most) = self.plan.clip_value {
-            grads.clip_value(most);
-        }
-        if let Some(most) = self.plan.clip_norm {
-            grads.clip_norm(most);
-        }
-        if let Some(schedule) = &self.plan.schedule {
-            let at = if self.plan.by_epoch { self.position.epoch as u64 } else { self.position.step };
-            self.optimizer.set_lr(schedule.lr(at, self.position.base_lr));
-        }
-        self.optimizer.step(self.model, grads);
-        self.position.step += 1;
-        Ok(())
+    fn ended(&self) -> Error {
+        let message = format!(
+            "training: the source ended after {} of the {} batches of an epoch",
+            self.position.batch, self.batches
+        );
+        Error::new(ErrorKind::Data, message).help("say how many it has with `.batches_per_epoch(..)`")
     }
 
     /// Refreshes what callbacks see of the position.
@@ -284,10 +251,10 @@ impl<'a> Fit<'a> {
         self.pace.epoch = p.epoch + 1;
         self.pace.epochs = self.plan.epochs;
         self.pace.batch = p.batch;
-        self.pace.batches = self.train.len();
+        self.pace.batches = self.batches;
         self.pace.step = p.step;
         self.pace.samples = p.tally.samples();
-        self.pace.lr = self.optimizer.lr();
+        self.pace.lr = self.engine.drivers[0].optimizer.lr();
         self.pace.samples_per_second = p.tally.samples() as f64 / seconds;
         self.pace.waiting = p.waited / seconds;
         self.pace.seconds_left = self.seconds_left(p.seconds);
@@ -303,8 +270,8 @@ impl<'a> Fit<'a> {
             let spent = if self.position.batch == 0 { 0.0 } else { spent };
             return (mean * epochs_left - spent).max(0.0);
         }
-        let validation = self.val.map_or(0, Loader::len) as f64 / 3.0;
-        let done = self.position.batch as f64 / (self.train.len() as f64 + validation);
+        let validation = self.drive.validation().unwrap_or(0) as f64 / 3.0;
+        let done = self.position.batch as f64 / (self.batches as f64 + validation);
         if done == 0.0 { f64::NAN } else { (spent / done * (epochs_left - done)).max(0.0) }
     }
 
@@ -327,12 +294,12 @@ impl<'a> Fit<'a> {
             }
         }
         let mut keep = Vec::new();
-        for callback in self.progress.iter_mut().chain(&mut self.callbacks) {
+        for callback in self.progress.iter_mut().chain(&mut self.engine.callbacks) {
             if !callback.moments().contains(&moment) {
                 continue;
             }
             let mut run = Run {
-                model: &mut *self.model,
+                model: self.drive.model_mut(),
                 history: &self.history,
                 pace: &self.pace,
                 columns: &self.columns,
@@ -340,6 +307,7 @@ impl<'a> Fit<'a> {
                 folder: self.plan.folder.as_deref(),
                 there: self.plan.folder.as_deref().filter(|_| self.has_folder),
                 wishes: Wishes::default(),
+                is_open: self.plan.reports_terms && self.history.rows.is_empty(),
             };
             callback.at(moment, &mut run)?;
             let wishes = run.wishes;
@@ -350,31 +318,20 @@ impl<'a> Fit<'a> {
         }
         keep.iter().try_for_each(|path| super::TrainingState::write(self, path))
     }
-
-    fn place(&self, batch: &Batch) -> non_finite::Place {
-        non_finite::Place {
-            epoch: self.position.epoch + 1,
-            batch: self.position.batch,
-            batches: self.train.len(),
-            step: self.position.step + 1,
-            samples: batch.indices.clone(),
-        }
-    }
 }
 
 /// What was said of the model, completed by what the loader knows.
-fn info(plan: &Plan, train: &Loader) -> ModelInfo {
-    let mut info = plan.info.clone();
+fn info(said: &ModelInfo, drive: &dyn Drive) -> ModelInfo {
+    let mut info = said.clone();
     if info.preprocess.is_none() {
-        info.preprocess = preprocess_json(train.preprocessing());
+        info.preprocess = drive.preprocess();
     }
     if info.classes.is_empty() {
-        info.classes = train.info().classes;
+        info.classes = drive.info().classes;
     }
     if info.features.is_empty() {
-        info.features = train.info().features;
+        info.features = drive.info().features;
     }
-    info.loss = info.loss.or_else(|| plan.loss.entry().map(|entry| entry.to_json()));
     info
 }
 

@@ -1,5 +1,7 @@
 //! The trainer: a training loop that says what it does, and does nothing silently wrong.
 
+mod cx;
+mod drive;
 mod explain;
 mod fit;
 mod non_finite;
@@ -12,9 +14,15 @@ use crate::interrupt::Interrupt;
 use crate::metrics::Metric;
 use crate::model_file::ModelInfo;
 use crate::progress::Progress;
+use crate::task::{Function, Supervised};
+use crate::{Step, Task};
+pub use cx::Cx;
+use cx::Engine;
+pub use drive::Held;
+use drive::{Drive, Typed};
 use fit::Fit;
-use mapsto_data::Loader;
-use mapsto_nn::{Layer, Loss, Module, Optimizer, Schedule};
+use mapsto_data::{Loader, Rows, Source};
+use mapsto_nn::{Loss, Module, Optimizer, Schedule};
 use mapsto_spec::Bounds;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::panic::Location;
@@ -25,6 +33,9 @@ use training_state::TrainingState;
 type Penalty = Box<dyn Fn(&dyn Module) -> Tensor + Send>;
 
 /// Fits a model to data: `Trainer::new(optimizer, loss)`, what else is wanted, then `.fit(&mut model, train, val)`.
+///
+/// What is trained is a task: [`Trainer::new`] takes a loss of outputs and targets, [`Trainer::of`] a function of model and batch,
+/// and [`Trainer::task`] a [`Task`], which may take several steps for a batch with several optimizers.
 ///
 /// Each step: forward in `train(..)`, loss, backward, a check that every number is finite, clipping, the learning rate of
 /// the schedule, the optimizer. Each epoch ends with the validation loader in inference mode, a row in the history, and
@@ -47,9 +58,11 @@ type Penalty = Box<dyn Fn(&dyn Module) -> Tensor + Send>;
 /// assert!(history.last("loss").unwrap() < 1e-6);
 /// assert!((line.weight.item() - 3.0).abs() < 1e-3); // y = 3 x + 1
 /// ```
-pub struct Trainer {
+pub struct Trainer<T = Supervised> {
+    task: T,
     plan: Plan,
-    optimizer: Box<dyn Optimizer>,
+    /// The first is called `main`.
+    optimizers: Vec<(String, Box<dyn Optimizer>)>,
     callbacks: Vec<Box<dyn Callback>>,
     progress: Option<Progress>,
     seed: Option<u64>,
@@ -62,7 +75,11 @@ type Ready = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// What stays the same throughout a run.
 struct Plan {
-    loss: Box<dyn Loss>,
+    /// The name of the loss or of the task.
+    task: String,
+    /// Whether it may report terms of its loss.
+    reports_terms: bool,
+    batches_per_epoch: Option<usize>,
     metrics: Vec<Box<dyn Metric>>,
     schedule: Option<Box<dyn Schedule>>,
     /// Whether the schedule counts epochs, and not steps.
@@ -88,8 +105,70 @@ impl Trainer {
     /// As [`Trainer::new`], from what a registry built.
     #[must_use]
     pub fn boxed(optimizer: Box<dyn Optimizer>, loss: Box<dyn Loss>) -> Trainer {
+        let name = loss.name().to_string();
+        let mut trainer = Trainer::started(optimizer, Supervised::boxed(loss), name);
+        trainer.plan.reports_terms = false;
+        trainer
+    }
+}
+
+impl<F, M, B: Rows, R> Trainer<Function<F, M, B, R>>
+where
+    F: Fn(&M, &B) -> R + Send + Sync,
+    R: Into<Step>,
+{
+    /// An optimizer and a function of model and batch that gives the loss: a method of the model, or a closure.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_tensor::prelude::*;
+    /// use mapsto_train::{Step, Trainer};
+    /// #[derive(Module)]
+    /// # #[module(crate = mapsto_nn)]
+    /// struct Auto { encoder: Linear, decoder: Linear }
+    /// impl Auto {
+    ///     fn loss(&self, batch: &Sample) -> Step {
+    ///         let z = batch.x.apply(&self.encoder);
+    ///         let small = z.abs().mean(..);
+    ///         Step::new(mse(&z.apply(&self.decoder), &batch.x) + &small * 0.01).term("code", &small)
+    ///     }
+    /// }
+    /// seed(1);
+    /// let set = InMemory::new(Tensor::randn([64, 4]), Tensor::zeros([64]));
+    /// let mut model = Auto { encoder: Linear::new(4, 4), decoder: Linear::new(4, 4) };
+    /// let mut trainer = Trainer::of(Adam::new(0.02), Auto::loss).epochs(30).quiet();
+    /// let history = trainer.fit(&mut model, set.batches(16).shuffle(), set.batches(32))?;
+    /// assert!(history.last("val loss").unwrap() < 0.1);
+    /// assert!(history.last("code").unwrap() > 0.0); // the term has a column of its own
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn of(optimizer: impl Optimizer + 'static, loss: F) -> Trainer<Function<F, M, B, R>> {
+        Trainer::started(Box::new(optimizer), Function::new(loss), short::<F>())
+    }
+}
+
+/// The last words of a type's path: `Vae::loss` of `demo::Vae::loss`.
+fn short<T>() -> String {
+    let name = std::any::type_name::<T>();
+    let plain = name.split('<').next().unwrap_or(name);
+    let words: Vec<&str> = plain.rsplit("::").take(2).collect();
+    words.into_iter().rev().collect::<Vec<_>>().join("::")
+}
+
+impl<T> Trainer<T> {
+    /// An optimizer and a task: see [`Task`].
+    #[must_use]
+    pub fn task(optimizer: impl Optimizer + 'static, task: T) -> Trainer<T> {
+        Trainer::started(Box::new(optimizer), task, short::<T>())
+    }
+
+    fn started(optimizer: Box<dyn Optimizer>, task: T, name: String) -> Trainer<T> {
         let plan = Plan {
-            loss,
+            task: name,
+            reports_terms: true,
+            batches_per_epoch: None,
             metrics: Vec::new(),
             schedule: None,
             by_epoch: false,
@@ -104,38 +183,81 @@ impl Trainer {
             notes: Vec::new(),
         };
         let progress = Some(Progress::auto());
-        Trainer { plan, optimizer, callbacks: Vec::new(), progress, seed: None, resume: None, ready: None }
+        let optimizers = vec![("main".to_string(), optimizer)];
+        Trainer {
+            task,
+            plan,
+            optimizers,
+            callbacks: Vec::new(),
+            progress,
+            seed: None,
+            resume: None,
+            ready: None,
+        }
+    }
+
+    /// Adds an optimizer under a name, for tasks that take several steps: [`Cx::descend_by`].
+    ///
+    /// A schedule holds for each optimizer, from its own learning rate and by its own steps.
+    ///
+    /// # Panics
+    /// When the name is empty, has a space or a slash, or is taken; the first optimizer is called `main`.
+    #[must_use]
+    #[track_caller]
+    pub fn optimizer(mut self, name: impl Into<String>, optimizer: impl Optimizer + 'static) -> Trainer<T> {
+        let name = name.into();
+        if name.is_empty() || name.contains([' ', '/']) || self.optimizers.iter().any(|(n, _)| *n == name) {
+            mapsto_tensor::fail!("optimizer", "`{name}` cannot name another optimizer";
+                help = "give each a word of its own; the first is called `main`");
+        }
+        self.optimizers.push((name, Box::new(optimizer)));
+        self
+    }
+
+    /// How many batches make an epoch: needed for a stream, which has no end. Of a loader, whose order is that of its epochs, it
+    /// must be the number of batches that it has.
+    ///
+    /// # Panics
+    /// When `batches` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn batches_per_epoch(mut self, batches: usize) -> Trainer<T> {
+        if batches == 0 {
+            mapsto_tensor::fail!("batches_per_epoch", "0 batches make no epoch"; help = "an epoch has at least 1 batch");
+        }
+        self.plan.batches_per_epoch = Some(batches);
+        self
     }
 
     /// Adds a metric, reported for training (over the epoch, as the model learns) and validation.
     #[must_use]
-    pub fn metric(self, metric: impl Metric + 'static) -> Trainer {
+    pub fn metric(self, metric: impl Metric + 'static) -> Trainer<T> {
         self.boxed_metric(Box::new(metric))
     }
 
     /// As [`Trainer::metric`], from what a registry built.
     #[must_use]
-    pub fn boxed_metric(mut self, metric: Box<dyn Metric>) -> Trainer {
+    pub fn boxed_metric(mut self, metric: Box<dyn Metric>) -> Trainer<T> {
         self.plan.metrics.push(metric);
         self
     }
 
     /// Adds a callback; they run in the order in which they were added.
     #[must_use]
-    pub fn on(self, callback: impl Callback + 'static) -> Trainer {
+    pub fn on(self, callback: impl Callback + 'static) -> Trainer<T> {
         self.boxed_callback(Box::new(callback))
     }
 
     /// As [`Trainer::on`], from what a registry built.
     #[must_use]
-    pub fn boxed_callback(mut self, callback: Box<dyn Callback>) -> Trainer {
+    pub fn boxed_callback(mut self, callback: Box<dyn Callback>) -> Trainer<T> {
         self.callbacks.push(callback);
         self
     }
 
     /// How many times to go through the training loader.
     #[must_use]
-    pub fn epochs(mut self, epochs: usize) -> Trainer {
+    pub fn epochs(mut self, epochs: usize) -> Trainer<T> {
         self.plan.epochs = epochs;
         self
     }
@@ -150,7 +272,7 @@ impl Trainer {
     /// When `batches` is 0.
     #[must_use]
     #[track_caller]
-    pub fn accumulate(mut self, batches: usize) -> Trainer {
+    pub fn accumulate(mut self, batches: usize) -> Trainer<T> {
         if batches == 0 {
             mapsto_tensor::fail!("accumulate", "0 batches make no step"; help = "1 is a step for every batch");
         }
@@ -164,7 +286,7 @@ impl Trainer {
     /// When `most` is not finite and above 0.
     #[must_use]
     #[track_caller]
-    pub fn clip_norm(mut self, most: f64) -> Trainer {
+    pub fn clip_norm(mut self, most: f64) -> Trainer<T> {
         self.plan.clip_norm = Some(Bounds::ABOVE_0.check("clip_norm", "the largest norm", most));
         self
     }
@@ -175,7 +297,7 @@ impl Trainer {
     /// When `most` is not finite and above 0.
     #[must_use]
     #[track_caller]
-    pub fn clip_value(mut self, most: f64) -> Trainer {
+    pub fn clip_value(mut self, most: f64) -> Trainer<T> {
         self.plan.clip_value = Some(Bounds::ABOVE_0.check("clip_value", "the largest value", most));
         self
     }
@@ -183,7 +305,7 @@ impl Trainer {
     /// Sets the learning rate of each step from a schedule, whose numbers count steps; its base is the optimizer's learning
     /// rate. [`Trainer::schedule_by_epoch`] counts epochs.
     #[must_use]
-    pub fn schedule(self, schedule: impl Schedule + 'static) -> Trainer {
+    pub fn schedule(self, schedule: impl Schedule + 'static) -> Trainer<T> {
         self.boxed_schedule(Box::new(schedule))
     }
 
@@ -201,7 +323,7 @@ impl Trainer {
     /// # Ok::<(), mapsto_tensor::Error>(())
     /// ```
     #[must_use]
-    pub fn schedule_by_epoch(mut self, schedule: impl Schedule + 'static) -> Trainer {
+    pub fn schedule_by_epoch(mut self, schedule: impl Schedule + 'static) -> Trainer<T> {
         self.plan.schedule = Some(Box::new(schedule));
         self.plan.by_epoch = true;
         self
@@ -209,7 +331,7 @@ impl Trainer {
 
     /// As [`Trainer::schedule`], from what a registry built.
     #[must_use]
-    pub fn boxed_schedule(mut self, schedule: Box<dyn Schedule>) -> Trainer {
+    pub fn boxed_schedule(mut self, schedule: Box<dyn Schedule>) -> Trainer<T> {
         self.plan.schedule = Some(schedule);
         self.plan.by_epoch = false;
         self
@@ -217,7 +339,7 @@ impl Trainer {
 
     /// Adds a penalty on the weights to the loss that is lowered; the reported loss is without it.
     #[must_use]
-    pub fn regularize(mut self, penalty: impl Fn(&dyn Module) -> Tensor + Send + 'static) -> Trainer {
+    pub fn regularize(mut self, penalty: impl Fn(&dyn Module) -> Tensor + Send + 'static) -> Trainer<T> {
         self.plan.penalties.push(Box::new(penalty));
         self
     }
@@ -225,14 +347,14 @@ impl Trainer {
     /// Seeds the randomness of the run (dropout and the like). Initial weights are the model's, made before; the
     /// order of the samples is the loader's.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Trainer {
+    pub fn seed(mut self, seed: u64) -> Trainer<T> {
         self.seed = Some(seed);
         self
     }
 
     /// The folder into which checkpoints and logs go.
     #[must_use]
-    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Trainer {
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Trainer<T> {
         self.plan.folder = Some(folder.into());
         self
     }
@@ -241,14 +363,14 @@ impl Trainer {
     /// that the model says itself (`ModelSpec::of`), the loss that of the trainer, and preprocessing and names those of the
     /// training loader.
     #[must_use]
-    pub fn info(mut self, info: ModelInfo) -> Trainer {
+    pub fn info(mut self, info: ModelInfo) -> Trainer<T> {
         self.plan.info = info;
         self
     }
 
     /// A flag that stops the run after the step it is in: see [`Interrupt`].
     #[must_use]
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Trainer {
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Trainer<T> {
         self.plan.interrupt = Some(interrupt);
         self
     }
@@ -261,7 +383,7 @@ impl Trainer {
     /// optimizer or loss, other samples, another order of them or another accumulation is an error of [`Trainer::fit`], which
     /// names it.
     #[must_use]
-    pub fn resume(mut self, path: impl Into<PathBuf>) -> Trainer {
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Trainer<T> {
         self.resume = Some(path.into());
         self
     }
@@ -269,7 +391,7 @@ impl Trainer {
     /// Keeps a text with every state to resume from, where [`ModelFile::note`](crate::ModelFile::note) finds it again: what a
     /// program wants to compare before it goes on with a run.
     #[must_use]
-    pub fn note(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer {
+    pub fn note(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer<T> {
         self.plan.notes.push((about.into(), text.into()));
         self
     }
@@ -277,26 +399,26 @@ impl Trainer {
     /// Calls this once, when everything has been checked, a state to resume from included, and the first step comes next:
     /// the moment to write the first file of a run. A run that is over already has no step to come, and does not call it.
     #[must_use]
-    pub fn when_ready(mut self, act: impl FnOnce() -> Result<()> + Send + 'static) -> Trainer {
+    pub fn when_ready(mut self, act: impl FnOnce() -> Result<()> + Send + 'static) -> Trainer<T> {
         self.ready = Some(Box::new(act));
         self
     }
 
     /// Shows progress in another way.
     #[must_use]
-    pub fn progress(mut self, progress: Progress) -> Trainer {
+    pub fn progress(mut self, progress: Progress) -> Trainer<T> {
         self.progress = Some(progress);
         self
     }
 
     /// Shows no progress.
     #[must_use]
-    pub fn quiet(mut self) -> Trainer {
+    pub fn quiet(mut self) -> Trainer<T> {
         self.progress = None;
         self
     }
 
-    /// Trains the model; `val` is a loader or `None`.
+    /// Trains the model with the batches of a loader, or of another [`Source`]; `val` is a loader or `None`.
     ///
     /// # Errors
     /// A damaged sample; a loss or gradient that is not finite (kind [`ErrorKind::NonFinite`]), naming the layer, the
@@ -304,13 +426,33 @@ impl Trainer {
     /// samples and the caller's line; a file that cannot be written; whatever a callback reports. An interrupted run is not an error: its
     /// history says so.
     #[track_caller]
-    pub fn fit<M: Layer>(
+    pub fn fit<M: Module, B: Rows>(
         &mut self,
         model: &mut M,
-        train: Loader,
-        val: impl Into<Option<Loader>>,
-    ) -> Result<History> {
-        self.fit_with(model, &train, val.into().as_ref())
+        train: impl Source<M, B>,
+        val: impl Held<B>,
+    ) -> Result<History>
+    where
+        T: Task<M, B>,
+    {
+        let Trainer { task, plan, optimizers, callbacks, progress, seed, resume, ready } = self;
+        let caller = Location::caller();
+        let mut typed = Typed { task: &*task, model, train, val: val.loader(), batch: None };
+        let batches = plan.check(&typed)?;
+        for (_, optimizer) in &*optimizers {
+            optimizer.check(typed.model).map_err(|e| e.on_line(caller))?;
+        }
+        if let Some(seed) = *seed {
+            mapsto_tensor::seed(seed);
+        }
+        let progress = progress.as_mut().map(|p| p as &mut dyn Callback);
+        let callbacks = callbacks.iter_mut().map(|c| &mut **c as &mut dyn Callback).collect();
+        let engine = Engine::new(plan, optimizers, callbacks);
+        let mut fit = Fit::new(plan, engine, progress, &mut typed, batches);
+        if let Some(path) = resume {
+            TrainingState::resume(&mut fit, path)?;
+        }
+        fit.run(ready.take()).map_err(|e| if e.kind() == ErrorKind::Model { e.on_line(caller) } else { e })
     }
 
     /// As [`Trainer::fit`], with loaders that are used again afterwards.
@@ -318,37 +460,43 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::fit`].
     #[track_caller]
-    pub fn fit_with(
+    pub fn fit_with<M: Module, B: Rows>(
         &mut self,
-        model: &mut dyn Layer,
-        train: &Loader,
-        val: Option<&Loader>,
-    ) -> Result<History> {
-        let caller = Location::caller();
-        if train.is_empty() {
-            return Err(Error::new(ErrorKind::Data, "training: the training loader has no batch")
-                .help("is the set empty, or smaller than one batch with `.drop_last()`?"));
-        }
-        if val.is_some_and(Loader::is_empty) {
-            return Err(Error::new(ErrorKind::Data, "training: the validation loader has no batch")
-                .help("is the set empty, or smaller than one batch with `.drop_last()`? Without validation, give `None`"));
-        }
-        self.optimizer.check(model).map_err(|e| e.on_line(caller))?;
-        if let Some(seed) = self.seed {
-            mapsto_tensor::seed(seed);
-        }
-        let progress = self.progress.as_mut().map(|p| p as &mut dyn Callback);
-        let callbacks = self.callbacks.iter_mut().map(|c| &mut **c as &mut dyn Callback).collect();
-        let mut fit = Fit::new(&self.plan, &mut *self.optimizer, progress, callbacks, model, train, val);
-        if let Some(path) = &self.resume {
-            TrainingState::resume(&mut fit, path)?;
-        }
-        let ready = self.ready.take();
-        fit.run(ready).map_err(|e| if e.kind() == ErrorKind::Model { e.on_line(caller) } else { e })
+        model: &mut M,
+        train: &Loader<B>,
+        val: Option<&Loader<B>>,
+    ) -> Result<History>
+    where
+        T: Task<M, B>,
+    {
+        self.fit(model, train.clone(), val.cloned())
     }
 }
 
 impl Plan {
+    /// The batches in an epoch, once it is sure that there are any.
+    fn check(&self, drive: &dyn Drive) -> Result<usize> {
+        let data = |message: String| Error::new(ErrorKind::Data, message);
+        const EMPTY: &str = "is the set empty, or smaller than one batch with `.drop_last()`?";
+        if drive.batches() == Some(0) {
+            return Err(data("training: the training loader has no batch".into()).help(EMPTY));
+        }
+        if drive.validation() == Some(0) {
+            return Err(data("training: the validation loader has no batch".into())
+                .help(format!("{EMPTY} Without validation, give `None`")));
+        }
+        match (drive.batches(), self.batches_per_epoch) {
+            (Some(has), Some(said)) if has != said => Err(Error::new(
+                ErrorKind::Usage,
+                format!("training: an epoch of the loader has {has} batches, not {said}"),
+            )
+            .help("leave out `.batches_per_epoch(..)`, which is for streams")),
+            (Some(n), _) | (None, Some(n)) => Ok(n),
+            (None, None) => Err(Error::new(ErrorKind::Usage, "training: the source does not end")
+                .help("say how many batches make an epoch, such as `.batches_per_epoch(1000)`")),
+        }
+    }
+
     /// The metrics as plain references.
     fn metrics(&self) -> impl Iterator<Item = &dyn Metric> {
         self.metrics.iter().map(|m| &**m)

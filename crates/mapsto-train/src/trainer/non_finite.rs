@@ -1,7 +1,7 @@
 //! Finding where NaN or infinity first came from, so that training stops with a name and not with a ruined model.
 
-use mapsto_data::Batch;
-use mapsto_nn::{Module, ModuleExt};
+use super::drive::Drive;
+use mapsto_nn::{Item, Module, Path};
 use mapsto_tensor::error::is_library;
 use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Tensor, trace};
 use std::cell::RefCell;
@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Where in the run.
+#[derive(Default)]
 pub(super) struct Place {
     pub(super) epoch: usize,
     pub(super) batch: usize,
@@ -22,23 +23,18 @@ const HELP: &str = "lower the learning rate, clip gradients with `.clip_norm(1.0
 /// What to say of a loss that is not finite: runs `again` (the same forward pass, with the same randomness) and watches
 /// each operation.
 pub(super) fn in_loss(
-    model: &dyn Module,
-    batch: &Batch,
+    names: &HashMap<LeafId, Path>,
+    part: &dyn Module,
     loss: f64,
     at: &Place,
     again: impl FnOnce(),
 ) -> Error {
     let what = format!("the loss is {}", word(loss));
-    if let Some(i) = first_row_not_finite(&batch.x) {
-        let sample = at.samples.get(i).map_or(String::new(), |s| format!(" (sample {s} of the set)"));
-        return error(at, &what, &format!("the batch itself is not finite in row {i}{sample}"))
-            .help("look at that sample: training data must be finite");
-    }
-    if let Some((name, _)) = model.parameters().into_iter().find(|(_, p)| !p.is_finite()) {
+    if let Some(name) = first_parameter_not_finite(names, part) {
         return error(at, &what, &format!("`{name}` is no longer finite after step {}", at.step - 1))
             .help(HELP);
     }
-    let found = watch(model, again);
+    let found = watch(names, again);
     let cause = match (&found.nan, &found.infinite) {
         (Some(nan), Some(infinite)) if infinite.serial < nan.serial => {
             format!("{} gave the first NaN, {} the first infinity", nan.text, infinite.text)
@@ -50,14 +46,31 @@ pub(super) fn in_loss(
     error(at, &what, &cause).help(HELP)
 }
 
+/// What to say of a batch that is not finite itself, if it is not.
+pub(super) fn in_batch(drive: &dyn Drive, loss: f64, at: &Place) -> Option<Error> {
+    let mut row = None;
+    drive.each_tensor(&mut |t| row = row.or(first_row_not_finite(t)));
+    let i = row?;
+    let sample = at.samples.get(i).map_or(String::new(), |s| format!(" (sample {s} of the set)"));
+    let what = format!("the loss is {}", word(loss));
+    let cause = format!("the batch itself is not finite in row {i}{sample}");
+    Some(error(at, &what, &cause).help("look at that sample: training data must be finite"))
+}
+
 /// What to say of gradients that are not finite though the loss is.
-pub(super) fn in_gradients(model: &dyn Module, grads: &Grads, at: &Place) -> Error {
-    let parameters = model.parameters();
-    let mut names: Vec<String> = parameters
-        .iter()
-        .filter(|(_, p)| grads.get(p).is_some_and(|g| !g.is_finite()))
-        .map(|(name, _)| format!("`{name}`"))
-        .collect();
+pub(super) fn in_gradients(
+    paths: &HashMap<LeafId, Path>,
+    part: &dyn Module,
+    grads: &Grads,
+    at: &Place,
+) -> Error {
+    let mut names = Vec::new();
+    part.visit(&mut Path::new(), &mut |path, item| {
+        let Item::Param(p) = item else { return };
+        if grads.by_id(p.id()).is_some_and(|g| !g.is_finite()) {
+            names.push(format!("`{}`", paths.get(&p.id()).unwrap_or(path)));
+        }
+    });
     names.reverse(); // the backward pass reaches the last layer first
     let more = names.len().saturating_sub(3);
     names.truncate(3);
@@ -87,9 +100,20 @@ struct Sighting {
     text: String,
 }
 
-fn watch(model: &dyn Module, body: impl FnOnce()) -> Found {
-    let names: HashMap<LeafId, String> =
-        model.parameters().into_iter().filter_map(|(name, p)| Some((p.leaf_id()?, name))).collect();
+fn first_parameter_not_finite(names: &HashMap<LeafId, Path>, part: &dyn Module) -> Option<String> {
+    let mut found = None;
+    part.visit(&mut Path::new(), &mut |path, item| {
+        if let (Item::Param(p), None) = (item, &found)
+            && !p.is_finite()
+        {
+            found = Some(names.get(&p.id()).unwrap_or(path).to_string());
+        }
+    });
+    found
+}
+
+fn watch(names: &HashMap<LeafId, Path>, body: impl FnOnce()) -> Found {
+    let names: HashMap<LeafId, String> = names.iter().map(|(id, path)| (*id, path.to_string())).collect();
     let found = Rc::new(RefCell::new(Found::default()));
     let seen = found.clone();
     let watcher = move |event: &trace::TraceEvent<'_>| {
@@ -128,7 +152,7 @@ fn has_nan(t: &Tensor) -> bool {
 }
 
 fn first_row_not_finite(x: &Tensor) -> Option<usize> {
-    if x.is_finite() {
+    if !x.dtype().is_float() || x.is_finite() {
         return None;
     }
     let width = x.len() / x.shape()[0].max(1);

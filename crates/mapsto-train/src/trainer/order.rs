@@ -1,14 +1,14 @@
 //! Which samples a loader reads and in which order, as a short text: what must be the same when a run is resumed.
 
 use crate::digest::Digest;
-use mapsto_data::Loader;
+use mapsto_data::{Loader, Rows};
 use mapsto_tensor::{Result, random};
 
 /// Samples that are looked at: enough to notice another set, few enough to be free.
 const LOOKED_AT: usize = 16;
 
 /// `86 in batches of 16, order 5b0f.., content 91aa..`: the order of the first two epochs, and some of the samples.
-pub(super) fn of(loader: &Loader) -> Result<String> {
+pub(super) fn of<B: Rows>(loader: &Loader<B>) -> Result<String> {
     let set = loader.dataset();
     let n = set.len();
     let mut order = Digest::new();
@@ -20,8 +20,7 @@ pub(super) fn of(loader: &Loader) -> Result<String> {
         (0..LOOKED_AT.min(n)).map(|k| k * (n - 1) / (LOOKED_AT.min(n) - 1).max(1)).collect();
     chosen.dedup();
     for i in chosen {
-        let (x, y) = set.batch(&[i])?;
-        [x, y].iter().for_each(|t| content.add_tensor(t));
+        set.batch(&[i])?.each_tensor(&mut |t| content.add_tensor(t));
     }
     random::set_state(&before);
     Ok(format!("{n} in batches of {}, order {order}, content {content}", loader.batch_size()))

@@ -1,7 +1,6 @@
 //! The state of a run as a file, from which it goes on with the same bits.
 
 use super::fit::{Fit, Position};
-use super::order;
 use crate::callbacks::CallbackState;
 use crate::digest::Digest;
 use crate::history::History;
@@ -18,26 +17,39 @@ pub(super) struct TrainingState;
 impl TrainingState {
     /// Writes model, optimizer, randomness, position, history and callbacks into one file, whole or not at all.
     pub(super) fn write(fit: &Fit<'_>, path: &Path) -> Result<()> {
-        let optimizer = fit.optimizer.state();
-        let mut file = ModelFile::of(&*fit.model).with_info(fit.info.clone());
-        file.training =
-            optimizer.tensors.iter().map(|(n, t)| (format!("optimizer/{n}"), t.clone())).collect();
+        let mut file = ModelFile::of(fit.drive.model()).with_info(fit.info.clone());
         let p = &fit.position;
+        let [train, val] = fit.drive.samples_in_words()?;
+        let base_lr = fit.engine.drivers[0].base_lr;
         let mut texts = vec![
-            ("optimizer".to_string(), optimizer.name),
-            ("lr".into(), bits(optimizer.lr)),
-            ("loss".into(), fit.plan.loss.name().to_string()),
-            ("position".into(), format!("{} {} {} {}", p.epoch, p.batch, p.step, fit.train.len())),
-            ("numbers".into(), [p.base_lr, p.seconds, p.waited].map(bits).join(" ")),
+            ("loss".to_string(), fit.plan.task.clone()),
+            ("position".into(), format!("{} {} {} {}", p.epoch, p.batch, p.step, fit.batches)),
+            ("numbers".into(), [base_lr, p.seconds, p.waited].map(bits).join(" ")),
             ("tally".into(), p.tally.to_text()),
             ("random".into(), random_text(&random::state())),
             ("history".into(), fit.history.to_csv()),
             ("accumulate".into(), fit.plan.accumulate.to_string()),
-            ("training samples".into(), order::of(fit.train)?),
-            ("validation samples".into(), fit.val.map_or(Ok("none".into()), order::of)?),
+            (
+                "learning rate by".into(),
+                if fit.plan.schedule.is_some() { "schedule" } else { "callbacks" }.into(),
+            ),
+            ("training samples".into(), train),
+            ("validation samples".into(), val),
         ];
+        for (i, driver) in fit.engine.drivers.iter().enumerate() {
+            let (state, key) = (driver.optimizer.state(), key(i, driver.name));
+            let tensors = state.tensors.into_iter().map(|(n, t)| (format!("{key}/{n}"), t));
+            file.training.extend(tensors);
+            let numbers = [state.lr, driver.base_lr].map(bits).join(" ");
+            texts.push((format!("{key} is at"), format!("{} {numbers}", driver.steps)));
+            if i == 0 {
+                texts.push(("lr".into(), bits(state.lr)));
+            }
+            texts.push((key, state.name));
+        }
+        file.training.extend(fit.drive.source_state().into_iter().map(|(n, t)| (format!("source/{n}"), t)));
         texts.extend(fit.plan.notes.iter().map(|(about, text)| (format!("{NOTE}{about}"), text.clone())));
-        for (i, callback) in fit.callbacks.iter().enumerate() {
+        for (i, callback) in fit.engine.callbacks.iter().enumerate() {
             let state = callback.state();
             let numbers: Vec<String> =
                 state.numbers.iter().map(|(n, v)| format!("{n}={}", bits(*v))).collect();
@@ -86,8 +98,14 @@ fn check_history(history: &History, epochs: u64, steps: u64, fit: &Fit<'_>) -> R
             return wrong(format!("has epoch {} with step {} in row {}", row.epoch, row.step, i + 1));
         }
         last = row.step;
-        let columns = fit.column_names();
-        if !row.values.iter().map(|(name, _)| name.as_str()).eq(columns) {
+        // A task's terms are known from its first epoch on; they come beside the columns that the trainer was asked for.
+        let asked: Vec<&str> = fit.column_names().collect();
+        let names = row.values.iter().map(|(name, _)| name.as_str());
+        let kept: Vec<&str> = match fit.plan.reports_terms {
+            true => names.filter(|name| asked.contains(name)).collect(),
+            false => names.collect(),
+        };
+        if kept != asked {
             let names: Vec<&str> = row.values.iter().map(|(name, _)| name.as_str()).collect();
             return wrong(format!("has the columns {}", names.join(", ")));
         }
@@ -106,12 +124,20 @@ impl Saved<'_> {
         if self.find(DIGEST).is_some_and(|saved| saved != digest(&self.file.training_text)) {
             return Err(damaged());
         }
-        let name = self.text("optimizer")?;
-        self.same("optimizer", name, &fit.optimizer.name())?;
-        self.same("loss", self.text("loss")?, &fit.plan.loss.name())?;
+        self.same("optimizer", self.text("optimizer")?, &fit.engine.drivers[0].optimizer.name())?;
+        let saved: Vec<&str> = self.optimizers().collect();
+        for (i, driver) in fit.engine.drivers.iter().enumerate().skip(1) {
+            let name = self.find(&key(i, driver.name)).unwrap_or("none");
+            self.same(&format!("optimizer `{}`", driver.name), name, &driver.optimizer.name())?;
+        }
+        for name in saved {
+            let is_here = fit.engine.drivers.iter().skip(1).any(|driver| driver.name == name);
+            self.same(&format!("optimizer `{name}`"), "one", if is_here { "one" } else { "none" })?;
+        }
+        self.same("loss", self.text("loss")?, &fit.plan.task)?;
         let position: Vec<u64> = words(self.text("position")?)?;
         let [epoch, batch, steps, batches] = position[..] else { return Err(damaged()) };
-        self.same("batches in an epoch", &batches.to_string(), &fit.train.len().to_string())?;
+        self.same("batches in an epoch", &batches.to_string(), &fit.batches.to_string())?;
         let numbers = self.text("numbers")?.split(' ').map(from_bits).collect::<Result<Vec<f64>>>()?;
         let [old_base, seconds, waited] = numbers[..] else { return Err(damaged()) };
         let tally = Tally::from_text(self.text("tally")?).ok_or_else(damaged)?;
@@ -132,17 +158,33 @@ impl Saved<'_> {
         random::set_state(&before);
         samples?;
 
-        // The learning rate is the one that the trainer was given now; a schedule sets its own at the next step.
-        let base_lr = fit.optimizer.lr();
-        let lr = from_bits(self.text("lr")?)?;
-        let is_scheduled = fit.plan.schedule.is_some() && lr != old_base;
-        let state = OptimizerState {
-            name: name.into(),
-            lr: if is_scheduled { lr } else { base_lr },
-            tensors: self.tensors("optimizer/"),
-        };
-        fit.optimizer.load_state(&*fit.model, &state)?;
-        for (i, callback) in fit.callbacks.iter_mut().enumerate() {
+        for (i, driver) in fit.engine.drivers.iter_mut().enumerate() {
+            let key = key(i, driver.name);
+            // States of earlier versions have one optimizer, and no line for where it is.
+            let at = match self.find(&format!("{key} is at")) {
+                Some(text) => {
+                    let words: Vec<&str> = text.split(' ').collect();
+                    let [steps, lr, base] = words[..] else { return Err(damaged()) };
+                    (steps.parse().map_err(|_| damaged())?, from_bits(lr)?, from_bits(base)?)
+                }
+                None => (steps, from_bits(self.text("lr")?)?, old_base),
+            };
+            // The learning rate is the one that the trainer was given now. A schedule sets its own at the next step; one that a
+            // callback has set stays, in proportion.
+            let (steps, lr, base) = at;
+            driver.steps = steps;
+            let lr = match (lr == base, self.find("learning rate by")) {
+                (false, Some("callbacks")) if base == driver.base_lr => lr,
+                (false, Some("callbacks")) => lr / base * driver.base_lr,
+                (false, _) if fit.plan.schedule.is_some() => lr,
+                _ => driver.base_lr,
+            };
+            let name = driver.optimizer.name().into();
+            let state = OptimizerState { name, lr, tensors: self.tensors(&format!("{key}/")) };
+            driver.optimizer.load_state(fit.drive.model(), &state)?;
+        }
+        fit.drive.load_source_state(self.tensors("source/"))?;
+        for (i, callback) in fit.engine.callbacks.iter_mut().enumerate() {
             let remembers = callback.state();
             let is_new = self.find(&format!("callback {i}")).is_none();
             if is_new && remembers.numbers.is_empty() && remembers.tensors.is_empty() {
@@ -150,22 +192,29 @@ impl Saved<'_> {
             }
             callback.load_state(self.callback(i)?)?;
         }
-        self.file.load_into(fit.model)?;
+        self.file.load_into(fit.drive.model_mut())?;
         random::set_state(&random);
         fit.history = history;
         let (epoch, batch) = (epoch as usize, batch as usize);
-        fit.position = Position { epoch, batch, step: steps, base_lr, tally, seconds, waited };
+        fit.position = Position { epoch, batch, step: steps, tally, seconds, waited };
         Ok(())
     }
 
     fn same_samples(&self, fit: &Fit<'_>) -> Result<()> {
-        if let Some(saved) = self.find("training samples") {
-            self.same("training samples", saved, &order::of(fit.train)?)?;
-        }
-        if let Some(saved) = self.find("validation samples") {
-            self.same("validation samples", saved, &fit.val.map_or(Ok("none".into()), order::of)?)?;
+        for (what, now) in
+            ["training samples", "validation samples"].iter().zip(fit.drive.samples_in_words()?)
+        {
+            if let Some(saved) = self.find(what) {
+                self.same(what, saved, &now)?;
+            }
         }
         Ok(())
+    }
+
+    /// The names of the saved optimizers but the first.
+    fn optimizers(&self) -> impl Iterator<Item = &str> {
+        let keys = self.file.training_text.iter().map(|(key, _)| key.as_str());
+        keys.filter(|key| !key.ends_with(" is at")).filter_map(|key| key.strip_prefix("optimizer "))
     }
 
     fn find(&self, key: &str) -> Option<&str> {
@@ -202,6 +251,11 @@ impl Saved<'_> {
         Err(Error::new(ErrorKind::Model, format!("{what}: the saved run had {saved}, this one has {now}"))
             .help("resume with the data, model and trainer that the run was started with"))
     }
+}
+
+/// Under which key an optimizer is saved: the first as the only one was in earlier versions.
+fn key(i: usize, name: &str) -> String {
+    if i == 0 { "optimizer".into() } else { format!("optimizer {name}") }
 }
 
 fn damaged() -> Error {
