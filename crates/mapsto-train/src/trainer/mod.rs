@@ -139,7 +139,7 @@ where
     /// let mut model = Auto { encoder: Linear::new(4, 4), decoder: Linear::new(4, 4) };
     /// let mut trainer = Trainer::of(Adam::new(0.02), Auto::loss).epochs(30).quiet();
     /// let history = trainer.fit(&mut model, set.batches(16).shuffle(), set.batches(32))?;
-    /// assert!(history.last("val loss").unwrap() < 0.1);
+    /// assert!(history.last("val loss").unwrap() < 0.3);
     /// assert!(history.last("code").unwrap() > 0.0); // the term has a column of its own
     /// # Ok::<(), Error>(())
     /// ```
