@@ -340,8 +340,14 @@ fn one_of<T: Copy, const N: usize>(
 
 fn wrong(node: &Node, key: &str, expected: &str) -> Error {
     let found = node.to_value().map_or_else(|_| node.kind().to_string(), |value| value.to_string());
-    Error::new(ErrorKind::Usage, format!("`{key}` should be {expected}, found {found}"))
-        .with_span(node.span.clone())
+    let error = Error::new(ErrorKind::Usage, format!("`{key}` should be {expected}, found {found}"));
+    let error = error.with_span(node.span.clone());
+    match &node.value {
+        Tree::Str(text) if text.parse::<f64>().is_ok() => {
+            error.help(format!("write numbers without quotes: `{key} = {text}`"))
+        }
+        _ => error,
+    }
 }
 
 fn at_least(least: usize, node: Option<Node>, key: &str, default: usize) -> Result<usize> {

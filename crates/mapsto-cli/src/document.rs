@@ -48,7 +48,7 @@ pub struct Key {
 /// # Errors
 /// The first thing that is not TOML.
 pub fn parse(text: &str) -> Result<Node> {
-    let table = DeTable::parse(text).map_err(|e| syntax(&e, text.len()))?;
+    let table = DeTable::parse(text).map_err(|e| unquoted(text, syntax(&e, text.len())))?;
     let span = table.span();
     Ok(Node { value: members(table.into_inner())?, span })
 }
@@ -139,6 +139,18 @@ impl Node {
             }),
             _ => {}
         }
+    }
+}
+
+/// Adds to an error about a bare word that words stand in quotes.
+fn unquoted(text: &str, error: Error) -> Error {
+    let Some(span) = error.span() else { return error };
+    let rest = text.get(span.start..).unwrap_or_default();
+    let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || "_-./".contains(*c)).collect();
+    let is_value = text.get(..span.start).is_some_and(|before| before.trim_end().ends_with(['=', ',', '[']));
+    match is_value && word.starts_with(char::is_alphabetic) {
+        true => error.help(format!("words stand in quotes: \"{word}\"")),
+        false => error,
     }
 }
 

@@ -13,6 +13,7 @@ use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evalu
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Split};
+use crate::fingerprint;
 use crate::output::plain;
 
 /// Everything a run needs, checked.
@@ -91,7 +92,8 @@ impl Experiment {
         fill::<dyn Callback>(&mut config.train.callbacks)?;
         check_layers(&config)?;
 
-        let (opened, set) = sets::from_entry(&config.data.set).map_err(|e| config.data.explain(e))?;
+        let (opened, set) =
+            sets::from_entry(&config.data.set).map_err(|e| config.data.explain(missing(e)))?;
         config.data.set = set;
         opened.left_out.iter().for_each(|what| note(what));
         if let Some(e) = opened.too_large.as_ref().filter(|_| config.data.preprocess.is_empty()) {
@@ -260,6 +262,10 @@ impl Experiment {
         {
             return differs(&format!("the preprocessing {trained}, and the data now gives {found}"));
         }
+        if let Some(saved) = file.note("data") {
+            fingerprint::compare(saved, &fingerprint::fingerprint(self)?)
+                .map_err(|e| e.context(path.display()))?;
+        }
         Ok(())
     }
 
@@ -302,6 +308,14 @@ fn is_near(a: &Json, b: &Json) -> bool {
             (Some(a), Some(b)) => (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-7,
             _ => a == b,
         },
+    }
+}
+
+/// Says of a file that is not there where it was looked for.
+fn missing(e: Error) -> Error {
+    match e.kind() == ErrorKind::Io && e.help_text().is_none() {
+        true => e.help("a path in a file is relative to that file, one in a flag to the current folder"),
+        false => e,
     }
 }
 

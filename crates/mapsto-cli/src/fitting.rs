@@ -6,7 +6,7 @@ use mapsto::nn::Layer;
 use mapsto::spec::{Entry, build};
 use mapsto::training::Outputs;
 use mapsto::training::metrics::Metric;
-use mapsto::{Error, ErrorKind, Result, Tensor, catch, record};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch, record};
 
 use crate::experiment::Experiment;
 use crate::output::plain;
@@ -15,11 +15,20 @@ impl Experiment {
     /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
     pub(crate) fn check_fit(&self) -> Result<()> {
         let first: Vec<usize> = (0..self.train.dataset().len().min(2)).collect();
-        let Sample { x, y: target } = self.train.dataset().batch(&first)?;
+        let Sample { x, y: target } = self.samples(&first)?;
+        let x = catch(|| self.train.preprocessing().apply(x))?;
+        let x = if x.dtype() == DType::F64 { x.to(DType::F32) } else { x };
         // Recorded, so that the outputs say what they mean.
-        let y = catch(|| record(|| self.model.forward(&self.train.preprocessing().apply(x))))?;
+        let y = catch(|| record(|| self.model.forward(&x)))?;
         self.check_outputs(&y, &target)?;
         let classes = &self.info.classes;
+        if let ([only], true) = (&classes[..], self.outputs() != Outputs::Values) {
+            let message =
+                format!("the data has one class only, {}: there is nothing to tell apart", plain(only));
+            return Err(Error::new(ErrorKind::Data, message).help(
+                "is it the column, or the folder, that was meant? each class needs samples of its own",
+            ));
+        }
         if self.outputs() != Outputs::Values && !classes.is_empty() {
             let width = y.shape().last().copied().unwrap_or(1);
             if y.rank() == 2
@@ -57,6 +66,15 @@ impl Experiment {
                 .help(format!("choose `loss = \"cross_entropy\"`{end}, or {}", self.numbers_help()));
             let place = self.config.train.loss.span.map(Into::into);
             return Err(place.into_iter().fold(error, Error::with_span));
+        }
+        if let (Outputs::Values, [_, gives], [_, wants]) = (self.outputs(), y.shape(), target.shape())
+            && gives != wants
+        {
+            let values = |n: usize| format!("{n} value{}", if n == 1 { "" } else { "s" });
+            let message =
+                format!("the model gives {}, and there are {} to fit", values(*gives), values(*wants));
+            let help = format!("end the layers with {{ linear = {wants} }}");
+            return Err(Error::new(ErrorKind::Model, message).help(help));
         }
         let context = |e: Error| {
             e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()))
@@ -113,7 +131,7 @@ impl Experiment {
             _ => return Ok(()),
         };
         let some: Vec<usize> = (0..self.train.dataset().len().min(ENOUGH)).collect();
-        let targets = self.train.dataset().batch(&some)?.y;
+        let targets = self.samples(&some)?.y;
         let (least, most) = (targets.min(..).item(), targets.max(..).item());
         if most >= low && least <= high {
             return Ok(());
@@ -121,6 +139,15 @@ impl Experiment {
         let message =
             format!("`{by}` ends the model and cannot give the targets, which reach from {least} to {most}");
         Err(Error::new(ErrorKind::Usage, message).help(format!("leave `{by}` out at the end of the model")))
+    }
+
+    /// Samples of the training set as they are before any preprocessing: the cells of tables with all their digits.
+    fn samples(&self, indices: &[usize]) -> Result<Sample> {
+        let set = self.train.dataset();
+        match set.exact_batch(indices)? {
+            Some(samples) => Ok(samples),
+            None => set.batch(indices),
+        }
     }
 
     /// Whether the loss takes class ids, one a sample.
@@ -150,13 +177,28 @@ impl Experiment {
             }
             Outputs::Logit => 0.0,
             Outputs::Probabilities => 0.5,
-            Outputs::Logits | Outputs::LogProbabilities => return e,
+            Outputs::Logits | Outputs::LogProbabilities => return judges_values(entry, e, &self.loss.name()),
         };
         let with = entry.clone().with_option("threshold", threshold);
         match entry.option("threshold").is_none() && build::<dyn Metric>(&with, &()).is_ok() {
             true => e.help(format!("write the threshold: `metrics = [{with}]`")),
             false => e,
         }
+    }
+}
+
+/// A refusal of classes by a metric that takes values, with a help that says so.
+fn judges_values(entry: &Entry, e: Error, loss: &str) -> Error {
+    let values = Tensor::zeros([2, 1]);
+    let takes = |metric: &dyn Metric| {
+        catch(|| metric.count(&values, &values)).and_then(|counts| counts).is_ok()
+    };
+    match build::<dyn Metric>(entry, &()).is_ok_and(|metric| takes(&*metric)) {
+        true => e.help(format!(
+            "`{}` judges numbers, and `{loss}` tells classes apart: take `metrics = [\"accuracy\"]`",
+            entry.name
+        )),
+        false => e,
     }
 }
 

@@ -97,7 +97,11 @@ impl Section {
             Tree::List(items) => items.iter().map(Node::to_entry).collect(),
             _ => {
                 let message = format!("`{key}` should be a list, found {}", node.kind());
-                Err(Error::new(ErrorKind::Usage, message).with_span(node.span))
+                let error = Error::new(ErrorKind::Usage, message).with_span(node.span.clone());
+                Err(match node.to_entry() {
+                    Ok(entry) => error.help(format!("write `{key} = [{entry}]`")),
+                    Err(_) => error,
+                })
             }
         }
     }

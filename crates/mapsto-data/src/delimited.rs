@@ -77,7 +77,8 @@ pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> 
             passed_over.insert(at);
         }
         if numbers.insert(column.clone(), at).is_some() && !column.is_empty() {
-            return Err(wrong(format!("two columns are called `{}`", shortened(column))));
+            return Err(wrong(format!("two columns are called `{}`", shortened(column)))
+                .help("give each a name of its own in the first line"));
         }
     }
     Ok(Delimited { columns, numbers, rows, passed_over, left_out })
@@ -277,7 +278,7 @@ mod tests {
         // A name may hold any character, where the cells do not.
         assert_eq!(Table::parse("price; net\n3\n", "t.csv").unwrap().columns(), ["price; net"]);
         let e = Table::parse("a\n\"1,5\"\n", "t.csv").unwrap().features(["a"]).unwrap().inputs().unwrap_err();
-        assert_eq!(e.help_text(), Some("write decimals with a point"));
+        assert_eq!(e.help_text(), Some("write decimals with a point, and thousands with nothing between them"));
     }
 }
 

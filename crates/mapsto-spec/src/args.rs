@@ -304,6 +304,12 @@ impl Args {
         let message =
             format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.contents());
         let error = Error::new(ErrorKind::Usage, message);
+        let error = match found {
+            Value::Str(text) if text.parse::<f64>().is_ok() => {
+                error.help(format!("write numbers without quotes: {text}"))
+            }
+            _ => error,
+        };
         match span.or(self.entry.span) {
             Some(span) => error.with_span(span.into()),
             None => error,

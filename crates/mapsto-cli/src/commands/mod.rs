@@ -87,7 +87,13 @@ fn read_experiment(file: &str, overrides: &[Override]) -> Result<Experiment, Fai
         let error = Error::new(ErrorKind::Usage, format!("{file}: this is the folder of a run, no file"));
         return Err(error.help(format!("`mapsto train --resume {file}` goes on with the run")).into());
     }
-    let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        let help = match Path::new(file).is_dir() {
+            true => format!("name the file in it, such as {}/model.toml", file.trim_end_matches('/')),
+            false => "give a file that says what to train; `mapsto new NAME` makes one".to_string(),
+        };
+        Error::io(file, e).help(help)
+    })?;
     open(Sources::new(file, &text), overrides)
 }
 

@@ -256,7 +256,7 @@ fn trainer(experiment: &Experiment, folder: &RunFolder, invocation: &Invocation)
         .trainer(folder.path())?
         .interrupt(Interrupt::on_ctrl_c()?)
         .note("config", experiment.config.clone().anywhere()?.render())
-        .note("data", fingerprint::fingerprint(experiment)?);
+        .label("data", fingerprint::fingerprint(experiment)?);
     Ok(match invocation.matches.get_flag("quiet") {
         true => trainer.quiet(),
         // The report says why a run ended.

@@ -226,7 +226,13 @@ fn a_model_with_fewer_outputs_than_there_are_classes_is_an_error() {
 
 #[test]
 fn a_missing_file_or_folder_is_named() {
-    check_cli(&points(), "train no.toml", 3, "error: no.toml: No such file or directory (os error 2)");
+    check_cli(
+        &points(),
+        "train no.toml",
+        3,
+        "error: no.toml: No such file or directory (os error 2)\nhelp: give a file that says what to train; \
+         `mapsto new NAME` makes one",
+    );
     let missing = with("\"csv\"\npath = \"points.csv\"\nclass = \"side\"", "\"mnist\"\npath = \"digits\"");
     check_cli(
         &missing,

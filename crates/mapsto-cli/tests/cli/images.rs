@@ -106,6 +106,7 @@ fn a_damaged_image_is_named() {
         &folder,
         "train net.toml --data.path nowhere",
         3,
-        "error: nowhere: No such file or directory (os error 2)",
+        "error: nowhere: No such file or directory (os error 2)\nhelp: a path in a file is relative to that file, one in a \
+         flag to the current folder",
     );
 }

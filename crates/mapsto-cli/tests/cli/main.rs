@@ -6,6 +6,7 @@ mod examples;
 mod failures;
 mod help;
 mod images;
+mod mistakes;
 mod outputs;
 mod over;
 mod resume;

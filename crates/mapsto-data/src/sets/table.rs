@@ -147,7 +147,9 @@ impl Table {
             Ok(value) => value,
             Err(_) => {
                 let help = match cell.replacen(',', ".", 1).parse::<f64>() {
-                    Ok(_) if cell.contains(',') => "write decimals with a point",
+                    Ok(_) if cell.contains(',') => {
+                        "write decimals with a point, and thousands with nothing between them"
+                    }
                     _ => {
                         "leave columns of text out of the features; a column of class labels is chosen with `class`"
                     }

@@ -123,6 +123,12 @@ impl Loss for CrossEntropy {
             fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
         }
         check_classes(y, target);
+        if let (Some(weights), Some(&classes)) = (&self.options.weights, y.shape().last())
+            && weights.len() != classes
+        {
+            fail!("cross_entropy", "there are {} class weights, and the outputs tell {classes} classes apart", weights.len();
+                  help = "give one weight for each class");
+        }
         y.cross_entropy_with(target, &self.options)
     }
 
@@ -187,6 +193,14 @@ pub(super) const KIND: LossKind = LossKind::new(
 mod tests {
     use crate::prelude::*;
     use mapsto_spec::Entry;
+
+    #[test]
+    fn there_is_one_weight_for_each_class() {
+        let loss = CrossEntropy::new().weights(tensor![1.0, 2.0, 3.0]);
+        let e = catch(|| loss.loss(&Tensor::zeros([2, 4]), &tensor![0, 1])).unwrap_err();
+        let said = "cross_entropy: there are 3 class weights, and the outputs tell 4 classes apart";
+        assert_eq!(e.message(), said);
+    }
 
     /// The definition in f64, row by row.
     fn reference(y: &[[f64; 3]], ids: &[i64], s: f64, w: [f64; 3], ignore: i64) -> f64 {

@@ -37,6 +37,27 @@ fn sequences_have_one_id_a_step() {
 }
 
 #[test]
+fn a_table_of_log_probabilities_may_be_a_parameter() {
+    use crate::prelude::*;
+    let mut table = Embedding::new(3, 4);
+    table.weight.set(&Tensor::randn([3, 4]).log_softmax(-1)).unwrap();
+    let ids = tensor![2, 0, 1];
+    let (whole, rows) = train(|| (nll(&table.weight, &ids), nll(&table.forward(&tensor![0, 1, 2]), &ids)));
+    assert_eq!(whole.item(), rows.item());
+    assert!(rows.backward().of(&table.weight).is_finite());
+    let views = train(|| nll(&table.weight.slice(1, ..3).reshape([3, 3]), &tensor![0, 1, 2]));
+    assert!(views.item() > 0.0);
+    // Their values are looked at all the same.
+    table.weight.set(&Tensor::ones([3, 4])).unwrap();
+    let e = catch(|| train(|| nll(&table.forward(&tensor![0, 1, 2]), &ids))).unwrap_err();
+    assert!(e.message().contains("must be log-probabilities, which are at most 0, got 1"), "{e}");
+    // Scores that a layer makes are still told by the layer that made them.
+    let line = Linear::new(2, 2);
+    let e = catch(|| train(|| nll(&line.forward(&Tensor::ones([1, 2])), &tensor![0]))).unwrap_err();
+    assert!(e.message().contains("the outputs should be log-probabilities"), "{e}");
+}
+
+#[test]
 fn scores_and_probabilities_are_no_log_probabilities() {
     use mapsto_tensor::{catch, tensor};
     for y in [tensor![[2.0, -1.0]], tensor![[2.0, -1.0]].softmax(-1)] {

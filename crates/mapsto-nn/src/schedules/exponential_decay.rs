@@ -21,11 +21,11 @@ impl ExponentialDecay {
     /// Multiplies the learning rate by `factor` over this many steps, smoothly.
     ///
     /// # Panics
-    /// When `steps` is 0, or `factor` is negative or not finite.
+    /// When `steps` is 0, or `factor` is not finite and above 0: at 0 nothing would be learnt any more.
     #[track_caller]
     pub fn new(steps: u64, factor: f64) -> ExponentialDecay {
         let steps = at_least_1("exponential_decay", "steps", steps);
-        ExponentialDecay { steps, factor: Bounds::AT_LEAST_0.check("exponential_decay", "factor", factor) }
+        ExponentialDecay { steps, factor: Bounds::ABOVE_0.check("exponential_decay", "factor", factor) }
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "Multiplied by the given factor over each epoch, smoothly.",
     |args, horizon| {
         let factor = args.main()?;
-        Bounds::AT_LEAST_0.within(args, "", "factor", factor)?;
+        Bounds::ABOVE_0.within(args, "", "factor", factor)?;
         Ok(Box::new(ExponentialDecay::new(horizon.epoch.max(1), factor)))
     },
 )

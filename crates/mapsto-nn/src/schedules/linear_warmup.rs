@@ -48,6 +48,12 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     |args, horizon| {
         let epochs: f64 = args.main_or(1.0)?;
         let up = steps(args, "", epochs, horizon)?;
+        if up > horizon.steps {
+            let planned = horizon.steps as f64 / horizon.epoch.max(1) as f64;
+            let message =
+                format!("number of epochs must be at most the {planned} of the training, got {epochs}");
+            return Err(args.error("", message).help("the learning rate would never be reached"));
+        }
         let next: Entry = args.get_or("then", Entry::new("constant"))?;
         let rest = Horizon { steps: horizon.steps.saturating_sub(up), ..*horizon };
         let (next, rendered) = mapsto_spec::filled::<dyn Schedule>(&next, &rest)?;
@@ -56,6 +62,20 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     },
 )
 .options(&[("", "the epochs it rises for"), ("then", "the schedule that follows")]);
+
+#[test]
+fn a_warmup_ends_within_the_training() {
+    let build = |epochs: f64| {
+        let horizon = Horizon { steps: 20, epoch: 10 };
+        build_schedule(&Entry::new("linear_warmup").with_value(epochs), horizon).map(drop)
+    };
+    assert!(build(2.0).is_ok() && build(0.01).is_ok());
+    for epochs in [2.5, 1e300] {
+        let e = build(epochs).unwrap_err();
+        let said = format!("number of epochs must be at most the 2 of the training, got {epochs}");
+        assert_eq!(e.message(), format!("schedule `linear_warmup`: {said}"));
+    }
+}
 
 #[test]
 fn no_steps_are_no_warmup() {

@@ -21,11 +21,11 @@ impl StepDecay {
     /// Multiplies the learning rate by `factor` every `every` steps.
     ///
     /// # Panics
-    /// When `every` is 0, or `factor` is negative or not finite.
+    /// When `every` is 0, or `factor` is not finite and above 0: at 0 nothing would be learnt any more.
     #[track_caller]
     pub fn new(every: u64, factor: f64) -> StepDecay {
         let every = at_least_1("step_decay", "every", every);
-        StepDecay { every, factor: Bounds::AT_LEAST_0.check("step_decay", "factor", factor) }
+        StepDecay { every, factor: Bounds::ABOVE_0.check("step_decay", "factor", factor) }
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "step_decay",
     "Multiplies the learning rate by the given factor each time `every` epochs have passed.",
     |args, horizon| {
-        let factor = Bounds::AT_LEAST_0.main(args, "factor", 0.1)?;
+        let factor = Bounds::ABOVE_0.main(args, "factor", 0.1)?;
         let every: f64 = args.required("every")?;
         Ok(Box::new(StepDecay::new(steps(args, "every", every, horizon)?, factor)))
     },

@@ -54,6 +54,8 @@ pub struct Run<'a> {
     /// The loss and metric columns that the history has.
     pub columns: &'a [Column],
     pub(crate) info: &'a ModelInfo,
+    /// What the program keeps with the best model.
+    pub(crate) labels: &'a [(String, String)],
     pub(crate) folder: Option<&'a Path>,
     /// The folder, once it has been seen: it is not made again.
     pub(crate) there: Option<&'a Path>,
@@ -165,7 +167,7 @@ impl Run<'_> {
 
     /// As [`Run::save_model`], with the epoch that has just ended as the best so far.
     pub(crate) fn save_best(&self, path: &Path) -> Result<()> {
-        self.model_file().best_of(self.pace.epoch).write_within(path, self.there)
+        self.model_file().best_of(self.pace.epoch, self.labels).write_within(path, self.there)
     }
 
     fn model_file(&self) -> ModelFile {

@@ -204,7 +204,8 @@ impl ModelFile {
         Ok(file)
     }
 
-    /// What [`Trainer::note`](crate::Trainer::note) left with a training state under a name.
+    /// What [`Trainer::note`](crate::Trainer::note) left with a training state under a name, or
+    /// [`Trainer::label`](crate::Trainer::label) with the best model too.
     #[must_use]
     pub fn note(&self, about: &str) -> Option<&str> {
         let key = format!("{NOTE}{about}");
@@ -218,9 +219,10 @@ impl ModelFile {
         self.note(EPOCH)?.parse().ok()
     }
 
-    /// Adds the epoch after which the weights were the best.
-    pub(crate) fn best_of(mut self, epoch: usize) -> ModelFile {
+    /// Adds the epoch after which the weights were the best, and what the program wants to know of the run.
+    pub(crate) fn best_of(mut self, epoch: usize, labels: &[(String, String)]) -> ModelFile {
         self.training_text.push((format!("{NOTE}{EPOCH}"), epoch.to_string()));
+        self.training_text.extend(labels.iter().map(|(about, text)| (format!("{NOTE}{about}"), text.clone())));
         self
     }
 

@@ -304,6 +304,7 @@ impl<'a> Fit<'a> {
                 pace: &self.pace,
                 columns: &self.columns,
                 info: &self.info,
+                labels: &self.plan.labels,
                 folder: self.plan.folder.as_deref(),
                 there: self.plan.folder.as_deref().filter(|_| self.has_folder),
                 wishes: Wishes::default(),

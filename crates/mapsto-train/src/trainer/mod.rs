@@ -93,6 +93,8 @@ struct Plan {
     folder: Option<PathBuf>,
     interrupt: Option<Interrupt>,
     notes: Vec<(String, String)>,
+    /// Those of the notes that the best model keeps too.
+    labels: Vec<(String, String)>,
 }
 
 impl Trainer {
@@ -181,6 +183,7 @@ impl<T> Trainer<T> {
             folder: None,
             interrupt: None,
             notes: Vec::new(),
+            labels: Vec::new(),
         };
         let progress = Some(Progress::auto());
         let optimizers = vec![("main".to_string(), optimizer)];
@@ -393,6 +396,15 @@ impl<T> Trainer<T> {
     #[must_use]
     pub fn note(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer<T> {
         self.plan.notes.push((about.into(), text.into()));
+        self
+    }
+
+    /// As [`Trainer::note`], and with the best model too, which may be handed on: no text that names a place on this machine.
+    #[must_use]
+    pub fn label(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer {
+        let label = (about.into(), text.into());
+        self.plan.labels.push(label.clone());
+        self.plan.notes.push(label);
         self
     }
 
