@@ -190,9 +190,8 @@ impl Experiment {
 /// A refusal of classes by a metric that takes values, with a help that says so.
 fn judges_values(entry: &Entry, e: Error, loss: &str) -> Error {
     let values = Tensor::zeros([2, 1]);
-    let takes = |metric: &dyn Metric| {
-        catch(|| metric.count(&values, &values)).and_then(|counts| counts).is_ok()
-    };
+    let takes =
+        |metric: &dyn Metric| catch(|| metric.count(&values, &values)).and_then(|counts| counts).is_ok();
     match build::<dyn Metric>(entry, &()).is_ok_and(|metric| takes(&*metric)) {
         true => e.help(format!(
             "`{}` judges numbers, and `{loss}` tells classes apart: take `metrics = [\"accuracy\"]`",

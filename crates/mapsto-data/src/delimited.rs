@@ -278,7 +278,10 @@ mod tests {
         // A name may hold any character, where the cells do not.
         assert_eq!(Table::parse("price; net\n3\n", "t.csv").unwrap().columns(), ["price; net"]);
         let e = Table::parse("a\n\"1,5\"\n", "t.csv").unwrap().features(["a"]).unwrap().inputs().unwrap_err();
-        assert_eq!(e.help_text(), Some("write decimals with a point, and thousands with nothing between them"));
+        assert_eq!(
+            e.help_text(),
+            Some("write decimals with a point, and thousands with nothing between them")
+        );
     }
 }
 

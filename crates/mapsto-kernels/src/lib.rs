@@ -19,6 +19,7 @@ pub mod norm;
 pub mod optim;
 pub mod philox;
 pub mod pool;
+pub mod product;
 pub mod program;
 pub mod real;
 pub mod reduce;

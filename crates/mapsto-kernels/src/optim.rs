@@ -6,7 +6,7 @@
 mod update;
 
 use crate::real::Float;
-use update::update;
+use update::{update, update_watched};
 
 /// How a parameter is drawn towards zero at each step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,6 +109,9 @@ pub struct Adam {
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `p ← p − lr m̂ / (√v̂ + ε)`, with `m̂ = m / (1 − β₁ᵗ)` and
 /// `v̂ = v / (1 − β₂ᵗ)` (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1).
 ///
+/// Answers whether every running square is a number: of a gradient beyond 10¹⁹ the square is infinite in f32, and its element
+/// would never move again.
+///
 /// ```
 /// use mapsto_kernels::optim::{Adam, Decay, adam};
 /// let rule = Adam { lr: 0.1, beta1: 0.9, beta2: 0.999, eps: 1e-8, step: 1, decay: Decay::None };
@@ -119,7 +122,7 @@ pub struct Adam {
 ///
 /// # Panics
 /// Also if `step` is 0.
-pub fn adam<T: Float>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {
+pub fn adam<T: Float>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) -> bool {
     assert!(rule.step > 0, "adam: steps count from 1");
     let power = |beta: f64| 1.0 - beta.powf(rule.step as f64);
     // √v̂ + ε is (√v + ε r) / r with r = √(1 − β₂ᵗ), so r goes into lr and ε, which leaves one division of two.
@@ -127,7 +130,7 @@ pub fn adam<T: Float>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T
     let [lr, eps] = [rule.lr * root / power(rule.beta1), rule.eps * root].map(T::from_f64);
     let [fresh1, beta2, fresh2] = [1.0 - rule.beta1, rule.beta2, 1.0 - rule.beta2].map(T::from_f64);
     let (l2, keep) = rule.decay.factors(rule.lr);
-    update(
+    update_watched::<_, _, 2>(
         g,
         [p, m, v],
         #[inline(always)]
@@ -137,7 +140,7 @@ pub fn adam<T: Float>(rule: &Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T
             let v = beta2 * v + fresh2 * (g * g);
             [p * keep - lr * (m / (v.sqrt() + eps)), m, v]
         },
-    );
+    )
 }
 
 /// RMSprop; see [`rmsprop`].
@@ -161,6 +164,9 @@ pub struct RmsProp {
 /// arXiv:1308.0850, eq. 38-45), taken as 0 where rounding made it negative (PyTorch gives NaN there). Given the running `sum`, the steps have momentum: `b ← μ b + g / (√v + ε)`,
 /// `p ← p − lr b`.
 ///
+/// Answers whether every running square is a number: of a gradient beyond 10¹⁹ the square is infinite in f32, and its element
+/// would never move again.
+///
 /// ```
 /// use mapsto_kernels::optim::{Decay, RmsProp, rmsprop};
 /// let rule = RmsProp { lr: 0.1, alpha: 0.75, eps: 0.0, momentum: 0.0, decay: Decay::None };
@@ -175,12 +181,12 @@ pub fn rmsprop<T: Float>(
     v: &mut [T],
     mean: Option<&mut [T]>,
     sum: Option<&mut [T]>,
-) {
+) -> bool {
     let [lr, alpha, fresh, eps, momentum] =
         [rule.lr, rule.alpha, 1.0 - rule.alpha, rule.eps, rule.momentum].map(T::from_f64);
     let (l2, keep) = rule.decay.factors(rule.lr);
     match (mean, sum) {
-        (None, None) => update(
+        (None, None) => update_watched::<_, _, 1>(
             g,
             [p, v],
             #[inline(always)]
@@ -190,7 +196,7 @@ pub fn rmsprop<T: Float>(
                 [p * keep - lr * (g / (v.sqrt() + eps)), v]
             },
         ),
-        (Some(mean), None) => update(
+        (Some(mean), None) => update_watched::<_, _, 1>(
             g,
             [p, v, mean],
             #[inline(always)]
@@ -200,7 +206,7 @@ pub fn rmsprop<T: Float>(
                 [p * keep - lr * (g / ((v - a * a).max(T::ZERO).sqrt() + eps)), v, a]
             },
         ),
-        (None, Some(sum)) => update(
+        (None, Some(sum)) => update_watched::<_, _, 1>(
             g,
             [p, v, sum],
             #[inline(always)]
@@ -211,7 +217,7 @@ pub fn rmsprop<T: Float>(
                 [p * keep - lr * b, v, b]
             },
         ),
-        (Some(mean), Some(sum)) => update(
+        (Some(mean), Some(sum)) => update_watched::<_, _, 1>(
             g,
             [p, v, mean, sum],
             #[inline(always)]
@@ -242,6 +248,9 @@ pub struct Adagrad {
 
 /// `s ← s + g²`, `p ← p − lr g / (√s + ε)` (Duchi, Hazan & Singer 2011).
 ///
+/// Answers whether every running square is a number: of a gradient beyond 10¹⁹ the square is infinite in f32, and its element
+/// would never move again.
+///
 /// ```
 /// use mapsto_kernels::optim::{Adagrad, Decay, adagrad};
 /// let rule = Adagrad { lr: 0.5, lr_decay: 0.0, step: 1, eps: 0.0, decay: Decay::None };
@@ -252,12 +261,12 @@ pub struct Adagrad {
 ///
 /// # Panics
 /// Also if `step` is 0.
-pub fn adagrad<T: Float>(rule: &Adagrad, p: &mut [T], g: &[T], sum: &mut [T]) {
+pub fn adagrad<T: Float>(rule: &Adagrad, p: &mut [T], g: &[T], sum: &mut [T]) -> bool {
     assert!(rule.step > 0, "adagrad: steps count from 1");
     let rate = rule.lr / (1.0 + (rule.step - 1) as f64 * rule.lr_decay);
     let [lr, eps] = [rate, rule.eps].map(T::from_f64);
     let (l2, keep) = rule.decay.factors(rate);
-    update(
+    update_watched::<_, _, 1>(
         g,
         [p, sum],
         #[inline(always)]
@@ -266,7 +275,7 @@ pub fn adagrad<T: Float>(rule: &Adagrad, p: &mut [T], g: &[T], sum: &mut [T]) {
             let s = s + g * g;
             [p * keep - lr * (g / (s.sqrt() + eps)), s]
         },
-    );
+    )
 }
 
 impl Decay {
@@ -371,8 +380,8 @@ mod tests {
         for decay in DECAYS {
             let at = |step| Adam { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-3, step, decay };
             check(
-                |step, g, [p, m, v]| adam(&at(step), p, g, m, v),
-                |step, g, [p, m, v]| adam(&at(step), p, g, m, v),
+                |step, g, [p, m, v]| assert!(adam(&at(step), p, g, m, v)),
+                |step, g, [p, m, v]| assert!(adam(&at(step), p, g, m, v)),
                 |step, g, [p, m, v]| {
                     let (p, g) = decayed(decay, 0.01, p, g);
                     let (m, v) = (0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g);
@@ -392,16 +401,16 @@ mod tests {
             (g, 0.9 * v + 0.1 * g * g)
         };
         check(
-            |_, g, [p, v]| rmsprop(&rule, p, g, v, None, None),
-            |_, g, [p, v]| rmsprop(&rule, p, g, v, None, None),
+            |_, g, [p, v]| assert!(rmsprop(&rule, p, g, v, None, None)),
+            |_, g, [p, v]| assert!(rmsprop(&rule, p, g, v, None, None)),
             |_, g, [p, v]| {
                 let (g, v) = step(g, p, v);
                 [p - 0.01 * g / (v.sqrt() + 1e-2), v]
             },
         );
         check(
-            |_, g, [p, v, a]| rmsprop(&rule, p, g, v, Some(a), None),
-            |_, g, [p, v, a]| rmsprop(&rule, p, g, v, Some(a), None),
+            |_, g, [p, v, a]| assert!(rmsprop(&rule, p, g, v, Some(a), None)),
+            |_, g, [p, v, a]| assert!(rmsprop(&rule, p, g, v, Some(a), None)),
             |_, g, [p, v, a]| {
                 let (g, v) = step(g, p, v);
                 let a = 0.9 * a + 0.1 * g;
@@ -409,8 +418,8 @@ mod tests {
             },
         );
         check(
-            |_, g, [p, v, b]| rmsprop(&rule, p, g, v, None, Some(b)),
-            |_, g, [p, v, b]| rmsprop(&rule, p, g, v, None, Some(b)),
+            |_, g, [p, v, b]| assert!(rmsprop(&rule, p, g, v, None, Some(b))),
+            |_, g, [p, v, b]| assert!(rmsprop(&rule, p, g, v, None, Some(b))),
             |_, g, [p, v, b]| {
                 let (g, v) = step(g, p, v);
                 let b = 0.5 * b + g / (v.sqrt() + 1e-2);
@@ -418,8 +427,8 @@ mod tests {
             },
         );
         check(
-            |_, g, [p, v, a, b]| rmsprop(&rule, p, g, v, Some(a), Some(b)),
-            |_, g, [p, v, a, b]| rmsprop(&rule, p, g, v, Some(a), Some(b)),
+            |_, g, [p, v, a, b]| assert!(rmsprop(&rule, p, g, v, Some(a), Some(b))),
+            |_, g, [p, v, a, b]| assert!(rmsprop(&rule, p, g, v, Some(a), Some(b))),
             |_, g, [p, v, a, b]| {
                 let (g, v) = step(g, p, v);
                 let a = 0.9 * a + 0.1 * g;
@@ -434,14 +443,43 @@ mod tests {
         for decay in [Decay::None, Decay::L2(0.1)] {
             let at = |step| Adagrad { lr: 0.1, lr_decay: 0.5, step, eps: 1e-3, decay };
             check(
-                |step, g, [p, s]| adagrad(&at(step), p, g, s),
-                |step, g, [p, s]| adagrad(&at(step), p, g, s),
+                |step, g, [p, s]| assert!(adagrad(&at(step), p, g, s)),
+                |step, g, [p, s]| assert!(adagrad(&at(step), p, g, s)),
                 |step, g, [p, s]| {
                     let (p, g) = decayed(decay, 0.0, p, g);
                     let s = s + g * g;
                     [p - 0.1 / (1.0 + 0.5 * (step - 1) as f64) * g / (s.sqrt() + 1e-3), s]
                 },
             );
+        }
+    }
+
+    /// At any place, in whole tiles and in the rest; NaN is the parameter's to show.
+    #[test]
+    fn a_square_that_is_infinite_is_noticed() {
+        for n in [1, 31, 32, 100, 20_000] {
+            for at in [0, n / 2, n - 1] {
+                for (value, fine) in [(1e18f32, true), (2e20, false), (-3e38, false), (f32::NAN, true)] {
+                    let mut g = vec![1f32; n];
+                    g[at] = value;
+                    let new = || vec![0f32; n];
+                    let rule =
+                        Adam { lr: 0.1, beta1: 0.9, beta2: 0.0, eps: 1e-8, step: 1, decay: Decay::None };
+                    assert_eq!(
+                        adam(&rule, &mut new(), &g, &mut new(), &mut new()),
+                        fine,
+                        "{value} {at} of {n}"
+                    );
+                    let rule = Adagrad { lr: 0.1, lr_decay: 0.0, step: 1, eps: 1e-8, decay: Decay::None };
+                    assert_eq!(adagrad(&rule, &mut new(), &g, &mut new()), fine);
+                    let rule = RmsProp { lr: 0.1, alpha: 0.0, eps: 1e-8, momentum: 0.5, decay: Decay::None };
+                    for (centred, moving) in [(false, false), (true, false), (false, true), (true, true)] {
+                        let (mut mean, mut sum) = (new(), new());
+                        let (mean, sum) = (centred.then_some(&mut mean[..]), moving.then_some(&mut sum[..]));
+                        assert_eq!(rmsprop(&rule, &mut new(), &g, &mut new(), mean, sum), fine);
+                    }
+                }
+            }
         }
     }
 

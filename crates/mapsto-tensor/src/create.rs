@@ -125,9 +125,12 @@ impl Tensor {
     /// `n` values (f32) from `lo` to `hi`, both included, evenly spaced.
     ///
     /// # Panics
-    /// When a finite end is infinite in f32.
+    /// When an end is not finite, or is infinite in f32.
     #[track_caller]
     pub fn linspace(lo: f64, hi: f64, n: usize) -> Tensor {
+        if !(lo.is_finite() && hi.is_finite()) {
+            fail!("linspace", "both ends must be finite, got {lo} and {hi}");
+        }
         let step = if n > 1 { (hi - lo) / (n - 1) as f64 } else { 0.0 };
         let _ = (
             Scalar::Float(lo).held_by("linspace", DType::F32),

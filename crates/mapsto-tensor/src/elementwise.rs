@@ -67,6 +67,8 @@ pub trait Unary: Copy + Send + Sync + 'static {
     fn params(self) -> Params {
         Params::NONE
     }
+    /// As [`Op::is_flat`].
+    const FLAT: bool = false;
     /// What the numbers of the result mean, as [`Op::meaning`].
     fn meaning(self, _xs: &Meant<'_>) -> Option<Meaning> {
         None
@@ -108,6 +110,10 @@ pub trait Binary: Copy + Send + Sync + 'static {
     }
     /// The gradients of both inputs, in the broadcast shape.
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp;
+    /// What the numbers of the result mean, as [`Op::meaning`].
+    fn meaning(self, _xs: &Meant<'_>) -> Option<Meaning> {
+        None
+    }
 }
 
 /// Runs a unary operation.
@@ -240,6 +246,13 @@ impl<U: Unary> Op for Mapped<U> {
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         self.0.vjp(at, dxs[0].as_ref().expect("the only input moves"))
     }
+    #[inline]
+    fn is_flat(&self) -> bool {
+        U::FLAT
+    }
+    fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
+        xs.sums_along(0)
+    }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         self.0.meaning(xs)
     }
@@ -353,6 +366,13 @@ impl<B: Binary> Op for Zipped<B> {
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         self.0.vjp(at, g)
+    }
+    /// Beside a number, what the other operand does.
+    fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
+        xs.sums_along(if xs.is_number(0) { 1 } else { 0 })
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        self.0.meaning(xs)
     }
     /// Each element depends on one pair, so both Jacobians are diagonal in the broadcast shape.
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {

@@ -23,17 +23,20 @@ pub(crate) trait PairLoss: Copy + Send + Sync + 'static {
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor;
 }
 
-/// The mean of a pair loss over all elements.
+/// The mean of a pair loss over all elements. Targets adopt the dtype of outputs, as numbers beside a tensor do.
 #[track_caller]
 pub(crate) fn mean_of<P: PairLoss>(loss: P, x: &Tensor, t: &Tensor) -> Tensor {
     if x.shape() != t.shape() {
         fail!(P::NAME, "outputs {:?} and targets {:?} differ in shape", x.shape(), t.shape();
               help = "a loss never broadcasts; `reshape` or `unsqueeze` one of them");
     }
-    same_dtype(P::NAME, x, t);
     if !x.dtype().is_float() {
         fail!(P::NAME, "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
     }
+    if t.dtype() != x.dtype() {
+        return mean_of(loss, x, &t.to(x.dtype()));
+    }
+    same_dtype(P::NAME, x, t);
     fused(MeanOf(loss), &[x, t])
 }
 

@@ -114,9 +114,12 @@ impl Scalar {
         v.abs() < infinite_from(dtype) || !v.is_finite()
     }
 
-    /// The number as an attribute of an operation on `x`: it must be held by the type that is computed in.
+    /// The number as a setting of an operation on `x`: finite, and held by the type that is computed in.
     #[track_caller]
-    pub(crate) fn attribute(self, op: &str, x: &Tensor) -> f64 {
+    pub(crate) fn attribute(self, op: &str, name: &str, x: &Tensor) -> f64 {
+        if !self.to_f64().is_finite() {
+            fail!(op, "`{name}` must be finite, got {self}");
+        }
         self.held_by(op, if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 }).to_f64()
     }
 

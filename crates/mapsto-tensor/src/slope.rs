@@ -1,8 +1,8 @@
 //! Derivatives of elementwise operations in one pass: `g · f′(v)` as an operation of its own, differentiable again.
 
-use crate::Tensor;
 use crate::elementwise::{Binary, Params, Real, binary, zip, zip_onto};
 use crate::graph::{At, Keep, Op, Say, Vjp};
+use crate::{DType, Tensor};
 
 /// The slope of an operation, as a function of the value that its derivative keeps: its input or its result.
 pub(crate) trait Slope: Copy + Send + Sync + 'static {
@@ -12,6 +12,9 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
     const OWN: bool = false;
     /// As [`Binary::HEAVY`].
     const HEAVY: bool = false;
+    /// Whether what the derivative of the slope is made of may leave the range of f32 where the whole does not: a high power
+    /// does, a bounded function does not.
+    const WIDE: bool = false;
     /// Says every attribute, as [`Op::attrs`].
     fn slope_attrs(self, _say: Say<'_>) {}
     /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
@@ -61,9 +64,20 @@ impl<S: Slope> Binary for Times<S> {
         self.0.params()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
-        let bent = if at.wants(1) { self.0.bent(&(g * at.a()), at.b()) } else { None };
+        let bent = if at.wants(1) { bent(self.0, g, at.a(), at.b()) } else { None };
         Vjp::from([at.wants(0).then(|| times_slope(self.0, g, at.b())), bent])
     }
+}
+
+/// `d g f″(v)`, in a wider type where `d g`, or what `f″` is made of, may be no number of the inputs' own.
+fn bent<S: Slope>(slope: S, d: &Tensor, g: &Tensor, v: &Tensor) -> Option<Tensor> {
+    let wide = match v.dtype() {
+        DType::F16 | DType::BF16 => DType::F32,
+        DType::F32 if S::WIDE => DType::F64,
+        _ => return slope.bent(&(d * g), v),
+    };
+    let bent = slope.bent(&(d.to(wide) * g.to(wide)), &v.to(wide))?;
+    Some(bent.to(v.dtype()))
 }
 
 #[test]

@@ -56,6 +56,9 @@ impl<T: Ternary> Fused for Zipped3<T> {
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         self.0.compose(xs[0], xs[1], xs[2])
     }
+    fn wide(&self) -> bool {
+        true
+    }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let (a, b, c) = (xs[0], xs[1], xs[2]);
         same_dtype(T::NAME, a, b);

@@ -159,3 +159,131 @@ fn the_examples() {
     let db = (&a / &b).sum(..).backward().of(&b).item();
     assert!((db / -1e-20 - 1.0).abs() < 1e-6, "{db:e}");
 }
+
+/// The sizes of the gradient that arrives at the first derivative and of the one that arrives at the second: their product
+/// is a number, and what lies between them and the result may be none.
+const ARRIVING: [(f64, f64); 5] = [(1.0, 1.0), (1e20, 1e-20), (1e-20, 1e20), (1e-30, 1e-5), (1e-25, 1e-25)];
+const ARRIVING_HALF: [(f64, f64); 5] = [(1.0, 1.0), (1e3, 1e-3), (1e-3, 1e3), (0.02, 0.05), (1e-2, 1e-3)];
+
+/// Numbers whose least and largest are these are compared to so many digits.
+const fn range(dtype: DType) -> (f64, f64, f64) {
+    match dtype {
+        DType::F16 => (1e-3, 6e4, 2e-2),
+        _ => (1e-35, 1e37, 1e-4),
+    }
+}
+
+/// What a result, its first and its second derivatives are.
+struct Bent {
+    y: Vec<f64>,
+    firsts: Vec<f64>,
+    seconds: Vec<Vec<f64>>,
+}
+
+/// The second derivatives by every pair of float inputs, weighted by gradients of these sizes; none where there are none.
+fn bends(sample: &Sample, inputs: &[Tensor], dtype: DType, size: (f64, f64)) -> Option<Bent> {
+    let leaves: Vec<Tensor> =
+        inputs.iter().map(|x| if x.dtype().is_float() { x.to(dtype).leaf() } else { x.clone() }).collect();
+    let floats: Vec<&Tensor> = leaves.iter().filter(|x| x.dtype().is_float()).collect();
+    let y = catch(|| (sample.call)(&leaves)).ok()?;
+    let weights = |x: &Tensor, step: usize, size: f64| {
+        let w: Vec<f64> = (0..x.len()).map(|i| size * (0.5 + (i * step % 11) as f64 / 8.0)).collect();
+        Tensor::from_vec(w, x.shape()).to(x.dtype())
+    };
+    let wide = |t: &Tensor| t.to(DType::F64).to_vec::<f64>();
+    let mut bent = Bent { y: wide(&y.detach()), firsts: Vec::new(), seconds: Vec::new() };
+    for x in &floats {
+        let Ok([g]) = catch(|| grad(&(&y * weights(&y, 7, size.0)).sum(..), [*x])) else { continue };
+        bent.firsts.extend(wide(&g));
+        if g.is_recorded() {
+            let grads = g.backward_with(&weights(&g, 5, size.1));
+            bent.seconds.extend(floats.iter().map(|x| grads.get(x).map_or(vec![0.0; x.len()], &wide)));
+        }
+    }
+    (!bent.seconds.is_empty()).then_some(bent)
+}
+
+/// The inputs at which the second derivatives of a sample are compared: none of them has lost its digits.
+fn moved(sample: &Sample, dtype: DType, squared: bool) -> Vec<Vec<Tensor>> {
+    let n = sample.inputs.iter().filter(|x| x.dtype().is_float()).count();
+    let offsets = OFFSETS.iter().filter(|_| n == 1).map(|&offset| (vec![1.0], offset));
+    let (least, most, _) = range(dtype);
+    let (least, most) = if squared { (least.sqrt(), most.sqrt()) } else { (least, most) };
+    let whole = |v: f64| v == 0.0 || (least..most).contains(&v.abs());
+    scalings(n)
+        .into_iter()
+        .map(|scales| (scales, 0.0))
+        .chain(offsets)
+        .map(|(scales, offset)| {
+            let mut scales = scales.into_iter();
+            let moved = |x: &Tensor| match x.dtype().is_float() {
+                true => ((x.to(DType::F64) * scales.next().unwrap()) + offset).to(dtype),
+                false => x.clone(),
+            };
+            sample.inputs.iter().map(moved).collect::<Vec<_>>()
+        })
+        .filter(|xs| {
+            let floats = xs.iter().filter(|x| x.dtype().is_float());
+            floats.flat_map(|x| x.to(DType::F64).to_vec::<f64>()).all(whole)
+        })
+        .collect()
+}
+
+/// Second derivatives of every operation that works element by element. The derivatives of operations, which are operations
+/// too, are left to the test above: what lies behind them is a third derivative.
+#[test]
+fn second_derivatives_keep_their_digits_at_extreme_inputs() {
+    let (mut kinds, mut compared, mut wrong) = (0, 0u64, Vec::<String>::new());
+    for kind in OPS.iter().filter(|k| k.takes(DType::F32) && !k.name.contains("_grad")) {
+        if LEFT_OUT.iter().any(|left| left.0 == kind.name) || JOINING.contains(&kind.name) {
+            continue;
+        }
+        let before = compared;
+        let mut found = Vec::new();
+        for sample in kind.samples(DType::F32, 3).iter().filter(|s| s.inputs.iter().all(|x| x.len() < 200)) {
+            let y = (sample.call)(&sample.inputs);
+            let alone = |x: &Tensor| !x.dtype().is_float() || x.shape() == y.shape();
+            if y.is_empty() || !sample.inputs.iter().all(alone) {
+                continue;
+            }
+            for (dtype, sizes) in [(DType::F32, ARRIVING), (DType::F16, ARRIVING_HALF)] {
+                let (least, most, digits) = range(dtype);
+                let representable = |v: &f64| *v == 0.0 || (least..most).contains(&v.abs());
+                let root = if ROOTED.contains(&kind.name) { 3e-6f64.max(digits * digits) } else { 0.0 };
+                for (xs, size) in moved(sample, dtype, SQUARED.contains(&kind.name))
+                    .iter()
+                    .flat_map(|xs| sizes.map(|size| (xs, size)))
+                {
+                    let Some(want) = bends(sample, xs, DType::F64, size) else { continue };
+                    let finite = want.firsts.iter().all(|v| v.abs() < most);
+                    if !finite || !want.y.iter().all(representable) {
+                        continue;
+                    }
+                    let got = bends(sample, xs, dtype, size).expect("f64 has second derivatives");
+                    for (i, (want, got)) in want.seconds.iter().zip(&got.seconds).enumerate() {
+                        for (k, (w, v)) in
+                            want.iter().zip(got).enumerate().filter(|(_, (w, _))| representable(w))
+                        {
+                            compared += 1;
+                            let bound = digits * w.abs() + root * size.0 * size.1 + 1e-37;
+                            if (v - w).abs() > bound || (v - w).is_nan() {
+                                let x: Vec<Vec<f64>> = xs.iter().map(|x| x.to(DType::F64).to_vec()).collect();
+                                let x: Vec<f64> = x.iter().filter_map(|x| x.get(k).copied()).collect();
+                                found.push(format!(
+                                    "{} {i} at {x:?}, {size:?}: {v:e} in {dtype}, {w:e} in f64",
+                                    kind.name
+                                ));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        found.truncate(4);
+        wrong.extend(found);
+        kinds += usize::from(compared > before);
+    }
+    println!("{kinds} kinds, {compared} second derivatives compared");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(kinds > 20 && compared > 10_000, "{kinds} {compared}");
+}

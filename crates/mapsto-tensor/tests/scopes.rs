@@ -135,6 +135,76 @@ fn what_is_meant_stays_legal() {
     accepted((train(|| (&student * &x).sum(..)) + weights.sum(..)).backward(), [1.0, 1.0]);
 }
 
+/// Behind an operation whose derivative is 0 everywhere there is no gradient to lose: its result may stand beside a loss.
+#[test]
+fn what_has_no_slope_loses_no_gradient() {
+    let (w, v) = (tensor![1.0, 2.0].parameter(), tensor![3.2, -1.6].parameter());
+    let x = tensor![0.5, 0.25].leaf();
+    let loss = || train(|| (&w * 2.0).sum(..));
+    type Flat = (&'static str, fn(&Tensor) -> Tensor);
+    let flat: [Flat; 19] = [
+        ("round", |v| v.round()),
+        ("floor", |v| v.floor()),
+        ("ceil", |v| v.ceil()),
+        ("sign", |v| v.sign()),
+        ("round of a value", |v| (v * 2.0).round()),
+        ("a value of round", |v| v.round() * 2.0),
+        ("gt", |v| v.gt(0.0).to(DType::F32)),
+        ("ge", |v| v.ge(0.0).to(DType::F32)),
+        ("lt", |v| v.lt(0.0).to(DType::F32)),
+        ("le", |v| v.le(0.0).to(DType::F32)),
+        ("eq", |v| v.eq(0.0).to(DType::F32)),
+        ("ne", |v| v.ne(0.0).to(DType::F32)),
+        ("is_nan", |v| v.is_nan().to(DType::F32)),
+        ("is_inf", |v| v.is_inf().to(DType::F32)),
+        ("argmax", |v| v.argmax(0).to(DType::F32)),
+        ("argmin", |v| v.argmin(0).to(DType::F32)),
+        ("argsort", |v| v.argsort(0).to(DType::F32)),
+        ("topk", |v| v.topk(1, 0).1.to(DType::F32)),
+        ("an integer", |v| v.to(DType::I64).to(DType::F32)),
+    ];
+    for (name, of) in flat {
+        let y = loss() + of(&v).sum(..);
+        assert_close!(y.backward().of(&w), [2.0, 2.0]);
+        // And where the result is recorded for the sake of a leaf made by hand.
+        let y = loss() + of(&(&x * &v)).sum(..);
+        let message = catch(|| y.backward()).map(|g| assert_close!(g.of(&w), [2.0, 2.0]));
+        assert!(message.is_ok(), "{name}: {message:?}");
+        // Inside a scope nothing changes: where PyTorch gives zeros, there are zeros.
+        let y = train(|| loss() + of(&v).sum(..));
+        assert!(y.backward().get(&v).is_none_or(|g| g.to_vec::<f32>() == [0.0, 0.0]), "{name}");
+        // The same beside it is still refused.
+        assert!(is_lost(&refused(|| loss() + (of(&v) * &v).sum(..))), "{name}");
+    }
+}
+
+/// A constant from another thread is seen at the gradients, from wherever it came into the scalar.
+#[test]
+fn a_forward_pass_in_another_thread_is_seen_at_the_gradients() {
+    let (w, v) = (tensor![2.0].parameter(), tensor![3.0].parameter());
+    let elsewhere =
+        |body: fn(&Tensor) -> Tensor| std::thread::scope(|s| s.spawn(|| body(&v)).join().expect("no panic"));
+    for (there, missed) in [
+        (elsewhere(|v| v * 5.0), true),
+        (elsewhere(|v| no_grad(|| v * 5.0)), false),
+        (elsewhere(|v| v.detach() * 5.0), false),
+        (elsewhere(|v| v.frozen() * 5.0), false),
+        (elsewhere(|v| v.round()), false),
+        (elsewhere(|v| train(|| v * 5.0)), false),
+        (&v * 5.0, false),
+    ] {
+        let grads = train(|| ((&w * &there).exp() + 1.0).sum(..)).backward();
+        assert_eq!(grads.misses_another_thread(), missed);
+        let mut sum = train(|| (&w * 2.0).sum(..)).backward();
+        sum += grads;
+        assert_eq!(sum.misses_another_thread(), missed);
+        if missed {
+            let message = catch(|| sum.of(&v).clone()).unwrap_err().to_string();
+            assert!(message.contains("another thread computed outside of `train(|| ..)`"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn the_true_cause_is_named() {
     let w = tensor![2.0].parameter();

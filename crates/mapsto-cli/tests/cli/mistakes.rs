@@ -186,5 +186,9 @@ fn a_model_of_another_split_is_not_scored() {
     folder.write("run/config.toml", config.replace("seed = 42", "seed = 43"));
     let outcome = folder.run("eval run");
     assert_eq!(outcome.code, 3, "{}", outcome.err);
-    assert!(outcome.err.contains("run/best.safetensors: the training samples are not those"), "{}", outcome.err);
+    assert!(
+        outcome.err.contains("run/best.safetensors: the training samples are not those"),
+        "{}",
+        outcome.err
+    );
 }

@@ -83,7 +83,8 @@ impl Rule for AdagradRule {
         let decay = Decay::L2(now.decay.unwrap_or(self.decay));
         let rule =
             optim::Adagrad { lr: now.lr, lr_decay: self.lr_decay, step: now.step, eps: self.eps, decay };
-        optim::adagrad(&rule, p, g, memory[0].as_mut_slice::<T>());
+        let finite = optim::adagrad(&rule, p, g, memory[0].as_mut_slice::<T>());
+        now.require_finite("adagrad", finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {

@@ -102,7 +102,8 @@ impl Rule for AdamRule {
             step: now.step,
             decay,
         };
-        optim::adam(&rule, p, g, m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
+        let finite = optim::adam(&rule, p, g, m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
+        now.require_finite("adam", finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {

@@ -10,6 +10,7 @@ use mapsto_tensor::storage::Plain;
 use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::Location;
 
 /// A float type that parameters are updated in: f32 or f64.
 pub trait Scalar: Plain + Float {}
@@ -114,6 +115,21 @@ pub struct Update {
     pub step: u64,
     /// The weight decay of its group, if it has its own.
     pub decay: Option<f64>,
+    /// The line that took the step.
+    line: &'static Location<'static>,
+}
+
+impl Update {
+    /// Stops where a running square has become infinite: its element would never move again, and nothing would say so.
+    pub(super) fn require_finite(&self, op: &str, finite: bool) {
+        if !finite {
+            let mistake = format!("{op}: a gradient is too large, its square is infinite");
+            raise(Error::new(ErrorKind::Usage, mistake).on_line(self.line).help(
+                "find where the gradients grow, or limit them before the step, e.g. `grads.clip_norm(1.0)`; what the optimizer \
+                 remembers of this parameter is spoilt, so go on from saved weights and a new optimizer",
+            ));
+        }
+    }
 }
 
 /// What an optimizer remembers.
@@ -153,6 +169,24 @@ pub struct OptimizerState {
     pub tensors: Vec<(String, Tensor)>,
 }
 
+/// Says that a parameter lacks its gradient because a part of the forward pass ran in a thread without a scope.
+#[track_caller]
+fn check_threads(op: &str, model: &dyn Module, grads: &Grads) {
+    let mut missing = None;
+    model.visit(&mut Path::new(), &mut |path, item| {
+        if let Item::Param(p) = item
+            && !p.is_frozen()
+            && grads.by_id(p.id()).is_none()
+        {
+            missing.get_or_insert_with(|| path.to_string());
+        }
+    });
+    if let Some(name) = missing {
+        fail!(op, "`{name}` has no gradient, and values that another thread computed outside of `train(|| ..)` went into the loss as constants";
+              help = "a scope holds for the thread that opens it: call `train(|| ..)` inside the other thread; if those values are meant as constants, compute them inside `no_grad(|| ..)`, and freeze what is not to be trained");
+    }
+}
+
 impl Memory {
     /// Of nothing yet, with a learning rate.
     ///
@@ -167,7 +201,8 @@ impl Memory {
     /// Applies a rule to every parameter that has a gradient and is not frozen.
     ///
     /// # Panics
-    /// When there is none, when all are frozen, or when a group's pattern fits no name.
+    /// When there is none, when all are frozen, when a group's pattern fits no name, when a gradient's square is infinite, or
+    /// when a parameter has no gradient beside values that another thread computed outside of `train(|| ..)`.
     #[track_caller]
     pub fn apply<R: Rule>(&mut self, op: &str, rule: &R, model: &mut dyn Module, grads: Grads) {
         if self.slots.is_empty()
@@ -175,14 +210,17 @@ impl Memory {
         {
             raise(e);
         }
-        let mut updated = 0;
+        if grads.misses_another_thread() {
+            check_threads(op, model, &grads);
+        }
+        let (mut updated, line) = (0, Location::caller());
         model.visit_mut(&mut Path::new(), &mut |path, item| {
             let ItemMut::Param(p) = item else { return };
             if p.is_frozen() {
                 return;
             }
             let Some(g) = grads.by_id(p.id()) else { return };
-            self.update(op, rule, path, p, g);
+            self.update(op, rule, path, p, g, line);
             updated += 1;
         });
         if updated == 0 {
@@ -203,7 +241,15 @@ impl Memory {
         }
     }
 
-    fn update<R: Rule>(&mut self, op: &str, rule: &R, path: &Path, p: &mut Param, g: &Tensor) {
+    fn update<R: Rule>(
+        &mut self,
+        op: &str,
+        rule: &R,
+        path: &Path,
+        p: &mut Param,
+        g: &Tensor,
+        line: &'static Location<'static>,
+    ) {
         let dtype = updated_in(p.dtype());
         let (lr, base) = (self.lr, self.base);
         let groups = &self.groups;
@@ -224,7 +270,7 @@ impl Memory {
             Some(own) => own,
             None => lr,
         };
-        let now = Now { op, rule, now: Update { lr, step: slot.step, decay: slot.group.decay } };
+        let now = Now { op, rule, now: Update { lr, step: slot.step, decay: slot.group.decay, line } };
         let g = match g.dtype() == dtype && g.layout().is_contiguous() {
             true => Cow::Borrowed(g),
             false => Cow::Owned(g.to(dtype).contiguous()),

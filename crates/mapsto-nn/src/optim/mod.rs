@@ -41,7 +41,8 @@ pub trait Optimizer: Send {
     /// Changes every parameter that has a gradient and is not frozen, in place.
     ///
     /// # Panics
-    /// When no parameter of the model has a gradient, or a group's pattern fits no name.
+    /// When no parameter of the model has a gradient, a group's pattern fits no name, or an optimizer that divides by the size
+    /// of gradients meets one whose square is infinite (above 10¹⁹ in f32): its element would never move again.
     fn step(&mut self, model: &mut dyn Module, grads: Grads);
 
     /// The names of what it remembers of each parameter; those of its rule.
@@ -325,6 +326,83 @@ mod tests {
         assert_eq!(error.message(), "sgd: all 2 parameters of the model are frozen");
         let error = catch(|| loss(&net).backward()).unwrap_err();
         assert!(error.message().contains("is frozen, so nothing was recorded"), "{error}");
+    }
+
+    /// Every optimizer, with gradients of any size in f32: it moves the parameter, or says why not, and never stands still
+    /// in silence.
+    #[test]
+    fn no_gradient_makes_an_optimizer_stand_still() {
+        let (mut moved, mut refused) = (0, 0);
+        for kind in crate::optim::OPTIMIZERS {
+            for options in [&[][..], &["centred"], &["momentum"]] {
+                let mut entry = Entry::new(kind.name).with_value(1e-3);
+                for option in options {
+                    entry = match *option {
+                        "momentum" => entry.with_option("momentum", 0.9),
+                        option => entry.with_option(option, true),
+                    };
+                }
+                let Ok((mut opt, _)) = build_optimizer(&entry) else { continue };
+                for size in [1e-20, 1e-3, 1.0, 1e10, 1e18, 2e19, 1e25, 1e38] {
+                    let mut net = Linear::new(1, 1).no_bias();
+                    net.weight.set(&tensor![[0.0]]).unwrap();
+                    let mut step = |g: f64, net: &mut Linear| {
+                        let mut grads = Grads::new();
+                        grads.insert(net.weight.id(), Tensor::full([1, 1], g));
+                        catch(|| opt.step(net, grads))
+                    };
+                    match step(size, &mut net) {
+                        Ok(()) => {
+                            let first = net.weight.item();
+                            step(1.0, &mut net).unwrap();
+                            assert!(
+                                net.weight.item() != first || size > 1e6,
+                                "{} {options:?} {size}",
+                                kind.name
+                            );
+                            assert!(first != 0.0, "{} {options:?} {size}", kind.name);
+                            moved += 1;
+                        }
+                        Err(e) => {
+                            assert!(size > 1e18, "{} {size}: {e}", kind.name);
+                            assert!(e.message().contains("its square is infinite"), "{e}");
+                            refused += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(moved > 30 && refused > 8, "{moved} moved, {refused} refused");
+    }
+
+    /// A part of the forward pass that ran in a thread without a scope is found where it does harm; a teacher does none.
+    #[test]
+    fn a_forward_pass_in_another_thread_is_noticed() {
+        let (mut net, teacher, x) = (Linear::new(2, 1), Linear::new(2, 1), Tensor::ones([4, 2]));
+        let elsewhere = |layer: &Linear| {
+            std::thread::scope(|s| s.spawn(|| x.linear(&layer.weight, None)).join().expect("no panic"))
+        };
+        let h = elsewhere(&net);
+        let grads = train(|| (h + net.bias.as_deref().unwrap()).square().sum(..)).backward();
+        let message = catch(|| grads.of(&net.weight).clone()).unwrap_err().to_string();
+        assert!(
+            message.contains("values that another thread computed outside of `train(|| ..)`"),
+            "{message}"
+        );
+        let message = catch(|| Sgd::new(0.1).step(&mut net, grads)).unwrap_err().to_string();
+        assert!(
+            message.contains("`weight` has no gradient, and values that another thread computed"),
+            "{message}"
+        );
+        // A teacher in another thread, beside a model whose parameters all have their gradients, and one inside `no_grad`.
+        let target = elsewhere(&teacher);
+        let grads = train(|| (net.forward(&x) - target).square().sum(..)).backward();
+        Sgd::new(0.1).step(&mut net, grads);
+        let h = std::thread::scope(|s| {
+            s.spawn(|| no_grad(|| x.linear(&net.weight, None))).join().expect("no panic")
+        });
+        let grads = train(|| (h + net.bias.as_deref().unwrap()).square().sum(..)).backward();
+        Sgd::new(0.1).step(&mut net, grads);
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Rule for RmsPropRule {
         let decay = Decay::L2(now.decay.unwrap_or(self.decay));
         let rule =
             optim::RmsProp { lr: now.lr, alpha: self.alpha, eps: self.eps, momentum: self.momentum, decay };
-        optim::rmsprop(
+        let finite = optim::rmsprop(
             &rule,
             p,
             g,
@@ -101,6 +101,7 @@ impl Rule for RmsPropRule {
             None,
             sum.first_mut().map(|b| b.as_mut_slice::<T>()),
         );
+        now.require_finite("rmsprop", finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {

@@ -367,6 +367,13 @@ impl<const N: usize> Check<N> {
                     .collect(),
             )
         };
+        // A derivative is linear in what arrives: small gradients keep their digits.
+        if let (Some(found), Some(wanted)) = (gradients(&(weight * 1e-6)), gradients(weight)) {
+            for (i, (a, b)) in floats.iter().zip(found.iter().zip(&wanted)) {
+                let what = format!("the derivative of input {i} where the gradient is small");
+                assert_tensors_close(a, &(b * 1e-6), 1e-15 * self.scale(b), 1e-9, &what);
+            }
+        }
         for kind in ["transposed", "sliced", "flipped", "expanded"] {
             let odd = laid_out(weight, kind);
             let (Some(found), Some(wanted)) = (gradients(&odd), gradients(&odd.flip_twice())) else { return };

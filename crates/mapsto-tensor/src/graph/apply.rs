@@ -34,7 +34,7 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
     return apply(op, &xs.refs());
     #[cfg(not(mutants))]
     {
-        let why = Why::of(&xs.refs(), fate);
+        let why = Why::of(&xs.refs(), fate, op.is_flat());
         unrecorded(op.run_onto(xs).y, why)
     }
 }
@@ -73,7 +73,10 @@ fn finished<O: Op>(
     match fate {
         Fate::Constant => ran.y,
         Fate::Recorded => made(Box::new(op), ran, xs, mode),
-        fate => unrecorded(ran.y, Why::of(xs, fate)),
+        fate => {
+            let why = Why::of(xs, fate, op.is_flat());
+            unrecorded(ran.y, why)
+        }
     }
 }
 
@@ -94,8 +97,9 @@ fn watched(
             (y, node)
         }
         fate => {
+            let why = Why::of(xs, fate, op.is_flat());
             let node = unwanted(op, &ran.y, mode);
-            (unrecorded(ran.y, Why::of(xs, fate)), node)
+            (unrecorded(ran.y, why), node)
         }
     };
     trace::put(node, xs, &y);

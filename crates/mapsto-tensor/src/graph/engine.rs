@@ -39,6 +39,11 @@ impl Tensor {
     pub fn backward_with(&self, g: &Tensor) -> Grads {
         check_seed(self, g);
         let mut grads = Grads::default();
+        if let Origin::Made(node) = &self.0.origin
+            && node.past.elsewhere
+        {
+            grads.miss_another_thread();
+        }
         here(|| no_grad(|| walk(self, g.clone(), Graph::UsedUp, 0, &mut grads)));
         grads
     }

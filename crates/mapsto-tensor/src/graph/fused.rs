@@ -29,9 +29,18 @@ pub trait Fused: Send + Sync + 'static {
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each(xs, y, 1)
     }
+    /// Whether what lies between inputs and result in `compose` may leave the range of f32 where the result does not, so that
+    /// it is to be computed in f64.
+    fn wide(&self) -> bool {
+        false
+    }
     /// Whether `cpu_vjp` also reads the result.
     fn keeps_output(&self) -> bool {
         false
+    }
+    /// Of a distribution, the axis along which it adds up to 1.
+    fn sums_along(&self) -> Option<usize> {
+        None
     }
     /// What the numbers of the result mean, as [`Op::meaning`].
     fn meaning(&self, _xs: &Meant<'_>) -> Option<Meaning> {
@@ -52,15 +61,15 @@ pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
 }
 
 /// The definition, computed in f32 where the inputs have 16 bits: what lies between input and result, a square or a sum,
-/// may leave their range where the result does not. Kernels do the same.
+/// may leave their range where the result does not. Kernels do the same. Likewise in f64, where an operation asks for it.
 #[track_caller]
 fn composed<F: Fused>(op: &F, xs: &[&Tensor]) -> Tensor {
-    let short = |x: &Tensor| matches!(x.dtype(), DType::F16 | DType::BF16);
+    let inner = if op.wide() { DType::F64 } else { DType::F32 };
+    let short = |x: &Tensor| x.dtype().is_float() && x.dtype().size() < inner.size();
     let Some(dtype) = xs.iter().find(|x| short(x)).map(|x| x.dtype()) else { return op.compose(xs) };
-    let wide: Vec<Tensor> =
-        xs.iter().map(|x| if short(x) { x.to(DType::F32) } else { (*x).clone() }).collect();
+    let wide: Vec<Tensor> = xs.iter().map(|x| if short(x) { x.to(inner) } else { (*x).clone() }).collect();
     let y = op.compose(&wide.iter().collect::<Vec<_>>());
-    if y.dtype() == DType::F32 { y.to(dtype) } else { y }
+    if y.dtype() == inner { y.to(dtype) } else { y }
 }
 
 /// What the device of all inputs computes by a kernel of its own; none without one.
@@ -91,6 +100,9 @@ impl<F: Fused> Op for Recorded<F> {
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         self.op.cost(xs, y)
+    }
+    fn sums_along(&self, _: &Meant<'_>) -> Option<usize> {
+        self.op.sums_along()
     }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         self.op.meaning(xs)

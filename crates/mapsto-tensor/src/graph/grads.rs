@@ -16,10 +16,11 @@ use std::ops::{AddAssign, Mul};
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "gradients do nothing until an optimizer takes them"]
-pub struct Grads(
+pub struct Grads {
     /// In rising order of identity. Backward comes to the leaves of later layers first.
-    Vec<(LeafId, Tensor)>,
-);
+    all: Vec<(LeafId, Tensor)>,
+    elsewhere: bool,
+}
 
 impl Grads {
     /// No gradients.
@@ -40,6 +41,10 @@ impl Grads {
     pub fn of(&self, leaf: &Tensor) -> &Tensor {
         match (self.get(leaf), leaf.leaf_id()) {
             (Some(g), _) => g,
+            (None, Some(_)) if self.elsewhere => {
+                fail!("of", "there is no gradient at this leaf of shape {:?}; values that another thread computed outside of `train(|| ..)` went into the scalar as constants", leaf.shape();
+                      help = "a scope holds for the thread that opens it: call `train(|| ..)` inside the other thread")
+            }
             (None, Some(_)) => {
                 fail!("of", "the scalar does not depend on this leaf of shape {:?}", leaf.shape();
                       help = "compute the scalar from it inside `train(|| ..)`, or ask `grads.get(&leaf)`, which may be `None`")
@@ -53,53 +58,73 @@ impl Grads {
 
     /// The gradient of the leaf with this identity.
     pub fn by_id(&self, id: LeafId) -> Option<&Tensor> {
-        self.find(id).ok().map(|i| &self.0[i].1)
+        self.find(id).ok().map(|i| &self.all[i].1)
     }
 
     /// Takes the gradient of a leaf out.
     pub fn remove(&mut self, id: LeafId) -> Option<Tensor> {
-        self.find(id).ok().map(|i| self.0.remove(i).1)
+        self.find(id).ok().map(|i| self.all.remove(i).1)
     }
 
     /// Sets the gradient of a leaf.
     pub fn insert(&mut self, id: LeafId, g: Tensor) {
         match self.find(id) {
-            Ok(i) => self.0[i].1 = g,
-            Err(i) => self.0.insert(i, (id, g)),
+            Ok(i) => self.all[i].1 = g,
+            Err(i) => self.all.insert(i, (id, g)),
         }
     }
 
     /// Adds to the gradient of a leaf.
     pub(crate) fn add(&mut self, id: LeafId, g: Tensor) {
         match self.find(id) {
-            Ok(i) => self.0[i].1 = &self.0[i].1 + g,
-            Err(i) => self.0.insert(i, (id, g)),
+            Ok(i) => self.all[i].1 = &self.all[i].1 + g,
+            Err(i) => self.all.insert(i, (id, g)),
         }
     }
 
     /// Where the gradient of a leaf is, or belongs.
     fn find(&self, id: LeafId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&id, |(id, _)| *id)
+        self.all.binary_search_by_key(&id, |(id, _)| *id)
+    }
+
+    /// Whether a constant went into the scalar that another thread has computed from parameters, outside of its
+    /// `train(|| ..)`. A teacher may run there; where a parameter lacks its gradient, this is why.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let (w, v) = (tensor![2.0].parameter(), tensor![3.0].parameter());
+    /// let there = std::thread::scope(|s| s.spawn(|| &v * 5.0).join().unwrap());
+    /// let grads = train(|| (&w * there).sum(..)).backward();
+    /// assert_eq!(grads.of(&w).item(), 15.0);
+    /// assert!(grads.misses_another_thread() && grads.get(&v).is_none());
+    /// ```
+    pub fn misses_another_thread(&self) -> bool {
+        self.elsewhere
+    }
+
+    /// Remembers that.
+    pub(super) fn miss_another_thread(&mut self) {
+        self.elsewhere = true;
     }
 
     /// Every leaf with its gradient, in the order in which the leaves were made.
     pub fn iter(&self) -> impl Iterator<Item = (LeafId, &Tensor)> {
-        self.0.iter().map(|(id, g)| (*id, g))
+        self.all.iter().map(|(id, g)| (*id, g))
     }
 
     /// How many leaves have a gradient.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Whether no leaf has a gradient.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// The Euclidean norm of all gradients together: `√(Σ g²)`, summed in f64.
     pub fn norm(&self) -> f64 {
-        self.0
+        self.all
             .iter()
             .map(|(_, g)| no_grad(|| g.to(crate::DType::F64).square().sum(..).item()))
             .sum::<f64>()
@@ -110,11 +135,14 @@ impl Grads {
     /// Source: Pascanu, Mikolov, Bengio (2013), On the difficulty of training recurrent neural networks, algorithm 1.
     ///
     /// # Panics
-    /// When `max` is not finite and above 0.
+    /// When `max` is not finite and above 0, or the norm is no number: a limit cannot mend that, and would hide it.
     #[track_caller]
     pub fn clip_norm(&mut self, max: f64) -> f64 {
         check_limit("clip_norm", max);
         let norm = self.norm();
+        if !norm.is_finite() {
+            fail!("clip_norm", "the norm of the gradients is {norm}"; help = "ask `grads.is_finite()` first, and leave the step out or find where it began");
+        }
         if norm > max {
             self.scale(max / norm);
         }
@@ -128,17 +156,24 @@ impl Grads {
     #[track_caller]
     pub fn clip_value(&mut self, max: f64) {
         check_limit("clip_value", max);
-        no_grad(|| self.0.iter_mut().for_each(|(_, g)| *g = g.clamp(-max, max)));
+        no_grad(|| self.all.iter_mut().for_each(|(_, g)| *g = g.clamp(-max, max)));
     }
 
     /// Multiplies every gradient by a number.
+    ///
+    /// # Panics
+    /// When it is not finite.
+    #[track_caller]
     pub fn scale(&mut self, factor: f64) {
-        no_grad(|| self.0.iter_mut().for_each(|(_, g)| *g = &*g * factor));
+        if !factor.is_finite() {
+            fail!("scale", "the factor must be finite, got {factor}");
+        }
+        no_grad(|| self.all.iter_mut().for_each(|(_, g)| *g = &*g * factor));
     }
 
     /// Whether every element of every gradient is finite.
     pub fn is_finite(&self) -> bool {
-        self.0.iter().all(|(_, g)| g.is_finite())
+        self.all.iter().all(|(_, g)| g.is_finite())
     }
 }
 
@@ -152,12 +187,14 @@ fn check_limit(op: &str, max: f64) {
 
 impl AddAssign for Grads {
     fn add_assign(&mut self, other: Grads) {
-        no_grad(|| other.0.into_iter().for_each(|(id, g)| self.add(id, g)));
+        self.elsewhere |= other.elsewhere;
+        no_grad(|| other.all.into_iter().for_each(|(id, g)| self.add(id, g)));
     }
 }
 
 impl Mul<f64> for Grads {
     type Output = Grads;
+    #[track_caller]
     fn mul(mut self, factor: f64) -> Grads {
         self.scale(factor);
         self

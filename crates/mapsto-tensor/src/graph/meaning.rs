@@ -31,12 +31,16 @@ pub enum Meaning {
 pub struct Meant<'a> {
     node: &'a Node,
     depth: u32,
+    /// How many more nodes may be asked.
+    left: &'a Cell<u32>,
     /// What the first input has answered, and the operation that it comes from.
     first: Cell<Option<(Meaning, &'static str)>>,
 }
 
 /// Further back nothing is asked: a chain of views is short, and one without end must not overflow the stack.
 const DEEPEST: u32 = 32;
+/// Nor more than this: operations that ask several inputs, each of which comes from the same one, would ask it again and again.
+const MOST: u32 = 256;
 
 impl Meant<'_> {
     /// What input `i` means. A parameter is any number; a tensor that nothing has made means nothing in particular.
@@ -44,14 +48,80 @@ impl Meant<'_> {
         let origin = self.node.kept().as_ref()?.inputs.get(i)?.origin().clone();
         let found = match &origin {
             Origin::Made(_) if self.depth == DEEPEST => None,
-            Origin::Made(node) => ask(node, self.depth + 1),
+            Origin::Made(node) => ask(node, self.depth + 1, self.left),
             Origin::Leaf(_, LeafKind::Parameter) => Some((Meaning::Scores, "parameter")),
             _ => None,
         };
-        if i == 0 {
+        if i == 0 || self.is_number(0) {
             self.first.set(found);
         }
         found.map(|(meaning, _)| meaning)
+    }
+
+    /// What all inputs mean, where that is the same.
+    pub fn of_all(&self) -> Option<Meaning> {
+        let first = self.of(0)?;
+        (1..self.inputs()).all(|i| self.of(i) == Some(first)).then_some(first)
+    }
+
+    /// How many inputs there are.
+    pub fn inputs(&self) -> usize {
+        self.node.kept().as_ref().map_or(0, |kept| kept.inputs.len())
+    }
+
+    /// Of input `i`, the axis along which it adds up to 1, where that is known.
+    pub fn sums_along(&self, i: usize) -> Option<usize> {
+        let origin = self.node.kept().as_ref()?.inputs.get(i)?.origin().clone();
+        match &origin {
+            Origin::Made(node) if self.depth < DEEPEST => {
+                let left = self.left.get().checked_sub(1)?;
+                self.left.set(left);
+                node.op.sums_along(&Meant {
+                    node,
+                    depth: self.depth + 1,
+                    left: self.left,
+                    first: Cell::new(None),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether input `i` is one number that is no result: what is written beside a tensor.
+    pub fn is_number(&self, i: usize) -> bool {
+        let kept = self.node.kept();
+        let Some(input) = kept.as_ref().and_then(|kept| kept.inputs.get(i)) else { return false };
+        input.origin().is_constant() && input.shape(self.node).is_empty() && !self.node.shape.is_empty()
+    }
+
+    /// That number, where the operation keeps it.
+    pub fn number(&self, i: usize) -> Option<f64> {
+        if !self.is_number(i) {
+            return None;
+        }
+        let kept = self.node.kept();
+        let value = kept.as_ref()?.inputs.get(i)?.value()?;
+        (value.dtype().is_float() && value.device().backend().has_numbers()).then(|| value.item())
+    }
+
+    /// What input `i` means, where that is still so of its product with a number: shares times something up to 1 are no
+    /// larger than shares, and 1 changes nothing.
+    pub fn times(&self, i: usize, factor: f64) -> Option<Meaning> {
+        use Meaning::*;
+        match self.of(i)? {
+            meant if factor == 1.0 => Some(meant),
+            Distribution | Probabilities if factor > 0.0 && factor <= 1.0 => Some(Probabilities),
+            _ => None,
+        }
+    }
+
+    /// What input `i` means, where that is still so of its sum with a number: a softmax over scores takes any shift out, so
+    /// shifted probabilities are no better scores than probabilities.
+    pub fn shifted(&self, i: usize) -> Option<Meaning> {
+        use Meaning::*;
+        self.of(i).filter(|m| {
+            matches!(m, Distribution | Probabilities | LogDistribution | LogProbabilities | Constant)
+        })
     }
 
     /// The size of an axis of the result.
@@ -60,8 +130,9 @@ impl Meant<'_> {
     }
 }
 
-fn ask(node: &Node, depth: u32) -> Option<(Meaning, &'static str)> {
-    let meant = Meant { node, depth, first: Cell::new(None) };
+fn ask(node: &Node, depth: u32, left: &Cell<u32>) -> Option<(Meaning, &'static str)> {
+    left.set(left.get().checked_sub(1)?);
+    let meant = Meant { node, depth, left, first: Cell::new(None) };
     let meaning = node.op.meaning(&meant)?;
     // What passes through a view is still the work of the operation before it.
     let by = meant.first.get().filter(|(first, _)| *first == meaning).map_or(node.op.name(), |(_, by)| by);
@@ -78,11 +149,12 @@ impl Tensor {
     /// let scores = Tensor::ones([2, 3]).leaf();
     /// let shares = scores.softmax(-1).reshape([3, 2]);
     /// assert_eq!(shares.meaning(), Some((Meaning::Distribution, "softmax")));
+    /// assert_eq!((&shares * 1.0 + 1e-9).meaning(), shares.meaning());
     /// assert_eq!((&shares * 2.0).meaning(), None);
     /// ```
     pub fn meaning(&self) -> Option<(Meaning, &'static str)> {
         match &self.0.origin {
-            Origin::Made(node) => ask(node, 0),
+            Origin::Made(node) => ask(node, 0, &Cell::new(MOST)),
             _ => None,
         }
     }
@@ -112,6 +184,7 @@ mod tests {
             (x.slice(1, ..1).softmax(1), Constant),
         ];
         for (y, meaning) in made {
+            let index = Tensor::zeros([1, y.shape()[1]]).to(DType::I64);
             let views = [
                 y.clone(),
                 y.reshape([-1]),
@@ -123,17 +196,79 @@ mod tests {
                 y.t().contiguous(),
                 y.to(DType::F64),
                 y.index_select(0, &tensor![1]),
+                // What moves elements about.
+                y.gather(0, &index),
+                y.sort(0).0,
+                y.topk(1, 0).0,
+                Tensor::stack(&[&y, &y], 0),
+                Tensor::stack(&[&y, &y], -1),
+                Tensor::cat(&[y.unsqueeze(0), y.unsqueeze(0), y.unsqueeze(0)], 0),
+                tensor![[true], [false]].choose(&y, &y),
+                // What changes nothing, and what is put in front of a logarithm.
+                &y * 1.0,
+                1.0 * &y,
+                &y / 1.0,
+                &y * 1.0 / 1.0,
             ];
             for view in views {
                 assert_eq!(view.meaning().map(|(m, _)| m), Some(meaning));
             }
-            assert_eq!((&y + 1.0).meaning(), None);
+            let shares = matches!(
+                meaning,
+                Distribution | Probabilities | LogDistribution | LogProbabilities | Constant
+            );
+            for shifted in [&y + 1e-9, 1e-9 + &y, &y - 1e-9, &y + 1.0] {
+                assert_eq!(shifted.meaning().map(|(m, _)| m), Some(meaning).filter(|_| shares));
+            }
+            // What is another one's number is no number to write beside it.
+            assert_eq!((&y + &tensor![1.0, 2.0, 3.0].slice(0, ..y.shape()[1] as isize)).meaning(), None);
+            assert_eq!((&y * 2.0).meaning(), None);
+            assert_eq!((&y * -1.0).meaning(), None);
+            assert_eq!((1.0 - &y).meaning(), None);
+            assert_eq!((1.0 / &y).meaning(), None);
             assert_eq!(y.mean(-1).meaning(), None);
             assert_eq!(y.detach().meaning(), None);
+        }
+        for shares in [x.softmax(-1), x.sigmoid()] {
+            let limited = [
+                shares.clamp(1e-7, 1.0),
+                shares.clamp(1e-7, f64::INFINITY),
+                shares.maximum(1e-9),
+                shares.minimum(0.999),
+            ];
+            for y in limited {
+                assert!(matches!(y.meaning(), Some((Distribution | Probabilities, _))), "{:?}", y.meaning());
+            }
+            assert_eq!((&shares * 0.5).meaning().map(|(m, _)| m), Some(Probabilities));
+            assert_eq!(shares.maximum(2.0).meaning(), None);
         }
         // A weight that somebody has made of others may be bounded: only a parameter is free.
         assert_eq!(x.linear(&w, None).meaning(), None);
         assert_eq!(x.meaning(), None);
+    }
+
+    /// Joined along another axis than the one they add up along, rows of shares are rows of shares; along it they are not.
+    #[test]
+    fn parts_that_are_joined_mean_what_all_of_them_mean() {
+        let x = Tensor::rand([2, 3]).leaf();
+        for axis in 0..2 {
+            for (y, meaning) in [(x.softmax(axis), Distribution), (x.log_softmax(axis), LogDistribution)] {
+                for y in [y.clone(), &y * 1.0, &y + 1e-9, y.softmax(axis).log().exp()] {
+                    let Some((own, _)) = y.meaning() else { panic!("{y:?}") };
+                    assert!(own == meaning || own == Distribution);
+                    let joined = |along: usize| Tensor::cat(&[&y, &y], along).meaning().map(|(m, _)| m);
+                    assert_eq!(joined(1 - axis), Some(own));
+                    assert_eq!(joined(axis), None);
+                }
+                // Behind a view the axis is not known, and nothing is said.
+                assert_eq!(Tensor::cat(&[y.t(), y.t()], axis).meaning(), None);
+            }
+        }
+        for (y, meaning) in [(x.sigmoid(), Probabilities), (x.tanh(), Bounded), (x.relu(), Rectified)] {
+            assert_eq!(Tensor::cat(&[&y, &y], 1).meaning().map(|(m, _)| m), Some(meaning));
+        }
+        assert_eq!(Tensor::cat(&[x.sigmoid(), x.tanh()], 1).meaning(), None);
+        assert_eq!(Tensor::cat(&[x.sigmoid(), Tensor::ones([2, 1])], 1).meaning(), None);
     }
 
     #[test]
@@ -141,6 +276,12 @@ mod tests {
         let mut y = Tensor::ones([4]).leaf().sigmoid();
         for i in 0..100_000 {
             y = y.reshape(if i % 2 == 0 { [2, 2].to_vec() } else { [4].to_vec() });
+        }
+        assert_eq!(y.meaning(), None);
+        // Nor is one asked over and over that meets itself again and again.
+        let mut y = Tensor::ones([4]).leaf().sigmoid();
+        for _ in 0..30 {
+            y = y.gt(0.5).choose(&y, &y);
         }
         assert_eq!(y.meaning(), None);
     }

@@ -250,7 +250,7 @@ fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
         return y; // a comparison, a position: nothing comes back through it
     }
     let keep = op.keep();
-    let (serial, past) = place(inputs, mode);
+    let (serial, past) = place(&*op, inputs, mode);
     let (shape, dtype, precision) = (*y.shape_of(), y.dtype(), mode.precision);
     let output = keep.output.then(|| y.detach());
     let kept = Kept { inputs: SmallVec::new(), y: output, extra };
@@ -275,7 +275,7 @@ fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
 /// The number of the next node, above those of all inputs and of all that this thread has made, and what it remembers of
 /// its inputs. One counter for all threads would give every node a number of its own, which nothing needs, for an atomic
 /// addition.
-fn place(inputs: &[&Tensor], mode: Mode) -> (u64, Past) {
+fn place(op: &dyn Op, inputs: &[&Tensor], mode: Mode) -> (u64, Past) {
     thread_local! {
         static LAST: Cell<u64> = const { Cell::new(0) };
     }
@@ -287,5 +287,5 @@ fn place(inputs: &[&Tensor], mode: Mode) -> (u64, Past) {
         }
     }
     LAST.set(serial + 1);
-    (serial + 1, past.at(mode))
+    (serial + 1, past.behind(op).at(mode))
 }

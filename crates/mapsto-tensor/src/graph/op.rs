@@ -60,6 +60,14 @@ pub trait Op: Send + Sync + 'static {
     fn part(&self) -> Option<(usize, usize)> {
         None
     }
+    /// Whether the derivative is 0 everywhere by definition, as that of a rounding is: no gradient is lost there.
+    fn is_flat(&self) -> bool {
+        false
+    }
+    /// Of a distribution, the axis along which it adds up to 1, where that is known.
+    fn sums_along(&self, _xs: &Meant<'_>) -> Option<usize> {
+        None
+    }
     /// What the numbers of the result mean, where that is known; a view answers what its input does, `xs.of(0)`. Losses ask
     /// for it ([`Tensor::meaning`](crate::Tensor::meaning)), and nothing that runs an operation does.
     fn meaning(&self, _xs: &Meant<'_>) -> Option<Meaning> {
@@ -98,6 +106,12 @@ impl Op for Box<dyn Op> {
     }
     fn part(&self) -> Option<(usize, usize)> {
         (**self).part()
+    }
+    fn is_flat(&self) -> bool {
+        (**self).is_flat()
+    }
+    fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
+        (**self).sums_along(xs)
     }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         (**self).meaning(xs)

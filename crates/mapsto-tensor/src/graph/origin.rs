@@ -5,7 +5,7 @@
 //! of `train`, outside every scope, is marked: `backward` refuses to go through it. Inside a scope the two may meet: a
 //! teacher, a target network and a frozen backbone give constants to the loss.
 
-use super::{LeafId, LeafKind, Node};
+use super::{LeafId, LeafKind, Node, Op};
 use crate::scope::{self, Mode};
 use crate::storage::Shared;
 use crate::tensor::Inner;
@@ -92,6 +92,8 @@ pub(super) struct Past {
     outside: bool,
     /// Both met here, outside every scope: the gradient of the second would be lost in silence.
     pub(super) lost: bool,
+    /// On the way here a constant came in that another thread has computed from such a parameter.
+    pub(super) elsewhere: bool,
 }
 
 impl Past {
@@ -101,11 +103,25 @@ impl Past {
             Origin::Made(node) => {
                 self.scoped |= node.past.scoped;
                 self.outside |= node.past.outside;
+                self.elsewhere |= node.past.elsewhere;
             }
             Origin::Leaf(id, LeafKind::Parameter) if mode.records_parameters() => {
                 self.scoped |= !mode.freezes(*id)
             }
+            Origin::Unrecorded(Why::Outside(thread)) => {
+                self.outside = true;
+                self.elsewhere |= *thread != scope::thread();
+            }
             origin => self.outside |= origin.asks_for(mode) == Fate::Outside,
+        }
+    }
+
+    /// As that of a flat operation's result: no gradient is lost behind it.
+    #[inline]
+    pub(super) fn behind(self, op: &dyn Op) -> Past {
+        match self.outside && op.is_flat() {
+            true => Past { outside: false, ..self },
+            false => self,
         }
     }
 
@@ -122,15 +138,17 @@ impl Past {
 }
 
 impl Why {
-    /// Why an operation is not recorded, though there are parameters among what it was computed from.
+    /// Why an operation is not recorded, though there are parameters among what it was computed from. Through a flat one
+    /// nothing would come back anyway: its result is a constant.
     #[inline]
-    pub(super) fn of(xs: &[&Tensor], fate: Fate) -> Option<Why> {
+    pub(super) fn of(xs: &[&Tensor], fate: Fate, flat: bool) -> Option<Why> {
         let of = |x: &&Tensor| match x.0.origin {
             Origin::Unrecorded(why @ Why::Outside(_)) => Some(why),
             _ => None,
         };
         match fate {
             Fate::Constant | Fate::Recorded => None,
+            Fate::Outside if flat => None,
             Fate::Frozen => Some(Why::Frozen),
             Fate::Outside => Some(xs.iter().find_map(of).unwrap_or_else(|| Why::Outside(scope::thread()))),
         }
@@ -184,7 +202,7 @@ pub(super) fn check_recorded(y: &Tensor) {
                   help = "compute the loss inside `train(|| ..)`, or make an input a leaf with `.leaf()`")
         }
         Origin::Constant => {
-            fail!("backward", "these values were computed from constants alone, inside `no_grad` or from nothing (an axis of 0), so nothing was recorded";
+            fail!("backward", "these values were computed from constants alone, inside `no_grad`, through a rounding or from nothing (an axis of 0), so nothing was recorded";
                   help = "compute the loss from the model's parameters inside `train(|| ..)`, without `detach` and `no_grad`, or make an input a leaf with `.leaf()`")
         }
     }

@@ -83,6 +83,12 @@ impl Op for Built {
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         self.0.cost(xs, y)
     }
+    fn is_flat(&self) -> bool {
+        self.0.is_flat()
+    }
+    fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
+        self.0.sums_along(xs)
+    }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         self.0.meaning(xs)
     }

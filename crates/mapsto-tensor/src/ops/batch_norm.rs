@@ -273,6 +273,12 @@ mod tests {
         assert_close!(y, [[0.5], [6.5], [-4.0]]);
         let across = tensor![[1.0, 5.0, -2.0]].t();
         assert_close!(across.batch_norm_with(&one(1.0), &one(4.0), &one(3.0), &one(0.5), 0.0), y);
+        let x = Tensor::randn([4, 3, 5]);
+        let [a, b, c, d] = [Tensor::randn([3]), Tensor::rand([3]) + 0.5, Tensor::randn([3]), Tensor::randn([3])];
+        for lying in [x.swap(1, 2).contiguous().swap(1, 2), x.flip(0), x.slice(2, 1..4)] {
+            let y = lying.batch_norm_with(&a, &b, &c, &d, 1e-3);
+            assert_close!(y, lying.contiguous().batch_norm_with(&a, &b, &c, &d, 1e-3));
+        }
         let x = Tensor::randn([5, 3, 4]);
         let (_, mean, var) = x.batch_norm(&Tensor::ones([3]), &Tensor::zeros([3]), 1e-5);
         assert_close!(mean, x.mean([0, 2]));

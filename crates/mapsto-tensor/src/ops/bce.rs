@@ -14,14 +14,14 @@ impl Tensor {
     ///
     /// Logarithms are bounded at ln 10⁻³⁰; [`bce_with_logits`](Tensor::bce_with_logits) is exact everywhere.
     ///
-    /// * Shape: `[..], [..] → []`, never broadcast; floats of one dtype.
+    /// * Shape: `[..], [..] → []`, never broadcast; outputs are floats, and targets adopt their dtype.
     /// * Gradient: `dx = ((1 − t)/(1 − x) − t/x) dy / n`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![0.5, 0.9].bce(&tensor![1.0, 1.0]), -(0.5f64.ln() + 0.9f64.ln()) / 2.0);
     /// ```
     /// # Panics
-    /// When the shapes or the dtypes differ, or an output or a target lies outside of 0..1.
+    /// When the shapes differ, outputs are no floats, or an output or a target lies outside of 0..1.
     #[track_caller]
     pub fn bce(&self, target: &Tensor) -> Tensor {
         let loss = mean_of(Bce, self, target);

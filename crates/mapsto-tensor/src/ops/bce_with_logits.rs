@@ -10,7 +10,7 @@ use crate::pair_loss::{PairLoss, mean_of, mean_op};
 impl Tensor {
     /// The mean of `ln(1 + eˣ) − t x`, which is `−t ln σ(x) − (1 − t) ln(1 − σ(x))`, for probabilities `t`.
     ///
-    /// * Shape: `[..], [..] → []`, never broadcast; floats of one dtype.
+    /// * Shape: `[..], [..] → []`, never broadcast; outputs are floats, and targets adopt their dtype.
     /// * Gradient: `dx = (σ(x) − t) dy / n`, `dt = −x dy / n`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -18,7 +18,7 @@ impl Tensor {
     /// assert_close!(x.bce_with_logits(&t), (0.69315 + 0.0 + 100.0) / 3.0);
     /// ```
     /// # Panics
-    /// When the shapes or the dtypes differ, or a target lies outside of 0..1.
+    /// When the shapes differ, outputs are no floats, or a target lies outside of 0..1.
     #[track_caller]
     pub fn bce_with_logits(&self, target: &Tensor) -> Tensor {
         let loss = mean_of(BceWithLogits, self, target);

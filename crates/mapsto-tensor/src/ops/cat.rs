@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::{Axis, sum, too_many};
 use crate::{Layout, Tensor, fail};
 use std::borrow::Borrow;
@@ -107,6 +107,15 @@ impl Op for Cat {
             })
             .collect();
         slices.into()
+    }
+    /// What all parts mean. Parts of one element along the axis do not add up along it; of others it must be known.
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        let single = xs.size(self.axis) == xs.inputs();
+        let elsewhere = || (0..xs.inputs()).all(|i| xs.sums_along(i).is_some_and(|axis| axis != self.axis));
+        xs.of_all().filter(|m| match m {
+            Meaning::Distribution | Meaning::LogDistribution | Meaning::Constant => single || elsewhere(),
+            _ => true,
+        })
     }
 }
 

@@ -25,6 +25,7 @@ struct Ceil;
 impl Unary for Ceil {
     const NAME: &'static str = "ceil";
     const KEEP: Keep = Keep::NONE;
+    const FLAT: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.ceil()

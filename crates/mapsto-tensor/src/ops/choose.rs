@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::{MapOp, Params, Program, Written};
 use crate::elementwise::{Operand, same_dtype};
 use crate::scalar::Scalar;
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Vjp, apply};
 use crate::shape::broadcast;
 use crate::{DType, Tensor, fail};
 use crate::written::written;
@@ -74,6 +74,10 @@ impl Op for Choose {
             at.wants(1).then(|| condition.choose(g, 0.0)),
             at.wants(2).then(|| condition.choose(0.0, g)),
         ])
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        let meant = xs.of(1)?;
+        (xs.of(2) == Some(meant)).then_some(meant)
     }
 }
 impl MapOp for Choose {

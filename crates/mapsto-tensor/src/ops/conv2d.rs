@@ -381,6 +381,14 @@ mod tests {
     use crate::check::*;
     use crate::prelude::*;
 
+    /// Small inputs give small results, to as many digits.
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let (x, w) = (floats(-2.0..2.0).draw(&[1, 2, 5, 4], 1), floats(-2.0..2.0).draw(&[3, 2, 3, 2], 2));
+        let of = |x: &Tensor| x.conv2d(&w, None, Conv2dOptions::new());
+        assert_close!(of(&(&x * 1e-6)) * 1e6, of(&x));
+    }
+
     #[test]
     fn conv2d() {
         let d = || floats(-2.0..2.0);

@@ -78,7 +78,15 @@ fn samples(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use crate::prelude::*;
     use crate::check::*;
+
+    /// Small inputs give small results, to as many digits.
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let x = floats(-2.0..2.0).draw(&[3, 5], 1);
+        assert_close!((&x * 1e-6).cumsum(1) * 1e6, x.cumsum(1));
+    }
 
     #[test]
     fn cumsum() {

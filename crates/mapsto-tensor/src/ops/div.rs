@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Binary, Operand, Real, binary, zip};
-use crate::graph::{At, Keep, Vjp};
+use crate::graph::{At, Keep, Meaning, Meant, Vjp};
 use crate::ternary::{Ternary, product3, ternary, zip3};
 
 impl Tensor {
@@ -35,6 +35,9 @@ impl Binary for Div {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g / at.b(), || -zip3(OverSquare, g, at.a(), at.b()))
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.number(1).and_then(|divisor| xs.times(0, 1.0 / divisor))
     }
 }
 

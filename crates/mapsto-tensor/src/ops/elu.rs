@@ -17,9 +17,11 @@ impl Tensor {
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![-1.0, 0.0, 2.0].elu(1.0), [-0.63212, 0.0, 2.0]);
     /// ```
+    /// # Panics
+    /// When `alpha` is not finite.
     #[track_caller]
     pub fn elu(&self, alpha: f64) -> Tensor {
-        map(Elu { alpha: Scalar::Float(alpha).attribute("elu", self) }, self)
+        map(Elu { alpha: Scalar::Float(alpha).attribute("elu", "alpha", self) }, self)
     }
 }
 

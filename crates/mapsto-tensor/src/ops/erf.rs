@@ -74,7 +74,15 @@ fn of_erf_grad(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
+
+    #[test]
+    fn the_slope_keeps_its_digits_in_the_tail() {
+        let of = |v: f64| Tensor::from_vec(vec![v], [1]);
+        let slope = times_slope(Bell, &of(1.0), &of(4.0)).item();
+        assert!((slope / 1.269_823_467_186_655_8e-7 - 1.0).abs() < 1e-9, "{slope:e}");
+    }
 
     #[test]
     fn erf() {

@@ -25,6 +25,7 @@ struct Floor;
 impl Unary for Floor {
     const NAME: &'static str = "floor";
     const KEEP: Keep = Keep::NONE;
+    const FLAT: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.floor()

@@ -3,7 +3,7 @@
 use super::scatter_add::scatter;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
+use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
 use crate::indices::positions;
 use crate::shape::Axis;
 use crate::{Tensor, fail};
@@ -67,6 +67,9 @@ impl Op for Gather {
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         Vjp::from([Some(scatter(at.shape(0), self.axis, at.b(), g)), None])
+    }
+    fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.of(0)
     }
 }
 

@@ -100,7 +100,15 @@ fn of_gelu_tanh_grad(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
+
+    #[test]
+    fn the_slope_keeps_its_digits_in_the_tail() {
+        let of = |v: f64| Tensor::from_vec(vec![v], [1]);
+        let slope = times_slope(GeluTanhSlope, &of(1.0), &of(-5.0)).item();
+        assert!((slope / -1.546_361_987_532_593_3e-6 - 1.0).abs() < 1e-9, "{slope:e}");
+    }
 
     #[test]
     fn gelu_tanh() {

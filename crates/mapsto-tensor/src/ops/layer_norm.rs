@@ -122,6 +122,14 @@ mod tests {
     use crate::check::*;
     use crate::prelude::*;
 
+    /// Small inputs give small results, to as many digits.
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let (x, w) = (floats(-2.0..2.0).draw(&[3, 5], 1), floats(-2.0..2.0).draw(&[5], 2));
+        let of = |w: &Tensor| x.layer_norm(w, None, 1e-3);
+        assert_close!(of(&(&w * 1e-6)) * 1e6, of(&w));
+    }
+
     #[test]
     fn layer_norm() {
         let d = || floats(-2.0..2.0);

@@ -17,9 +17,11 @@ impl Tensor {
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![-2.0, 0.0, 2.0].leaky_relu(0.01), [-0.02, 0.0, 2.0]);
     /// ```
+    /// # Panics
+    /// When `slope` is not finite.
     #[track_caller]
     pub fn leaky_relu(&self, slope: f64) -> Tensor {
-        map(LeakyRelu { slope: Scalar::Float(slope).attribute("leaky_relu", self) }, self)
+        map(LeakyRelu { slope: Scalar::Float(slope).attribute("leaky_relu", "slope", self) }, self)
     }
 }
 

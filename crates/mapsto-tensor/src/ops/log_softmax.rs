@@ -71,6 +71,9 @@ impl Fused for LogSoftmax {
     fn keeps_output(&self) -> bool {
         true
     }
+    fn sums_along(&self) -> Option<usize> {
+        Some(self.axis)
+    }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         Some(if xs.size(self.axis) == 1 { Meaning::Constant } else { Meaning::LogDistribution })
     }

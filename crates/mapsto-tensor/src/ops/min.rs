@@ -48,6 +48,13 @@ mod tests {
     use crate::check::*;
     use crate::prelude::*;
 
+    /// Small inputs give small results, to as many digits.
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let x = floats(-2.0..2.0).draw(&[3, 5], 1);
+        assert_close!((&x * 1e-6).min(1) * 1e6, x.min(1));
+    }
+
     #[test]
     fn min() {
         check(|x| x.unsqueeze(0).min(0)).on(floats(-2.0..2.0));

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Value, Binary, Operand, Real, binary, zip};
-use crate::graph::{At, Keep, Vjp};
+use crate::graph::{At, Keep, Meaning, Meant, Vjp};
 
 impl Tensor {
     /// The smaller one of each pair of elements; NaN if either is.
@@ -39,6 +39,10 @@ impl Binary for Minimum {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         let (a, b) = (at.a().detach(), at.b().detach());
         at.both(|| g * zip(Share, &a, &b), || g * zip(Share, &b, &a))
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        // Not below 0, a probability stays one.
+        xs.number(1).filter(|most| *most >= 0.0).and_then(|_| xs.of(0)).filter(|m| matches!(m, Meaning::Distribution | Meaning::Probabilities))
     }
 }
 

@@ -9,14 +9,14 @@ use crate::pair_loss::{PairLoss, mean_of, mean_op};
 impl Tensor {
     /// The mean of `(x − t)²` over all elements.
     ///
-    /// * Shape: `[..], [..] → []`, never broadcast; floats of one dtype.
+    /// * Shape: `[..], [..] → []`, never broadcast; outputs are floats, and targets adopt their dtype.
     /// * Gradient: `dx = 2 (x − t) dy / n`, `dt = −dx`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_eq!(tensor![1.0, 4.0].mse(&tensor![1.0, 1.0]).item(), 4.5);
     /// ```
     /// # Panics
-    /// When the shapes or the dtypes differ.
+    /// When the shapes differ, or outputs are no floats.
     #[track_caller]
     pub fn mse(&self, target: &Tensor) -> Tensor {
         mean_of(Mse, self, target)

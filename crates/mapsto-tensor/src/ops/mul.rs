@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Value, Binary, Operand, Real, binary, zip};
-use crate::graph::{At, Keep, Vjp};
+use crate::graph::{At, Keep, Meaning, Meant, Vjp};
 
 impl Tensor {
     /// `a · b` of each pair of elements. Also written `&a * &b`.
@@ -38,6 +38,13 @@ impl Binary for Mul {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g * at.b(), || g * at.a())
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        match (xs.number(0), xs.number(1)) {
+            (Some(factor), _) => xs.times(1, factor),
+            (_, Some(factor)) => xs.times(0, factor),
+            _ => None,
+        }
     }
 }
 

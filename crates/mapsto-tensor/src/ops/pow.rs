@@ -117,6 +117,7 @@ struct WholeSlope {
 }
 impl Slope for WholeSlope {
     const NAME: &'static str = "pow_grad";
+    const WIDE: bool = true;
     fn slope_attrs(self, say: Say<'_>) {
         say("p", (self.p as f64).into());
     }
@@ -160,6 +161,7 @@ impl PowerSlope {
 }
 impl Slope for PowerSlope {
     const NAME: &'static str = "pow_grad";
+    const WIDE: bool = true;
     fn slope_attrs(self, say: Say<'_>) {
         say("p", self.p.into());
     }

@@ -5,14 +5,18 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::Tensor;
 use crate::backend::Reduction;
+use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::{axes_of, mask_of, reduce, unreduce};
+use crate::reduce::{axes_of, count, left_of, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
+use mapsto_kernels::product::{product, product_backward};
 
 impl Tensor {
     /// The product over axes: `y = Π x`; 1 of nothing; integers multiply to i64.
     ///
     /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`.
+    /// What is multiplied on the way may be as large or small as it likes: the result is a number wherever the whole product is.
+    ///
     /// * Gradient: `dxᵢ = dy Π_{k≠i} xₖ`, exact where elements are zero.   * ONNX: `ReduceProd`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -34,6 +38,16 @@ impl Tensor {
 struct Prod {
     mask: [bool; MAX_RANK],
 }
+impl Prod {
+    /// The axes that are left, then those that go.
+    fn order(&self, rank: usize) -> Vec<usize> {
+        (0..rank).filter(|&i| !self.mask[i]).chain((0..rank).filter(|&i| self.mask[i])).collect()
+    }
+    /// What falls together in one product as a row, and the length of the rows.
+    fn rows(&self, x: &Tensor) -> (Tensor, usize) {
+        (in_class(&x.permute(self.order(x.rank()))), count(&self.mask, x.shape()))
+    }
+}
 impl Fused for Prod {
     fn name(&self) -> &'static str {
         "prod"
@@ -50,8 +64,7 @@ impl Fused for Prod {
         }
         let rank = xs[0].rank();
         let (gone, left): (Vec<usize>, Vec<usize>) = (0..rank).partition(|&i| self.mask[i]);
-        let order: Vec<usize> = left.iter().chain(&gone).copied().collect();
-        let mut x = xs[0].permute(order).reshape(joined(xs[0].shape(), &left, &gone));
+        let mut x = xs[0].permute(self.order(rank)).reshape(joined(xs[0].shape(), &left, &gone));
         let last = left.len();
         if x.shape()[last] == 0 {
             return x.sum(last) + 1.0; // of nothing, and it depends on x all the same
@@ -64,11 +77,31 @@ impl Fused for Prod {
         }
         x.squeeze(last)
     }
-    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        Some(reduce(Reduction::Product, xs[0], &self.mask, false).into())
+    /// A product of a few may be beyond f32 where that of all is not.
+    fn wide(&self) -> bool {
+        true
     }
-    fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
-        None
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let x = xs[0];
+        if !x.dtype().is_float() {
+            return Some(reduce(Reduction::Product, x, &self.mask, false).into());
+        }
+        let (rows, n) = self.rows(x);
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(left_of(&self.mask, x.shape()), |y: &mut [T]| {
+            product(slice(&rows), [y.len(), n, 1], y)
+        }));
+        Some(y.to(x.dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let x = at.x();
+        let (rows, n) = self.rows(x);
+        let g = in_class(g);
+        let dx = with_float!(x.dtype(), T => Tensor::filled_by(*rows.shape_of(), |dx: &mut [T]| {
+            product_backward(slice(&rows), [g.len(), n, 1], slice(&g), dx)
+        }));
+        let order = self.order(x.rank());
+        let back: Vec<usize> = (0..order.len()).map(|i| order.iter().position(|&o| o == i).unwrap_or(i)).collect();
+        Some(dx.permute(back).to(x.dtype()).into())
     }
 }
 
@@ -100,6 +133,14 @@ mod tests {
     use crate::check::*;
     use crate::prelude::*;
 
+    /// Small inputs give small results, to as many digits.
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let x = floats(0.5..2.0).draw(&[3, 5], 1);
+        assert_close!((&x * 0.1).prod(1) * 1e5, x.prod(1));
+        assert_close!((&x * 0.01).prod(1) * 1e10, x.prod(1));
+    }
+
     #[test]
     fn prod() {
         check(|x| x.prod(..)).tolerance(4.0).on(floats(0.5..1.5));
@@ -110,5 +151,37 @@ mod tests {
         let x = tensor![2.0, 0.0, 3.0].leaf();
         assert_close!(x.prod(..).backward().of(&x), [0.0, 6.0, 0.0]);
         assert_eq!(tensor![2, 3, 4].prod(..).to_vec::<i64>(), [24]);
+    }
+
+    /// Every order of what is large, small and zero, in every dtype, by the values and by both derivatives.
+    #[test]
+    fn what_lies_on_the_way_need_be_no_number() {
+        for (dtype, large) in [(DType::F16, 1e3), (DType::BF16, 1e30), (DType::F32, 1e30), (DType::F64, 1e300)] {
+            let orders = [[0, 1, 2, 3], [0, 1, 3, 2], [2, 3, 0, 1], [0, 2, 1, 3], [2, 0, 3, 1], [3, 0, 1, 2]];
+            for order in orders {
+                for last in [1.0 / large, 0.0] {
+                    let values = [large, large, 1.0 / large, last];
+                    let x = Tensor::from_vec(order.map(|i| values[i]).to_vec(), [1, 4]).to(dtype).leaf();
+                    let y = x.prod(1);
+                    let want = if last == 0.0 { 0.0 } else { 1.0 };
+                    assert!((y.item() - want).abs() < 0.02, "{dtype} {order:?}: {y:?}");
+                    let first = y.sum(..).backward();
+                    let dx: Vec<f64> = first.of(&x).to(DType::F64).to_vec();
+                    for (k, &i) in order.iter().enumerate() {
+                        let want = match last == 0.0 {
+                            true if i < 3 => 0.0,
+                            true => large,
+                            false => 1.0 / values[i],
+                        };
+                        assert!((dx[k] - want).abs() <= 0.02 * want, "{dtype} {order:?} {k}: {} {want}", dx[k]);
+                    }
+                }
+            }
+        }
+        // ∂²/∂x₀∂x₁ of the product is that of the others.
+        let x = tensor![1e25, 1e25, 1e-25, 1e-25].leaf();
+        let [dx] = grad(&x.prod(..), [&x]);
+        let bent = dx.slice(0, 2..3).sum(..).backward();
+        assert_close!(bent.of(&x).slice(0, ..2), [1.0, 1.0]);
     }
 }

@@ -97,7 +97,7 @@ impl Tensor {
     /// assert_eq!(Tensor::arange(0..6).reshape([2, -1]).shape(), [2, 3]);
     /// ```
     /// # Panics
-    /// When the counts differ.
+    /// When the counts differ, or a size is below -1.
     #[track_caller]
     pub fn reshape(&self, shape: impl Into<Sizes>) -> Tensor {
         let wanted = shape.into();
@@ -105,6 +105,9 @@ impl Tensor {
         let mut shape = Shape::new(&[1; MAX_RANK][..wanted.rank]);
         shape.iter_mut().zip(sizes).for_each(|(to, &n)| *to = usize::try_from(n).unwrap_or(1));
         let known = shape.fit("reshape").known_count();
+        if let Some(n) = sizes.iter().find(|&&n| n < -1) {
+            fail!("reshape", "{n} is no size, in {sizes:?}"; help = "-1 stands for whatever size is left");
+        }
         let open = sizes.iter().filter(|&&n| n < 0).count();
         let fits = match open {
             0 => known == self.len(),

@@ -25,6 +25,7 @@ struct Round;
 impl Unary for Round {
     const NAME: &'static str = "round";
     const KEEP: Keep = Keep::NONE;
+    const FLAT: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.round()

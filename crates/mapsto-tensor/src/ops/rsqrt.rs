@@ -25,33 +25,35 @@ impl Tensor {
 struct Rsqrt;
 impl Unary for Rsqrt {
     const NAME: &'static str = "rsqrt";
-    const KEEP: Keep = Keep::OUTPUT;
+    const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.sqrt().recip()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
-        times_slope(RsqrtSlope, g, &at.y())
+        times_slope(RsqrtSlope, g, at.x())
     }
 }
 
-/// `−½ y³`.
+/// `−½ y³` with `y = 1 / √x`. By `x`: a second derivative that went through `y` would need what lies between to be numbers.
 #[derive(Clone, Copy)]
 struct RsqrtSlope;
 impl Slope for RsqrtSlope {
     const NAME: &'static str = "rsqrt_grad";
+    const WIDE: bool = true;
     #[inline(always)]
-    fn times<R: Real>(self, g: R, y: R) -> R {
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        let y = x.sqrt().recip();
         g * y * y * y * -R::HALF // from the left: y³ alone may leave the range of numbers
     }
-    fn bend(self, y: &Tensor) -> Option<Tensor> {
-        Some(y.square() * -1.5)
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        Some(x.rsqrt() / x / x * 0.75)
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("rsqrt", "`1 / √x` of each element; infinite at 0, NaN below.", Takes::Floats, of_rsqrt).built(|_| Ok(unary(Rsqrt))),
-    OpKind::new("rsqrt_grad", "The derivative of `rsqrt` by its result: `−½ g y³`.", Takes::Floats, of_rsqrt_grad).built(|_| Ok(slope(RsqrtSlope))),
+    OpKind::new("rsqrt_grad", "The derivative of `rsqrt`: `−½ g y³` with `y = 1 / √x`.", Takes::Floats, of_rsqrt_grad).built(|_| Ok(slope(RsqrtSlope))),
 ];
 
 fn of_rsqrt(s: &mut Samples) {

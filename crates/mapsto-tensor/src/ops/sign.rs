@@ -25,6 +25,7 @@ struct Sign;
 impl Unary for Sign {
     const NAME: &'static str = "sign";
     const KEEP: Keep = Keep::NONE;
+    const FLAT: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.sign()

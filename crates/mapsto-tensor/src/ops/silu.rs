@@ -77,7 +77,15 @@ fn of_silu_grad(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
+
+    #[test]
+    fn the_slope_keeps_its_digits_in_the_tail() {
+        let of = |v: f64| Tensor::from_vec(vec![v], [1]);
+        let slope = times_slope(SiluSlope, &of(1.0), &of(-16.0)).item();
+        assert!((slope / -1.688_027_228_199_821_7e-6 - 1.0).abs() < 1e-9, "{slope:e}");
+    }
 
     #[test]
     fn silu() {

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::{Value, Binary, Operand, Real, binary, zip};
-use crate::graph::{At, Keep, Vjp};
+use crate::graph::{At, Keep, Meaning, Meant, Vjp};
 
 impl Tensor {
     /// `a − b` of each pair of elements. Also written `&a - &b`.
@@ -37,6 +37,9 @@ impl Binary for Sub {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g.clone(), || -g)
+    }
+    fn meaning(self, xs: &Meant<'_>) -> Option<Meaning> {
+        xs.is_number(1).then(|| xs.shifted(0)).flatten()
     }
 }
 

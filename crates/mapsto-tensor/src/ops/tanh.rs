@@ -71,7 +71,15 @@ fn of_tanh_grad(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
+
+    #[test]
+    fn the_slope_keeps_its_digits_in_the_tail() {
+        let of = |v: f64| Tensor::from_vec(vec![v], [1]);
+        let slope = times_slope(TanhSlope, &of(1.0), &of(8.0)).item();
+        assert!((slope / 4.501_405_975_637_291_5e-7 - 1.0).abs() < 1e-9, "{slope:e}");
+    }
 
     #[test]
     fn tanh() {

@@ -222,7 +222,8 @@ impl ModelFile {
     /// Adds the epoch after which the weights were the best, and what the program wants to know of the run.
     pub(crate) fn best_of(mut self, epoch: usize, labels: &[(String, String)]) -> ModelFile {
         self.training_text.push((format!("{NOTE}{EPOCH}"), epoch.to_string()));
-        self.training_text.extend(labels.iter().map(|(about, text)| (format!("{NOTE}{about}"), text.clone())));
+        self.training_text
+            .extend(labels.iter().map(|(about, text)| (format!("{NOTE}{about}"), text.clone())));
         self
     }
 
