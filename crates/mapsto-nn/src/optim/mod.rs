@@ -342,7 +342,7 @@ mod tests {
                         option => entry.with_option(option, true),
                     };
                 }
-                let Ok((mut opt, _)) = build_optimizer(&entry) else { continue };
+                let Ok(mut opt) = mapsto_spec::build::<dyn Optimizer>(&entry, &()) else { continue };
                 for size in [1e-20, 1e-3, 1.0, 1e10, 1e18, 2e19, 1e25, 1e38] {
                     let mut net = Linear::new(1, 1).no_bias();
                     net.weight.set(&tensor![[0.0]]).unwrap();

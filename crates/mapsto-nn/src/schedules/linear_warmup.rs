@@ -67,7 +67,8 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
 fn a_warmup_ends_within_the_training() {
     let build = |epochs: f64| {
         let horizon = Horizon { steps: 20, epoch: 10 };
-        build_schedule(&Entry::new("linear_warmup").with_value(epochs), horizon).map(drop)
+        mapsto_spec::build::<dyn Schedule>(&Entry::new("linear_warmup").with_value(epochs), &horizon)
+            .map(drop)
     };
     assert!(build(2.0).is_ok() && build(0.01).is_ok());
     for epochs in [2.5, 1e300] {

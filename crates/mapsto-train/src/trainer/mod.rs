@@ -401,7 +401,7 @@ impl<T> Trainer<T> {
 
     /// As [`Trainer::note`], and with the best model too, which may be handed on: no text that names a place on this machine.
     #[must_use]
-    pub fn label(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer {
+    pub fn label(mut self, about: impl Into<String>, text: impl Into<String>) -> Trainer<T> {
         let label = (about.into(), text.into());
         self.plan.labels.push(label.clone());
         self.plan.notes.push(label);
