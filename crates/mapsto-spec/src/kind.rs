@@ -17,7 +17,7 @@ use std::fmt;
 ///     fn entry(&self) -> Option<Entry> { Some(Entry::new("square").with_value(self.side)) }
 /// }
 /// const SHAPES: &[Kind<dyn Shape>] = &[
-///     Kind::new("square", "A square of a given side.", |args, ()| Ok(Box::new(Square { side: args.main_or(1.0)? })))
+///     Kind::<dyn Shape>::new("square", "A square of a given side.", |args, ()| Ok(Box::new(Square { side: args.main_or(1.0)? })))
 ///         .options(&[("", "the length of a side")]),
 /// ];
 /// impl Family for dyn Shape {

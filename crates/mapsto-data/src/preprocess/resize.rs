@@ -13,6 +13,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// ```
 /// use mapsto_data::prelude::*;
+/// use mapsto_data::preprocess::Step;
 /// use mapsto_tensor::prelude::*;
 /// let y = Resize::new([1, 2]).apply(tensor![[[0.0, 0.0, 7.0, 7.0]]]);
 /// assert_close!(y, [[[1.0, 6.0]]]); // 3 : 3 : 1 of the three pixels that each one sees

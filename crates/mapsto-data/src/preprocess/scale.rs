@@ -8,6 +8,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// ```
 /// use mapsto_data::prelude::*;
+/// use mapsto_data::preprocess::Step;
 /// use mapsto_tensor::prelude::*;
 /// let y = Scale::new(2.0).offset(-1.0).apply(tensor![[0.0, 0.5, 1.0]]); // 0 ..= 1 becomes −1 ..= 1
 /// assert_eq!(y.to_vec::<f32>(), [-1.0, 0.0, 1.0]);
