@@ -309,13 +309,13 @@ const TABLE: &[(&str, Reference)] = &[
     ("powt_grad_exponent", Each(|x, _| x[0] * x[1].powf(x[2]) * x[1].ln())),
     ("prod", Whole(|x, a| x[0].reduced(&list(a, "axes"), |v| v.iter().product()))),
     ("recip", Each(|x, _| 1.0 / x[0])),
-    ("recip_grad", Each(|x, _| -x[0] * x[1] * x[1])),
+    ("recip_grad", Each(|x, _| -x[0] / (x[1] * x[1]))),
     ("relu", Each(|x, _| x[0].max(0.0))),
     ("relu_grad", Each(|x, _| x[0] * truth(x[1] > 0.0))),
     ("reshape", Whole(|x, a| x[0].shaped(&list(a, "shape")))),
     ("round", Each(|x, _| x[0].round_ties_even())),
     ("rsqrt", Each(|x, _| 1.0 / x[0].sqrt())),
-    ("rsqrt_grad", Each(|x, _| -0.5 * x[0] * x[1].powi(3))),
+    ("rsqrt_grad", Each(|x, _| -0.5 * x[0] / x[1].sqrt().powi(3))),
     ("scatter_add", Whole(|x, a| {
         let axis = whole(a, "axis");
         added(x[0].clone(), &x[2], |at| replaced(at, axis, x[1].at(at) as usize))
