@@ -187,7 +187,7 @@ fn check_limit(op: &str, max: f64) {
 
 impl AddAssign for Grads {
     fn add_assign(&mut self, other: Grads) {
-        self.elsewhere |= other.elsewhere;
+        self.elsewhere = self.elsewhere || other.elsewhere;
         no_grad(|| other.all.into_iter().for_each(|(id, g)| self.add(id, g)));
     }
 }

@@ -15,9 +15,9 @@ impl Tensor {
     /// The product over axes: `y = Π x`; 1 of nothing; integers multiply to i64.
     ///
     /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`.
-    /// What is multiplied on the way may be as large or small as it likes: the result is a number wherever the whole product is.
-    ///
     /// * Gradient: `dxᵢ = dy Π_{k≠i} xₖ`, exact where elements are zero.   * ONNX: `ReduceProd`.
+    ///
+    /// Products on the way may leave the range of the dtype: the result is a number wherever the whole product is one.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
