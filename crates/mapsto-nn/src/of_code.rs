@@ -23,7 +23,7 @@ impl ModelSpec {
     /// When a layer has no entry, as a closure has none; when the model is no list of layers; when what a file would build
     /// of it has other names or shapes.
     pub fn of(model: &Sequential, input: impl Into<Vec<usize>>) -> Result<ModelSpec> {
-        let entry = |(i, layer): (usize, &Box<dyn Layer>)| {
+        let entry = |(i, layer): (usize, &dyn Layer)| {
             layer.entry().ok_or_else(|| {
                 let message =
                     format!("model: layer {i}, {}, has no entry that a file could hold", layer.name());
@@ -31,7 +31,13 @@ impl ModelSpec {
                     .help("save the weights alone, and make the model in the program that loads them")
             })
         };
-        let layers = model.layers().iter().enumerate().map(entry).collect::<Result<Vec<Entry>>>()?;
+        let layers = model
+            .layers()
+            .iter()
+            .map(|layer| &**layer)
+            .enumerate()
+            .map(entry)
+            .collect::<Result<Vec<Entry>>>()?;
         ModelSpec { input: input.into(), layers }.checked(model)
     }
 

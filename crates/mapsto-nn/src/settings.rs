@@ -125,7 +125,8 @@ fn sample(noun: &str, name: &str) -> Entry {
     fn of<T: Family + ?Sized>(name: &str) -> Option<Entry> {
         T::kinds().iter().find(|kind| kind.name == name).map(|kind| kind.sample())
     }
-    let families: [(&str, fn(&str) -> Option<Entry>); 5] = [
+    type Sampled = fn(&str) -> Option<Entry>;
+    let families: [(&str, Sampled); 5] = [
         ("optimizer", of::<dyn Optimizer>),
         ("schedule", of::<dyn Schedule>),
         ("loss", of::<dyn Loss>),
