@@ -21,12 +21,14 @@ impl Tensor {
     /// assert_close!(tensor![0.5, 0.9].bce(&tensor![1.0, 1.0]), -(0.5f64.ln() + 0.9f64.ln()) / 2.0);
     /// ```
     /// # Panics
-    /// When the shapes differ, outputs are no floats, or an output or a target lies outside of 0..1.
+    /// When the shapes differ, outputs are no floats, or an output or a target lies outside of 0..1. (On another device
+    /// than the CPU the loss is then NaN.)
     #[track_caller]
     pub fn bce(&self, target: &Tensor) -> Tensor {
         let loss = mean_of(Bce, self, target);
-        // An output out of range gives NaN, so the range is looked at only if something is wrong.
-        if !self.is_empty() && self.device().backend().has_numbers() && loss.item().is_nan() {
+        // An output out of range gives NaN, so the range is looked at only if something is wrong. Asking another device
+        // would wait for all that it has been told to do: there NaN is the answer.
+        if !self.is_empty() && self.device().backend().is_host() && loss.item().is_nan() {
             check_target("bce", target);
             let (lo, hi) = (self.detach().min(..).item(), self.detach().max(..).item());
             if lo < 0.0 || hi > 1.0 {
@@ -49,6 +51,11 @@ pub(super) fn check_target(op: &str, target: &Tensor) {
         fail!(op, "targets must be probabilities from 0 to 1, they reach from {lo} to {hi}";
               help = "count the two classes as 0 and 1; for more classes use `cross_entropy`, for numbers `mse`");
     }
+}
+
+/// Where targets are no probabilities.
+pub(super) fn no_probability(target: &Tensor) -> Tensor {
+    target.detach().lt(0.0).or(&target.detach().gt(MOST))
 }
 
 #[derive(Clone, Copy)]
@@ -75,7 +82,9 @@ impl PairLoss for Bce {
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
         // Beyond the bound of ln(1 − x) lies 1 alone, where the gradient ends.
         let rest = x.detach().ge(1.0).choose(LEAST.ln(), x.detach().ge(1.0).choose(0.0, -x).log1p());
-        -(t * x.clamp(LEAST, 1.0).log() + (1.0 - t) * rest)
+        let value = -(t * x.clamp(LEAST, 1.0).log() + (1.0 - t) * rest);
+        let outside = x.detach().lt(0.0).or(&x.detach().gt(1.0)).or(&no_probability(t));
+        outside.choose(f64::NAN, value)
     }
 }
 
@@ -101,5 +110,9 @@ mod tests {
         check(|x| x.bce(&Tensor::full_like(x, 0.3))).tolerance(4.0).on(x); // by the kernel's derivative
         let e = catch(|| tensor![-1.0, 2.0].bce(&tensor![0.0, 1.0])).unwrap_err();
         assert_eq!(e.message(), "bce: outputs should be probabilities, they reach from -1 to 2");
+        // Another device is not waited for.
+        let far = |x: Tensor| x.to_device(crate::check::far::device());
+        assert!(far(tensor![-1.0]).bce(&far(tensor![0.0])).item().is_nan());
+        assert!(far(tensor![1.0]).bce_with_logits(&far(tensor![2.0])).item().is_nan());
     }
 }

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::elementwise::Real;
-use super::bce::{MOST, check_target};
+use super::bce::{MOST, check_target, no_probability};
 use crate::pair_loss::{PairLoss, mean_of, mean_op};
 
 impl Tensor {
@@ -18,12 +18,14 @@ impl Tensor {
     /// assert_close!(x.bce_with_logits(&t), (0.69315 + 0.0 + 100.0) / 3.0);
     /// ```
     /// # Panics
-    /// When the shapes differ, outputs are no floats, or a target lies outside of 0..1.
+    /// When the shapes differ, outputs are no floats, or a target lies outside of 0..1. (On another device
+    /// than the CPU the loss is then NaN.)
     #[track_caller]
     pub fn bce_with_logits(&self, target: &Tensor) -> Tensor {
         let loss = mean_of(BceWithLogits, self, target);
-        // A target out of range gives NaN, so the range is looked at only if something is wrong.
-        if !self.is_empty() && self.device().backend().has_numbers() && loss.item().is_nan() {
+        // A target out of range gives NaN, so the range is looked at only if something is wrong, and not on other devices,
+        // where it would wait for all that they have been told to do.
+        if !self.is_empty() && self.device().backend().is_host() && loss.item().is_nan() {
             check_target("bce_with_logits", target);
         }
         loss
@@ -52,7 +54,8 @@ impl PairLoss for BceWithLogits {
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor {
         // By x exact in both tails, as the slope is; by t it is −x, to which the last term adds nothing but this.
         let fixed = t.detach();
-        (1.0 - &fixed) * x.softplus() + &fixed * (-x).softplus() - x * (t - &fixed)
+        let value = (1.0 - &fixed) * x.softplus() + &fixed * (-x).softplus() - x * (t - &fixed);
+        no_probability(t).choose(f64::NAN, value)
     }
 }
 
