@@ -1,4 +1,5 @@
-//! The reference of every option of a training file, `docs/options.md`, which is generated from the lists that read them.
+//! The reference of every option of a training file, `docs/options.md`: options from the lists that read them, keys of sections
+//! from the tables here, which are compared with what the command reads.
 
 #![cfg(test)]
 
@@ -102,8 +103,8 @@ const TRAIN: &[Key] = &[
 /// The whole page.
 fn page() -> String {
     let mut text = String::from(
-        "# Options\n\nEvery section, key and option of a training file. This page is generated from the lists that read them, by\n\
-         `cargo xtask options`.\n\n\
+        "# Options\n\nEvery section, key and option of a training file, as `cargo xtask options` writes them. Options come from the lists\n\
+         that read them; the keys of sections are compared with what a file without them is rendered to.\n\n\
          A thing that can be named is written as a word, `\"relu\"`, or with its value and options, `{ conv2d = 32, kernel = 3 }`.\n\
          The row *value* is the number or word behind the name itself, 32 in this example. A pair of sizes that are equal may be\n\
          written as one number.\n",

@@ -2,10 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Error, Index, Path, parse_quote};
+use syn::{Data, DeriveInput, Error, Index, parse_quote};
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
-    let data = crate_path(input)?;
+    let data = crate::crate_path(input, "collate", parse_quote!(::mapsto::data))?;
     let Data::Struct(fields) = &input.data else {
         return Err(Error::new_spanned(&input.ident, "only a struct can be put into batches field by field"));
     };
@@ -76,19 +76,4 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
             }
         }
     })
-}
-
-/// The path under which the generated code finds `Collate`.
-fn crate_path(input: &DeriveInput) -> Result<Path, Error> {
-    let mut path: Path = parse_quote!(::mapsto::data);
-    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("collate")) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("crate") {
-                return Err(meta.error("unknown option; only `crate = path` is known"));
-            }
-            path = meta.value()?.call(Path::parse_mod_style)?;
-            Ok(())
-        })?;
-    }
-    Ok(path)
 }

@@ -41,7 +41,7 @@ pub fn collate(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 }
 
 fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
-    let nn = crate_path(&input)?;
+    let nn = crate_path(&input, "module", parse_quote!(::mapsto::nn))?;
     let (arms, types) = match &input.data {
         Data::Struct(data) => {
             let name = &input.ident;
@@ -99,10 +99,10 @@ fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
     })
 }
 
-/// The path under which the generated code finds `Module`.
-fn crate_path(input: &DeriveInput) -> Result<Path, Error> {
-    let mut path: Path = parse_quote!(::mapsto::nn);
-    for attribute in input.attrs.iter().filter(|a| a.path().is_ident("module")) {
+/// The path under which the generated code finds its trait: `usual`, unless the attribute says another.
+fn crate_path(input: &DeriveInput, attribute: &str, usual: Path) -> Result<Path, Error> {
+    let mut path = usual;
+    for attribute in input.attrs.iter().filter(|a| a.path().is_ident(attribute)) {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("crate") {
                 return Err(meta.error("unknown option; on a type only `crate = path` is known"));

@@ -20,8 +20,7 @@ impl ModelSpec {
     /// # Ok::<(), mapsto_tensor::Error>(())
     /// ```
     /// # Errors
-    /// When a layer has no entry, as a closure has none; when the model is no list of layers; when what a file would build
-    /// of it has other names or shapes.
+    /// When a layer has no entry, as a closure has none, or when what a file would build of it has other names or shapes.
     pub fn of(model: &Sequential, input: impl Into<Vec<usize>>) -> Result<ModelSpec> {
         let entry = |(i, layer): (usize, &dyn Layer)| {
             layer.entry().ok_or_else(|| {

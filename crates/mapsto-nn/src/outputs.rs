@@ -54,8 +54,8 @@ impl Outputs {
     /// What is wrong with outputs of this meaning, and what would help.
     fn quarrel(self, loss: &str, meaning: Meaning, by: &str) -> Option<(String, String)> {
         use Meaning::*;
-        // Of a table that is itself a parameter, and of its rows, nobody knows what the numbers are but whoever filled it. The
-        // loss looks whether they are in range.
+        // Of a table that is itself a parameter, and of its rows, only the author knows what the numbers mean; the loss checks
+        // their range.
         if meaning == Scores && by == "parameter" && !matches!(self, Outputs::Logits | Outputs::Logit) {
             return None;
         }

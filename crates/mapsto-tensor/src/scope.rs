@@ -116,8 +116,8 @@ pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
     within(|m| m.off = true, body)
 }
 
-/// Runs `body` as outside of every scope, wherever it is called: nothing is recorded, dropout keeps everything, and batch norm
-/// uses its running statistics. A teacher or a target network belongs in here, inside of a loss that is trained.
+/// Runs `body` as inference, wherever it is called: nothing is recorded, not even operations on leaves made by hand, dropout
+/// keeps everything, and batch norm uses its running statistics. A teacher or a target network belongs in here, inside of a loss that is trained.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;

@@ -28,8 +28,7 @@ impl Tally {
             let sums = if weight == 0.0 { [0.0, 0.0] } else { [value * weight, weight] };
             sums.map(|v| ExactSum::from_iter([v])).to_vec()
         };
-        let loss = if weight == 0.0 { 0.0 } else { step.loss.item() };
-        self.loss.merge(&Counts { whole: vec![rows as u64], real: mean(loss) });
+        self.loss.merge(&Counts { whole: vec![rows as u64], real: mean(step.loss.item()) });
         for (name, value) in &step.terms {
             let at = self.terms.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
                 self.terms.push((name.to_string(), Counts::default()));

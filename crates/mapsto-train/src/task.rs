@@ -30,7 +30,7 @@ use std::marker::PhantomData;
 ///         bce_with_logits(&y, &target).into()
 ///     }
 ///     fn step(&self, gan: &mut Gan, real: &Tensor, cx: &mut Cx<'_>) -> Result<Step> {
-///         let step = cx.descend_by("d", gan, |gan| frozen(&gan.g, || self.loss(gan, real)))?;
+///         let step = cx.descend_by("d", gan, |gan| self.loss(gan, real))?; // in the loss, `g` is in `infer`
 ///         let n = real.rows();
 ///         cx.descend(&mut gan.g, |g| {
 ///             let y = Tensor::randn([n, 1]).apply(g);
@@ -50,7 +50,7 @@ use std::marker::PhantomData;
     message = "`{Self}` is no task for a model `{M}` and batches of `{B}`",
     label = "this cannot train that model on those batches",
     note = "a loss such as `mse` needs a model that is a `Layer` and batches of `Sample` (an `x` and a `y`)",
-    note = "for other models and batches write `Trainer::of(optimizer, |model: &Net, batch: &Rows| ..)`, or implement `Task<Net, Rows>`"
+    note = "for other models and batches write `Trainer::of(optimizer, |model: &Net, batch: &Pair| ..)`, or implement `Task<Net, Pair>`"
 )]
 pub trait Task<M, B: Rows>: Send + Sync {
     /// The loss of a batch: a pure function, which runs in training, in validation, and again to find where a NaN came from.

@@ -305,7 +305,7 @@ for each of 12 epochs
         loss = cross_entropy(y, target)
         stop with the name of the layer if the loss is not finite
         gradients = derivative of the loss, by backward
-        add them up, weighted by samples; after every 4 batches
+        add them up, each as its loss weighs it; after every 4 batches
             stop with the name of the parameter if a gradient is not finite
             scale the gradients down to a global norm of 1
             step of AdamW, learning rate 0.001

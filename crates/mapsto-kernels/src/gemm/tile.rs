@@ -387,7 +387,8 @@ pub fn prefetch_run<T>(p: *const T, n: usize) {
     (0..n).step_by(64 / size_of::<T>()).for_each(|j| prefetch(p.wrapping_add(j)));
 }
 
-/// The sizes of the family in use: rows and registers of [`tile`], rows and registers across of a product's.
+/// The sizes of the family in use: rows of [`tile`] and lanes of a register, then rows and registers
+/// across of a product's tile.
 pub struct Sizes;
 impl<T: Float> Kernel<T> for Sizes {
     type Out = [usize; 4];

@@ -41,7 +41,7 @@ impl Join {
         Join::WORDS.iter().find(|(_, join)| *join == self).map_or("", |(word, _)| word)
     }
 
-    /// The axis on which results of so many axes are put side by side, the batch being axis 0.
+    /// The axis on which results of this many axes are put side by side, the batch being axis 0.
     fn axis(rank: usize) -> usize {
         if rank == 4 { 1 } else { rank.saturating_sub(1) }
     }
@@ -104,7 +104,7 @@ impl Layer for Parallel {
             fail!("parallel", "branch 0 gives {:?} and branch {i} gives {:?}", shapes[0], shapes[i]; help = "{}", self.join.rule());
         }
         match self.join {
-            Join::Concat => Tensor::cat(&results, Join::axis(results[0].rank()) as isize),
+            Join::Concat => Tensor::cat(&results, Join::axis(results[0].rank())),
             Join::Add => results[1..].iter().fold(results[0].clone(), |sum, y| sum + y),
         }
     }

@@ -59,7 +59,7 @@ impl Layer for Repeat {
 
 pub(super) const KIND: LayerKind = LayerKind::new(
     "repeat",
-    "The given layers so many times, each time with weights of their own.",
+    "The given layers repeated the given number of times, each time with weights of their own.",
     |args, input| {
         let (count, entries): (usize, Vec<Entry>) = (args.main()?, args.required("layers")?);
         if count == 0 {

@@ -1,6 +1,6 @@
 //! `frozen`: a module whose parameters are constants for a while.
 
-use super::{Item, Module, Path};
+use super::{Module, ModuleExt};
 use mapsto_tensor::{LeafId, with_frozen};
 
 /// Runs `body` with the parameters of `module` as constants: their gradients are not computed, those that go through the module
@@ -19,12 +19,7 @@ use mapsto_tensor::{LeafId, with_frozen};
 /// assert!(grads.get(&d.weight).is_none());
 /// ```
 pub fn frozen<R>(module: &dyn Module, body: impl FnOnce() -> R) -> R {
-    let mut ids: Vec<LeafId> = Vec::new();
-    module.visit(&mut Path::new(), &mut |_, item| {
-        if let Item::Param(p) = item {
-            ids.push(p.id());
-        }
-    });
+    let ids: Vec<LeafId> = module.parameters().iter().filter_map(|(_, p)| p.leaf_id()).collect();
     with_frozen(ids, body)
 }
 

@@ -84,7 +84,7 @@ impl Rule for AdagradRule {
         let rule =
             optim::Adagrad { lr: now.lr, lr_decay: self.lr_decay, step: now.step, eps: self.eps, decay };
         let finite = optim::adagrad(&rule, p, g, memory[0].as_mut_slice::<T>());
-        now.require_finite("adagrad", finite);
+        now.require_finite(finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {

@@ -103,7 +103,7 @@ impl Rule for AdamRule {
             decay,
         };
         let finite = optim::adam(&rule, p, g, m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
-        now.require_finite("adam", finite);
+        now.require_finite(finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {

@@ -37,7 +37,6 @@ impl Group {
         Group { decay: Some(Bounds::AT_LEAST_0.check("group", "decay", decay)), ..self }
     }
 
-    /// These settings, completed by those of `other`.
     /// The entry of a group of parameters whose names fit the pattern.
     pub(super) fn entry(&self, pattern: &str) -> Entry {
         let settings = [("lr", self.lr), ("decay", self.decay)];
@@ -45,6 +44,7 @@ impl Group {
         given.fold(Entry::new(pattern), |entry, (name, value)| entry.with_option(name, value))
     }
 
+    /// These settings, completed by those of `other`.
     pub(super) fn or(self, other: Group) -> Group {
         Group { lr: self.lr.or(other.lr), decay: self.decay.or(other.decay) }
     }

@@ -1,138 +1,23 @@
 //! What an optimizer remembers of each parameter, under the parameter's identity, and how its rule is applied to all.
 
 use super::Group;
+use super::rule::{Now, Rule, Update};
 use crate::module::{Item, ItemMut, Module, Param, Path, matches, unknown};
-use mapsto_kernels::real::Float;
 use mapsto_spec::{Bounds, Entry, Value};
-use mapsto_tensor::backend;
 use mapsto_tensor::error::raise;
-use mapsto_tensor::storage::Plain;
-use mapsto_tensor::{DType, Device, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
+use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
 
-/// A float type that parameters are updated in: f32 or f64.
-pub trait Scalar: Plain + Float {}
-impl Scalar for f32 {}
-impl Scalar for f64 {}
-
-/// The formula of an optimizer, for one parameter.
-///
-/// ```
-/// use mapsto_nn::optim::*;
-/// use mapsto_nn::prelude::*;
-/// use std::borrow::Cow;
-/// /// Every element moves by `lr` against its gradient's sign.
-/// struct SignDescent { memory: Memory }
-///
-/// #[derive(Clone, Copy)]
-/// struct SignRule;
-/// impl Rule for SignRule {
-///     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], _: &mut [Tensor]) {
-///         let lr = <T as mapsto_tensor::Element>::from_f64(now.lr);
-///         p.iter_mut().zip(g).for_each(|(p, &g)| *p = if g > T::ZERO { *p - lr } else { *p + lr });
-///     }
-/// }
-/// impl Optimizer for SignDescent {
-///     fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-///         self.memory.apply("sign_descent", &SignRule, model, grads)
-///     }
-///     fn memory(&self) -> &Memory { &self.memory }
-///     fn memory_mut(&mut self) -> &mut Memory { &mut self.memory }
-/// }
-///
-/// let mut net = Linear::new(1, 1).no_bias();
-/// net.weight.set(&tensor![[1.0]])?;
-/// let mut opt = SignDescent { memory: Memory::new(0.25) };
-/// let grads = train(|| net.forward(&tensor![[3.0]]).sum(..)).backward();
-/// opt.step(&mut net, grads);
-/// assert_close!(net.weight, [[0.75]]);
-/// # Ok::<(), mapsto_tensor::Error>(())
-/// ```
-pub trait Rule {
-    /// The names of the tensors, of a parameter's shape and zero at first, that are remembered of each parameter.
-    fn slots(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Changes the parameter `p` by its gradient `g`; `memory` holds the tensors of [`slots`](Rule::slots).
-    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]);
-
-    /// The same in operations of tensors, for a device that has no kernel of the rule: gives the changed parameter and
-    /// changes `memory`. A rule that does not say it is computed on the CPU, with its numbers carried there and back.
-    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
-        let (device, cpu) = (p.device(), Device::cpu());
-        let mut near = memory.iter().map(|m| m.to_device(cpu)).collect::<Vec<_>>();
-        let (mut p, g) = (p.to_device(cpu), g.to_device(cpu).contiguous());
-        cpu.scope(|| by_kernel(self, now, &mut p, &g, &mut near));
-        memory.iter_mut().zip(&near).for_each(|(m, near)| *m = near.to_device(device));
-        p.to_device(device)
-    }
-}
-
-/// Applies a rule to tensors in the CPU's memory.
-fn by_kernel<R: Rule + ?Sized>(rule: &R, now: &Update, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
-    match p.dtype() {
-        DType::F64 => rule.apply(now, p.as_mut_slice::<f64>(), values(g), memory),
-        _ => rule.apply(now, p.as_mut_slice::<f32>(), values(g), memory),
-    }
-}
-
-/// A rule at one moment, as a device sees it.
-struct Now<'a, R> {
-    op: &'a str,
-    rule: &'a R,
-    now: Update,
-}
-
-impl<R: Rule> backend::Update for Now<'_, R> {
-    fn name(&self) -> &str {
-        self.op
-    }
-    fn cpu(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool {
-        by_kernel(self.rule, &self.now, p, g, memory);
-        true
-    }
-}
-
-impl<R: Rule> Now<'_, R> {
-    /// Changes a parameter, or the master of one, by the device's kernel or else by operations.
-    fn run(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
-        if !p.device().backend().update(self, p, g, memory) {
-            let new = no_grad(|| self.rule.compose(&self.now, &p.detach(), g, memory));
-            p.replace(&new);
-        }
-    }
-}
-
-/// The circumstances of one update of one parameter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Update {
-    /// Its learning rate.
-    pub lr: f64,
-    /// The number of this update of the parameter, from 1.
-    pub step: u64,
-    /// The weight decay of its group, if it has its own.
-    pub decay: Option<f64>,
-    /// The line that took the step.
-    line: &'static Location<'static>,
-}
-
-impl Update {
-    /// Stops where a running square has become infinite: its element would never move again, and nothing would say so.
-    pub(super) fn require_finite(&self, op: &str, finite: bool) {
-        if !finite {
-            let mistake = format!("{op}: a gradient is too large, its square is infinite");
-            raise(Error::new(ErrorKind::Usage, mistake).on_line(self.line).help(
-                "find where the gradients grow, or limit them before the step, e.g. `grads.clip_norm(1.0)`; what the optimizer \
-                 remembers of this parameter is spoilt, so go on from saved weights and a new optimizer",
-            ));
-        }
-    }
-}
-
 /// What an optimizer remembers.
+///
+/// ```
+/// use mapsto_nn::optim::{Memory, Optimizer, Sgd};
+/// let mut opt = Sgd::new(0.5);
+/// opt.memory_mut().set_lr(0.25);
+/// assert_eq!((opt.memory().lr(), opt.memory().base()), (0.25, 0.5));
+/// ```
 #[derive(Debug, Default)]
 pub struct Memory {
     lr: f64,
@@ -204,7 +89,7 @@ impl Memory {
     /// When there is none, when all are frozen, when a group's pattern fits no name, when a gradient's square is infinite, or
     /// when a parameter has no gradient beside values that another thread computed outside of `train(|| ..)`.
     #[track_caller]
-    pub fn apply<R: Rule>(&mut self, op: &str, rule: &R, model: &mut dyn Module, grads: Grads) {
+    pub fn apply<R: Rule>(&mut self, op: &'static str, rule: &R, model: &mut dyn Module, grads: Grads) {
         if self.slots.is_empty()
             && let Err(e) = self.check_groups(op, model)
         {
@@ -243,7 +128,7 @@ impl Memory {
 
     fn update<R: Rule>(
         &mut self,
-        op: &str,
+        op: &'static str,
         rule: &R,
         path: &Path,
         p: &mut Param,
@@ -270,7 +155,7 @@ impl Memory {
             Some(own) => own,
             None => lr,
         };
-        let now = Now { op, rule, now: Update { lr, step: slot.step, decay: slot.group.decay, line } };
+        let now = Now { rule, now: Update { lr, step: slot.step, decay: slot.group.decay, op, line } };
         let g = match g.dtype() == dtype && g.layout().is_contiguous() {
             true => Cow::Borrowed(g),
             false => Cow::Owned(g.to(dtype).contiguous()),
@@ -443,11 +328,6 @@ fn master_of(p: &Param, remembered: Option<Tensor>) -> Tensor {
     let Some(master) = remembered else { return own };
     let rounded = master.to(p.dtype()).to(DType::F32);
     own.eq(&rounded).choose(&master, &own).contiguous()
-}
-
-/// The elements of a contiguous tensor of the type `T`.
-fn values<T: Plain>(t: &Tensor) -> &[T] {
-    t.as_slice::<T>().expect("contiguous and converted just before")
 }
 
 fn group_of(groups: &[(String, Group)], name: &str) -> Group {

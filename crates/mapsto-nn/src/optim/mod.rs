@@ -7,6 +7,7 @@ mod check_rule;
 mod group;
 mod memory;
 mod rmsprop;
+mod rule;
 mod sgd;
 
 pub use adagrad::Adagrad;
@@ -14,8 +15,9 @@ pub use adam::Adam;
 pub use adamw::AdamW;
 pub use check_rule::{RuleCheck, check_rule};
 pub use group::Group;
-pub use memory::{Memory, OptimizerState, Rule, Scalar, Update};
+pub use memory::{Memory, OptimizerState};
 pub use rmsprop::RmsProp;
+pub use rule::{Rule, Scalar, Update};
 pub use sgd::Sgd;
 
 use crate::Module;

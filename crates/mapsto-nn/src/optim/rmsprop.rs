@@ -101,7 +101,7 @@ impl Rule for RmsPropRule {
             None,
             sum.first_mut().map(|b| b.as_mut_slice::<T>()),
         );
-        now.require_finite("rmsprop", finite);
+        now.require_finite(finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {

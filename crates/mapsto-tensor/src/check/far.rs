@@ -200,6 +200,7 @@ impl Backend for Far {
             (Reduction::Max | Reduction::Min, _) => {
                 (values.picked(&groups.iter().map(|g| best(g).map(|b| g[b])).collect::<Vec<_>>()), x.dtype())
             }
+            // Not `sum()`, which is −0 for nothing.
             (Reduction::Sum, Values::Floats(v)) => (
                 Values::Floats(groups.iter().map(|g| g.iter().fold(0.0, |sum, &i| sum + v[i])).collect()),
                 x.dtype(),

@@ -40,7 +40,7 @@ impl Tensor {
         check_seed(self, g);
         let mut grads = Grads::default();
         if let Origin::Made(node) = &self.0.origin
-            && node.past.elsewhere
+            && node.past.is_elsewhere()
         {
             grads.miss_another_thread();
         }
@@ -246,7 +246,7 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         if node.serial < stop {
             break;
         }
-        if node.past.lost && sink.wants_parameters() {
+        if node.past.is_lost() && sink.wants_parameters() {
             lost(node.op.name());
         }
         let g = g.whole(&node.shape);

@@ -101,7 +101,8 @@ impl Meant<'_> {
         }
         let kept = self.node.kept();
         let value = kept.as_ref()?.inputs.get(i)?.value()?;
-        (value.dtype().is_float() && value.device().backend().has_numbers()).then(|| value.item())
+        // Asking another device would wait for all that it has been told to do.
+        (value.dtype().is_float() && value.device().backend().is_host()).then(|| value.item())
     }
 
     /// What input `i` means, where that is still so of its product with a number: shares times something up to 1 are no

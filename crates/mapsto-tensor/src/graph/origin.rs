@@ -77,50 +77,54 @@ impl Origin {
         self.asks_for(mode) == Fate::Recorded
     }
 
+    #[inline]
+    fn is_parameter(&self) -> bool {
+        matches!(self, Origin::Leaf(_, LeafKind::Parameter))
+    }
+
     /// Whether nothing comes back to it.
     pub(super) fn is_constant(&self) -> bool {
         matches!(self, Origin::Constant | Origin::Unrecorded(_))
     }
 }
 
-/// What a recorded operation remembers of where its inputs were computed.
+/// What a recorded operation remembers of where its inputs were computed, a bit for each fact: every recorded operation
+/// joins those of its inputs.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Past {
-    /// A parameter was recorded on the way here.
-    scoped: bool,
-    /// A parameter that is not frozen was met outside every scope on the way here, so its gradient is not.
-    outside: bool,
-    /// Both met here, outside every scope: the gradient of the second would be lost in silence.
-    pub(super) lost: bool,
-    /// On the way here a constant came in that another thread has computed from such a parameter.
-    pub(super) elsewhere: bool,
-}
+pub(super) struct Past(u8);
 
 impl Past {
+    /// A parameter was recorded on the way here.
+    const SCOPED: u8 = 1;
+    /// A parameter that is not frozen was met outside every scope on the way here, so its gradient is not.
+    const OUTSIDE: u8 = 2;
+    /// On the way here a constant came in that another thread has computed from such a parameter.
+    const ELSEWHERE: u8 = 4;
+    /// The first two met here, outside every scope: the gradient of the second would be lost in silence.
+    const LOST: u8 = 8;
+
     #[inline]
     pub(super) fn join(&mut self, x: &Tensor, mode: Mode) {
-        match &x.0.origin {
-            Origin::Made(node) => {
-                self.scoped |= node.past.scoped;
-                self.outside |= node.past.outside;
-                self.elsewhere |= node.past.elsewhere;
+        self.0 |= match &x.0.origin {
+            Origin::Constant => 0,
+            // What was lost is told at the operation that lost it.
+            Origin::Made(node) => node.past.0 & !Past::LOST,
+            Origin::Unrecorded(Why::Outside(thread)) if *thread != scope::thread() => {
+                Past::OUTSIDE | Past::ELSEWHERE
             }
-            Origin::Leaf(id, LeafKind::Parameter) if mode.records_parameters() => {
-                self.scoped |= !mode.freezes(*id)
-            }
-            Origin::Unrecorded(Why::Outside(thread)) => {
-                self.outside = true;
-                self.elsewhere |= *thread != scope::thread();
-            }
-            origin => self.outside |= origin.asks_for(mode) == Fate::Outside,
-        }
+            origin => match origin.asks_for(mode) {
+                Fate::Outside => Past::OUTSIDE,
+                Fate::Recorded if mode.records_parameters() && origin.is_parameter() => Past::SCOPED,
+                _ => 0,
+            },
+        };
     }
 
     /// As that of a flat operation's result: no gradient is lost behind it.
     #[inline]
     pub(super) fn behind(self, op: &dyn Op) -> Past {
-        match self.outside && op.is_flat() {
-            true => Past { outside: false, ..self },
+        match self.0 & Past::OUTSIDE != 0 && op.is_flat() {
+            true => Past(self.0 & !Past::OUTSIDE),
             false => self,
         }
     }
@@ -128,12 +132,23 @@ impl Past {
     /// As the operation's own, once all inputs have joined.
     #[inline]
     pub(super) fn at(self, mode: Mode) -> Past {
-        let both = self.scoped && self.outside;
-        match mode.records_parameters() {
+        const BOTH: u8 = Past::SCOPED | Past::OUTSIDE;
+        match (self.0 & BOTH == BOTH, mode.records_parameters()) {
+            (false, _) => self,
             // Inside a scope that is meant.
-            true => Past { outside: self.outside && !both, ..self },
-            false => Past { lost: both, ..self },
+            (true, true) => Past(self.0 & !Past::OUTSIDE),
+            (true, false) => Past(self.0 | Past::LOST),
         }
+    }
+
+    #[inline]
+    pub(super) fn is_lost(self) -> bool {
+        self.0 & Past::LOST != 0
+    }
+
+    #[inline]
+    pub(super) fn is_elsewhere(self) -> bool {
+        self.0 & Past::ELSEWHERE != 0
     }
 }
 

@@ -21,7 +21,7 @@ impl Tensor {
     /// assert_close!(tensor![0.5, 0.9].bce(&tensor![1.0, 1.0]), -(0.5f64.ln() + 0.9f64.ln()) / 2.0);
     /// ```
     /// # Panics
-    /// When the shapes differ, outputs are no floats, or an output or a target lies outside of 0..1. (On another device
+    /// When the shapes differ, outputs are not floats, or an output or a target lies outside of 0..1. (On another device
     /// than the CPU the loss is then NaN.)
     #[track_caller]
     pub fn bce(&self, target: &Tensor) -> Tensor {

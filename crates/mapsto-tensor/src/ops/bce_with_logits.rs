@@ -18,7 +18,7 @@ impl Tensor {
     /// assert_close!(x.bce_with_logits(&t), (0.69315 + 0.0 + 100.0) / 3.0);
     /// ```
     /// # Panics
-    /// When the shapes differ, outputs are no floats, or a target lies outside of 0..1. (On another device
+    /// When the shapes differ, outputs are not floats, or a target lies outside of 0..1. (On another device
     /// than the CPU the loss is then NaN.)
     #[track_caller]
     pub fn bce_with_logits(&self, target: &Tensor) -> Tensor {

@@ -108,7 +108,8 @@ impl Op for Cat {
             .collect();
         slices.into()
     }
-    /// What all parts mean. Parts of one element along the axis do not add up along it; of others it must be known.
+    /// What all parts mean. Rows that add up to 1 stay so only where they are joined along another axis: each part then has
+    /// size 1 there, or all say so.
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         let single = xs.size(self.axis) == xs.inputs();
         let elsewhere = || (0..xs.inputs()).all(|i| xs.sums_along(i).is_some_and(|axis| axis != self.axis));

@@ -18,7 +18,7 @@ impl Tensor {
     /// assert_close!(x.index_select(0, &tensor![2, 0]), [[5.0, 6.0], [1.0, 2.0]]);
     /// ```
     /// # Panics
-    /// When the indices are not list, or one is not within the axis.
+    /// When the indices are not a list, or one is not within the axis.
     #[track_caller]
     pub fn index_select(&self, axis: impl Into<Axis>, index: &Tensor) -> Tensor {
         let axis = axis.into();

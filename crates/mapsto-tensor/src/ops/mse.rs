@@ -16,7 +16,7 @@ impl Tensor {
     /// assert_eq!(tensor![1.0, 4.0].mse(&tensor![1.0, 1.0]).item(), 4.5);
     /// ```
     /// # Panics
-    /// When the shapes differ, or outputs are no floats.
+    /// When the shapes differ, or outputs are not floats.
     #[track_caller]
     pub fn mse(&self, target: &Tensor) -> Tensor {
         mean_of(Mse, self, target)

@@ -17,7 +17,7 @@ impl Tensor {
     /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`.
     /// * Gradient: `dxᵢ = dy Π_{k≠i} xₖ`, exact where elements are zero.   * ONNX: `ReduceProd`.
     ///
-    /// Products on the way may leave the range of the dtype: the result is a number wherever the whole product is one.
+    /// Products on the way may leave the range of the dtype: the result is finite wherever the whole product is.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];

@@ -90,7 +90,7 @@ impl Tensor {
         (start as usize, end as usize)
     }
 
-    /// Place `i` of an axis, which vanishes; negative positions count from the back.
+    /// Position `i` of an axis, which vanishes; negative positions count from the back.
     ///
     /// * Shape: `[5, 3] → [3]` for `select(0, i)`.
     /// ```

@@ -33,7 +33,7 @@ pub struct Pace {
     pub samples: u64,
     /// The loss of the last step.
     pub loss: f64,
-    /// The learning rate of the last step.
+    /// The learning rate of the last step of the first optimizer.
     pub lr: f64,
     /// Training samples a second, this epoch.
     pub samples_per_second: f64,
@@ -51,7 +51,7 @@ pub struct Run<'a> {
     pub history: &'a History,
     /// Where the run is.
     pub pace: &'a Pace,
-    /// The loss and metric columns that the history has.
+    /// The columns of loss, metrics and terms that the history has.
     pub columns: &'a [Column],
     pub(crate) info: &'a ModelInfo,
     /// What the program keeps with the best model.

@@ -49,7 +49,7 @@ impl<T> Trainer<T> {
         if plan.accumulate > 1 {
             text.line(
                 2,
-                &format!("add them up, weighted by samples; after every {} batches", plan.accumulate),
+                &format!("add them up, each as its loss weighs it; after every {} batches", plan.accumulate),
             );
             inner = 3;
         }

@@ -89,7 +89,7 @@ impl<'a> Fit<'a> {
     pub(super) fn run(mut self, ready: Option<Ready>) -> Result<History> {
         self.engine.look_at(self.drive.model());
         // A run that is resumed knows the terms of its task.
-        self.history.columns().iter().for_each(|name| self.has_column(name));
+        self.history.columns().iter().for_each(|name| self.add_column(name));
         self.look();
         self.notify(Moment::Start)?;
         if let Some(ready) = ready.filter(|_| self.goes_on()) {
@@ -138,7 +138,7 @@ impl<'a> Fit<'a> {
             tally.check_weight("validation")?;
             values.extend(tally.values(plan.metrics(), "val "));
         }
-        values.iter().for_each(|(name, _)| self.has_column(name));
+        values.iter().for_each(|(name, _)| self.add_column(name));
         self.history.rows.push(Row {
             epoch: self.position.epoch + 1,
             step: self.position.step,
@@ -159,7 +159,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Learns of a column that was not asked for: a term of the task, which improves by falling.
-    fn has_column(&mut self, name: &str) {
+    fn add_column(&mut self, name: &str) {
         if !self.columns.iter().any(|column| column.name == name) {
             self.columns.push(Column { name: name.into(), better: Better::Lower });
         }

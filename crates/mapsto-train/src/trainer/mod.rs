@@ -6,6 +6,7 @@ mod explain;
 mod fit;
 mod non_finite;
 mod order;
+mod plan;
 mod training_state;
 
 use crate::callbacks::Callback;
@@ -19,18 +20,16 @@ use crate::{Step, Task};
 pub use cx::Cx;
 use cx::Engine;
 pub use drive::Held;
-use drive::{Drive, Typed};
+use drive::Typed;
 use fit::Fit;
 use mapsto_data::{Loader, Rows, Source};
 use mapsto_nn::{Loss, Module, Optimizer, Schedule};
 use mapsto_spec::Bounds;
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{ErrorKind, Result, Tensor};
+use plan::Plan;
 use std::panic::Location;
 use std::path::PathBuf;
 use training_state::TrainingState;
-
-/// A penalty on the weights, added to the loss.
-type Penalty = Box<dyn Fn(&dyn Module) -> Tensor + Send>;
 
 /// Fits a model to data: `Trainer::new(optimizer, loss)`, what else is wanted, then `.fit(&mut model, train, val)`.
 ///
@@ -72,30 +71,6 @@ pub struct Trainer<T = Supervised> {
 
 /// What a program does before the first step.
 type Ready = Box<dyn FnOnce() -> Result<()> + Send>;
-
-/// What stays the same throughout a run.
-struct Plan {
-    /// The name of the loss or of the task.
-    task: String,
-    /// Whether it may report terms of its loss.
-    reports_terms: bool,
-    batches_per_epoch: Option<usize>,
-    metrics: Vec<Box<dyn Metric>>,
-    schedule: Option<Box<dyn Schedule>>,
-    /// Whether the schedule counts epochs, and not steps.
-    by_epoch: bool,
-    penalties: Vec<Penalty>,
-    epochs: usize,
-    accumulate: usize,
-    clip_norm: Option<f64>,
-    clip_value: Option<f64>,
-    info: ModelInfo,
-    folder: Option<PathBuf>,
-    interrupt: Option<Interrupt>,
-    notes: Vec<(String, String)>,
-    /// Those of the notes that the best model keeps too.
-    labels: Vec<(String, String)>,
-}
 
 impl Trainer {
     /// An optimizer and the loss it lowers; one epoch, progress shown on standard error.
@@ -167,24 +142,7 @@ impl<T> Trainer<T> {
     }
 
     fn started(optimizer: Box<dyn Optimizer>, task: T, name: String) -> Trainer<T> {
-        let plan = Plan {
-            task: name,
-            reports_terms: true,
-            batches_per_epoch: None,
-            metrics: Vec::new(),
-            schedule: None,
-            by_epoch: false,
-            penalties: Vec::new(),
-            epochs: 1,
-            accumulate: 1,
-            clip_norm: None,
-            clip_value: None,
-            info: ModelInfo::default(),
-            folder: None,
-            interrupt: None,
-            notes: Vec::new(),
-            labels: Vec::new(),
-        };
+        let plan = Plan::of(name);
         let progress = Some(Progress::auto());
         let optimizers = vec![("main".to_string(), optimizer)];
         Trainer {
@@ -482,35 +440,5 @@ impl<T> Trainer<T> {
         T: Task<M, B>,
     {
         self.fit(model, train.clone(), val.cloned())
-    }
-}
-
-impl Plan {
-    /// The batches in an epoch, once it is sure that there are any.
-    fn check(&self, drive: &dyn Drive) -> Result<usize> {
-        let data = |message: String| Error::new(ErrorKind::Data, message);
-        const EMPTY: &str = "is the set empty, or smaller than one batch with `.drop_last()`?";
-        if drive.batches() == Some(0) {
-            return Err(data("training: the training loader has no batch".into()).help(EMPTY));
-        }
-        if drive.validation() == Some(0) {
-            return Err(data("training: the validation loader has no batch".into())
-                .help(format!("{EMPTY} Without validation, give `None`")));
-        }
-        match (drive.batches(), self.batches_per_epoch) {
-            (Some(has), Some(said)) if has != said => Err(Error::new(
-                ErrorKind::Usage,
-                format!("training: an epoch of the loader has {has} batches, not {said}"),
-            )
-            .help("leave out `.batches_per_epoch(..)`, which is for streams")),
-            (Some(n), _) | (None, Some(n)) => Ok(n),
-            (None, None) => Err(Error::new(ErrorKind::Usage, "training: the source does not end")
-                .help("say how many batches make an epoch, such as `.batches_per_epoch(1000)`")),
-        }
-    }
-
-    /// The metrics as plain references.
-    fn metrics(&self) -> impl Iterator<Item = &dyn Metric> {
-        self.metrics.iter().map(|m| &**m)
     }
 }

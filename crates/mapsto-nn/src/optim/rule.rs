@@ -1,0 +1,147 @@
+//! The formula of an optimizer for one parameter, and how a device runs it.
+
+use mapsto_kernels::real::Float;
+use mapsto_tensor::backend;
+use mapsto_tensor::error::raise;
+use mapsto_tensor::storage::Plain;
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Tensor, no_grad};
+use std::panic::Location;
+
+/// A float type that parameters are updated in: f32 or f64.
+pub trait Scalar: Plain + Float {}
+impl Scalar for f32 {}
+impl Scalar for f64 {}
+
+/// The formula of an optimizer, for one parameter.
+///
+/// ```
+/// use mapsto_nn::optim::*;
+/// use mapsto_nn::prelude::*;
+/// use std::borrow::Cow;
+/// /// Every element moves by `lr` against its gradient's sign.
+/// struct SignDescent { memory: Memory }
+///
+/// #[derive(Clone, Copy)]
+/// struct SignRule;
+/// impl Rule for SignRule {
+///     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], _: &mut [Tensor]) {
+///         let lr = <T as mapsto_tensor::Element>::from_f64(now.lr);
+///         p.iter_mut().zip(g).for_each(|(p, &g)| *p = if g > T::ZERO { *p - lr } else { *p + lr });
+///     }
+/// }
+/// impl Optimizer for SignDescent {
+///     fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+///         self.memory.apply("sign_descent", &SignRule, model, grads)
+///     }
+///     fn memory(&self) -> &Memory { &self.memory }
+///     fn memory_mut(&mut self) -> &mut Memory { &mut self.memory }
+/// }
+///
+/// let mut net = Linear::new(1, 1).no_bias();
+/// net.weight.set(&tensor![[1.0]])?;
+/// let mut opt = SignDescent { memory: Memory::new(0.25) };
+/// let grads = train(|| net.forward(&tensor![[3.0]]).sum(..)).backward();
+/// opt.step(&mut net, grads);
+/// assert_close!(net.weight, [[0.75]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+pub trait Rule {
+    /// The names of the tensors, of a parameter's shape and zero at first, that are remembered of each parameter.
+    fn slots(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Changes the parameter `p` by its gradient `g`; `memory` holds the tensors of [`slots`](Rule::slots).
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]);
+
+    /// The same in operations of tensors, for a device that has no kernel of the rule: gives the changed parameter and
+    /// changes `memory`. A rule that does not say it is computed on the CPU, with its numbers carried there and back.
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let (device, cpu) = (p.device(), Device::cpu());
+        let mut near = memory.iter().map(|m| m.to_device(cpu)).collect::<Vec<_>>();
+        let (mut p, g) = (p.to_device(cpu), g.to_device(cpu).contiguous());
+        cpu.scope(|| by_kernel(self, now, &mut p, &g, &mut near));
+        memory.iter_mut().zip(&near).for_each(|(m, near)| *m = near.to_device(device));
+        p.to_device(device)
+    }
+}
+
+/// Applies a rule to tensors in the CPU's memory.
+fn by_kernel<R: Rule + ?Sized>(rule: &R, now: &Update, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
+    match p.dtype() {
+        DType::F64 => rule.apply(now, p.as_mut_slice::<f64>(), values(g), memory),
+        _ => rule.apply(now, p.as_mut_slice::<f32>(), values(g), memory),
+    }
+}
+
+/// A rule at one moment, as a device sees it.
+pub(super) struct Now<'a, R> {
+    pub(super) rule: &'a R,
+    pub(super) now: Update,
+}
+
+impl<R: Rule> backend::Update for Now<'_, R> {
+    fn name(&self) -> &str {
+        self.now.op
+    }
+    fn cpu(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool {
+        by_kernel(self.rule, &self.now, p, g, memory);
+        true
+    }
+}
+
+impl<R: Rule> Now<'_, R> {
+    /// Changes a parameter, or the master of one, by the device's kernel or else by operations.
+    pub(super) fn run(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
+        if !p.device().backend().update(self, p, g, memory) {
+            let new = no_grad(|| self.rule.compose(&self.now, &p.detach(), g, memory));
+            p.replace(&new);
+        }
+    }
+}
+
+/// The circumstances of one update of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// Its learning rate.
+    pub lr: f64,
+    /// The number of this update of the parameter, from 1.
+    pub step: u64,
+    /// The weight decay of its group, if it has its own.
+    pub decay: Option<f64>,
+    /// The optimizer's name, and the line that took the step.
+    pub(super) op: &'static str,
+    pub(super) line: &'static Location<'static>,
+}
+
+impl Update {
+    /// Stops where a running square has become infinite: its element would never move again, and nothing would say so.
+    pub(super) fn require_finite(&self, finite: bool) {
+        if !finite {
+            let mistake = format!("{}: a gradient is too large, its square is infinite", self.op);
+            raise(Error::new(ErrorKind::Usage, mistake).on_line(self.line).help(
+                "find where the gradients grow, or limit them before the step, e.g. `grads.clip_norm(1.0)`; what the optimizer \
+                 remembers of this parameter is spoilt, so go on from saved weights and a new optimizer",
+            ));
+        }
+    }
+}
+
+/// The elements of a contiguous tensor of the type `T`.
+fn values<T: Plain>(t: &Tensor) -> &[T] {
+    t.as_slice::<T>().expect("contiguous and converted just before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapsto_tensor::catch;
+
+    #[test]
+    fn a_square_without_bound_stops_by_the_optimizers_name() {
+        let now = Update { lr: 0.1, step: 1, decay: None, op: "lion", line: Location::caller() };
+        now.require_finite(true);
+        let e = catch(|| now.require_finite(false)).unwrap_err().to_string();
+        assert!(e.contains("lion: a gradient is too large") && e.contains("clip_norm"), "{e}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What stays the same throughout a run, as a trainer's methods have set it.
+
+use super::drive::Drive;
+use crate::interrupt::Interrupt;
+use crate::metrics::Metric;
+use crate::model_file::ModelInfo;
+use mapsto_nn::{Module, Schedule};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::path::PathBuf;
+
+/// A penalty on the weights, added to the loss.
+type Penalty = Box<dyn Fn(&dyn Module) -> Tensor + Send>;
+
+/// What stays the same throughout a run.
+pub(super) struct Plan {
+    /// The name of the loss or of the task.
+    pub(super) task: String,
+    /// Whether it may report terms of its loss.
+    pub(super) reports_terms: bool,
+    pub(super) batches_per_epoch: Option<usize>,
+    pub(super) metrics: Vec<Box<dyn Metric>>,
+    pub(super) schedule: Option<Box<dyn Schedule>>,
+    /// Whether the schedule counts epochs, and not steps.
+    pub(super) by_epoch: bool,
+    pub(super) penalties: Vec<Penalty>,
+    pub(super) epochs: usize,
+    pub(super) accumulate: usize,
+    pub(super) clip_norm: Option<f64>,
+    pub(super) clip_value: Option<f64>,
+    pub(super) info: ModelInfo,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) interrupt: Option<Interrupt>,
+    pub(super) notes: Vec<(String, String)>,
+    /// Those of the notes that the best model keeps too.
+    pub(super) labels: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Of a task by name: one epoch, a step for each batch, and nothing beside.
+    pub(super) fn of(task: String) -> Plan {
+        Plan {
+            task,
+            reports_terms: true,
+            batches_per_epoch: None,
+            metrics: Vec::new(),
+            schedule: None,
+            by_epoch: false,
+            penalties: Vec::new(),
+            epochs: 1,
+            accumulate: 1,
+            clip_norm: None,
+            clip_value: None,
+            info: ModelInfo::default(),
+            folder: None,
+            interrupt: None,
+            notes: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// The batches in an epoch, once it is sure that there are any.
+    pub(super) fn check(&self, drive: &dyn Drive) -> Result<usize> {
+        let data = |message: String| Error::new(ErrorKind::Data, message);
+        const EMPTY: &str = "is the set empty, or smaller than one batch with `.drop_last()`?";
+        if drive.batches() == Some(0) {
+            return Err(data("training: the training loader has no batch".into()).help(EMPTY));
+        }
+        if drive.validation() == Some(0) {
+            return Err(data("training: the validation loader has no batch".into())
+                .help(format!("{EMPTY} Without validation, give `None`")));
+        }
+        match (drive.batches(), self.batches_per_epoch) {
+            (Some(has), Some(said)) if has != said => Err(Error::new(
+                ErrorKind::Usage,
+                format!("training: an epoch of the loader has {has} batches, not {said}"),
+            )
+            .help("leave out `.batches_per_epoch(..)`, which is for streams")),
+            (Some(n), _) | (None, Some(n)) => Ok(n),
+            (None, None) => Err(Error::new(ErrorKind::Usage, "training: the source does not end")
+                .help("say how many batches make an epoch, such as `.batches_per_epoch(1000)`")),
+        }
+    }
+
+    /// The metrics as plain references.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = &dyn Metric> {
+        self.metrics.iter().map(|m| &**m)
+    }
+}
