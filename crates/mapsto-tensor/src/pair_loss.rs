@@ -4,6 +4,7 @@ use crate::backend::cpu::{as_class, slice, with_float};
 use crate::backend::{MapOp, Params, Program, Written, tiles};
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Op, Outline, Vjp, boxed, fused};
+use crate::storage::Plain;
 use crate::written::written;
 use crate::{Tensor, fail};
 use mapsto_kernels::map::map2;
@@ -139,6 +140,21 @@ const TILE: usize = 512;
 /// Values are summed in f64, block by block in order: the same bits for any number of threads, as there is but one.
 const BLOCK: usize = 64;
 
+/// The sum of an operation's values, of which `N` are computed at a time.
+fn sum_of<T: Plain + Float + tiles::Compute, const N: usize>(op: &dyn MapOp, x: &[T], t: &[T]) -> f64 {
+    let mut values = [<T as Default>::default(); N];
+    let mut sum = 0.0;
+    for (x, t) in x.chunks(N).zip(t.chunks(N)) {
+        let values = &mut values[..x.len()];
+        tiles::over::<T>(op, &[x, t], values);
+        sum = values
+            .chunks(BLOCK)
+            .map(|v| v.iter().map(|v| Float::to_f64(*v)).sum::<f64>())
+            .fold(sum, |s, b| s + b);
+    }
+    sum
+}
+
 impl<P: PairLoss> Fused for MeanOf<P> {
     fn name(&self) -> &'static str {
         P::NAME
@@ -154,14 +170,8 @@ impl<P: PairLoss> Fused for MeanOf<P> {
         let op = Values(self.0);
         let sum: f64 = with_float!(x.dtype(), T => {
             let (x, t) = (slice::<T>(&x), slice::<T>(&t));
-            let mut values = [<T as Default>::default(); TILE];
-            let mut sum = 0.0;
-            for (x, t) in x.chunks(TILE).zip(t.chunks(TILE)) {
-                let values = &mut values[..x.len()];
-                tiles::over::<T>(&op, &[x, t], values);
-                sum = values.chunks(BLOCK).map(|v| v.iter().map(|v| Float::to_f64(*v)).sum::<f64>()).fold(sum, |s, b| s + b);
-            }
-            sum
+            // A small batch does without clearing a whole tile, which costs as much as its values.
+            if x.len() <= BLOCK { sum_of::<T, BLOCK>(&op, x, t) } else { sum_of::<T, TILE>(&op, x, t) }
         });
         Some(Tensor::rounded((), sum / x.len() as f64, xs[0].dtype()).into())
     }

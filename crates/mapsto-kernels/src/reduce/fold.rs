@@ -11,6 +11,8 @@ pub const BLOCK: usize = 4096;
 pub const LANES: usize = 32;
 const ROWS: usize = 64;
 pub const TILE: usize = 256;
+/// At most `TILE`, so that all rows would be taken together.
+const FEW: usize = 64;
 /// Results are shared among threads one by one when there are this many; fewer are each cut into several parts.
 const ENOUGH: usize = 16;
 
@@ -57,7 +59,11 @@ pub fn fold<F: Fold>(x: &[F::T], dims: [usize; 3], context: Option<&[F::T]>, y: 
     if x.is_empty() {
         return y.fill(F::START);
     }
-    if inner == 1 { rows::<F>(x, n, context, y) } else { columns::<F>(x, dims, context, y) }
+    match inner {
+        1 => rows::<F>(x, n, context, y),
+        _ if x.len() <= FEW => few::<F>(x, dims, context, y),
+        _ => columns::<F>(x, dims, context, y),
+    }
 }
 
 /// `inner = 1`: each result is a contiguous row.
@@ -144,6 +150,18 @@ struct Columns<'a, T> {
     inner: usize,
     /// Rows taken together.
     together: usize,
+}
+
+/// So few elements that clearing tiles for them would take longer than they do: what `columns` does with a single leaf.
+fn few<F: Fold>(x: &[F::T], [outer, n, inner]: [usize; 3], context: Option<&[F::T]>, y: &mut [F::T]) {
+    for o in 0..outer {
+        for (i, y) in y[o * inner..][..inner].iter_mut().enumerate() {
+            let c = context.map_or(F::T::ZERO, |c| c[o * inner + i]);
+            let column =
+                x[o * n * inner + i..].iter().step_by(inner).take(n).map(|&x| F::step(F::START, x, c));
+            *y = column.reduce(F::join).unwrap_or(F::START);
+        }
+    }
 }
 
 fn columns<F: Fold>(x: &[F::T], [outer, n, inner]: [usize; 3], context: Option<&[F::T]>, y: &mut [F::T]) {
@@ -274,4 +292,31 @@ fn join_tiles<F: Fold>(a: &mut [F::T; TILE], b: &[F::T; TILE]) {
             }
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_elements_are_folded_to_the_bits_of_many() {
+        fn same<F: Fold<T = f32>>(dims: [usize; 3]) {
+            let [outer, n, inner] = dims;
+            let of = |i: usize| (i * 37 % 64) as f32 * 0.37 - 9.1;
+            let x: Vec<f32> = (0..outer * n * inner).map(of).collect();
+            let c: Vec<f32> = (0..outer * inner).map(|i| of(i + 5)).collect();
+            for context in [None, Some(&c[..])] {
+                let (mut a, mut b) = (vec![0.0; c.len()], vec![1.0; c.len()]);
+                few::<F>(&x, dims, context, &mut a);
+                columns::<F>(&x, dims, context, &mut b);
+                assert!(a.iter().zip(&b).all(|(a, b)| a.to_bits() == b.to_bits()), "{dims:?}: {a:?}, {b:?}");
+            }
+        }
+        for dims in [[1, 4, 2], [3, 1, 7], [2, 8, 4], [1, 32, 2], [1, 2, 32], [4, 4, 4]] {
+            same::<Sum<f32>>(dims);
+            same::<Product<f32>>(dims);
+            same::<Squares<f32>>(dims);
+            same::<Max<f32>>(dims);
+        }
+    }
 }

@@ -152,19 +152,19 @@ pub(crate) fn onto(a: &mut Tensor, b: &Tensor, f: impl Fn(&mut [f32], &[f32]) + 
 }
 
 fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
-    if let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
+    #[cfg(test)]
+    proof::see(op, C::DTYPE);
+    let count = shape.known_count();
+    let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
+    let all =
+        whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape, count).map(|x| *whole = x).is_some());
+    if !all && let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
         let x = xs[i].to(C::DTYPE);
         let mut xs: SmallVec<[&Tensor; INPUTS]> = xs.iter().copied().collect();
         xs[i] = &x;
         return map_in::<C>(op, &xs, shape, dtype);
     }
-    #[cfg(test)]
-    proof::see(op, C::DTYPE);
-    let count = shape.known_count();
     let mut out = Storage::host(count, dtype);
-    let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
-    let all =
-        whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape, count).map(|x| *whole = x).is_some());
     // The way of most small operations, in as few steps as there are.
     let own = all && dtype == C::DTYPE && count <= CHUNK;
     if own && C::own(op, &whole[..xs.len()], &mut out.as_mut_slice::<C>()[..count]) {
