@@ -49,9 +49,11 @@ impl ModelSpec {
     /// The spec, provided that what it builds has the names and shapes of `model`.
     fn checked<L: Layer + ?Sized>(self, model: &L) -> Result<ModelSpec> {
         let any_float = Exceptions::none().converting();
-        self.outline()?
-            .compare_state_dict(model.state_dict(), &any_float)
-            .map_err(|e| e.context("model: a file would build another one"))?;
+        self.outline()?.compare_state_dict(model.state_dict(), &any_float).map_err(|e| {
+            let said =
+                format!("model: for inputs of {:?} a file would build another model than this", self.input);
+            e.context(said).help("give the sizes of one sample, without the batch, that this model takes")
+        })?;
         Ok(self)
     }
 }

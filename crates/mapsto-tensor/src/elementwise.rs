@@ -7,6 +7,7 @@ pub use compare::{Compare, compare};
 
 use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
+use crate::pairing;
 pub(crate) use crate::scalar::scalar_like;
 use crate::scalar::{Scalar, fill_like};
 use crate::shape::{Shape, broadcast};
@@ -151,10 +152,19 @@ fn no_bool(op: &str) -> ! {
 #[track_caller]
 pub(crate) fn same_dtype(op: &str, a: &Tensor, b: &Tensor) {
     if a.dtype() != b.dtype() {
-        fail!(op, "dtypes differ: {} and {}", a.dtype(), b.dtype(); help = "convert one with `.to(DType::{:?})`", if a.dtype().is_float() { a.dtype() } else { b.dtype() });
+        fail!(op, "dtypes differ: {} and {}", a.dtype(), b.dtype(); help = "{}", conversion(a.dtype(), b.dtype()));
     }
     if a.device() != b.device() {
         fail!(op, "devices differ: {:?} and {:?}", a.device(), b.device());
+    }
+}
+
+/// How operands of these dtypes get one: by a float rather than by an integer.
+fn conversion(a: DType, b: DType) -> String {
+    match (a.is_float(), b.is_float()) {
+        (true, false) => format!("convert the second with `.to(DType::{a:?})`"),
+        (false, true) => format!("convert the first with `.to(DType::{b:?})`"),
+        _ => format!("convert the first with `.to(DType::{b:?})`, or the second with `.to(DType::{a:?})`"),
     }
 }
 
@@ -331,6 +341,9 @@ impl<B: Binary> Op for Zipped<B> {
             no_bool(B::NAME);
         }
         let shape = broadcast(B::NAME, a.shape_of(), b.shape_of());
+        if shape != *a.shape_of() && shape != *b.shape_of() {
+            pairing::check(B::NAME, a, b);
+        }
         a.device().backend().map(self, xs, &shape, a.dtype()).into()
     }
     fn run_onto(&self, mut xs: Owned) -> Ran {

@@ -15,6 +15,7 @@ mod layout;
 pub mod operators;
 pub mod ops;
 mod pair_loss;
+pub mod pairing;
 mod precision;
 pub mod random;
 mod reduce;

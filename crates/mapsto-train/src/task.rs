@@ -4,7 +4,8 @@ use crate::trainer::Cx;
 use crate::{ModelInfo, Step};
 use mapsto_data::{Rows, Sample};
 use mapsto_nn::{Layer, Loss, ModelSpec, Module};
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::pairing::paired;
+use mapsto_tensor::{Result, Tensor, fail};
 use std::marker::PhantomData;
 
 /// What training lowers, for models `M` and batches `B`, and which steps it takes.
@@ -148,8 +149,21 @@ pub(crate) fn supervised(loss: &dyn Loss, forward: impl Fn(&Tensor) -> Tensor, b
     let weight = loss.weight(&batch.y);
     let y = forward(&batch.x);
     // A batch that the loss ignores as a whole has no mean loss, and weighs nothing.
-    let value = if weight == 0.0 { Tensor::zeros(()) } else { loss.loss(&y, &batch.y) };
+    let value = match weight {
+        0.0 => Tensor::zeros(()),
+        _ => paired(&y, &batch.y, || loss.loss(&y, &batch.y)),
+    };
+    one_number(&value);
     Step::new(value).weighing(weight).output(&y, &batch.y)
+}
+
+/// Checks that a loss can be lowered: gradients are those of one number.
+#[track_caller]
+fn one_number(loss: &Tensor) {
+    if loss.len() != 1 {
+        fail!("loss", "a loss must be one number, this one has the shape {:?}", loss.shape();
+              help = "take the mean over the batch: `.mean(..)`");
+    }
 }
 
 /// A function of a model and a batch as a task: what [`Trainer::of`](crate::Trainer::of) makes.
@@ -163,6 +177,8 @@ impl<F, M, B, R> Function<F, M, B, R> {
 
 impl<M, B: Rows, R: Into<Step>, F: Fn(&M, &B) -> R + Send + Sync> Task<M, B> for Function<F, M, B, R> {
     fn loss(&self, model: &M, batch: &B) -> Step {
-        (self.0)(model, batch).into()
+        let step: Step = (self.0)(model, batch).into();
+        one_number(&step.loss);
+        step
     }
 }

@@ -54,3 +54,57 @@ fn evaluate_and_predict_return_it_too() {
     let (wrong, line) = (predict(&net(), &set().batches(5)), line!());
     check(wrong.unwrap_err(), line, &["batch 1", "layer 2: Linear(2 → 3)"]);
 }
+
+#[test]
+fn a_loss_of_ones_own_does_not_broadcast_outputs_against_targets() {
+    let squares = |y: &Tensor, t: &Tensor| (y - t).square().mean(..);
+    for (y, t) in [(vec![10, 1], vec![10]), (vec![10], vec![10, 1])] {
+        let set = InMemory::new(Tensor::ones([10, 4]), Tensor::zeros(&t[..]));
+        let mut model = seq![Linear::new(4, 1), move |x: &Tensor| x.reshape([&[x.rows()], &y[1..]].concat())];
+        let (wrong, line) =
+            (Trainer::new(Sgd::new(0.1), squares).quiet().fit(&mut model, set.batches(10), None), line!());
+        check(wrong.unwrap_err(), line, &["outputs [10", "would be broadcast to [10, 10]", "squeeze"]);
+        let (wrong, line) = (evaluate(&model, &set.batches(10), &squares, &[]), line!());
+        check(wrong.unwrap_err(), line, &["would be broadcast to [10, 10]"]);
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_told_what_is_missing() {
+    let set = InMemory::new(Tensor::ones([10, 4]), Tensor::zeros([10, 1]));
+    let each = |y: &Tensor, t: &Tensor| (y - t).square();
+    let wrong = Trainer::new(Sgd::new(0.1), each).quiet().fit(&mut Linear::new(4, 1), set.batches(5), None);
+    let e = wrong.unwrap_err().to_string();
+    assert!(
+        e.contains("a loss must be one number") && e.contains("[5, 1]") && e.contains(".mean(..)"),
+        "{e}"
+    );
+    let each = |net: &Linear, b: &Sample| (b.x.apply(net) - &b.y).square();
+    let wrong = Trainer::of(Sgd::new(0.1), each).quiet().fit(&mut Linear::new(4, 1), set.batches(5), None);
+    assert!(wrong.unwrap_err().to_string().contains("a loss must be one number"));
+}
+
+#[test]
+fn a_run_is_not_resumed_with_other_layers() {
+    let path = std::env::temp_dir().join(format!("mapsto-mistakes-{}.safetensors", std::process::id()));
+    let set = InMemory::new(Tensor::ones([10, 4]), Tensor::zeros([10, 2]));
+    let fit = |mut model: Sequential, resume: bool| {
+        let trainer = Trainer::new(Adam::new(0.1), mse).quiet().epochs(if resume { 2 } else { 1 });
+        let trainer = if resume { trainer.resume(&path) } else { trainer };
+        let state = mapsto_train::callbacks::Checkpoint::last().to(&path);
+        trainer.on(state).fit(&mut model, set.clone().batches(5), None)
+    };
+    fit(seq![Linear::new(4, 3), Tensor::relu, Linear::new(3, 2)], false).unwrap();
+    let saved = std::fs::read(&path).unwrap();
+    let refused = |model: Sequential, says: &str| {
+        let e = fit(model, true).unwrap_err().to_string();
+        assert!(e.contains(says) && e.contains("resume with the model that the run was started with"), "{e}");
+        assert_eq!(std::fs::read(&path).unwrap(), saved, "the state is left as it was");
+    };
+    refused(seq![Linear::new(4, 3), Tensor::gelu, Linear::new(3, 2)], "gelu");
+    refused(seq![Linear::new(4, 3), Tensor::relu, Linear::new(3, 2), Tensor::relu], "4");
+    refused(seq![Linear::new(4, 5), Tensor::relu, Linear::new(5, 2)], "[5");
+    refused(seq![Linear::new(4, 3), Tensor::relu, Dropout::new(0.5), Linear::new(3, 2)], "2.");
+    fit(seq![Linear::new(4, 3), Tensor::relu, Linear::new(3, 2)], true).unwrap();
+    std::fs::remove_file(path).unwrap();
+}

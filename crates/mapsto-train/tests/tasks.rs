@@ -345,3 +345,28 @@ fn mistakes_in_a_task_are_named() {
         text("shape", 1)
     );
 }
+
+/// Judges a batch and takes no step.
+struct Forgetful;
+
+impl Task<Linear, Sample> for Forgetful {
+    fn loss(&self, net: &Linear, b: &Sample) -> Step {
+        mse(&b.x.apply(net), &b.y).into()
+    }
+    fn step(&self, net: &mut Linear, b: &Sample, _: &mut Cx<'_>) -> Result<Step> {
+        Ok(self.loss(net, b))
+    }
+}
+
+#[test]
+fn an_optimizer_that_takes_no_step_is_told() {
+    let set = InMemory::new(Tensor::ones([4, 1]), Tensor::zeros([4, 1]));
+    let fit = |mut trainer: Trainer<Forgetful>| trainer.fit(&mut Linear::new(1, 1), set.batches(2), None);
+    let e = fit(Trainer::task(Sgd::new(0.1), Forgetful).quiet()).unwrap_err().to_string();
+    assert!(e.contains("no optimizer was used in an epoch") && e.contains("cx.descend"), "{e}");
+
+    let loss = |net: &Linear, b: &Sample| mse(&b.x.apply(net), &b.y);
+    let mut trainer = Trainer::of(Sgd::new(0.1), loss).optimizer("d", Sgd::new(0.1)).quiet().epochs(2);
+    let e = trainer.fit(&mut Linear::new(1, 1), set.batches(2), None).unwrap_err().to_string();
+    assert!(e.contains("the optimizer `d` was never used"), "{e}");
+}

@@ -3,7 +3,7 @@
 use super::{Step, StepKind, each_number, numbers, short};
 use crate::{SampleKey, Transform};
 use mapsto_spec::Entry;
-use mapsto_tensor::{Tensor, fail};
+use mapsto_tensor::{DType, Tensor, fail};
 
 /// `y = (x − mean) / std`, with one mean and deviation for all elements, or one per channel (axis 1 of a batch).
 ///
@@ -73,9 +73,21 @@ impl Transform for Normalize {
     }
 }
 
+/// Whether numbers around a mean were rounded, when they became f32, by as much as an eighth of their deviation. Whole numbers
+/// below 2²⁴ are exact.
+fn is_lost_in_f32(mean: f64, std: f64) -> bool {
+    mean.abs() > f64::from(1 << 24) && mean.abs() * f64::from(f32::EPSILON) > std / 8.0
+}
+
 /// In `f64`, where a product with the reciprocal is as good as a quotient once it is rounded, and faster.
 #[track_caller]
 pub(super) fn normalize(name: &str, x: Tensor, mean: &[f64], std: &[f64]) -> Tensor {
+    if x.dtype() == DType::F32
+        && let Some((mean, std)) = mean.iter().zip(std).find(|&(&mean, &std)| is_lost_in_f32(mean, std))
+    {
+        fail!(name, "inputs in f32 have too few digits for a mean of {mean} and a deviation of {std}";
+              help = "give them in f64, as `Tensor::from_vec(numbers, shape)` of f64 and `exact_batch` of a table are");
+    }
     if mean.len() > 1 && x.shape().get(1) != Some(&mean.len()) {
         fail!(name, "{} means for inputs {:?}", mean.len(), x.shape();
             help = "there is one mean per channel, axis 1 of a batch, or one for all");
@@ -130,6 +142,19 @@ mod tests {
         let e = mapsto_tensor::catch(|| Normalize::new([0.0; 3], [1.0; 3]).apply(x)).err().unwrap();
         assert_eq!(e.message(), "normalize: 3 means for inputs [2, 2, 2]");
         assert!(mapsto_tensor::catch(|| Normalize::new([0.0; 2], [1.0])).is_err());
+    }
+
+    #[test]
+    fn digits_that_f32_has_lost_already_are_missed() {
+        let time = |seconds: f64| 1.7e9 + seconds;
+        let steps = Normalize::new([time(30.0)], [18.0]);
+        let exact = Tensor::from_vec(vec![time(12.0), time(48.0)], [2, 1]);
+        assert_eq!(steps.apply(exact.clone()).to_vec::<f64>(), [-1.0, 1.0]);
+        let e = mapsto_tensor::catch(|| steps.apply(exact.to(DType::F32))).err().unwrap();
+        assert!(e.message().contains("too few digits for a mean of 1700000030"), "{e}");
+        // Whole numbers that f32 holds lose nothing.
+        let x = Tensor::from_vec(vec![16_000_000.0f32, 16_000_002.0], [2, 1]);
+        assert_eq!(Normalize::new([16_000_001.0], [1.0]).apply(x).to_vec::<f32>(), [-1.0, 1.0]);
     }
 
     #[test]

@@ -120,6 +120,10 @@ impl Layer for Linear {
                 fail!("linear", "the layer takes {inputs} features, the input {:?} has {} on its last axis", x.shape(), rest[rest.len() - 1];
                       help = "put `Flatten::new()` before the layer, which makes the input [{}, {all}], and make the layer `Linear::new({all}, {outputs})`", x.shape()[0]);
             }
+            if let ([n], 1) = (x.shape(), inputs) {
+                fail!("linear", "the layer takes batches [n, 1] of one feature, the input [{n}] has no axis of features";
+                      help = "give each number an axis of its own: `x.unsqueeze(1)` is [{n}, 1]");
+            }
             fail!("linear", "the layer takes {inputs} features, the input {:?} has {}", x.shape(), x.shape().last().unwrap_or(&0);
                   help = "make the layer `Linear::new({}, {outputs})`, or the input one of {inputs} features", x.shape().last().unwrap_or(&0));
         }

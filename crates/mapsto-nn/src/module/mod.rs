@@ -43,6 +43,7 @@ use std::marker::PhantomData;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a module",
     label = "this has no parameters that mapsto can find",
+    note = "a plain `Tensor` would be neither trained nor saved: write `Param` for what is trained, `State` for what is saved only, or mark a constant `#[module(skip)]`",
     note = "add `#[derive(Module)]` to your type, or `#[module(skip)]` to the field if it holds no parameters",
     note = "functions from `&Tensor` to `Tensor`, `Vec`, `Option` and `Box<dyn Layer>` are modules; `&L` and `Box<L>` are not",
     note = "a boxed function needs its threads named: `Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>`",
@@ -167,7 +168,8 @@ macro_rules! holds_nothing {
         }
     )*};
 }
-// A plain tensor in a model is a constant: neither trained nor saved. `Param` and `State` say otherwise.
+// `Tensor` is missing on purpose: who forgets `Param` gets a compile error instead of numbers that are neither trained nor
+// saved. A constant is marked `#[module(skip)]`.
 holds_nothing!(
     (),
     bool,
@@ -186,7 +188,6 @@ holds_nothing!(
     f64,
     String,
     &'static str,
-    Tensor,
     DType
 );
 
@@ -221,6 +222,7 @@ mod tests {
         pair: (Inner, [Param; 2]),
         boxed: Box<dyn Layer>,
         r#type: Param,
+        #[module(skip)]
         constant: Tensor,
         activation: fn(&Tensor) -> Tensor,
         held: Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>,

@@ -119,9 +119,10 @@ impl Update {
     pub(super) fn require_finite(&self, finite: bool) {
         if !finite {
             let mistake = format!("{}: a gradient is too large, its square is infinite", self.op);
-            raise(Error::new(ErrorKind::Usage, mistake).on_line(self.line).help(
-                "find where the gradients grow, or limit them before the step, e.g. `grads.clip_norm(1.0)`; what the optimizer \
-                 remembers of this parameter is spoilt, so go on from saved weights and a new optimizer",
+            raise(Error::new(ErrorKind::NonFinite, mistake).on_line(self.line).help(
+                "standardize inputs and targets, lower the learning rate, or limit gradients before the step, e.g. \
+                 `grads.clip_norm(1.0)`; what the optimizer remembers of this parameter is spoilt, so go on from saved weights \
+                 and a new optimizer",
             ));
         }
     }

@@ -83,7 +83,7 @@ impl Origin {
     }
 
     /// Whether nothing comes back to it.
-    pub(super) fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         matches!(self, Origin::Constant | Origin::Unrecorded(_))
     }
 }
@@ -217,7 +217,7 @@ pub(super) fn check_recorded(y: &Tensor) {
                   help = "compute the loss inside `train(|| ..)`, or make an input a leaf with `.leaf()`")
         }
         Origin::Constant => {
-            fail!("backward", "these values were computed from constants alone, inside `no_grad`, through a rounding or from nothing (an axis of 0), so nothing was recorded";
+            fail!("backward", "these values were computed from constants alone, inside `no_grad`, from nothing (an axis of 0), or through what has no derivative (`item`, `argmax`, a comparison, a rounding), so nothing was recorded";
                   help = "compute the loss from the model's parameters inside `train(|| ..)`, without `detach` and `no_grad`, or make an input a leaf with `.leaf()`")
         }
     }

@@ -85,6 +85,8 @@ pub(super) struct Driver<'a> {
     pending: Weighed,
     /// Whether it was used for the batch under way.
     used: bool,
+    /// Whether it was used for any batch of the run.
+    pub(super) was_used: bool,
 }
 
 /// The optimizers of a run with all that belongs to their steps.
@@ -116,6 +118,7 @@ impl<'a> Engine<'a> {
             steps: 0,
             pending: None,
             used: false,
+            was_used: false,
         };
         let drivers: Vec<Driver<'a>> = optimizers.iter_mut().map(driver).collect();
         Engine {
@@ -157,6 +160,32 @@ impl<'a> Engine<'a> {
                 format!("training: the optimizer `{name}` has gradients of earlier batches and takes no step in this one"),
             )
             .help("leave out `.accumulate(..)`, or let the task use every optimizer in every batch")),
+        }
+    }
+
+    /// Checks after an epoch that something has learned.
+    pub(super) fn check_some_used(&self) -> Result<()> {
+        match self.drivers.iter().any(|driver| driver.was_used) {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Usage,
+                "training: no optimizer was used in an epoch, so the model has not changed",
+            )
+            .help("let the task's `step` call `cx.descend(model, |model| ..)`, or leave `step` out")),
+        }
+    }
+
+    /// Checks after a whole run that every optimizer was used.
+    pub(super) fn check_all_used(&self) -> Result<()> {
+        match self.drivers.iter().find(|driver| !driver.was_used) {
+            None => Ok(()),
+            Some(Driver { name, .. }) => Err(Error::new(
+                ErrorKind::Usage,
+                format!("training: the optimizer `{name}` was never used"),
+            )
+            .help(format!(
+                "call `cx.descend_by(\"{name}\", ..)` in the task's `step`, or leave the optimizer out"
+            ))),
         }
     }
 
@@ -283,6 +312,7 @@ impl Descend for Engine<'_> {
         let (grads, prefix) = self.own(&*part, grads)?;
         let (plan, due) = (self.plan, self.due);
         let driver = &mut self.drivers[by];
+        driver.was_used = true;
         if std::mem::replace(&mut driver.used, true) && plan.accumulate > 1 {
             return Err(Error::new(
                 ErrorKind::Usage,

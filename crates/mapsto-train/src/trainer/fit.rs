@@ -11,6 +11,8 @@ use crate::metrics::Better;
 use crate::model_file::ModelInfo;
 use crate::run_folder;
 use crate::tally::Tally;
+use mapsto_nn::ModelSpec;
+use mapsto_spec::Json;
 use mapsto_tensor::error::mistakes;
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::path::Path;
@@ -36,6 +38,8 @@ pub(super) struct Fit<'a> {
     has_folder: bool,
     /// Whether the task was asked for the model's layers and the loss.
     is_written_down: bool,
+    /// The layers of the run that is resumed, if its state says them.
+    pub(super) resumed: Option<Json>,
 }
 
 /// Where a run is: with weights, optimizer and randomness, all that the next step depends on.
@@ -83,6 +87,7 @@ impl<'a> Fit<'a> {
             closing: (0.0, 0),
             has_folder: false,
             is_written_down: false,
+            resumed: None,
         }
     }
 
@@ -95,6 +100,7 @@ impl<'a> Fit<'a> {
         if let Some(ready) = ready.filter(|_| self.goes_on()) {
             ready()?;
         }
+        let epochs = self.position.epoch;
         while self.goes_on() {
             if self.epoch()? == Outcome::Interrupted {
                 self.history.interrupted = true;
@@ -111,6 +117,9 @@ impl<'a> Fit<'a> {
             driver.optimizer.set_lr(driver.base_lr);
         }
         self.notify(Moment::End)?;
+        if self.position.epoch > epochs && self.history.stopped.is_none() {
+            self.engine.check_all_used()?;
+        }
         Ok(self.history)
     }
 
@@ -127,6 +136,7 @@ impl<'a> Fit<'a> {
         }
         let start = Instant::now();
         let trained = self.position.seconds;
+        self.engine.check_some_used()?;
         self.position.tally.check_weight("training")?;
         let mut values = self.position.tally.values(self.plan.metrics(), "");
         if self.drive.validation().is_some() {
@@ -174,7 +184,7 @@ impl<'a> Fit<'a> {
             let wait = Instant::now();
             let Some(read) = self.drive.fetch() else { return Err(self.ended()) };
             read?;
-            self.write_down();
+            self.write_down()?;
             self.position.waited += wait.elapsed().as_secs_f64();
             self.position.batch += 1;
             let last = self.position.batch == self.batches;
@@ -193,12 +203,17 @@ impl<'a> Fit<'a> {
     }
 
     /// Completes what model files say by what the task knows of the model and its loss, from the first batch on.
-    fn write_down(&mut self) {
-        if !self.is_written_down {
-            self.is_written_down = true;
-            let known = self.drive.written();
-            self.info.spec = self.info.spec.take().or(known.spec);
-            self.info.loss = self.info.loss.take().or(known.loss);
+    fn write_down(&mut self) -> Result<()> {
+        if self.is_written_down {
+            return Ok(());
+        }
+        self.is_written_down = true;
+        let known = self.drive.written();
+        self.info.spec = self.info.spec.take().or(known.spec);
+        self.info.loss = self.info.loss.take().or(known.loss);
+        match (&self.resumed, &self.info.spec) {
+            (Some(saved), Some(now)) => same_layers(saved, now),
+            _ => Ok(()),
         }
     }
 
@@ -319,6 +334,31 @@ impl<'a> Fit<'a> {
         }
         keep.iter().try_for_each(|path| super::TrainingState::write(self, path))
     }
+}
+
+/// Checks that a resumed run has the layers it was started with: weights of equal shapes may be those of another function.
+fn same_layers(saved: &Json, now: &Json) -> Result<()> {
+    // Both as this version writes them: it may say more than the one that has saved the run.
+    let (Ok(saved), Ok(now)) = (ModelSpec::from_json(saved), ModelSpec::from_json(now)) else {
+        return Ok(());
+    };
+    let mut pairs = saved.layers.iter().zip(&now.layers).enumerate();
+    let is_same = saved.layers.len() == now.layers.len();
+    let Some((i, (old, new))) = pairs.find(|(_, (old, new))| old != new) else {
+        return match is_same {
+            true => Ok(()),
+            false => Err(another_model(
+                &format!("{} layers", saved.layers.len()),
+                &format!("{}", now.layers.len()),
+            )),
+        };
+    };
+    Err(another_model(&format!("{} as layer {i}", old.to_json()), &new.to_json().to_string()))
+}
+
+pub(super) fn another_model(saved: &str, now: &str) -> Error {
+    Error::new(ErrorKind::Model, format!("resume: the saved run had {saved}, this model has {now}"))
+        .help("resume with the model that the run was started with")
 }
 
 /// What was said of the model, completed by what the loader knows.

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::history::History;
 use crate::model_file::{ModelFile, NOTE};
 use crate::tally::Tally;
-use mapsto_nn::OptimizerState;
+use mapsto_nn::{Exceptions, ModuleExt, OptimizerState};
 use mapsto_tensor::random::{self, RandomState};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::path::Path;
@@ -158,6 +158,10 @@ impl Saved<'_> {
         random::set_state(&before);
         samples?;
 
+        let weights = self.file.tensors.iter().cloned();
+        fit.drive.model().compare_state_dict(weights, &Exceptions::none()).map_err(|e| {
+            e.help("resume with the model that the run was started with; weights alone are loaded by `load`")
+        })?;
         for (i, driver) in fit.engine.drivers.iter_mut().enumerate() {
             let key = key(i, driver.name);
             // States of earlier versions have one optimizer, and no line for where it is.
@@ -172,7 +176,7 @@ impl Saved<'_> {
             // The learning rate is the one that the trainer was given now. A schedule sets its own at the next step; one that a
             // callback has set stays, in proportion.
             let (steps, lr, base) = at;
-            driver.steps = steps;
+            (driver.steps, driver.was_used) = (steps, steps > 0);
             let lr = match (lr == base, self.find("learning rate by")) {
                 (false, Some("callbacks")) if base == driver.base_lr => lr,
                 (false, Some("callbacks")) => lr / base * driver.base_lr,
@@ -195,6 +199,7 @@ impl Saved<'_> {
         self.file.load_into(fit.drive.model_mut())?;
         random::set_state(&random);
         fit.history = history;
+        fit.resumed = self.file.info.spec.clone();
         let (epoch, batch) = (epoch as usize, batch as usize);
         fit.position = Position { epoch, batch, step: steps, tally, seconds, waited };
         Ok(())
