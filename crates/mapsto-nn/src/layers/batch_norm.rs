@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::{Layer, Module, Param, State};
 use mapsto_spec::{Args, Bounds, Entry};
-use mapsto_tensor::{Result, Tensor, fail, is_training};
+use mapsto_tensor::{DType, Result, Tensor, fail, is_training, no_grad};
 
 /// `y = (x − mean) / √(var + eps) · w + b` per channel, for inputs with up to `D` axes after the channels.
 ///
@@ -51,8 +51,8 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm {
             weight: Param::new(Tensor::ones([channels])),
             bias: Param::new(Tensor::zeros([channels])),
-            running_mean: State::new(Tensor::zeros([channels])),
-            running_var: State::new(Tensor::ones([channels])),
+            running_mean: State::running(Tensor::zeros([channels])),
+            running_var: State::running(Tensor::ones([channels])),
             momentum: 0.1,
             eps: 1e-5,
         }
@@ -76,13 +76,20 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm { eps: Bounds::ABOVE_0.check("batch_norm", "eps", eps), ..self }
     }
 
-    /// The scale and the shift of each channel that the norm is equal to in inference.
+    /// The scale and the shift of each channel that the norm is equal to in inference; none where they would lose digits that
+    /// the norm keeps: in half precision, and where means are many deviations from 0, so that `x · scale` and the shift cancel.
     pub(crate) fn line(&self) -> Option<(Tensor, Tensor)> {
-        if is_training() {
+        let (mean, var) = (self.running_mean.get(), self.running_var.get());
+        if is_training() || self.weight.dtype() != mean.dtype() {
             return None;
         }
-        let scale = (self.running_var.get() + self.eps).rsqrt() * &*self.weight;
-        let shift = &*self.bias - self.running_mean.get() * &scale;
+        let rstd = (var + self.eps).rsqrt();
+        let far = no_grad(|| (&mean * &rstd).abs().to(DType::F32));
+        if !far.as_slice::<f32>().is_some_and(|far| far.iter().all(|&far| far <= 32.0)) {
+            return None;
+        }
+        let scale = rstd * &*self.weight;
+        let shift = &*self.bias - mean * &scale;
         Some((scale, shift))
     }
 
@@ -217,6 +224,48 @@ mod tests {
         (0..60).for_each(|_| drop(train(|| norm.forward(&x))));
         let (y, z) = (norm.forward(&x), train(|| norm.forward(&x)));
         assert!((y - z).abs().max(..).item() < 0.05);
+    }
+
+    #[test]
+    fn running_statistics_of_half_precision_reach_the_batchs() {
+        for (dtype, momentum, steps) in
+            [(DType::BF16, 0.1, 200), (DType::F16, 0.1, 200), (DType::BF16, 0.01, 2000)]
+        {
+            let mut norm = BatchNorm1d::new(1).momentum(momentum);
+            norm.convert(dtype);
+            let x = tensor![[9.0], [11.0]].to(dtype);
+            (0..steps).for_each(|_| drop(train(|| norm.forward(&x))));
+            assert_close!(norm.running_mean.get(), [10.0]);
+            assert!(norm.forward(&tensor![[10.0]].to(dtype)).item().abs() < 1e-4);
+        }
+        let mut norm = BatchNorm1d::new(1).momentum(1.0);
+        norm.convert(DType::F16);
+        let _ = train(|| norm.forward(&tensor![[-300.0], [300.0]].to(DType::F16)));
+        let y = norm.forward(&tensor![[300.0]].to(DType::F16)).item();
+        assert!((y - 0.5f64.sqrt()).abs() < 1e-3, "{y}");
+    }
+
+    #[test]
+    fn a_norm_behind_a_convolution_keeps_the_digits_it_has_alone() {
+        let mut one = Conv2d::new(1, 1, 1).no_bias();
+        one.weight.set(&tensor![[[[1.0]]]]).unwrap();
+        for (dtype, mean, var, eps) in [
+            (DType::F16, 3.0, 1e-6, 1e-5),
+            (DType::F16, 0.0, 0.0, 1e-8),
+            (DType::F32, 1e3, 0.0625, 1e-5),
+            (DType::F32, 1.0, 0.25, 1e-5),
+        ] {
+            let mut norm = BatchNorm2d::new(1).eps(eps);
+            norm.running_mean.set(tensor![mean]);
+            norm.running_var.set(tensor![var]);
+            let mut conv = one.clone();
+            norm.convert(dtype);
+            conv.convert(dtype);
+            let x = (tensor![[[[0.0, 0.002]]]] + mean).to(dtype);
+            let (together, alone) = (conv.with_norm(&norm).forward(&x), norm.forward(&conv.forward(&x)));
+            assert_close!(together, alone);
+            assert!(together.is_finite());
+        }
     }
 
     #[test]

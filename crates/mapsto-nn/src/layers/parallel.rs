@@ -221,4 +221,12 @@ mod tests {
         assert!(e.message().contains("`join` must be \"concat\" or \"add\", got \"stack\""), "{e}");
         assert!(build(parallel(vec![], "add"), &[5]).unwrap_err().message().contains("at least one list"));
     }
+
+    #[test]
+    fn probabilities_of_a_single_branch_are_known_as_such() {
+        let net = Parallel::concat([seq![Linear::new(3, 4), |x: &Tensor| x.softmax(-1)]]);
+        let e = catch(|| train(|| cross_entropy(&net.forward(&Tensor::ones([2, 3])), &tensor![0, 1])))
+            .unwrap_err();
+        assert!(e.message().contains("probabilities already"), "{e}");
+    }
 }

@@ -127,7 +127,8 @@ pub trait ModuleExt: Module {
         });
     }
 
-    /// Converts every parameter and every state of floats to another float type; parameters become new ones.
+    /// Converts every parameter and every state of floats to another float type; parameters become new ones. Running
+    /// statistics ([`State::running`](super::State::running)) stay in f32 where that is half precision.
     fn convert(&mut self, dtype: DType) {
         self.visit_mut(&mut Path::new(), &mut |_, item| match item {
             ItemMut::Param(p) => {
@@ -137,8 +138,7 @@ pub trait ModuleExt: Module {
                     p.freeze();
                 }
             }
-            ItemMut::State(s) if s.get().dtype().is_float() => s.set(s.get().to(dtype)),
-            ItemMut::State(_) => {}
+            ItemMut::State(s) => s.convert(dtype),
         });
     }
 }

@@ -1,6 +1,6 @@
 //! A state: a tensor that is saved but not trained, such as a running mean.
 
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,12 +14,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// mean.set(mean.get() * 0.9 + tensor![5.0] * 0.1);
 /// assert_close!(mean.get(), [0.5]);
 /// ```
-pub struct State(Mutex<Tensor>);
+pub struct State {
+    value: Mutex<Tensor>,
+    is_running: bool,
+}
 
 impl State {
     /// A state with this value.
     pub fn new(value: Tensor) -> State {
-        State(Mutex::new(value.detach()))
+        State { value: Mutex::new(value.detach()), is_running: false }
+    }
+
+    /// A state that moves by small steps, as a running mean does: [`convert`](crate::ModuleExt::convert) leaves it in f32 where
+    /// the model gets half precision, whose last digit such steps do not reach.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut norm = BatchNorm1d::new(1);
+    /// norm.convert(DType::BF16);
+    /// assert_eq!((norm.weight.dtype(), norm.running_mean.get().dtype()), (DType::BF16, DType::F32));
+    /// ```
+    pub fn running(value: Tensor) -> State {
+        State { is_running: true, ..State::new(value) }
+    }
+
+    /// Converts a value of floats as a model is converted.
+    pub(super) fn convert(&mut self, dtype: DType) {
+        let value = self.get();
+        let dtype = if self.is_running && dtype.size() < DType::F32.size() { DType::F32 } else { dtype };
+        if value.dtype().is_float() {
+            self.set(value.to(dtype));
+        }
     }
 
     /// The value.
@@ -54,13 +79,13 @@ impl State {
 
     fn lock(&self) -> MutexGuard<'_, Tensor> {
         // A panic elsewhere cannot leave half a tensor behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clone for State {
     fn clone(&self) -> State {
-        State::new(self.get())
+        State { value: Mutex::new(self.get()), is_running: self.is_running }
     }
 }
 

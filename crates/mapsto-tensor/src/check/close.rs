@@ -47,10 +47,7 @@ impl Expected for f64 {
 pub fn assert_tensors_close(a: &Tensor, b: &Tensor, atol: f64, rtol: f64, what: &str) {
     assert_eq!(a.shape(), b.shape(), "{what}: the shapes differ");
     let (x, y) = (crate::backend::carry::read_f64(a), crate::backend::carry::read_f64(b));
-    let bad = x
-        .iter()
-        .zip(&y)
-        .position(|(x, y)| !(x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= atol + rtol * y.abs()));
+    let bad = x.iter().zip(&y).position(|(&x, &y)| !is_close(x, y, atol, rtol));
     if let Some(i) = bad {
         let mut rest = i;
         let mut place: Vec<usize> = a
@@ -65,6 +62,22 @@ pub fn assert_tensors_close(a: &Tensor, b: &Tensor, atol: f64, rtol: f64, what: 
             .collect();
         place.reverse();
         panic!("{what}: element {place:?} is {}, {} was expected (atol {atol:e}, rtol {rtol:e})", x[i], y[i]);
+    }
+}
+
+/// Whether numbers are as close as that; what is not finite is close to itself alone.
+pub(crate) fn is_close(x: f64, y: f64, atol: f64, rtol: f64) -> bool {
+    let is_near = || x.is_finite() && y.is_finite() && (x - y).abs() <= atol + rtol * y.abs();
+    x == y || (x.is_nan() && y.is_nan()) || is_near()
+}
+
+#[test]
+fn what_is_not_finite_is_close_to_itself_alone() {
+    let values = [1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MAX];
+    for (i, &x) in values.iter().enumerate() {
+        for (j, &y) in values.iter().enumerate() {
+            assert_eq!(is_close(x, y, 1e-5, 1e-4), i == j, "{x} and {y}");
+        }
     }
 }
 

@@ -45,6 +45,7 @@ impl Tensor {
             grads.miss_another_thread();
         }
         here(|| no_grad(|| walk(self, g.clone(), Graph::UsedUp, 0, &mut grads)));
+        grads.round();
         grads
     }
 }
@@ -198,6 +199,14 @@ impl Sink for Search<'_> {
     }
 }
 
+/// Says that a graph was used up.
+#[cold]
+#[track_caller]
+pub(super) fn freed(what: &str, op: &str) -> ! {
+    fail!(what, "the values kept by `{op}` were freed by an earlier `backward`";
+          help = "use `grad(&y, [&x])`, which keeps them, for all but the last derivative; or compute the loss again")
+}
+
 /// What becomes of the values that the graph keeps.
 #[derive(Clone, Copy, PartialEq)]
 enum Graph {
@@ -258,10 +267,7 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
                 kept
             }),
         };
-        let Some(kept) = &mut kept else {
-            fail!("backward", "the values kept by `{}` were freed by an earlier `backward`", node.op.name();
-                  help = "use `grad(&y, [&x])`, which keeps them, for all but the last derivative; or compute the loss again");
-        };
+        let Some(kept) = &mut kept else { freed("backward", node.op.name()) };
         // Differentiable again, a part goes the plain way, through the derivative of its slice.
         if graph == Graph::UsedUp
             && let (Some((axis, start)), Origin::Made(input)) = (node.op.part(), kept.inputs[0].origin())

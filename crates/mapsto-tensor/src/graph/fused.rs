@@ -148,7 +148,7 @@ pub(crate) const KINDS: &[OpKind] = &[OpKind::new(
 .built(|_| Ok(unary(Identity)))];
 
 #[derive(Clone, Copy)]
-struct Identity;
+pub(super) struct Identity;
 impl Unary for Identity {
     const NAME: &'static str = "identity";
     const KEEP: Keep = Keep::NONE;

@@ -1,7 +1,7 @@
 //! Gradients as a value: leaf → tensor. Nothing accumulates behind your back, nothing needs zeroing.
 
 use super::LeafId;
-use crate::{Tensor, fail, no_grad};
+use crate::{DType, Tensor, fail, no_grad};
 use std::ops::{AddAssign, Mul};
 
 /// The gradients of one scalar at its leaves.
@@ -20,6 +20,8 @@ pub struct Grads {
     /// In rising order of identity. Backward comes to the leaves of later layers first.
     all: Vec<(LeafId, Tensor)>,
     elsewhere: bool,
+    /// The leaves of 16 bits whose gradients are being added up in f32, with their dtypes.
+    summed: Vec<(LeafId, DType)>,
 }
 
 impl Grads {
@@ -74,11 +76,29 @@ impl Grads {
         }
     }
 
-    /// Adds to the gradient of a leaf.
+    /// Adds to the gradient of a leaf: in f32 where that has 16 bits, as a sum of many would stand still.
     pub(crate) fn add(&mut self, id: LeafId, g: Tensor) {
         match self.find(id) {
-            Ok(i) => self.all[i].1 = &self.all[i].1 + g,
+            Ok(i) if g.dtype().size() > 2 && g.dtype() == self.all[i].1.dtype() => {
+                self.all[i].1 = &self.all[i].1 + g;
+            }
+            Ok(i) => {
+                let sum = &mut self.all[i].1;
+                if sum.dtype().size() <= 2 {
+                    self.summed.push((id, sum.dtype()));
+                }
+                *sum = widened(sum) + widened(&g);
+            }
             Err(i) => self.all.insert(i, (id, g)),
+        }
+    }
+
+    /// Rounds what was added up to the dtypes of the leaves.
+    pub(super) fn round(&mut self) {
+        for (id, dtype) in std::mem::take(&mut self.summed) {
+            if let Ok(i) = self.find(id) {
+                self.all[i].1 = self.all[i].1.to(dtype);
+            }
         }
     }
 
@@ -124,11 +144,22 @@ impl Grads {
 
     /// The Euclidean norm of all gradients together: `√(Σ g²)`, summed in f64.
     pub fn norm(&self) -> f64 {
-        self.all
-            .iter()
-            .map(|(_, g)| no_grad(|| g.to(crate::DType::F64).square().sum(..).item()))
-            .sum::<f64>()
-            .sqrt()
+        let of = |unit: f64| {
+            let squares = |g: &Tensor| (g.to(DType::F64) * (1.0 / unit)).square().sum(..).item();
+            no_grad(|| self.all.iter().map(|(_, g)| squares(g)).sum::<f64>()).sqrt() * unit
+        };
+        let norm = of(1.0);
+        if norm.is_normal() && norm * norm > f64::MIN_POSITIVE {
+            return norm;
+        }
+        // Squares that have no place in f64 are taken of a share of the largest.
+        let most = |g: &Tensor| if g.is_empty() { 0.0 } else { g.abs().max(..).item() };
+        let most = no_grad(|| self.all.iter().map(|(_, g)| most(g)).fold(0.0, f64::max));
+        if norm.is_nan() || most == 0.0 || most.is_infinite() {
+            norm
+        } else {
+            of(most.max(f64::MIN_POSITIVE))
+        }
     }
 
     /// Scales all gradients by `max / norm` if their common norm exceeds `max`; returns the norm before.
@@ -156,10 +187,13 @@ impl Grads {
     #[track_caller]
     pub fn clip_value(&mut self, max: f64) {
         check_limit("clip_value", max);
-        no_grad(|| self.all.iter_mut().for_each(|(_, g)| *g = g.clamp(-max, max)));
+        // What is beyond the range of 16 bits limits nothing there.
+        let limits = |g: &Tensor| g.dtype() != DType::F16 || max <= f64::from(half::f16::MAX);
+        no_grad(|| self.all.iter_mut().filter(|(_, g)| limits(g)).for_each(|(_, g)| *g = g.clamp(-max, max)));
     }
 
-    /// Multiplies every gradient by a number.
+    /// Multiplies every gradient by a number. Gradients of 16 bits become f32, in which products with small numbers keep
+    /// their digits.
     ///
     /// # Panics
     /// When it is not finite.
@@ -168,13 +202,28 @@ impl Grads {
         if !factor.is_finite() {
             fail!("scale", "the factor must be finite, got {factor}");
         }
-        no_grad(|| self.all.iter_mut().for_each(|(_, g)| *g = &*g * factor));
+        // A factor below the normal numbers of f32 would itself lose digits.
+        let parts = match factor.abs() < f64::from(f32::MIN_POSITIVE) {
+            true => [2f64.powi(-100), factor * 2f64.powi(100)],
+            false => [factor, 1.0],
+        };
+        let times = |g: &Tensor| match parts {
+            [one, 1.0] => widened(g) * one,
+            _ if g.dtype() == DType::F64 => g * factor,
+            [one, other] => widened(g) * one * other,
+        };
+        no_grad(|| self.all.iter_mut().for_each(|(_, g)| *g = times(g)));
     }
 
     /// Whether every element of every gradient is finite.
     pub fn is_finite(&self) -> bool {
         self.all.iter().all(|(_, g)| g.is_finite())
     }
+}
+
+/// A gradient of 16 bits in f32.
+fn widened(g: &Tensor) -> Tensor {
+    if g.dtype().size() <= 2 { g.to(DType::F32) } else { g.clone() }
 }
 
 /// A limit of 0 would stop the training, and a negative one would turn every gradient around.
@@ -185,10 +234,12 @@ fn check_limit(op: &str, max: f64) {
     }
 }
 
+/// Sums of gradients of 16 bits are f32.
 impl AddAssign for Grads {
     fn add_assign(&mut self, other: Grads) {
         self.elsewhere = self.elsewhere || other.elsewhere;
         no_grad(|| other.all.into_iter().for_each(|(id, g)| self.add(id, g)));
+        self.summed.clear();
     }
 }
 
@@ -218,4 +269,39 @@ fn gradients_add_scale_and_clip() {
         assert!(refused(&|mut g| g.clip_value(limit)).contains("must be finite and above 0"));
     }
     assert!(catch(|| sum.of(&tensor![1.0]).clone()).unwrap_err().message().contains("not a leaf"));
+}
+
+#[test]
+fn gradients_of_16_bits_add_up_and_shrink_in_f32() {
+    use crate::prelude::*;
+    for dtype in [DType::BF16, DType::F16] {
+        let w = Tensor::ones([1]).to(dtype).leaf();
+        // One leaf that is used a thousand times.
+        let uses = |n: usize| (0..n).map(|_| w.clone()).reduce(|sum, w| sum * 0.0 + w).unwrap();
+        let many = (0..1000).fold(w.clone() * 0.0, |sum, _| sum * 1.0 + &w);
+        let g = many.sum(..).backward();
+        assert_eq!((g.of(&w).item(), g.of(&w).dtype()), (1000.0, dtype));
+        let mut sum = Grads::new();
+        (0..1000).for_each(|_| sum += uses(1).sum(..).backward());
+        assert_eq!(sum.of(&w).item(), 1000.0);
+        // A norm far beyond what is allowed.
+        let w = Tensor::zeros([10_000]).to(dtype).leaf();
+        let mut g = (&w * 1000.0).sum(..).backward();
+        for limit in [1.0, 1e-2, 1e-8] {
+            g.clip_norm(limit);
+            assert!((g.norm() / limit - 1.0).abs() < 1e-3, "{dtype}, {limit}: {}", g.norm());
+        }
+        g.clip_value(1e6);
+    }
+    let of = |values: Vec<f64>, dtype: DType| {
+        let w = Tensor::from_vec(values, [2]).to(dtype);
+        let x = Tensor::zeros([2]).to(dtype).leaf();
+        (&x * w).sum(..).backward()
+    };
+    let mut g = of(vec![3e38, 3e38], DType::F32);
+    g.clip_norm(1e-7);
+    assert!((g.norm() / 1e-7 - 1.0).abs() < 1e-5, "{}", g.norm());
+    assert!((of(vec![3e300, 4e300], DType::F64).norm() / 5e300 - 1.0).abs() < 1e-12);
+    assert!((of(vec![3e-300, 4e-300], DType::F64).norm() / 5e-300 - 1.0).abs() < 1e-12);
+    assert_eq!(of(vec![0.0, 0.0], DType::F64).norm(), 0.0);
 }

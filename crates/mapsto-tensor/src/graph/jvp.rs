@@ -1,6 +1,9 @@
 //! Forward-mode differentiation: how a result moves as its inputs move, node by node in rising order.
 
+use super::engine::freed;
+use super::fused::Identity;
 use super::{At, Node, Origin, Vjp, grads_or_zeros};
+use crate::elementwise::map;
 use crate::shape::broadcast;
 use crate::storage::Shared;
 use crate::{Tensor, fail, record, scope};
@@ -38,30 +41,48 @@ pub fn jvp<const N: usize>(
             );
         }
     }
-    let leaves = xs.map(Tensor::leaf);
-    let y = record(|| f(leaves.each_ref()));
-    let dy = record(|| push(&y, &leaves, &dxs));
+    // Points of the graph of their own: a tangent comes from this use of an input alone, and what comes out still depends on
+    // all that the input came from.
+    let points = xs.map(point);
+    let y = record(|| f(points.each_ref()));
+    let dy = record(|| push(&y, &points, &dxs));
     (y, dy)
 }
 
-/// The tangent of `y` where those of some leaves are known.
-fn push(y: &Tensor, leaves: &[Tensor], dxs: &[&Tensor]) -> Tensor {
+/// An input as a point of the graph of its own.
+fn point(x: &Tensor) -> Tensor {
+    let is_followed = x.is_recorded() || x.leaf_id().is_some();
+    record(|| map(Identity, &if is_followed { x.clone() } else { x.leaf() }))
+}
+
+/// The tangent of `y` where those of some points of the graph are known.
+#[track_caller]
+fn push(y: &Tensor, points: &[Tensor], dxs: &[&Tensor]) -> Tensor {
     // By address: the list of nodes keeps all of them.
     let mut found: HashMap<*const Node, Tensor> = HashMap::new();
+    let mut first = u64::MAX;
+    for (point, dx) in points.iter().zip(dxs) {
+        if let Origin::Made(node) = &point.0.origin {
+            first = first.min(node.serial);
+            found.insert(std::ptr::from_ref::<Node>(node), (*dx).clone());
+        }
+    }
     let of = |origin: &Origin, found: &HashMap<*const Node, Tensor>| match origin {
-        Origin::Constant | Origin::Unrecorded(_) => None,
-        Origin::Leaf(id, _) => leaves.iter().position(|l| l.leaf_id() == Some(*id)).map(|i| dxs[i].clone()),
         Origin::Made(node) => found.get(&std::ptr::from_ref::<Node>(node)).cloned(),
+        _ => None,
     };
-    let nodes = nodes(y);
-    for node in &nodes {
-        let Some(kept) = node.kept().clone() else { continue };
+    for node in &nodes_after(y, first) {
+        let at_node = std::ptr::from_ref::<Node>(node);
+        if found.contains_key(&at_node) {
+            continue;
+        }
+        let Some(kept) = node.kept().clone() else { freed("jvp", node.op.name()) };
         let dxs: Vec<Option<Tensor>> = kept.inputs.iter().map(|input| of(input.origin(), &found)).collect();
         if dxs.iter().any(Option::is_some) {
             let at = At { node, kept: &kept, again: true };
             let dy = scope::within(|m| m.precision = node.precision, || node.op.jvp(&at, &dxs));
             let dy = if dy.shape_of() == &node.shape { dy } else { dy.expand(node.shape) };
-            found.insert(std::ptr::from_ref::<Node>(node), dy);
+            found.insert(at_node, dy);
         }
     }
     of(&y.0.origin, &found).unwrap_or_else(|| Tensor::zeros_like(y))
@@ -69,12 +90,17 @@ fn push(y: &Tensor, leaves: &[Tensor], dxs: &[&Tensor]) -> Tensor {
 
 /// Every node that a tensor was computed by, each after all that it was computed from.
 pub(super) fn nodes(y: &Tensor) -> Vec<Shared<Node>> {
+    nodes_after(y, 0)
+}
+
+/// Those of them with at least this number: what was made before a node does not depend on it.
+fn nodes_after(y: &Tensor, first: u64) -> Vec<Shared<Node>> {
     let mut all: Vec<Shared<Node>> = Vec::new();
     let mut seen = HashSet::new();
     let mut open = vec![y.0.origin.clone()];
     while let Some(origin) = open.pop() {
         let Origin::Made(node) = origin else { continue };
-        if seen.insert(std::ptr::from_ref::<Node>(&node)) {
+        if node.serial >= first && seen.insert(std::ptr::from_ref::<Node>(&node)) {
             open.extend(node.kept().iter().flat_map(|k| &k.inputs).map(|i| i.origin().clone()));
             all.push(node);
         }
@@ -92,9 +118,10 @@ pub(super) fn twice(vjp: &dyn Fn(&At<'_>, &Tensor) -> Vjp, at: &At<'_>, dxs: &[O
         let backward = vjp(at, &g).0;
         let products = backward.into_iter().zip(dxs).filter_map(|(back, dx)| Some((back?, dx.as_ref()?)));
         let products = products.map(|(back, dx)| {
-            // The derivative may answer in the broadcast shape, or in a wider dtype.
+            // The derivative may answer in the broadcast shape, and in the input's dtype or in a wider one.
             let wide = broadcast("jvp", back.shape_of(), dx.shape_of());
-            (back * dx.expand(wide).to(g.dtype())).sum(..)
+            let dx = dx.expand(wide).to(back.dtype());
+            (back * dx).sum(..).to(g.dtype())
         });
         match products.reduce(|a, b| a + b) {
             Some(sum) => grads_or_zeros(&sum, &[&g]).remove(0),
@@ -145,7 +172,7 @@ mod tests {
                 let leaves: Vec<Tensor> = sample
                     .inputs
                     .iter()
-                    .map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() })
+                    .map(|x| if x.dtype().is_float() { point(x) } else { x.clone() })
                     .collect();
                 let (float, dirs): (Vec<Tensor>, Vec<&Tensor>) =
                     leaves.iter().zip(&dxs).filter_map(|(x, dx)| Some((x.clone(), dx.as_ref()?))).unzip();
@@ -173,6 +200,32 @@ mod tests {
         assert_close!(d, [1.0]);
         let (_, none) = jvp(|[_]| tensor![3.0], [&x], [&tensor![1.0]]);
         assert_close!(none, [0.0]);
+        // Of a dtype between, and of a second jvp: (u³)'' = 6u.
+        let cubed = |[u]: [&Tensor; 1]| u * u * u;
+        let one = tensor![1.0];
+        let first = |[z]: [&Tensor; 1]| jvp(cubed, [z], [&one]).1;
+        assert_close!(jvp(first, [&tensor![2.0]], [&one]).1, [12.0]);
+        assert_close!(jvp(|[z]| jvp(cubed, [z], [&one]).0, [&tensor![2.0]], [&one]).1, [12.0]);
+        let (_, dy) = jvp(|[x]| x.to(DType::F64).square().to(DType::F16), [&tensor![3.0]], [&one]);
+        assert_close!(dy.to(DType::F32), [6.0]);
+        // What comes out depends on all that the input came from: y = 9x²·x, dy = 2·3x·x.
+        let x = tensor![2.0].leaf();
+        let h = &x * 3.0;
+        assert_close!(jvp(|[z]| z * z * &x, [&h], [&one]).0.sum(..).backward().of(&x), [108.0]);
+        let h = &x * 3.0;
+        assert_close!(jvp(|[z]| z * z * &x, [&h], [&one]).1.sum(..).backward().of(&x), [24.0]);
+        let w = tensor![2.0].parameter();
+        let (y, _) = train(|| jvp(|[w]| w.square(), [&w], [&one]));
+        assert_close!(y.sum(..).backward().of(&w), [4.0]);
+        // A graph that was used up on the way is no constant.
+        let used = |[z]: [&Tensor; 1]| {
+            let h = z.exp();
+            let _ = h.sum(..).backward();
+            h * 2.0
+        };
+        let e = catch(|| jvp(used, [&tensor![0.0]], [&one])).unwrap_err();
+        assert!(e.message().contains("freed by an earlier `backward`"), "{e}");
+        let x = tensor![0.5];
         let e = catch(|| jvp(|[x]| x.clone(), [&x], [&tensor![1.0, 2.0]])).unwrap_err();
         assert!(e.message().starts_with("jvp: input 0 is [1]"), "{e}");
     }

@@ -55,7 +55,9 @@ impl Tensor {
         check_channels(self, eps, &[("mean", mean), ("var", var), ("gamma", gamma), ("beta", beta)]);
         same_dtype("batch_norm", self, gamma);
         same_dtype("batch_norm", self, beta);
-        let (mean, var) = (mean.to(self.dtype()), var.to(self.dtype()));
+        // Statistics of f32 keep their digits and their range beside values of 16 bits.
+        let wide = if self.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let (mean, var) = (mean.to(wide), var.to(wide));
         fused(GivenNorm { eps }, &[self, &mean, &var, gamma, beta])
     }
 }
