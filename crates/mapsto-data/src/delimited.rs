@@ -17,6 +17,37 @@ pub(crate) struct Delimited {
     pub(crate) left_out: Vec<String>,
 }
 
+/// Counts the lines of a text as editors do: one ends with `\n`, `\r\n` or `\r`.
+///
+/// The reader's own count stops before the second byte of `\r\n`, and before blank lines.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a [u8]) -> Lines<'a> {
+        Lines { text, at: 0, line: 1 }
+    }
+
+    /// The line of the record that the reader found at this byte, which lies at or behind the last one.
+    fn of(&mut self, byte: u64) -> u64 {
+        let mut byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
+        while matches!(self.text.get(byte), Some(b'\n' | b'\r')) {
+            byte += 1;
+        }
+        while self.at < byte {
+            let pair = (self.text[self.at], self.text.get(self.at + 1));
+            self.line += u64::from(
+                matches!(pair, (b'\n', _)) || matches!(pair, (b'\r', next) if next != Some(&b'\n')),
+            );
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
 impl Delimited {
     /// Whether the names of the columns are numbers but for at most one, the class, as where a file has no names and its
     /// first row is taken for them. Numbers that count the columns are names: pixels are often called so.
@@ -39,7 +70,8 @@ pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> 
     let (header, rows) = catch(|| records(bytes, delimiter))
         .map_err(|e| Error::new(ErrorKind::Data, format!("{name}: {}", e.message())))?
         .map_err(|e| malformed(name, bytes, delimiter, advice, e))?;
-    let wrong = |message: String| Error::new(ErrorKind::Data, message).at(format!("{name}:1"));
+    let first = Lines::new(bytes).of(0);
+    let wrong = |message: String| Error::new(ErrorKind::Data, message).at(format!("{name}:{first}"));
     if let Some(e) = wrong_delimiter(name, bytes, delimiter, advice, header.len()) {
         return Err(e);
     }
@@ -110,28 +142,40 @@ fn holds(rows: &[StringRecord], at: usize) -> Cells {
 }
 
 /// The line in which a quote is opened that nothing closes. The reader takes all that follows for one cell.
-fn unclosed_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
-    let (mut line, mut opened, mut starts) = (1, None, true);
-    let mut rest = bytes.iter().peekable();
-    while let Some(&byte) = rest.next() {
-        line += usize::from(byte == b'\n');
+fn unclosed_quote(bytes: &[u8], delimiter: u8) -> Option<u64> {
+    let (mut opened, mut starts) = (None, true);
+    let mut rest = bytes.iter().enumerate().peekable();
+    while let Some((at, &byte)) = rest.next() {
         match opened {
-            Some(_) if byte == b'"' && rest.peek() == Some(&&b'"') => _ = rest.next(),
+            Some(_) if byte == b'"' && rest.peek().is_some_and(|(_, next)| **next == b'"') => {
+                _ = rest.next();
+            }
             Some(_) if byte == b'"' => opened = None,
             Some(_) => continue,
-            None if byte == b'"' && starts => opened = Some(line),
+            None if byte == b'"' && starts => opened = Some(at),
             None => {}
         }
         starts = matches!(byte, b'\n' | b'\r') || byte == delimiter;
     }
-    opened
+    opened.map(|at| Lines::new(bytes).of(at as u64))
 }
 
-/// The first line, and all others.
+/// The first line, and all others, each with the line it stands in.
 fn records(bytes: &[u8], delimiter: u8) -> Result<(StringRecord, Vec<StringRecord>), csv::Error> {
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
     let header = reader.headers()?.clone();
-    Ok((header, reader.records().collect::<Result<_, _>>()?))
+    let mut lines = Lines::new(bytes);
+    let placed = |record: Result<StringRecord, csv::Error>| {
+        let mut record = record?;
+        let placed = record.position().cloned().map(|mut position| {
+            let line = lines.of(position.byte());
+            _ = position.set_line(line);
+            position
+        });
+        record.set_position(placed);
+        Ok::<_, csv::Error>(record)
+    };
+    Ok((header, reader.records().map(placed).collect::<Result<_, _>>()?))
 }
 
 /// The error that names the right delimiter, where this one finds one column only and another finds as many cells in
@@ -156,7 +200,8 @@ fn wrong_delimiter(
     let other = char::from(*b",;\t|".iter().filter(|&&other| other != delimiter).find(|other| fits(other))?);
     let message =
         format!("by {:?} there is one column only, by {other:?} there are more", char::from(delimiter));
-    Some(Error::new(ErrorKind::Data, message).at(format!("{name}:1")).help(advice(other)))
+    let line = Lines::new(bytes).of(0);
+    Some(Error::new(ErrorKind::Data, message).at(format!("{name}:{line}")).help(advice(other)))
 }
 
 /// How a program chooses a delimiter.
@@ -176,7 +221,7 @@ fn malformed(name: &str, bytes: &[u8], delimiter: u8, advice: fn(char) -> String
         return wrong;
     }
     let at = match e.position() {
-        Some(position) => format!("{name}:{}", position.line()),
+        Some(position) => format!("{name}:{}", Lines::new(bytes).of(position.byte())),
         None => name.to_string(),
     };
     let message = match e.kind() {
@@ -282,6 +327,43 @@ mod tests {
             e.help_text(),
             Some("write decimals with a point, and thousands with nothing between them")
         );
+    }
+}
+
+/// Whatever ends the lines, and wherever blank ones stand, an error names the line that an editor shows.
+#[test]
+fn lines_are_counted_as_editors_count_them() {
+    let table = |rows: &[&str], end: &str| {
+        let text = rows.iter().map(|row| format!("{row}{end}")).collect::<String>();
+        (crate::Table::parse(&text, "t.csv"), crate::Table::parse(format!("\u{feff}{text}"), "t.csv"))
+    };
+    let line = |e: Error| e.to_string().split(':').nth(1).unwrap().split(':').next().unwrap().to_string();
+    for end in ["\n", "\r\n", "\r"] {
+        for blank in 0..4 {
+            for (at, last) in [("cell", "5,x"), ("short", "5"), ("quote", "5,\"x")] {
+                for before in [["1,2", "3,4"], ["\"1\",2", "3,\"4\""]] {
+                    // Blank lines stand before the line with the names, or before the one that is wrong.
+                    for place in [0, 3] {
+                        let mut rows = vec!["a,b", before[0], before[1], last];
+                        rows.splice(place..place, vec![""; blank]);
+                        let (plain, marked) = table(&rows, end);
+                        for found in [plain, marked] {
+                            let e = found.and_then(|t| t.features(["b"])?.inputs()).unwrap_err();
+                            assert_eq!(line(e), (4 + blank).to_string(), "{at} {end:?} {place}");
+                        }
+                    }
+                }
+            }
+            let mut rows = vec!["a,a", "1,2"];
+            rows.splice(0..0, vec![""; blank]);
+            assert_eq!(line(table(&rows, end).0.unwrap_err()), (1 + blank).to_string());
+        }
+    }
+    // A line end within a quoted cell counts too.
+    for end in ["\n", "\r\n", "\r"] {
+        let text = ["a,b", "1,\"2", "\"", "x,4", ""].join(end);
+        let e = crate::Table::parse(text, "t.csv").unwrap().features(["a"]).unwrap().inputs().unwrap_err();
+        assert_eq!(line(e), "4");
     }
 }
 
