@@ -1,6 +1,7 @@
 //! Right answers, predictions and samples of each class: what precision, recall and F1 are made of.
 
 use super::{Counts, Decided};
+use mapsto_tensor::{Error, ErrorKind, Result};
 
 /// How per-class numbers become one (the names and rules are scikit-learn's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,19 @@ impl Average {
             "micro" => Some(Average::Micro),
             "weighted" => Some(Average::Weighted),
             class => class.parse().ok().map(Average::Class),
+        }
+    }
+
+    /// Counts decided samples for this average of the metric `who`.
+    pub(super) fn count(self, who: &str, decided: &Decided) -> Result<Counts> {
+        let classes = decided.classes;
+        match self {
+            Average::Class(class) if class >= classes => Err(Error::new(
+                ErrorKind::Model,
+                format!("{who}: there is no class {class}: the {classes} classes are 0 to {}", classes - 1),
+            )
+            .help(format!("choose a class below {classes}, or an average over all of them: \"macro\""))),
+            _ => Ok(ClassCounts::of(decided).into_counts()),
         }
     }
 }

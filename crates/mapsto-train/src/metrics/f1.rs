@@ -57,7 +57,7 @@ impl Metric for F1 {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        Ok(ClassCounts::of(&self.decision.decide("f1", y, target)?).into_counts())
+        self.average.count("f1", &self.decision.decide("f1", y, target)?)
     }
 
     fn value(&self, counts: &Counts) -> f64 {

@@ -265,6 +265,26 @@ mod tests {
         assert!(METRICS.iter().all(|k| !k.doc.is_empty()));
     }
 
+    /// Every metric of the registry that one class can be chosen in refuses a class that the outputs do not have.
+    #[test]
+    fn a_class_that_is_not_there_is_refused() {
+        use mapsto_tensor::prelude::*;
+        let mut refused = Vec::new();
+        for kind in METRICS {
+            let of =
+                |class: usize| filled(&Entry::new(kind.name).with_value(class)).map(|(metric, _)| metric);
+            let Ok(metric) = of(7) else { continue };
+            let (y, target) = (Tensor::eye(3), tensor![0, 1, 2]);
+            if let Ok(counts) = of(2).unwrap().count(&y, &target) {
+                assert!(of(2).unwrap().value(&counts).is_finite(), "{}", kind.name);
+                let e = metric.count(&y, &target).unwrap_err();
+                assert!(e.help_text().is_some_and(|help| help.contains("below 3")), "{e}");
+                refused.push(kind.name);
+            }
+        }
+        assert_eq!(refused, ["top_k", "precision", "recall", "f1"]);
+    }
+
     fn first_value(kind: &MetricKind) -> Value {
         if kind.name == "top_k" { Value::Int(2) } else { Value::Bool(true) }
     }

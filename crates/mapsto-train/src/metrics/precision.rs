@@ -57,7 +57,7 @@ impl Metric for Precision {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        Ok(ClassCounts::of(&self.decision.decide("precision", y, target)?).into_counts())
+        self.average.count("precision", &self.decision.decide("precision", y, target)?)
     }
 
     fn value(&self, counts: &Counts) -> f64 {

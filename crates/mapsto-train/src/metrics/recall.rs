@@ -57,7 +57,7 @@ impl Metric for Recall {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        Ok(ClassCounts::of(&self.decision.decide("recall", y, target)?).into_counts())
+        self.average.count("recall", &self.decision.decide("recall", y, target)?)
     }
 
     fn value(&self, counts: &Counts) -> f64 {
