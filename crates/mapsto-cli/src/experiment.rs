@@ -111,7 +111,7 @@ impl Experiment {
         }
         let info = opened.train.info();
         let parts = divide(&mut config, opened)?;
-        let preprocess = preprocess.fit(&*parts.train)?;
+        let preprocess = preprocess.fit(&*parts.train).map_err(|e| at_entries(e, &config.data.preprocess))?;
         let spec = model_spec(&mut config, &parts, &augment, &preprocess)?;
         mapsto::seed(config.train.seed);
         let model = spec.build()?;
@@ -316,6 +316,15 @@ fn missing(e: Error) -> Error {
     match e.kind() == ErrorKind::Io && e.help_text().is_none() {
         true => e.help("a path in a file is relative to that file, one in a flag to the current folder"),
         false => e,
+    }
+}
+
+/// An error about a list of entries as a whole, with the place of the list.
+fn at_entries(e: Error, entries: &[Entry]) -> Error {
+    let spans = || entries.iter().filter_map(|entry| entry.span);
+    match (spans().next(), spans().next_back()) {
+        (Some(first), Some(last)) if e.span().is_none() => e.with_span(first.start..last.end),
+        _ => e,
     }
 }
 

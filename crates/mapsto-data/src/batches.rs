@@ -33,6 +33,11 @@ pub trait Batches<B>: Send + Sync + sealed::Read<B> {
 
     /// What is known about the set.
     fn info(&self) -> Info;
+
+    /// As [`Dataset::range`].
+    fn range(&self) -> Option<[f64; 2]> {
+        None
+    }
 }
 
 pub(crate) mod sealed {
@@ -78,6 +83,10 @@ impl<S: Collate, D: Dataset<S>> Batches<S::Batch> for Set<D, S> {
 
     fn info(&self) -> Info {
         self.0.info()
+    }
+
+    fn range(&self) -> Option<[f64; 2]> {
+        self.0.range()
     }
 }
 

@@ -66,6 +66,7 @@ pub trait Rows: Send + Sync + 'static {
     ///
     /// # Panics
     /// When the range does not lie within the samples.
+    #[must_use]
     fn part(&self, rows: Range<usize>) -> Self
     where
         Self: Sized;

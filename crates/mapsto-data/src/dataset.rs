@@ -73,6 +73,12 @@ pub trait Dataset<S: Collate = Sample>: Send + Sync {
         format!("sample {i}")
     }
 
+    /// The least and the largest number that inputs can hold, where that is known without reading them: 0 and 1 of
+    /// pictures. [`Preprocess::fit`](crate::Preprocess::fit) refuses steps that were meant for other numbers.
+    fn range(&self) -> Option<[f64; 2]> {
+        None
+    }
+
     /// Several samples stacked along a new first axis, in the order of `indices`.
     ///
     /// * Shape: of a [`Sample`], `x: [n, ..]`, `y: [n]` or `[n, ..]`.
@@ -212,6 +218,10 @@ impl<S: Collate, D: Dataset<S> + ?Sized> Dataset<S> for Arc<D> {
 
     fn name(&self, i: usize) -> String {
         (**self).name(i)
+    }
+
+    fn range(&self) -> Option<[f64; 2]> {
+        (**self).range()
     }
 
     fn batch(&self, indices: &[usize]) -> Result<S::Batch> {

@@ -82,12 +82,14 @@ impl InMemory {
     }
 
     /// Names the classes, in the order of their ids.
+    #[must_use]
     pub fn classes<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> InMemory {
         self.info.classes = names.into_iter().map(Into::into).collect();
         self
     }
 
     /// Says what else is known about the set.
+    #[must_use]
     pub fn with_info(mut self, info: Info) -> InMemory {
         self.info = info;
         self
@@ -146,6 +148,10 @@ impl Dataset for InMemory {
 
     fn info(&self) -> Info {
         self.info.clone()
+    }
+
+    fn range(&self) -> Option<[f64; 2]> {
+        (self.delivery == Delivery::Pixels).then_some([0.0, 1.0])
     }
 
     fn batch(&self, indices: &[usize]) -> Result<Sample> {

@@ -5,6 +5,8 @@
 //! alike. [`sets`] reads MNIST, IDX files, CSV tables and, with the feature `images`, folders of PNG and JPEG files.
 
 #![forbid(unsafe_code)]
+// Methods that return a changed value, and leave theirs as it was, are easily called for nothing.
+#![warn(clippy::return_self_not_must_use)]
 
 mod batches;
 mod collate;

@@ -109,6 +109,7 @@ impl Loader {
     }
 
     /// Adds a transform of the inputs, after those already there.
+    #[must_use]
     pub fn transform(mut self, transform: impl Transform + 'static) -> Loader {
         self.transforms.push(Arc::new(transform));
         self.prepare = Some(prepared);
@@ -116,7 +117,18 @@ impl Loader {
     }
 
     /// Sets the deterministic steps that come after the transforms, and that travel with the model.
+    ///
+    /// # Panics
+    /// When the steps are meant for other numbers than the set's, as [`Preprocess::fit`] refuses them.
+    #[track_caller]
+    #[must_use]
     pub fn preprocess(mut self, preprocess: Preprocess) -> Loader {
+        if let Some(range) = self.dataset.range().filter(|_| self.transforms.is_empty() && !self.is_empty())
+            && let Ok(Sample { x, .. }) = self.dataset.batch(&[0])
+            && let Err(e) = preprocess.check(range, &x)
+        {
+            error::raise(e);
+        }
         self.preprocess = preprocess;
         self.prepare = Some(prepared);
         self
@@ -212,29 +224,34 @@ impl<B: Rows> Loader<B> {
     }
 
     /// Reads the samples in a random order, another in each epoch.
+    #[must_use]
     pub fn shuffle(self) -> Loader<B> {
         self.sampler(Shuffled)
     }
 
     /// Reads the samples in an order of one's own, such as [`ByLength`](crate::ByLength).
+    #[must_use]
     pub fn sampler(mut self, sampler: impl Sampler + 'static) -> Loader<B> {
         self.sampler = Arc::new(sampler);
         self
     }
 
     /// Sets the seed of the order and of the transforms. Without it, the thread's seed counts when an epoch begins.
+    #[must_use]
     pub fn seed(mut self, seed: u64) -> Loader<B> {
         self.seed = Some(seed);
         self
     }
 
     /// Leaves out the last batch where it is not full.
+    #[must_use]
     pub fn drop_last(mut self) -> Loader<B> {
         self.last = Last::Dropped;
         self
     }
 
     /// Reads on `n` background threads, ahead of whoever uses the batches; 0 reads on the calling thread.
+    #[must_use]
     pub fn workers(mut self, n: usize) -> Loader<B> {
         self.workers = n;
         self
@@ -245,6 +262,7 @@ impl<B: Rows> Loader<B> {
     /// # Panics
     /// If `batches` is 0.
     #[track_caller]
+    #[must_use]
     pub fn prefetch(mut self, batches: usize) -> Loader<B> {
         if batches == 0 {
             fail!("prefetch", "workers need room for one batch"; help = "use `.workers(0)` to read without threads");

@@ -67,6 +67,10 @@ impl<S: Collate> Dataset<S> for Subset<S> {
         self.of.name(self.indices[i])
     }
 
+    fn range(&self) -> Option<[f64; 2]> {
+        self.of.range()
+    }
+
     fn batch(&self, indices: &[usize]) -> Result<S::Batch> {
         let whole: Vec<usize> = indices.iter().map(|&i| self.indices[i]).collect();
         self.of.batch(&whole)

@@ -96,6 +96,7 @@ impl<C: Cell> Recurrent<C> {
     /// # Panics
     /// When there are none.
     #[track_caller]
+    #[must_use]
     pub fn layers(self, layers: usize) -> Self {
         let layers = at_least_1(C::NAME, "layers", layers);
         let bias = self.has_bias();
@@ -103,6 +104,7 @@ impl<C: Cell> Recurrent<C> {
     }
 
     /// The same in both directions: outputs are twice as wide; weights are drawn anew.
+    #[must_use]
     pub fn bidirectional(self) -> Self {
         let (layers, bias) = (self.depth(), self.has_bias());
         Recurrent { directions: 2, ..self }.drawn(layers, bias)
@@ -113,17 +115,20 @@ impl<C: Cell> Recurrent<C> {
     /// # Panics
     /// When `p` is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn dropout(self, p: f64) -> Self {
         Recurrent { dropout: Bounds::SHARE.check(C::NAME, "dropout", p), ..self }
     }
 
     /// The same giving the last state of the last layer, `[b, hidden]`, and not the states of all steps. In both
     /// directions the backward cell's last state is that of the first step.
+    #[must_use]
     pub fn last(self) -> Self {
         Recurrent { last: true, ..self }
     }
 
     /// The same without biases.
+    #[must_use]
     pub fn no_bias(mut self) -> Self {
         self.weights.iter_mut().for_each(|w| w.bias = None);
         self

@@ -47,6 +47,26 @@ const NET: &str = "[data]\nset = \"images\"\npath = \"bars\"\ncolor = \"gray\"\n
     [model]\nlayers = [{ conv2d = 8, kernel = 3 }, \"relu\", { max_pool2d = 2 }, \"flatten\", { linear = 2 }]\n\n\
     [train]\nloss = \"cross_entropy\"\nmetrics = [\"accuracy\"]\noptimizer = { adam = 1e-2 }\nepochs = 20\nseed = 1\n";
 
+/// Pixels are between 0 and 1 already: what brings bytes there leaves nothing of them.
+#[test]
+fn preprocessing_that_is_meant_for_bytes_is_refused() {
+    let folder = bars();
+    for (steps, refused) in [
+        ("{ scale = 0.00392 }", true),
+        ("{ normalize = 128, std = 64 }", true),
+        ("{ scale = 255 }, { normalize = 128, std = 64 }", false),
+        ("{ normalize = 0.5, std = 0.25 }", false),
+    ] {
+        let net = NET.replace("batch = 8\n", &format!("batch = 8\npreprocess = [{steps}]\n"));
+        folder.write("net.toml", net.replace("epochs = 20", "epochs = 1"));
+        let outcome = folder.run("train net.toml -q");
+        assert_eq!(outcome.code, if refused { 2 } else { 0 }, "{steps}: {}", outcome.err);
+        for part in ["net.toml:6:", "of inputs from 0 to 1", "between 0 and 1 already"] {
+            assert!(!refused || outcome.err.contains(part), "{steps}: {}", outcome.err);
+        }
+    }
+}
+
 fn bars() -> Folder {
     let folder = Folder::new();
     folder.write("net.toml", NET);

@@ -1,5 +1,6 @@
 //! `Preprocess`: the deterministic steps between raw inputs and a model, which travel with the model.
 
+mod contrast;
 mod normalize;
 mod resize;
 mod scale;
@@ -54,6 +55,7 @@ pub trait Step: Send + Sync {
 /// assert_eq!(again, steps);
 /// # Ok::<(), Error>(())
 /// ```
+#[must_use = "these are new steps, and the old ones stay as they are: `let steps = steps.fit(&train_set)?;`"]
 #[derive(Clone, Default)]
 pub struct Preprocess {
     steps: Vec<Arc<dyn Step>>,
@@ -110,7 +112,8 @@ impl Preprocess {
         self.steps.iter().fold(x, |x, step| step.apply(x))
     }
 
-    /// These steps with what they learn from a training set: `standardize` learns means and standard deviations.
+    /// New steps, with what these learn from a training set: `standardize` learns means and standard deviations. These
+    /// stay as they are, so it is `let steps = steps.fit(&train)?;`.
     ///
     /// Only ever fit on training data; what is learnt from test data leaks into the test.
     ///
@@ -124,12 +127,18 @@ impl Preprocess {
     /// ```
     ///
     /// # Errors
-    /// When the set cannot be read, or gives nothing to learn.
+    /// When the set cannot be read, or gives nothing to learn; when the steps leave next to nothing of its numbers, as
+    /// `Scale::new(1.0 / 255.0)` does of pixels, which are between 0 and 1 already.
     pub fn fit(&self, train: &dyn Dataset) -> Result<Preprocess> {
         let mut fitted = Preprocess::new();
         for step in &self.steps {
             let learnt = step.fit(train, &fitted).map_err(|e| e.context(step.name()))?;
             fitted.steps.push(learnt.unwrap_or_else(|| step.clone()));
+        }
+        if let Some(range) = train.range()
+            && !train.is_empty()
+        {
+            fitted.check(range, &train.batch(&[0])?.x)?;
         }
         Ok(fitted)
     }

@@ -114,7 +114,7 @@ pub(super) fn wrong(mean: &[f64], std: &[f64]) -> Option<String> {
 
 pub(super) const KIND: StepKind = StepKind::new(
     "normalize",
-    "Subtracts the given mean and divides by `std`; one number each, or one per channel.",
+    "Subtracts the given mean and divides by `std`; one number each, or one per channel. Pixels are between 0 and 1.",
     |args, ()| {
         let mean = args.main()?;
         let mean = numbers(args, "", mean)?;

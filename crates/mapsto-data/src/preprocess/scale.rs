@@ -37,6 +37,7 @@ impl Scale {
     /// # Panics
     /// When `offset` is not finite.
     #[track_caller]
+    #[must_use]
     pub fn offset(self, offset: f64) -> Scale {
         Scale { offset: Bounds::FINITE.check("scale", "offset", offset), ..self }
     }
@@ -70,16 +71,19 @@ fn complaint(factor: f64) -> String {
     format!("factor must be finite and not 0, got {factor}")
 }
 
-pub(super) const KIND: StepKind =
-    StepKind::new("scale", "Multiplies by a factor, then adds `offset`.", |args, ()| {
+pub(super) const KIND: StepKind = StepKind::new(
+    "scale",
+    "Multiplies by a factor, then adds `offset`. Pixels are between 0 and 1 already.",
+    |args, ()| {
         let factor = args.main()?;
         if !is_factor(factor) {
             return Err(args.error("", complaint(factor)));
         }
         Ok(Box::new(Scale::new(factor).offset(Bounds::FINITE.option(args, "offset", 0.0)?)))
-    })
-    .options(&[("", "the factor"), ("offset", "what is added afterwards")])
-    .example(|| Entry::new("scale").with_value(0.5));
+    },
+)
+.options(&[("", "the factor"), ("offset", "what is added afterwards")])
+.example(|| Entry::new("scale").with_value(0.5));
 
 #[test]
 fn elements_are_scaled() {

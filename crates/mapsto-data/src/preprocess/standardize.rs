@@ -47,7 +47,7 @@ impl Step for Standardize {
     #[track_caller]
     fn apply(&self, x: Tensor) -> Tensor {
         let Some(Learnt { mean, std }) = &self.learnt else {
-            fail!("standardize", "means and deviations are not known yet"; help = "call `preprocess.fit(&train_set)` first");
+            fail!("standardize", "means and deviations are not known yet"; help = "use what `fit` returns: `let steps = steps.fit(&train_set)?;`");
         };
         if x.shape().get(1) != Some(&mean.len()) {
             fail!("standardize", "learnt from {} columns, applied to {:?}", mean.len(), x.shape());

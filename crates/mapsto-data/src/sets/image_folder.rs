@@ -106,11 +106,13 @@ impl ImageFolder {
     }
 
     /// Brings every image to `[height, width]`.
+    #[must_use]
     pub fn size(self, size: [usize; 2]) -> ImageFolder {
         ImageFolder { size: Some(size), ..self }
     }
 
     /// Reads images as gray or in colour.
+    #[must_use]
     pub fn color(self, color: Color) -> ImageFolder {
         ImageFolder { color, ..self }
     }
@@ -143,6 +145,10 @@ impl Dataset for ImageFolder {
     fn name(&self, i: usize) -> String {
         let path = self.path(i);
         format!("sample {i} ({})", path.strip_prefix(&self.root).unwrap_or(path).display())
+    }
+
+    fn range(&self) -> Option<[f64; 2]> {
+        Some([0.0, 1.0])
     }
 
     fn label(&self, i: usize) -> Result<i64> {

@@ -62,6 +62,7 @@ impl Crop {
     /// # Panics
     /// When a window could lie in the padding alone.
     #[track_caller]
+    #[must_use]
     pub fn padding(self, padding: usize) -> Crop {
         if let Err(wrong) = check_padding(self.size, padding) {
             fail!("crop", "{wrong}");

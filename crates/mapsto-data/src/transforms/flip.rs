@@ -46,6 +46,7 @@ impl Flip {
     /// # Panics
     /// When `p` is not in 0 ..= 1.
     #[track_caller]
+    #[must_use]
     pub fn probability(self, p: f64) -> Flip {
         Flip { p: Bounds::UP_TO_1.check("flip", "probability", p), ..self }
     }

@@ -48,11 +48,13 @@ macro_rules! with_slope {
             /// # Panics
             /// When it is not finite.
             #[track_caller]
+            #[must_use]
             pub fn slope(self, slope: f64) -> $t {
                 $t { slope: Bounds::FINITE.check("kaiming", "slope", slope), ..self }
             }
 
             /// Keeps the variance of the given pass.
+            #[must_use]
             pub fn fan(self, fan: Fan) -> $t {
                 $t { fan, ..self }
             }

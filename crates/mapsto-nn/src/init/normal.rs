@@ -34,6 +34,7 @@ impl Normal {
     /// # Panics
     /// When it is not finite.
     #[track_caller]
+    #[must_use]
     pub fn mean(self, mean: f64) -> Normal {
         Normal { mean: Bounds::FINITE.check("normal", "mean", mean), ..self }
     }

@@ -30,6 +30,7 @@ impl Orthogonal {
     /// # Panics
     /// When it is negative or not finite.
     #[track_caller]
+    #[must_use]
     pub fn gain(self, gain: f64) -> Orthogonal {
         Orthogonal { gain: Bounds::AT_LEAST_0.check("orthogonal", "gain", gain) }
     }

@@ -38,6 +38,7 @@ impl TruncatedNormal {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn cut(self, cut: f64) -> TruncatedNormal {
         TruncatedNormal { cut: Bounds::ABOVE_0.check("truncated_normal", "cut", cut), ..self }
     }

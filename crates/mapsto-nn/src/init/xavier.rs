@@ -43,6 +43,7 @@ macro_rules! with_gain {
             /// # Panics
             /// When it is negative or not finite.
             #[track_caller]
+            #[must_use]
             pub fn gain(self, gain: f64) -> $t {
                 $t { gain: Bounds::AT_LEAST_0.check("xavier", "gain", gain) }
             }

@@ -36,11 +36,13 @@ impl AvgPool2d {
     /// # Panics
     /// When it is 0.
     #[track_caller]
+    #[must_use]
     pub fn stride(self, stride: impl Into<Size2>) -> AvgPool2d {
         AvgPool2d { pool: self.pool.stride(stride.into().0.map(|n| at_least_1("avg_pool2d", "stride", n))) }
     }
 
     /// The same with padding around the image, whose zeros count in the mean.
+    #[must_use]
     pub fn padding(self, padding: impl Into<Size2>) -> AvgPool2d {
         AvgPool2d { pool: self.pool.padding(padding) }
     }

@@ -63,6 +63,7 @@ impl<const D: usize> BatchNorm<D> {
     /// # Panics
     /// When it is not in 0..=1.
     #[track_caller]
+    #[must_use]
     pub fn momentum(self, momentum: f64) -> Self {
         BatchNorm { momentum: Bounds::UP_TO_1.check("batch_norm", "momentum", momentum), ..self }
     }
@@ -72,6 +73,7 @@ impl<const D: usize> BatchNorm<D> {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn eps(self, eps: f64) -> Self {
         BatchNorm { eps: Bounds::ABOVE_0.check("batch_norm", "eps", eps), ..self }
     }

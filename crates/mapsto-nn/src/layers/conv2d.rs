@@ -62,12 +62,14 @@ impl Conv2d {
     /// # Panics
     /// When it is 0.
     #[track_caller]
+    #[must_use]
     pub fn stride(mut self, stride: impl Into<Size2>) -> Conv2d {
         self.options.stride = stride.into().0.map(|n| at_least_1("conv2d", "stride", n));
         self
     }
 
     /// The same with this many zeros around the image.
+    #[must_use]
     pub fn padding(mut self, padding: impl Into<Size2>) -> Conv2d {
         self.options.padding = padding.into().0;
         self
@@ -78,6 +80,7 @@ impl Conv2d {
     /// # Panics
     /// When it is 0.
     #[track_caller]
+    #[must_use]
     pub fn dilation(mut self, dilation: impl Into<Size2>) -> Conv2d {
         self.options.dilation = dilation.into().0.map(|n| at_least_1("conv2d", "dilation", n));
         self
@@ -88,6 +91,7 @@ impl Conv2d {
     /// # Panics
     /// When the channels cannot be divided into that many groups.
     #[track_caller]
+    #[must_use]
     pub fn groups(self, groups: usize) -> Conv2d {
         let (inputs, [outputs, _, kh, kw]) = (self.inputs(), self.weight.dims());
         if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
@@ -101,11 +105,13 @@ impl Conv2d {
     }
 
     /// The same without a bias.
+    #[must_use]
     pub fn no_bias(self) -> Conv2d {
         Conv2d { bias: None, ..self }
     }
 
     /// The same with its weight drawn by another initialiser and its bias zero.
+    #[must_use]
     pub fn init(self, init: impl Init) -> Conv2d {
         let bias = self.bias.as_ref().map(|b| Param::new(Tensor::zeros(b.shape())));
         let drawn = init.entry().map(Box::new);

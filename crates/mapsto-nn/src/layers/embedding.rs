@@ -34,6 +34,7 @@ impl Embedding {
     }
 
     /// The same with its table drawn by another initialiser.
+    #[must_use]
     pub fn init(self, init: impl Init) -> Embedding {
         let drawn = init.entry().map(Box::new);
         Embedding { weight: Param::new(init.tensor(self.weight.shape())), drawn }

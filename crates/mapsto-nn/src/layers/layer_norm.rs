@@ -37,6 +37,7 @@ impl LayerNorm {
     }
 
     /// The same without a shift.
+    #[must_use]
     pub fn no_bias(self) -> LayerNorm {
         LayerNorm { bias: None, ..self }
     }
@@ -46,6 +47,7 @@ impl LayerNorm {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn eps(self, eps: f64) -> LayerNorm {
         LayerNorm { eps: Bounds::ABOVE_0.check("layer_norm", "eps", eps), ..self }
     }

@@ -44,11 +44,13 @@ impl Linear {
     }
 
     /// The same without a bias.
+    #[must_use]
     pub fn no_bias(self) -> Linear {
         Linear { bias: None, ..self }
     }
 
     /// The same with its weight drawn by another initialiser and its bias zero.
+    #[must_use]
     pub fn init(self, init: impl Init) -> Linear {
         let (outputs, inputs) = (self.outputs(), self.inputs());
         Linear {

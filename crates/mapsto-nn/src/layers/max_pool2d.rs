@@ -37,11 +37,13 @@ impl MaxPool2d {
     /// # Panics
     /// When it is 0.
     #[track_caller]
+    #[must_use]
     pub fn stride(self, stride: impl Into<Size2>) -> MaxPool2d {
         MaxPool2d { pool: self.pool.stride(stride.into().0.map(|n| at_least_1("max_pool2d", "stride", n))) }
     }
 
     /// The same with padding around the image, which never wins.
+    #[must_use]
     pub fn padding(self, padding: impl Into<Size2>) -> MaxPool2d {
         MaxPool2d { pool: self.pool.padding(padding) }
     }

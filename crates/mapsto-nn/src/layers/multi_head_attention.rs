@@ -56,6 +56,7 @@ impl MultiHeadAttention {
     }
 
     /// The same, where a step sees only itself and those before it.
+    #[must_use]
     pub fn causal(self) -> MultiHeadAttention {
         MultiHeadAttention { causal: true, ..self }
     }
@@ -65,11 +66,13 @@ impl MultiHeadAttention {
     /// # Panics
     /// When `p` is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn dropout(self, p: f64) -> MultiHeadAttention {
         MultiHeadAttention { dropout: Bounds::SHARE.check("attention", "dropout", p), ..self }
     }
 
     /// The same without biases.
+    #[must_use]
     pub fn no_bias(self) -> MultiHeadAttention {
         MultiHeadAttention { qkv: self.qkv.no_bias(), out: self.out.no_bias(), ..self }
     }

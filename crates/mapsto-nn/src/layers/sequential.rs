@@ -30,6 +30,7 @@ impl Sequential {
     }
 
     /// The same with one more layer at the end.
+    #[must_use]
     pub fn then(mut self, layer: impl Layer + 'static) -> Sequential {
         self.layers.push(Box::new(layer));
         self

@@ -55,6 +55,7 @@ impl TransformerBlock {
     }
 
     /// The same, where a step sees only itself and those before it.
+    #[must_use]
     pub fn causal(self) -> TransformerBlock {
         TransformerBlock { attention: self.attention.causal(), ..self }
     }
@@ -64,6 +65,7 @@ impl TransformerBlock {
     /// # Panics
     /// When there are none.
     #[track_caller]
+    #[must_use]
     pub fn hidden(self, features: usize) -> TransformerBlock {
         let features = at_least_1("transformer_block", "hidden", features);
         let linear = |inputs, outputs| {
@@ -79,12 +81,14 @@ impl TransformerBlock {
     /// # Panics
     /// When `p` is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn dropout(self, p: f64) -> TransformerBlock {
         let p = Bounds::SHARE.check("transformer_block", "dropout", p);
         TransformerBlock { attention: self.attention.dropout(p), dropout: p, ..self }
     }
 
     /// The same without any bias, in the norms too.
+    #[must_use]
     pub fn no_bias(self) -> TransformerBlock {
         TransformerBlock {
             norm1: self.norm1.no_bias(),

@@ -58,6 +58,7 @@ impl CrossEntropy {
     /// # Panics
     /// When it is outside.
     #[track_caller]
+    #[must_use]
     pub fn label_smoothing(self, s: f64) -> CrossEntropy {
         let s = Bounds::UP_TO_1.check("cross_entropy", "label_smoothing", s);
         CrossEntropy { options: self.options.label_smoothing(s) }
@@ -68,6 +69,7 @@ impl CrossEntropy {
     /// # Panics
     /// When they are not one axis of finite numbers of at least 0, or all are 0.
     #[track_caller]
+    #[must_use]
     pub fn weights(self, weights: Tensor) -> CrossEntropy {
         if let Err(wrong) = check_weights(weights.shape(), &weights.to(DType::F64).to_vec::<f64>()) {
             fail!("cross_entropy", "{wrong}");
@@ -76,6 +78,7 @@ impl CrossEntropy {
     }
 
     /// Leaves out the rows with this id, which need not be one of a class.
+    #[must_use]
     pub fn ignore_index(self, id: i64) -> CrossEntropy {
         CrossEntropy { options: self.options.ignore_index(id) }
     }

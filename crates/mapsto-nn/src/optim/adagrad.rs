@@ -48,6 +48,7 @@ impl Adagrad {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn eps(mut self, eps: f64) -> Adagrad {
         self.rule.eps = Bounds::ABOVE_0.check("adagrad", "eps", eps);
         self
@@ -58,6 +59,7 @@ impl Adagrad {
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
+    #[must_use]
     pub fn lr_decay(mut self, lr_decay: f64) -> Adagrad {
         self.rule.lr_decay = Bounds::AT_LEAST_0.check("adagrad", "lr_decay", lr_decay);
         self
@@ -68,6 +70,7 @@ impl Adagrad {
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
+    #[must_use]
     pub fn decay(mut self, decay: f64) -> Adagrad {
         self.rule.decay = Bounds::AT_LEAST_0.check("adagrad", "decay", decay);
         self

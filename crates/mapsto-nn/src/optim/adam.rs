@@ -50,6 +50,7 @@ impl Adam {
     /// # Panics
     /// When one of them is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Adam {
         self.rule.beta1 = Bounds::SHARE.check("adam", "beta1", beta1);
         self.rule.beta2 = Bounds::SHARE.check("adam", "beta2", beta2);
@@ -61,6 +62,7 @@ impl Adam {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn eps(mut self, eps: f64) -> Adam {
         self.rule.eps = Bounds::ABOVE_0.check("adam", "eps", eps);
         self
@@ -71,6 +73,7 @@ impl Adam {
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
+    #[must_use]
     pub fn decay(mut self, decay: f64) -> Adam {
         self.rule.decay = Bounds::AT_LEAST_0.check("adam", "decay", decay);
         self

@@ -40,6 +40,7 @@ impl AdamW {
     /// # Panics
     /// When one of them is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> AdamW {
         self.rule.beta1 = Bounds::SHARE.check("adamw", "beta1", beta1);
         self.rule.beta2 = Bounds::SHARE.check("adamw", "beta2", beta2);
@@ -51,6 +52,7 @@ impl AdamW {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn eps(mut self, eps: f64) -> AdamW {
         self.rule.eps = Bounds::ABOVE_0.check("adamw", "eps", eps);
         self
@@ -61,6 +63,7 @@ impl AdamW {
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
+    #[must_use]
     pub fn decay(mut self, decay: f64) -> AdamW {
         self.rule.decay = Bounds::AT_LEAST_0.check("adamw", "decay", decay);
         self

@@ -24,6 +24,7 @@ impl Group {
     /// # Panics
     /// When it is negative or not finite.
     #[track_caller]
+    #[must_use]
     pub fn lr(self, lr: f64) -> Group {
         Group { lr: Some(Bounds::AT_LEAST_0.check("group", "learning rate", lr)), ..self }
     }
@@ -33,6 +34,7 @@ impl Group {
     /// # Panics
     /// When it is negative or not finite.
     #[track_caller]
+    #[must_use]
     pub fn decay(self, decay: f64) -> Group {
         Group { decay: Some(Bounds::AT_LEAST_0.check("group", "decay", decay)), ..self }
     }

@@ -112,6 +112,7 @@ pub trait Optimizer: Send {
     /// let opt = AdamW::new(1e-3).decay(0.05).group("*.bias", |g| g.decay(0.0).lr(2e-3));
     /// # let _ = opt;
     /// ```
+    #[must_use]
     fn group(mut self, pattern: impl Into<String>, settings: impl FnOnce(Group) -> Group) -> Self
     where
         Self: Sized,

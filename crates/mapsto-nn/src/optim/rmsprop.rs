@@ -47,6 +47,7 @@ impl RmsProp {
     /// # Panics
     /// When it is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn alpha(mut self, alpha: f64) -> RmsProp {
         self.rule.alpha = Bounds::SHARE.check("rmsprop", "alpha", alpha);
         self
@@ -57,6 +58,7 @@ impl RmsProp {
     /// # Panics
     /// When it is not finite and above 0.
     #[track_caller]
+    #[must_use]
     pub fn eps(mut self, eps: f64) -> RmsProp {
         self.rule.eps = Bounds::ABOVE_0.check("rmsprop", "eps", eps);
         self
@@ -67,6 +69,7 @@ impl RmsProp {
     /// # Panics
     /// When it is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn momentum(mut self, momentum: f64) -> RmsProp {
         self.rule.momentum = Bounds::SHARE.check("rmsprop", "momentum", momentum);
         self
@@ -77,6 +80,7 @@ impl RmsProp {
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
+    #[must_use]
     pub fn decay(mut self, decay: f64) -> RmsProp {
         self.rule.decay = Bounds::AT_LEAST_0.check("rmsprop", "decay", decay);
         self

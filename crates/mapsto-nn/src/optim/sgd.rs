@@ -50,12 +50,14 @@ impl Sgd {
     /// # Panics
     /// When it is not in 0..1.
     #[track_caller]
+    #[must_use]
     pub fn momentum(mut self, momentum: f64) -> Sgd {
         self.rule.momentum = Bounds::SHARE.check("sgd", "momentum", momentum);
         self
     }
 
     /// The same looking one momentum step ahead; without momentum it changes nothing.
+    #[must_use]
     pub fn nesterov(mut self) -> Sgd {
         self.rule.kind = Momentum::Nesterov;
         self
@@ -66,6 +68,7 @@ impl Sgd {
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
+    #[must_use]
     pub fn decay(mut self, decay: f64) -> Sgd {
         self.rule.decay = Bounds::AT_LEAST_0.check("sgd", "decay", decay);
         self

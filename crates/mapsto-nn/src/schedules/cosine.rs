@@ -33,6 +33,7 @@ impl Cosine {
     /// # Panics
     /// When it is not in 0..=1.
     #[track_caller]
+    #[must_use]
     pub fn floor(self, floor: f64) -> Cosine {
         Cosine { floor: Bounds::UP_TO_1.check("cosine", "floor", floor), ..self }
     }
