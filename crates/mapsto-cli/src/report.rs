@@ -2,7 +2,7 @@
 
 use mapsto::data::Loader;
 use mapsto::nn::ModuleExt;
-use mapsto::training::{Evaluation, History, ModelFile, RunFolder, predict};
+use mapsto::training::{Evaluation, History, ModelFile, RunFolder, predict, readable};
 use mapsto::{MatmulPrecision, Operands, Result};
 
 use crate::experiment::Experiment;
@@ -94,7 +94,7 @@ pub fn scored(found: &Evaluation, epoch: Option<usize>) -> String {
 
 /// `loss 0.0289  accuracy 99.12 %  (10,000 samples in 2.1 s)`.
 fn line(found: &Evaluation) -> String {
-    let mut text = format!("loss {:.4}", found.loss);
+    let mut text = format!("loss {}", readable(found.loss, 4));
     for (name, value) in &found.metrics {
         text += &format!("  {name} {}", metric(name, *value));
     }
@@ -103,7 +103,7 @@ fn line(found: &Evaluation) -> String {
 
 /// Shares of samples read best in percent; errors keep the unit of the target.
 fn metric(name: &str, value: f64) -> String {
-    if name.ends_with("accuracy") { format!("{:.2} %", 100.0 * value) } else { format!("{value:.4}") }
+    if name.ends_with("accuracy") { format!("{:.2} %", 100.0 * value) } else { readable(value, 4) }
 }
 
 /// `1234567` as `1,234,567`.

@@ -13,6 +13,8 @@ mod collate;
 mod dataset;
 mod delimited;
 mod epoch;
+#[cfg(feature = "images")]
+mod image_parts;
 mod in_memory;
 mod loader;
 #[cfg(feature = "images")]

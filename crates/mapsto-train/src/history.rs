@@ -1,6 +1,6 @@
 //! The history of a training run: one row an epoch, readable as a table, CSV or JSON lines.
 
-use crate::csv;
+use crate::{csv, readable};
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::fmt;
@@ -179,18 +179,21 @@ fn read_row(header: &[String], line: &str) -> Option<Row> {
 impl fmt::Display for History {
     /// A table with a row an epoch.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.columns();
+        let text = |row: &Row, c: &str| row.value(c).map_or(String::new(), |v| readable(v, 4));
+        let columns: Vec<(String, usize)> = self
+            .columns()
+            .into_iter()
+            .map(|c| {
+                let widest = self.rows.iter().map(|row| text(row, &c).len()).max().unwrap_or(0);
+                let width = c.chars().count().max(8).max(widest);
+                (c, width)
+            })
+            .collect();
         write!(f, "epoch")?;
-        columns.iter().try_for_each(|c| write!(f, "  {c:>8}"))?;
+        columns.iter().try_for_each(|(c, width)| write!(f, "  {c:>width$}"))?;
         for row in &self.rows {
             write!(f, "\n{:>5}", row.epoch)?;
-            for c in &columns {
-                let width = c.chars().count().max(8);
-                match row.value(c) {
-                    Some(v) => write!(f, "  {v:>width$.4}")?,
-                    None => write!(f, "  {:>width$}", "")?,
-                }
-            }
+            columns.iter().try_for_each(|(c, width)| write!(f, "  {:>width$}", text(row, c)))?;
         }
         match &self.stopped {
             Some(reason) => write!(f, "\nstopped: {reason}"),
@@ -236,7 +239,7 @@ mod tests {
         assert!(lines.lines().nth(1).unwrap().contains("\"val loss\":null"), "NaN has no JSON");
         assert_eq!(
             history().to_string(),
-            "epoch      loss  val loss\n    1    0.3000    0.5000\n    2    0.0000       NaN"
+            "epoch       loss  val loss\n    1     0.3000    0.5000\n    2  1.0000e-7       NaN"
         );
         assert_eq!(history().min("val loss"), Some((1, 0.5)));
     }

@@ -16,6 +16,7 @@ mod model_file;
 #[cfg(feature = "plots")]
 pub mod plots;
 mod progress;
+mod readable;
 mod run_folder;
 mod step;
 mod tally;
@@ -31,6 +32,7 @@ pub use interrupt::Interrupt;
 pub use mapsto_nn::Outputs;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
 pub use progress::Progress;
+pub use readable::readable;
 pub use run_folder::{RunFolder, RunLock};
 pub use step::Step;
 pub use task::{Function, Supervised, Task};

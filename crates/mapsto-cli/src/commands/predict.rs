@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use clap::parser::ValueSource;
 use clap::{Arg, Command};
 use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
 use mapsto::nn::{Exceptions, Layer, Loss, ModelSpec, Sequential};
 use mapsto::spec::{Entry, Value, build};
-use mapsto::training::{ModelFile, ModelInfo, Outputs, RunFolder};
+use mapsto::training::{ModelFile, ModelInfo, Outputs, RunFolder, readable};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
 use super::{Invocation, Overriding, Verb, run_sources, unedited};
@@ -84,6 +85,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         true => Predictor::of_file(of, &except)?,
         false => Predictor::open(&RunFolder::open(of)?, &except)?,
     };
+    predictor.check_flags(invocation)?;
     let top = invocation.matches.get_one::<u32>("top").map_or(3, |&n| n as usize);
     for file in invocation.texts("files") {
         let path = Path::new(file);
@@ -173,6 +175,26 @@ impl Predictor {
         ends_in(&["csv", "tsv"]) || (!self.features.is_empty() && !ends_in(&["png", "jpg", "jpeg"]))
     }
 
+    /// Refuses flags that change nothing about this model and these files: whoever gives one expects that it does.
+    fn check_flags(&self, invocation: &Invocation) -> Result<()> {
+        let is_given = |flag| invocation.matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let refuse = |flag: &str, why: String| {
+            Err(Error::new(ErrorKind::Usage, format!("`--{flag}` {why}"))
+                .help(format!("leave `--{flag}` out")))
+        };
+        let table = invocation.texts("files").into_iter().find(|file| self.is_table(Path::new(file)));
+        match table {
+            Some(file) if is_given("invert") => refuse(
+                "invert",
+                format!("exchanges black and white in images, and {} is a table", plain(file)),
+            ),
+            _ if is_given("top") && self.outputs == Outputs::Values => {
+                refuse("top", "says how many classes are named, and the model gives numbers".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads an image the way the model takes it: `[channels, h, w]`.
     fn image(&self, path: &Path) -> Result<Tensor> {
         let (color, size) = match self.input[..] {
@@ -219,7 +241,7 @@ impl Predictor {
 
     fn answer(&self, row: &[f64], top: usize) -> String {
         let Some(shares) = shares(row, self.outputs) else {
-            return row.iter().map(|value| format!("{value:.6}")).collect::<Vec<_>>().join("  ");
+            return row.iter().map(|value| readable(*value, 6)).collect::<Vec<_>>().join("  ");
         };
         let mut order: Vec<usize> = (0..shares.len()).collect();
         order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));

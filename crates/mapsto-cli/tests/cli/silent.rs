@@ -212,6 +212,74 @@ fn a_finished_run_is_said_to_be_finished_and_does_not_grow() {
     assert!(!said.contains("finished"), "{said}");
 }
 
+/// Each flag of `predict`, for a model of numbers and one of classes: it is refused where it changes nothing.
+#[test]
+fn a_flag_of_predict_that_does_not_apply_is_refused() {
+    let folder = points();
+    train(&folder, &[], "--out classes").ok();
+    let numbers = [
+        ("class = \"side\"", "target = \"z\"\nfeatures = [\"x\", \"y\"]"),
+        ("{ linear = 2 }]", "{ linear = 1 }]"),
+        ("\"accuracy\"", ""),
+        ("cross_entropy", "mse"),
+    ];
+    train(&folder, &numbers, "--out numbers").ok();
+    folder.write("new.csv", "x,y,z\n2.5,1,6\n");
+    for (run, flag, why) in [
+        (
+            "classes",
+            "--invert",
+            Some("`--invert` exchanges black and white in images, and new.csv is a table"),
+        ),
+        ("numbers", "--invert", Some("and new.csv is a table")),
+        ("numbers", "--top 2", Some("`--top` says how many classes are named, and the model gives numbers")),
+        ("classes", "--top 2", None),
+        ("classes", "--convert", None),
+        ("numbers", "--convert", None),
+        ("numbers", "", None),
+    ] {
+        let outcome = folder.run(&format!("predict {flag} {run} new.csv"));
+        match why {
+            None => drop(outcome.ok()),
+            Some(why) => {
+                let name = flag.split(' ').next().unwrap();
+                assert_eq!(outcome.code, 2, "{run} {flag}: {}", outcome.err);
+                let help = format!("help: leave `{name}` out");
+                assert!(outcome.err.contains(why) && outcome.err.contains(&help), "{}", outcome.err);
+            }
+        }
+    }
+}
+
+/// Targets of any size are learnt and answered in digits that say something.
+#[test]
+fn small_numbers_are_not_printed_as_zeros() {
+    for size in [1e-9, 1e-4, 1.0, 1e6] {
+        let folder = Folder::new();
+        let rows: String = (0..40).map(|i| format!("{},{}\n", i % 7, size * f64::from(i % 7 + 1))).collect();
+        let net = NET.replace("class = \"side\"", "target = \"y\"").replace("\"accuracy\"", "\"mae\"");
+        let net = net
+            .replace("cross_entropy", "mse")
+            .replace("{ linear = 2 }]", "{ linear = 1, init = \"zeros\" }]");
+        let net = net.replace("5e-2", &format!("{size}")).replace("epochs = 3", "epochs = 40");
+        folder.write("points.csv", format!("x,y\n{rows}")).write("net.toml", net).write("new.csv", "x\n3\n");
+        let said = folder.run("train net.toml --out run").ok() + &folder.run("eval run").ok();
+        for line in said.lines().filter(|line| line.contains("loss ") && line.contains("mae")) {
+            for word in ["loss ", "mae "] {
+                let Some(number) = line.split(word).nth(1).and_then(|rest| rest.split_whitespace().next())
+                else {
+                    continue;
+                };
+                let number = number.trim_end_matches(',').parse::<f64>();
+                assert!(number.is_ok_and(|v| v != 0.0) || line.contains("epoch"), "{size}: {line}");
+            }
+        }
+        let said = folder.run("predict run new.csv").ok();
+        let answer: f64 = said.split_whitespace().last().unwrap().parse().unwrap();
+        assert!(answer.abs() > 0.1 * size, "{size}: {said}");
+    }
+}
+
 #[test]
 fn a_run_is_judged_as_it_was_made_or_not_at_all() {
     let folder = points();

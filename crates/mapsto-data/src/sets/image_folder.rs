@@ -1,6 +1,7 @@
 //! `ImageFolder`: PNG and JPEG files sorted into one folder a class, decoded when they are asked for.
 
 use super::{SetKind, Sets};
+use crate::image_parts;
 use crate::picture::{Color, is_picture, read_image};
 use crate::preprocess::{Resize, Step};
 use crate::{Dataset, Info, Sample};
@@ -46,6 +47,9 @@ impl ImageFolder {
     /// When a folder cannot be read, a class has no images, or files named like images are not images.
     pub fn open(root: impl AsRef<Path>) -> Result<ImageFolder> {
         let root = root.as_ref();
+        if let Some(e) = image_parts::in_place_of_classes(root)? {
+            return Err(e);
+        }
         let mut classes = Vec::new();
         let mut files = Vec::new();
         let mut left = LeftOut::default();
@@ -217,7 +221,7 @@ fn empty(class: &Path, deeper: usize) -> Error {
 }
 
 /// Everything in a folder, in the order of the names.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let io = |e| Error::io(folder, e);
     let mut paths = std::fs::read_dir(folder)
         .map_err(io)?
@@ -228,7 +232,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// How many files below a folder are named like images; links to folders are not followed, since they may lead back.
-fn images_below(folder: &Path) -> Result<usize> {
+pub(crate) fn images_below(folder: &Path) -> Result<usize> {
     let mut count = 0;
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -243,7 +247,7 @@ fn images_below(folder: &Path) -> Result<usize> {
     Ok(count)
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -251,11 +255,11 @@ fn below(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
-fn is_hidden(path: &Path) -> bool {
+pub(crate) fn is_hidden(path: &Path) -> bool {
     name(path).starts_with('.')
 }
 
-fn has_image_name(path: &Path) -> bool {
+pub(crate) fn has_image_name(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     ["png", "jpg", "jpeg"].contains(&extension.as_str())
 }
@@ -297,6 +301,9 @@ pub(super) const KIND: SetKind = SetKind::new(
         let open = |path: &Path| Ok(ImageFolder { size, ..ImageFolder::open(path)?.color(color) });
         let (train, test) = (root.join("train"), root.join("test"));
         if !(train.is_dir() && test.is_dir()) {
+            if let Some(e) = image_parts::misnamed(&root)? {
+                return Err(e);
+            }
             let set = open(&root)?;
             let left_out = set.left_out.to_vec();
             return Ok(Box::new(Sets {

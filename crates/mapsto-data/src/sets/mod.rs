@@ -2,7 +2,7 @@
 
 mod idx;
 #[cfg(feature = "images")]
-mod image_folder;
+pub(crate) mod image_folder;
 mod mnist;
 pub(crate) mod table;
 

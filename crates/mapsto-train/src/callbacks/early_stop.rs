@@ -3,6 +3,7 @@
 use super::run::Worth;
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
+use crate::readable;
 use mapsto_nn::{Exceptions, ModuleExt};
 use mapsto_spec::{Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::{Result, Tensor};
@@ -95,10 +96,9 @@ impl EarlyStop {
 
     fn stop_if_over(&self, run: &mut Run<'_>) {
         if self.waited >= self.patience {
-            let best = self
-                .best
-                .as_ref()
-                .map_or("never finite".into(), |b| format!("best {:.6} in epoch {}", b.worth.value, b.epoch));
+            let best = self.best.as_ref().map_or("never finite".into(), |b| {
+                format!("best {} in epoch {}", readable(b.worth.value, 6), b.epoch)
+            });
             run.stop(format!("`{}` has not improved for {} epochs ({best})", self.column, self.waited));
         }
     }
