@@ -10,7 +10,7 @@ use mapsto::spec::{Entry, Family, Json, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
 use mapsto::training::metrics::Metric;
 use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
-use mapsto::{Error, ErrorKind, Result};
+use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
 use crate::config::{Config, Split};
 use crate::fingerprint;
@@ -319,6 +319,14 @@ fn missing(e: Error) -> Error {
     }
 }
 
+/// Whether a model takes inputs of another shape than it is built for, as one that ends with an adaptive pooling does.
+fn takes(spec: &ModelSpec, input: &[usize]) -> Result<bool> {
+    let (model, dtype) = (spec.outline()?, spec.input_dtype()?);
+    let batch: Vec<usize> = [1].iter().chain(input).copied().collect();
+    let forward = || no_grad(|| model.forward(&Tensor::zeros(&batch[..]).to(dtype)));
+    Ok(Device::shape().scope(|| catch(forward)).is_ok())
+}
+
 /// An error about a list of entries as a whole, with the place of the list.
 fn at_entries(e: Error, entries: &[Entry]) -> Error {
     let spans = || entries.iter().filter_map(|entry| entry.span);
@@ -423,16 +431,35 @@ fn model_spec(
     augment: &[Arc<dyn Transform>],
     preprocess: &Preprocess,
 ) -> Result<ModelSpec> {
-    let mut probe = Loader::new(parts.train.subset([0]), 1).preprocess(preprocess.clone());
-    for transform in augment {
-        probe = probe.transform(transform.clone());
-    }
-    let batch = probe.epoch(0).next().unwrap_or_else(|| unreachable!("one sample is one batch"))?;
+    let probe = Loader::new(parts.train.subset([0]), 1).preprocess(preprocess.clone());
+    let one =
+        |probe: &Loader| probe.epoch(0).next().unwrap_or_else(|| unreachable!("one sample is one batch"));
+    let plain = one(&probe)?.x.shape()[1..].to_vec();
+    let changed = augment.iter().fold(probe, |probe, transform| probe.transform(transform.clone()));
+    let batch = one(&changed)?;
     let found = batch.x.shape()[1..].to_vec();
     let input = config.model.input.get_or_insert_with(|| found.clone());
     if *input != found {
         let message = format!("[model] input is {input:?}, the data's is {found:?}");
         return Err(Error::new(ErrorKind::Model, message).help("leave `input` out to take the data's"));
     }
-    Ok(ModelSpec::new(found, config.model.layers.clone()))
+    let spec = ModelSpec::new(found, config.model.layers.clone());
+    if batch.x.dtype().is_float() && !spec.input_dtype()?.is_float() {
+        let (data, layers) = (&config.data.set.name, &config.model.layers);
+        let message = format!(
+            "the model takes ids, which are whole numbers, and the set `{data}` gives {}",
+            batch.x.dtype()
+        );
+        return Err(at_entries(Error::new(ErrorKind::Model, message), layers.get(..1).unwrap_or_default())
+            .help("begin the model with a layer that takes numbers, such as `linear`; ids come from a program's own `Dataset`"));
+    }
+    if plain != spec.input && !takes(&spec, &plain)? {
+        let message = format!(
+            "`augment` makes inputs of {found:?} for training, and the model does not take those of {plain:?} that validation, test and prediction have",
+            found = spec.input
+        );
+        return Err(at_entries(Error::new(ErrorKind::Model, message), &config.data.augment)
+            .help(format!("keep the size, as `padding` does of a crop, or bring all inputs to the other one with `preprocess = [{{ resize = {:?} }}]`", spec.input.get(1..).unwrap_or_default())));
+    }
+    Ok(spec)
 }

@@ -332,11 +332,7 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     let dropout = Bounds::SHARE.option(args, "dropout", 0.0)?;
     let last = args.get_or("last", false)?;
     let bias = args.get_or("bias", true)?;
-    let [steps, inputs] = *input else {
-        return Err(args
-            .misfit("", format!("the input should be [steps, features], it is {input:?}"))
-            .help("an `embedding` makes features of ids"));
-    };
+    let [steps, inputs] = crate::layers::steps(args, input)?;
     if hidden == 0 {
         return Err(args.error("", "the size of the state must be at least 1, got 0"));
     }

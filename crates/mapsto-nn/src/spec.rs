@@ -210,6 +210,20 @@ mod tests {
         ModelSpec::new(input, layers).build().expect_err("an error").to_string()
     }
 
+    /// Every kind of layer that takes no rows of numbers says which one does.
+    #[test]
+    fn whoever_has_rows_of_numbers_is_told_what_takes_them() {
+        let mut refused = 0;
+        for kind in LAYERS {
+            let Err(e) = ModelSpec::new([6], [kind.sample()]).build() else { continue };
+            if e.message().contains("the input should be [") {
+                assert!(e.help_text().is_some_and(|help| help.contains("`linear` takes them")), "{e}");
+                refused += 1;
+            }
+        }
+        assert!(refused >= 9, "{refused}");
+    }
+
     /// Every kind of layer, and every way to draw weights: the outline has the names, shapes and dtypes of what is built.
     #[test]
     fn an_outline_is_the_model_without_its_numbers() {

@@ -67,6 +67,30 @@ fn preprocessing_that_is_meant_for_bytes_is_refused() {
     }
 }
 
+/// Transforms change the images of training only: a model must take the others too.
+#[test]
+fn a_transform_that_changes_the_size_is_refused_where_the_model_minds() {
+    let folder = bars();
+    let net = NET.replace("validation = 0\n", "validation = 0.2\n").replace("epochs = 20", "epochs = 1");
+    let any_size = "\"relu\", { adaptive_avg_pool2d = 1 }, \"flatten\"";
+    for (augment, preprocess, layers, refused) in [
+        ("{ crop = 6 }", "", "\"flatten\"", true),
+        ("{ shift = 1 }, { crop = [6, 8] }", "", "\"flatten\"", true),
+        ("{ crop = 6 }", "", any_size, false),
+        ("{ crop = 8, padding = 2 }", "", "\"flatten\"", false),
+        ("{ crop = 6 }", "{ resize = [6, 6] }", "\"flatten\"", false),
+    ] {
+        let net = net.replace("\"flatten\"", layers);
+        let keys = format!("batch = 8\naugment = [{augment}]\npreprocess = [{preprocess}]\n");
+        folder.write("net.toml", net.replace("batch = 8\n", &keys));
+        let outcome = folder.run("train net.toml -q");
+        assert_eq!(outcome.code, if refused { 4 } else { 0 }, "{augment}: {}", outcome.err);
+        for part in ["net.toml:6:", "validation, test and prediction", "help: keep the size"] {
+            assert!(!refused || outcome.err.contains(part), "{augment}: {}", outcome.err);
+        }
+    }
+}
+
 fn bars() -> Folder {
     let folder = Folder::new();
     folder.write("net.toml", NET);

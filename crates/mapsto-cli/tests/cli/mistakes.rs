@@ -24,6 +24,24 @@ fn check_mistake(net: &str, table: impl AsRef<[u8]>, code: i32, said: &[&str]) {
     assert!(!folder.path().join("runs").exists());
 }
 
+/// Layers that cannot read a table's rows: each is refused at its line, with a layer that can.
+#[test]
+fn layers_that_take_no_rows_of_numbers_say_which_do() {
+    for layer in [
+        "{ lstm = 4 }",
+        "{ gru = 4 }",
+        "{ attention = 2 }",
+        "\"positional_embedding\"",
+        "{ conv2d = 4, kernel = 1 }",
+        "{ max_pool2d = 1 }",
+        "{ embedding = 9, size = 2 }, { lstm = 4, last = true }",
+        "{ embedding = 9, size = 2 }, \"flatten\"",
+    ] {
+        let net = NET.replace("{ linear = 8 }", layer);
+        check_mistake(&net, table(), 4, &["net.toml:9:", "help: ", "`linear`"]);
+    }
+}
+
 #[test]
 fn mistakes_in_a_file_are_named_with_what_helps() {
     for (from, to, code, said) in [

@@ -92,8 +92,25 @@ pub const LAYERS: &[LayerKind] = &[
 /// The channels, height and width of an input that must have them.
 pub(crate) fn image(args: &Args, input: &[usize]) -> Result<[usize; 3]> {
     input.try_into().map_err(|_| {
-        args.misfit("", format!("the input should be [channels, height, width], it is {input:?}"))
-            .help("`input = [1, 28, 28]` at the top of the model gives images; `flatten` ends them")
+        let e = args.misfit("", format!("the input should be [channels, height, width], it is {input:?}"));
+        e.help(match input {
+            [_] => "it comes before `flatten`; rows of numbers, such as those of a table, are no images: `linear` takes them",
+            _ => "`input = [1, 28, 28]` at the top of the model gives images; `flatten` ends them",
+        })
+    })
+}
+
+/// The steps and features of an input that must have them.
+pub(crate) fn steps(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
+    input.try_into().map_err(|_| {
+        let e = args.misfit("", format!("the input should be [steps, features], it is {input:?}"));
+        e.help(match input {
+            [_] => {
+                "an `embedding` makes features of ids; rows of numbers, such as those of a table, are no sequences: \
+                 `linear` takes them"
+            }
+            _ => "it reads sequences; images go through `conv2d`",
+        })
     })
 }
 

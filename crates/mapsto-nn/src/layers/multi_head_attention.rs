@@ -150,11 +150,7 @@ impl Layer for MultiHeadAttention {
 
 /// The size of a step, checked against the heads, with the layer's weights taken out of the budget.
 pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usize) -> Result<usize> {
-    let &[steps, size] = input else {
-        return Err(args
-            .misfit("", format!("the input should be [steps, features], it is {input:?}"))
-            .help("an embedding gives each step its features"));
-    };
+    let [steps, size] = super::steps(args, input)?;
     if heads == 0 || !size.is_multiple_of(heads) {
         return Err(args.misfit("", format!("{size} features cannot be cut into {heads} heads")));
     }

@@ -63,11 +63,7 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     "positional_embedding",
     "Adds a learned vector to each step, telling where it stands.",
     |args, input| {
-        let &[steps, size] = input else {
-            return Err(args
-                .misfit("", format!("the input should be [steps, features], it is {input:?}"))
-                .help("an embedding gives each step its features"));
-        };
+        let [steps, size] = super::steps(args, input)?;
         crate::budget::weight(args, &[steps, size])?;
         Ok(Box::new(PositionalEmbedding::new(steps, size)))
     },
