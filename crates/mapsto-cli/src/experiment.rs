@@ -216,11 +216,16 @@ impl Experiment {
                 };
                 format!("{}{more}", shown.join(", "))
             };
-            let (trained, found) = (names(trained), names(found));
+            let trained = names(trained);
+            let found = if found.is_empty() { "no classes".to_string() } else { names(found) };
             let message = format!(
                 "{}: the model tells the classes {trained} apart, the data has {found}",
                 path.display()
             );
+            if self.info.classes.is_empty() {
+                return Err(Error::new(ErrorKind::Data, message)
+                    .help("the file is of another run: name one of a run that fits the same numbers"));
+            }
             return Err(Error::new(ErrorKind::Data, message)
                 .help("every answer would be taken for another class: bring the data back as it was when the run was trained"));
         }

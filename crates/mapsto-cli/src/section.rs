@@ -84,7 +84,21 @@ impl Section {
     /// # Errors
     /// The value is not an entry.
     pub fn entry(&mut self, key: &'static str) -> Result<Option<Entry>> {
-        self.node(key).map(|node| node.to_entry()).transpose()
+        let Some(node) = self.node(key) else { return Ok(None) };
+        if matches!(node.value, Tree::Str(_) | Tree::Table(_)) {
+            return node.to_entry().map(Some);
+        }
+        let message = format!(
+            "`{key}` should be a name in quotes, or a table that begins with one, found {}",
+            node.kind()
+        );
+        let error = Error::new(ErrorKind::Usage, message).with_span(node.span.clone());
+        Err(match &node.value {
+            Tree::List(items) if items.len() == 1 && items[0].to_entry().is_ok() => {
+                error.help(format!("write `{key} = {}`", items[0].to_entry()?))
+            }
+            _ => error.help(format!("write `{key} = \"NAME\"` or `{key} = {{ NAME = VALUE }}`")),
+        })
     }
 
     /// The entries under a key, such as `layers = [..]`, each with its places; none where the key is absent.

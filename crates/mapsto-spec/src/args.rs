@@ -97,8 +97,11 @@ impl Args {
                 self.located(Error::new(ErrorKind::Usage, message).help(format!("write {{ {name} = .. }}")))
             );
         };
-        T::from_value(value)
-            .ok_or_else(|| self.mistyped(&format!("the value of `{name}`"), T::EXPECTED, value, None))
+        let read = T::from_value(value).map(|read| match self.entry.span {
+            Some(span) => read.placed(span),
+            None => read,
+        });
+        read.ok_or_else(|| self.mistyped::<T>("", value, None))
     }
 
     /// The main value, or `default` where there is none.
@@ -176,7 +179,8 @@ impl Args {
         let Some(value) = value else { return Ok(None) };
         let read = T::from_value(&value);
         let span = self.entry.option_span(name);
-        read.map(Some).ok_or_else(|| self.mistyped(&format!("`{name}`"), T::EXPECTED, &value, span))
+        let read = read.map(|read| span.into_iter().fold(read, T::placed));
+        read.map(Some).ok_or_else(|| self.mistyped::<T>(name, &value, span))
     }
 
     /// The option `name` if given, removed from what [`finish`](Args::finish) writes: for values that are kept elsewhere.
@@ -299,8 +303,13 @@ impl Args {
         self.entry.options.iter().filter(|(n, _)| !self.asked.iter().any(|(a, _)| a == n))
     }
 
-    fn mistyped(&self, what: &str, expected: &str, found: &Value, span: Option<Span>) -> Error {
-        let (noun, name) = (self.noun, &self.entry.name);
+    /// The option, or the main value for `""`, is of another type.
+    fn mistyped<T: FromValue>(&self, option: &str, found: &Value, span: Option<Span>) -> Error {
+        let (noun, name, expected) = (self.noun, &self.entry.name, T::EXPECTED);
+        let (key, what) = match option {
+            "" => (name.as_str(), format!("the value of `{name}`")),
+            option => (option, format!("`{option}`")),
+        };
         let message =
             format!("{noun} `{name}`: {what} should be {expected}, found {}: {found}", found.contents());
         let error = Error::new(ErrorKind::Usage, message);
@@ -308,7 +317,10 @@ impl Args {
             Value::Str(text) if text.parse::<f64>().is_ok() => {
                 error.help(format!("write numbers without quotes: {text}"))
             }
-            _ => error,
+            _ => match T::meant(found) {
+                Some(meant) => error.help(format!("write `{key} = {meant}`")),
+                None => error,
+            },
         };
         match span.or(self.entry.span) {
             Some(span) => error.with_span(span.into()),

@@ -1,6 +1,6 @@
 //! Reading a typed Rust value out of a written one, exactly or not at all.
 
-use crate::{Entry, Value};
+use crate::{Entry, Span, Value};
 
 /// A type that an option can be read as.
 ///
@@ -18,8 +18,22 @@ pub trait FromValue: Sized {
     /// What a list of these is called there.
     const LIST: &'static str = "a list";
 
+    /// What a list of such lists is called there.
+    const LISTS: &'static str = "a list of lists";
+
     /// The value as this type, or nothing when it is not one.
     fn from_value(value: &Value) -> Option<Self>;
+
+    /// What was probably meant by a value that is not of this type: in a list where one is wanted.
+    fn meant(_: &Value) -> Option<Value> {
+        None
+    }
+
+    /// The same as it stands at this place: entries that were written as words have none of their own.
+    #[must_use]
+    fn placed(self, _: Span) -> Self {
+        self
+    }
 }
 
 impl FromValue for i64 {
@@ -86,12 +100,16 @@ impl FromValue for String {
 impl FromValue for Entry {
     const EXPECTED: &'static str = "a name, or a table that begins with one";
     const LIST: &'static str = "a list of names, or of tables that begin with one";
+    const LISTS: &'static str = "a list of lists of names, or of tables that begin with one";
     fn from_value(value: &Value) -> Option<Entry> {
         match value {
             Value::Str(name) => Some(Entry::new(name)),
             Value::Entry(entry) => Some((**entry).clone()),
             _ => None,
         }
+    }
+    fn placed(self, span: Span) -> Entry {
+        Entry { span: self.span.or(Some(span)), ..self }
     }
 }
 
@@ -104,11 +122,25 @@ impl FromValue for Value {
 
 impl<T: FromValue> FromValue for Vec<T> {
     const EXPECTED: &'static str = T::LIST;
+    const LIST: &'static str = T::LISTS;
     fn from_value(value: &Value) -> Option<Vec<T>> {
         match value {
             Value::List(items) => items.iter().map(T::from_value).collect(),
             _ => None,
         }
+    }
+    fn meant(value: &Value) -> Option<Value> {
+        let item = |value: &Value| match T::from_value(value) {
+            Some(_) => Some(value.clone()),
+            None => T::meant(value),
+        };
+        match value {
+            Value::List(items) => items.iter().map(item).collect::<Option<_>>().map(Value::List),
+            one => item(one).map(|one| Value::List(vec![one])),
+        }
+    }
+    fn placed(self, span: Span) -> Vec<T> {
+        self.into_iter().map(|item| item.placed(span)).collect()
     }
 }
 
@@ -141,4 +173,42 @@ fn a_list_says_what_it_should_hold_and_what_it_holds() {
     let mixed = Value::List(vec![Value::from("a"), Value::Int(2)]);
     assert_eq!(read(mixed), format!("{said} a list whose item 2 is a whole number: [\"a\", 2]"));
     assert_eq!(read(Value::from("a")), format!("{said} a word: \"a\""));
+}
+
+/// A list that is missing around a value, at any depth, is written into the help, and what the help says can be read.
+#[test]
+fn a_missing_list_is_written_into_the_help() {
+    use crate::Args;
+    fn check<T: FromValue>(value: Value, meant: Option<&str>) {
+        let entry = Entry::new("parallel").with_value(value);
+        let error = Args::new("layer", &entry).main::<T>().err().unwrap();
+        assert_eq!(error.help_text(), meant.map(|meant| format!("write `parallel = {meant}`")).as_deref());
+        if meant.is_some() {
+            let value = T::meant(entry.value.as_ref().unwrap()).unwrap();
+            assert!(T::from_value(&value).is_some(), "{value}");
+        }
+    }
+    let word = || Value::from("tanh");
+    let two = || Value::List(vec![word(), Value::from("relu")]);
+    check::<Vec<Entry>>(word(), Some("[\"tanh\"]"));
+    check::<Vec<Vec<Entry>>>(word(), Some("[[\"tanh\"]]"));
+    check::<Vec<Vec<Entry>>>(two(), Some("[[\"tanh\"], [\"relu\"]]"));
+    check::<Vec<Vec<Entry>>>(Value::List(vec![two(), word()]), Some("[[\"tanh\", \"relu\"], [\"tanh\"]]"));
+    check::<Vec<String>>(word(), Some("[\"tanh\"]"));
+    check::<Vec<i64>>(Value::Int(2), Some("[2]"));
+    check::<Vec<i64>>(word(), None);
+    check::<Entry>(two(), None);
+}
+
+/// A word that becomes an entry stands where its option does, in a list too.
+#[test]
+fn entries_of_words_have_a_place() {
+    use crate::Args;
+    let (first, then) = (Span::new(0, 4), Span::new(9, 14));
+    let entry = Entry::new("a").at(first).with_value("relu");
+    let entry = entry.with_option_at("then", "cos", then).with_option_at("all", vec!["cos"], then);
+    let mut args = Args::new("schedule", &entry);
+    assert_eq!(args.main::<Entry>().unwrap().span, Some(first));
+    assert_eq!(args.optional::<Entry>("then").unwrap().unwrap().span, Some(then));
+    assert_eq!(args.optional::<Vec<Entry>>("all").unwrap().unwrap()[0].span, Some(then));
 }

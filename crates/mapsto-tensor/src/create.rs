@@ -87,11 +87,7 @@ impl Tensor {
     /// When the slice has another length than the shape.
     #[track_caller]
     pub fn from_slice<T: Element>(values: &[T], shape: impl Into<Shape>) -> Tensor {
-        let shape = shape.into().fit("from_slice");
-        if values.len() != shape.count() {
-            fail!("from_slice", "{} values for the shape {shape:?} of {}", values.len(), shape.count());
-        }
-        crate::backend::carry::write(Device::current(), values, shape)
+        filled_from("from_slice", values, shape.into())
     }
 
     /// The elements of a vector in row-major order.
@@ -100,7 +96,7 @@ impl Tensor {
     /// When the vector has another length than the shape.
     #[track_caller]
     pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Tensor {
-        Tensor::from_slice(&values, shape)
+        filled_from("from_vec", &values, shape.into())
     }
 
     /// `start, start + 1, ..` below `end`, as i64; the ends are integers of any kind.
@@ -426,6 +422,16 @@ fn check_distribution(distribution: Distribution, dtype: DType) {
         }
         _ => {}
     }
+}
+
+/// The values in row-major order, by the name of the function that was given them.
+#[track_caller]
+fn filled_from<T: Element>(op: &str, values: &[T], shape: Shape) -> Tensor {
+    let shape = shape.fit(op);
+    if values.len() != shape.count() {
+        fail!(op, "{} values for the shape {shape:?} of {}", values.len(), shape.count());
+    }
+    crate::backend::carry::write(Device::current(), values, shape)
 }
 
 #[test]

@@ -242,3 +242,12 @@ fn whole_exponents_are_within_two_units_in_the_last_place() {
     println!("81 exponents, {worst:.2} units in the last place at most");
     assert!(worst <= 2.0, "{worst}");
 }
+
+#[test]
+fn whoever_is_given_the_wrong_number_of_values_says_its_own_name() {
+    let said = |body: fn() -> Tensor| catch(body).unwrap_err().message().to_string();
+    assert_eq!(said(|| Tensor::from_vec(vec![1.0f32], [2])), "from_vec: 1 values for the shape [2] of 2");
+    assert_eq!(said(|| Tensor::from_slice(&[1.0f32], [2])), "from_slice: 1 values for the shape [2] of 2");
+    let e = catch(|| Tensor::ones([6, 4]).reshape([-1, -1])).unwrap_err();
+    assert_eq!(e.message(), "reshape: 2 sizes are left open by -1, in [-1, -1]");
+}

@@ -102,7 +102,8 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
             return Err(Error::new(ErrorKind::Usage, message).help("give it PNG or JPEG images").into());
         }
         if predictor.is_table(path) {
-            let table = Table::from_delimited(path, predictor.delimiter)?;
+            let table =
+                Table::from_delimited(path, predictor.delimiter).map_err(|e| predictor.separated(e))?;
             let x = table.features(&predictor.features)?.exact_inputs()?;
             predictor.check_reach(&x, &name)?;
             for (row, answer) in predictor.answers(x, top)?.into_iter().enumerate() {
@@ -173,6 +174,17 @@ impl Predictor {
             path.extension().is_some_and(|found| endings.iter().any(|e| found.eq_ignore_ascii_case(e)))
         };
         ends_in(&["csv", "tsv"]) || (!self.features.is_empty() && !ends_in(&["png", "jpg", "jpeg"]))
+    }
+
+    /// An error about a table, whose cells are separated as those of the data that the model was trained on.
+    fn separated(&self, e: Error) -> Error {
+        let delimiter = char::from(self.delimiter);
+        match e.help_text().is_some_and(|help| help.contains("from_delimited")) {
+            true => e.help(format!(
+                "write {delimiter:?} between its cells, as the data has it that the model was trained on"
+            )),
+            false => e,
+        }
     }
 
     /// Refuses flags that change nothing about this model and these files: whoever gives one expects that it does.

@@ -24,6 +24,84 @@ fn check_mistake(net: &str, table: impl AsRef<[u8]>, code: i32, said: &[&str]) {
     assert!(!folder.path().join("runs").exists());
 }
 
+/// Entries within entries, as words and as tables: what is wrong with one is shown where it stands, with what helps.
+#[test]
+fn an_entry_within_another_is_pointed_at() {
+    let adam = "{ adam = 1e-2 }";
+    for (from, to, place, said) in [
+        ("{ linear = 8 }", "{ linear = 8, init = \"he\" }", "net.toml:9:", "unknown initialiser `he`"),
+        ("{ linear = 8 }", "{ linear = 8, init = { he = true } }", "net.toml:9:", "unknown initialiser `he`"),
+        ("\"tanh\"", "{ residual = [\"tahn\"] }", "net.toml:9:", "did you mean `tanh`?"),
+        (
+            "\"tanh\"",
+            "{ parallel = [\"tanh\", \"relu\"] }",
+            "net.toml:9:",
+            "write `parallel = [[\"tanh\"], [\"relu\"]]`",
+        ),
+        ("\"tanh\"", "{ residual = \"tanh\" }", "net.toml:9:", "write `residual = [\"tanh\"]`"),
+        ("\"cross_entropy\"", "[\"cross_entropy\"]", "net.toml:12:", "write `loss = \"cross_entropy\"`"),
+        ("\"cross_entropy\"", "[\"cross_entropy\", \"mse\"]", "net.toml:12:", "write `loss = \"NAME\"`"),
+        ("\"cross_entropy\"", "3", "net.toml:12:", "write `loss = \"NAME\"`"),
+        (adam, "[{ adam = 1e-2 }]", "net.toml:14:", "write `optimizer = { adam = 0.01 }`"),
+        (
+            adam,
+            "{ adam = 1e-2, groups = [{ \"0.*\" = true, lrr = 0.1 }] }",
+            "net.toml:14:",
+            "did you mean `lr`?",
+        ),
+        (adam, "{ adam = 1e-2, groups = [{ \"0.*\" = 0.1 }] }", "net.toml:14:", "a group is a pattern"),
+        (adam, "{ adam = 1e-2, groups = [\"0.*\"] }", "net.toml:14:", "a group is a pattern"),
+        (adam, "{ adam = 1e-2, groups = [{ \"9.*\" = true, lr = 0.1 }] }", "net.toml:14:", "a group is `"),
+        (
+            "epochs = 1",
+            "epochs = 1\nschedule = { linear_warmup = 1, then = \"cos\" }",
+            "net.toml:16:33:",
+            "unknown schedule `cos`",
+        ),
+        (
+            "epochs = 1",
+            "epochs = 1\nschedule = { linear_warmup = 1, then = { cosin = true } }",
+            "net.toml:16:",
+            "did you mean `cosine`?",
+        ),
+    ] {
+        check_mistake(&NET.replace(from, to), table(), 2, &[place, "help: ", said]);
+    }
+    // The mark stands under the option and not under the layer.
+    let folder = Folder::new();
+    folder
+        .write("net.toml", NET.replace("{ linear = 8 }", "{ linear = 8, init = \"he\" }"))
+        .write("trees.csv", table());
+    assert!(folder.run("train net.toml -q").err.contains("net.toml:9:25: "));
+}
+
+/// Files that do not go with a run: each message says what is wrong with it, and what to do.
+#[test]
+fn files_that_do_not_go_with_a_run_say_why() {
+    let folder = Folder::new();
+    let numbers = NET.replace("class = \"kind\"", "target = \"price\"").replace("linear = 2", "linear = 1");
+    let numbers = numbers.replace("cross_entropy", "mse").replace("\"accuracy\"", "");
+    folder.write("net.toml", NET).write("numbers.toml", numbers).write("trees.csv", table());
+    folder.run("train net.toml -q --out classes").ok();
+    folder.run("train numbers.toml -q --out numbers").ok();
+    folder.write("semicolons.csv", table().replace(',', ";"));
+    for (command, said) in [
+        ("predict net.toml trees.csv", ["it is no model file", "the file is damaged or no safetensors file"]),
+        (
+            "predict classes semicolons.csv",
+            ["by ',' there is one column only", "help: write ',' between its cells"],
+        ),
+        (
+            "eval numbers --model classes/best.safetensors",
+            ["tells the classes a, b apart, the data has no classes", "help: the file is of another run"],
+        ),
+    ] {
+        let outcome = folder.run(command);
+        assert_ne!(outcome.code, 0, "{command}");
+        said.iter().for_each(|said| assert!(outcome.err.contains(said), "{command}: {}", outcome.err));
+    }
+}
+
 /// Layers that cannot read a table's rows: each is refused at its line, with a layer that can.
 #[test]
 fn layers_that_take_no_rows_of_numbers_say_which_do() {

@@ -173,7 +173,10 @@ impl Family for dyn Optimizer {
         if let Some(groups) = args.optional::<Vec<Entry>>(GROUPS.0).map_err(|e| e.help(group::SPELLING))? {
             let mut rendered = Vec::new();
             for entry in &groups {
-                let (group, entry) = group::from_entry(entry)?;
+                let (group, entry) = group::from_entry(entry).map_err(|e| match entry.span {
+                    Some(span) => e.with_span(span.into()),
+                    None => e,
+                })?;
                 optimizer.memory_mut().add_group(entry.name.clone(), group);
                 rendered.push(entry);
             }

@@ -114,6 +114,9 @@ impl Tensor {
             1 => known > 0 && self.len().is_multiple_of(known),
             _ => false,
         };
+        if open > 1 {
+            fail!("reshape", "{open} sizes are left open by -1, in {sizes:?}"; help = "leave one size open, and write the others");
+        }
         if !fits {
             fail!("reshape", "{:?} has {} elements, {sizes:?} has {}", self.shape(), self.len(),
                   if open == 0 { known.to_string() } else { format!("a multiple of {known}") });

@@ -37,7 +37,10 @@ pub(super) fn read(file: &[u8]) -> Result<Header<'_>> {
         return Err(error(format!("{} bytes are too few for a model file", file.len())));
     };
     let size = u64::from_le_bytes(*size);
-    if size > MAX_HEADER || size > rest.len() as u64 {
+    if size > MAX_HEADER {
+        return Err(error("it is no model file: it does not begin with the size of a header"));
+    }
+    if size > rest.len() as u64 {
         return Err(error(format!("a header of {size} bytes in a file of {}", file.len())));
     }
     let (header, data) = rest.split_at(size as usize);
