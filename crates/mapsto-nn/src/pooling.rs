@@ -8,7 +8,8 @@ use mapsto_tensor::ops::Pool2d;
 /// The windows of an entry such as `{ max_pool2d = 3, stride = 2, padding = 1 }`, which must fit the image.
 pub(crate) fn read(args: &mut Args, input: &[usize]) -> Result<Pool2d> {
     let kernel: [usize; 2] = args.main()?;
-    let stride: [usize; 2] = args.get_or("stride", kernel)?;
+    let stride: [usize; 2] = args.optional("stride")?.unwrap_or(kernel);
+    args.record("stride", stride);
     let padding: [usize; 2] = args.get_or("padding", [0, 0])?;
     let [_, h, w] = image(args, input)?;
     if kernel.contains(&0) || stride.contains(&0) {

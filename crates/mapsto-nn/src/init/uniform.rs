@@ -78,7 +78,7 @@ pub(super) const KIND: InitKind = InitKind::new(
         Ok(Box::new(Uniform::new(bounds[0], bounds[1])))
     },
 )
-.options(&[("", "the largest size, or a pair of bounds")]);
+.options(&[("", "the largest size; or a pair of bounds, as in `{ uniform = [-0.1, 0.3] }`")]);
 
 #[test]
 fn bounds_can_be_a_pair() {
