@@ -33,7 +33,7 @@ const IN_FILES: [Settings; 9] = [
     ("scale", &[("", FACTOR, false), ("offset", FINITE, false)]),
     ("normalize", &[("", FINITE, false), ("std", ABOVE_0, false)]),
     ("standardize", &[("mean", FINITE, false), ("std", ABOVE_0, false)]),
-    ("resize", &[("", COUNT, true)]),
+    ("resize", &[("", |x| COUNT(x) && x < 65_536.0, true)]),
 ];
 
 /// The entry with what it cannot do without.

@@ -64,7 +64,12 @@ pub(crate) fn nested<R>(build: impl FnOnce() -> Result<R>) -> Result<R> {
 
 /// Counts one more layer of the model.
 pub(crate) fn layer() -> Result<()> {
-    let left = LAYERS.with(Cell::get).checked_sub(1).ok_or_else(|| {
+    layers(1)
+}
+
+/// Counts so many more layers of the model: a few words may ask for a stack of any height.
+pub(crate) fn layers(count: usize) -> Result<()> {
+    let left = LAYERS.with(Cell::get).checked_sub(count).ok_or_else(|| {
         Error::new(ErrorKind::Model, format!("the model has more than {MOST_LAYERS} layers"))
     })?;
     LAYERS.with(|layers| layers.set(left));

@@ -337,6 +337,8 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
         return Err(args.error("", "the size of the state must be at least 1, got 0"));
     }
     let directions = 1 + both as usize;
+    // The entry itself has been counted as one.
+    budget::layers(layers.saturating_mul(directions) - 1)?;
     let biases = if bias { 2 } else { 0 };
     for (layers, inputs) in [(1, inputs), (layers - 1, hidden.saturating_mul(directions))] {
         for columns in [inputs, hidden, biases] {

@@ -390,7 +390,7 @@ mod tests {
         let e = steps.build_within(100).err().unwrap();
         assert!(e.message().contains("more work"), "{e}");
         let layers = Entry::new("lstm").with_value(1usize).with_option("layers", usize::MAX / 2);
-        assert!(error(&[2, 1], [layers]).contains("is too large"));
+        assert!(error(&[2, 1], [layers]).contains("more than 65536 layers"));
     }
 
     #[test]
@@ -432,6 +432,18 @@ mod tests {
                 .message()
                 .contains("more than 65536 layers")
         );
+        // Whatever option asks for a stack: no word of a file is hours of work.
+        for kind in crate::layers::LAYERS {
+            for (option, _) in kind.options.iter().filter(|(option, _)| !option.is_empty()) {
+                for input in [&[4][..], &[7, 2], &[2, 8, 8]] {
+                    let entry = kind.sample().with_option(*option, 1_000_000_usize);
+                    _ = ModelSpec::new(input.to_vec(), [entry]).outline();
+                }
+            }
+        }
+        let stacks = ["lstm", "gru"]
+            .map(|name| Entry::new(name).with_value(1_usize).with_option("layers", 1_000_000_usize));
+        stacks.into_iter().for_each(|e| assert!(error(&[7, 2], [e]).contains("more than 65536 layers")));
         // The next model begins anew.
         assert!(ModelSpec::new([4], [many(1000, Entry::new("relu"))]).build().is_ok());
         // The budget of weights holds for every copy.

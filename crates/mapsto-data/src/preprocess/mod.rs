@@ -8,6 +8,8 @@ mod standardize;
 
 pub use normalize::Normalize;
 pub use resize::Resize;
+#[cfg(feature = "images")]
+pub(crate) use resize::complaint;
 pub use scale::Scale;
 pub use standardize::Standardize;
 

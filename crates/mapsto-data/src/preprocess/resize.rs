@@ -27,11 +27,11 @@ impl Resize {
     /// To `[height, width]`.
     ///
     /// # Panics
-    /// If one of them is 0.
+    /// If one of them is 0, or above 65,535.
     #[track_caller]
     pub fn new(size: [usize; 2]) -> Resize {
-        if size.contains(&0) {
-            fail!("resize", "an image of {size:?} has no pixels");
+        if let Some(complaint) = complaint(size) {
+            fail!("resize", "{complaint}");
         }
         Resize { size }
     }
@@ -83,6 +83,18 @@ impl Step for Resize {
     }
 }
 
+/// The longest side of an image, which the tables of a resize are in proportion to; that of a JPEG is as long at most.
+const LONGEST: usize = 65_535;
+
+/// What is wrong with the height and width of images, if anything is.
+pub(crate) fn complaint(size: [usize; 2]) -> Option<String> {
+    if size.contains(&0) {
+        return Some(format!("an image of {size:?} has no pixels"));
+    }
+    let longest = size[0].max(size[1]);
+    (longest > LONGEST).then(|| format!("a side of {longest} pixels is longer than {LONGEST}"))
+}
+
 /// For each new pixel of a side, the first old pixel it sees and the weights from there on, which add up to 1.
 struct Filter {
     taps: Vec<(usize, Vec<f32>)>,
@@ -108,8 +120,8 @@ impl Filter {
 pub(super) const KIND: StepKind =
     StepKind::new("resize", "Brings images to one height and width.", |args, ()| {
         let size: [usize; 2] = args.main()?;
-        if size.contains(&0) {
-            return Err(args.error("", format!("an image of {size:?} has no pixels")));
+        if let Some(complaint) = complaint(size) {
+            return Err(args.error("", complaint));
         }
         Ok(Box::new(Resize::new(size)))
     })
@@ -141,6 +153,19 @@ mod tests {
             resized(&[3.0; 12], [3, 4], [2, 3]).iter().map(|v| v.round()).collect::<Vec<_>>(),
             [3.0; 6]
         );
+    }
+
+    #[test]
+    fn what_no_image_can_be_is_refused_before_anything_is_made_for_it() {
+        for wrong in [0, LONGEST + 1, 2_000_000_000_000, i64::MAX as usize] {
+            for size in [[wrong, 8], [8, wrong], [wrong, wrong]] {
+                let e = mapsto_tensor::catch(|| Resize::new(size)).unwrap_err();
+                assert_eq!(e.message(), format!("resize: {}", complaint(size).unwrap()));
+                let entry = Entry::new(KIND.name).with_value(size);
+                assert!(crate::Preprocess::from_entries(&[entry]).is_err(), "{size:?}");
+            }
+        }
+        assert_eq!(complaint([LONGEST, 1]), None);
     }
 
     #[test]

@@ -44,6 +44,9 @@ const MOST_EXPANSION: usize = 1032;
 /// times the file is refused: a file made to fill the memory.
 const USUAL_EXPANSION: usize = 100;
 
+/// Each class has a name in memory, whatever the file says of them.
+const MOST_CLASSES: usize = 1 << 20;
+
 /// So many bytes may come of any file that can hold them.
 const SMALL: usize = 256 << 20;
 
@@ -94,15 +97,32 @@ impl Idx {
         }
     }
 
+    /// Checks that samples of this array are read as those of another one are: a test set of other elements or of another shape
+    /// would be judged by numbers that mean something else.
+    pub(super) fn check_alike(&self, train: &Idx) -> Result<()> {
+        let said = |idx: &Idx| format!("{:?} {:?}", idx.element, &idx.shape[1..]);
+        let (found, wanted) = (said(self), said(train));
+        if found == wanted {
+            return Ok(());
+        }
+        let message = format!("the test samples are {found}, those to train on are {wanted}");
+        Err(Error::new(ErrorKind::Data, message)
+            .help("write both files with elements of one type and one shape"))
+    }
+
     /// A set of samples from an array of inputs and an array of class ids in `0..classes`.
     ///
     /// Inputs of bytes are pixels: `[n, h, w]` becomes `[n, 1, h, w]`, delivered as `f32` in 0 ..= 1. Other inputs keep
     /// their shape and become `f32`.
     ///
     /// # Errors
-    /// When the numbers of samples differ, or a label is not a whole number in `0..classes`.
+    /// When the numbers of samples differ, a label is not a whole number in `0..classes`, or there are more than 1,048,576 classes.
     pub fn labelled(self, labels: Idx, classes: usize) -> Result<InMemory> {
         let data = |message| Error::new(ErrorKind::Data, message);
+        if classes > MOST_CLASSES {
+            let message = format!("{classes} classes are more than the {MOST_CLASSES} that a set can have");
+            return Err(data(message).help("`classes` is the number of different labels"));
+        }
         if labels.shape.len() != 1 || matches!(labels.element, Element::F32 | Element::F64) {
             return Err(data(format!(
                 "labels are {:?} {:?}, not one whole number each",
@@ -247,6 +267,34 @@ mod tests {
 
     fn message(bytes: &[u8]) -> String {
         Idx::parse(bytes).unwrap_err().message().to_string()
+    }
+
+    #[test]
+    fn samples_of_another_type_or_shape_are_not_alike() {
+        let kinds = [(0x08, 1), (0x09, 1), (0x0B, 2), (0x0C, 4), (0x0D, 4), (0x0E, 8)];
+        let shapes = [[2, 4], [4, 2], [1, 8]];
+        let all: Vec<Idx> = kinds
+            .iter()
+            .flat_map(|&(code, size)| shapes.map(|[h, w]| file(code, &[2, h, w], &vec![0; 16 * size])))
+            .map(|bytes| Idx::parse(&bytes).unwrap())
+            .collect();
+        for (i, a) in all.iter().enumerate() {
+            for (j, b) in all.iter().enumerate() {
+                assert_eq!(a.check_alike(b).is_ok(), i == j);
+            }
+        }
+        let e = all[1].check_alike(&all[12]).unwrap_err();
+        assert_eq!(e.message(), "the test samples are U8 [4, 2], those to train on are F32 [2, 4]");
+    }
+
+    #[test]
+    fn more_classes_than_memory_holds_names_for_are_refused() {
+        let part = || Idx::parse(&file(0x08, &[2], &[0, 1])).unwrap();
+        for classes in [MOST_CLASSES + 1, 1_000_000_000_000_000, i64::MAX as usize] {
+            let e = part().labelled(part(), classes).err().unwrap();
+            assert!(e.message().starts_with(&format!("{classes} classes are more than")), "{e}");
+        }
+        assert_eq!(part().labelled(part(), 3).unwrap().info().classes.len(), 3);
     }
 
     #[test]

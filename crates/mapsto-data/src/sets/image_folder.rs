@@ -3,7 +3,7 @@
 use super::{SetKind, Sets};
 use crate::image_parts;
 use crate::picture::{Color, is_picture, read_image};
-use crate::preprocess::{Resize, Step};
+use crate::preprocess::{Resize, Step, complaint};
 use crate::{Dataset, Info, Sample};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
@@ -84,6 +84,12 @@ impl ImageFolder {
             if files.len() == before && broken.is_empty() {
                 return Err(empty(&folder, deeper));
             }
+            // Two names that no text can hold would be the same in every report.
+            if folder.file_name().is_some_and(|name| name.to_str().is_none()) {
+                let message = format!("{}: the name of this class is not UTF-8", folder.display());
+                return Err(Error::new(ErrorKind::Data, message)
+                    .help("rename the folder: the class is called as it is"));
+            }
             classes.push(name(&folder));
         }
         if !broken.is_empty() {
@@ -110,8 +116,13 @@ impl ImageFolder {
     }
 
     /// Brings every image to `[height, width]`.
+    ///
+    /// # Panics
+    /// As [`Resize::new`].
     #[must_use]
+    #[track_caller]
     pub fn size(self, size: [usize; 2]) -> ImageFolder {
+        _ = Resize::new(size);
         ImageFolder { size: Some(size), ..self }
     }
 
@@ -295,8 +306,8 @@ pub(super) const KIND: SetKind = SetKind::new(
             }
         };
         let size = args.optional::<[usize; 2]>("size")?;
-        if size.is_some_and(|size| size.contains(&0)) {
-            return Err(args.error("size", "an image of size 0 has no pixels"));
+        if let Some(complaint) = size.and_then(complaint) {
+            return Err(args.error("size", complaint));
         }
         let open = |path: &Path| Ok(ImageFolder { size, ..ImageFolder::open(path)?.color(color) });
         let (train, test) = (root.join("train"), root.join("test"));
@@ -425,6 +436,24 @@ mod tests {
         write("dusk/a.png", b"");
         write("light/x.jpg", b"<html>");
         assert_eq!(failure(), "root: 2 of 6 images are neither PNG nor JPEG inside: dusk/a.png, light/x.jpg");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_class_is_called_as_its_folder_or_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = folder("names");
+        for (name, is_text) in [(&b"\xff"[..], false), (b"a\xc3", false), ("ö ï".as_bytes(), true)] {
+            let class = root.join(std::ffi::OsStr::from_bytes(name));
+            std::fs::create_dir(&class).unwrap();
+            std::fs::copy(root.join("dark/0.png"), class.join("0.png")).unwrap();
+            match ImageFolder::open(&root) {
+                Ok(set) => assert!(is_text && set.info().classes.contains(&"ö ï".to_string())),
+                Err(e) => assert!(!is_text && e.message().contains("is not UTF-8"), "{e}"),
+            }
+            std::fs::remove_dir_all(class).unwrap();
+        }
         std::fs::remove_dir_all(root).unwrap();
     }
 

@@ -41,20 +41,19 @@ pub fn mnist(folder: impl AsRef<Path>) -> Result<(InMemory, InMemory)> {
 /// * Shape: as the files; bytes `[n, h, w]` become `x: [n, 1, h, w]` in 0 ..= 1.
 ///
 /// # Errors
-/// When a file is missing or damaged, or a label is not in `0..classes`.
+/// When a file is missing or damaged, a label is not in `0..classes`, or the test images are of another type or shape.
 pub fn idx_folder(folder: impl AsRef<Path>, classes: usize) -> Result<(InMemory, InMemory)> {
     let folder = folder.as_ref();
     let open = |file: &File| {
         let plain = folder.join(file.name.trim_end_matches(".gz"));
         Idx::open(if plain.is_file() { plain } else { present(folder, file)? })
     };
-    let part = |images, labels: &File| {
-        open(images)?
-            .labelled(open(labels)?, classes)
-            .map_err(|e| e.context(folder.join(labels.name).display()))
-    };
+    let at = |file: &'static File| move |e: Error| e.context(folder.join(file.name).display());
+    let part = |images: Idx, labels| images.labelled(open(labels)?, classes).map_err(at(labels));
     let [train_x, train_y, test_x, test_y] = &FILES;
-    Ok((part(train_x, train_y)?, part(test_x, test_y)?))
+    let (train, test) = (open(train_x)?, open(test_x)?);
+    test.check_alike(&train).map_err(at(test_x))?;
+    Ok((part(train, train_y)?, part(test, test_y)?))
 }
 
 struct File {
