@@ -1,12 +1,13 @@
 //! `Experiment`: a configuration brought to life: data opened and split, layers built, trainer put together.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, sets};
 use mapsto::nn::{Exceptions, Horizon, Layer, Loss, ModelSpec, ModuleExt, Optimizer, Schedule, Sequential};
-use mapsto::spec::{Entry, Family, Json, build, filled, find};
+use mapsto::spec::{Entry, Family, FromValue, Json, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
 use mapsto::training::metrics::Metric;
 use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
@@ -34,6 +35,8 @@ pub struct Experiment {
     pub model_info: ModelInfo,
     /// Which samples of the data serve for what, by their place in it.
     pub rows: Rows,
+    /// What the data was when it was first asked for; see [`Experiment::fingerprint`].
+    fingerprint: OnceCell<String>,
     pub(crate) loss: Box<dyn Loss>,
     pub(crate) metrics: Vec<Box<dyn Metric>>,
 }
@@ -138,10 +141,35 @@ impl Experiment {
             loss: Some(config.train.loss.to_json()),
             features: info.features.clone(),
         };
-        let experiment =
-            Experiment { config, model, train, validation, test, info, model_info, rows, loss, metrics };
+        let fingerprint = OnceCell::new();
+        let experiment = Experiment {
+            config,
+            model,
+            train,
+            validation,
+            test,
+            info,
+            model_info,
+            rows,
+            fingerprint,
+            loss,
+            metrics,
+        };
         experiment.check_fit()?;
         Ok(experiment)
+    }
+
+    /// By what the data is known again: its files as they were when this was first asked for, which is before the first step. Files
+    /// that grow while a run is under way do not change what it was made of.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn fingerprint(&self) -> Result<&str> {
+        if let Some(found) = self.fingerprint.get() {
+            return Ok(found);
+        }
+        let found = fingerprint::fingerprint(self)?;
+        Ok(self.fingerprint.get_or_init(|| found))
     }
 
     /// The trainer of this experiment; the callbacks write into `folder`.
@@ -188,6 +216,12 @@ impl Experiment {
     /// What the model's outputs mean.
     pub fn outputs(&self) -> Outputs {
         outputs(&*self.loss)
+    }
+
+    /// From which output on a metric takes a single one for class 1, where one says so: the first.
+    pub fn threshold(&self) -> Option<f64> {
+        let metrics = self.metrics.iter().filter_map(|metric| metric.entry());
+        metrics.filter_map(|entry| f64::from_value(entry.option("threshold")?)).next()
     }
 
     /// Loads the weights of a model file.
@@ -267,9 +301,19 @@ impl Experiment {
         {
             return differs(&format!("the preprocessing {trained}, and the data now gives {found}"));
         }
+        let (trained, found) = (&file.info.features, &self.info.features);
+        if !trained.is_empty() && trained != found {
+            return differs(&format!("the columns {trained:?}, and [data] has {found:?}"));
+        }
+        let loss = file.info.built_loss().map_err(|e| e.context(path.display()))?;
+        if let Some(loss) = loss.filter(|loss| outputs(&**loss) != self.outputs()) {
+            let (trained, found) = (loss.name(), self.loss.name());
+            return differs(&format!(
+                "the loss `{trained}`, and [train] has `{found}`, which takes outputs for something else"
+            ));
+        }
         if let Some(saved) = file.note("data") {
-            fingerprint::compare(saved, &fingerprint::fingerprint(self)?)
-                .map_err(|e| e.context(path.display()))?;
+            fingerprint::compare(saved, self.fingerprint()?).map_err(|e| e.context(path.display()))?;
         }
         Ok(())
     }

@@ -70,12 +70,15 @@ fn files(experiment: &Experiment) -> Result<Digest> {
         let (true, Value::Str(path)) = (is_path(option), value) else { continue };
         digest.add_text(option);
         let root = Path::new(path);
+        // A picture lies in the folder of its class, which may lie in `train` or `test`; what is deeper is not read.
+        let parts = 2 + usize::from(root.join("train").is_dir() && root.join("test").is_dir());
+        let deepest = (set.name == "images").then_some(parts);
         let mut found = Vec::new();
         list(root, DEEPEST, &mut found)?;
         found.sort();
         for file in found {
             let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
-            if root.is_dir() && !is_data(&name, set.name == "images") {
+            if root.is_dir() && !is_data(&name, deepest) {
                 continue;
             }
             digest.add_text(&name);
@@ -86,13 +89,20 @@ fn files(experiment: &Experiment) -> Result<Digest> {
     Ok(digest)
 }
 
-/// Whether a file in a folder of data is one of those that the set reads, by its name: beside pictures, or arrays in the
-/// format of MNIST, notes and hidden files may come and go.
-fn is_data(name: &str, pictures: bool) -> bool {
-    let hidden = Path::new(name).components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
+/// Whether a file in a folder of data is one of those that the set reads, by its name: beside pictures, which lie `deepest` names
+/// deep, or arrays in the format of MNIST, notes and hidden files may come and go.
+fn is_data(name: &str, deepest: Option<usize>) -> bool {
+    let mut parts = Path::new(name).components();
+    let hidden = parts.any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
     let ending = Path::new(name).extension().map_or(String::new(), |e| e.to_string_lossy().to_lowercase());
-    !hidden
-        && if pictures { ["png", "jpg", "jpeg"].contains(&ending.as_str()) } else { name.contains("ubyte") }
+    let is_read = match deepest {
+        Some(deepest) => {
+            ["png", "jpg", "jpeg"].contains(&ending.as_str())
+                && Path::new(name).components().count() == deepest
+        }
+        None => name.contains("ubyte"),
+    };
+    !hidden && is_read
 }
 
 /// The files in a folder and in those in it. What is not a file, such as a pipe, whose reading would not end, is passed over.
@@ -128,13 +138,17 @@ fn the_first_difference_is_said() {
 
 #[test]
 fn notes_beside_the_data_may_come_and_go() {
-    for (name, pictures, is) in [
-        ("cat/1.PNG", true, true),
-        ("cat/notes.txt", true, false),
-        (".git/1.png", true, false),
-        ("train-images-idx3-ubyte.gz", false, true),
-        ("README", false, false),
+    for (name, deepest, is) in [
+        ("cat/1.PNG", Some(2), true),
+        ("cat/notes.txt", Some(2), false),
+        (".git/1.png", Some(2), false),
+        ("1.png", Some(2), false),
+        ("cat/2019/1.png", Some(2), false),
+        ("test/cat/1.png", Some(3), true),
+        ("test/cat/2019/1.png", Some(3), false),
+        ("train-images-idx3-ubyte.gz", None, true),
+        ("README", None, false),
     ] {
-        assert_eq!(is_data(name, pictures), is, "{name}");
+        assert_eq!(is_data(name, deepest), is, "{name}");
     }
 }

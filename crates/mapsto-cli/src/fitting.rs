@@ -6,7 +6,7 @@ use mapsto::nn::Layer;
 use mapsto::spec::{Entry, build};
 use mapsto::training::Outputs;
 use mapsto::training::metrics::Metric;
-use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch, record};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, record};
 
 use crate::experiment::Experiment;
 use crate::output::plain;
@@ -80,12 +80,40 @@ impl Experiment {
             e.context(format!("the model's output {:?} and the target {:?}", y.shape(), target.shape()))
         };
         let y = y.detach();
-        let _loss = catch(|| self.loss.loss(&y, &target)).map_err(context)?;
+        if let Err(e) = catch(|| self.loss.loss(&y, &target)) {
+            // Two rows may all be of a class that weighs nothing.
+            self.check_loss_of_each_class().unwrap_or(Err(e)).map_err(context)?;
+        }
         for (metric, entry) in self.metrics.iter().zip(&self.config.train.metrics) {
             let counted = catch(|| metric.count(&y, &target)).and_then(|counts| counts);
             counted.map_err(|e| context(self.metric_advice(entry, e)))?;
         }
         Ok(())
+    }
+
+    /// The loss of a batch with a sample of each class that is soon found; nothing where targets are no classes.
+    fn check_loss_of_each_class(&self) -> Option<Result<()>> {
+        const SOON: usize = 4096;
+        let mut found: Vec<Option<usize>> = vec![None; self.info.classes.len()];
+        for i in 0..self.train.dataset().len().min(SOON) {
+            let target = self.samples(&[i]).ok()?.y;
+            if target.dtype().is_float() || target.len() != 1 {
+                return None;
+            }
+            found.get_mut(target.item() as usize)?.get_or_insert(i);
+            if found.iter().all(Option::is_some) {
+                break;
+            }
+        }
+        let indices: Vec<usize> = found.into_iter().flatten().collect();
+        let loss = || -> Result<()> {
+            let Sample { x, y: target } = self.samples(&indices)?;
+            let x = catch(|| self.train.preprocessing().apply(x))?;
+            let x = if x.dtype() == DType::F64 { x.to(DType::F32) } else { x };
+            let y = catch(|| no_grad(|| self.model.forward(&x)))?;
+            catch(|| self.loss.loss(&y, &target)).map(drop)
+        };
+        (!indices.is_empty()).then(loss)
     }
 
     /// Finds a last layer or a column that the loss would train badly with, and without a word.
@@ -142,7 +170,7 @@ impl Experiment {
     }
 
     /// Samples of the training set as they are before any preprocessing: the cells of tables with all their digits.
-    fn samples(&self, indices: &[usize]) -> Result<Sample> {
+    pub(crate) fn samples(&self, indices: &[usize]) -> Result<Sample> {
         let set = self.train.dataset();
         match set.exact_batch(indices)? {
             Some(samples) => Ok(samples),

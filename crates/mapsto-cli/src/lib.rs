@@ -10,6 +10,7 @@ mod experiment;
 mod failure;
 mod fingerprint;
 mod fitting;
+mod held_out;
 mod options;
 mod output;
 mod overrides;

@@ -2,8 +2,8 @@
 
 use mapsto::data::Loader;
 use mapsto::nn::ModuleExt;
-use mapsto::training::{Evaluation, History, ModelFile, RunFolder, predict, readable};
-use mapsto::{MatmulPrecision, Operands, Result};
+use mapsto::training::{Evaluation, History, ModelFile, Predictions, RunFolder, predict, readable};
+use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
 
 use crate::experiment::Experiment;
 use crate::output::say;
@@ -53,22 +53,40 @@ fn products(precision: MatmulPrecision) -> Option<String> {
 ///
 /// # Errors
 /// A damaged sample; a file that cannot be written.
-pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -> Result<()> {
+pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -> Result<Option<Evaluation>> {
     if let Some(reason) = &history.stopped {
         say!("stopped early: {reason}");
     }
     pictures::draw_curves(folder, history)?;
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
-    if let (Some(test), Some(found)) = (&experiment.test, results(experiment, folder)?) {
-        let predictions = predict(&experiment.model, test)?;
+    let found = results(experiment, folder)?;
+    if let (Some(test), Some(found)) = (&experiment.test, &found) {
+        let threshold = experiment.threshold();
+        let predictions = Predictions { threshold, ..predict(&experiment.model, test)? };
         let (heading, names) = experiment.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
         let table = predictions.to_csv_named(experiment.outputs(), &experiment.info.classes, heading, &names);
         folder.write("predictions.csv", &table)?;
-        pictures::draw_test(folder, experiment, &found, &predictions)?;
+        pictures::draw_test(folder, experiment, found, &predictions)?;
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Makes a loss that is no number a failure, once all that was found has been said and written.
+///
+/// # Errors
+/// The loss is not finite.
+pub fn check_finite(found: Option<&Evaluation>) -> Result<()> {
+    match found {
+        Some(found) if !found.loss.is_finite() => {
+            let message = format!("the loss on the test samples is {}", found.loss);
+            Err(Error::new(ErrorKind::NonFinite, message).help(
+                "look in the test data for inputs or targets far beyond those that the model was trained on",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Scores the test set, if there is one, and prints the result.
@@ -121,11 +139,13 @@ pub fn grouped(n: usize) -> String {
 
 /// Seconds in words of at most two units.
 pub fn duration(seconds: f64) -> String {
+    // Rounded before it is divided: 179.7 s are three minutes, not two and 60 seconds.
+    let (whole, minutes) = (seconds.round(), (seconds / 60.0).round());
     match seconds {
-        s if s < 0.1 => format!("{:.0} ms", 1e3 * s),
-        s if s < 120.0 => format!("{s:.1} s"),
-        s if s < 7200.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), s % 3600.0 / 60.0),
+        s if s < 0.0995 => format!("{:.0} ms", 1e3 * s),
+        s if s < 119.95 => format!("{s:.1} s"),
+        _ if whole < 7200.0 => format!("{:.0} min {:.0} s", (whole / 60.0).floor(), whole % 60.0),
+        _ => format!("{:.0} h {:.0} min", (minutes / 60.0).floor(), minutes % 60.0),
     }
 }
 
@@ -142,6 +162,18 @@ mod tests {
             assert_eq!(said.contains("rounded to bf16"), precision.operands() == Operands::Rounded);
             assert_eq!(said.contains("nothing"), precision.operands() == Operands::Whole);
         }
+    }
+
+    #[test]
+    fn no_duration_has_60_of_a_unit() {
+        for tenths in 0..400_000_u32 {
+            let said = duration(f64::from(tenths) / 10.0);
+            assert!(
+                !said.contains(" 60 ") && !said.contains("min 60") && !said.starts_with("120.0"),
+                "{tenths}: {said}"
+            );
+        }
+        assert_eq!([179.7, 7199.8, 10_799.0].map(duration), ["3 min 0 s", "2 h 0 min", "3 h 0 min"]);
     }
 
     #[test]

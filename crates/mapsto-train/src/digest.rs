@@ -77,7 +77,7 @@ impl Digest {
         }
     }
 
-    fn add_block(&mut self, bytes: &[u8]) {
+    pub(crate) fn add_block(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| self.add(u64::from_le_bytes(*word)));
         let mut last = [0; 8];

@@ -155,6 +155,9 @@ pub struct Predictions {
     pub target: Tensor,
     /// Which sample of the set each row is.
     pub indices: Vec<usize>,
+    /// From which output on a single one means class 1, where a metric says so; where none does, 0.5 for probabilities and 0 for
+    /// scores.
+    pub threshold: Option<f64>,
 }
 
 /// Collects a model's outputs over a loader in inference mode.
@@ -187,7 +190,7 @@ pub fn predict<M: Layer + ?Sized>(model: &M, loader: &Loader) -> Result<Predicti
     if ys.is_empty() {
         return Err(Error::new(ErrorKind::Data, "predict: the loader has no sample"));
     }
-    Ok(Predictions { y: Tensor::cat(&ys, 0), target: Tensor::cat(&targets, 0), indices })
+    Ok(Predictions { y: Tensor::cat(&ys, 0), target: Tensor::cat(&targets, 0), indices, threshold: None })
 }
 
 /// One sample that was given the wrong class.
@@ -219,7 +222,7 @@ impl Predictions {
     /// ```
     /// use mapsto_tensor::prelude::*;
     /// use mapsto_train::{Outputs, Predictions};
-    /// let found = Predictions { y: tensor![[3.0]], target: tensor![[2.0]], indices: vec![0] };
+    /// let found = Predictions { y: tensor![[3.0]], target: tensor![[2.0]], indices: vec![0], threshold: None };
     /// let table = found.to_csv_named(Outputs::Values, &[], "file", &["a.png".to_string()]);
     /// assert_eq!(table, "file,target,prediction\na.png,2,3\n");
     /// ```
@@ -256,8 +259,8 @@ impl Predictions {
         let scores = floats(&self.y);
         let width = scores.len() / n.max(1);
         let decision = match (width, outputs) {
-            (1, Outputs::Logits | Outputs::Logit) => Decision::Threshold(0.0),
-            (1, _) => Decision::Threshold(0.5),
+            (1, Outputs::Logits | Outputs::Logit) => Decision::Threshold(self.threshold.unwrap_or(0.0)),
+            (1, _) => Decision::Threshold(self.threshold.unwrap_or(0.5)),
             _ => Decision::Argmax,
         };
         let each = matches!(outputs, Outputs::Logit | Outputs::Probabilities) && width > 1;
@@ -272,7 +275,7 @@ impl Predictions {
             index: self.indices[i],
             actual: decided.actual[i],
             predicted: decided.predicted[i],
-            confidence: confidence(&scores[i * width..(i + 1) * width], outputs),
+            confidence: confidence(&scores[i * width..(i + 1) * width], outputs, decided.predicted[i]),
         };
         Some((0..n).map(row).collect())
     }
@@ -306,11 +309,17 @@ fn classes_csv(rows: &[Mistake], classes: &[String], heading: &str, names: &[Str
     text
 }
 
-/// The probability of the class that a row of outputs names.
-fn confidence(row: &[f64], outputs: Outputs) -> f64 {
+/// The probability of the class that a row of outputs was given.
+fn confidence(row: &[f64], outputs: Outputs, predicted: usize) -> f64 {
     match (row, outputs) {
-        ([p], Outputs::Probabilities) => p.max(1.0 - p),
-        ([z], _) => 1.0 / (1.0 + (-z.abs()).exp()),
+        ([p], Outputs::Probabilities) => {
+            if predicted == 1 {
+                *p
+            } else {
+                1.0 - p
+            }
+        }
+        ([z], _) => 1.0 / (1.0 + if predicted == 1 { -z } else { *z }.exp()),
         (row, Outputs::Probabilities) => row[argmax(row)],
         (row, Outputs::LogProbabilities) => row[argmax(row)].exp(),
         (row, Outputs::Logit) => 1.0 / (1.0 + (-row[argmax(row)]).exp()),
@@ -329,7 +338,8 @@ mod tests {
     #[test]
     fn mistakes_come_most_confident_first() {
         let y = tensor![[2.0, 0.0], [0.0, 1.0], [0.0, 4.0], [3.0, 0.0]];
-        let predictions = Predictions { y, target: tensor![0, 0, 0, 0], indices: vec![5, 6, 7, 8] };
+        let predictions =
+            Predictions { y, target: tensor![0, 0, 0, 0], indices: vec![5, 6, 7, 8], threshold: None };
         let wrong: Vec<usize> = predictions.mistakes(Outputs::Logits).iter().map(|m| m.index).collect();
         assert_eq!(wrong, [7, 6]);
         let names = ["cat".to_string(), "dog, big".to_string()];
@@ -341,7 +351,7 @@ mod tests {
     #[test]
     fn several_answers_of_yes_or_no_are_no_class() {
         let y = tensor![[2.0, -1.0, 3.0], [-2.0, 0.5, -3.0]];
-        let of = |target: Tensor| Predictions { y: y.clone(), target, indices: vec![0, 1] };
+        let of = |target: Tensor| Predictions { y: y.clone(), target, indices: vec![0, 1], threshold: None };
         let labels = of(tensor![[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]);
         let csv = labels.to_csv(Outputs::Logit, &[]);
         assert!(csv.starts_with("index,target 0,target 1,target 2,prediction 0,"), "{csv}");
@@ -350,18 +360,37 @@ mod tests {
         let wrong = one_hot.mistakes(Outputs::Logit);
         assert_eq!((wrong.len(), wrong[0].predicted), (1, 2));
         assert!((wrong[0].confidence - 1.0 / (1.0 + (-3f64).exp())).abs() < 1e-6);
-        let logs = Predictions { y: tensor![[0.25, 0.75]].log(), target: tensor![0], indices: vec![0] };
+        let logs = Predictions {
+            y: tensor![[0.25, 0.75]].log(),
+            target: tensor![0],
+            indices: vec![0],
+            threshold: None,
+        };
         assert!((logs.mistakes(Outputs::LogProbabilities)[0].confidence - 0.75).abs() < 1e-6);
     }
 
     #[test]
     fn one_column_is_two_classes() {
         let (y, target) = (tensor![[0.25], [0.75]], tensor![[1.0], [1.0]]);
-        let predictions = Predictions { y, target, indices: vec![0, 1] };
+        let predictions = Predictions { y, target, indices: vec![0, 1], threshold: None };
         assert_eq!(
             predictions.mistakes(Outputs::Probabilities),
             [Mistake { index: 0, actual: 1, predicted: 0, confidence: 0.75 }]
         );
         assert!(predictions.mistakes(Outputs::Values).is_empty());
+        // A metric's threshold decides here too, and the probability is that of the class it names.
+        for (threshold, outputs, wrong) in [
+            (Some(0.2), Outputs::Probabilities, None),
+            (Some(0.8), Outputs::Probabilities, Some(0.75)),
+            (Some(0.3), Outputs::Logit, Some(1.0 / (1.0 + 0.25_f64.exp()))),
+            (None, Outputs::Logit, None),
+        ] {
+            let found = Predictions { threshold, ..predictions.clone() }.mistakes(outputs);
+            assert_eq!(
+                found.first().map(|m| (m.index, m.confidence)),
+                wrong.map(|p| (0, p)),
+                "{threshold:?}"
+            );
+        }
     }
 }

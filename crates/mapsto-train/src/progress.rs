@@ -3,7 +3,7 @@
 
 use crate::callbacks::{Callback, Moment, Run};
 use crate::history::Row;
-use mapsto_tensor::{Error, Result};
+use mapsto_tensor::Result;
 use std::io::{self, IsTerminal, Write};
 
 /// Shows a run as it goes: loss, metrics, learning rate, samples a second, the share of time spent waiting for data, and
@@ -88,17 +88,17 @@ impl Progress {
         let _ = run;
     }
 
-    fn row(&mut self, run: &Run<'_>) -> Result<()> {
-        let Some(row) = run.history.rows.last() else { return Ok(()) };
+    fn row(&mut self, run: &Run<'_>) {
+        let Some(row) = run.history.rows.last() else { return };
         let columns: Vec<String> = row.values.iter().map(|(name, _)| name.clone()).collect();
         if columns != self.header {
-            self.line(&header(&columns))?;
+            self.line(&header(&columns));
             self.header = columns;
         }
-        self.line(&cells(row, run.pace.epochs, run.pace.seconds_left))
+        self.line(&cells(row, run.pace.epochs, run.pace.seconds_left));
     }
 
-    fn end(&mut self, run: &Run<'_>) -> Result<()> {
+    fn end(&mut self, run: &Run<'_>) {
         #[cfg(feature = "progress")]
         if let Out::Live(bar) = &mut self.out
             && let Some(bar) = bar.as_ref()
@@ -106,12 +106,11 @@ impl Progress {
             bar.finish_and_clear();
         }
         if let Some(reason) = run.history.stopped.as_ref().filter(|_| self.says_why) {
-            self.line(&format!("stopped: {reason}"))?;
+            self.line(&format!("stopped: {reason}"));
         }
-        Ok(())
     }
 
-    fn line(&mut self, text: &str) -> Result<()> {
+    fn line(&mut self, text: &str) {
         let write = |w: &mut dyn Write| writeln!(w, "{text}").and_then(|()| w.flush());
         let written = match &mut self.out {
             Out::Rows(writer) => write(writer),
@@ -120,11 +119,9 @@ impl Progress {
             #[cfg(feature = "progress")]
             Out::Live(None) => write(&mut io::stderr()),
         };
-        match written {
-            // A reader that closed the pipe no longer wants to see progress; the training goes on.
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("progress", e)),
-            _ => Ok(()),
-        }
+        // A reader that went away, a terminal that was closed or a full disk behind a log: the training goes on, and all that a
+        // row says is in its history.
+        _ = written;
     }
 }
 
@@ -141,8 +138,8 @@ impl Callback for Progress {
         match moment {
             Moment::Start => self.start(),
             Moment::Step => self.step(run),
-            Moment::EpochEnd => self.row(run)?,
-            Moment::End => self.end(run)?,
+            Moment::EpochEnd => self.row(run),
+            Moment::End => self.end(run),
             _ => {}
         }
         Ok(())
@@ -293,12 +290,15 @@ fn short(v: f64) -> String {
 }
 
 fn duration(seconds: f64) -> String {
+    // Rounded before it is divided: 119.7 s are two minutes, not one and 60 seconds.
+    let whole = seconds.round();
+    let minutes = (seconds / 60.0).round();
     match seconds {
         s if !s.is_finite() => "-".into(),
-        s if s < 10.0 => format!("{s:.1} s"),
-        s if s < 100.0 => format!("{s:.0} s"),
-        s if s < 6000.0 => format!("{:.0}m{:02.0}s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0}h{:02.0}m", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
+        s if s < 9.95 => format!("{s:.1} s"),
+        _ if whole < 100.0 => format!("{whole:.0} s"),
+        _ if whole < 6000.0 => format!("{:.0}m{:02.0}s", (whole / 60.0).floor(), whole % 60.0),
+        _ => format!("{:.0}h{:02.0}m", (minutes / 60.0).floor(), minutes % 60.0),
     }
 }
 
@@ -378,6 +378,55 @@ mod tests {
         // `100/100  ━━━━━━━━━─ 1875/1875  ` before it.
         let text = live_text(&pace);
         assert!(7 + 2 + 10 + 1 + 9 + 2 + text.chars().count() <= 80, "{text}");
+    }
+
+    #[test]
+    fn no_duration_has_60_of_a_unit_and_none_falls_as_time_goes_on() {
+        let mut before = 0.0;
+        for tenths in 0..400_000_u32 {
+            let said = duration(f64::from(tenths) / 10.0);
+            let unit = |letter: char| match letter {
+                's' => 1.0,
+                'm' => 60.0,
+                _ => 3600.0,
+            };
+            let parts = said.split_inclusive(char::is_alphabetic).map(|part| {
+                let (number, letter) = part.split_at(part.len() - 1);
+                let number: f64 = number.trim().parse().unwrap();
+                (number, letter.chars().next().unwrap())
+            });
+            let parts: Vec<(f64, char)> = parts.collect();
+            assert!(parts[1..].iter().all(|(number, _)| *number < 60.0), "{tenths}: {said}");
+            let seconds: f64 = parts.iter().map(|(number, letter)| number * unit(*letter)).sum();
+            assert!(
+                seconds >= before && (seconds - f64::from(tenths) / 10.0).abs() <= 30.0,
+                "{tenths}: {said}"
+            );
+            before = seconds;
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_shown_ends_no_training() {
+        struct Fails(io::ErrorKind);
+        impl Write for Fails {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(self.0.into())
+            }
+        }
+        use crate::Trainer;
+        use mapsto_data::{Dataset, InMemory};
+        use mapsto_nn::prelude::*;
+        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+            let set = InMemory::new(Tensor::ones([2, 1]), Tensor::ones([2, 1]));
+            let mut trainer =
+                Trainer::new(Sgd::new(0.1), mse).epochs(2).progress(Progress::rows_to(Fails(kind)));
+            let history = trainer.fit(&mut Linear::new(1, 1), set.batches(1), None).unwrap();
+            assert_eq!(history.rows.len(), 2, "{kind}");
+        }
     }
 
     #[test]

@@ -4,10 +4,11 @@ use crate::atomic_file::{to_become, write_within};
 use crate::environment::environment;
 use crate::evaluate::Predictions;
 use crate::history::History;
+use crate::run_lock::{RunLock, present};
 use mapsto_nn::Outputs;
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A run's folder and the names of the files in it.
@@ -83,27 +84,42 @@ impl RunFolder {
     /// When it cannot be made, or holds something already.
     pub fn create(path: impl Into<PathBuf>) -> Result<RunFolder> {
         let path = path.into();
-        let made = make(&path)?;
-        let mut content = fs::read_dir(&path).map_err(|e| Error::io(&path, e))?;
-        if content.next().is_some() {
-            return Err(Error::new(ErrorKind::Usage, format!("{}: the folder is not empty", path.display()))
-                .help("name a new folder, or resume the run that is there"));
-        }
-        Ok(RunFolder { path, made })
+        let run = RunFolder { made: make(&path)?, path };
+        run.check_empty()?;
+        Ok(run)
     }
 
     /// As [`create`](RunFolder::create), and takes over what a run left behind that was stopped in its first epoch, in which
-    /// there is nothing to go on from.
+    /// there is nothing to go on from. The folder is [locked](RunFolder::lock): of several processes that begin at once, one has it.
     ///
     /// # Errors
     /// As [`create`](RunFolder::create), and when another process is training there.
-    pub fn create_again(path: impl Into<PathBuf>) -> Result<RunFolder> {
-        let left = RunFolder::at(path);
-        if left.is_barely_begun() {
-            drop(left.lock()?);
-            left.discard();
+    pub fn create_again(path: impl Into<PathBuf>) -> Result<(RunFolder, RunLock)> {
+        let path = path.into();
+        let run = RunFolder { made: make(&path)?, path };
+        // Nothing is put into a folder of other things, a lock neither.
+        if !run.is_barely_begun() {
+            run.check_empty()?;
         }
-        RunFolder::create(left.path)
+        let lock = run.lock()?;
+        // Another process may have been quicker, and be done by now.
+        if !run.is_barely_begun() {
+            lock.undo();
+            return Err(run.not_empty());
+        }
+        FILES.iter().filter(|name| **name != LOCK).for_each(|name| _ = fs::remove_file(run.file(name)));
+        run.sweep();
+        Ok((run, lock))
+    }
+
+    fn check_empty(&self) -> Result<()> {
+        let mut content = fs::read_dir(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        if content.next().is_some() { Err(self.not_empty()) } else { Ok(()) }
+    }
+
+    fn not_empty(&self) -> Error {
+        Error::new(ErrorKind::Usage, format!("{}: the folder is not empty", self.path.display()))
+            .help("name a new folder, or resume the run that is there")
     }
 
     /// A folder at this path, which is neither made nor looked at.
@@ -164,24 +180,7 @@ impl RunFolder {
     /// # Errors
     /// When another process holds it, or the file system has no locks.
     pub fn lock(&self) -> Result<RunLock> {
-        let path = self.file(LOCK);
-        loop {
-            let made = !path.exists();
-            let file = File::options().create(true).truncate(false).write(true).open(&path);
-            let file = file.map_err(|e| Error::io(&path, e))?;
-            match file.try_lock() {
-                // A file that was removed between opening and locking it locks nothing.
-                Ok(()) if !is_at(&file, &path) => {}
-                Ok(()) => return Ok(RunLock { _file: file, path, made }),
-                Err(TryLockError::WouldBlock) => {
-                    let message = format!("{}: another process is training this run", self.path.display());
-                    return Err(
-                        Error::new(ErrorKind::Io, message).help("wait for it, or stop it, and try again")
-                    );
-                }
-                Err(TryLockError::Error(e)) => return Err(Error::io(&path, e)),
-            }
-        }
+        RunLock::take(self.file(LOCK), &self.path)
     }
 
     /// Removes what the run has written, and the folders that were made for it where nothing else is in them.
@@ -315,49 +314,9 @@ impl PartialEq for RunFolder {
 
 impl Eq for RunFolder {}
 
-/// A run's folder held by this process; see [`RunFolder::lock`].
-#[derive(Debug)]
-pub struct RunLock {
-    _file: File,
-    path: PathBuf,
-    made: bool,
-}
-
-impl RunLock {
-    /// Gives the folder back as it was found: a lock file that was not there before is removed.
-    pub fn undo(self) {
-        if self.made {
-            _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// Whether a file is what a process that was killed had written of one of a run's.
 fn is_of_a_killed_write(name: &str) -> bool {
     to_become(name).is_some_and(|file| FILES.contains(&file))
-}
-
-/// Whether an open file is the one that has this path.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let id = |found: std::io::Result<fs::Metadata>| found.map(|m| (m.dev(), m.ino())).ok();
-    id(file.metadata()) == id(fs::metadata(path))
-}
-
-/// Whether an open file is the one that has this path; here an open file cannot be removed.
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> bool {
-    path.exists()
-}
-
-/// Refuses a run's folder that was there and is not any more: writing on would make another one in its place.
-pub(crate) fn present(folder: &Path) -> Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let message = format!("{}: the folder of the run is gone", folder.display());
-    Err(Error::new(ErrorKind::Io, message).help("was it removed or renamed while the run was under way?"))
 }
 
 /// Makes a folder and those above it, and says which were not there.
@@ -443,8 +402,9 @@ mod tests {
         let held = RunFolder::at(&path).lock().unwrap();
         assert!(RunFolder::create_again(&path).unwrap_err().to_string().contains("another process"));
         drop(held);
-        RunFolder::create_again(&path).unwrap();
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        drop(RunFolder::create_again(&path).unwrap());
+        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, [LOCK]);
         for more in ["best.safetensors", "last.safetensors", "notes.txt", ".notes.tmp", "metrics.csv"] {
             assert!(!begun(more).is_barely_begun());
             assert!(RunFolder::create_again(&path).unwrap_err().to_string().contains("not empty"));
@@ -470,18 +430,6 @@ mod tests {
         run.sweep();
         assert!(left.iter().all(|name| !path.join(name).exists()));
         assert!(kept.iter().all(|name| path.join(name).exists()));
-        fs::remove_dir_all(path).unwrap();
-    }
-
-    #[test]
-    fn a_lock_that_was_not_there_leaves_no_trace_when_undone() {
-        let path = std::env::temp_dir().join(format!("mapsto-undo-{}", std::process::id()));
-        let run = RunFolder::create_again(&path).unwrap();
-        run.lock().unwrap().undo();
-        assert!(!run.file(LOCK).exists());
-        drop(run.lock().unwrap());
-        run.lock().unwrap().undo();
-        assert!(run.file(LOCK).exists(), "it was there before");
         fs::remove_dir_all(path).unwrap();
     }
 }

@@ -313,6 +313,7 @@ for each of 12 epochs
     epoch end: stop early when `val accuracy` has not improved for 3 epochs, and restore the best weights
     epoch end: save the model with the best `val accuracy`
 end: stop early when `val accuracy` has not improved for 3 epochs, and restore the best weights
+end: save the model with the best `val accuracy`
 "
     );
 }

@@ -244,3 +244,37 @@ fn a_model_of_code_is_saved_with_its_layers_and_what_its_outputs_mean() {
     assert_eq!(file.info.spec, None);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// Every file that is written: a model of a program, the best model of a run, the state to resume from.
+#[test]
+fn a_single_changed_bit_is_found_in_every_file() {
+    use mapsto_data::{Dataset, InMemory};
+    use mapsto_train::callbacks::{Checkpoint, EarlyStop};
+    let at = |name: &str| std::env::temp_dir().join(format!("mapsto-bit-{name}-{}", std::process::id()));
+    let (best, last) = (at("best"), at("last"));
+    let set = InMemory::new(tensor![[1.0], [2.0]], tensor![[2.0], [4.0]]);
+    let trainer = Trainer::new(Adam::new(0.01), mse).epochs(2).quiet();
+    let trainer = trainer.on(Checkpoint::best("loss").to(&best)).on(Checkpoint::last().to(&last));
+    let mut trainer = trainer.on(EarlyStop::watching("loss"));
+    trainer.fit(&mut Linear::new(1, 1), set.batches(1), None).unwrap();
+    for (what, good) in [
+        ("a model", small_model()),
+        ("the best model", std::fs::read(&best).unwrap()),
+        ("the state", std::fs::read(&last).unwrap()),
+    ] {
+        // Without its name the digest is no digest; all else is then as it was written.
+        let name = good.windows(13).position(|part| part == b"mapsto digest").unwrap();
+        for bit in 0..8 * good.len() {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let read = ModelFile::from_bytes(&bytes);
+            assert!(
+                read.is_err() || (name..name + 13).contains(&(bit / 8)),
+                "{what}: bit {bit} was not missed"
+            );
+        }
+        ModelFile::from_bytes(&good).unwrap();
+    }
+    std::fs::remove_file(best).unwrap();
+    std::fs::remove_file(last).unwrap();
+}

@@ -57,5 +57,6 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
             say!("  {count:>5} of {} taken for {}", name(actual), name(predicted));
         }
     }
+    report::check_finite(Some(&found))?;
     Ok(())
 }

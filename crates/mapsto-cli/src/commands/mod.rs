@@ -104,7 +104,7 @@ fn reopen(folder: &RunFolder, model: &Path, except: &Exceptions) -> Result<Exper
     let state = unedited(folder, &experiment.config)?;
     experiment.load(model, except)?;
     if let Some(saved) = state.as_ref().and_then(|state| state.note("data")) {
-        fingerprint::compare(saved, &fingerprint::fingerprint(&experiment)?)?;
+        fingerprint::compare(saved, experiment.fingerprint()?)?;
     }
     Ok(experiment)
 }
@@ -112,7 +112,13 @@ fn reopen(folder: &RunFolder, model: &Path, except: &Exceptions) -> Result<Exper
 /// The state of a run, which says what the run was really made of; the configuration in its folder must say the same. None where
 /// there is none, such as beside a model that was copied: then the model alone is known.
 fn unedited(folder: &RunFolder, config: &Config) -> Result<Option<ModelFile>, Error> {
-    let Ok(state) = ModelFile::read(folder.last()) else { return Ok(None) };
+    if !folder.last().exists() {
+        return Ok(None);
+    }
+    let state = ModelFile::read(folder.last()).map_err(|e| {
+        let help = e.help_text().map_or(String::new(), |help| format!("{help}; "));
+        e.help(format!("{help}without the file the best model alone says what the run was made of"))
+    })?;
     if let Some(text) = state.note("config") {
         let mut noted = Sources::of_run(&folder.last().display().to_string(), text);
         let before = Config::parse(&mut noted, &[]).map_err(|e| noted.locate(e))?;

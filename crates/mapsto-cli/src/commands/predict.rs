@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::parser::ValueSource;
 use clap::{Arg, Command};
 use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
-use mapsto::nn::{Exceptions, Layer, Loss, ModelSpec, Sequential};
-use mapsto::spec::{Entry, Value, build};
+use mapsto::nn::{Exceptions, Layer, Loss, Sequential};
+use mapsto::spec::{Value, build};
 use mapsto::training::{ModelFile, ModelInfo, Outputs, RunFolder, readable};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, no_grad};
 
@@ -73,6 +73,8 @@ struct Predictor {
     features: Vec<String>,
     /// What separated the cells of that table.
     delimiter: u8,
+    /// The height and width that pictures had before they were preprocessed, where the run says it.
+    size: Option<[usize; 2]>,
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
@@ -126,10 +128,18 @@ impl Predictor {
         let config = Config::parse(&mut sources, &[]).map_err(|e| sources.locate(e))?;
         unedited(folder, &config)?;
         let predictor = Predictor::of_file(&folder.best(), except)?;
+        // Files of earlier versions do not say loss and columns; those that do are what was trained.
         let features = config.data.set.option("features").and_then(mapsto::spec::FromValue::from_value);
         Ok(Predictor {
-            outputs: outputs(&*build::<dyn Loss>(&config.train.loss, &())?),
-            features: features.unwrap_or_default(),
+            outputs: match predictor.info.loss {
+                Some(_) => predictor.outputs,
+                None => outputs(&*build::<dyn Loss>(&config.train.loss, &())?),
+            },
+            features: match predictor.features.is_empty() {
+                false => predictor.features.clone(),
+                true => features.unwrap_or_default(),
+            },
+            size: config.data.set.option("size").and_then(mapsto::spec::FromValue::from_value),
             delimiter: match config.data.set.option("delimiter") {
                 Some(Value::Str(word)) if word == "\\t" => b'\t',
                 Some(Value::Str(word)) => word.bytes().next().unwrap_or(b','),
@@ -143,20 +153,14 @@ impl Predictor {
     /// where it says the loss.
     fn of_file(path: &Path, except: &Exceptions) -> Result<Predictor> {
         let file = ModelFile::read(path)?;
-        let Some(spec) = &file.info.spec else {
+        let Some(spec) = file.info.model_spec().map_err(|e| e.context(path.display()))? else {
             let message = format!("{}: the file holds no layers", path.display());
             return Err(Error::new(ErrorKind::Model, message).help(
                 "a program writes them with `ModelFile::of(&net).spec(&ModelSpec::of(&net, shape)?)`",
             ));
         };
-        let spec = ModelSpec::from_json(spec)?;
         let model = file.build_except(except).map_err(|e| e.context(path.display()))?;
-        let loss = file
-            .info
-            .loss
-            .as_ref()
-            .map(|json| build::<dyn Loss>(&Entry::from_json(json)?, &()))
-            .transpose()?;
+        let loss = file.info.built_loss().map_err(|e| e.context(path.display()))?;
         Ok(Predictor {
             model,
             input: spec.input,
@@ -165,6 +169,7 @@ impl Predictor {
             features: file.info.features.clone(),
             info: file.info,
             delimiter: b',',
+            size: None,
         })
     }
 
@@ -217,8 +222,16 @@ impl Predictor {
                 return Err(Error::new(ErrorKind::Model, message).help("give it a table, in a .csv file"));
             }
         };
-        let image = read_image(path, color)?;
-        Ok(Resize::new(size).apply(image.unsqueeze(0)).squeeze(0))
+        // The way of training: to the size of the set, then through the steps, which may resize again.
+        let image = read_image(path, color)?.unsqueeze(0);
+        let image = match self.size {
+            Some(size) => Resize::new(size).apply(image),
+            None => image,
+        };
+        let prepared = mapsto::catch(|| self.preprocess.apply(image.clone()));
+        let fits = prepared.is_ok_and(|x| x.shape()[2..] == size);
+        let image = if fits { image } else { Resize::new(size).apply(image) };
+        Ok(image.squeeze(0))
     }
 
     /// Finds the first cell of a table that is too large for the model, once it is preprocessed.
@@ -248,7 +261,37 @@ impl Predictor {
             return Err(Error::new(ErrorKind::NonFinite, message)
                 .help("look for NaN in the input and in the weights: `mapsto eval` scores the model"));
         }
+        self.check_meaning(&values, width)?;
         Ok(values.chunks(width.max(1)).map(|row| self.answer(row, top)).collect())
+    }
+
+    /// Finds outputs that are not what the file says of them: as many as it names classes, and probabilities where its loss takes
+    /// them for some.
+    fn check_meaning(&self, values: &[f64], width: usize) -> Result<()> {
+        const ROUNDING: f64 = 1e-5;
+        if self.outputs == Outputs::Values {
+            return Ok(());
+        }
+        let names = self.info.classes.len();
+        if names > 0 && width != names && [width, names] != [1, 2] {
+            let message = format!("the model gives {width} values, and its file names {names} classes");
+            return Err(Error::new(ErrorKind::Model, message)
+                .help("write the file again with a name for each class, in the order of the outputs"));
+        }
+        let (words, most) = match self.outputs {
+            Outputs::Probabilities => ("probabilities, which lie between 0 and 1", 1.0),
+            Outputs::LogProbabilities => ("logarithms of probabilities, which are at most 0", 0.0),
+            _ => return Ok(()),
+        };
+        let is_none = |&v: &f64| v > most + ROUNDING || (most == 1.0 && v < -ROUNDING);
+        let Some(at) = values.iter().position(is_none) else { return Ok(()) };
+        let message = format!(
+            "the model gives {} for input {}, and its loss takes the outputs for {words}",
+            values[at],
+            at / width.max(1) + 1
+        );
+        Err(Error::new(ErrorKind::Model, message)
+            .help("is a last layer missing, such as `sigmoid` or `softmax`, or was another loss meant?"))
     }
 
     fn answer(&self, row: &[f64], top: usize) -> String {

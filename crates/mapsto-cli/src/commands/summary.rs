@@ -64,14 +64,13 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 }
 
 fn stored_spec(file: &Path) -> Result<ModelSpec> {
-    let found = ModelFile::read(file)?;
-    let spec = found.info.spec.ok_or_else(|| {
+    let spec = ModelFile::read(file)?.info.model_spec().map_err(|e| e.context(file.display()))?;
+    spec.ok_or_else(|| {
         Error::new(
             ErrorKind::Model,
             format!("{}: the file holds weights without the layers they belong to", file.display()),
         )
-    })?;
-    ModelSpec::from_json(&spec)
+    })
 }
 
 /// Runs zeros of batch 1 through the layers, one by one.

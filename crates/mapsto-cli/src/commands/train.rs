@@ -11,7 +11,7 @@ use mapsto::training::{History, Interrupt, ModelFile, Progress, RunFolder, RunLo
 use mapsto::{Error, ErrorKind, Result};
 
 use super::{Invocation, Overriding, Verb, read_experiment, run_sources};
-use crate::config::Config;
+use crate::config::{Config, is_path};
 use crate::experiment::Experiment;
 use crate::failure::Failure;
 use crate::fingerprint;
@@ -60,11 +60,11 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     let start = Instant::now();
     let mut experiment = read_experiment(file, invocation.overrides)?;
+    experiment.check_held_out()?;
     say!("{}", report::opening(&experiment));
 
     // Nothing has been written so far: from here on everything is known to fit.
-    let folder = new_folder(&experiment.config, Path::new(file))?;
-    let _lock = folder.lock()?;
+    let (folder, _lock) = new_folder(&experiment.config, Path::new(file))?;
     let trained = write_head(&folder, &experiment.config).and_then(|()| {
         let trainer = trainer(&experiment, &folder, invocation)?;
         fit(&mut experiment, trainer)
@@ -151,19 +151,21 @@ fn go_on(
         invocation.overrides.iter().rev().find(|o| o.path == "train.out").and(config.train.out.clone());
     let target = target.map(PathBuf::from).filter(|out| !is_same(out, folder.path()));
     let unmade = target.clone();
-    let path = target.clone().unwrap_or_else(|| folder.path().to_path_buf());
+    // A run with no epoch to come makes no folder; its own may need its best model back.
+    let made = target.clone().filter(|_| config.train.epochs > done);
+    let path = made.unwrap_or_else(|| folder.path().to_path_buf());
     // A folder may have been moved since its configuration was written.
     config.train.out = config.train.out.map(|_| path.display().to_string());
     let mut experiment = Experiment::open(config).map_err(Failure::within(&sources))?;
     match state.note("data") {
-        Some(saved) => fingerprint::compare(saved, &fingerprint::fingerprint(&experiment)?)?,
+        Some(saved) => fingerprint::compare(saved, experiment.fingerprint()?)?,
         None => say!(
             "note   an earlier version began this run and kept no fingerprint: that the data is the same is taken on trust"
         ),
     }
-    let has_best = state.has_best();
+    let is_needed = state.has_best() && !state.keeps_best();
     drop(state);
-    if has_best && !folder.best().is_file() {
+    if is_needed && !folder.best().is_file() {
         let message = format!("{}: the best model of the run is gone", folder.best().display());
         return Err(Error::new(ErrorKind::Io, message)
             .help("bring it back: a later epoch that is not better could not take its place")
@@ -173,6 +175,7 @@ fn go_on(
         let best = ModelFile::read(folder.best())?;
         experiment.check(&best, &folder.best(), &Exceptions::none())?;
     }
+    experiment.check_held_out()?;
     say!("{}", report::opening(&experiment));
 
     let (config, folder, began) = (experiment.config.clone(), folder.clone(), began.clone());
@@ -235,12 +238,14 @@ fn is_same(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn new_folder(config: &Config, file: &Path) -> Result<RunFolder> {
+fn new_folder(config: &Config, file: &Path) -> Result<(RunFolder, RunLock)> {
     match &config.train.out {
         Some(out) => RunFolder::create_again(out),
         None => {
             let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("run");
-            RunFolder::numbered("runs", name)
+            let folder = RunFolder::numbered("runs", name)?;
+            let lock = folder.lock()?;
+            Ok((folder, lock))
         }
     }
 }
@@ -256,7 +261,7 @@ fn trainer(experiment: &Experiment, folder: &RunFolder, invocation: &Invocation)
         .trainer(folder.path())?
         .interrupt(Interrupt::on_ctrl_c()?)
         .note("config", experiment.config.clone().anywhere()?.render())
-        .label("data", fingerprint::fingerprint(experiment)?);
+        .label("data", experiment.fingerprint()?);
     Ok(match invocation.matches.get_flag("quiet") {
         true => trainer.quiet(),
         // The report says why a run ended.
@@ -285,6 +290,7 @@ fn review(
     {
         folder.write_config(text)?;
     }
+    relocate(folder, &experiment.config)?;
     let written = |name: &str| std::fs::metadata(folder.file(name)).and_then(|found| found.modified()).ok();
     let last = written("last.safetensors");
     let mut needed = vec!["metrics.csv", "metrics.jsonl", "plots"];
@@ -302,8 +308,30 @@ fn review(
     if folder.best().is_file() {
         experiment.load(&folder.best(), &Exceptions::none())?;
     }
-    report::results(&experiment, folder)?;
+    let found = report::results(&experiment, folder)?;
     say!("run    {}  in {}", folder.path().display(), report::duration(start.elapsed().as_secs_f64()));
+    report::check_finite(found.as_ref())?;
+    Ok(())
+}
+
+/// Writes down where the data is now, which `eval` and `plot` look up; its content has been compared.
+fn relocate(folder: &RunFolder, config: &Config) -> Result<(), Failure> {
+    let mut sources = run_sources(folder)?;
+    let mut written = Config::parse(&mut sources, &[]).map_err(Failure::within(&sources))?.anywhere()?;
+    let now = config.clone().anywhere()?;
+    let mut moved = false;
+    for (option, value) in now.data.set.options.iter().filter(|(option, _)| is_path(option)) {
+        for (_, old) in
+            written.data.set.options.iter_mut().filter(|(name, old)| name == option && old != value)
+        {
+            *old = value.clone();
+            moved = true;
+        }
+    }
+    if moved {
+        folder.write_config(&written.render())?;
+        say!("note   the data is read from its new place from now on");
+    }
     Ok(())
 }
 
@@ -324,7 +352,8 @@ fn finish(
     if folder.best().is_file() {
         experiment.load(&folder.best(), &Exceptions::none())?;
     }
-    report::closing(&experiment, folder, &history)?;
+    let found = report::closing(&experiment, folder, &history)?;
     say!("run    {}  in {}", folder.path().display(), report::duration(start.elapsed().as_secs_f64()));
+    report::check_finite(found.as_ref())?;
     Ok(())
 }

@@ -3,12 +3,12 @@
 use crate::check_cli::{Folder, check_cli};
 
 /// An 8 × 8 gray PNG with a bright bar: upright at column `at`, or lying at row `at`.
-fn bar(upright: bool, at: usize, faint: u8) -> Vec<u8> {
+pub fn bar(upright: bool, at: usize, faint: u8) -> Vec<u8> {
     gray(8, |y, x| if (if upright { x } else { y }) == at { 255 } else { faint })
 }
 
 /// A gray PNG of `n` × `n` pixels.
-fn gray(n: u8, pixel: impl Fn(usize, usize) -> u8 + Copy) -> Vec<u8> {
+pub fn gray(n: u8, pixel: impl Fn(usize, usize) -> u8 + Copy) -> Vec<u8> {
     let side = usize::from(n);
     // Each row of pixels begins with its filter type: 0, none.
     let rows: Vec<u8> =

@@ -356,7 +356,7 @@ fn all_that_a_resumed_run_reads_is_checked_before_it_writes() {
         damaged[at_byte] = if damaged[at_byte] == b'7' { b'8' } else { b'7' };
         fs::write(at("last.safetensors"), damaged).unwrap();
         if changed % 12 == 0 {
-            refused("the training state is damaged");
+            refused("last.safetensors: the file is damaged");
         }
         changed += 1;
     }

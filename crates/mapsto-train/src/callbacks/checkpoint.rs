@@ -3,8 +3,10 @@
 use super::run::Worth;
 use super::{Callback, CallbackKind, CallbackState, Moment, Run};
 use crate::metrics::Better;
+use crate::model_file::{ModelFile, seal};
+use mapsto_nn::ModuleExt;
 use mapsto_spec::{Entry, at_least_1, count_option};
-use mapsto_tensor::Result;
+use mapsto_tensor::{Result, Tensor};
 use std::path::PathBuf;
 
 /// Writes the model at its best, or the newest training state, after an epoch.
@@ -13,6 +15,9 @@ use std::path::PathBuf;
 /// exactly where it stopped ([`Trainer::resume`](crate::Trainer::resume)); it is also written when the run is
 /// interrupted. Both go to the trainer's folder unless [`Checkpoint::to`] names a file.
 ///
+/// The best weights are kept in memory and in the training state too: a run that is resumed goes on with the best model of
+/// that state, whatever a process that was killed later has written, and a file that was removed is written again.
+///
 /// ```
 /// use mapsto_train::callbacks::{Callback, Checkpoint};
 /// let checkpoint = Checkpoint::best("val accuracy").to("models/digits.safetensors");
@@ -20,18 +25,30 @@ use std::path::PathBuf;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// The column to be best in, and what the best epoch is worth in it, NaN before there is one; none for the latest state.
-    watched: Option<(String, Worth)>,
+    /// The column to be best in, and the best epoch in it; none for the latest state.
+    watched: Option<(String, Best)>,
     better: Better,
     path: Option<PathBuf>,
     every: usize,
+    /// Whether the file on the disk has to be compared with what a training state knew.
+    is_resumed: bool,
+}
+
+/// The best epoch so far.
+#[derive(Clone, Debug)]
+struct Best {
+    /// NaN before there is one.
+    worth: Worth,
+    epoch: usize,
+    /// Its parameters and states; none in states of earlier versions.
+    weights: Vec<(String, Tensor)>,
 }
 
 /// How the name of a checkpoint of the best model begins, by which its state is found in a file.
 pub(crate) const SAVES_BEST: &str = "save the model with the best `";
 
-/// What no epoch is worth.
-const NONE: Worth = Worth { value: f64::NAN, loss: f64::NAN };
+/// Before the first epoch.
+const NONE: Best = Best { worth: Worth { value: f64::NAN, loss: f64::NAN }, epoch: 0, weights: Vec::new() };
 
 impl Checkpoint {
     /// The model of the epoch that is best in a column; of epochs that are equal in it, the one of the lowest loss on the same
@@ -39,13 +56,13 @@ impl Checkpoint {
     /// ([`ModelFile::best_epoch`](crate::ModelFile::best_epoch)).
     #[must_use]
     pub fn best(column: impl Into<String>) -> Checkpoint {
-        Checkpoint { watched: Some((column.into(), NONE)), better: Better::Lower, path: None, every: 1 }
+        Checkpoint { watched: Some((column.into(), NONE)), ..Checkpoint::last() }
     }
 
     /// The state after each epoch, from which the run can be resumed.
     #[must_use]
     pub fn last() -> Checkpoint {
-        Checkpoint { watched: None, better: Better::Lower, path: None, every: 1 }
+        Checkpoint { watched: None, better: Better::Lower, path: None, every: 1, is_resumed: false }
     }
 
     /// Writes to this file.
@@ -65,20 +82,49 @@ impl Checkpoint {
     }
 
     fn save_if_best(&mut self, run: &Run<'_>) -> Result<()> {
+        let place = self.place(run);
         let Some((column, best)) = &mut self.watched else { return Ok(()) };
         run.column(column)?;
         let Some(worth) = run.worth(column) else { return Ok(()) };
-        let old = if best.value.is_nan() { Worth::least(self.better) } else { *best };
+        let old = if best.worth.value.is_nan() { Worth::least(self.better) } else { best.worth };
         if worth.beats(old, self.better) {
-            run.save_best(&self.path.clone().unwrap_or_else(|| run.place("best.safetensors")))?;
-            *best = worth;
+            // Cloning a tensor is a reference count; the optimizer then copies on its next write.
+            *best = Best { worth, epoch: run.pace.epoch, weights: run.model.state_dict() };
+            run.save_best(&place, best.epoch, &best.weights)?;
         }
         Ok(())
     }
 
+    /// Writes the best model again where its file is gone, or is of another epoch: a process that was killed may have gone on
+    /// for some epochs after the state from which this run was resumed, and a better one of those is none of this run's.
+    fn restore(&mut self, run: &Run<'_>) -> Result<()> {
+        self.is_resumed = false;
+        let Some((_, best)) = self.watched.as_ref().filter(|(_, best)| !best.weights.is_empty()) else {
+            return Ok(());
+        };
+        // A run that had nothing left to do has made no folder.
+        if run.folder.is_some() && run.there.is_none() && self.path.is_none() {
+            return Ok(());
+        }
+        let (place, of) = (self.place(run), seal::digest(&[], &best.weights));
+        let is_it =
+            |file: ModelFile| file.best_epoch() == Some(best.epoch) && seal::digest(&[], &file.tensors) == of;
+        if ModelFile::read(&place).is_ok_and(is_it) {
+            return Ok(());
+        }
+        run.save_best(&place, best.epoch, &best.weights)
+    }
+
+    fn place(&self, run: &Run<'_>) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| run.place(self.name_of_file()))
+    }
+
+    fn name_of_file(&self) -> &'static str {
+        if self.watched.is_some() { "best.safetensors" } else { "last.safetensors" }
+    }
+
     fn keep(&self, run: &mut Run<'_>) {
-        let path = self.path.clone().unwrap_or_else(|| run.place("last.safetensors"));
-        run.keep_training_state(path);
+        run.keep_training_state(self.place(run));
     }
 }
 
@@ -92,7 +138,7 @@ impl Callback for Checkpoint {
 
     fn moments(&self) -> &'static [Moment] {
         match self.watched {
-            Some(_) => &[Moment::Start, Moment::EpochEnd],
+            Some(_) => &[Moment::Start, Moment::EpochEnd, Moment::End],
             None => &[Moment::EpochEnd, Moment::Interrupted],
         }
     }
@@ -109,7 +155,15 @@ impl Callback for Checkpoint {
                     *best = NONE;
                 }
             }
-            (Moment::EpochEnd, Some(_)) if due => self.save_if_best(run)?,
+            (Moment::End, Some(_)) => self.restore(run)?,
+            (Moment::EpochEnd, Some(_)) => {
+                if due {
+                    self.save_if_best(run)?;
+                }
+                if self.is_resumed {
+                    self.restore(run)?;
+                }
+            }
             (Moment::EpochEnd, None) if due => self.keep(run),
             (Moment::Interrupted, None) => self.keep(run),
             _ => {}
@@ -117,19 +171,26 @@ impl Callback for Checkpoint {
         Ok(())
     }
 
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.path.clone().unwrap_or_else(|| self.name_of_file().into()))
+    }
+
     fn state(&self) -> CallbackState {
-        let numbers = |best: &Worth| vec![("best".to_string(), best.value), ("loss".to_string(), best.loss)];
-        let watched = self.watched.as_ref();
+        let Some((_, best)) = &self.watched else { return CallbackState::default() };
+        let numbers = [("best", best.worth.value), ("loss", best.worth.loss), ("epoch", best.epoch as f64)];
         CallbackState {
-            numbers: watched.map(|(_, best)| numbers(best)).unwrap_or_default(),
-            tensors: Vec::new(),
+            numbers: numbers.map(|(name, value)| (name.to_string(), value)).to_vec(),
+            tensors: best.weights.clone(),
         }
     }
 
     fn load_state(&mut self, state: CallbackState) -> Result<()> {
         if let Some((_, best)) = &mut self.watched {
-            // States of earlier versions do not say the loss.
-            *best = Worth { value: state.number("best")?, loss: state.number("loss").unwrap_or(f64::NAN) };
+            // States of earlier versions do not say the loss, or the epoch and its weights.
+            let number = |name| state.number(name).unwrap_or(f64::NAN);
+            let worth = Worth { value: state.number("best")?, loss: number("loss") };
+            *best = Best { worth, epoch: number("epoch") as usize, weights: state.tensors };
+            self.is_resumed = true;
         }
         Ok(())
     }

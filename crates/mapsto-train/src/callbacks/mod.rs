@@ -21,6 +21,7 @@ pub use run::{Column, Pace, Run};
 
 use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use std::path::PathBuf;
 
 /// Every callback that a training file can name.
 ///
@@ -128,6 +129,11 @@ pub trait Callback: Send {
         Ok(())
     }
 
+    /// The file that it writes, in the trainer's folder or elsewhere: a trainer refuses two callbacks that write the same.
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// The entry that a file names it by, with every setting; `None` for what no file can hold.
     fn entry(&self) -> Option<Entry> {
         None
@@ -154,6 +160,24 @@ impl CallbackState {
                 .help("resume with the callbacks, in the order, that the run was started with")
         })
     }
+}
+
+/// Finds two callbacks that write the same file, of which one would be lost.
+///
+/// # Errors
+/// What the two do, and the file.
+pub(crate) fn check_files<'a>(callbacks: impl Iterator<Item = &'a dyn Callback>) -> Result<()> {
+    let writing: Vec<(PathBuf, String)> = callbacks.filter_map(|c| Some((c.file()?, c.name()))).collect();
+    for (i, (file, second)) in writing.iter().enumerate() {
+        let Some((_, first)) = writing[..i].iter().find(|(earlier, _)| earlier == file) else { continue };
+        let message = format!(
+            "callbacks: two of them write {} and would overwrite each other: {first}, and {second}",
+            file.display()
+        );
+        return Err(Error::new(ErrorKind::Usage, message)
+            .help("leave one of them out; in a program, `Checkpoint::to` gives it a file of its own"));
+    }
+    Ok(())
 }
 
 impl Family for dyn Callback {
@@ -199,6 +223,23 @@ mod tests {
                 "{ last = true, every = 1 }"
             ]
         );
+    }
+
+    #[test]
+    fn no_two_callbacks_write_the_same_file() {
+        // Whatever kind writes a file, twice and beside every other.
+        let built = |name: &str| filled(&Entry::new(name)).unwrap().0;
+        for (a, b) in CALLBACKS.iter().flat_map(|a| CALLBACKS.iter().map(move |b| (a.name, b.name))) {
+            let pair = [built(a), built(b)];
+            let refused = check_files(pair.iter().map(|c| &**c)).is_err();
+            assert_eq!(refused, a == b && pair[0].file().is_some(), "{a} {b}");
+        }
+        let two = [Checkpoint::best("val accuracy"), Checkpoint::best("val loss")];
+        let error = check_files(two.iter().map(|c| c as &dyn Callback)).unwrap_err();
+        assert!(error.message().contains("two of them write best.safetensors"), "{error}");
+        let [first, second] = two;
+        let apart = [first, second.to("other.safetensors")];
+        check_files(apart.iter().map(|c| c as &dyn Callback)).unwrap();
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::history::History;
 use crate::metrics::Better;
 use crate::model_file::{ModelFile, ModelInfo};
 use mapsto_nn::Module;
-use mapsto_tensor::{Error, ErrorKind, Result};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::path::{Path, PathBuf};
 
 /// A column of the history and which way it improves.
@@ -165,9 +165,10 @@ impl Run<'_> {
         self.model_file().write_within(path.as_ref(), self.there)
     }
 
-    /// As [`Run::save_model`], with the epoch that has just ended as the best so far.
-    pub(crate) fn save_best(&self, path: &Path) -> Result<()> {
-        self.model_file().best_of(self.pace.epoch, self.labels).write_within(path, self.there)
+    /// As [`Run::save_model`], with the weights of the epoch that is the best so far.
+    pub(crate) fn save_best(&self, path: &Path, epoch: usize, weights: &[(String, Tensor)]) -> Result<()> {
+        let file = ModelFile { tensors: weights.to_vec(), ..ModelFile::default() };
+        file.with_info(self.info.clone()).best_of(epoch, self.labels).write_within(path, self.there)
     }
 
     fn model_file(&self) -> ModelFile {

@@ -3,13 +3,14 @@
 
 mod header;
 mod safetensors;
+pub(crate) mod seal;
 
 pub use safetensors::{read_tensors, write_tensors};
 
 use crate::atomic_file::write_within;
 use crate::callbacks::SAVES_BEST;
 use mapsto_data::Preprocess;
-use mapsto_nn::{Exceptions, LoadReport, ModelSpec, Module, ModuleExt, Sequential};
+use mapsto_nn::{Exceptions, LoadReport, Loss, ModelSpec, Module, ModuleExt, Sequential};
 use mapsto_spec::{Entry, Json};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::fs;
@@ -52,7 +53,26 @@ impl ModelInfo {
         let Some(json) = &self.preprocess else { return Ok(Preprocess::new()) };
         let steps =
             json.list().ok_or_else(|| Error::new(ErrorKind::Data, "preprocess: not a list of steps"))?;
-        Preprocess::from_entries(&steps.iter().map(Entry::from_json).collect::<Result<Vec<Entry>>>()?)
+        let entries = steps.iter().map(Entry::from_json).collect::<Result<Vec<Entry>>>()?;
+        Preprocess::from_entries(&entries).map_err(in_file)
+    }
+
+    /// The model's spec, whose layers are known and fit its input; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is no spec, or cannot be built.
+    pub fn model_spec(&self) -> Result<Option<ModelSpec>> {
+        let checked = |json| ModelSpec::from_json(json).and_then(|spec| spec.outline().map(|_| spec));
+        self.spec.as_ref().map(checked).transpose().map_err(in_file)
+    }
+
+    /// The loss that the model was trained with; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is no known loss.
+    pub fn built_loss(&self) -> Result<Option<Box<dyn Loss>>> {
+        let built = |json| mapsto_spec::build::<dyn Loss>(&Entry::from_json(json)?, &());
+        self.loss.as_ref().map(built).transpose().map_err(in_file)
     }
 }
 
@@ -158,6 +178,7 @@ impl ModelFile {
             }
         }
         metadata.extend(self.training_text.iter().map(|(k, v)| (format!("{TRAINER}{k}"), v.clone())));
+        metadata.push((seal::SEAL.into(), seal::digest(&metadata, &tensors)));
         write_within(path, there, |w| write_tensors(w, &metadata, &tensors))
     }
 
@@ -165,7 +186,7 @@ impl ModelFile {
     ///
     /// # Errors
     /// When it cannot be read, or is damaged in any way: nothing is allocated on the word of the file, but only for
-    /// bytes that are there.
+    /// bytes that are there. A file that [`ModelFile::write`] wrote holds a digest of all its content, which must agree.
     pub fn read(path: impl AsRef<Path>) -> Result<ModelFile> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|e| Error::io(path, e))?;
@@ -178,6 +199,7 @@ impl ModelFile {
     /// As [`ModelFile::read`].
     pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
         let (metadata, tensors) = read_tensors(bytes)?;
+        seal::check(&metadata, &tensors)?;
         let mut file = ModelFile::default();
         for (key, text) in metadata {
             match key.as_str() {
@@ -237,11 +259,24 @@ impl ModelFile {
     /// Whether the run whose training state this is has written a best model ([`Checkpoint::best`](crate::callbacks::Checkpoint::best)).
     #[must_use]
     pub fn has_best(&self) -> bool {
-        let callbacks = self.training_text.iter().filter(|(key, _)| key.starts_with("callback "));
-        let numbers = callbacks.filter_map(|(_, text)| text.strip_prefix(SAVES_BEST)?.split_once('\n'));
+        let numbers = self.bests().filter_map(|(_, text)| text.split_once('\n'));
         let mut best =
             numbers.filter_map(|(_, numbers)| numbers.split(';').find_map(|n| n.strip_prefix("best=")));
         best.any(|bits| u64::from_str_radix(bits, 16).is_ok_and(|bits| f64::from_bits(bits).is_finite()))
+    }
+
+    /// Whether the training state in this file keeps the weights of that best model, from which a resumed run writes it again;
+    /// states of earlier versions do not.
+    #[must_use]
+    pub fn keeps_best(&self) -> bool {
+        self.bests()
+            .any(|(key, _)| self.training.iter().any(|(name, _)| name.starts_with(&format!("{key}/"))))
+    }
+
+    /// What the training state says of callbacks that save the best model.
+    fn bests(&self) -> impl Iterator<Item = (&str, &str)> {
+        let callbacks = self.training_text.iter().filter(|(key, _)| key.starts_with("callback "));
+        callbacks.filter_map(|(key, text)| Some((&**key, text.strip_prefix(SAVES_BEST)?)))
     }
 
     /// Rebuilds the model from its spec and fills in its weights.
@@ -260,16 +295,15 @@ impl ModelFile {
     /// # Errors
     /// As [`ModelFile::build`], for names outside the exceptions.
     pub fn build_except(&self, except: &Exceptions) -> Result<Sequential> {
-        let spec = self.info.spec.as_ref().ok_or_else(|| {
+        let spec = self.info.model_spec()?.ok_or_else(|| {
             Error::new(ErrorKind::Model, "model file: it holds weights but no spec to build a model from")
                 .help("make the model in the program and fill it with `file.load_into(&mut model)`")
         })?;
-        let spec = ModelSpec::from_json(spec)?;
         // Nothing is built that the file has no weights for: a spec of a few words may ask for gigabytes. The outline has no
         // numbers, so names and shapes are compared before there is memory for any.
-        spec.outline()?.compare_state_dict(self.tensors.iter().cloned(), except)?;
+        spec.outline().map_err(in_file)?.compare_state_dict(self.tensors.iter().cloned(), except)?;
         let elements = self.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
-        let mut model = spec.build_within(elements)?;
+        let mut model = spec.build_within(elements).map_err(in_file)?;
         self.load_into_except(&mut model, except)?;
         Ok(model)
     }
@@ -293,6 +327,17 @@ impl ModelFile {
         except: &Exceptions,
     ) -> Result<LoadReport> {
         model.load_state_dict(self.tensors.iter().cloned(), except)
+    }
+}
+
+/// What is wrong with an entry that a model file holds: nobody's usage, as in a file that was written by hand.
+fn in_file(e: Error) -> Error {
+    match e.kind() {
+        ErrorKind::Usage => {
+            let model = Error::new(ErrorKind::Model, e.message());
+            e.help_text().map_or(model.clone(), |help| model.help(help))
+        }
+        _ => e,
     }
 }
 

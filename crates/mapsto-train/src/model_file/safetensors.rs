@@ -76,15 +76,16 @@ pub fn write_tensors(
     text.extend(std::iter::repeat_n(' ', padding));
     writer.write_all(&(text.len() as u64).to_le_bytes())?;
     writer.write_all(text.as_bytes())?;
-    order.iter().try_for_each(|(_, tensor)| write_values(writer, tensor))
+    order.iter().try_for_each(|(_, tensor)| writer.write_all(&value_bytes(tensor)))
 }
 
-fn write_values(writer: &mut dyn Write, t: &Tensor) -> io::Result<()> {
+/// The values of a tensor as they stand in a file.
+pub(super) fn value_bytes(t: &Tensor) -> Vec<u8> {
     macro_rules! values {
         ($($dtype:ident: $type:ty),*) => {
             match t.dtype() {
-                $(DType::$dtype => t.to_vec::<$type>().iter().try_for_each(|v| writer.write_all(&v.to_le_bytes())),)*
-                DType::Bool => t.to_vec::<bool>().iter().try_for_each(|v| writer.write_all(&[u8::from(*v)])),
+                $(DType::$dtype => t.to_vec::<$type>().iter().flat_map(|v| v.to_le_bytes()).collect(),)*
+                DType::Bool => t.to_vec::<bool>().into_iter().map(u8::from).collect(),
             }
         };
     }

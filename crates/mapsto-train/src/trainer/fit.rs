@@ -3,13 +3,13 @@
 use super::cx::Engine;
 use super::drive::Drive;
 use super::{Plan, Ready, non_finite};
-use crate::callbacks::{Callback, Column, Moment, Pace, Run, Wishes};
+use crate::callbacks::{Callback, Column, Moment, Pace, Run, Wishes, check_files};
 use crate::evaluate::batch_in_words;
 use crate::history::{History, Row};
 use crate::interrupt::Interrupt;
 use crate::metrics::Better;
 use crate::model_file::ModelInfo;
-use crate::run_folder;
+use crate::run_lock::SeenFolder;
 use crate::tally::Tally;
 use mapsto_nn::ModelSpec;
 use mapsto_spec::Json;
@@ -34,8 +34,8 @@ pub(super) struct Fit<'a> {
     pace: Pace,
     /// Seconds that callbacks have taken at the ends of epochs, such as for checkpoints, and how many epochs those were.
     closing: (f64, u32),
-    /// Whether the run's folder has been seen: one that is there must not go.
-    has_folder: bool,
+    /// The run's folder, once it has been seen: one that is there must not go, nor become another.
+    seen: Option<SeenFolder>,
     /// Whether the task was asked for the model's layers and the loss.
     is_written_down: bool,
     /// The layers of the run that is resumed, if its state says them.
@@ -85,13 +85,14 @@ impl<'a> Fit<'a> {
             history: History::default(),
             pace: Pace::default(),
             closing: (0.0, 0),
-            has_folder: false,
+            seen: None,
             is_written_down: false,
             resumed: None,
         }
     }
 
     pub(super) fn run(mut self, ready: Option<Ready>) -> Result<History> {
+        check_files(self.engine.callbacks.iter().map(|callback| &**callback))?;
         self.engine.look_at(self.drive.model());
         // A run that is resumed knows the terms of its task.
         self.history.columns().iter().for_each(|name| self.add_column(name));
@@ -297,16 +298,14 @@ impl<'a> Fit<'a> {
 
     /// The run's folder, once it has been seen.
     pub(super) fn there(&self) -> Option<&Path> {
-        self.plan.folder.as_deref().filter(|_| self.has_folder)
+        self.plan.folder.as_deref().filter(|_| self.seen.is_some())
     }
 
     /// Calls every callback that has this moment among its own, then does what they asked for.
     fn notify(&mut self, moment: Moment) -> Result<()> {
         if let (Some(folder), true) = (&self.plan.folder, moment != Moment::Step) {
-            self.has_folder |= folder.is_dir();
-            if self.has_folder {
-                run_folder::present(folder)?;
-            }
+            self.seen = self.seen.take().or_else(|| SeenFolder::look(folder));
+            self.seen.as_ref().map_or(Ok(()), SeenFolder::check)?;
         }
         let mut keep = Vec::new();
         for callback in self.progress.iter_mut().chain(&mut self.engine.callbacks) {
@@ -321,7 +320,7 @@ impl<'a> Fit<'a> {
                 info: &self.info,
                 labels: &self.plan.labels,
                 folder: self.plan.folder.as_deref(),
-                there: self.plan.folder.as_deref().filter(|_| self.has_folder),
+                there: self.plan.folder.as_deref().filter(|_| self.seen.is_some()),
                 wishes: Wishes::default(),
                 is_open: self.plan.reports_terms && self.history.rows.is_empty(),
             };
@@ -331,6 +330,9 @@ impl<'a> Fit<'a> {
                 self.history.stopped = wishes.stop;
             }
             keep.extend(wishes.keep);
+        }
+        if !keep.is_empty() {
+            self.seen.as_ref().map_or(Ok(()), SeenFolder::check)?;
         }
         keep.iter().try_for_each(|path| super::TrainingState::write(self, path))
     }

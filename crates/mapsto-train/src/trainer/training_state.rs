@@ -197,6 +197,9 @@ impl Saved<'_> {
             callback.load_state(self.callback(i)?)?;
         }
         self.file.load_into(fit.drive.model_mut())?;
+        // What the task said of model and loss in its first batch, before there is another.
+        fit.info.spec = fit.info.spec.take().or_else(|| self.file.info.spec.clone());
+        fit.info.loss = fit.info.loss.take().or_else(|| self.file.info.loss.clone());
         random::set_state(&random);
         fit.history = history;
         fit.resumed = self.file.info.spec.clone();
