@@ -2,13 +2,15 @@
 //! be printed is an error in the end.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mapsto::{Error, Result};
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
 static FAILED: AtomicBool = AtomicBool::new(false);
+static TERMINAL: OnceLock<bool> = OnceLock::new();
 
 /// Prints a line, like `println!`, but survives `mapsto … | head`.
 macro_rules! say {
@@ -24,6 +26,8 @@ pub(crate) use say;
 pub fn line(text: fmt::Arguments<'_>) {
     if !CLOSED.load(Ordering::Relaxed) {
         let mut out = io::stdout().lock();
+        // Asked while it is open: a terminal that was closed is none any more.
+        TERMINAL.get_or_init(|| out.is_terminal());
         let text = printable(&text.to_string());
         note(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
@@ -33,7 +37,8 @@ pub fn line(text: fmt::Arguments<'_>) {
 pub fn note(written: io::Result<()>) {
     let Err(e) = written else { return };
     CLOSED.store(true, Ordering::Relaxed);
-    if e.kind() != ErrorKind::BrokenPipe {
+    // A pipe whose reader has gone, or a terminal that was closed: nobody wanted to read on.
+    if e.kind() != ErrorKind::BrokenPipe && TERMINAL.get() != Some(&true) {
         FAILED.store(true, Ordering::Relaxed);
         // The last resort may fail as well; there is nobody left to tell.
         let _ = writeln!(io::stderr(), "{}", Error::io("standard output", e));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A run's folder held by this process; see [`RunFolder::lock`].
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
     path: PathBuf,
     made: bool,
 }
@@ -22,7 +22,7 @@ impl RunLock {
             match file.try_lock() {
                 // A file that was removed between opening and locking it locks nothing.
                 Ok(()) if !is_at(&file, &path) => {}
-                Ok(()) => return Ok(RunLock { _file: file, path, made }),
+                Ok(()) => return Ok(RunLock { file, path, made }),
                 Err(TryLockError::WouldBlock) => {
                     let message = format!("{}: another process is training this run", folder.display());
                     return Err(
@@ -32,6 +32,12 @@ impl RunLock {
                 Err(TryLockError::Error(e)) => return Err(Error::io(&path, e)),
             }
         }
+    }
+
+    /// Whether the folder is still the one that was locked: where it was removed, a run of another process may be there now.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        is_at(&self.file, &self.path)
     }
 
     /// Gives the folder back as it was found: a lock file that was not there before is removed.
@@ -105,6 +111,19 @@ mod tests {
         drop(run.lock().unwrap());
         run.lock().unwrap().undo();
         assert!(run.file(".lock").exists(), "it was there before");
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_holds_no_folder_that_takes_the_place_of_its_own() {
+        let path = std::env::temp_dir().join(format!("mapsto-place-{}", std::process::id()));
+        let (_, old) = RunFolder::create_again(&path).unwrap();
+        assert!(old.holds());
+        fs::remove_dir_all(&path).unwrap();
+        assert!(!old.holds());
+        let (_, new) = RunFolder::create_again(&path).unwrap();
+        assert!(new.holds() && !old.holds());
         fs::remove_dir_all(path).unwrap();
     }
 

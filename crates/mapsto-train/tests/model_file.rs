@@ -170,7 +170,9 @@ fn thirty_thousand_damaged_files_give_errors_and_no_panic() {
 }
 
 fn small_model() -> Vec<u8> {
-    let path = std::env::temp_dir().join(format!("mapsto-small-model-{}.safetensors", std::process::id()));
+    // Tests that run at the same time have a file each.
+    let name = format!("mapsto-small-{}-{:?}.safetensors", std::process::id(), std::thread::current().id());
+    let path = std::env::temp_dir().join(name);
     let spec = ModelSpec::new([2], [Entry::new("linear").with_value(1_usize)]);
     ModelFile::of(&spec.build().unwrap()).classes(["no", "yes"]).spec(&spec).write(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();

@@ -64,7 +64,7 @@ fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     say!("{}", report::opening(&experiment));
 
     // Nothing has been written so far: from here on everything is known to fit.
-    let (folder, _lock) = new_folder(&experiment.config, Path::new(file))?;
+    let (folder, lock) = new_folder(&experiment.config, Path::new(file))?;
     let trained = write_head(&folder, &experiment.config).and_then(|()| {
         let trainer = trainer(&experiment, &folder, invocation)?;
         fit(&mut experiment, trainer)
@@ -73,7 +73,7 @@ fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     // state itself could not be written, as on a full disk, the history has that epoch already.
     let history = trained.inspect_err(|e| {
         let epochs = folder.history().map_or(0, |history| history.rows.len());
-        if !folder.last().exists() && epochs <= usize::from(e.kind() == ErrorKind::Io) {
+        if lock.holds() && !folder.last().exists() && epochs <= usize::from(e.kind() == ErrorKind::Io) {
             folder.discard();
         }
     })?;

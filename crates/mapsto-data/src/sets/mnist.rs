@@ -52,8 +52,10 @@ pub fn idx_folder(folder: impl AsRef<Path>, classes: usize) -> Result<(InMemory,
     let part = |images: Idx, labels| images.labelled(open(labels)?, classes).map_err(at(labels));
     let [train_x, train_y, test_x, test_y] = &FILES;
     let (train, test) = (open(train_x)?, open(test_x)?);
-    test.check_alike(&train).map_err(at(test_x))?;
-    Ok((part(train, train_y)?, part(test, test_y)?))
+    let alike = test.check_alike(&train).map_err(at(test_x));
+    // Labels in the place of images are said first.
+    let sets = (part(train, train_y)?, part(test, test_y)?);
+    alike.map(|()| sets)
 }
 
 struct File {

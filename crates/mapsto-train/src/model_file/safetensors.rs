@@ -84,7 +84,11 @@ pub(super) fn value_bytes(t: &Tensor) -> Vec<u8> {
     macro_rules! values {
         ($($dtype:ident: $type:ty),*) => {
             match t.dtype() {
-                $(DType::$dtype => t.to_vec::<$type>().iter().flat_map(|v| v.to_le_bytes()).collect(),)*
+                $(DType::$dtype => {
+                    let mut bytes = Vec::with_capacity(t.len() * size_of::<$type>());
+                    t.to_vec::<$type>().iter().for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
+                    bytes
+                })*
                 DType::Bool => t.to_vec::<bool>().into_iter().map(u8::from).collect(),
             }
         };
