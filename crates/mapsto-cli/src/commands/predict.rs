@@ -164,7 +164,7 @@ impl Predictor {
         Ok(Predictor {
             model,
             input: spec.input,
-            preprocess: file.info.preprocessing()?,
+            preprocess: file.info.preprocessing().map_err(|e| e.context(path.display()))?,
             outputs: loss.map_or(Outputs::Values, |loss| outputs(&*loss)),
             features: file.info.features.clone(),
             info: file.info,
@@ -274,7 +274,9 @@ impl Predictor {
         }
         let names = self.info.classes.len();
         if names > 0 && width != names && [width, names] != [1, 2] {
-            let message = format!("the model gives {width} values, and its file names {names} classes");
+            let named = if names == 1 { "1 class".to_string() } else { format!("{names} classes") };
+            let values = if width == 1 { "1 value".to_string() } else { format!("{width} values") };
+            let message = format!("the model gives {values}, and its file names {named}");
             return Err(Error::new(ErrorKind::Model, message)
                 .help("write the file again with a name for each class, in the order of the outputs"));
         }

@@ -94,7 +94,7 @@ fn a_file_that_contradicts_itself_is_refused() {
         let outcome = folder.run("predict other.safetensors new.csv");
         assert_eq!(outcome.code, 4, "{}", outcome.err);
         assert!(
-            outcome.err.contains(&format!("gives 2 values, and its file names {n} classes")),
+            outcome.err.contains(&format!("gives 2 values, and its file names {n} class")),
             "{}",
             outcome.err
         );
