@@ -210,12 +210,14 @@ impl<'a> Fit<'a> {
         }
         self.is_written_down = true;
         let known = self.drive.written();
+        if let (Some(saved), Some(now)) =
+            (&self.resumed, known.spec.as_ref().or(self.plan.info.spec.as_ref()))
+        {
+            same_layers(saved, now)?;
+        }
         self.info.spec = self.info.spec.take().or(known.spec);
         self.info.loss = self.info.loss.take().or(known.loss);
-        match (&self.resumed, &self.info.spec) {
-            (Some(saved), Some(now)) => same_layers(saved, now),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Lets the task do what the batch that was read does to the model, and counts what it gave.
