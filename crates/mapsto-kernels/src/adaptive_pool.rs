@@ -2,7 +2,7 @@
 //! and both derivatives.
 
 use crate::elements::elements;
-use crate::pool::beats;
+use crate::pool::{add_at, beats};
 use crate::real::Float;
 use crate::reduce;
 use crate::threads::{Pieces, for_chunks, parallel};
@@ -82,12 +82,12 @@ pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
         let planes = x[block * s.together() * size..].chunks_exact(size);
         for (x, y) in planes.zip(y.chunks_exact_mut(outs)) {
             s.windows(|p, rows, columns| {
-                let share = share::<T>(&rows, &columns);
-                let mut sum = T::ZERO;
+                let share = share(&rows, &columns);
+                let mut sum = 0.0;
                 for row in rows {
-                    x[row * s.w..][columns.clone()].iter().for_each(|&x| sum += x);
+                    x[row * s.w..][columns.clone()].iter().for_each(|x| sum += x.to_f64());
                 }
-                y[p] = sum * share;
+                y[p] = T::from_f64(sum * share);
             });
         }
     });
@@ -104,16 +104,18 @@ pub fn adaptive_avg_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], dx
         let planes = g[block * s.together() * outs..].chunks_exact(outs);
         for (g, dx) in planes.zip(dx.chunks_exact_mut(size)) {
             if outs == 1 {
-                dx.fill(g[0] * share::<T>(&(0..s.h), &(0..s.w)));
+                dx.fill(T::from_f64(g[0].to_f64() * share(&(0..s.h), &(0..s.w))));
                 continue;
             }
-            dx.fill(T::ZERO);
+            // In f64, since one input may lie in very many windows.
+            let mut sums = vec![0.0; size];
             s.windows(|p, rows, columns| {
-                let each = g[p] * share::<T>(&rows, &columns);
+                let each = g[p].to_f64() * share(&rows, &columns);
                 for row in rows {
-                    dx[row * s.w..][columns.clone()].iter_mut().for_each(|d| *d += each);
+                    sums[row * s.w..][columns.clone()].iter_mut().for_each(|d| *d += each);
                 }
             });
+            dx.iter_mut().zip(sums).for_each(|(d, sum)| *d = T::from_f64(sum));
         }
     });
 }
@@ -172,14 +174,13 @@ pub fn adaptive_max_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], at
         let first = block * s.together() * outs;
         let planes = g[first..].chunks_exact(outs).zip(at[first..].chunks_exact(outs));
         for ((g, at), dx) in planes.zip(dx.chunks_exact_mut(size)) {
-            dx.fill(T::ZERO);
-            g.iter().zip(at).for_each(|(&g, &at)| dx[at as usize] += g);
+            add_at(dx, g, at, outs);
         }
     });
 }
 
-fn share<T: Float>(rows: &Range<usize>, columns: &Range<usize>) -> T {
-    T::ONE / T::from_f64((rows.len() * columns.len()) as f64)
+fn share(rows: &Range<usize>, columns: &Range<usize>) -> f64 {
+    1.0 / (rows.len() * columns.len()) as f64
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub(crate) mod pack;
 mod panels;
 pub(crate) mod tile;
 
+pub(crate) use direct::SERIAL;
 pub use mat::Mat;
 pub(crate) use tile::sizes;
 

@@ -4,7 +4,8 @@
 //! Additions to one place happen in the order of the indices, whatever the number of threads.
 
 use crate::elements::elements;
-use crate::real::Number;
+use crate::gemm::SERIAL;
+use crate::real::{Number, Value};
 use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
 
@@ -87,6 +88,9 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
             *x = x.plus(g);
         }
     };
+    // Places that very many are added to are summed apart, in a wider type.
+    let often = Often::new(indices, n);
+    often.add_slices(x, dims, indices, g);
     // Every block owns a range of places of one outer slice and looks through all indices for those in its range:
     // looking is cheap beside adding `inner` numbers, and needs no sorting. With narrow slices it is not.
     let parts = if inner < 8 { 1 } else { n.div_ceil(64).min(16) };
@@ -94,7 +98,7 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
     // One outer slice at a time unless it is one part: pieces must not reach over its end.
     if parts == 1 {
         return for_chunks(x, n * inner, cost, |o, x| {
-            for (j, &i) in indices.iter().enumerate() {
+            for (j, &i) in indices.iter().enumerate().filter(|(_, i)| !often.has(**i)) {
                 let from = i as usize * inner;
                 add(&mut x[from..from + inner], &g[(o * m + j) * inner..][..inner]);
             }
@@ -107,7 +111,7 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
                 || {
                     let range = k * places..(k + 1) * places;
                     for (j, &i) in indices.iter().enumerate() {
-                        if range.contains(&(i as usize)) {
+                        if range.contains(&(i as usize)) && !often.has(i) {
                             let from = (i as usize - range.start) * inner;
                             add(&mut x[from..from + inner], &g[(o * m + j) * inner..][..inner]);
                         }
@@ -173,6 +177,16 @@ pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m:
     for_chunks(x, group * n * inner, 4 * g.len(), |k, x| {
         for (o, x) in (k * group..).zip(x.chunks_exact_mut(n * inner)) {
             let span = o * m * inner..(o + 1) * m * inner;
+            if m > SERIAL {
+                // Very many may come together at one place.
+                let mut sums: Vec<T::Wide> = x.iter().map(|x| x.widen()).collect();
+                for (at, (&i, &g)) in indices[span.clone()].iter().zip(&g[span]).enumerate() {
+                    let sum = &mut sums[i as usize * inner + at % inner];
+                    *sum = sum.plus(g.widen());
+                }
+                x.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::narrow(sum));
+                continue;
+            }
             for (at, (&i, &g)) in indices[span.clone()].iter().zip(&g[span]).enumerate() {
                 let x = &mut x[i as usize * inner + at % inner];
                 *x = x.plus(g);
@@ -182,6 +196,67 @@ pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m:
 }
 
 const BLOCK: usize = 4096;
+
+/// The places that more than [`SERIAL`] indices name, which are few.
+struct Often {
+    /// For each place its number among them, or [`RARE`]; nothing where there are none.
+    slots: Vec<u32>,
+    places: Vec<usize>,
+}
+
+const RARE: u32 = u32::MAX;
+
+impl Often {
+    fn new(indices: &[i64], n: usize) -> Often {
+        let mut often = Often { slots: vec![], places: vec![] };
+        if indices.len() <= SERIAL {
+            return often;
+        }
+        let mut counts = vec![0usize; n];
+        indices.iter().for_each(|&i| counts[i as usize] += 1);
+        often.places = (0..n).filter(|&i| counts[i] > SERIAL).collect();
+        if !often.places.is_empty() {
+            often.slots = vec![RARE; n];
+            for (slot, &i) in often.places.iter().enumerate() {
+                often.slots[i] = slot as u32;
+            }
+        }
+        often
+    }
+
+    #[inline(always)]
+    fn has(&self, i: i64) -> bool {
+        !self.slots.is_empty() && self.slots[i as usize] != RARE
+    }
+
+    /// What [`select_add`] does, for these places alone; each block owns some of them.
+    fn add_slices<T: Number>(&self, x: &mut [T], [_, n, inner]: [usize; 3], indices: &[i64], g: &[T]) {
+        if self.places.is_empty() {
+            return;
+        }
+        let (m, together) = (indices.len(), self.places.len().div_ceil(16));
+        for (o, x) in x.chunks_exact_mut(n * inner).enumerate() {
+            let mut sums = vec![T::Wide::ZERO; self.places.len() * inner];
+            for (sums, &i) in sums.chunks_exact_mut(inner).zip(&self.places) {
+                sums.iter_mut().zip(&x[i * inner..]).for_each(|(sum, x)| *sum = x.widen());
+            }
+            for_chunks(&mut sums, together * inner, m * inner, |k, sums| {
+                let own = k * together..(k + 1) * together;
+                for (j, &i) in indices.iter().enumerate().filter(|(_, i)| self.has(**i)) {
+                    let slot = self.slots[i as usize] as usize;
+                    if own.contains(&slot) {
+                        let sums = &mut sums[(slot - own.start) * inner..][..inner];
+                        let g = &g[(o * m + j) * inner..][..inner];
+                        sums.iter_mut().zip(g).for_each(|(sum, g)| *sum = sum.plus(g.widen()));
+                    }
+                }
+            });
+            for (sums, &i) in sums.chunks_exact(inner).zip(&self.places) {
+                x[i * inner..].iter_mut().zip(sums).for_each(|(x, &sum)| *x = T::narrow(sum));
+            }
+        }
+    }
+}
 
 fn require(indices: &[i64], n: usize) {
     if let Err((at, i)) = check_bounds(indices, n) {

@@ -72,7 +72,8 @@ impl<T: Float> CrossEntropy<'_, T> {
     }
 
     fn all_weights(&self) -> T {
-        self.weights.map_or(T::from_f64(self.classes as f64), |w| w.iter().fold(T::ZERO, |a, &b| a + b))
+        self.weights
+            .map_or(T::from_f64(self.classes as f64), |w| T::from_f64(w.iter().map(|w| w.to_f64()).sum()))
     }
 
     fn check(&self, logits: &[T], ids: &[i64]) {
@@ -138,19 +139,26 @@ pub fn cross_entropy<T: Float>(
                             continue;
                         };
                         log.copy_from_slice(&[h, rest]);
-                        *loss = (T::ONE - rule.smoothing) * rule.weight(target) * (rest - (x[target] - h));
+                        let own = (T::ONE - rule.smoothing) * rule.weight(target);
+                        *loss = counted(own, rest - (x[target] - h));
                         if rule.smoothing > T::ZERO {
-                            let mut sum = T::ZERO;
+                            let mut sum = 0.0;
                             for c in 0..k {
-                                sum += rule.weight(c) * (x[c] - h);
+                                sum += counted(rule.weight(c), x[c] - h).to_f64();
                             }
-                            *loss += spread * (all * rest - sum);
+                            *loss += spread * (all * rest - T::from_f64(sum));
                         }
                     }
                 }
             },
         );
     });
+}
+
+/// `weight · x`, and 0 where the weight is: what does not count may be infinite.
+#[inline(always)]
+fn counted<T: Float>(weight: T, x: T) -> T {
+    if weight == T::ZERO { T::ZERO } else { weight * x }
 }
 
 /// The gradient: `dx = g · [(1 − ε) w_t (p − δ_t) + ε/K (p Σw − w)]` for each row, `p = e^(x − h − log)`; 0 in ignored

@@ -3,7 +3,7 @@
 mod largest;
 mod mean;
 
-pub(crate) use largest::beats;
+pub(crate) use largest::{add_at, beats};
 pub use largest::{max_pool2d, max_pool2d_backward, max_pool2d_values};
 pub use mean::{avg_pool2d, avg_pool2d_backward};
 

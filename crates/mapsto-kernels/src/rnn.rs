@@ -131,6 +131,9 @@ fn clear<'a, T: Default + Clone + 'a>(grads: impl Iterator<Item = &'a mut [T]>) 
     grads.for_each(|grad| grad.fill(T::default()));
 }
 
+/// Steps whose gradients are added up before they are added to those of the others.
+const STEPS: usize = 32;
+
 /// `y[j] += Σ x[i, j]` over rows.
 fn add_rows<T: Float>(x: &[T], y: &mut [T]) {
     for row in x.chunks_exact(y.len()) {

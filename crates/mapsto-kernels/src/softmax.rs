@@ -8,7 +8,7 @@ use crate::elements::elements;
 use crate::real::{Float, Value};
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
-use crate::tiles::{LANES, sum, tiles1, tiles2, total};
+use crate::tiles::{LANES, in_blocks, sum, tiles1, tiles2, total};
 
 /// `y[r, j] = e^(x[r, j]) / Σₖ e^(x[r, k])` for rows of `n`.
 ///
@@ -72,25 +72,32 @@ pub fn softmax_backward<T: Float>(y: &[T], g: &[T], n: usize, dx: &mut [T]) {
         #[inline(always)]
         |at, y, dx| {
             let g = &g[at..at + n];
-            let mut sums = [T::ZERO; LANES];
-            tiles2(
+            let dot = in_blocks(
                 y,
-                g,
                 #[inline(always)]
-                |_, y, g| {
-                    for l in 0..LANES {
-                        sums[l] += y[l] * g[l];
-                    }
+                |at, y| {
+                    let mut sums = [T::ZERO; LANES];
+                    tiles2(
+                        y,
+                        &g[at..at + y.len()],
+                        #[inline(always)]
+                        |_, y, g| {
+                            for l in 0..LANES {
+                                sums[l] += y[l] * g[l];
+                            }
+                        },
+                    );
+                    total(sums)
                 },
             );
-            let dot = total(sums);
             for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
                 *dx = y * (g - dot);
             }
             // What is all but 1 has `g − dot` cancelled: there it is the sum of its differences from the others.
             if let Some(top) = most(y) {
                 let others = y.iter().zip(g).enumerate().filter(|(j, _)| *j != top);
-                dx[top] = y[top] * others.fold(T::ZERO, |sum, (_, (&y, &h))| sum + y * (g[top] - h));
+                let rest = others.fold(0.0, |sum, (_, (&y, &h))| sum + (y * (g[top] - h)).to_f64());
+                dx[top] = y[top] * T::from_f64(rest);
             }
         },
     );
@@ -180,7 +187,7 @@ pub fn log_softmax_backward<T: Float>(y: &[T], g: &[T], n: usize, dx: &mut [T]) 
                 && let Some(top) = y.iter().position(|&y| y > least)
             {
                 let others = g.iter().enumerate().filter(|(j, _)| *j != top);
-                let others = others.fold(T::ZERO, |sum, (_, &g)| sum + g);
+                let others = T::from_f64(others.fold(0.0, |sum, (_, g)| sum + g.to_f64()));
                 dx[top] = -(g[top] * y[top].exp_m1()) - y[top].exp() * others;
             }
         },
@@ -367,37 +374,51 @@ pub(crate) fn log_of_sum<T: Float>(x: &[T], h: T, sum: T) -> T {
     if sum >= T::from_f64(1.25) || Value::is_nan(sum) {
         return sum.ln();
     }
-    let mut sums = [T::ZERO; LANES];
-    tiles1(
+    let others = in_blocks(
         x,
-        T::LOWEST,
         #[inline(always)]
         |_, x| {
-            for l in 0..LANES {
-                let e = (x[l] - h).exp();
-                sums[l] += if x[l] == h { T::ZERO } else { e };
-            }
+            let mut sums = [T::ZERO; LANES];
+            tiles1(
+                x,
+                T::LOWEST,
+                #[inline(always)]
+                |_, x| {
+                    for l in 0..LANES {
+                        let e = (x[l] - h).exp();
+                        sums[l] += if x[l] == h { T::ZERO } else { e };
+                    }
+                },
+            );
+            total(sums)
         },
     );
-    total(sums).ln_1p()
+    others.ln_1p()
 }
 
 /// A row's maximum `h` and `Σ e^(x − h)`.
 #[inline(always)]
 pub(crate) fn sum_of_exponentials<T: Float>(x: &[T]) -> (T, T) {
     let h = highest(x);
-    let mut sums = [T::ZERO; LANES];
-    tiles1(
+    let sum = in_blocks(
         x,
-        T::LOWEST,
         #[inline(always)]
         |_, x| {
-            for l in 0..LANES {
-                sums[l] += (x[l] - h).exp();
-            }
+            let mut sums = [T::ZERO; LANES];
+            tiles1(
+                x,
+                T::LOWEST,
+                #[inline(always)]
+                |_, x| {
+                    for l in 0..LANES {
+                        sums[l] += (x[l] - h).exp();
+                    }
+                },
+            );
+            total(sums)
         },
     );
-    (h, total(sums))
+    (h, sum)
 }
 
 #[cfg(test)]

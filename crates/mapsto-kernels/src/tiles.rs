@@ -34,18 +34,37 @@ pub(crate) fn tiles2<T: Float>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; L
 /// A row's sum.
 #[inline(always)]
 pub(crate) fn sum<T: Float>(x: &[T]) -> T {
-    let mut sums = [T::ZERO; LANES];
-    tiles1(
+    in_blocks(
         x,
-        T::ZERO,
         #[inline(always)]
         |_, x| {
-            for l in 0..LANES {
-                sums[l] += x[l];
-            }
+            let mut sums = [T::ZERO; LANES];
+            tiles1(
+                x,
+                T::ZERO,
+                #[inline(always)]
+                |_, x| {
+                    for l in 0..LANES {
+                        sums[l] += x[l];
+                    }
+                },
+            );
+            total(sums)
         },
-    );
-    total(sums)
+    )
+}
+
+/// Elements of a row that are summed in the row's own type; the sums of more blocks are added in f64.
+pub(crate) const BLOCK: usize = 4096;
+
+/// The sum of what `f(start, block)` gives for each block of a row: a long row keeps its digits.
+#[inline(always)]
+pub(crate) fn in_blocks<T: Float>(x: &[T], mut f: impl FnMut(usize, &[T]) -> T) -> T {
+    let mut all = 0.0;
+    for (k, x) in x.chunks(BLOCK).enumerate() {
+        all += f(k * BLOCK, x).to_f64();
+    }
+    T::from_f64(all)
 }
 
 /// The sum of the lanes, pairwise.

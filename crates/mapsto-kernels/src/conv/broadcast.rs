@@ -25,6 +25,9 @@ use std::ops::Range;
 /// Outputs whose sums wait in L1 for the next piece of terms: 96 · 64 · 4 bytes are 24 KiB.
 const POINTS: usize = 96;
 
+/// Pieces whose sums are added one to another.
+const MANY: usize = 64;
+
 /// Bytes of packed weights from which blocks part the channels rather than the rows, so that each reads its own.
 const MANY_WEIGHTS: usize = 1 << 20;
 
@@ -156,13 +159,22 @@ impl Kernel<f32> for Block<'_> {
         let at_once = s.kernel[0].div_ceil(pieces);
         let cuts = if at_once > 1 { 1 } else { steps.div_ceil(STEPS) };
         let mut sums = scratch::<f32>(POINTS.min(outputs) * width);
+        // Of very many pieces: the sums of those before, since each addition is rounded.
+        let long = s.kernel[0].div_ceil(at_once) * cuts > MANY;
+        let mut before = scratch::<f32>(if long { sums.len() } else { 0 });
         let parts = outputs.div_ceil(POINTS);
         for panel in self.panels.clone() {
             let weights = &self.packed[panel * s.kernel[0] * steps * width..][..s.kernel[0] * steps * width];
             for part in 0..parts {
                 let points = outputs * part / parts..outputs * (part + 1) / parts;
+                let mut count = 0;
+                before.fill(0.0);
                 for first in (0..s.kernel[0]).step_by(at_once) {
                     for cut in 0..cuts {
+                        if count == MANY {
+                            before.iter_mut().zip(&*sums).for_each(|(y, &x)| *y += x);
+                            count = 0;
+                        }
                         let piece = steps * cut / cuts..steps * (cut + 1) / cuts;
                         // SAFETY: every output's runs of terms lie in `store`; weights and sums in their slices.
                         unsafe {
@@ -176,15 +188,17 @@ impl Kernel<f32> for Block<'_> {
                                 b: weights.as_ptr().add((first * steps + piece.start) * width),
                                 width,
                                 c: sums.as_mut_ptr(),
-                                add: first + cut > 0,
+                                add: count > 0,
                             }
                             .compute::<L>(
                                 #[inline(always)]
                                 |i| *starts.get_unchecked(points.start + i),
                             );
                         }
+                        count += 1;
                     }
                 }
+                sums.iter_mut().zip(&*before).for_each(|(y, &x)| *y += x);
                 let channels = panel * width..s.c_out.min((panel + 1) * width);
                 let to = (self.n * s.c_out + channels.start) * oh * ow + self.rows.start * ow + points.start;
                 // SAFETY: the sums hold these points; the outputs are this block's own.

@@ -6,9 +6,9 @@
 
 use super::ConvShape;
 use super::planes::Planes;
-use super::weight::runs;
+use super::weight::{LONG, runs};
 use crate::gemm::lanes::{Kernel, Lanes, dispatch};
-use crate::gemm::{Gemm, sizes};
+use crate::gemm::{Gemm, SERIAL, sizes};
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
@@ -111,30 +111,38 @@ impl<T: Gemm> Dots<'_, T> {
             let x: [*const T; MR] =
                 std::array::from_fn(|i| self.planes.as_ptr().add(self.offsets[k + i.min(taps - 1)]));
             let g: [*const T; CO] = std::array::from_fn(|c| self.gradients.as_ptr().add((o + c) * oh * ow));
-            let mut acc = [[L::splat(T::default()); MR]; CO];
-            for r in 0..oh {
-                let mut column = 0;
-                while column < ow {
-                    let (w, q) = (L::N.min(ow - column), r * self.plane_width + column);
-                    let mut row = [L::splat(T::default()); CO];
-                    for c in 0..CO {
-                        row[c] = L::load_first(g[c].add(r * ow + column), w);
-                    }
-                    for i in 0..MR {
-                        // What lies beyond the row must not meet its zeros: it could be infinite.
-                        let x = L::load_first(x[i].add(q), w);
-                        for c in 0..CO {
-                            acc[c][i] = acc[c][i].fma(x, row[c]);
+            // Many rows in parts, and a long row too, so that no sum is rounded very often.
+            let rows = (SERIAL / ow.div_ceil(L::N)).max(1);
+            for first in (0..oh).step_by(rows) {
+                for from in (0..ow).step_by(LONG * L::N) {
+                    let to = ow.min(from + LONG * L::N);
+                    let mut acc = [[L::splat(T::default()); MR]; CO];
+                    for r in first..oh.min(first + rows) {
+                        let mut column = from;
+                        while column < to {
+                            let (w, q) = (L::N.min(to - column), r * self.plane_width + column);
+                            let mut row = [L::splat(T::default()); CO];
+                            for c in 0..CO {
+                                row[c] = L::load_first(g[c].add(r * ow + column), w);
+                            }
+                            for i in 0..MR {
+                                // What lies beyond the row must not meet its zeros: it could be infinite.
+                                let x = L::load_first(x[i].add(q), w);
+                                for c in 0..CO {
+                                    acc[c][i] = acc[c][i].fma(x, row[c]);
+                                }
+                            }
+                            column += w;
                         }
                     }
-                    column += w;
-                }
-            }
-            for c in 0..CO {
-                for i in 0..MR {
-                    if i < taps {
-                        let sum = self.sums.as_mut_ptr().add(((o + c) * self.offsets.len() + k + i) * L::N);
-                        acc[c][i].add(L::load(sum)).store(sum);
+                    for c in 0..CO {
+                        for i in 0..MR {
+                            if i < taps {
+                                let at = ((o + c) * self.offsets.len() + k + i) * L::N;
+                                let sum = self.sums.as_mut_ptr().add(at);
+                                acc[c][i].add(L::load(sum)).store(sum);
+                            }
+                        }
                     }
                 }
             }

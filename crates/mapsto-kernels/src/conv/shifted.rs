@@ -4,7 +4,7 @@
 use crate::elements::elements;
 use crate::gemm::lanes::{Kernel, Lanes, TILE, dispatch};
 use crate::gemm::tile::{prefetch, tile};
-use crate::gemm::{Gemm, sizes};
+use crate::gemm::{Gemm, SERIAL, sizes};
 use crate::threads::for_chunks;
 use crate::workspace::{Scratch, scratch};
 use std::marker::PhantomData;
@@ -170,6 +170,21 @@ impl<T: Gemm> Kernel<T> for Run<'_, T> {
 /// Bytes of weights up to which they are read again for each tile of positions.
 const L2_SHARE: usize = 1 << 20;
 
+/// Terms that are added one to another; more are summed in parts, which are rounded less often.
+const LONG: usize = 2 * SERIAL;
+/// Parts whose sums are added one to another.
+const PARTS: usize = 64;
+
+#[inline(always)]
+unsafe fn add<L: Lanes, const MR: usize, const NV: usize>(y: &mut [[L; NV]; MR], x: &[[L; NV]; MR]) {
+    for i in 0..MR {
+        for v in 0..NV {
+            // SAFETY: the callers run in the register's family.
+            y[i][v] = unsafe { y[i][v].add(x[i][v]) };
+        }
+    }
+}
+
 /// One tile: `height` rows from `row`, `count` registers from number `from`.
 #[inline(always)]
 unsafe fn rows_of<L: Lanes, const MR: usize, const NV: usize>(
@@ -195,7 +210,17 @@ unsafe fn rows_of<L: Lanes, const MR: usize, const NV: usize>(
                 prefetch(y.add((row + i) * shifts.outputs + shifts.before[from + v] as usize));
             }
         }
-        let acc = tile::<L, MR, NV>(offsets.len(), a.as_ptr(), |k| base.add(*offsets.get_unchecked(k)));
+        let mut acc =
+            tile::<L, MR, NV>(offsets.len().min(LONG), a.as_ptr(), |k| base.add(*offsets.get_unchecked(k)));
+        for first in (LONG..offsets.len()).step_by(LONG * PARTS) {
+            let mut sums = [[L::splat(L::Elem::default()); NV]; MR];
+            for from in (first..offsets.len().min(first + LONG * PARTS)).step_by(LONG) {
+                let (steps, a) = (LONG.min(offsets.len() - from), a.as_ptr().add(from * L::ROWS));
+                let part = tile::<L, MR, NV>(steps, a, |k| base.add(*offsets.get_unchecked(from + k)));
+                add(&mut sums, &part);
+            }
+            add(&mut acc, &sums);
+        }
         for i in 0..MR {
             if i >= height {
                 return;

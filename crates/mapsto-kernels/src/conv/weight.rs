@@ -4,7 +4,7 @@ use super::ConvShape;
 use super::planes::Planes;
 use crate::gemm::lanes::{Kernel, Lanes, TILE, dispatch};
 use crate::gemm::pack::{Strip, interleave};
-use crate::gemm::{Gemm, sizes};
+use crate::gemm::{Gemm, SERIAL, sizes};
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
@@ -17,6 +17,8 @@ pub fn runs(s: &ConvShape, size: usize) -> (usize, usize) {
 
 /// Images are summed in at most this many runs, whose sums are then added in order.
 const RUNS: usize = 16;
+/// Outputs of one row that are added one to another; more than [`SERIAL`], so that such a row is taken alone.
+pub const LONG: usize = 2 * SERIAL;
 /// Elements that the runs' partial sums may take together.
 const PARTIAL: usize = 1 << 22;
 
@@ -135,30 +137,38 @@ impl<T: Gemm> Correlate<'_, T> {
         unsafe {
             let x: [*const T; MR] =
                 std::array::from_fn(|i| self.planes.as_ptr().add(self.offsets[k + i.min(count - 1)]));
-            let mut acc = [[L::splat(T::default()); NV]; MR];
             let mut g = self.gradients.as_ptr();
-            for r in 0..self.out[0] {
-                for q in r * self.plane_width..r * self.plane_width + self.out[1] {
-                    let mut row = [L::splat(T::default()); NV];
-                    for v in 0..NV {
-                        row[v] = L::load(g.add(v * L::N));
-                    }
-                    for i in 0..MR {
-                        let x = L::splat(*x[i].add(q));
-                        for v in 0..NV {
-                            acc[i][v] = acc[i][v].fma(x, row[v]);
+            // Many rows in parts, and a long row too, so that no sum is rounded very often.
+            let [oh, ow] = self.out;
+            let rows = (SERIAL / ow).max(1);
+            for first in (0..oh).step_by(rows) {
+                for from in (0..ow).step_by(LONG) {
+                    let to = ow.min(from + LONG);
+                    let mut acc = [[L::splat(T::default()); NV]; MR];
+                    for r in first..oh.min(first + rows) {
+                        for q in r * self.plane_width + from..r * self.plane_width + to {
+                            let mut row = [L::splat(T::default()); NV];
+                            for v in 0..NV {
+                                row[v] = L::load(g.add(v * L::N));
+                            }
+                            for i in 0..MR {
+                                let x = L::splat(*x[i].add(q));
+                                for v in 0..NV {
+                                    acc[i][v] = acc[i][v].fma(x, row[v]);
+                                }
+                            }
+                            g = g.add(NV * L::N);
                         }
                     }
-                    g = g.add(NV * L::N);
-                }
-            }
-            for i in 0..MR {
-                if i >= count {
-                    break;
-                }
-                for v in 0..NV {
-                    let sum = self.sums.as_mut_ptr().add((k + i) * self.width + v * L::N);
-                    acc[i][v].add(L::load(sum)).store(sum);
+                    for i in 0..MR {
+                        if i >= count {
+                            break;
+                        }
+                        for v in 0..NV {
+                            let sum = self.sums.as_mut_ptr().add((k + i) * self.width + v * L::N);
+                            acc[i][v].add(L::load(sum)).store(sum);
+                        }
+                    }
                 }
             }
         }

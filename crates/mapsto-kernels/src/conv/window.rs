@@ -1,9 +1,8 @@
 //! The matrix of a convolution, written out (im2col), and its transpose: for what the implicit kernels do not cover.
 
-use std::ops::AddAssign;
-
 use super::ConvShape;
 use crate::elements::elements;
+use crate::real::{Number, Value};
 use crate::threads::for_chunks;
 
 /// `cols[n, (c, i, j), p] = x[n, c, p·stride + (i, j)·dilation - padding]`, 0 in the padding; `cols` is
@@ -29,16 +28,18 @@ pub fn window<T: Copy + Default + Send + Sync>(s: &ConvShape, x: &[T], cols: &mu
 ///
 /// # Panics
 /// If a slice's length is not that of the shape.
-pub fn window_transpose<T: Copy + AddAssign + Default + Send + Sync>(s: &ConvShape, cols: &[T], x: &mut [T]) {
+pub fn window_transpose<T: Number>(s: &ConvShape, cols: &[T], x: &mut [T]) {
     let [oh, ow] = check(s, x.len(), cols.len());
     let each = elements([s.kernel[0], s.kernel[1], oh, ow]);
     for_chunks(x, elements([s.h, s.w]), cols.len(), |channel, plane| {
         let cols = &cols[channel * each..][..each];
-        plane.fill(T::default());
+        // In a wider type, since one input may lie in very many windows.
+        let mut sums = vec![T::Wide::ZERO; plane.len()];
         overlaps(s, [oh, ow], |at, from, count| {
-            let to = plane[from..].iter_mut().step_by(s.stride[1]);
-            to.zip(&cols[at..at + count]).for_each(|(to, &g)| *to += g);
+            let to = sums[from..].iter_mut().step_by(s.stride[1]);
+            to.zip(&cols[at..at + count]).for_each(|(to, g)| *to = to.plus(g.widen()));
         });
+        plane.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::narrow(sum));
     });
 }
 

@@ -1,7 +1,7 @@
 //! Products too small or too thin for panels: they run over the operands where they lie.
 
 use super::lanes::{Float, Kernel, Lanes, dispatch};
-use super::mat::Mat;
+use super::mat::{Mat, shifted};
 use super::tile::Finish;
 use crate::elements::elements;
 use crate::simd;
@@ -53,12 +53,20 @@ impl<T: Float> Kernel<T> for Unpacked<'_, T> {
                     let row = |r: usize| a.data.as_ptr().offset(a.index((i + r).min(m - 1), 0));
                     let rows: [*const T; ROWS] = std::array::from_fn(row);
                     let columns = b.data.as_ptr().offset(b.index(0, j));
-                    let mut acc = [L::splat(T::default()); ROWS];
-                    for k in 0..k as isize {
-                        let y = L::load_first(columns.offset(k * b.row_stride), w);
-                        for r in 0..ROWS {
-                            acc[r] = acc[r].fma(L::splat(*rows[r].offset(k * a.col_stride)), y);
+                    let sum = |from: usize, to: usize| {
+                        let mut acc = [L::splat(T::default()); ROWS];
+                        for k in from as isize..to as isize {
+                            let y = L::load_first(columns.offset(k * b.row_stride), w);
+                            for r in 0..ROWS {
+                                acc[r] = acc[r].fma(L::splat(*rows[r].offset(k * a.col_stride)), y);
+                            }
                         }
+                        acc
+                    };
+                    let mut acc = sum(0, k.min(SERIAL));
+                    for from in (SERIAL..k).step_by(SERIAL) {
+                        let part = sum(from, k.min(from + SERIAL));
+                        (0..ROWS).for_each(|r| acc[r] = acc[r].add(part[r]));
                     }
                     for r in 0..ROWS.min(m - i) {
                         let c = c.as_mut_ptr().add((i + r) * n + j);
@@ -74,7 +82,7 @@ impl<T: Float> Kernel<T> for Unpacked<'_, T> {
 /// y (+)= x·B for a row x of B.rows numbers: one pass over B, the only cost.
 ///
 /// Where B's rows are dense, blocks of columns are summed in registers down the rows; where its columns are, each is a
-/// dot product; any other layout is copied a block of columns at a time.
+/// dot product; any other layout is read number by number. Long sums are made of halves, so that they keep their digits.
 pub fn row_times<T: Float>(x: Mat<T>, b: Mat<T>, y: &mut [T], add: bool) {
     let (k, n) = (b.rows, b.cols);
     let copy;
@@ -85,7 +93,6 @@ pub fn row_times<T: Float>(x: Mat<T>, b: Mat<T>, y: &mut [T], add: bool) {
         copy = scratch_copy((0..k).map(|i| x.at(0, i)));
         &*copy
     };
-    const BLOCK: usize = 256;
     let pieces = Pieces::new(y);
     parallel(n.div_ceil(BLOCK), elements([k, n]), |block| {
         let j = block * BLOCK;
@@ -96,22 +103,46 @@ pub fn row_times<T: Float>(x: Mat<T>, b: Mat<T>, y: &mut [T], add: bool) {
         if !add {
             y.fill(T::default());
         }
-        if b.col_stride == 1 {
-            dispatch(Down { x, b, y });
-        } else if b.row_stride == 1 {
-            dispatch(Along { x, b, y });
-        } else {
-            simd::vectorize(|| {
-                for (j, y) in y.iter_mut().enumerate() {
-                    let mut sum = T::default();
-                    for (i, &x) in x.iter().enumerate() {
-                        sum += x * b.at(i, j);
-                    }
-                    *y += sum;
-                }
-            });
-        }
+        add_product(x, b, y);
     });
+}
+
+/// Columns that are taken together.
+const BLOCK: usize = 256;
+/// So many numbers are added one to another; more are summed in parts, since each addition is rounded: a million equal
+/// numbers lost two digits of their sum.
+pub const SERIAL: usize = 256;
+/// The same where they are shared among the lanes of four registers.
+const SERIAL_ALONG: usize = 4096;
+
+/// y += x·B for at most [`BLOCK`] columns. More rows than are added one to another are cut in the middle.
+fn add_product<T: Float>(x: &[T], b: Mat<T>, y: &mut [T]) {
+    let along = b.row_stride == 1 && (b.col_stride != 1 || b.cols == 1);
+    let most = if along { SERIAL_ALONG } else { SERIAL };
+    if x.len() > most {
+        let middle = (x.len() / 2).next_multiple_of(most);
+        let ((first, second), mut part) = (x.split_at(middle), [T::default(); BLOCK]);
+        let part = &mut part[..y.len()];
+        add_product(first, Mat { rows: middle, ..b }, y);
+        let offset = shifted(b.offset, middle, b.row_stride);
+        add_product(second, Mat { rows: second.len(), offset, ..b }, part);
+        return y.iter_mut().zip(part).for_each(|(y, x)| *y += *x);
+    }
+    if along {
+        dispatch(Along { x, b, y });
+    } else if b.col_stride == 1 {
+        dispatch(Down { x, b, y });
+    } else {
+        simd::vectorize(|| {
+            for (j, y) in y.iter_mut().enumerate() {
+                let mut sum = T::default();
+                for (i, &x) in x.iter().enumerate() {
+                    sum += x * b.at(i, j);
+                }
+                *y += sum;
+            }
+        });
+    }
 }
 
 /// y += x·B, B's rows dense: four registers of columns, summed down the rows.

@@ -132,19 +132,24 @@ pub fn batch_norm_backward<T: Float>(
                 }
                 for (k, (x, g)) in x.chunks_exact(s).zip(g.chunks_exact(s)).enumerate() {
                     let ([m, rest], unit) = (mean[k], rstd[k]);
-                    let (mut products, mut sums) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-                    tiles2(
-                        x,
-                        g,
-                        #[inline(always)]
-                        |_, x, g| {
-                            for l in 0..LANES {
-                                products[l] += ((x[l] - m) - rest) * unit * g[l];
-                                sums[l] += g[l];
-                            }
-                        },
-                    );
-                    (for_gamma[k], for_beta[k]) = (total(products), total(sums));
+                    let (mut all_products, mut all) = (0.0, 0.0);
+                    for (x, g) in x.chunks(BLOCK).zip(g.chunks(BLOCK)) {
+                        let (mut products, mut sums) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+                        tiles2(
+                            x,
+                            g,
+                            #[inline(always)]
+                            |_, x, g| {
+                                for l in 0..LANES {
+                                    products[l] += ((x[l] - m) - rest) * unit * g[l];
+                                    sums[l] += g[l];
+                                }
+                            },
+                        );
+                        all_products += total(products).to_f64();
+                        all += total(sums).to_f64();
+                    }
+                    (for_gamma[k], for_beta[k]) = (T::from_f64(all_products), T::from_f64(all));
                 }
             },
         );

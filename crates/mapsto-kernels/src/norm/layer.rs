@@ -3,10 +3,11 @@
 use super::{BLOCK, apart};
 use crate::blocks::for_blocks;
 use crate::elements::elements;
+use crate::gemm::SERIAL;
 use crate::real::Float;
 use crate::reduce;
 use crate::simd::vectorize;
-use crate::tiles::{LANES, tiles1, tiles2, total};
+use crate::tiles::{LANES, in_blocks, tiles1, tiles2, total};
 
 /// Normalises each row of `n` (Ba, Kiros & Hinton 2016, arXiv:1607.06450): `y = (x − mean) · rstd · γ + β`, with
 /// `rstd = 1/√(var + ε)` and the population's variance. `mean`, in two parts, and `rstd` are for the gradient.
@@ -98,22 +99,24 @@ fn far_row<T: Float>(x: &[T], eps: T, weights: [Option<&[T]>; 2], y: &mut [T], m
 /// `Σ f(x − m)` over a row, a long one block by block.
 #[inline(always)]
 fn about<T: Float>(x: &[T], m: T, f: impl Fn(T) -> T) -> T {
-    let mut all = 0.0;
-    for x in x.chunks(BLOCK) {
-        let mut sums = [T::ZERO; LANES];
-        tiles1(
-            x,
-            m,
-            #[inline(always)]
-            |_, x| {
-                for l in 0..LANES {
-                    sums[l] += f(x[l] - m);
-                }
-            },
-        );
-        all += total(sums).to_f64();
-    }
-    T::from_f64(all)
+    in_blocks(
+        x,
+        #[inline(always)]
+        |_, x| {
+            let mut sums = [T::ZERO; LANES];
+            tiles1(
+                x,
+                m,
+                #[inline(always)]
+                |_, x| {
+                    for l in 0..LANES {
+                        sums[l] += f(x[l] - m);
+                    }
+                },
+            );
+            total(sums)
+        },
+    )
 }
 
 /// The gradient through [`layer_norm`]: with `z = (x − mean) rstd` and `h = γ g`,
@@ -147,8 +150,8 @@ pub fn layer_norm_backward<T: Float>(
         return dbeta.fill(T::ZERO);
     }
     let count = T::from_f64(n as f64);
-    // At most 64 blocks, each with sums of its own for γ and β, in whole tiles.
-    let group = (BLOCK / n).max(1).max(rows.div_ceil(64));
+    // Some 64 blocks, each with sums of its own for γ and β, in whole tiles; more where so many rows would be added up.
+    let group = (BLOCK / n).max(1).max(rows.div_ceil(64)).min(SERIAL);
     let (blocks, wide) = (rows.div_ceil(group), n.next_multiple_of(LANES));
     let mut weights = vec![T::ONE; wide];
     weights[..n].copy_from_slice(gamma.unwrap_or(&vec![T::ONE; n]));
@@ -165,26 +168,31 @@ pub fn layer_norm_backward<T: Float>(
                 for (r, dx) in dx.chunks_exact_mut(n).enumerate() {
                     let (x, g) = (&x[r * n..(r + 1) * n], &g[r * n..(r + 1) * n]);
                     let ([m, rest], s) = (mean[i * group + r], rstd[i * group + r]);
-                    let (mut sums, mut products) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-                    tiles2(
-                        x,
-                        g,
-                        #[inline(always)]
-                        |at, x, g| {
-                            let k = at / LANES;
-                            let (weight, for_gamma, for_beta) =
-                                (&weights[k], &mut for_gamma[k], &mut for_beta[k]);
-                            for l in 0..LANES {
-                                // Not d h, which may be infinite where the gradient is not.
-                                let (z, h) = (((x[l] - m) - rest) * s, g[l] * weight[l]);
-                                sums[l] += h;
-                                products[l] += z * h;
-                                for_gamma[l] += g[l] * z;
-                                for_beta[l] += g[l];
-                            }
-                        },
-                    );
-                    let (shift, slope) = (total(sums) / count, total(products) / count * s);
+                    let (mut all, mut all_products) = (0.0, 0.0);
+                    for (block, (x, g)) in x.chunks(BLOCK).zip(g.chunks(BLOCK)).enumerate() {
+                        let (mut sums, mut products) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+                        tiles2(
+                            x,
+                            g,
+                            #[inline(always)]
+                            |at, x, g| {
+                                let k = (block * BLOCK + at) / LANES;
+                                let (weight, for_gamma, for_beta) =
+                                    (&weights[k], &mut for_gamma[k], &mut for_beta[k]);
+                                for l in 0..LANES {
+                                    // Not d h, which may be infinite where the gradient is not.
+                                    let (z, h) = (((x[l] - m) - rest) * s, g[l] * weight[l]);
+                                    sums[l] += h;
+                                    products[l] += z * h;
+                                    for_gamma[l] += g[l] * z;
+                                    for_beta[l] += g[l];
+                                }
+                            },
+                        );
+                        all += total(sums).to_f64();
+                        all_products += total(products).to_f64();
+                    }
+                    let (shift, slope) = (T::from_f64(all) / count, T::from_f64(all_products) / count * s);
                     let weights = weights.as_flattened();
                     for (((dx, &x), &g), &weight) in dx.iter_mut().zip(x).zip(g).zip(weights) {
                         *dx = s * (g * weight - shift - ((x - m) - rest) * slope);

@@ -2,7 +2,7 @@
 
 use super::{PoolShape, planes_together};
 use crate::elements::elements;
-use crate::gemm::Activation;
+use crate::gemm::{Activation, SERIAL};
 use crate::real::Float;
 use crate::simd;
 use crate::threads::{Pieces, for_chunks, parallel};
@@ -105,6 +105,8 @@ pub fn max_pool2d_backward<T: Float>(s: &PoolShape, g: &[T], at: &[i32], y: Opti
     assert_eq!(at.len(), g.len(), "max_pool2d_backward: positions for {} outputs", g.len());
     assert!(y.is_none_or(|y| y.len() == g.len()), "max_pool2d_backward: outputs for {} gradients", g.len());
     let (together, size, outs) = (planes_together(s), s.h * s.w, oh * ow);
+    // Of the windows that one input lies in.
+    let most = s.kernel[0].div_ceil(s.stride[0]).saturating_mul(s.kernel[1].div_ceil(s.stride[1]));
     for_chunks(dx, (together * size).max(1), s.planes * size, |block, dx| {
         let mut passed = vec![T::ZERO; if y.is_some() { outs } else { 0 }];
         for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
@@ -117,10 +119,20 @@ pub fn max_pool2d_backward<T: Float>(s: &PoolShape, g: &[T], at: &[i32], y: Opti
                 }
                 g = &passed;
             }
-            dx.fill(T::ZERO);
-            g.iter().zip(at).for_each(|(&g, &at)| dx[at as usize] += g);
+            add_at(dx, g, at, most);
         }
     });
+}
+
+/// `x` is 0 but for what each of `g` adds at its place, where `most` may come together; very many are summed in f64.
+pub(crate) fn add_at<T: Float>(x: &mut [T], g: &[T], at: &[i32], most: usize) {
+    if most <= SERIAL {
+        x.fill(T::ZERO);
+        return g.iter().zip(at).for_each(|(&g, &at)| x[at as usize] += g);
+    }
+    let mut sums = vec![0.0; x.len()];
+    g.iter().zip(at).for_each(|(g, &at)| sums[at as usize] += g.to_f64());
+    x.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::from_f64(sum));
 }
 
 /// The one that a maximum keeps.

@@ -4,11 +4,12 @@ use super::gate::Gate;
 use super::panels::{Panels, To};
 use super::slopes::{Slopes, Weight};
 use super::sweep::lay;
-use super::{ROWS, Rnn, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
+use super::{ROWS, Rnn, STEPS, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
 use crate::elements::elements;
 use crate::gemm::{Gemm, Mat};
 use crate::real::Float;
+use crate::reduce;
 use crate::simd::vectorize;
 use crate::workspace::scratch;
 
@@ -187,6 +188,9 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
             slopes.fill(T::ZERO);
         }
         sums.fill(T::ZERO);
+        // Of some steps, so that no sum is rounded very often.
+        let mut recent = scratch::<T>(4 * h);
+        recent.fill(T::ZERO);
         let mut d = scratch::<T>(rows * 4 * h);
         for t in (0..steps).rev() {
             for row in 0..rows {
@@ -199,7 +203,11 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
                     || cell_backward(gates, u, h_before, dy, dh, d),
                 );
             }
-            add_rows(&d, sums);
+            add_rows(&d, &mut recent);
+            if t % STEPS == 0 {
+                add_rows(&recent, sums);
+                recent.fill(T::ZERO);
+            }
             layout.put(slopes, t, &d);
             let to = To { c: dh, stride: h, add: true, bias: None };
             w_hh.times(layout.step(slopes, rows, t, 1, &w_hh), rows, to);
@@ -208,8 +216,7 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
 
     if let Some([b_ih, b_hh]) = grads.b {
         let mut all = scratch::<T>(4 * h);
-        all.fill(T::ZERO);
-        add_rows(&sums, &mut all);
+        reduce::sum(&sums, [1, batch.div_ceil(ROWS), 4 * h], &mut all);
         b_hh.copy_from_slice(&all[h..]);
         b_ih[..2 * h].copy_from_slice(&all[h..3 * h]);
         b_ih[2 * h..].copy_from_slice(&all[..h]);

@@ -4,10 +4,11 @@ use super::gate::Gate;
 use super::panels::{Panels, To};
 use super::slopes::{Slopes, Weight};
 use super::sweep::lay;
-use super::{ROWS, Rnn, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
+use super::{ROWS, Rnn, STEPS, Sequences, add_rows, clear, sigmoid_slope, tanh_slope};
 use crate::blocks::for_blocks;
 use crate::elements::elements;
 use crate::gemm::{Gemm, Mat};
+use crate::reduce;
 use crate::simd::vectorize;
 use crate::workspace::scratch;
 
@@ -189,6 +190,9 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
             slopes.fill(T::ZERO);
         }
         sums.fill(T::ZERO);
+        // Of some steps, so that no sum is rounded very often.
+        let mut recent = scratch::<T>(4 * h);
+        recent.fill(T::ZERO);
         let mut da = scratch::<T>(rows * 4 * h);
         for t in (0..steps).rev() {
             for row in 0..rows {
@@ -202,7 +206,11 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
                     || cell_backward(gates, c_before, c, dy, dh, dc, da),
                 );
             }
-            add_rows(&da, sums);
+            add_rows(&da, &mut recent);
+            if t % STEPS == 0 {
+                add_rows(&recent, sums);
+                recent.fill(T::ZERO);
+            }
             layout.put(slopes, t, &da);
             let to = To { c: dh, stride: h, add: false, bias: None };
             w_hh.times(layout.step(slopes, rows, t, 0, &w_hh), rows, to);
@@ -210,8 +218,7 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
     });
 
     if let Some(db) = grads.b {
-        db.fill(T::ZERO);
-        add_rows(&sums, db);
+        reduce::sum(&sums, [1, batch.div_ceil(ROWS), 4 * h], db);
     }
     if let Some(dx) = grads.x {
         slopes.times(0, &Panels::new(&parts(lstm.w_ih, h, inputs)), dx);

@@ -38,6 +38,9 @@ const DENSE: usize = 64;
 /// Panels that one task multiplies.
 const RUN: usize = 4;
 
+/// Depth of a sum that is made at once.
+const LONG: usize = 512;
+
 impl<T: Gemm> Panels<T> {
     /// Of matrices one below the other, each filled up with zeros to whole tiles, as [`lay`] fills rows.
     pub fn new(parts: &[Mat<T>]) -> Panels<T> {
@@ -108,19 +111,40 @@ impl<T: Gemm> Panels<T> {
 
     /// `c (+)= left·self` for so many lines.
     pub fn times(&self, left: Left<T>, lines: usize, to: To<T>) {
-        let To { c, stride, add, bias } = to;
-        let (depth, cols) = (self.depth, self.cols);
+        let cols = self.cols;
         if lines * cols == 0 {
             return;
         }
-        assert!(cols <= stride && (lines - 1) * stride + cols <= c.len() && left.depth() == depth);
+        assert!(cols <= to.stride && (lines - 1) * to.stride + cols <= to.c.len());
+        assert!(left.depth() == self.depth);
+        self.part(left, 0, lines, to);
+    }
+
+    /// The same from a part of the depth on; very deep sums are made of halves, so that they keep their digits.
+    fn part(&self, left: Left<T>, from: usize, lines: usize, to: To<T>) {
+        let To { c, stride, add, bias } = to;
+        let (depth, cols, most) = (self.depth, self.cols, LONG / left.step());
+        if left.count > most {
+            let middle = (left.count / 2).next_multiple_of(most);
+            let second =
+                Left { tiles: &left.tiles[middle * left.pitch..], count: left.count - middle, ..left };
+            let mut sums = scratch::<T>(lines * cols);
+            self.part(Left { count: middle, ..left }, from, lines, To { c: &mut *c, stride, add, bias });
+            let of_second = To { c: &mut sums, stride: cols, add: false, bias: None };
+            self.part(second, from + middle * left.step(), lines, of_second);
+            for (c, sums) in c.chunks_mut(stride).zip(sums.chunks_exact(cols)) {
+                c.iter_mut().zip(sums).for_each(|(y, &x)| *y += x);
+            }
+            return;
+        }
         let out = Pieces::new(c);
         let panels = self.edges.len() - 1;
-        parallel(panels.div_ceil(RUN), lines * depth * cols, |run| {
+        parallel(panels.div_ceil(RUN), lines * left.depth() * cols, |run| {
             let edges = &self.edges[run * RUN..=panels.min(run * RUN + RUN)];
             // SAFETY: each run of panels covers columns of its own, which lie in `c` by the assertion.
             let c = unsafe { out.at(0) };
-            dispatch(Sweep { left, lines, panels: &self.store, edges, cols, c, stride, add, bias });
+            let panels = &self.store;
+            dispatch(Sweep { left, lines, panels, depth, from, edges, cols, c, stride, add, bias });
         });
     }
 

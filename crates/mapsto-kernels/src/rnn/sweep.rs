@@ -57,7 +57,12 @@ pub struct Left<'a, T> {
 impl<T> Left<'_, T> {
     /// The depth of the sums.
     pub fn depth(&self) -> usize {
-        self.count * if let Lines::Rows = self.lines { SIDE } else { HIGH }
+        self.count * self.step()
+    }
+
+    /// The depth of one tile.
+    pub fn step(&self) -> usize {
+        if let Lines::Rows = self.lines { SIDE } else { HIGH }
     }
 }
 
@@ -75,6 +80,9 @@ pub struct Sweep<'a, T> {
     pub lines: usize,
     /// All panels, one after the other.
     pub panels: &'a [T],
+    /// The depth of the panels, and from which part of it the sums are made: `left` has what follows.
+    pub depth: usize,
+    pub from: usize,
     /// Where the panels of the run begin, and where the last ends.
     pub edges: &'a [usize],
     /// The columns of all panels that are not padding.
@@ -91,10 +99,11 @@ impl<T: Float> Kernel<T> for Sweep<'_, T> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(self) {
-        let (left, depth) = (self.left, self.left.depth());
+        let (left, deep) = (self.left, self.left.depth());
         assert!(left.count > 0 && self.bias.is_none_or(|bias| bias.len() >= self.cols));
         for edge in self.edges.windows(2) {
-            let panel = &self.panels[edge[0] * depth..edge[1] * depth];
+            let panel = &self.panels[edge[0] * self.depth..edge[1] * self.depth];
+            let panel = &panel[self.from * (edge[1] - edge[0])..][..deep * (edge[1] - edge[0])];
             let mut i = 0;
             while i < self.lines {
                 let high = match (left.lines, self.lines - i) {
