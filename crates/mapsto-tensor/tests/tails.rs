@@ -337,6 +337,10 @@ fn factors_may_leave_the_range_where_the_product_does_not() {
         (DType::F32, 1e-30, 1e15, 4.5),
         (DType::F32, 1e-30, 1e-14, -3.0),
         (DType::F32, 1e-30, 1e10, 5.0),
+        // The slope is a number, and twice the slope, or the slope by the exponent, is none.
+        (DType::F32, 1.0, 1.9565e-26, -0.5),
+        (DType::F32, 1.0, 7.5e-32, -0.25),
+        (DType::F32, 1.0, 1e-40, 0.0009765625),
     ] {
         let (g, x) = (Tensor::full_of([1], g, dtype), Tensor::full_of([1], x, dtype).leaf());
         let want = g.item() * p * x.item().powf(p - 1.0);

@@ -1,7 +1,7 @@
 //! Gradients as a value: leaf → tensor. Nothing accumulates behind your back, nothing needs zeroing.
 
 use super::LeafId;
-use crate::{DType, Tensor, fail, no_grad};
+use crate::{DType, Scalar, Tensor, fail, no_grad};
 use std::ops::{AddAssign, Mul};
 
 /// The gradients of one scalar at its leaves.
@@ -68,7 +68,7 @@ impl Grads {
         self.find(id).ok().map(|i| self.all.remove(i).1)
     }
 
-    /// Sets the gradient of a leaf.
+    /// Sets the gradient of a leaf. It must have the leaf's shape: an optimizer refuses another one.
     pub fn insert(&mut self, id: LeafId, g: Tensor) {
         match self.find(id) {
             Ok(i) => self.all[i].1 = g,
@@ -187,20 +187,25 @@ impl Grads {
     #[track_caller]
     pub fn clip_value(&mut self, max: f64) {
         check_limit("clip_value", max);
-        // What is beyond the range of 16 bits limits nothing there.
-        let limits = |g: &Tensor| g.dtype() != DType::F16 || max <= f64::from(half::f16::MAX);
-        no_grad(|| self.all.iter_mut().filter(|(_, g)| limits(g)).for_each(|(_, g)| *g = g.clamp(-max, max)));
+        // A limit beyond the largest number of a dtype limits nothing.
+        let limited = self.all.iter_mut().filter(|(_, g)| Scalar::from(max).within(g.dtype()));
+        no_grad(|| limited.for_each(|(_, g)| *g = g.clamp(-max, max)));
     }
 
     /// Multiplies every gradient by a number. Gradients of 16 bits become f32, in which products with small numbers keep
     /// their digits.
     ///
     /// # Panics
-    /// When it is not finite.
+    /// When it is not finite, or the dtype of a gradient cannot hold it.
     #[track_caller]
     pub fn scale(&mut self, factor: f64) {
         if !factor.is_finite() {
             fail!("scale", "the factor must be finite, got {factor}");
+        }
+        // 16 bits become f32, which holds what they cannot.
+        for (_, g) in &self.all {
+            Scalar::from(factor)
+                .held_by("scale", if g.dtype() == DType::F64 { DType::F64 } else { DType::F32 });
         }
         // A factor below the normal numbers of f32 would itself lose digits.
         let parts = match factor.abs() < f64::from(f32::MIN_POSITIVE) {
@@ -236,7 +241,18 @@ fn check_limit(op: &str, max: f64) {
 
 /// Sums of gradients of 16 bits are f32.
 impl AddAssign for Grads {
+    /// # Panics
+    /// When the gradients of a leaf differ in shape.
+    #[track_caller]
     fn add_assign(&mut self, other: Grads) {
+        for (id, g) in &other.all {
+            if let Some(here) = self.by_id(*id)
+                && here.shape() != g.shape()
+            {
+                fail!("+=", "two gradients of one leaf have the shapes {:?} and {:?}", here.shape(), g.shape();
+                      help = "both must have the shape of the leaf: change the one that was inserted, e.g. with `.reshape(..)`");
+            }
+        }
         self.elsewhere = self.elsewhere || other.elsewhere;
         no_grad(|| other.all.into_iter().for_each(|(id, g)| self.add(id, g)));
         self.summed.clear();
@@ -268,6 +284,21 @@ fn gradients_add_scale_and_clip() {
         assert!(refused(&|mut g| _ = g.clip_norm(limit)).contains("must be finite and above 0"));
         assert!(refused(&|mut g| g.clip_value(limit)).contains("must be finite and above 0"));
     }
+    for shape in [&[1][..], &[3], &[2, 1], &[]] {
+        let mut other = Grads::new();
+        other.insert(w.leaf_id().unwrap(), Tensor::ones(shape));
+        let e = catch(|| {
+            let mut all = sum.clone();
+            all += other;
+        })
+        .unwrap_err();
+        assert!(e.message().contains("two gradients of one leaf have the shapes"), "{e}");
+    }
+    let half = w.to(DType::F16).detach().leaf();
+    let mut grads = (&half * 3.0).sum(..).backward();
+    grads.clip_value(1e6);
+    assert_close!(grads.of(&half).to(DType::F32), [3.0, 3.0]);
+    assert!(catch(|| grads.scale(1e45)).unwrap_err().message().starts_with("scale: "));
     assert!(catch(|| sum.of(&tensor![1.0]).clone()).unwrap_err().message().contains("not a leaf"));
 }
 

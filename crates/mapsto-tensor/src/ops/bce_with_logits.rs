@@ -39,8 +39,11 @@ impl PairLoss for BceWithLogits {
     const OWN: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
-        // max(x, 0) + ln(1 + e^−|x|): nothing overflows and nothing cancels.
-        let value = x.max(R::ZERO) - x * t + (-x.abs()).exp().ln_1p();
+        // max(x, 0) − t x is |x| times what the target lacks: nothing overflows, nothing cancels, and an infinite logit that
+        // is right costs nothing.
+        let lacks = R::select(x.gt(R::ZERO), R::ONE - t, t);
+        let miss = R::select(lacks.eq(R::ZERO), R::ZERO, lacks * x.abs());
+        let value = miss + (-x.abs()).exp().ln_1p();
         R::select(t.lt(R::ZERO) | t.gt(R::from_f64(MOST)), R::NAN, value)
     }
     #[inline(always)]
@@ -82,6 +85,9 @@ mod tests {
         let x = tensor![2.0, -1.0, 0.0];
         let t = tensor![1.0, 0.0, 0.25];
         let p = x.sigmoid();
+        let far = tensor![f32::INFINITY, f32::NEG_INFINITY];
+        assert_eq!(far.bce_with_logits(&tensor![1.0, 0.0]).item(), 0.0);
+        assert_eq!(far.bce_with_logits(&tensor![0.5, 0.0]).item(), f64::INFINITY);
         assert_close!(x.bce_with_logits(&t), -(&t * p.log() + (1.0 - &t) * (1.0 - p).log()).mean(..));
         let e = catch(|| x.bce_with_logits(&tensor![[1.0]])).unwrap_err();
         assert_eq!(e.message(), "bce_with_logits: outputs [3] and targets [1, 1] differ in shape");

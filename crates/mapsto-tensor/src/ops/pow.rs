@@ -154,9 +154,9 @@ impl PowerSlope {
     fn of(p: f64) -> PowerSlope {
         PowerSlope { p, half: (p - 1.0) / 2.0 }
     }
-    /// Whether the exponent is whole, and its predecessor odd.
-    fn kind(self) -> (bool, bool) {
-        (self.p.fract() == 0.0, self.p % 2.0 == 0.0)
+    /// Whether the exponent is whole, its predecessor odd, and its size below 1.
+    fn kind(self) -> [bool; 3] {
+        [self.p.fract() == 0.0, self.p % 2.0 == 0.0, self.p.abs() < 1.0]
     }
 }
 impl Slope for PowerSlope {
@@ -167,15 +167,17 @@ impl Slope for PowerSlope {
     }
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        let (whole, odd) = self.kind();
+        let [whole, odd, small] = self.kind();
         // Of a negative number only whole powers are numbers.
         let root = if whole { x.abs() } else { x }.powf(R::param(1, self.half));
-        let y = g * root * root * R::param(0, self.p);
+        // What makes it smaller comes first.
+        let p = R::param(0, self.p);
+        let y = if small { g * p * root * root } else { g * root * root * p };
         if odd { R::select(x.lt(R::ZERO), -y, y) } else { y }
     }
     fn params(self) -> Params {
-        let (whole, odd) = self.kind();
-        Params::from([self.p, self.half]).shaped_by(whole as u64 + 2 * odd as u64)
+        let [whole, odd, small] = self.kind();
+        Params::from([self.p, self.half]).shaped_by(whole as u64 + 2 * odd as u64 + 4 * small as u64)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         self.bent(&Tensor::ones_like(x), x)

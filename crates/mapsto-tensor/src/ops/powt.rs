@@ -51,7 +51,10 @@ impl Ternary for ByBase {
         let half = b * R::HALF;
         let (even, whole) = (half.floor().eq(half), b.floor().eq(b));
         let sign = R::select(whole, R::select(even, -R::ONE, R::ONE), R::NAN);
-        let power = g * root * root * b * R::select(a.lt(R::ZERO), sign, R::ONE);
+        // What makes it smaller comes first: b, or the root.
+        let small = b.abs().lt(R::ONE);
+        let (first, last) = (R::select(small, b, R::ONE), R::select(small, R::ONE, b));
+        let power = g * first * root * root * last * R::select(a.lt(R::ZERO), sign, R::ONE);
         R::select(b.eq(R::ZERO), R::ZERO, power)
     }
     fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {

@@ -44,7 +44,8 @@ impl Slope for RsqrtSlope {
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let y = x.sqrt().recip();
-        g * y * y * y * -R::HALF // from the left: y³ alone may leave the range of numbers
+        // From the left, and the half first: y³ alone may leave the range of numbers, and twice the slope too.
+        g * (-R::HALF * y) * y * y
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         Some(x.rsqrt() / x / x * 0.75)
