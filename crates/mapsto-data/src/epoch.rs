@@ -105,7 +105,7 @@ impl<B> Drop for Epoch<B> {
 impl<B: Rows> Plan<B> {
     /// Starts a worker on batches `first`, `first + step`, …; none where the system has no thread to give.
     fn employ(self: &Arc<Plan<B>>, first: usize, step: usize) -> Option<Worker<B>> {
-        let (finished, batches) = sync_channel(self.loader.prefetch);
+        let (finished, batches) = sync_channel(self.loader.prefetch.min(self.loader.len()));
         let plan = self.clone();
         let work = move || {
             for k in (first..plan.loader.len()).step_by(step) {
@@ -253,6 +253,8 @@ mod tests {
     #[test]
     fn prefetch_is_bounded_and_an_abandoned_epoch_ends() {
         let never: fn() -> Result<Sample> = || Err(Error::new(ErrorKind::Data, "unreachable"));
+        let set = Arc::new(Failing(never, AtomicUsize::new(0)));
+        drop(set.batches(1).workers(1).prefetch(usize::MAX).epoch(0));
         let set = Arc::new(Failing(never, AtomicUsize::new(0)));
         let mut epoch = set.batches(1).workers(2).prefetch(3).epoch(0);
         epoch.next().unwrap().unwrap();

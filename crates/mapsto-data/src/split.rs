@@ -56,7 +56,10 @@ pub(crate) fn stratified<const N: usize>(labels: &[i64], fractions: &[f64; N], s
 #[track_caller]
 pub(crate) fn check(fractions: &[f64]) {
     let sum: f64 = fractions.iter().sum();
-    if fractions.iter().any(|f| f.is_nan() || *f < 0.0) || (sum - 1.0).abs() > 1e-6 {
+    if let Some(f) = fractions.iter().find(|f| f.is_nan() || **f < 0.0) {
+        fail!("split", "a fraction must be at least 0, got {f} in {fractions:?}"; help = "for example [0.8, 0.2]");
+    }
+    if (sum - 1.0).abs() > 1e-6 {
         fail!("split", "fractions {fractions:?} add up to {sum}, not 1"; help = "for example [0.8, 0.2]");
     }
 }
@@ -150,6 +153,7 @@ mod tests {
     fn fractions_must_add_up() {
         let e = mapsto_tensor::catch(|| random(10, &[0.8, 0.1], 1)).unwrap_err();
         assert!(e.message().starts_with("split: fractions [0.8, 0.1] add up to 0.9"), "{e}");
-        assert!(mapsto_tensor::catch(|| random(10, &[1.2, -0.2], 1)).is_err());
+        let e = mapsto_tensor::catch(|| random(10, &[1.2, -0.2], 1)).unwrap_err();
+        assert_eq!(e.message(), "split: a fraction must be at least 0, got -0.2 in [1.2, -0.2]");
     }
 }

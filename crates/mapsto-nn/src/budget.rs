@@ -15,7 +15,7 @@ const MOST_SEEN: usize = 1 << 31;
 const MOST_DEEP: usize = 16;
 
 /// A model has no more layers, those of repetitions counted each time.
-const MOST_LAYERS: usize = 1 << 16;
+pub(crate) const MOST_LAYERS: usize = 1 << 16;
 
 thread_local! {
     /// How many lists of layers are being built, each within the one before.

@@ -3,13 +3,15 @@
 use crate::{Args, FromValue, Value};
 use mapsto_tensor::{Result, fail};
 
-/// The numbers that a setting may be; NaN and the infinities never are.
+/// The numbers that a setting may be; NaN and the infinities never are, and neither is what becomes another kind of number in
+/// f32, in which models compute: 10³⁰⁰ is infinite there, 10⁻⁵⁰ is 0.
 ///
 /// Builders in Rust call [`check`](Bounds::check), which panics at the caller's line; entries of files are read with
 /// [`main`](Bounds::main) and [`option`](Bounds::option), which return an error that points at the place.
 /// ```
 /// # use mapsto_spec::Bounds;
 /// assert!(Bounds::SHARE.hold(0.0) && !Bounds::SHARE.hold(1.0));
+/// assert!(Bounds::ABOVE_0.hold(1e-8) && !Bounds::ABOVE_0.hold(1e-50));
 /// let error = mapsto_tensor::catch(|| Bounds::AT_LEAST_0.check("sgd", "learning rate", -1.0)).unwrap_err();
 /// assert_eq!(error.message(), "sgd: learning rate must be finite and at least 0, got -1");
 /// ```
@@ -20,33 +22,48 @@ pub struct Bounds {
     most: f64,
     /// Whether `least` and `most` belong to the bounds.
     closed: [bool; 2],
+    /// Whether 0 is held, where it lies between them.
+    zero: bool,
 }
 
 impl Bounds {
     /// Any finite number.
     pub const FINITE: Bounds =
-        Bounds { words: "finite", least: f64::MIN, most: f64::MAX, closed: [true, true] };
+        Bounds { words: "finite", least: f64::MIN, most: f64::MAX, closed: [true, true], zero: true };
     /// Finite and at least 0: a learning rate, a weight decay.
     pub const AT_LEAST_0: Bounds = Bounds { words: "finite and at least 0", least: 0.0, ..Bounds::FINITE };
     /// Finite and above 0: what something is divided by, or a limit that lets nothing through at 0.
     pub const ABOVE_0: Bounds =
         Bounds { words: "finite and above 0", least: 0.0, closed: [false, true], ..Bounds::FINITE };
     /// From 0 to below 1: a momentum, the probability to drop an element.
-    pub const SHARE: Bounds =
-        Bounds { words: "at least 0 and below 1", least: 0.0, most: 1.0, closed: [true, false] };
+    pub const SHARE: Bounds = Bounds {
+        words: "at least 0 and below 1",
+        least: 0.0,
+        most: 1.0,
+        closed: [true, false],
+        ..Bounds::FINITE
+    };
     /// From 0 to 1: label smoothing, the floor of a schedule.
     pub const UP_TO_1: Bounds =
-        Bounds { words: "at least 0 and at most 1", least: 0.0, most: 1.0, closed: [true, true] };
+        Bounds { words: "at least 0 and at most 1", least: 0.0, most: 1.0, ..Bounds::FINITE };
 
     /// From 0 to 180: degrees by which something is turned either way; more comes around again.
     pub const HALF_TURN: Bounds =
-        Bounds { words: "at least 0 and at most 180", least: 0.0, most: 180.0, closed: [true, true] };
+        Bounds { words: "at least 0 and at most 180", least: 0.0, most: 180.0, ..Bounds::FINITE };
 
-    /// Whether `x` is within them.
+    /// Any finite number but 0: a factor that shall leave something over.
+    pub const NOT_0: Bounds = Bounds { words: "finite and not 0", zero: false, ..Bounds::FINITE };
+
+    /// Whether `x` is within them, as it is and as it is rounded to f32.
     #[must_use]
     pub fn hold(&self, x: f64) -> bool {
+        self.hold_exactly(x) && self.hold_exactly(f64::from(x as f32))
+    }
+
+    fn hold_exactly(&self, x: f64) -> bool {
         let low = if self.closed[0] { x >= self.least } else { x > self.least };
-        low && if self.closed[1] { x <= self.most } else { x < self.most }
+        let zero = self.zero || x != 0.0;
+        zero && low && if self.closed[1] { x <= self.most } else { x < self.most }
     }
 
     /// `x`, the value of `setting`.
@@ -64,7 +81,12 @@ impl Bounds {
     /// What is said of a value outside.
     #[must_use]
     pub fn complaint(&self, setting: &str, x: f64) -> String {
-        format!("{setting} must be {}, got {x}", self.words)
+        let got = brief(x);
+        if !self.hold_exactly(x) {
+            return format!("{setting} must be {}, got {got}", self.words);
+        }
+        let there = brief(f64::from(x as f32));
+        format!("{setting} must be {}, also in f32, where {got} becomes {there}", self.words)
     }
 
     /// The main value of an entry, which is its `setting`; `default` where there is none.
@@ -105,6 +127,18 @@ impl Bounds {
     }
 }
 
+/// A number as it is printed in messages: very large and very small ones with an exponent.
+///
+/// ```
+/// # use mapsto_spec::brief;
+/// assert_eq!([0.01, 1e300, -2.5e-50].map(brief), ["0.01", "1e300", "-2.5e-50"]);
+/// ```
+#[must_use]
+pub fn brief(x: f64) -> String {
+    let text = format!("{x:?}");
+    text.strip_suffix(".0").unwrap_or(&text).to_string()
+}
+
 /// `n`, the value of `setting`, a count of which there must be one at least.
 ///
 /// ```
@@ -141,12 +175,20 @@ where
 #[test]
 fn no_bounds_hold_what_is_not_finite() {
     let all = [Bounds::FINITE, Bounds::AT_LEAST_0, Bounds::ABOVE_0, Bounds::SHARE, Bounds::UP_TO_1];
-    for bounds in all.into_iter().chain([Bounds::HALF_TURN]) {
-        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+    for bounds in all.into_iter().chain([Bounds::HALF_TURN, Bounds::NOT_0]) {
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e39] {
             assert!(!bounds.hold(x), "{bounds:?} {x}");
+            assert!(!bounds.complaint("x", x).contains("00000"));
+        }
+        // What is held is held in f32 too.
+        for x in [1e-50, 1e-46, -1e-46, 1.0 - 1e-12, 1.0 + 1e-12, 1e-30, 0.3, 180.0 + 1e-9, 1e38] {
+            assert!(!bounds.hold(x) || bounds.hold(f64::from(x as f32)), "{bounds:?} {x}");
         }
     }
-    let held = |b: Bounds| [-1.0, 0.0, 0.5, 1.0, 1e300].map(|x| b.hold(x));
+    let says = Bounds::ABOVE_0.complaint("eps", 1e-50);
+    assert_eq!(says, "eps must be finite and above 0, also in f32, where 1e-50 becomes 0");
+    let held = |b: Bounds| [-1.0, 0.0, 0.5, 1.0, 1e38].map(|x| b.hold(x));
+    assert_eq!(held(Bounds::NOT_0), [true, false, true, true, true]);
     assert_eq!(held(Bounds::FINITE), [true; 5]);
     assert_eq!(held(Bounds::AT_LEAST_0), [false, true, true, true, true]);
     assert_eq!(held(Bounds::ABOVE_0), [false, false, true, true, true]);

@@ -225,6 +225,28 @@ pub fn check_family<T: Family + ?Sized>(givens: &[&T::Given]) {
             told.iter().all(|name| asked.contains(name)),
             "{kind:?} documents {told:?}, asks for {asked:?}"
         );
+        check_numbers(kind, &sample, given);
+    }
+}
+
+/// No setting takes a number that is infinite in f32, in which models compute, nor one that is 0 there where 0 is refused.
+fn check_numbers<T: Family + ?Sized>(kind: &'static Kind<T>, sample: &Entry, given: &T::Given) {
+    for (name, _) in kind.options {
+        let with = |x: f64| {
+            let sample = sample.clone();
+            let entry = if name.is_empty() { sample.with_value(x) } else { sample.with_option(*name, x) };
+            filled::<T>(&entry, given).map(drop)
+        };
+        for x in [1e300, -1e300, 1e39] {
+            let Err(e) = with(x) else { panic!("{kind:?}: `{name}` = {x:e} is taken") };
+            assert!(!e.to_string().contains("00000000"), "{kind:?}: {e}");
+        }
+        for x in [1e-300, 1e-50] {
+            assert!(
+                with(x).is_err() || with(0.0).is_ok(),
+                "{kind:?}: `{name}` = {x:e} is taken, and 0 is not"
+            );
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod synonyms;
 mod value;
 
 pub use args::{Args, Asked};
-pub use bounds::{Bounds, at_least_1, count_option};
+pub use bounds::{Bounds, at_least_1, brief, count_option};
 pub use entry::Entry;
 pub use from_value::FromValue;
 pub use json::Json;

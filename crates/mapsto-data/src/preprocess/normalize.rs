@@ -2,7 +2,7 @@
 
 use super::{Step, StepKind, each_number, numbers, short};
 use crate::{SampleKey, Transform};
-use mapsto_spec::Entry;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{DType, Tensor, fail};
 
 /// `y = (x − mean) / std`, with one mean and deviation for all elements, or one per channel (axis 1 of a batch).
@@ -105,11 +105,11 @@ pub(super) fn wrong(mean: &[f64], std: &[f64]) -> Option<String> {
     if mean.is_empty() || mean.len() != std.len() {
         return Some(format!("{} means, but {} standard deviations", mean.len(), std.len()));
     }
-    if let Some(bad) = mean.iter().find(|mean| !mean.is_finite()) {
-        return Some(format!("a mean must be finite, got {bad}"));
+    if let Some(bad) = mean.iter().find(|mean| !Bounds::FINITE.hold(**mean)) {
+        return Some(Bounds::FINITE.complaint("a mean", *bad));
     }
-    let bad = std.iter().find(|s| !(s.is_finite() && (**s as f32) > 0.0))?;
-    Some(format!("a standard deviation must be finite and above 0, got {bad}"))
+    let bad = std.iter().find(|std| !Bounds::ABOVE_0.hold(**std))?;
+    Some(Bounds::ABOVE_0.complaint("a standard deviation", *bad))
 }
 
 pub(super) const KIND: StepKind = StepKind::new(

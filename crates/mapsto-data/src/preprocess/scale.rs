@@ -2,7 +2,7 @@
 
 use super::{Step, StepKind, each_number};
 use mapsto_spec::{Bounds, Entry};
-use mapsto_tensor::{Tensor, fail};
+use mapsto_tensor::Tensor;
 
 /// `y = factor · x + offset`, for every element.
 ///
@@ -26,10 +26,7 @@ impl Scale {
     /// When `factor` is 0, which makes all inputs equal, or not finite.
     #[track_caller]
     pub fn new(factor: f64) -> Scale {
-        if !is_factor(factor) {
-            fail!("scale", "{}", complaint(factor));
-        }
-        Scale { factor, offset: 0.0 }
+        Scale { factor: Bounds::NOT_0.check("scale", "factor", factor), offset: 0.0 }
     }
 
     /// Adds `offset` afterwards.
@@ -63,22 +60,12 @@ impl Step for Scale {
     }
 }
 
-fn is_factor(x: f64) -> bool {
-    x.is_finite() && x != 0.0
-}
-
-fn complaint(factor: f64) -> String {
-    format!("factor must be finite and not 0, got {factor}")
-}
-
 pub(super) const KIND: StepKind = StepKind::new(
     "scale",
     "Multiplies by a factor, then adds `offset`. Pixels are between 0 and 1 already.",
     |args, ()| {
         let factor = args.main()?;
-        if !is_factor(factor) {
-            return Err(args.error("", complaint(factor)));
-        }
+        let factor = Bounds::NOT_0.within(args, "", "factor", factor)?;
         Ok(Box::new(Scale::new(factor).offset(Bounds::FINITE.option(args, "offset", 0.0)?)))
     },
 )

@@ -1,10 +1,11 @@
 //! The same layers several times, each time with weights of its own: what deep networks are stacks of.
 
 use super::LayerKind;
+use crate::budget::MOST_LAYERS;
 use crate::spec::build_layers;
 use crate::{Layer, Module, Sequential};
 use mapsto_spec::{Entry, at_least_1};
-use mapsto_tensor::{DType, Tensor};
+use mapsto_tensor::{DType, Tensor, fail};
 
 /// `y = f_n(.. f_2(f_1(x)))`, where every `f` is made alike and has its own weights.
 ///
@@ -26,10 +27,13 @@ impl Repeat {
     /// So many times what `layers` makes.
     ///
     /// # Panics
-    /// When `count` is 0.
+    /// When `count` is 0, or more than the 65,536 layers that a list may hold.
     #[track_caller]
     pub fn new(count: usize, layers: impl FnMut() -> Sequential) -> Repeat {
         let count = at_least_1("repeat", "count", count);
+        if count > MOST_LAYERS {
+            fail!("repeat", "{count} copies are more than the {MOST_LAYERS} layers that a list may hold");
+        }
         Repeat { copies: std::iter::repeat_with(layers).take(count).collect() }
     }
 }
@@ -89,6 +93,8 @@ mod tests {
 
     #[test]
     fn repeat() {
+        let e = crate::prelude::catch(|| Repeat::new(1 << 40, || seq![Tensor::tanh])).unwrap_err();
+        assert!(e.message().contains("65536 layers"), "{e}");
         check_layer(|| Repeat::new(2, || seq![Linear::new(3, 3), Tensor::tanh])).gives([5, 3], [5, 3]);
         let message = catch(|| Repeat::new(0, || seq![])).unwrap_err();
         assert_eq!(message.message(), "repeat: count must be at least 1, got 0");

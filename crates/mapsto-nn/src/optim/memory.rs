@@ -72,6 +72,17 @@ fn check_threads(op: &str, model: &dyn Module, grads: &Grads) {
     }
 }
 
+/// Says that a gradient is not its parameter's.
+#[cold]
+fn unfit(op: &str, path: &Path, p: &Param, g: &Tensor, line: &'static Location<'static>) -> ! {
+    let (of, there) = (p.shape(), g.shape());
+    let mistake = format!("{op}: the gradient of `{path}` has the shape {there:?}, the parameter has {of:?}");
+    let help = format!(
+        "insert a gradient that has the parameter's shape: `grads.insert({path}.id(), g)` with `g` of {of:?}"
+    );
+    raise(Error::new(ErrorKind::Model, mistake).on_line(line).help(help))
+}
+
 impl Memory {
     /// Of nothing yet, with a learning rate.
     ///
@@ -86,8 +97,9 @@ impl Memory {
     /// Applies a rule to every parameter that has a gradient and is not frozen.
     ///
     /// # Panics
-    /// When there is none, when all are frozen, when a group's pattern fits no name, when a gradient's square is infinite, or
-    /// when a parameter has no gradient beside values that another thread computed outside of `train(|| ..)`.
+    /// When there is none, when all are frozen, when a group's pattern fits no name, when a gradient's square is infinite,
+    /// when a gradient has another shape than its parameter, or when a parameter has no gradient beside values that another
+    /// thread computed outside of `train(|| ..)`.
     #[track_caller]
     pub fn apply<R: Rule>(&mut self, op: &'static str, rule: &R, model: &mut dyn Module, grads: Grads) {
         if self.slots.is_empty()
@@ -105,6 +117,9 @@ impl Memory {
                 return;
             }
             let Some(g) = grads.by_id(p.id()) else { return };
+            if g.layout().shape() != p.layout().shape() {
+                unfit(op, path, p, g, line);
+            }
             self.update(op, rule, path, p, g, line);
             updated += 1;
         });
@@ -363,6 +378,21 @@ mod tests {
         (0..3).for_each(|_| one_step(&mut again, &mut resumed));
         assert_eq!(net.weight.to_vec::<f32>(), again.weight.to_vec::<f32>());
         assert_eq!(resumed.lr(), 0.03);
+    }
+
+    #[test]
+    fn a_gradient_of_another_shape_is_refused() {
+        for opt in <dyn Optimizer as mapsto_spec::Family>::kinds().iter().map(|kind| kind.sample()) {
+            for shape in [&[1, 2][..], &[2], &[1], &[], &[4, 1]] {
+                let mut opt = mapsto_spec::build::<dyn Optimizer>(&opt, &()).unwrap();
+                let mut net = Linear::new(2, 2).no_bias();
+                let mut grads = Grads::new();
+                grads.insert(net.weight.id(), Tensor::ones(shape));
+                let e = catch(|| opt.step(&mut net, grads)).unwrap_err();
+                assert!(e.message().contains("the gradient of `weight` has the shape"), "{e}");
+                assert!(e.help_text().is_some(), "{e}");
+            }
+        }
     }
 
     #[test]

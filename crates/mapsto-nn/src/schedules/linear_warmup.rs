@@ -1,7 +1,7 @@
 //! The learning rate that rises from near 0, while the first gradients are still wild.
 
 use super::{Constant, Horizon, Schedule, ScheduleKind, epochs, steps};
-use mapsto_spec::Entry;
+use mapsto_spec::{Entry, brief};
 
 /// `lr(t) = base · (t + 1) / steps`, and `base` from then on; the first step is not lost to a rate of 0.
 ///
@@ -50,8 +50,9 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
         let up = steps(args, "", epochs, horizon)?;
         if up > horizon.steps {
             let planned = horizon.steps as f64 / horizon.epoch.max(1) as f64;
+            let got = brief(epochs);
             let message =
-                format!("number of epochs must be at most the {planned} of the training, got {epochs}");
+                format!("number of epochs must be at most the {planned} of the training, got {got}");
             return Err(args.error("", message).help("the learning rate would never be reached"));
         }
         let next: Entry = args.get_or("then", Entry::new("constant"))?;
@@ -71,9 +72,9 @@ fn a_warmup_ends_within_the_training() {
             .map(drop)
     };
     assert!(build(2.0).is_ok() && build(0.01).is_ok());
-    for epochs in [2.5, 1e300] {
+    for (epochs, got) in [(2.5, "2.5"), (1e30, "1e30")] {
         let e = build(epochs).unwrap_err();
-        let said = format!("number of epochs must be at most the 2 of the training, got {epochs}");
+        let said = format!("number of epochs must be at most the 2 of the training, got {got}");
         assert_eq!(e.message(), format!("schedule `linear_warmup`: {said}"));
     }
 }

@@ -24,10 +24,21 @@ pub struct ConfusionMatrix {
     names: Vec<String>,
 }
 
+/// Classes of the largest matrix.
+const MOST: usize = 1 << 15;
+
 impl ConfusionMatrix {
     /// An empty matrix of `classes` rows and columns.
+    ///
+    /// # Panics
+    /// When it has more than 2³⁰ cells, which take 8 GiB.
     #[must_use]
+    #[track_caller]
     pub fn new(classes: usize) -> ConfusionMatrix {
+        if classes > MOST {
+            mapsto_tensor::fail!("confusion matrix", "{classes} classes make more than {MOST} × {MOST} cells";
+                  help = "count what is right and wrong instead, as `Accuracy` does");
+        }
         let names = (0..classes).map(|c| c.to_string()).collect();
         ConfusionMatrix { classes, cells: vec![0; classes * classes], names }
     }
@@ -95,8 +106,13 @@ impl ConfusionMatrix {
     /// # Panics
     /// When a class is out of range.
     #[must_use]
+    #[track_caller]
     pub fn get(&self, actual: usize, predicted: usize) -> u64 {
-        assert!(predicted < self.classes, "class {predicted} of {}", self.classes);
+        let classes = self.classes;
+        if let Some(class) = [actual, predicted].into_iter().find(|&class| class >= classes) {
+            mapsto_tensor::fail!("confusion matrix", "there is no class {class} among {classes}";
+                  help = "classes are numbered from 0");
+        }
         self.cells[actual * self.classes + predicted]
     }
 
@@ -160,6 +176,16 @@ impl fmt::Display for ConfusionMatrix {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_that_are_not_there_are_refused() {
+        use mapsto_tensor::catch;
+        for (a, p) in [(5, 0), (0, 5), (2, 0), (usize::MAX, 1)] {
+            let e = catch(|| ConfusionMatrix::new(2).get(a, p)).unwrap_err();
+            assert!(e.message().contains("there is no class"), "{e}");
+        }
+        assert!(catch(|| ConfusionMatrix::new(1 << 16)).unwrap_err().message().contains("65536 classes"));
+    }
 
     #[test]
     fn prints_as_a_table() {
