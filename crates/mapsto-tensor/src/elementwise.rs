@@ -229,6 +229,9 @@ impl<U: Unary> Op for Mapped<U> {
     fn name(&self) -> &'static str {
         U::NAME
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn attrs(&self, say: Say<'_>) {
         self.0.attrs(say)
     }
@@ -326,6 +329,9 @@ type Int<Op> = (Op, std::marker::PhantomData<i64>);
 impl<B: Binary> Op for Zipped<B> {
     fn name(&self) -> &'static str {
         B::NAME
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
     }
     fn attrs(&self, say: Say<'_>) {
         self.0.attrs(say)

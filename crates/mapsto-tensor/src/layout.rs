@@ -1,5 +1,6 @@
 //! Where the elements of a view lie in its storage: shape, signed strides and an offset.
 
+use crate::fail;
 use crate::shape::{MAX_RANK, Shape};
 
 /// Element `(i, j, ..)` lies at `offset + i·strides[0] + j·strides[1] + ..`, counted in elements.
@@ -60,19 +61,40 @@ impl Layout {
     }
 
     /// The same elements seen through a bigger shape: axes of size 1, and axes added in front, repeat with stride 0.
+    ///
+    /// # Panics
+    /// When an axis has neither size 1 nor the wanted size.
+    #[track_caller]
     pub fn broadcast_to(&self, shape: &Shape) -> Layout {
-        let lead = shape.len() - self.shape.len();
+        let Some(lead) = shape.len().checked_sub(self.shape.len()) else { self.cannot_repeat(shape) };
         let mut strides = [0; MAX_RANK];
         for i in lead..shape.len() {
-            if self.shape[i - lead] == shape[i] {
+            let n = self.shape[i - lead];
+            if n == shape[i] {
                 strides[i] = self.strides[i - lead];
+            } else if n != 1 {
+                self.cannot_repeat(shape);
             }
         }
         Layout { shape: *shape, strides, offset: self.offset }
     }
 
+    #[cold]
+    #[track_caller]
+    fn cannot_repeat(&self, shape: &Shape) -> ! {
+        fail!("layout", "{:?} cannot be repeated to {shape:?}", self.shape; help = "only axes of size 1 repeat, aligned at the last axis")
+    }
+
     /// The same elements with the axes in another order.
+    ///
+    /// # Panics
+    /// When the order does not name every axis once.
+    #[track_caller]
     pub fn permute(&self, order: &[usize]) -> Layout {
+        let rank = self.shape.len();
+        if order.len() != rank || (0..rank).any(|axis| !order.contains(&axis)) {
+            fail!("layout", "{order:?} is no order of the {rank} axes of {:?}", self.shape; help = "name every axis once, e.g. [1, 0] of two");
+        }
         let mut out = *self;
         for (to, &from) in order.iter().enumerate() {
             out.shape[to] = self.shape[from];
@@ -82,7 +104,20 @@ impl Layout {
     }
 
     /// The strides of the same elements under another shape of the same count, if no copy is needed for it.
+    ///
+    /// # Panics
+    /// When the shape has another count.
+    #[track_caller]
     pub fn reshape(&self, shape: &Shape) -> Option<Layout> {
+        if self.shape.count() != shape.count() {
+            fail!(
+                "layout",
+                "{:?} has {} elements, {shape:?} has {}",
+                self.shape,
+                self.shape.count(),
+                shape.count()
+            );
+        }
         if self.is_contiguous() {
             return Some(Layout { offset: self.offset, ..Layout::contiguous(*shape) });
         }
@@ -123,6 +158,19 @@ impl Layout {
         Some(Layout { shape: *shape, strides, offset: self.offset })
     }
 
+    /// Whether every element lies in a storage of so many.
+    pub(crate) fn lies_in(&self, elements: usize) -> bool {
+        if self.shape.contains(&0) {
+            return true;
+        }
+        let (mut first, mut last) = (self.offset as isize, self.offset as isize);
+        for (&n, &stride) in self.shape.iter().zip(&self.strides) {
+            let reach = (n as isize - 1).saturating_mul(stride);
+            (first, last) = (first.saturating_add(reach.min(0)), last.saturating_add(reach.max(0)));
+        }
+        first >= 0 && (last as usize) < elements
+    }
+
     /// The same walk with neighbouring axes merged wherever one step of the outer equals a whole run of the inner.
     pub(crate) fn coalesce(layouts: &mut [Layout]) {
         let Some(first) = layouts.first() else { return };
@@ -160,6 +208,22 @@ fn reshape_of_a_view_keeps_the_elements_or_asks_for_a_copy() {
     assert!(t.reshape(&[24].into()).is_none());
     assert_eq!(t.reshape(&[2, 3, 4].into()).unwrap().strides(), [3, 1, 6]);
     assert_eq!(t.reshape(&[6, 1, 4, 1].into()).unwrap().strides(), [1, 0, 6, 0]);
+}
+
+#[test]
+fn views_that_a_layout_does_not_have_are_refused() {
+    let l = Layout::contiguous([3, 4].into());
+    let refused = |view: &dyn Fn()| crate::catch(view).unwrap_err().message().to_string();
+    for shape in [&[7, 7][..], &[4], &[3, 3, 8], &[]] {
+        assert!(refused(&|| _ = l.broadcast_to(&shape.into())).contains("cannot be repeated"));
+    }
+    for order in [&[5, 0][..], &[0], &[0, 0], &[0, 1, 2]] {
+        assert!(refused(&|| _ = l.permute(order)).contains("is no order of the 2 axes"));
+    }
+    for shape in [&[5][..], &[], &[13], &[0]] {
+        assert!(refused(&|| _ = l.reshape(&shape.into())).contains("has 12 elements"));
+    }
+    assert!(l.lies_in(12) && !l.lies_in(11) && l.permute(&[1, 0]).lies_in(12));
 }
 
 #[test]

@@ -159,6 +159,9 @@ impl<P: PairLoss> Fused for MeanOf<P> {
     fn name(&self) -> &'static str {
         P::NAME
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 3)
     }

@@ -53,6 +53,9 @@ impl<T: Ternary> Fused for Zipped3<T> {
     fn name(&self) -> &'static str {
         T::NAME
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=3
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         self.0.compose(xs[0], xs[1], xs[2])
     }

@@ -94,6 +94,12 @@ fn wrong_attributes_and_inputs_are_errors_that_name_the_operation() {
             }
             let none: [&Tensor; 0] = [];
             refused += usize::from(named(kind.name, "of nothing", || run(attrs.clone(), &none)));
+            // One input more than there may be, where that is known.
+            let op = kind.build(attrs.clone()).unwrap();
+            let more = vec![refs[0]; op.takes().end().saturating_add(1).min(64)];
+            let many = named(kind.name, "of too many inputs", || run(attrs.clone(), &more));
+            assert!(many || *op.takes().end() > 64, "{} took {} inputs", kind.name, more.len());
+            refused += usize::from(many);
             let odd = [
                 Tensor::zeros([0, 3, 1, 2, 5, 1]),
                 Tensor::full_of([2], 9.0, DType::I64),
@@ -108,6 +114,48 @@ fn wrong_attributes_and_inputs_are_errors_that_name_the_operation() {
     }
     println!("{kinds} kinds, {built} wrong attributes and inputs, {refused} refused");
     assert!(kinds > 100 && refused > 500);
+}
+
+/// Sizes and positions that an input does not have, where an operation by itself would take what it finds.
+#[test]
+fn what_the_inputs_do_not_have_is_an_error() {
+    let ints = |v: &[i64]| Attr::Ints(v.to_vec());
+    let of = |shape: &[usize]| Tensor::ones(shape);
+    type Row = (&'static str, Vec<(&'static str, Attr)>, Vec<Tensor>);
+    let rows: Vec<Row> = vec![
+        ("expand", vec![("shape", ints(&[5000]))], vec![of(&[1000])]),
+        ("reshape", vec![("shape", ints(&[5]))], vec![of(&[1000])]),
+        ("sum", vec![("axes", ints(&[5])), ("keep", Attr::Bool(false))], vec![of(&[3])]),
+        ("mean", vec![("axes", ints(&[1])), ("keep", Attr::Bool(false))], vec![of(&[3])]),
+        ("layer_norm", vec![("eps", Attr::Float(1e-5))], vec![of(&[3, 100]), of(&[2])]),
+        ("layer_norm", vec![("eps", Attr::Float(1e-5))], vec![of(&[3, 100]), of(&[150])]),
+        ("layer_norm", vec![("eps", Attr::Float(1e-5))], vec![of(&[3, 100]), of(&[100]), of(&[50])]),
+        ("add", vec![], vec![of(&[3]), of(&[3]), of(&[3])]),
+        ("tanh", vec![], vec![of(&[3]), of(&[3])]),
+        ("clamp", vec![("lo", Attr::Float(5.0)), ("hi", Attr::Float(1.0))], vec![of(&[3])]),
+    ];
+    for (name, attrs, inputs) in rows {
+        let attrs = attrs.into_iter().fold(Attrs::new(), |all, (n, v)| all.with(n, v));
+        let refs: Vec<&Tensor> = inputs.iter().collect();
+        let refused = named(name, "of what it does not have", || {
+            drop(apply(ops::kind(name).unwrap().build(attrs)?, &refs));
+            Ok(())
+        });
+        assert!(refused, "{name} runs");
+    }
+    // Every slice that a sample takes, moved out of its input.
+    for (attrs, inputs) in real(ops::kind("slice").unwrap()) {
+        for (name, _) in attrs.iter().filter(|(name, _)| ["start", "end", "len", "offset"].contains(name)) {
+            let far = attrs.iter().fold(Attrs::new(), |all, (n, v)| {
+                all.with(n, if n == name { Attr::Int(2000) } else { v.clone() })
+            });
+            let refs: Vec<&Tensor> = inputs.iter().collect();
+            assert!(named("slice", "far out", || {
+                drop(apply(ops::kind("slice").unwrap().build(far)?, &refs));
+                Ok(())
+            }));
+        }
+    }
 }
 
 #[test]

@@ -73,6 +73,9 @@ impl<C: Compare> Op for Compared<C> {
     fn name(&self) -> &'static str {
         C::NAME
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
     #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);

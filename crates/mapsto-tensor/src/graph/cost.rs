@@ -89,6 +89,11 @@ impl Cost {
     }
 }
 
+/// A product of sizes, at most the largest number: shapes without numbers may be larger than any memory.
+pub(crate) fn times(sizes: &[u64]) -> u64 {
+    sizes.iter().fold(1, |n, &size| n.saturating_mul(size))
+}
+
 impl Add for Cost {
     type Output = Cost;
     fn add(self, other: Cost) -> Cost {
@@ -104,4 +109,17 @@ impl Sum for Cost {
     fn sum<I: Iterator<Item = Cost>>(all: I) -> Cost {
         all.fold(Cost::NONE, Add::add)
     }
+}
+
+#[test]
+fn costs_of_more_than_can_be_counted_do_not_wrap() {
+    use crate::prelude::*;
+    let (_, graph) = super::trace(|| {
+        Device::shape().scope(|| {
+            let x = Tensor::zeros([1 << 24, 1 << 20]);
+            let square = Tensor::zeros([1 << 20, 1 << 20]);
+            (x.matmul(&square), x.linear(&square, None))
+        })
+    });
+    assert_eq!((graph.cost().macs, graph.cost().flops), (u64::MAX, u64::MAX));
 }

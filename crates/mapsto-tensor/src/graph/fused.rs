@@ -15,6 +15,10 @@ use crate::kind::{OpKind, Takes};
 pub trait Fused: Send + Sync + 'static {
     /// The name, as in the documentation.
     fn name(&self) -> &'static str;
+    /// How many inputs it takes, as [`Op::takes`].
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=usize::MAX
+    }
     /// Says every attribute, as [`Op::attrs`].
     fn attrs(&self, _say: Say<'_>) {}
     /// The definition, in terms of other operations.
@@ -91,6 +95,9 @@ pub(crate) fn boxed<F: Fused>(op: F) -> Box<dyn Op> {
 impl<F: Fused> Op for Recorded<F> {
     fn name(&self) -> &'static str {
         self.op.name()
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        self.op.takes()
     }
     fn attrs(&self, say: Say<'_>) {
         self.op.attrs(say)

@@ -20,6 +20,7 @@ pub(crate) use apply::try_apply;
 pub use apply::{apply, apply_onto};
 pub use at::{At, Vjp};
 pub use attr::{Attr, Attrs, Say};
+pub(crate) use cost::times;
 pub use cost::{Cost, Outline};
 pub(crate) use engine::grads_or_zeros;
 pub use engine::{grad, grad_or_zeros, grad_with};

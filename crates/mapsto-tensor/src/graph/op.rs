@@ -3,6 +3,7 @@
 use super::{At, Cost, Meaning, Meant, Outline, Say, Vjp};
 use crate::Tensor;
 use smallvec::SmallVec;
+use std::ops::RangeInclusive;
 
 /// An operation: a value that knows its name, its attributes, how it runs and how it is differentiated.
 ///
@@ -28,6 +29,10 @@ pub trait Op: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// Says every attribute, such as `axis = 1` or `eps = 1e-5`: with the name enough to build the operation again.
     fn attrs(&self, _say: Say<'_>) {}
+    /// How many inputs it takes.
+    fn takes(&self) -> RangeInclusive<usize> {
+        1..=usize::MAX
+    }
     /// Computes the result. It runs under `no_grad`; nothing it calls is recorded or shown to a trace.
     #[track_caller]
     fn run(&self, xs: &[&Tensor]) -> Ran;
@@ -79,6 +84,9 @@ pub trait Op: Send + Sync + 'static {
 impl Op for Box<dyn Op> {
     fn name(&self) -> &'static str {
         (**self).name()
+    }
+    fn takes(&self) -> RangeInclusive<usize> {
+        (**self).takes()
     }
     fn attrs(&self, say: Say<'_>) {
         (**self).attrs(say)

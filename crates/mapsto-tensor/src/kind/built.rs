@@ -8,14 +8,14 @@ pub(super) fn checked(attrs: &mut Attrs, make: fn(&mut Attrs) -> Result<Box<dyn 
     let given = attrs.clone();
     // A shape of too many elements is raised where it is made.
     let op = error::mistakes(|| make(attrs))??;
-    match given.iter().find_map(|(name, value)| wrong(name, value)) {
+    match given.iter().find_map(|(name, value)| wrong(name, value, &given)) {
         Some(message) => Err(Error::new(ErrorKind::Model, message)),
         None => Ok(op),
     }
 }
 
 /// The ranges of the attributes that several operations share, by their meanings.
-fn wrong(name: &str, value: &Attr) -> Option<String> {
+fn wrong(name: &str, value: &Attr, given: &Attrs) -> Option<String> {
     let distinct = |v: &[i64]| v.iter().enumerate().all(|(i, a)| !v[..i].contains(a));
     let message = match (name, value) {
         ("eps", Attr::Float(v)) if !(v.is_finite() && *v >= 0.0) => "be finite and at least 0",
@@ -25,6 +25,11 @@ fn wrong(name: &str, value: &Attr) -> Option<String> {
             "be at least 1"
         }
         ("groups", Attr::Int(v)) if *v < 1 => "be at least 1",
+        ("lo", Attr::Float(lo))
+            if given.get("hi").is_some_and(|hi| matches!(hi, Attr::Float(hi) if hi < lo)) =>
+        {
+            "be at most `hi`"
+        }
         ("axes", Attr::Ints(v)) if !distinct(v) => "name no axis twice",
         _ => return None,
     };
@@ -50,6 +55,30 @@ impl Built {
     }
 }
 
+impl Built {
+    /// Requires as many inputs as the operation takes, and the axes that its attributes name.
+    #[track_caller]
+    fn check_inputs(&self, xs: &[&Tensor]) {
+        let (name, takes) = (self.0.name(), self.0.takes());
+        if !takes.contains(&xs.len()) {
+            let (least, most) = (takes.start(), takes.end());
+            let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            fail!(name, "it takes {wanted} inputs and got {}", xs.len(); help = "give it {wanted}");
+        }
+        let Some(rank) = xs.first().map(|x| x.rank()) else { return };
+        for (attr, value) in Attrs::of(&*self.0).iter() {
+            let named: &[i64] = match (attr, value) {
+                ("axis", Attr::Int(axis)) => std::slice::from_ref(axis),
+                ("axes", Attr::Ints(axes)) => axes,
+                _ => continue,
+            };
+            if let Some(axis) = named.iter().find(|&&axis| axis as usize >= rank) {
+                fail!(name, "there is no axis {axis} in {:?}", xs[0].shape(); help = "the axes are numbered from 0 to {}", rank.max(1) - 1);
+            }
+        }
+    }
+}
+
 fn shapes(xs: &[&Tensor]) -> String {
     let of = |x: &&Tensor| format!("{} {:?}", x.dtype(), x.shape());
     if xs.is_empty() { "no inputs".into() } else { xs.iter().map(of).collect::<Vec<_>>().join(", ") }
@@ -63,7 +92,19 @@ impl Op for Built {
         self.0.attrs(say)
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
-        self.guard(|| shapes(xs), || self.0.run(xs))
+        self.guard(|| shapes(xs), || {
+            self.check_inputs(xs);
+            let ran = self.0.run(xs);
+            let elements = ran.y.storage().bytes() / ran.y.dtype().size();
+            if ran.y.storage().is_host() && !ran.y.layout().lies_in(elements) {
+                fail!(self.0.name(), "the result {:?} would reach beyond the elements of {}", ran.y.shape(), shapes(xs);
+                      help = "give positions and sizes that the input has");
+            }
+            ran
+        })
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        self.0.takes()
     }
     fn run_onto(&self, xs: Owned) -> Ran {
         self.run(&xs.refs())

@@ -66,6 +66,9 @@ impl Fused for AdaptiveAvgPool2d {
     fn name(&self) -> &'static str {
         "adaptive_avg_pool2d"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

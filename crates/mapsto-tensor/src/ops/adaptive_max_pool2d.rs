@@ -37,6 +37,9 @@ impl Fused for AdaptiveMaxPool2d {
     fn name(&self) -> &'static str {
         "adaptive_max_pool2d"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

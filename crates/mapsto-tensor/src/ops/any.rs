@@ -45,6 +45,9 @@ impl Op for Truth {
     fn name(&self) -> &'static str {
         self.name
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

@@ -50,6 +50,9 @@ impl Op for ArgSort {
     fn name(&self) -> &'static str {
         "argsort"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());
         say("descending", (self.order == Order::Descending).into());

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, widened, with_float};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused, times};
 use crate::shape::broadcast;
 use crate::storage::Plain;
 use crate::{DType, Layout, Shape, Tensor, fail, keep};
@@ -196,10 +196,13 @@ impl Fused for Attention {
     fn name(&self) -> &'static str {
         "attention"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=4
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         // The scores `q kᵀ`, their softmax, and the weighted sum of the values.
-        let scores = xs[0].count() / xs[0].last().max(1) * xs[1].shape[2] as u64;
-        Cost::products(xs, y, scores * (xs[0].last() + xs[2].last())).plus(5 * scores)
+        let scores = times(&[xs[0].count() / xs[0].last().max(1), xs[1].shape[2] as u64]);
+        Cost::products(xs, y, times(&[scores, xs[0].last() + xs[2].last()])).plus(times(&[5, scores]))
     }
     fn attrs(&self, say: Say<'_>) {
         say("causal", self.causal.into());

@@ -51,6 +51,9 @@ impl Fused for AvgPool2d {
     fn name(&self) -> &'static str {
         "avg_pool2d"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each(xs, y, (self.pool.kernel[0] * self.pool.kernel[1]) as u64)
     }

@@ -96,6 +96,9 @@ impl Fused for Statistics {
     fn name(&self) -> &'static str {
         "batch_norm_statistics"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         xs[0].var(&other_axes(xs[0])[..])
     }
@@ -145,6 +148,9 @@ struct BatchNorm {
 impl Fused for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=3
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 8)
@@ -214,6 +220,9 @@ struct GivenNorm {
 impl Fused for GivenNorm {
     fn name(&self) -> &'static str {
         "batch_norm_with"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        5..=5
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 4)

@@ -38,6 +38,9 @@ impl Op for Cast {
     fn name(&self) -> &'static str {
         "cast"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

@@ -55,6 +55,9 @@ impl Op for Choose {
     fn name(&self) -> &'static str {
         "choose"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=3
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

@@ -26,6 +26,9 @@ impl Op for Contiguous {
     fn name(&self) -> &'static str {
         "contiguous"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

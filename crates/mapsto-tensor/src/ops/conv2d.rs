@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused, times};
 use crate::ops::relu::Step;
 use crate::shape::Shape;
 use crate::slope::times_slope;
@@ -258,10 +258,13 @@ impl Fused for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=5
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let filter = xs[1].count() / xs[1].shape[0].max(1) as u64;
         let after = (xs.len() as u64 - 2) + u64::from(self.follows.relu);
-        Cost::products(xs, y, y.count() * filter).plus(y.count() * after)
+        Cost::products(xs, y, times(&[y.count(), filter])).plus(times(&[y.count(), after]))
     }
     fn attrs(&self, say: Say<'_>) {
         say("stride", self.options.stride.into());

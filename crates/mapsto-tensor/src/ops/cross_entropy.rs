@@ -220,6 +220,9 @@ impl Fused for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=3
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 5)
     }

@@ -41,6 +41,9 @@ impl Op for CumSum {
     fn name(&self) -> &'static str {
         "cumsum"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn attrs(&self, say: Say<'_>) {
         say("axis", self.axis.into());
         say("backward", (self.direction == Direction::Backward).into());

@@ -51,6 +51,9 @@ impl Fused for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn attrs(&self, say: Say<'_>) {
         say("p", self.p.into());
     }

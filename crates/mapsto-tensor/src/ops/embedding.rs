@@ -36,6 +36,9 @@ impl Op for Embedding {
     fn name(&self) -> &'static str {
         "embedding"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

@@ -39,6 +39,9 @@ impl Op for Expand {
     fn name(&self) -> &'static str {
         "expand"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
         Cost::NONE
     }

@@ -53,6 +53,9 @@ impl Op for Gather {
     fn name(&self) -> &'static str {
         "gather"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

@@ -4,7 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused, times};
 use crate::backend::recurrent::{last_states, room, sequences};
 use crate::sequence::{check_bias, check_sequence, pack, unpack};
 use crate::storage::Plain;
@@ -53,9 +53,13 @@ impl Fused for Gru {
     fn name(&self) -> &'static str {
         "gru"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        4..=6
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let steps = xs[0].count() / xs[0].last().max(1);
-        Cost::products(xs, y, steps * (xs[2].count() + xs[3].count())).plus(9 * steps * xs[3].last())
+        let weights = xs[2].count().saturating_add(xs[3].count());
+        Cost::products(xs, y, steps.saturating_mul(weights)).plus(times(&[9, steps, xs[3].last()]))
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let [x, h0, w_ih, w_hh] = [xs[0], xs[1], xs[2], xs[3]];

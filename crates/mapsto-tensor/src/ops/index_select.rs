@@ -46,6 +46,9 @@ impl Op for IndexSelect {
     fn name(&self) -> &'static str {
         "index_select"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }
@@ -80,6 +83,9 @@ struct IndexAdd {
 impl Op for IndexAdd {
     fn name(&self) -> &'static str {
         "index_add"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)

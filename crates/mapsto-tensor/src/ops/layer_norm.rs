@@ -54,6 +54,9 @@ impl Fused for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=3
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 8)
     }
@@ -72,6 +75,9 @@ impl Fused for LayerNorm {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let n = xs[1].len();
+        if let Some(p) = xs[1..].iter().find(|p| !xs[0].shape().ends_with(p.shape()) || p.len() != n) {
+            fail!("layer_norm", "{:?} are not the last axes of {:?}", p.shape(), xs[0].shape());
+        }
         if n == 0 {
             return None;
         }

@@ -5,7 +5,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
 use crate::backend::multiply::Multiply;
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Vjp, boxed, fused, times};
 use crate::{Tensor, fail};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat};
 use std::borrow::Cow;
@@ -70,9 +70,12 @@ impl Fused for Linear {
     fn name(&self) -> &'static str {
         "linear"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=3
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let bias = if xs.len() > 2 { y.count() } else { 0 };
-        Cost::products(xs, y, y.count() * xs[1].last()).plus(bias)
+        Cost::products(xs, y, times(&[y.count(), xs[1].last()])).plus(bias)
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let y = xs[0].matmul(&xs[1].t());

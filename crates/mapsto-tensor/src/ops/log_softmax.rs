@@ -43,6 +43,9 @@ impl Fused for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 5)
     }

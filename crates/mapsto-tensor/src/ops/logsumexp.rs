@@ -49,6 +49,9 @@ impl Fused for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 4)
     }

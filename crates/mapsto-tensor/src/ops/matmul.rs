@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Op, Outline, Ran, Vjp, apply};
+use crate::graph::{At, Cost, Op, Outline, Ran, Vjp, apply, times};
 use crate::shape::{Shape, broadcast};
 use crate::{Tensor, fail};
 
@@ -62,8 +62,11 @@ impl Op for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
-        Cost::products(xs, y, y.count() * xs[0].last())
+        Cost::products(xs, y, times(&[y.count(), xs[0].last()]))
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);

@@ -51,6 +51,9 @@ impl Op for Extreme {
     fn name(&self) -> &'static str {
         self.name
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

@@ -153,6 +153,9 @@ impl Fused for MaxPool2d {
     fn name(&self) -> &'static str {
         "max_pool2d"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

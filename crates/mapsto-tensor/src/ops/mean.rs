@@ -41,6 +41,9 @@ impl Op for Mean {
     fn name(&self) -> &'static str {
         "mean"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

@@ -44,6 +44,9 @@ impl Op for OneHot {
     fn name(&self) -> &'static str {
         "one_hot"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

@@ -34,6 +34,9 @@ impl Op for Pad {
     fn name(&self) -> &'static str {
         "pad"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

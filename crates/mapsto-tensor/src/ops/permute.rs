@@ -93,6 +93,9 @@ impl Op for Permute {
     fn name(&self) -> &'static str {
         "permute"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
         Cost::NONE
     }

@@ -52,6 +52,9 @@ impl Fused for Prod {
     fn name(&self) -> &'static str {
         "prod"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

@@ -201,6 +201,9 @@ impl Op for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
         Cost::NONE
     }

@@ -57,6 +57,9 @@ impl Op for ScatterAdd {
     fn name(&self) -> &'static str {
         "scatter_add"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=3
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y).plus(xs[2].count())
     }
@@ -81,6 +84,9 @@ struct Scatter {
 impl Op for Scatter {
     fn name(&self) -> &'static str {
         "scatter"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)

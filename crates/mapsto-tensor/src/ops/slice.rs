@@ -149,6 +149,9 @@ impl Op for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
         Cost::NONE
     }
@@ -190,6 +193,9 @@ struct Flip {
 impl Op for Flip {
     fn name(&self) -> &'static str {
         "flip"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
     }
     fn cost(&self, _: &[Outline], _: &Outline) -> Cost {
         Cost::NONE

@@ -42,6 +42,9 @@ impl Fused for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 5)
     }

@@ -54,6 +54,9 @@ impl Fused for Std {
     fn name(&self) -> &'static str {
         "std"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 4)
     }

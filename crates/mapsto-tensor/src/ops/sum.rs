@@ -38,6 +38,9 @@ impl Op for Sum {
     fn name(&self) -> &'static str {
         "sum"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)
     }

@@ -31,6 +31,9 @@ impl Op for Carry {
     fn name(&self) -> &'static str {
         "to_device"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }

@@ -46,6 +46,9 @@ impl Op for TopK {
     fn name(&self) -> &'static str {
         "topk"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn attrs(&self, say: Say<'_>) {
         say("k", self.k.into());
         say("axis", self.axis.into());

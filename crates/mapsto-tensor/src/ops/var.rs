@@ -93,6 +93,9 @@ impl Fused for Var {
     fn name(&self) -> &'static str {
         "var"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 4)
     }

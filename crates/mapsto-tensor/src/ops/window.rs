@@ -40,6 +40,9 @@ impl Op for Windows {
     fn name(&self) -> &'static str {
         "window"
     }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::moved(xs, y)
     }
@@ -73,6 +76,9 @@ struct Transposed {
 impl Op for Transposed {
     fn name(&self) -> &'static str {
         "window_transpose"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each_input(xs, y, 1)

@@ -85,7 +85,7 @@ impl Storage {
         Storage::in_host(count * dtype.size(), Device::cpu())
     }
 
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     fn in_host(bytes: usize, device: Device) -> Storage {
         let place = match bytes <= FEW {
