@@ -9,7 +9,7 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Index, Path, Type, Whe
 /// Implements `Module` for a struct or enum by visiting its fields in order under their own names.
 ///
 /// The derive looks at names, never at types: every field's type must itself be a `Module`, as are `Param`, `State`,
-/// every layer, numbers, `String`, `Tensor`, and options, vectors, arrays and tuples of modules. Fields of a tuple
+/// every layer, numbers, `String`, and options, vectors, arrays and tuples of modules. Fields of a tuple
 /// struct are named `0`, `1`, …; an enum visits the fields of the variant it is.
 ///
 /// * `#[module(skip)]` on a field leaves it out, for types that are not modules.

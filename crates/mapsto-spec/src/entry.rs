@@ -67,6 +67,31 @@ impl Entry {
         self
     }
 
+    /// Leaves an option out, here and in all entries within.
+    ///
+    /// ```
+    /// # use mapsto_spec::Entry;
+    /// let mut entry = Entry::new("linear").with_value(2_usize).with_option("init", "zeros");
+    /// entry.forget("init");
+    /// assert_eq!(entry, Entry::new("linear").with_value(2_usize));
+    /// ```
+    pub fn forget(&mut self, option: &str) {
+        fn within(value: &mut Value, option: &str) {
+            match value {
+                Value::List(values) => values.iter_mut().for_each(|value| within(value, option)),
+                Value::Entry(entry) => entry.forget(option),
+                _ => {}
+            }
+        }
+        while let Some(i) = self.options.iter().position(|(name, _)| name == option) {
+            self.options.remove(i);
+            if i < self.option_spans.len() {
+                self.option_spans.remove(i);
+            }
+        }
+        self.value.iter_mut().chain(self.options.iter_mut().map(|(_, v)| v)).for_each(|v| within(v, option));
+    }
+
     /// The value of an option, if it is there.
     pub fn option(&self, name: &str) -> Option<&Value> {
         self.options.iter().find(|(n, _)| n == name).map(|(_, v)| v)

@@ -7,7 +7,6 @@ pub use compare::{Compare, compare};
 
 use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
-use crate::pairing;
 pub(crate) use crate::scalar::scalar_like;
 use crate::scalar::{Scalar, fill_like};
 use crate::shape::{Shape, broadcast};
@@ -347,9 +346,6 @@ impl<B: Binary> Op for Zipped<B> {
             no_bool(B::NAME);
         }
         let shape = broadcast(B::NAME, a.shape_of(), b.shape_of());
-        if shape != *a.shape_of() && shape != *b.shape_of() {
-            pairing::check(B::NAME, a, b);
-        }
         a.device().backend().map(self, xs, &shape, a.dtype()).into()
     }
     fn run_onto(&self, mut xs: Owned) -> Ran {

@@ -1,21 +1,29 @@
 //! Losses never broadcast: the watch over outputs and targets while a loss of the user's own is computed.
 
-use crate::shape::Shape;
-use crate::{Tensor, fail};
-use std::cell::RefCell;
+use crate::error::raise;
+use crate::trace::{self, TraceEvent};
+use crate::{Error, ErrorKind, Tensor};
+use std::collections::HashMap;
 
-/// What a loss is computed from.
-struct Pair {
-    outputs: Shape,
-    target: Tensor,
+/// What a value was computed from.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct From {
+    outputs: bool,
+    targets: bool,
 }
 
-thread_local! {
-    static PAIR: RefCell<Option<Pair>> = const { RefCell::new(None) };
+impl From {
+    const OUTPUTS: From = From { outputs: true, targets: false };
+    const TARGETS: From = From { outputs: false, targets: true };
+
+    fn or(self, other: From) -> From {
+        From { outputs: self.outputs || other.outputs, targets: self.targets || other.targets }
+    }
 }
 
-/// Runs a loss of outputs and targets. Where their shapes differ by axes of 1 alone, such as `[n, 1]` and `[n]`, an operation
-/// in it that would broadcast both to `[n, n]` is refused: every output would be compared with every target.
+/// Runs a loss of outputs and targets. Where a value of the outputs alone and one of the targets alone have different numbers
+/// of axes, such as `[n, 1]` and `[n]`, an operation that would broadcast both, to `[n, n]`, is refused: every output would
+/// be compared with every target. Whoever wants that gives both their axes by `unsqueeze`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -30,55 +38,81 @@ thread_local! {
 /// # Panics
 /// When such an operation is in it.
 pub fn paired<R>(outputs: &Tensor, target: &Tensor, loss: impl FnOnce() -> R) -> R {
-    struct Back(Option<Pair>);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            PAIR.set(self.0.take());
+    // By place in memory. The values are kept, so that no place is taken by another.
+    let mut known: HashMap<*const u8, (From, Tensor)> = HashMap::new();
+    known.insert(outputs.storage().address(), (From::OUTPUTS, outputs.detach()));
+    known.insert(target.storage().address(), (From::TARGETS, target.detach()));
+    let watch = move |event: &TraceEvent<'_>| {
+        let of = |x: &Tensor| known.get(&x.storage().address()).map_or(From::default(), |(from, _)| *from);
+        let from: Vec<From> = event.inputs.iter().map(|x| of(x)).collect();
+        if let (Some(y), Some(t)) =
+            (from.iter().position(|f| *f == From::OUTPUTS), from.iter().position(|f| *f == From::TARGETS))
+        {
+            check(event, event.inputs[y], event.inputs[t]);
         }
-    }
-    let sizes = |x: &Tensor| x.shape().iter().copied().filter(|&n| n != 1).collect::<Vec<_>>();
-    let pair = outputs.shape() != target.shape() && sizes(outputs) == sizes(target);
-    let pair = pair.then(|| Pair { outputs: *outputs.shape_of(), target: target.clone() });
-    let _back = Back(PAIR.replace(pair));
-    loss()
+        let from = from.into_iter().fold(of(event.output), From::or);
+        known.insert(event.output.storage().address(), (from, event.output.detach()));
+    };
+    trace::with(watch, loss)
 }
 
-/// Refuses an operation that broadcasts both of its operands, where one comes from the outputs and one from the targets.
-#[cold]
-#[track_caller]
-pub(crate) fn check(op: &str, a: &Tensor, b: &Tensor) {
-    PAIR.with_borrow(|pair| {
-        let Some(Pair { outputs, target }) = pair else { return };
-        let shapes = [a.shape_of(), b.shape_of()];
-        if shapes != [outputs, target.shape_of()] && shapes != [target.shape_of(), outputs] {
-            return;
-        }
-        let is_target = |x: &Tensor| x.storage().is(target.storage());
-        let is_recorded = |x: &Tensor| !x.0.origin.is_constant();
-        if is_target(a) != is_target(b) || is_recorded(a) != is_recorded(b) {
-            let n = target.len();
-            fail!(op, "in a loss, outputs {:?} and targets {:?} would be broadcast to [{n}, {n}]: every output would meet every target", &outputs[..], target.shape();
-                  help = "give both one shape: `squeeze(-1)` or `unsqueeze(-1)` one of them");
-        }
-    });
+fn check(event: &TraceEvent<'_>, y: &Tensor, t: &Tensor) {
+    let (a, b, out) = (y.shape(), t.shape(), event.output.shape());
+    let both_grow = out != a && out != b && out == broadcast(a, b);
+    if a.is_empty() || b.is_empty() || a.len() == b.len() || !both_grow {
+        return;
+    }
+    let message = format!(
+        "{}: in a loss, outputs {a:?} and targets {b:?} would be broadcast to {out:?}: every output would meet every target",
+        event.op
+    );
+    raise(
+        Error::new(ErrorKind::Model, message)
+            .on_line(event.caller)
+            .help("give both as many axes: `squeeze(-1)` or `unsqueeze(-1)` one of them"),
+    );
+}
+
+/// The shape that two are broadcast to, which fit.
+fn broadcast(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let rank = a.len().max(b.len());
+    let at = |s: &[usize], i: usize| if i + s.len() >= rank { s[i + s.len() - rank] } else { 1 };
+    (0..rank).map(|i| if at(a, i) == 1 { at(b, i) } else { at(a, i) }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catch, train};
+    use crate::prelude::*;
 
     #[test]
     fn pairs_of_outputs_and_targets_are_refused_and_all_else_is_not() {
-        for (y, t) in [([3, 1].into(), Shape::new(&[3])), (Shape::new(&[3]), [3, 1].into())] {
-            let (y, t) = (Tensor::ones(y).leaf(), Tensor::ones(t));
-            let refused = |loss: &dyn Fn() -> Tensor| catch(|| train(|| paired(&y, &t, loss))).is_err();
+        let (flat, column) = (Tensor::ones([3]), Tensor::ones([3, 1]));
+        for (y, t) in [(column.clone().leaf(), flat.clone()), (flat.leaf(), column)] {
+            let refused = |loss: &dyn Fn() -> Tensor| {
+                let run = || catch(|| paired(&y, &t, loss)).is_err();
+                let (recorded, plain) = (train(run), no_grad(run));
+                assert_eq!(recorded, plain);
+                plain
+            };
             assert!(refused(&|| &y - &t) && refused(&|| y.tanh() - &t) && refused(&|| &t * 2.0 - y.exp()));
+            assert!(refused(&|| (&y - &t * 0.1).square()) && refused(&|| y.gt(&t)));
+            assert!(refused(&|| y.gt(0.0).choose(&(&y - 1.0), &t)));
             // Differences of all pairs among the outputs, or among the targets, are what some losses are made of.
-            assert!(!refused(&|| &y - y.reshape(t.shape())));
-            assert!(!refused(&|| (&t - t.reshape(y.shape())) + 0.0));
+            assert!(
+                !refused(&|| &y - y.reshape(t.shape())) && !refused(&|| &y - y.detach().reshape(t.shape()))
+            );
+            assert!(!refused(&|| &t - t.round().reshape(y.shape())));
             assert!(!refused(&|| &y - t.reshape(y.shape())));
+            assert!(!refused(&|| &y * Tensor::arange(0..3).to(DType::F32)));
+            assert!(!refused(&|| y.reshape([3, 1]) - t.reshape([1, 3])), "both have their axes");
             assert!(catch(|| &y - &t).is_ok(), "outside of a loss it is broadcasting as everywhere");
         }
+        // A mean and a deviation for each target.
+        let (y, t) = (Tensor::ones([3, 2]).leaf(), Tensor::ones([3]));
+        let e = catch(|| paired(&y, &t, || y.slice(1, 0..1) - &t)).unwrap_err();
+        assert!(e.message().contains("outputs [3, 1] and targets [3] would be broadcast to [3, 3]"), "{e}");
+        let e = catch(|| paired(&y, &t, || trace::with(|_| (), || y.slice(1, 0..1) - &t)));
+        assert!(e.is_err(), "watches within watches");
     }
 }

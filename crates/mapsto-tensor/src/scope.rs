@@ -128,6 +128,21 @@ pub fn infer<R>(body: impl FnOnce() -> R) -> R {
     within(|m| (m.record, m.training, m.off) = (false, false, true), body)
 }
 
+/// Runs `body` as outside of every scope, wherever it is called: in inference, with parameters as constants. Leaves made by hand
+/// are recorded, so that a loss that contains a derivative by its inputs can be computed.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let slope = || {
+///     let x = tensor![3.0].leaf();
+///     grad(&x.square().sum(..), [&x])[0].item()
+/// };
+/// assert_eq!(infer(|| mapsto_tensor::outside(slope)), 6.0);
+/// ```
+pub fn outside<R>(body: impl FnOnce() -> R) -> R {
+    within(|m| (m.record, m.training, m.off) = (false, false, false), body)
+}
+
 /// Runs `body` with these parameters as constants: their gradients are not computed, those that go through them are.
 ///
 /// For a whole module there is `mapsto::nn::frozen`.

@@ -37,10 +37,11 @@ type Watcher = Box<dyn FnMut(&TraceEvent<'_>)>;
 
 thread_local! {
     static TAPE: RefCell<Option<Vec<Taped>>> = const { RefCell::new(None) };
-    static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) };
+    /// Those of scopes within scopes: each sees what happens.
+    static WATCHERS: RefCell<Vec<Watcher>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `body` and shows every operation of this thread to `watch`.
+/// Runs `body` and shows every operation of this thread to `watch`, and to those who watch around it.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -51,29 +52,36 @@ thread_local! {
 /// assert_eq!(*names.borrow(), ["tanh", "sum"]);
 /// ```
 pub fn with<R>(watch: impl FnMut(&TraceEvent<'_>) + 'static, body: impl FnOnce() -> R) -> R {
-    struct Back(Option<Watcher>);
+    struct Back(usize);
     impl Drop for Back {
         fn drop(&mut self) {
-            WATCHER.with(|w| *w.borrow_mut() = self.0.take());
+            WATCHERS.with_borrow_mut(|all| all.truncate(self.0));
         }
     }
-    let _back = Back(WATCHER.with(|w| w.replace(Some(Box::new(watch)))));
+    let _back = Back(WATCHERS.with_borrow_mut(|all| {
+        all.push(Box::new(watch));
+        all.len() - 1
+    }));
     scope::within(|m| m.watched = true, body)
 }
 
-/// Shows an operation to the watcher, if there is one. The watcher itself is not watched.
+/// Shows an operation to the watchers, who are not watched themselves.
 pub(crate) fn emit(
     operation: &dyn Op,
     inputs: &[&Tensor],
     output: &Tensor,
     caller: &'static Location<'static>,
 ) {
-    let Some(mut watcher) = WATCHER.with(|w| w.borrow_mut().take()) else { return };
-    scope::within(
-        |m| m.watched = false,
-        || watcher(&TraceEvent { op: operation.name(), operation, inputs, output, caller }),
-    );
-    WATCHER.with(|w| *w.borrow_mut() = Some(watcher));
+    /// Puts the watchers back, also where one of them raises an error.
+    struct Back(Vec<Watcher>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            WATCHERS.set(std::mem::take(&mut self.0));
+        }
+    }
+    let mut all = Back(WATCHERS.take());
+    let event = TraceEvent { op: operation.name(), operation, inputs, output, caller };
+    scope::within(|m| m.watched = false, || all.0.iter_mut().for_each(|watch| watch(&event)));
 }
 
 /// An operation that has run, with its inputs and its result, which the tape keeps alive: so a place in memory names a value.

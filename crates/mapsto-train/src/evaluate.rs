@@ -7,7 +7,7 @@ use crate::task::supervised;
 use mapsto_data::{Loader, Rows};
 use mapsto_nn::{Layer, Loss, Outputs};
 use mapsto_tensor::error::mistakes;
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor, infer};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor, infer, outside};
 use std::panic::Location;
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ pub fn evaluate<M: Layer + ?Sized>(
     let caller = Location::caller();
     for (i, batch) in loader.epoch(0).enumerate() {
         let batch = batch?;
-        let step = mistakes(|| infer(|| supervised(loss, |x| model.forward(x), &batch.data)));
+        let step = mistakes(|| outside(|| supervised(loss, |x| model.forward(x), &batch.data)));
         let inside = |e: Error| e.inside(format!("batch {}", batch_in_words(i + 1, &batch.indices)));
         let step = step.map_err(|e| inside(e).on_line(caller))?;
         tally.add(metrics.iter().copied(), &step, batch.rows())?;

@@ -73,17 +73,25 @@ impl Transform for Normalize {
     }
 }
 
-/// Whether numbers around a mean were rounded, when they became f32, by as much as an eighth of their deviation. Whole numbers
+/// Whether numbers around a mean were rounded, when they became f32, by as much as their deviation. Whole numbers
 /// below 2²⁴ are exact.
-fn is_lost_in_f32(mean: f64, std: f64) -> bool {
-    mean.abs() > f64::from(1 << 24) && mean.abs() * f64::from(f32::EPSILON) > std / 8.0
+/// What is the mean itself has lost nothing.
+fn lost_in_f32(x: &Tensor, mean: &[f64], std: &[f64]) -> Option<(f64, f64)> {
+    let is_coarse =
+        |mean: f64, std: f64| mean.abs() > f64::from(1 << 24) && mean.abs() * f64::from(f32::EPSILON) > std;
+    let varies = |channel: usize, mean: f64| {
+        let values = if x.shape().get(1) == Some(&std.len()) { x.select(1, channel) } else { x.clone() };
+        !values.is_empty() && (values.to(DType::F64) - mean).abs().max(..).item() > 0.0
+    };
+    let mut all = mean.iter().copied().zip(std.iter().copied()).enumerate();
+    all.find(|&(i, (mean, std))| is_coarse(mean, std) && varies(i, mean)).map(|(_, both)| both)
 }
 
 /// In `f64`, where a product with the reciprocal is as good as a quotient once it is rounded, and faster.
 #[track_caller]
 pub(super) fn normalize(name: &str, x: Tensor, mean: &[f64], std: &[f64]) -> Tensor {
     if x.dtype() == DType::F32
-        && let Some((mean, std)) = mean.iter().zip(std).find(|&(&mean, &std)| is_lost_in_f32(mean, std))
+        && let Some((mean, std)) = lost_in_f32(&x, mean, std)
     {
         fail!(name, "inputs in f32 have too few digits for a mean of {mean} and a deviation of {std}";
               help = "give them in f64, as `Tensor::from_vec(numbers, shape)` of f64 and `exact_batch` of a table are");
@@ -152,7 +160,9 @@ mod tests {
         assert_eq!(steps.apply(exact.clone()).to_vec::<f64>(), [-1.0, 1.0]);
         let e = mapsto_tensor::catch(|| steps.apply(exact.to(DType::F32))).err().unwrap();
         assert!(e.message().contains("too few digits for a mean of 1700000030"), "{e}");
-        // Whole numbers that f32 holds lose nothing.
+        // A constant, and whole numbers that f32 holds, lose nothing.
+        let x = Tensor::full([3, 2], 1e8);
+        assert_eq!(Normalize::new([1e8, 1e8], [1.0, 1.0]).apply(x).to_vec::<f32>(), [0.0; 6]);
         let x = Tensor::from_vec(vec![16_000_000.0f32, 16_000_002.0], [2, 1]);
         assert_eq!(Normalize::new([16_000_001.0], [1.0]).apply(x).to_vec::<f32>(), [-1.0, 1.0]);
     }

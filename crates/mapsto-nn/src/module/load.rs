@@ -111,7 +111,7 @@ pub(super) fn compare<M: Module + ?Sized>(
     let mut given: BTreeMap<String, Tensor> = tensors.into_iter().collect();
     let mut fit: HashMap<String, Tensor> = HashMap::new();
     let mut report = LoadReport::default();
-    let mut convertible = 0;
+    let mut convertible: Vec<String> = Vec::new();
     model.visit(&mut Path::new(), &mut |path, item| {
         let (name, (shape, dtype)) = (path.to_string(), signature(item));
         let Some(t) = given.remove(&name) else {
@@ -129,20 +129,25 @@ pub(super) fn compare<M: Module + ?Sized>(
                 fit.insert(name, t);
             }
             None => {
-                convertible += usize::from(are_floats);
                 let (file, of_file) = (t.shape(), t.dtype());
-                report
-                    .mismatched
-                    .push(format!("{name}: {shape:?} {dtype} in the model, {file:?} {of_file} in the file"));
+                let line = format!("{name}: {shape:?} {dtype} in the model, {file:?} {of_file} in the file");
+                if are_floats {
+                    convertible.push(line.clone());
+                }
+                report.mismatched.push(line);
             }
         }
     });
-    report.unexpected = given.into_keys().collect();
+    // PyTorch counts the batches of a batch norm beside its statistics, for an average that nothing here takes.
+    let is_counter = |(name, t): &(String, Tensor)| {
+        name.rsplit('.').next() == Some("num_batches_tracked") && t.len() == 1 && !t.dtype().is_float()
+    };
+    report.unexpected = given.into_iter().filter(|given| !is_counter(given)).map(|(name, _)| name).collect();
 
     let excused = |line: &String| exceptions.cover(line.split(": ").next().unwrap_or(line));
     if ![&report.missing, &report.unexpected, &report.mismatched].into_iter().flatten().all(excused) {
         let message = format!("load: the file's weights are not the model's: {report}");
-        let help = help(&report, convertible, exceptions);
+        let help = help(&report, &convertible, exceptions);
         return Err(Error::new(ErrorKind::Model, message).help(help));
     }
     Ok((fit, report))
@@ -175,9 +180,13 @@ fn convert(t: &Tensor, dtype: DType) -> Option<Tensor> {
 }
 
 /// What would help: conversion where only dtypes differ, and else the model that the file is of, or leaving names out.
-fn help(report: &LoadReport, convertible: usize, exceptions: &Exceptions) -> String {
+fn help(report: &LoadReport, convertible: &[String], exceptions: &Exceptions) -> String {
+    let is_converted = |line: &String| !exceptions.converts && convertible.contains(line);
     let names = [&report.missing, &report.unexpected, &report.mismatched].into_iter().flatten();
-    if report.missing.is_empty() && report.unexpected.is_empty() && convertible == report.mismatched.len() {
+    if report.missing.is_empty()
+        && report.unexpected.is_empty()
+        && convertible.len() == report.mismatched.len()
+    {
         return match exceptions.converts {
             false => "only dtypes differ: load with `Exceptions::none().converting()` to convert them".into(),
             true => "some values are too large for the model's dtype: give the model the file's".into(),
@@ -187,7 +196,7 @@ fn help(report: &LoadReport, convertible: usize, exceptions: &Exceptions) -> Str
         return "the file is of another model: build the layers that it was saved from".into();
     }
     let mut patterns: Vec<String> = Vec::new();
-    for name in names {
+    for name in names.filter(|line| !is_converted(line)) {
         let name = name.split(": ").next().unwrap_or(name);
         let pattern = name.split_once('.').map_or(name.to_string(), |(first, _)| format!("{first}.*"));
         if !patterns.contains(&pattern) {
@@ -196,8 +205,12 @@ fn help(report: &LoadReport, convertible: usize, exceptions: &Exceptions) -> Str
     }
     let more = if patterns.len() > 4 { ", .." } else { "" };
     let shown = patterns.iter().take(4).map(|p| format!("{p:?}")).collect::<Vec<_>>().join(", ");
+    let (and, converting) = match report.mismatched.iter().any(is_converted) {
+        true => (" and convert the rest", ".converting()"),
+        false => ("", ""),
+    };
     format!(
-        "build the layers that the file was saved from, or leave these out: `Exceptions::of([{shown}{more}])`"
+        "build the layers that the file was saved from, or leave these out{and}: `Exceptions::of([{shown}{more}]){converting}`"
     )
 }
 
@@ -275,5 +288,23 @@ mod tests {
         let error =
             net().load_state_dict([("a".to_string(), Tensor::ones([1]))], &Exceptions::none()).unwrap_err();
         assert!(error.help_text().unwrap().starts_with("the file is of another model"), "{error}");
+    }
+
+    #[test]
+    fn a_batch_norm_of_pytorch_loads() {
+        let mut norm = BatchNorm1d::new(2);
+        let mut file = norm.state_dict();
+        let counter = ("num_batches_tracked".to_string(), Tensor::from_vec(vec![7i64], [1]).squeeze(0));
+        file.push(counter);
+        norm.load_state_dict(file.clone(), &Exceptions::none()).unwrap();
+        // In another dtype and with a name too many: what fits is converted, and not left out.
+        let half = |t: &Tensor| if t.dtype().is_float() { t.to(DType::BF16) } else { t.clone() };
+        let mut narrow: Vec<_> = file.iter().map(|(name, t)| (name.clone(), half(t))).collect();
+        narrow.push(("extra".into(), Tensor::ones([3])));
+        let e = norm.load_state_dict(narrow.clone(), &Exceptions::none()).unwrap_err();
+        let help = "leave these out and convert the rest: `Exceptions::of([\"extra\"]).converting()`";
+        assert!(e.help_text().is_some_and(|text| text.contains(help)), "{e}");
+        let report = norm.load_state_dict(narrow, &Exceptions::of(["extra"]).converting()).unwrap();
+        assert_eq!(report.matched.len(), 4);
     }
 }

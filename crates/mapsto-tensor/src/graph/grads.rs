@@ -192,8 +192,8 @@ impl Grads {
         no_grad(|| limited.for_each(|(_, g)| *g = g.clamp(-max, max)));
     }
 
-    /// Multiplies every gradient by a number. Gradients of 16 bits become f32, in which products with small numbers keep
-    /// their digits.
+    /// Multiplies every gradient by a number. Gradients of 16 bits are multiplied in f32, which holds factors that they
+    /// cannot, and rounded.
     ///
     /// # Panics
     /// When it is not finite, or the dtype of a gradient cannot hold it.
@@ -202,7 +202,6 @@ impl Grads {
         if !factor.is_finite() {
             fail!("scale", "the factor must be finite, got {factor}");
         }
-        // 16 bits become f32, which holds what they cannot.
         for (_, g) in &self.all {
             Scalar::from(factor)
                 .held_by("scale", if g.dtype() == DType::F64 { DType::F64 } else { DType::F32 });
@@ -213,9 +212,9 @@ impl Grads {
             false => [factor, 1.0],
         };
         let times = |g: &Tensor| match parts {
-            [one, 1.0] => widened(g) * one,
             _ if g.dtype() == DType::F64 => g * factor,
-            [one, other] => widened(g) * one * other,
+            [one, 1.0] => (widened(g) * one).to(g.dtype()),
+            [one, other] => (widened(g) * one * other).to(g.dtype()),
         };
         no_grad(|| self.all.iter_mut().for_each(|(_, g)| *g = times(g)));
     }
@@ -318,9 +317,10 @@ fn gradients_of_16_bits_add_up_and_shrink_in_f32() {
         // A norm far beyond what is allowed.
         let w = Tensor::zeros([10_000]).to(dtype).leaf();
         let mut g = (&w * 1000.0).sum(..).backward();
-        for limit in [1.0, 1e-2, 1e-8] {
+        for limit in [1.0, 1e-1, 1e-2] {
             g.clip_norm(limit);
-            assert!((g.norm() / limit - 1.0).abs() < 1e-3, "{dtype}, {limit}: {}", g.norm());
+            assert!((g.norm() / limit - 1.0).abs() < 4e-3, "{dtype}, {limit}: {}", g.norm());
+            assert_eq!(g.of(&w).dtype(), dtype);
         }
         g.clip_value(1e6);
     }

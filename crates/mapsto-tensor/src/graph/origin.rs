@@ -83,7 +83,7 @@ impl Origin {
     }
 
     /// Whether nothing comes back to it.
-    pub(crate) fn is_constant(&self) -> bool {
+    pub(super) fn is_constant(&self) -> bool {
         matches!(self, Origin::Constant | Origin::Unrecorded(_))
     }
 }

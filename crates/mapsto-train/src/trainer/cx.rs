@@ -163,29 +163,15 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Checks after an epoch that something has learned.
-    pub(super) fn check_some_used(&self) -> Result<()> {
+    /// Checks after a run that something has learned.
+    pub(super) fn check_used(&self) -> Result<()> {
         match self.drivers.iter().any(|driver| driver.was_used) {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Usage,
-                "training: no optimizer was used in an epoch, so the model has not changed",
+                "training: no optimizer was used in the whole run, so the model has not changed",
             )
             .help("let the task's `step` call `cx.descend(model, |model| ..)`, or leave `step` out")),
-        }
-    }
-
-    /// Checks after a whole run that every optimizer was used.
-    pub(super) fn check_all_used(&self) -> Result<()> {
-        match self.drivers.iter().find(|driver| !driver.was_used) {
-            None => Ok(()),
-            Some(Driver { name, .. }) => Err(Error::new(
-                ErrorKind::Usage,
-                format!("training: the optimizer `{name}` was never used"),
-            )
-            .help(format!(
-                "call `cx.descend_by(\"{name}\", ..)` in the task's `step`, or leave the optimizer out"
-            ))),
         }
     }
 

@@ -9,7 +9,7 @@ use mapsto_data::{Info, Loader, Rows, Source};
 use mapsto_nn::Module;
 use mapsto_spec::Json;
 use mapsto_tensor::error::mistakes;
-use mapsto_tensor::{Result, Tensor, infer};
+use mapsto_tensor::{Result, Tensor, outside};
 
 /// What [`Trainer::fit`](crate::Trainer::fit) validates with: a loader, or `None`.
 #[diagnostic::on_unimplemented(
@@ -135,7 +135,7 @@ impl<M: Module, B: Rows, S: Source<M, B>, T: Task<M, B>> Drive for Typed<'_, T, 
                 return Ok(false);
             }
             let batch = batch?;
-            let step = mistakes(|| infer(|| self.task.judge(self.model, &batch.data))).map_err(|e| {
+            let step = mistakes(|| outside(|| self.task.judge(self.model, &batch.data))).map_err(|e| {
                 e.inside(format!("batch {}", batch_in_words(i + 1, &batch.indices))).inside("validation")
             })?;
             see(&step, batch.rows())?;

@@ -119,7 +119,7 @@ impl<'a> Fit<'a> {
         }
         self.notify(Moment::End)?;
         if self.position.epoch > epochs && self.history.stopped.is_none() {
-            self.engine.check_all_used()?;
+            self.engine.check_used()?;
         }
         Ok(self.history)
     }
@@ -137,7 +137,6 @@ impl<'a> Fit<'a> {
         }
         let start = Instant::now();
         let trained = self.position.seconds;
-        self.engine.check_some_used()?;
         self.position.tally.check_weight("training")?;
         let mut values = self.position.tally.values(self.plan.metrics(), "");
         if self.drive.validation().is_some() {
@@ -343,9 +342,11 @@ impl<'a> Fit<'a> {
 /// Checks that a resumed run has the layers it was started with: weights of equal shapes may be those of another function.
 fn same_layers(saved: &Json, now: &Json) -> Result<()> {
     // Both as this version writes them: it may say more than the one that has saved the run.
-    let (Ok(saved), Ok(now)) = (ModelSpec::from_json(saved), ModelSpec::from_json(now)) else {
+    let (Ok(mut saved), Ok(mut now)) = (ModelSpec::from_json(saved), ModelSpec::from_json(now)) else {
         return Ok(());
     };
+    // All weights come from the state, however they would have begun.
+    saved.layers.iter_mut().chain(&mut now.layers).for_each(|layer| layer.forget("init"));
     let mut pairs = saved.layers.iter().zip(&now.layers).enumerate();
     let is_same = saved.layers.len() == now.layers.len();
     let Some((i, (old, new))) = pairs.find(|(_, (old, new))| old != new) else {
