@@ -15,7 +15,7 @@ const HELP: &str = "\
 The chores of this repository.
 
   cargo xtask ci               run what CI runs
-  cargo xtask new op NAME      write crates/mapsto-tensor/src/ops/NAME.rs with blanks, and name it in the list
+  cargo xtask new op NAME      write crates/mapsto-tensor/src/ops/NAME.rs with blanks, name it in the list, and say what is left
   cargo xtask new layer NAME   likewise for a layer, an optimizer or a metric
   cargo xtask bless            rewrite the snapshots of messages and transcripts
   cargo xtask options          rewrite docs/options.md, the reference of every option of a training file

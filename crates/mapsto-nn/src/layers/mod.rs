@@ -46,6 +46,11 @@ pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
 pub use transformer_block::TransformerBlock;
 
+/// What `cargo xtask new layer` writes, which has to compile and to pass its test.
+#[cfg(test)]
+#[path = "../../../../xtask/src/templates/layer.txt"]
+mod template;
+
 use crate::{Layer, budget, init};
 use mapsto_spec::{Args, Entry, Family, Kind};
 use mapsto_tensor::Result;

@@ -20,6 +20,11 @@ pub use rmsprop::RmsProp;
 pub use rule::{Rule, Scalar, Update};
 pub use sgd::Sgd;
 
+/// What `cargo xtask new optimizer` writes, which has to compile and to pass its test.
+#[cfg(test)]
+#[path = "../../../../xtask/src/templates/optimizer.txt"]
+mod template;
+
 use crate::Module;
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::{Grads, Result};
