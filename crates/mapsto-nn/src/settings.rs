@@ -3,11 +3,8 @@
 #![cfg(test)]
 
 use crate::init::*;
-use crate::layers::LAYERS;
-use crate::losses::LOSSES;
-use crate::optim::OPTIMIZERS;
 use crate::prelude::*;
-use crate::schedules::{Cosine, ExponentialDecay, Horizon, SCHEDULES, StepDecay};
+use crate::schedules::{Cosine, ExponentialDecay, Horizon, StepDecay};
 use mapsto_spec::{Entry, Family, Value};
 
 /// What a setting may be, as its documentation says.
@@ -171,12 +168,24 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
 #[test]
 fn every_setting_of_every_entry_refuses_what_it_cannot_mean() {
     let table = in_files();
-    let names = |noun: &str| table.iter().filter(|t| t.0 == noun).map(|t| t.1).collect::<Vec<_>>();
-    assert_eq!(names("optimizer"), OPTIMIZERS.iter().map(|k| k.name).collect::<Vec<_>>());
-    assert_eq!(names("schedule"), SCHEDULES.iter().map(|k| k.name).collect::<Vec<_>>());
-    assert_eq!(names("loss"), LOSSES.iter().map(|k| k.name).collect::<Vec<_>>());
-    assert_eq!(names("layer"), LAYERS.iter().map(|k| k.name).collect::<Vec<_>>());
-    assert_eq!(names("initialiser"), INITS.iter().map(|k| k.name).collect::<Vec<_>>());
+    fn of<T: Family + ?Sized>() -> (&'static str, Vec<&'static str>) {
+        (T::NOUN, T::kinds().iter().map(|kind| kind.name).collect())
+    }
+    let families =
+        [of::<dyn Optimizer>(), of::<dyn Schedule>(), of::<dyn Loss>(), of::<dyn Layer>(), of::<dyn Init>()];
+    for (noun, kinds) in &families {
+        for name in kinds {
+            let rows = table.iter().filter(|row| (row.0, row.1) == (*noun, *name)).count();
+            assert_eq!(
+                rows,
+                1,
+                "say once in `in_files` of {} what the numbers of the {noun} `{name}` may be, as \
+                 `(\"{noun}\", \"{name}\", vec![])` where it has none",
+                file!()
+            );
+        }
+    }
+    assert_eq!(table.len(), families.iter().map(|f| f.1.len()).sum::<usize>(), "a row is of no entry");
     let (mut settings, mut tried) = (0, 0);
     for (noun, name, may) in &table {
         let least = sample(noun, name);
@@ -207,7 +216,7 @@ fn every_setting_of_every_entry_refuses_what_it_cannot_mean() {
             }
         }
     }
-    assert_eq!((settings, tried), (77, 77 * TRIED.len()));
+    assert!(settings >= 77 && tried == settings * TRIED.len(), "{settings} settings, {tried} numbers");
 }
 
 type Setter = (&'static str, May, fn(f64));
@@ -284,7 +293,10 @@ fn every_builder_refuses_what_it_cannot_mean() {
         }
     }
     let listed: std::collections::BTreeSet<String> = IN_RUST.iter().map(|(n, ..)| n.to_string()).collect();
-    assert_eq!(listed, found);
+    for name in &found {
+        assert!(listed.contains(name), "say in `IN_RUST` of {} which numbers `{name}` takes", file!());
+    }
+    assert_eq!(listed, found, "a row of `IN_RUST` is of no function");
     for (name, may, set) in IN_RUST {
         for x in TRIED {
             let refused = catch(|| set(x)).err();
@@ -294,5 +306,5 @@ fn every_builder_refuses_what_it_cannot_mean() {
             }
         }
     }
-    assert_eq!((listed.len(), IN_RUST.len()), (46, 48));
+    assert!(listed.len() >= 46 && IN_RUST.len() >= 48, "the functions are written in another way now");
 }

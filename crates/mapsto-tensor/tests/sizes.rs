@@ -213,7 +213,8 @@ fn what_no_memory_holds_is_an_error_and_not_the_end_of_the_process() {
     for file in FILES {
         assert!(
             cases.iter().any(|(name, _)| name == file),
-            "say what `{file}` does with more elements than memory holds"
+            "give `{file}` a line in `beyond_memory` of {}: a call with more elements than memory holds",
+            file!()
         );
     }
     for (name, make) in &cases {

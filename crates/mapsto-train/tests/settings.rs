@@ -18,12 +18,12 @@ const COUNT: Fits = |x| x.is_finite() && x >= 1.0 && x.fract() == 0.0;
 
 #[test]
 fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
-    let callbacks: [(&str, &[(&str, Fits)]); 3] = [
+    let callbacks: &[(&str, &[(&str, Fits)])] = &[
         ("early_stop", &[("patience", COUNT), ("least", AT_LEAST_0)]),
         ("best", &[("every", COUNT)]),
         ("last", &[("every", COUNT)]),
     ];
-    let metrics: [(&str, &[(&str, Fits)]); 7] = [
+    let metrics: &[(&str, &[(&str, Fits)])] = &[
         ("accuracy", &[("threshold", FINITE)]),
         ("top_k", &[("", COUNT)]),
         ("precision", &[("threshold", FINITE)]),
@@ -32,20 +32,23 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
         ("mae", &[]),
         ("rmse", &[]),
     ];
-    assert_eq!(callbacks.map(|c| c.0), std::array::from_fn::<_, 3, _>(|i| CALLBACKS[i].name));
-    assert_eq!(metrics.map(|m| m.0), std::array::from_fn::<_, 7, _>(|i| METRICS[i].name));
-    assert_eq!((CALLBACKS.len(), METRICS.len()), (3, 7));
+    let kinds = CALLBACKS.iter().map(|k| k.name).chain(METRICS.iter().map(|k| k.name));
+    for name in kinds.clone() {
+        let rows = callbacks.iter().chain(metrics).filter(|row| row.0 == name).count();
+        assert_eq!(rows, 1, "say once in {} what the numbers of `{name}` may be", file!());
+    }
+    assert_eq!(callbacks.len() + metrics.len(), kinds.count(), "a row is of no entry");
     let mut tried = 0;
-    for (name, settings) in callbacks.into_iter().chain(metrics) {
-        for (option, fits) in settings {
+    for (name, settings) in callbacks.iter().chain(metrics) {
+        for (option, fits) in *settings {
             for x in NUMBERS {
                 let whole = x.fract() == 0.0 && *fits as usize == COUNT as usize;
                 let value = if whole { Value::Int(x as i64) } else { Value::Float(x) };
                 let entry = match *option {
-                    "" => Entry::new(name).with_value(value),
-                    option => Entry::new(name).with_option(option, value),
+                    "" => Entry::new(*name).with_value(value),
+                    option => Entry::new(*name).with_option(option, value),
                 };
-                let built = match CALLBACKS.iter().any(|k| k.name == name) {
+                let built = match CALLBACKS.iter().any(|k| k.name == *name) {
                     true => mapsto_spec::build::<dyn callbacks::Callback>(&entry, &()).map(drop),
                     false => mapsto_spec::build::<dyn metrics::Metric>(&entry, &()).map(drop),
                 };
@@ -54,7 +57,7 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
             }
         }
     }
-    assert_eq!(tried, 9 * NUMBERS.len());
+    assert!(tried >= 9 * NUMBERS.len(), "{tried}");
 }
 
 #[test]

@@ -422,7 +422,12 @@ mod tests {
                 let outputs =
                     mapsto_spec::build::<dyn Loss>(&Entry::new(*loss), &()).unwrap().outputs().unwrap();
                 let found = outputs.check(loss, &y);
-                assert_eq!(found.is_ok(), takes(name), "{name} before {loss}: {found:?}");
+                assert_eq!(
+                    found.is_ok(),
+                    takes(name),
+                    "{name} before {loss}: {found:?}; an operation says by `meaning` what its results are, and which layers \
+                     end in what a loss takes stands in `rules`"
+                );
                 pairs += 1;
                 refused += usize::from(found.is_err());
             }
@@ -431,7 +436,8 @@ mod tests {
             let found = catch(|| cross_entropy(&seen, &tensor![0, 1, 2, 0]));
             assert_eq!(found.is_ok(), scores(name), "{name}: {found:?}");
         }
-        assert_eq!((names.len() - 2, pairs, refused), (12, 96, 31), "{names:?}");
+        assert_eq!(pairs, (names.len() - 2) * rules.len(), "{names:?}");
+        assert!(pairs >= 96 && refused >= 31, "{refused} of {pairs} refused: {names:?}");
     }
 
     #[test]
