@@ -173,19 +173,19 @@ fn every_setting_of_every_entry_refuses_what_it_cannot_mean() {
     }
     let families =
         [of::<dyn Optimizer>(), of::<dyn Schedule>(), of::<dyn Loss>(), of::<dyn Layer>(), of::<dyn Init>()];
+    let mut missing = String::new();
     for (noun, kinds) in &families {
-        for name in kinds {
-            let rows = table.iter().filter(|row| (row.0, row.1) == (*noun, *name)).count();
-            assert_eq!(
-                rows,
-                1,
-                "say once in `in_files` of {} what the numbers of the {noun} `{name}` may be, as \
-                 `(\"{noun}\", \"{name}\", vec![])` where it has none",
-                file!()
-            );
+        for name in kinds.iter().filter(|name| !table.iter().any(|row| (row.0, row.1) == (*noun, **name))) {
+            missing += &format!("\n        (\"{noun}\", \"{name}\", vec![]),");
         }
     }
-    assert_eq!(table.len(), families.iter().map(|f| f.1.len()).sum::<usize>(), "a row is of no entry");
+    let told = format!("say in `in_files` of {} what each number may be, as in", file!());
+    assert!(missing.is_empty(), "{told}{missing}");
+    assert_eq!(
+        table.len(),
+        families.iter().map(|f| f.1.len()).sum::<usize>(),
+        "an entry is there twice, or is gone"
+    );
     let (mut settings, mut tried) = (0, 0);
     for (noun, name, may) in &table {
         let least = sample(noun, name);
@@ -293,9 +293,8 @@ fn every_builder_refuses_what_it_cannot_mean() {
         }
     }
     let listed: std::collections::BTreeSet<String> = IN_RUST.iter().map(|(n, ..)| n.to_string()).collect();
-    for name in &found {
-        assert!(listed.contains(name), "say in `IN_RUST` of {} which numbers `{name}` takes", file!());
-    }
+    let missing: Vec<&String> = found.difference(&listed).collect();
+    assert!(missing.is_empty(), "say in `IN_RUST` of {} which numbers these take: {missing:?}", file!());
     assert_eq!(listed, found, "a row of `IN_RUST` is of no function");
     for (name, may, set) in IN_RUST {
         for x in TRIED {
