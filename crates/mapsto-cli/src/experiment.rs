@@ -13,9 +13,10 @@ use mapsto::training::metrics::Metric;
 use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
-use crate::config::{Config, Split};
+use crate::config::Config;
 use crate::fingerprint;
 use crate::output::plain;
+use crate::parts::{Parts, Rows, Samples, divide};
 
 /// Everything a run needs, checked.
 pub struct Experiment {
@@ -39,27 +40,6 @@ pub struct Experiment {
     fingerprint: OnceCell<String>,
     pub(crate) loss: Box<dyn Loss>,
     pub(crate) metrics: Vec<Box<dyn Metric>>,
-}
-
-type Samples = Arc<dyn Dataset>;
-
-/// Places of samples: of the test samples in the second file, where the data brings one.
-#[derive(Debug, Default)]
-pub struct Rows {
-    /// Those to learn from.
-    pub train: Vec<usize>,
-    /// Those to watch the training by.
-    pub validation: Vec<usize>,
-    /// Those for the test.
-    pub test: Vec<usize>,
-}
-
-/// Samples for the three purposes.
-struct Parts {
-    train: Samples,
-    validation: Option<Samples>,
-    test: Option<Samples>,
-    rows: Rows,
 }
 
 /// Says beside the results what their reader should know.
@@ -427,50 +407,6 @@ fn check_layers(config: &Config) -> Result<()> {
     }
     let Some(input) = &config.model.input else { return Ok(()) };
     ModelSpec::new(input.clone(), config.model.layers.clone()).shapes().map(drop)
-}
-
-fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
-    let data = &mut config.data;
-    let has_classes = !opened.train.info().classes.is_empty();
-    let split = *data.split.get_or_insert(if has_classes { Split::Stratified } else { Split::Random });
-    let seed = config.train.seed;
-    let part =
-        |set: Samples, rows: &mut Vec<usize>, share: f64| -> Result<(Samples, Option<Samples>, Vec<usize>)> {
-            if share == 0.0 {
-                return Ok((set, None, Vec::new()));
-            }
-            let shares = [1.0 - share, share];
-            let [rest, held_out] = match split {
-                Split::Stratified => set.stratified_split(shares, seed)?,
-                Split::Random => set.split(shares, seed),
-                Split::Ordered => set.ordered_split(shares),
-            };
-            if rest.is_empty() || held_out.is_empty() {
-                let message = format!("{} samples are too few to hold out a share of {share}", set.len());
-                return Err(Error::new(ErrorKind::Data, message).help("hold out more, or nothing with 0"));
-            }
-            let whole = std::mem::take(rows);
-            let rows_of = |part: &mapsto::data::Subset| part.indices().iter().map(|&i| whole[i]).collect();
-            *rows = rows_of(&rest);
-            let held_out_rows = rows_of(&held_out);
-            Ok((Arc::new(rest), Some(Arc::new(held_out)), held_out_rows))
-        };
-    let mut rows: Vec<usize> = (0..opened.train.len()).collect();
-    let (train, test, test_rows) = match opened.test {
-        Some(_) if data.test.is_some() => {
-            let message =
-                format!("[data] holds out a test share, and set `{}` brings a test set", data.set.name);
-            return Err(Error::new(ErrorKind::Usage, message).help("leave `test` out"));
-        }
-        Some(test) => {
-            let all = (0..test.len()).collect();
-            (opened.train, Some(test), all)
-        }
-        None => part(opened.train, &mut rows, *data.test.get_or_insert(0.2))?,
-    };
-    let (train, validation, validation_rows) = part(train, &mut rows, data.validation)?;
-    let rows = Rows { train: rows, validation: validation_rows, test: test_rows };
-    Ok(Parts { train, validation, test, rows })
 }
 
 /// The model's specification, its input shape taken from the data, or checked against it.

@@ -14,6 +14,7 @@ mod held_out;
 mod options;
 mod output;
 mod overrides;
+mod parts;
 mod pictures;
 mod report;
 mod section;

@@ -4,7 +4,7 @@ use mapsto_tensor::{Error, ErrorKind, Result};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// A run's folder held by this process; see [`RunFolder::lock`].
+/// A run's folder held by this process; see [`RunFolder::lock`](crate::RunFolder::lock).
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
