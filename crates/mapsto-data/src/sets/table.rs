@@ -30,6 +30,9 @@ pub struct Table {
     pub(crate) text: Arc<Delimited>,
 }
 
+/// Below this every whole number has a place of its own in `f64`.
+const EXACT: f64 = (1_u64 << 53) as f64;
+
 impl Table {
     /// Reads a comma-separated file whose first line names the columns.
     ///
@@ -161,6 +164,14 @@ impl Table {
         };
         if !value.is_finite() {
             return Err(self.at(row, column, &format!("`{}` is not a finite number", shortened(cell))));
+        }
+        // A count of nanoseconds, or an identifier: its neighbours would become the same number.
+        if value.abs() >= EXACT && cell.parse::<i128>().is_ok_and(|whole| value as i128 != whole) {
+            let what =
+                format!("`{}` has more digits than 64 bits keep: it would become {value}", shortened(cell));
+            return Err(self.at(row, column, &what).help(
+                "subtract what all values share, such as a time to count from, or leave the column out of the features",
+            ));
         }
         Ok(value)
     }
@@ -302,6 +313,22 @@ mod tests {
         let rest = table().features_except(["id", "kind", "price"]).unwrap();
         assert_eq!(rest.inputs().unwrap().shape(), [3, 2]);
         assert_eq!(rest.targets(["price", "id"]).unwrap().y().shape(), [3, 2]);
+    }
+
+    #[test]
+    fn whole_numbers_keep_all_their_digits_or_are_refused() {
+        let read = |cell: &str| Table::parse(&format!("id,n\n1,{cell}\n"), "t.csv")?.number(0, 1);
+        for cell in
+            ["9007199254740991", "9007199254740992", "9007199254740994", "-1152921504606846976", "1e300"]
+        {
+            assert_eq!(read(cell).unwrap(), cell.parse::<f64>().unwrap(), "{cell}");
+        }
+        for cell in ["9007199254740993", "1732886262000000001", "-1732886262000000001"] {
+            assert!(said(read(cell)).contains("more digits than 64 bits keep"), "{cell}");
+        }
+        // An identifier that is no feature is not read.
+        let table = Table::parse("id,n\n1732886262000000001,2\n1732886262000000002,3\n", "t.csv").unwrap();
+        assert_eq!(table.features(["n"]).unwrap().inputs().unwrap().to_vec::<f32>(), [2.0, 3.0]);
     }
 
     #[test]
