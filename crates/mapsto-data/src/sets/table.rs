@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_keep_all_their_digits_or_are_refused() {
-        let read = |cell: &str| Table::parse(&format!("id,n\n1,{cell}\n"), "t.csv")?.number(0, 1);
+        let read = |cell: &str| Table::parse(format!("id,n\n1,{cell}\n"), "t.csv")?.number(0, 1);
         for cell in
             ["9007199254740991", "9007199254740992", "9007199254740994", "-1152921504606846976", "1e300"]
         {
