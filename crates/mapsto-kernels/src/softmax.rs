@@ -8,7 +8,7 @@ use crate::elements::elements;
 use crate::real::{Float, Value};
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
-use crate::tiles::{LANES, in_blocks, sum, tiles1, tiles2, total};
+use crate::tiles::{LANES, in_blocks, sum, sum_of, tiles1, tiles2, total};
 
 /// `y[r, j] = e^(x[r, j]) / Σₖ e^(x[r, k])` for rows of `n`.
 ///
@@ -374,23 +374,13 @@ pub(crate) fn log_of_sum<T: Float>(x: &[T], h: T, sum: T) -> T {
     if sum >= T::from_f64(1.25) || Value::is_nan(sum) {
         return sum.ln();
     }
-    let others = in_blocks(
+    let others = sum_of(
         x,
+        T::LOWEST,
         #[inline(always)]
-        |_, x| {
-            let mut sums = [T::ZERO; LANES];
-            tiles1(
-                x,
-                T::LOWEST,
-                #[inline(always)]
-                |_, x| {
-                    for l in 0..LANES {
-                        let e = (x[l] - h).exp();
-                        sums[l] += if x[l] == h { T::ZERO } else { e };
-                    }
-                },
-            );
-            total(sums)
+        |x| {
+            let e = (x - h).exp();
+            if x == h { T::ZERO } else { e }
         },
     );
     others.ln_1p()
@@ -400,23 +390,11 @@ pub(crate) fn log_of_sum<T: Float>(x: &[T], h: T, sum: T) -> T {
 #[inline(always)]
 pub(crate) fn sum_of_exponentials<T: Float>(x: &[T]) -> (T, T) {
     let h = highest(x);
-    let sum = in_blocks(
+    let sum = sum_of(
         x,
+        T::LOWEST,
         #[inline(always)]
-        |_, x| {
-            let mut sums = [T::ZERO; LANES];
-            tiles1(
-                x,
-                T::LOWEST,
-                #[inline(always)]
-                |_, x| {
-                    for l in 0..LANES {
-                        sums[l] += (x[l] - h).exp();
-                    }
-                },
-            );
-            total(sums)
-        },
+        |x| (x - h).exp(),
     );
     (h, sum)
 }

@@ -34,6 +34,17 @@ pub(crate) fn tiles2<T: Float>(a: &[T], b: &[T], mut f: impl FnMut(usize, &[T; L
 /// A row's sum.
 #[inline(always)]
 pub(crate) fn sum<T: Float>(x: &[T]) -> T {
+    sum_of(
+        x,
+        T::ZERO,
+        #[inline(always)]
+        |x| x,
+    )
+}
+
+/// The sum of what `f` gives for each element of a row; of `rest`, with which the last tile is filled, it gives 0.
+#[inline(always)]
+pub(crate) fn sum_of<T: Float>(x: &[T], rest: T, f: impl Fn(T) -> T) -> T {
     in_blocks(
         x,
         #[inline(always)]
@@ -41,11 +52,11 @@ pub(crate) fn sum<T: Float>(x: &[T]) -> T {
             let mut sums = [T::ZERO; LANES];
             tiles1(
                 x,
-                T::ZERO,
+                rest,
                 #[inline(always)]
                 |_, x| {
                     for l in 0..LANES {
-                        sums[l] += x[l];
+                        sums[l] += f(x[l]);
                     }
                 },
             );

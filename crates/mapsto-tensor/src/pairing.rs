@@ -7,17 +7,17 @@ use std::collections::HashMap;
 
 /// What a value was computed from.
 #[derive(Clone, Copy, Default, PartialEq)]
-struct From {
+struct Roots {
     outputs: bool,
     targets: bool,
 }
 
-impl From {
-    const OUTPUTS: From = From { outputs: true, targets: false };
-    const TARGETS: From = From { outputs: false, targets: true };
+impl Roots {
+    const OUTPUTS: Roots = Roots { outputs: true, targets: false };
+    const TARGETS: Roots = Roots { outputs: false, targets: true };
 
-    fn or(self, other: From) -> From {
-        From { outputs: self.outputs || other.outputs, targets: self.targets || other.targets }
+    fn or(self, other: Roots) -> Roots {
+        Roots { outputs: self.outputs || other.outputs, targets: self.targets || other.targets }
     }
 }
 
@@ -39,18 +39,18 @@ impl From {
 /// When such an operation is in it.
 pub fn paired<R>(outputs: &Tensor, target: &Tensor, loss: impl FnOnce() -> R) -> R {
     // By place in memory. The values are kept, so that no place is taken by another.
-    let mut known: HashMap<*const u8, (From, Tensor)> = HashMap::new();
-    known.insert(outputs.storage().address(), (From::OUTPUTS, outputs.detach()));
-    known.insert(target.storage().address(), (From::TARGETS, target.detach()));
+    let mut known: HashMap<*const u8, (Roots, Tensor)> = HashMap::new();
+    known.insert(outputs.storage().address(), (Roots::OUTPUTS, outputs.detach()));
+    known.insert(target.storage().address(), (Roots::TARGETS, target.detach()));
     let watch = move |event: &TraceEvent<'_>| {
-        let of = |x: &Tensor| known.get(&x.storage().address()).map_or(From::default(), |(from, _)| *from);
-        let from: Vec<From> = event.inputs.iter().map(|x| of(x)).collect();
+        let of = |x: &Tensor| known.get(&x.storage().address()).map_or(Roots::default(), |(from, _)| *from);
+        let from: Vec<Roots> = event.inputs.iter().map(|x| of(x)).collect();
         if let (Some(y), Some(t)) =
-            (from.iter().position(|f| *f == From::OUTPUTS), from.iter().position(|f| *f == From::TARGETS))
+            (from.iter().position(|f| *f == Roots::OUTPUTS), from.iter().position(|f| *f == Roots::TARGETS))
         {
             check(event, event.inputs[y], event.inputs[t]);
         }
-        let from = from.into_iter().fold(of(event.output), From::or);
+        let from = from.into_iter().fold(of(event.output), Roots::or);
         known.insert(event.output.storage().address(), (from, event.output.detach()));
     };
     trace::with(watch, loss)
