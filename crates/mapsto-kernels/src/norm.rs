@@ -13,7 +13,7 @@ pub use layer::{layer_norm, layer_norm_backward};
 
 use crate::real::Float;
 
-/// Elements in a piece of work.
+/// Elements in a piece of work, and of a long row that are summed in its own type.
 const BLOCK: usize = 4096;
 
 /// `x + step` as the number it rounds to and what rounding took from it.

@@ -1,4 +1,4 @@
-//! Losses never broadcast: the watch over outputs and targets while a loss of the user's own is computed.
+//! The watch over a loss of the user's own: outputs and targets of different numbers of axes are not broadcast together.
 
 use crate::error::raise;
 use crate::trace::{self, TraceEvent};
@@ -73,7 +73,7 @@ fn check(event: &TraceEvent<'_>, y: &Tensor, t: &Tensor) {
     );
 }
 
-/// The shape that two are broadcast to, which fit.
+/// The shape that two would be broadcast to; unlike `shape::broadcast` it may be asked of shapes that do not fit.
 fn broadcast(a: &[usize], b: &[usize]) -> Vec<usize> {
     let rank = a.len().max(b.len());
     let at = |s: &[usize], i: usize| if i + s.len() >= rank { s[i + s.len() - rank] } else { 1 };

@@ -167,8 +167,10 @@ impl Table {
         }
         // A count of nanoseconds, or an identifier: its neighbours would become the same number.
         if value.abs() >= EXACT && cell.parse::<i128>().is_ok_and(|whole| value as i128 != whole) {
-            let what =
-                format!("`{}` has more digits than 64 bits keep: it would become {value}", shortened(cell));
+            let what = format!(
+                "`{}` has more digits than a 64-bit float keeps: it would become {value}",
+                shortened(cell)
+            );
             return Err(self.at(row, column, &what).help(
                 "subtract what all values share, such as a time to count from, or leave the column out of the features",
             ));
@@ -324,7 +326,7 @@ mod tests {
             assert_eq!(read(cell).unwrap(), cell.parse::<f64>().unwrap(), "{cell}");
         }
         for cell in ["9007199254740993", "1732886262000000001", "-1732886262000000001"] {
-            assert!(said(read(cell)).contains("more digits than 64 bits keep"), "{cell}");
+            assert!(said(read(cell)).contains("more digits than a 64-bit float keeps"), "{cell}");
         }
         // An identifier that is no feature is not read.
         let table = Table::parse("id,n\n1732886262000000001,2\n1732886262000000002,3\n", "t.csv").unwrap();

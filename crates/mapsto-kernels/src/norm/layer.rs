@@ -7,7 +7,7 @@ use crate::gemm::SERIAL;
 use crate::real::Float;
 use crate::reduce;
 use crate::simd::vectorize;
-use crate::tiles::{LANES, in_blocks, tiles1, tiles2, total};
+use crate::tiles::{LANES, sum_of, tiles2, total};
 
 /// Normalises each row of `n` (Ba, Kiros & Hinton 2016, arXiv:1607.06450): `y = (x − mean) · rstd · γ + β`, with
 /// `rstd = 1/√(var + ε)` and the population's variance. `mean`, in two parts, and `rstd` are for the gradient.
@@ -99,23 +99,11 @@ fn far_row<T: Float>(x: &[T], eps: T, weights: [Option<&[T]>; 2], y: &mut [T], m
 /// `Σ f(x − m)` over a row, a long one block by block.
 #[inline(always)]
 fn about<T: Float>(x: &[T], m: T, f: impl Fn(T) -> T) -> T {
-    in_blocks(
+    sum_of(
         x,
+        m,
         #[inline(always)]
-        |_, x| {
-            let mut sums = [T::ZERO; LANES];
-            tiles1(
-                x,
-                m,
-                #[inline(always)]
-                |_, x| {
-                    for l in 0..LANES {
-                        sums[l] += f(x[l] - m);
-                    }
-                },
-            );
-            total(sums)
-        },
+        |x| f(x - m),
     )
 }
 

@@ -78,7 +78,7 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm { eps: Bounds::ABOVE_0.check("batch_norm", "eps", eps), ..self }
     }
 
-    /// The scale and the shift of each channel that the norm is equal to in inference; none where they would lose digits that
+    /// The scale and the shift of each channel that the norm is equal to in inference on the CPU; none in training, and where they would lose digits that
     /// the norm keeps: in half precision, and where means are many deviations from 0, so that `x · scale` and the shift cancel.
     pub(crate) fn line(&self) -> Option<(Tensor, Tensor)> {
         let (mean, var) = (self.running_mean.get(), self.running_var.get());

@@ -27,12 +27,12 @@ impl Repeat {
     /// So many times what `layers` makes.
     ///
     /// # Panics
-    /// When `count` is 0, or more than the 65,536 layers that a list may hold.
+    /// When `count` is 0, or more than the 65,536 layers that a model may have.
     #[track_caller]
     pub fn new(count: usize, layers: impl FnMut() -> Sequential) -> Repeat {
         let count = at_least_1("repeat", "count", count);
         if count > MOST_LAYERS {
-            fail!("repeat", "{count} copies are more than the {MOST_LAYERS} layers that a list may hold");
+            fail!("repeat", "{count} copies are more than the {MOST_LAYERS} layers that a model may have");
         }
         Repeat { copies: std::iter::repeat_with(layers).take(count).collect() }
     }

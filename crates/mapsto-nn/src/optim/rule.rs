@@ -17,7 +17,6 @@ impl Scalar for f64 {}
 /// ```
 /// use mapsto_nn::optim::*;
 /// use mapsto_nn::prelude::*;
-/// use std::borrow::Cow;
 /// /// Every element moves by `lr` against its gradient's sign.
 /// struct SignDescent { memory: Memory }
 ///

@@ -196,7 +196,7 @@ impl Grads {
     /// cannot, and rounded.
     ///
     /// # Panics
-    /// When it is not finite, or the dtype of a gradient cannot hold it.
+    /// When it is not finite, or the type that a gradient is multiplied in cannot hold it: f32, or f64 for one of f64.
     #[track_caller]
     pub fn scale(&mut self, factor: f64) {
         if !factor.is_finite() {
@@ -238,7 +238,7 @@ fn check_limit(op: &str, max: f64) {
     }
 }
 
-/// Sums of gradients of 16 bits are f32.
+/// Where both have a gradient of 16 bits at a leaf, the sum is f32; what only one has keeps its dtype.
 impl AddAssign for Grads {
     /// # Panics
     /// When the gradients of a leaf differ in shape.

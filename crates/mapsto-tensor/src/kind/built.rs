@@ -62,7 +62,11 @@ impl Built {
         let (name, takes) = (self.0.name(), self.0.takes());
         if !takes.contains(&xs.len()) {
             let (least, most) = (takes.start(), takes.end());
-            let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let wanted = match (*least, *most) {
+                (least, usize::MAX) => format!("at least {least}"),
+                (least, most) if least == most => least.to_string(),
+                (least, most) => format!("{least} to {most}"),
+            };
             fail!(name, "it takes {wanted} inputs and got {}", xs.len(); help = "give it {wanted}");
         }
         let Some(rank) = xs.first().map(|x| x.rank()) else { return };

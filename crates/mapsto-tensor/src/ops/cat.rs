@@ -108,11 +108,12 @@ impl Op for Cat {
             .collect();
         slices.into()
     }
-    /// What all parts mean. Rows that add up to 1 stay so only where they are joined along another axis: each part then has
-    /// size 1 there, or all say so.
+    /// Of a single part, as it does.
     fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
         (xs.inputs() == 1).then(|| xs.sums_along(0)).flatten()
     }
+    /// What all parts mean. Rows that add up to 1 stay so only where they are joined along another axis: each part then has
+    /// size 1 there, or all say so.
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         let single = xs.inputs() == 1 || xs.size(self.axis) == xs.inputs();
         let elsewhere = || (0..xs.inputs()).all(|i| xs.sums_along(i).is_some_and(|axis| axis != self.axis));

@@ -51,9 +51,6 @@ impl Fused for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
-    fn takes(&self) -> std::ops::RangeInclusive<usize> {
-        1..=1
-    }
     fn attrs(&self, say: Say<'_>) {
         say("p", self.p.into());
     }
@@ -86,6 +83,9 @@ impl Fused for Dropout {
 impl Op for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
     }
     fn attrs(&self, say: Say<'_>) {
         Fused::attrs(self, say)
