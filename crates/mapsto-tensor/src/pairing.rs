@@ -45,12 +45,21 @@ pub fn paired<R>(outputs: &Tensor, target: &Tensor, loss: impl FnOnce() -> R) ->
     let watch = move |event: &TraceEvent<'_>| {
         let of = |x: &Tensor| known.get(&x.storage().address()).map_or(Roots::default(), |(from, _)| *from);
         let from: Vec<Roots> = event.inputs.iter().map(|x| of(x)).collect();
-        if let (Some(y), Some(t)) =
-            (from.iter().position(|f| *f == Roots::OUTPUTS), from.iter().position(|f| *f == Roots::TARGETS))
-        {
-            check(event, event.inputs[y], event.inputs[t]);
+        for (i, a) in event.inputs.iter().enumerate() {
+            for (j, b) in event.inputs.iter().enumerate().skip(i + 1) {
+                if from[i] != from[j] && from[i] != Roots::default() && from[j] != Roots::default() {
+                    let (y, t) = if from[i].outputs && !from[j].outputs || from[j] == Roots::TARGETS {
+                        (a, b)
+                    } else {
+                        (b, a)
+                    };
+                    check(event, y, t);
+                }
+            }
         }
-        let from = from.into_iter().fold(of(event.output), Roots::or);
+        // A mean of all is a number like any other: it has no axes to confuse.
+        let rooted = event.inputs.iter().zip(from).filter(|(x, _)| x.rank() > 0);
+        let from = rooted.fold(of(event.output), |all, (_, from)| all.or(from));
         known.insert(event.output.storage().address(), (from, event.output.detach()));
     };
     trace::with(watch, loss)
@@ -108,6 +117,14 @@ mod tests {
             assert!(!refused(&|| y.reshape([3, 1]) - t.reshape([1, 3])), "both have their axes");
             assert!(catch(|| &y - &t).is_ok(), "outside of a loss it is broadcasting as everywhere");
         }
+        // What comes from both meets what comes from one.
+        let (y, t) = (Tensor::ones([3, 1]).leaf(), Tensor::ones([3]));
+        let mixed = || (y.squeeze(1) - &t).square() * y.abs();
+        assert!(catch(|| paired(&y, &t, mixed)).is_err());
+        let scaled = || (&y - t.mean(..)) / 2.0 - (&t - t.mean(..));
+        assert!(catch(|| paired(&y, &t, scaled)).is_err());
+        let right = || (y.squeeze(1) - &t).square() * (&t + 1.0) * y.squeeze(1).mean(..);
+        assert!(catch(|| paired(&y, &t, right)).is_ok());
         // A mean and a deviation for each target.
         let (y, t) = (Tensor::ones([3, 2]).leaf(), Tensor::ones([3]));
         let e = catch(|| paired(&y, &t, || y.slice(1, 0..1) - &t)).unwrap_err();

@@ -33,6 +33,12 @@ pub struct Table {
 /// Below this every whole number has a place of its own in `f64`.
 const EXACT: f64 = (1_u64 << 53) as f64;
 
+/// A cell that is a whole number, also with zeros behind a point.
+fn whole_number(cell: &str) -> Option<i128> {
+    let (whole, rest) = cell.split_once('.').unwrap_or((cell, ""));
+    rest.bytes().all(|digit| digit == b'0').then(|| whole.parse().ok())?
+}
+
 impl Table {
     /// Reads a comma-separated file whose first line names the columns.
     ///
@@ -166,7 +172,7 @@ impl Table {
             return Err(self.at(row, column, &format!("`{}` is not a finite number", shortened(cell))));
         }
         // A count of nanoseconds, or an identifier: its neighbours would become the same number.
-        if value.abs() >= EXACT && cell.parse::<i128>().is_ok_and(|whole| value as i128 != whole) {
+        if value.abs() >= EXACT && whole_number(cell).is_some_and(|whole| value as i128 != whole) {
             let what = format!(
                 "`{}` has more digits than a 64-bit float keeps: it would become {value}",
                 shortened(cell)
@@ -325,7 +331,8 @@ mod tests {
         {
             assert_eq!(read(cell).unwrap(), cell.parse::<f64>().unwrap(), "{cell}");
         }
-        for cell in ["9007199254740993", "1732886262000000001", "-1732886262000000001"] {
+        for cell in ["9007199254740993", "9007199254740993.0", "1732886262000000001", "-1732886262000000001"]
+        {
             assert!(said(read(cell)).contains("more digits than a 64-bit float keeps"), "{cell}");
         }
         // An identifier that is no feature is not read.

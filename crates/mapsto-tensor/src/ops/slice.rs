@@ -163,6 +163,10 @@ impl Op for Slice {
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (x, &Slice { axis, start, end }) = (xs[0], self);
         let mut layout: Layout = *x.layout();
+        // Of an operation that was built from attributes: beyond a view lie elements that are not its own.
+        if start > end || layout.shape.get(axis).is_none_or(|&n| end > n) {
+            fail!("slice", "axis {axis} of {:?} has no range {start}..{end}", x.shape());
+        }
         if !x.is_empty() && end > start {
             layout.offset = (layout.offset as isize + start as isize * layout.strides[axis]) as usize;
         }
