@@ -49,7 +49,8 @@ fn products(precision: MatmulPrecision) -> Option<String> {
     Some(format!("{precision}: {operands}"))
 }
 
-/// Looks at the test set, for the first time; writes predictions and plots, and prints the result.
+/// Scores the test set, on which no model has been judged before; writes predictions and plots, and prints the result, which
+/// is returned where there is a test set.
 ///
 /// # Errors
 /// A damaged sample; a file that cannot be written.

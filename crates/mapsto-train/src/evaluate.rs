@@ -37,7 +37,8 @@ impl Evaluation {
     }
 }
 
-/// Runs a model over a loader in inference mode: nothing recorded, no dropout, running statistics.
+/// Runs a model over a loader in inference mode: no dropout, running statistics, and nothing recorded but what the
+/// loss derives by leaves of its own.
 ///
 /// ```
 /// use mapsto_data::prelude::*;

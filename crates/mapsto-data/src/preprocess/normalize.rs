@@ -74,8 +74,7 @@ impl Transform for Normalize {
 }
 
 /// Whether numbers around a mean were rounded, when they became f32, by as much as their deviation. Whole numbers
-/// below 2²⁴ are exact.
-/// What is the mean itself has lost nothing.
+/// below 2²⁴ are exact, and what is the mean itself has lost nothing.
 fn lost_in_f32(x: &Tensor, mean: &[f64], std: &[f64]) -> Option<(f64, f64)> {
     let is_coarse =
         |mean: f64, std: f64| mean.abs() > f64::from(1 << 24) && mean.abs() * f64::from(f32::EPSILON) > std;

@@ -70,7 +70,8 @@ impl TrainingState {
     }
 }
 
-/// The name of the digest of all other texts: a digit that has changed in one of them would go on with another run.
+/// The name of the digest of all other texts, from before files had a seal; a state whose seal was left out is still known
+/// by it.
 const DIGEST: &str = "digest";
 
 fn digest(texts: &[(String, String)]) -> String {
