@@ -302,11 +302,16 @@ impl<'a> Fit<'a> {
         self.plan.folder.as_deref().filter(|_| self.seen.is_some())
     }
 
+    /// Refuses to go on where the run's folder has gone or become another.
+    fn check_folder(&self) -> Result<()> {
+        self.seen.as_ref().map_or(Ok(()), SeenFolder::check)
+    }
+
     /// Calls every callback that has this moment among its own, then does what they asked for.
     fn notify(&mut self, moment: Moment) -> Result<()> {
         if let (Some(folder), true) = (&self.plan.folder, moment != Moment::Step) {
             self.seen = self.seen.take().or_else(|| SeenFolder::look(folder));
-            self.seen.as_ref().map_or(Ok(()), SeenFolder::check)?;
+            self.check_folder()?;
         }
         let mut keep = Vec::new();
         for callback in self.progress.iter_mut().chain(&mut self.engine.callbacks) {
@@ -333,7 +338,7 @@ impl<'a> Fit<'a> {
             keep.extend(wishes.keep);
         }
         if !keep.is_empty() {
-            self.seen.as_ref().map_or(Ok(()), SeenFolder::check)?;
+            self.check_folder()?;
         }
         keep.iter().try_for_each(|path| super::TrainingState::write(self, path))
     }
