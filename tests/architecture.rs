@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["mapsto-nn", "mapsto-data"],
     &["mapsto-models", "mapsto-train"],
     &["mapsto"],
+    &["mapsto-experiment"],
     &["mapsto-cli", "mapsto-bench", "mapsto-examples", "mapsto-tests"],
 ];
 
@@ -267,6 +268,14 @@ fn only_the_command_line_prints() {
         }
         for macro_name in ["println!", "eprintln!", "print!(", "eprint!(", "dbg!("] {
             assert!(!code(&body).contains(macro_name), "{file} prints with {macro_name}");
+        }
+        // The trainer's progress line, and the second Ctrl-C, which stops at once.
+        if ["mapsto-train/src/progress.rs", "mapsto-train/src/interrupt.rs"].iter().any(|f| file.ends_with(f))
+        {
+            continue;
+        }
+        for word in ["stdout()", "stderr()", "process::exit"] {
+            assert!(!code(&body).contains(word), "{file} reaches for the terminal with {word}");
         }
     }
 }

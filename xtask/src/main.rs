@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             run(Command::new("cargo").args(["test", "--workspace", "--tests"]).env("MAPSTO_BLESS", "1"))
         }
         ["options"] => {
-            let test = ["test", "--locked", "--quiet", "-p", "mapsto-cli", "--lib", "options"];
+            let test = ["test", "--locked", "--quiet", "-p", "mapsto-experiment", "--lib", "options"];
             run(Command::new("cargo").args(test).env("MAPSTO_BLESS", "1"))
         }
         ["new", kind, name] => match new::write(&root(), kind, name) {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         ["mutants"] => report(mutants::run(&root(), None)),
         ["mutants", name] => report(mutants::run(&root(), Some(name))),
         ["fuzz", ref rest @ ..] => {
-            let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-cli", "--example", "fuzz", "--"];
+            let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-experiment", "--example", "fuzz", "--"];
             run(Command::new("cargo").args(fuzz).args(rest))
         }
         ["miri"] => report(miri::run(&root(), None)),

@@ -132,7 +132,9 @@ mod tests {
             }
         }
         let mut found = Vec::new();
-        for name in ["mapsto-tensor", "mapsto-nn", "mapsto-data", "mapsto-train", "mapsto-spec"] {
+        for name in
+            ["mapsto-tensor", "mapsto-nn", "mapsto-data", "mapsto-train", "mapsto-spec", "mapsto-experiment"]
+        {
             helps(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut found);
         }
         assert!(found.len() > 100, "{}", found.len());

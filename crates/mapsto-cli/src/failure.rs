@@ -1,21 +1,15 @@
-//! `Failure`: an error on its way to the user, its place already looked up in the source it came from.
+//! `Failure`: an error on its way to the user.
 
 use mapsto::Error;
+use mapsto_experiment::printable;
 
 use crate::advice::{in_words_of_files, without_lines};
-use crate::output::printable;
-use crate::source::Sources;
 
 /// What a subcommand failed with.
 #[derive(Debug)]
 pub struct Failure(Error);
 
 impl Failure {
-    /// An error whose span points into `sources`.
-    pub fn within(sources: &Sources) -> impl Fn(Error) -> Failure + '_ {
-        |error| Failure(sources.locate(error))
-    }
-
     /// The text for standard error.
     pub fn text(&self) -> String {
         let error = in_words_of_files(self.0.clone());

@@ -1,5 +1,5 @@
 //! Standard output that may go away, and texts that may hold anything: what is printed cannot move the cursor, and what cannot
-//! be printed is an error in the end.
+//! be printed is an error in the end. Remarks beside the results go to standard error.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mapsto::{Error, Result};
+use mapsto_experiment::printable;
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
 static FAILED: AtomicBool = AtomicBool::new(false);
@@ -33,6 +34,12 @@ pub fn line(text: fmt::Arguments<'_>) {
     }
 }
 
+/// Says beside the results what their reader should know.
+pub fn remark(what: &str) {
+    // Standard error may be closed; nothing is lost that a run needs.
+    let _ = writeln!(io::stderr(), "note: {what}");
+}
+
 /// Remembers how writing to standard output went.
 pub fn note(written: io::Result<()>) {
     let Err(e) = written else { return };
@@ -51,43 +58,4 @@ pub fn note(written: io::Result<()>) {
 /// A write failed; the reason has been reported.
 pub fn finish() -> Result<(), u8> {
     if FAILED.load(Ordering::Relaxed) { Err(mapsto::ErrorKind::Io.exit_code() as u8) } else { Ok(()) }
-}
-
-/// A text without control characters but for the ends of its lines.
-pub fn printable(text: &str) -> String {
-    escaped(text, |c| c != '\n' && is_control(c))
-}
-
-/// A name, such as that of a class or a file, on one line and without control characters.
-pub fn plain(name: &str) -> String {
-    escaped(name, is_control)
-}
-
-fn escaped(text: &str, must: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match must(c) {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
-}
-
-/// Whether a terminal does something else with the character than show it: control characters, and those that turn the
-/// direction of writing.
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[test]
-fn nothing_that_is_printed_moves_the_cursor() {
-    assert_eq!(
-        plain("ö cat\u{1b}[2J\n\r\t\u{7}\u{9b}\u{202e}x"),
-        "ö cat\\u{1b}[2J\\n\\r\\t\\u{7}\\u{9b}\\u{202e}x"
-    );
-    assert_eq!(printable("a\nb\u{1b}c → d"), "a\nb\\u{1b}c → d");
-    assert!(
-        (0..=0x10ffff).filter_map(char::from_u32).all(|c| !plain(&c.to_string()).contains(char::is_control))
-    );
 }

@@ -3,9 +3,7 @@
 use mapsto::nn::{Layer, ModuleExt};
 use mapsto::training::{Evaluation, History, Predictions, RunFolder, plots};
 use mapsto::{Result, Tensor};
-
-use crate::experiment::Experiment;
-use crate::output::plain;
+use mapsto_experiment::{Experiment, plain};
 
 /// Draws the loss and each metric by epoch.
 ///

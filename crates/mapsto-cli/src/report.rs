@@ -2,10 +2,10 @@
 
 use mapsto::data::Loader;
 use mapsto::nn::ModuleExt;
-use mapsto::training::{Evaluation, History, ModelFile, Predictions, RunFolder, predict, readable};
+use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
+use mapsto_experiment::{Experiment, Trained};
 
-use crate::experiment::Experiment;
 use crate::output::say;
 use crate::pictures;
 
@@ -54,7 +54,9 @@ fn products(precision: MatmulPrecision) -> Option<String> {
 ///
 /// # Errors
 /// A damaged sample; a file that cannot be written.
-pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -> Result<Option<Evaluation>> {
+pub fn closing(trained: &Trained) -> Result<Option<Evaluation>> {
+    let Trained { experiment, history, .. } = trained;
+    let folder = trained.folder();
     if let Some(reason) = &history.stopped {
         say!("stopped early: {reason}");
     }
@@ -62,13 +64,7 @@ pub fn closing(experiment: &Experiment, folder: &RunFolder, history: &History) -
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
     let found = results(experiment, folder)?;
-    if let (Some(test), Some(found)) = (&experiment.test, &found) {
-        let threshold = experiment.threshold();
-        let predictions = Predictions { threshold, ..predict(&experiment.model, test)? };
-        let (heading, names) = experiment.test_names();
-        let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
-        let table = predictions.to_csv_named(experiment.outputs(), &experiment.info.classes, heading, &names);
-        folder.write("predictions.csv", &table)?;
+    if let (Some(found), Some(predictions)) = (&found, experiment.write_predictions(folder)?) {
         pictures::draw_test(folder, experiment, found, &predictions)?;
     }
     Ok(found)

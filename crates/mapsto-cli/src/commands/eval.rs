@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command};
-use mapsto::nn::Exceptions;
-use mapsto::training::{ModelFile, RunFolder};
-use mapsto::{Error, ErrorKind};
+use mapsto::training::ModelFile;
+use mapsto_experiment::{Run, plain};
 
-use super::{Invocation, Overriding, Verb, reopen};
+use super::{Invocation, Overriding, Verb, exceptions};
 use crate::failure::Failure;
-use crate::output::{plain, say};
+use crate::output::{remark, say};
 use crate::report;
 
 /// The subcommand.
@@ -35,19 +34,11 @@ fn command(command: Command) -> Command {
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
-    let folder = RunFolder::open(invocation.text("run"))?;
-    let model = invocation.optional("model").map_or_else(|| folder.best(), PathBuf::from);
-    let except = match invocation.matches.get_flag("convert") {
-        true => Exceptions::none().converting(),
-        false => Exceptions::none(),
-    };
-    let experiment = reopen(&folder, &model, &except)?;
+    let run = Run::open(invocation.text("run"))?;
+    let model = invocation.optional("model").map_or_else(|| run.folder().best(), PathBuf::from);
+    let experiment = run.experiment(&model, &exceptions(invocation), remark)?;
     let epoch = ModelFile::read(&model)?.best_epoch();
-    let Some(test) = &experiment.test else {
-        let error =
-            Error::new(ErrorKind::Usage, format!("{} held out no test samples", folder.path().display()));
-        return Err(error.help("train with `test = 0.2` in [data]").into());
-    };
+    let test = run.test(&experiment)?;
     let found = experiment.evaluate(test)?;
     say!("{}", report::scored(&found, epoch));
     if let Some(confusion) = &found.confusion {

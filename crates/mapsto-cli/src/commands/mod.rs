@@ -9,19 +9,13 @@ pub mod render;
 pub mod summary;
 pub mod train;
 
-use std::path::Path;
-
 use clap::{ArgMatches, Command};
+use mapsto::Result;
 use mapsto::nn::Exceptions;
-use mapsto::training::{ModelFile, RunFolder};
-use mapsto::{Error, ErrorKind};
+use mapsto_experiment::{Config, Experiment, Override};
 
-use crate::config::Config;
-use crate::experiment::Experiment;
 use crate::failure::Failure;
-use crate::overrides::Override;
-use crate::source::Sources;
-use crate::{fingerprint, settings};
+use crate::output::remark;
 
 /// Every subcommand, in the order `mapsto --help` shows them.
 pub const COMMANDS: &[Verb] = &[
@@ -82,68 +76,14 @@ impl Invocation<'_> {
 }
 
 /// Reads a training file and opens what it describes.
-fn read_experiment(file: &str, overrides: &[Override]) -> Result<Experiment, Failure> {
-    if RunFolder::open(file).is_ok() {
-        let error = Error::new(ErrorKind::Usage, format!("{file}: this is the folder of a run, no file"));
-        return Err(error.help(format!("`mapsto train --resume {file}` goes on with the run")).into());
-    }
-    let text = std::fs::read_to_string(file).map_err(|e| {
-        let help = match Path::new(file).is_dir() {
-            true => format!("name the file in it, such as {}/model.toml", file.trim_end_matches('/')),
-            false => "give a file that says what to train; `mapsto new NAME` makes one".to_string(),
-        };
-        Error::io(file, e).help(help)
-    })?;
-    open(Sources::new(file, &text), overrides)
+fn read_experiment(file: &str, overrides: &[Override]) -> Result<Experiment> {
+    Config::open(file, overrides)?.prepare(remark)
 }
 
-/// Opens what a run was trained on and with, from the configuration it left in its folder, with the weights of a model file;
-/// data and configuration must be what they were.
-fn reopen(folder: &RunFolder, model: &Path, except: &Exceptions) -> Result<Experiment, Failure> {
-    let mut experiment = open(run_sources(folder)?, &[])?;
-    let state = unedited(folder, &experiment.config)?;
-    experiment.load(model, except)?;
-    if let Some(saved) = state.as_ref().and_then(|state| state.note("data")) {
-        fingerprint::compare(saved, experiment.fingerprint()?)?;
+/// The exceptions that the flag `--convert` makes for the weights of a model file.
+fn exceptions(invocation: &Invocation) -> Exceptions {
+    match invocation.matches.get_flag("convert") {
+        true => Exceptions::none().converting(),
+        false => Exceptions::none(),
     }
-    Ok(experiment)
-}
-
-/// The state of a run, which says what the run was really made of; the configuration in its folder must say the same. None where
-/// there is none, such as beside a model that was copied: then the model alone is known.
-fn unedited(folder: &RunFolder, config: &Config) -> Result<Option<ModelFile>, Error> {
-    if !folder.last().exists() {
-        return Ok(None);
-    }
-    let state = ModelFile::read(folder.last()).map_err(|e| {
-        let help = e.help_text().map_or(String::new(), |help| format!("{help}; "));
-        e.help(format!("{help}without the file the best model alone says what the run was made of"))
-    })?;
-    if let Some(text) = state.note("config") {
-        let mut noted = Sources::of_run(&folder.last().display().to_string(), text);
-        let before = Config::parse(&mut noted, &[]).map_err(|e| noted.locate(e))?;
-        settings::refuse_edits(&before, config, &folder.file("config.toml"))?;
-    }
-    Ok(Some(state))
-}
-
-/// The configuration in a run's folder, or where it was removed, as the state of the run knows it.
-fn run_sources(folder: &RunFolder) -> Result<Sources, Error> {
-    let file = folder.file("config.toml");
-    if file.exists() {
-        return Ok(Sources::of_run(&file.display().to_string(), &folder.config()?));
-    }
-    let state = ModelFile::read(folder.last())?;
-    let text = state.note("config").ok_or_else(|| {
-        let message =
-            format!("{}: the file is gone, and the state of the run does not know it", file.display());
-        Error::new(ErrorKind::Io, message)
-            .help("bring it back: without it nobody knows what the run was made of")
-    })?;
-    Ok(Sources::of_run(&folder.last().display().to_string(), text))
-}
-
-fn open(mut sources: Sources, overrides: &[Override]) -> Result<Experiment, Failure> {
-    let config = Config::parse(&mut sources, overrides).map_err(Failure::within(&sources))?;
-    Experiment::open(config).map_err(Failure::within(&sources))
 }

@@ -2,12 +2,13 @@
 
 use clap::{Arg, Command};
 use mapsto::nn::Exceptions;
-use mapsto::training::{RunFolder, predict};
+use mapsto::training::predict;
 use mapsto::{Error, ErrorKind};
+use mapsto_experiment::Run;
 
-use super::{Invocation, Overriding, Verb, reopen};
+use super::{Invocation, Overriding, Verb};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{remark, say};
 use crate::pictures;
 
 /// The subcommand.
@@ -24,20 +25,21 @@ fn command(command: Command) -> Command {
 }
 
 fn run(invocation: &Invocation) -> Result<(), Failure> {
-    let folder = RunFolder::open(invocation.text("run"))?;
+    let run = Run::open(invocation.text("run"))?;
+    let folder = run.folder();
     if !folder.file("metrics.csv").is_file() {
         let message = format!("{}: no epoch of the run is finished yet", folder.path().display());
         return Err(Error::new(ErrorKind::Data, message).help("draw once the first one is").into());
     }
-    pictures::draw_curves(&folder, &folder.history()?)?;
+    pictures::draw_curves(folder, &folder.history()?)?;
     if folder.best().is_file() {
-        let experiment = reopen(&folder, &folder.best(), &Exceptions::none())?;
+        let experiment = run.experiment(&folder.best(), &Exceptions::none(), remark)?;
         let input = experiment.config.model.input.as_deref().unwrap_or_default();
-        pictures::draw_filters(&folder, &experiment.model, input)?;
+        pictures::draw_filters(folder, &experiment.model, input)?;
         if let Some(test) = &experiment.test {
             let found = experiment.evaluate(test)?;
             let predictions = predict(&experiment.model, test)?;
-            pictures::draw_test(&folder, &experiment, &found, &predictions)?;
+            pictures::draw_test(folder, &experiment, &found, &predictions)?;
         }
     }
     let plots = folder.file("plots");

@@ -2,19 +2,23 @@
 //! otherwise be found when the training is done.
 
 use mapsto::data::Loader;
-use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor};
 
 use crate::experiment::Experiment;
+use crate::inputs::prepared;
 
 impl Experiment {
-    /// Reads every sample for validation and test once, and compares it with those to train on.
+    /// Reads every sample for validation and test once, and compares it with those to train on. [`train`](Experiment::train) does
+    /// so before it writes anything, where it was not done yet.
     ///
     /// # Errors
     /// A sample that is damaged, of another shape or type, or not finite, by its name.
-    pub(crate) fn check_held_out(&self) -> Result<()> {
+    pub fn check_held_out(&self) -> Result<()> {
+        if self.is_held_out_read.get() {
+            return Ok(());
+        }
         let first = self.samples(&[0])?;
-        let x = catch(|| self.train.preprocessing().apply(first.x))?;
-        let x = if x.dtype() == DType::F64 { x.to(DType::F32) } else { x };
+        let x = prepared(self.train.preprocessing(), first.x)?;
         for (what, held_out) in [("validation", &self.validation), ("test", &self.test)] {
             let Some(loader) = held_out else { continue };
             for batch in loader.epoch(0) {
@@ -26,6 +30,7 @@ impl Experiment {
                 named.finite("target", &batch.y)?;
             }
         }
+        self.is_held_out_read.set(true);
         Ok(())
     }
 }

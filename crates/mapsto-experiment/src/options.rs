@@ -1,5 +1,5 @@
 //! The reference of every option of a training file, `docs/options.md`: options from the lists that read them, keys of sections
-//! from the tables here, which are compared with what the command reads.
+//! from the tables here, which are compared with what `Config` reads.
 
 #![cfg(test)]
 
@@ -16,8 +16,7 @@ use mapsto::training::callbacks::Callback;
 use mapsto::training::metrics::Metric;
 
 use crate::config::Config;
-use crate::overrides::KEYS;
-use crate::source::Sources;
+use crate::keys::KEYS;
 
 /// A key of a section: its name, what it may be, its default, and its meaning.
 type Key = (&'static str, &'static str, &'static str, &'static str);
@@ -187,7 +186,7 @@ fn the_reference_of_options_is_that_of_the_lists() {
 fn every_key_of_a_section_is_in_the_reference_with_its_default() {
     // What may be left out, and what the file says then.
     let file = "[data]\nset = 'mnist'\n[model]\nlayers = ['flatten']\n[train]\nloss = 'mse'\n";
-    let config = Config::parse(&mut Sources::new("a.toml", file), &[]).unwrap();
+    let config = Config::parse(file, &[]).unwrap();
     let rendered = config.render();
     let mut sections = rendered.split("\n[");
     for (name, keys) in [("data", DATA), ("model", MODEL), ("train", TRAIN)] {

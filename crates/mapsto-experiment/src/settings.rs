@@ -135,7 +135,6 @@ fn as_filled<T: Family<Given = ()> + ?Sized>(entry: &Entry) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Sources;
 
     const FILE: &str = "[data]\nset = 'csv'\npath = 'a.csv'\nclass = 'kind'\nbatch = 8\nworkers = 0\n\
         [model]\ninput = [2]\nlayers = [{ linear = 3 }]\n\
@@ -143,7 +142,7 @@ mod tests {
         callbacks = [{ early_stop = 'val loss' }]\nepochs = 3\nseed = 1\n";
 
     fn config(text: &str) -> Config {
-        Config::parse(&mut Sources::new("a.toml", text), &[]).unwrap()
+        Config::parse(text, &[]).unwrap()
     }
 
     #[test]

@@ -1,24 +1,39 @@
 //! `Experiment`: a configuration brought to life: data opened and split, layers built, trainer put together.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::path::Path;
 use std::sync::Arc;
 
 use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, sets};
-use mapsto::nn::{Exceptions, Horizon, Layer, Loss, ModelSpec, ModuleExt, Optimizer, Schedule, Sequential};
+use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
 use mapsto::spec::{Entry, Family, FromValue, Json, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
 use mapsto::training::metrics::Metric;
-use mapsto::training::{Evaluation, ModelFile, ModelInfo, Outputs, Trainer, evaluate};
+use mapsto::training::{Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
 use crate::config::Config;
 use crate::fingerprint;
-use crate::output::plain;
 use crate::parts::{Parts, Rows, Samples, divide};
 
-/// Everything a run needs, checked.
+/// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
+///
+/// ```
+/// use mapsto_experiment::Config;
+/// let file = "[data]\nset = 'csv'\npath = '../../data/iris/iris.csv'\nclass = 'species'\nstandardize = true\n\
+///             [model]\nlayers = [{ linear = 16 }, 'tanh', { linear = 3 }]\n\
+///             [train]\nloss = 'cross_entropy'\nmetrics = ['accuracy']\noptimizer = { adam = 1e-2 }\nepochs = 40\n";
+/// let folder = std::env::temp_dir().join(format!("mapsto-experiment-{}", std::process::id()));
+/// let overrides = [mapsto_experiment::Override::new("train.out", folder.display())];
+/// let experiment = Config::parse(file, &overrides)?.prepare(|note| eprintln!("note: {note}"))?;
+/// assert_eq!(experiment.train.dataset().len(), 108);
+/// let trained = experiment.train(|trainer| trainer)?;
+/// let found = mapsto_experiment::Run::open(trained.folder().path())?.evaluate()?;
+/// assert!(found.value("accuracy").unwrap_or(0.0) > 0.9);
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), mapsto::Error>(())
+/// ```
 pub struct Experiment {
     /// The configuration with every default filled in.
     pub config: Config,
@@ -33,28 +48,34 @@ pub struct Experiment {
     /// What is known about the data.
     pub info: Info,
     /// What travels with the weights.
-    pub model_info: ModelInfo,
+    pub(crate) model_info: ModelInfo,
     /// Which samples of the data serve for what, by their place in it.
-    pub rows: Rows,
+    pub(crate) rows: Rows,
     /// What the data was when it was first asked for; see [`Experiment::fingerprint`].
     fingerprint: OnceCell<String>,
+    /// Set once every sample that is held out has been read and found good.
+    pub(crate) is_held_out_read: Cell<bool>,
     pub(crate) loss: Box<dyn Loss>,
     pub(crate) metrics: Vec<Box<dyn Metric>>,
 }
 
-/// Says beside the results what their reader should know.
-fn note(what: &str) {
-    use std::io::Write;
-    // Standard error may be closed; nothing is lost that a run needs.
-    let _ = writeln!(std::io::stderr(), "note: {what}");
-}
-
-impl Experiment {
-    /// Opens the data and builds the model of a configuration.
+impl Config {
+    /// Opens the data and builds the model, and checks that they, the loss and the metrics fit together; nothing is written.
+    ///
+    /// `note` is told what the data's reader should know, such as files that were left out. The number of threads and the seed of
+    /// this thread's randomness are set to those of `[train]`.
     ///
     /// # Errors
     /// Data that is missing, damaged or out of range; a model that does not fit it; an unknown name or option.
-    pub fn open(mut config: Config) -> Result<Experiment> {
+    pub fn prepare(self, mut note: impl FnMut(&str)) -> Result<Experiment> {
+        let sources = self.sources.clone();
+        Experiment::of(self, &mut note).map_err(|e| sources.locate(e))
+    }
+}
+
+impl Experiment {
+    /// The experiment of a configuration; the spans of errors point into its sources.
+    fn of(mut config: Config, note: &mut dyn FnMut(&str)) -> Result<Experiment> {
         mapsto::set_threads(config.train.threads);
         // What costs nothing to check comes before what is slow to open.
         let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
@@ -121,7 +142,6 @@ impl Experiment {
             loss: Some(config.train.loss.to_json()),
             features: info.features.clone(),
         };
-        let fingerprint = OnceCell::new();
         let experiment = Experiment {
             config,
             model,
@@ -131,7 +151,8 @@ impl Experiment {
             info,
             model_info,
             rows,
-            fingerprint,
+            fingerprint: OnceCell::new(),
+            is_held_out_read: Cell::new(false),
             loss,
             metrics,
         };
@@ -144,7 +165,7 @@ impl Experiment {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn fingerprint(&self) -> Result<&str> {
+    pub(crate) fn fingerprint(&self) -> Result<&str> {
         if let Some(found) = self.fingerprint.get() {
             return Ok(found);
         }
@@ -152,11 +173,11 @@ impl Experiment {
         Ok(self.fingerprint.get_or_init(|| found))
     }
 
-    /// The trainer of this experiment; the callbacks write into `folder`.
+    /// The trainer of this experiment, which shows no progress; the callbacks write into `folder`.
     ///
     /// # Errors
     /// None that opening has not found.
-    pub fn trainer(&self, folder: &Path) -> Result<Trainer> {
+    pub(crate) fn trainer(&self, folder: &Path) -> Result<Trainer> {
         let train = &self.config.train;
         let mut trainer = Trainer::boxed(
             build::<dyn Optimizer>(&train.optimizer, &())?,
@@ -166,6 +187,7 @@ impl Experiment {
         .seed(train.seed)
         .accumulate(train.accumulate)
         .folder(folder)
+        .quiet()
         .info(self.model_info.clone());
         for entry in &train.metrics {
             trainer = trainer.boxed_metric(build::<dyn Metric>(entry, &())?);
@@ -199,108 +221,14 @@ impl Experiment {
     }
 
     /// From which output on a metric takes a single one for class 1, where one says so: the first.
-    pub fn threshold(&self) -> Option<f64> {
+    pub(crate) fn threshold(&self) -> Option<f64> {
         let metrics = self.metrics.iter().filter_map(|metric| metric.entry());
         metrics.filter_map(|entry| f64::from_value(entry.option("threshold")?)).next()
     }
 
-    /// Loads the weights of a model file.
-    ///
-    /// # Errors
-    /// The file is damaged, or of another model.
-    pub fn load(&mut self, path: &Path, except: &Exceptions) -> Result<()> {
-        let file = ModelFile::read(path)?;
-        self.check(&file, path, except)?;
-        file.load_into_except(&mut self.model, except).map(drop).map_err(|e| e.context(path.display()))
-    }
-
-    /// Checks that a model file is of this experiment: its classes, layers, preprocessing and weights.
-    ///
-    /// # Errors
-    /// What differs, with the file's name.
-    pub fn check(&self, file: &ModelFile, path: &Path, except: &Exceptions) -> Result<()> {
-        let (trained, found) = (&file.info.classes, &self.info.classes);
-        if !trained.is_empty() && trained != found {
-            let names = |classes: &[String]| {
-                let shown: Vec<String> = classes.iter().take(5).map(|name| plain(name)).collect();
-                let more = if classes.len() > 5 {
-                    format!(" and {} more", classes.len() - 5)
-                } else {
-                    String::new()
-                };
-                format!("{}{more}", shown.join(", "))
-            };
-            let trained = names(trained);
-            let found = if found.is_empty() { "no classes".to_string() } else { names(found) };
-            let message = format!(
-                "{}: the model tells the classes {trained} apart, the data has {found}",
-                path.display()
-            );
-            if self.info.classes.is_empty() {
-                return Err(Error::new(ErrorKind::Data, message)
-                    .help("the file is of another run: name one of a run that fits the same numbers"));
-            }
-            return Err(Error::new(ErrorKind::Data, message)
-                .help("every answer would be taken for another class: bring the data back as it was when the run was trained"));
-        }
-        self.model.compare_state_dict(file.tensors.iter().cloned(), except).map_err(|e| {
-            let advice = e.help_text().is_some_and(|help| help.starts_with("only dtypes differ"));
-            let e = e.context(path.display());
-            // The author of a file cannot name exceptions, only choose another model.
-            if advice {
-                e
-            } else {
-                e.help("is it of a run with the same [model]? `mapsto summary FILE` lists its layers")
-            }
-        })?;
-        let differs = |what: &str| {
-            let message = format!("{}: the model was trained with {what}", path.display());
-            Err(Error::new(ErrorKind::Data, message)
-                .help("bring data and configuration back as they were when the run was trained"))
-        };
-        let spec = |json: &Option<Json>| {
-            json.as_ref().and_then(|json| ModelSpec::from_json(json).ok()?.rendered().ok())
-        };
-        if let (Some(trained), Some(found)) = (spec(&file.info.spec), spec(&self.model_info.spec))
-            && trained != found
-        {
-            let at = trained.layers.iter().zip(&found.layers).position(|(a, b)| a != b);
-            return differs(&match at {
-                Some(i) => format!("{} as layer {i}, and [model] has {}", trained.layers[i], found.layers[i]),
-                None => format!(
-                    "{} layers for inputs {:?}, and [model] has {} for {:?}",
-                    trained.layers.len(),
-                    trained.input,
-                    found.layers.len(),
-                    found.input
-                ),
-            });
-        }
-        if let (Some(trained), Some(found)) = (&file.info.preprocess, &self.model_info.preprocess)
-            && !is_near(trained, found)
-        {
-            return differs(&format!("the preprocessing {trained}, and the data now gives {found}"));
-        }
-        let (trained, found) = (&file.info.features, &self.info.features);
-        if !trained.is_empty() && trained != found {
-            return differs(&format!("the columns {trained:?}, and [data] has {found:?}"));
-        }
-        let loss = file.info.built_loss().map_err(|e| e.context(path.display()))?;
-        if let Some(loss) = loss.filter(|loss| outputs(&**loss) != self.outputs()) {
-            let (trained, found) = (loss.name(), self.loss.name());
-            return differs(&format!(
-                "the loss `{trained}`, and [train] has `{found}`, which takes outputs for something else"
-            ));
-        }
-        if let Some(saved) = file.note("data") {
-            fingerprint::compare(saved, self.fingerprint()?).map_err(|e| e.context(path.display()))?;
-        }
-        Ok(())
-    }
-
     /// What each test sample is called in `predictions.csv`: a heading, and the row of a table, counted from 1, the file, or the
     /// place in the set.
-    pub fn test_names(&self) -> (&'static str, Vec<String>) {
+    pub(crate) fn test_names(&self) -> (&'static str, Vec<String>) {
         let Some(test) = &self.test else { return ("index", Vec::new()) };
         let is_table = !self.info.features.is_empty();
         let file = |i: usize| {
@@ -317,27 +245,8 @@ impl Experiment {
 }
 
 /// What a model's outputs mean, told by the loss it was trained with.
-pub fn outputs(loss: &dyn Loss) -> Outputs {
+pub(crate) fn outputs(loss: &dyn Loss) -> Outputs {
     loss.outputs().unwrap_or(Outputs::Values)
-}
-
-/// Whether two values are the same but for rounding, which other processors do otherwise.
-fn is_near(a: &Json, b: &Json) -> bool {
-    let number = |json: &Json| match json {
-        Json::Int(i) => Some(*i as f64),
-        Json::Float(x) => Some(*x),
-        _ => None,
-    };
-    match (a, b) {
-        (Json::List(a), Json::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_near(a, b)),
-        (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((k, a), (l, b))| k == l && is_near(a, b))
-        }
-        _ => match (number(a), number(b)) {
-            (Some(a), Some(b)) => (a - b).abs() <= 1e-5 * a.abs().max(b.abs()) + 1e-7,
-            _ => a == b,
-        },
-    }
 }
 
 /// Says of a file that is not there where it was looked for.
@@ -376,7 +285,7 @@ fn fill<T: Family<Given = ()> + ?Sized>(entries: &mut [Entry]) -> Result<Vec<Box
 }
 
 /// Every run keeps its best and its last state; what "best" watches is the first metric, or else the loss.
-pub fn add_callbacks(config: &mut Config) {
+pub(crate) fn add_callbacks(config: &mut Config) {
     let first = config.train.metrics.first().and_then(|entry| build::<dyn Metric>(entry, &()).ok());
     let callbacks = &mut config.train.callbacks;
     let prefix = if config.data.validation > 0.0 { "val " } else { "" };

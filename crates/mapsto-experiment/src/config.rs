@@ -1,16 +1,29 @@
 //! `Config`: what a training file says, read into typed values, and written back with every default filled in.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use mapsto::spec::{Entry, Value, nearest};
+use mapsto::training::RunFolder;
 use mapsto::{Error, ErrorKind, MatmulPrecision, Result};
 
-use crate::document::{self, Node, Tree};
+use crate::document::{self, Tree};
 use crate::overrides::{self, Override};
+use crate::ranges::{at_least, fraction, one_of, positive};
 use crate::section::{Section, elsewhere, refuse_unknown};
 use crate::source::Sources;
 
 /// A training file.
+///
+/// ```
+/// use mapsto_experiment::Config;
+/// let file = "[data]\nset = 'mnist'\n[model]\nlayers = ['flatten', { linear = 10 }]\n[train]\nloss = 'cross_entropy'\n";
+/// let config = Config::parse(file, &[])?;
+/// assert_eq!((config.data.batch, config.train.epochs), (64, 10));
+/// let error = Config::parse(&file.replace("[train]", "[trian]"), &[]).unwrap_err();
+/// assert!(error.to_string().contains("did you mean `train`?"));
+/// # Ok::<(), mapsto::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What to learn from.
@@ -19,6 +32,8 @@ pub struct Config {
     pub model: Model,
     /// How.
     pub train: Train,
+    /// What all of it was read from, for errors that are found later.
+    pub(crate) sources: Sources,
 }
 
 /// The section `[data]`.
@@ -98,17 +113,56 @@ impl Split {
         [("stratified", Split::Stratified), ("random", Split::Random), ("ordered", Split::Ordered)];
 
     /// The word for it in a file.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         Split::ALL.iter().find(|(_, split)| *split == self).map_or("", |(word, _)| word)
     }
 }
 
 impl Config {
-    /// Reads a file and the flags laid over it.
+    /// Reads a training file and the overrides laid over it; paths in the file are relative to its folder.
     ///
     /// # Errors
-    /// What is no TOML, unknown, of the wrong type or out of range; the error's span points into the returned sources.
-    pub fn parse(sources: &mut Sources, overrides: &[Override]) -> Result<Config> {
+    /// The file cannot be read; as [`parse`](Config::parse).
+    pub fn open(file: impl AsRef<Path>, overrides: &[Override]) -> Result<Config> {
+        let file = file.as_ref();
+        let name = file.display();
+        if RunFolder::open(file).is_ok() {
+            let error = Error::new(ErrorKind::Usage, format!("{name}: this is the folder of a run, no file"));
+            return Err(error.help(format!("`mapsto train --resume {name}` goes on with the run")));
+        }
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            let help = match file.is_dir() {
+                true => {
+                    format!(
+                        "name the file in it, such as {}/model.toml",
+                        name.to_string().trim_end_matches('/')
+                    )
+                }
+                false => "give a file that says what to train; `mapsto new NAME` makes one".to_string(),
+            };
+            Error::io(file, e).help(help)
+        })?;
+        Config::read(Sources::new(&name.to_string(), &text), overrides)
+    }
+
+    /// Reads the text of a training file and the overrides laid over it, as far as it can be checked without its data; paths are
+    /// relative to the current folder.
+    ///
+    /// # Errors
+    /// What is no TOML, unknown, of the wrong type or out of range, at its line and column.
+    pub fn parse(text: &str, overrides: &[Override]) -> Result<Config> {
+        Config::read(Sources::new("experiment", text), overrides)
+    }
+
+    /// Reads a file and the overrides laid over it; errors show the place.
+    pub(crate) fn read(mut sources: Sources, overrides: &[Override]) -> Result<Config> {
+        let sections = Config::sections(&mut sources, overrides);
+        let (data, model, train) = sections.map_err(|e| sources.locate(e))?;
+        Ok(Config { data, model, train, sources })
+    }
+
+    /// The three sections; the spans of errors point into `sources`.
+    fn sections(sources: &mut Sources, overrides: &[Override]) -> Result<(Data, Model, Train)> {
         let mut document = document::parse(sources.text())?;
         overrides::apply(&mut document, overrides, sources)?;
         let data = Section::take(&mut document, "data")?;
@@ -116,18 +170,15 @@ impl Config {
         let train = Section::take(&mut document, "train")?;
         refuse_unknown(&document, &["data", "model", "train"])?;
         // Model and training first: they are the user's own, and cost nothing to check.
-        Ok(Config {
-            model: read_model(model)?,
-            train: read_train(train, sources)?,
-            data: read_data(data, sources)?,
-        })
+        let (model, train) = (read_model(model)?, read_train(train, sources)?);
+        Ok((read_data(data, sources)?, model, train))
     }
 
     /// The same with absolute paths, for a file that is read from anywhere.
     ///
     /// # Errors
     /// The system does not know the current folder.
-    pub fn anywhere(mut self) -> Result<Config> {
+    pub(crate) fn anywhere(mut self) -> Result<Config> {
         let absolute = |path: &str| -> Result<String> {
             Ok(std::path::absolute(path).map_err(|e| Error::io(path, e))?.display().to_string())
         };
@@ -237,13 +288,13 @@ fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
 }
 
 /// Whether an option of a set names a file or folder.
-pub fn is_path(option: &str) -> bool {
+pub(crate) fn is_path(option: &str) -> bool {
     ["path", "test"].contains(&option)
 }
 
 impl Data {
     /// An error about an option that the set does not know, with our own keys among those that may have been meant.
-    pub fn explain(&self, error: Error) -> Error {
+    pub(crate) fn explain(&self, error: Error) -> Error {
         const KEYS: [&str; 10] = [
             "set",
             "batch",
@@ -315,73 +366,6 @@ fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
     Ok(train)
 }
 
-/// What one of some words stands for.
-fn one_of<T: Copy, const N: usize>(
-    node: Option<Node>,
-    key: &str,
-    words: [(&'static str, T); N],
-) -> Result<Option<T>> {
-    let Some(node) = node else { return Ok(None) };
-    let word = match &node.value {
-        Tree::Str(word) => word.as_str(),
-        _ => "",
-    };
-    if let Some((_, meant)) = words.iter().find(|(known, _)| *known == word) {
-        return Ok(Some(*meant));
-    }
-    let known = words.map(|(word, _)| word);
-    let error = Error::new(ErrorKind::Usage, format!("`{key}` should be one of {}", known.join(", ")));
-    let error = match nearest(word, known) {
-        Some(near) => error.help(format!("did you mean \"{near}\"?")),
-        None => error,
-    };
-    Err(error.with_span(node.span.clone()))
-}
-
-fn wrong(node: &Node, key: &str, expected: &str) -> Error {
-    let found = node.to_value().map_or_else(|_| node.kind().to_string(), |value| value.to_string());
-    let error = Error::new(ErrorKind::Usage, format!("`{key}` should be {expected}, found {found}"));
-    let error = error.with_span(node.span.clone());
-    match &node.value {
-        Tree::Str(text) if text.parse::<f64>().is_ok() => {
-            error.help(format!("write numbers without quotes: `{key} = {text}`"))
-        }
-        _ => error,
-    }
-}
-
-fn at_least(least: usize, node: Option<Node>, key: &str, default: usize) -> Result<usize> {
-    let Some(node) = node else { return Ok(default) };
-    match node.value {
-        Tree::Int(i) if i >= least as i64 => Ok(i as usize),
-        _ => Err(wrong(&node, key, &format!("a whole number of at least {least}"))),
-    }
-}
-
-fn number(node: &Node) -> Option<f64> {
-    match node.value {
-        Tree::Int(i) => Some(i as f64),
-        Tree::Float(x) => Some(x),
-        _ => None,
-    }
-}
-
-fn fraction(node: Option<Node>, key: &str) -> Result<Option<f64>> {
-    let Some(node) = node else { return Ok(None) };
-    match number(&node).filter(|x| (0.0..1.0).contains(x)) {
-        Some(share) => Ok(Some(share)),
-        None => Err(wrong(&node, key, "a share from 0 to below 1")),
-    }
-}
-
-fn positive(node: Option<Node>, key: &str) -> Result<Option<f64>> {
-    let Some(node) = node else { return Ok(None) };
-    match number(&node).filter(|x| *x > 0.0 && x.is_finite()) {
-        Some(x) => Ok(Some(x)),
-        None => Err(wrong(&node, key, "a number above 0")),
-    }
-}
-
 fn section(text: &mut String, name: &str) {
     let gap = if text.is_empty() { "" } else { "\n" };
     _ = writeln!(text, "{gap}[{name}]");
@@ -409,7 +393,7 @@ mod tests {
         [model]\nlayers = [{ linear = 3, bias = false }, 'relu']\n[train]\nloss = 'cross_entropy'\nclip_norm = 1\n";
 
     fn parse(text: &str) -> Result<Config> {
-        Config::parse(&mut Sources::new("a.toml", text), &[])
+        Config::parse(text, &[])
     }
 
     #[test]
@@ -448,7 +432,7 @@ mod tests {
             ("set = 'csv'", "", "[data] needs `set`"),
         ] {
             let text = FILE.replace(from, to);
-            let e = parse(&text).unwrap_err();
+            let e = Config::sections(&mut Sources::new("a.toml", &text), &[]).unwrap_err();
             assert_eq!((e.message(), e.kind()), (said, ErrorKind::Usage));
             assert!(e.span().is_some_and(|span| span.end <= text.len()), "{said}");
         }

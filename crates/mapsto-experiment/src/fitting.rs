@@ -6,18 +6,18 @@ use mapsto::nn::Layer;
 use mapsto::spec::{Entry, build};
 use mapsto::training::Outputs;
 use mapsto::training::metrics::Metric;
-use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, record};
+use mapsto::{Error, ErrorKind, Result, Tensor, catch, no_grad, record};
 
 use crate::experiment::Experiment;
-use crate::output::plain;
+use crate::inputs::prepared;
+use crate::plain::plain;
 
 impl Experiment {
     /// Runs one batch through model, loss and metrics, so that what does not fit is found before a run folder exists.
     pub(crate) fn check_fit(&self) -> Result<()> {
         let first: Vec<usize> = (0..self.train.dataset().len().min(2)).collect();
         let Sample { x, y: target } = self.samples(&first)?;
-        let x = catch(|| self.train.preprocessing().apply(x))?;
-        let x = if x.dtype() == DType::F64 { x.to(DType::F32) } else { x };
+        let x = prepared(self.train.preprocessing(), x)?;
         // Recorded, so that the outputs say what they mean.
         let y = catch(|| record(|| self.model.forward(&x)))?;
         self.check_outputs(&y, &target)?;
@@ -108,8 +108,7 @@ impl Experiment {
         let indices: Vec<usize> = found.into_iter().flatten().collect();
         let loss = || -> Result<()> {
             let Sample { x, y: target } = self.samples(&indices)?;
-            let x = catch(|| self.train.preprocessing().apply(x))?;
-            let x = if x.dtype() == DType::F64 { x.to(DType::F32) } else { x };
+            let x = prepared(self.train.preprocessing(), x)?;
             let y = catch(|| no_grad(|| self.model.forward(&x)))?;
             catch(|| self.loss.loss(&y, &target)).map(drop)
         };

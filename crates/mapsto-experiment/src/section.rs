@@ -6,7 +6,7 @@ use mapsto::spec::{Entry, FromValue, nearest};
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::document::{Key, Node, Tree};
-use crate::overrides::{KEYS, section_of};
+use crate::keys::{KEYS, section_of};
 
 /// One section of a configuration while it is being read.
 #[derive(Debug)]

@@ -1,0 +1,48 @@
+//! The keys of a training file and the section that each stands in, so that a key may be named without its section.
+
+/// The keys that a flag may name without their section.
+pub const KEYS: [(&str, &[&str]); 3] = [
+    (
+        "data",
+        &[
+            "set",
+            "path",
+            "class",
+            "target",
+            "features",
+            "delimiter",
+            "batch",
+            "shuffle",
+            "workers",
+            "augment",
+            "preprocess",
+            "standardize",
+            "validation",
+            "test",
+            "split",
+        ],
+    ),
+    ("model", &["input"]),
+    (
+        "train",
+        &[
+            "loss",
+            "metrics",
+            "optimizer",
+            "schedule",
+            "callbacks",
+            "epochs",
+            "seed",
+            "clip_norm",
+            "accumulate",
+            "threads",
+            "matmul_precision",
+            "out",
+        ],
+    ),
+];
+
+/// The section that a key stands in.
+pub fn section_of(key: &str) -> Option<&'static str> {
+    KEYS.iter().find(|(_, keys)| keys.contains(&key)).map(|(section, _)| *section)
+}

@@ -1,0 +1,58 @@
+//! Experiments of mapsto: from a training file to a run, its evaluation and its predictions.
+//!
+//! A [`Config`] is what a training file says. [`Config::prepare`] opens the data, builds the model and checks that they fit: an
+//! [`Experiment`]. [`Experiment::train`] trains it in the folder of a [`Run`], which can be gone on with ([`Run::resume`]) and
+//! evaluated ([`Run::evaluate`]); a [`Predictor`] asks its best model about new images and tables.
+//!
+//! ```
+//! use mapsto::nn::Exceptions;
+//! use mapsto_experiment::{Config, Override, Predictor, Run};
+//!
+//! let folder = std::env::temp_dir().join(format!("mapsto-irises-{}", std::process::id()));
+//! let overrides = [Override::new("train.epochs", 40), Override::new("train.out", folder.display())];
+//! let experiment = Config::open("../../examples/tabular.toml", &overrides)?.prepare(|note| eprintln!("note: {note}"))?;
+//! experiment.train(|trainer| trainer)?;
+//!
+//! let found = Run::open(&folder)?.evaluate()?;
+//! assert!(found.value("accuracy").unwrap_or(0.0) > 0.9);
+//! let predictor = Predictor::open(&folder, &Exceptions::none())?;
+//! let answers = predictor.predict(predictor.table("../../data/iris/iris.csv".as_ref())?)?;
+//! let (class, _) = answers[0].ranked()[0];
+//! assert_eq!(predictor.classes()[class], "setosa");
+//! # std::fs::remove_dir_all(folder).unwrap();
+//! # Ok::<(), mapsto::Error>(())
+//! ```
+//!
+//! Nothing here prints, ends the process or reads a command line: the `mapsto` command is one program that calls this crate.
+
+pub mod config;
+mod document;
+mod experiment;
+mod fingerprint;
+mod fitting;
+mod held_out;
+mod inputs;
+mod keys;
+mod options;
+mod overrides;
+mod parts;
+mod plain;
+mod predictor;
+mod ranges;
+mod resumption;
+mod run;
+mod section;
+mod settings;
+mod source;
+mod trained;
+mod weights;
+
+pub use config::Config;
+pub use experiment::Experiment;
+pub use keys::{KEYS, section_of};
+pub use overrides::Override;
+pub use plain::{plain, printable};
+pub use predictor::{Prediction, Predictor};
+pub use resumption::Resumption;
+pub use run::Run;
+pub use trained::Trained;

@@ -1,0 +1,147 @@
+//! Runs as a program makes them: trained, gone on with, evaluated and asked, all without the command.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mapsto::ErrorKind;
+use mapsto::nn::Exceptions;
+use mapsto_experiment::{Config, Override, Predictor, Run};
+
+/// Twelve points on a line, of two classes.
+const POINTS: &str = "x,kind\n0,a\n1,a\n2,a\n3,a\n4,a\n5,a\n6,b\n7,b\n8,b\n9,b\n10,b\n11,b\n";
+
+const FILE: &str = "[data]\nset = 'csv'\npath = 'points.csv'\nclass = 'kind'\nbatch = 4\nstandardize = true\n\
+    [model]\nlayers = [{ linear = 4 }, 'tanh', { linear = 2 }]\n\
+    [train]\nloss = 'cross_entropy'\nmetrics = ['accuracy']\noptimizer = { adam = 0.05 }\nepochs = 3\n";
+
+/// A folder with a training file and its data, which is removed in the end.
+struct Project(PathBuf);
+
+impl Project {
+    fn new(name: &str) -> Project {
+        let folder = std::env::temp_dir().join(format!("mapsto-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("points.csv"), POINTS).unwrap();
+        fs::write(folder.join("line.toml"), FILE).unwrap();
+        Project(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn config(&self, out: &str, epochs: usize) -> Config {
+        let out = Override::new("train.out", self.path(out).display());
+        Config::open(self.path("line.toml"), &[out, Override::new("train.epochs", epochs)]).unwrap()
+    }
+
+    fn train(&self, out: &str, epochs: usize) {
+        self.config(out, epochs).prepare(|_| {}).unwrap().train(|trainer| trainer).unwrap();
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(folder).unwrap().flatten();
+    files.map(|e| (e.file_name().to_string_lossy().into_owned(), fs::read(e.path()).unwrap())).collect()
+}
+
+#[test]
+fn a_run_that_goes_on_has_the_bits_of_one_that_never_stopped() {
+    let project = Project::new("goes-on");
+    project.train("whole", 5);
+    project.train("parts", 3);
+    let run = Run::open(project.path("parts")).unwrap();
+    let resumption = run.resume(&[Override::new("train.epochs", 5)], |_| {}).unwrap();
+    assert!(resumption.has_fingerprint());
+    let busy = run.resume(&[], |_| {}).err().unwrap();
+    assert!(busy.message().ends_with("another process is training this run"), "{busy}");
+    let trained = resumption.train(|trainer| trainer).unwrap();
+    assert!(trained.is_written());
+    assert_eq!((trained.epochs_before(), trained.history.rows.len()), (3, 5));
+    drop(trained);
+    let (whole, parts) = (files(&project.path("whole")), files(&project.path("parts")));
+    assert_eq!(whole["best.safetensors"], parts["best.safetensors"]);
+    assert_eq!(
+        Run::open(project.path("whole")).unwrap().evaluate().unwrap().metrics,
+        run.evaluate().unwrap().metrics
+    );
+}
+
+#[test]
+fn a_run_with_no_epoch_to_come_is_left_as_it_was() {
+    let project = Project::new("is-over");
+    project.train("run", 3);
+    fs::remove_file(project.path("run/.lock")).unwrap();
+    let before = files(&project.path("run"));
+    let run = Run::open(project.path("run")).unwrap();
+    let elsewhere = Override::new("train.out", project.path("elsewhere").display());
+    let resumption = run.resume(&[elsewhere], |_| {}).unwrap();
+    assert_eq!(resumption.target(), Some(&*project.path("elsewhere")));
+    let trained = resumption.train(|trainer| trainer).unwrap();
+    assert!(!trained.is_written() && !trained.tidy().unwrap());
+    drop(trained);
+    // A refusal gives the folder back too.
+    let e = run.resume(&[Override::new("train.seed", 7)], |_| {}).err().unwrap();
+    assert_eq!(e.message(), "a resumed run cannot change `train.seed` from 42 to 7");
+    assert!(files(&project.path("run")) == before);
+    assert!(!project.path("elsewhere").exists());
+}
+
+#[test]
+fn what_does_not_fit_is_found_at_its_place_before_anything_is_written() {
+    let project = Project::new("misfits");
+    for (from, to, kind, wanted) in [
+        ("'tanh'", "'tahn'", ErrorKind::Usage, "line.toml:8:27: unknown layer `tahn`"),
+        ("linear = 2", "linear = 3", ErrorKind::Model, "the model gives 3 values, the data has 2 classes"),
+        ("'kind'", "'sort'", ErrorKind::Data, "no column `sort`"),
+    ] {
+        fs::write(project.path("line.toml"), FILE.replace(from, to)).unwrap();
+        let e = project.config("run", 3).prepare(|_| {}).err().unwrap();
+        assert!(e.to_string().contains(wanted), "{e}");
+        assert_eq!(e.kind(), kind, "{e}");
+    }
+    // A test sample that is no number is found when the training begins.
+    fs::write(project.path("line.toml"), FILE.replace("batch", "test = 'test.csv'\nbatch")).unwrap();
+    fs::write(project.path("test.csv"), "x,kind\n1,a\n1e300,b\n").unwrap();
+    let experiment = project.config("run", 3).prepare(|_| {}).unwrap();
+    let e = experiment.train(|trainer| trainer).err().unwrap();
+    assert!(e.message().starts_with("the test samples: "), "{e}");
+    assert!(!project.path("run").exists());
+}
+
+#[test]
+fn readers_of_the_data_are_told_what_they_should_know() {
+    let project = Project::new("notes");
+    fs::write(
+        project.path("points.csv"),
+        POINTS.replace("0,a", "20000000.25,a").replace("11,b", "20000000.5,b"),
+    )
+    .unwrap();
+    fs::write(project.path("line.toml"), FILE.replace("standardize = true\n", "")).unwrap();
+    let mut notes = Vec::new();
+    project.config("run", 3).prepare(|note| notes.push(note.to_string())).unwrap();
+    assert!(notes.len() == 1 && notes[0].contains("`standardize = true`"), "{notes:?}");
+}
+
+#[test]
+fn a_predictor_ranks_the_classes() {
+    let project = Project::new("asked");
+    project.train("run", 30);
+    let predictor = Predictor::open(project.path("run"), &Exceptions::none()).unwrap();
+    let answers = predictor.predict(predictor.table(&project.path("points.csv")).unwrap()).unwrap();
+    let likeliest: Vec<&str> =
+        answers.iter().map(|answer| predictor.classes()[answer.ranked()[0].0].as_str()).collect();
+    assert_eq!((likeliest[0], likeliest[11], likeliest.len()), ("a", "b", 12));
+    let sum: f64 = answers[5].ranked().iter().map(|(_, p)| p).sum();
+    assert!((sum - 1.0).abs() < 1e-9);
+    // A model file is enough, as it says what it was trained on.
+    let alone = Predictor::open(project.path("run/best.safetensors"), &Exceptions::none()).unwrap();
+    assert_eq!(alone.features(), ["x"]);
+}
