@@ -4,6 +4,8 @@
 mod custom_layer;
 #[path = "custom_op.rs"]
 mod custom_op;
+#[path = "experiment.rs"]
+mod experiment;
 #[path = "from_scratch.rs"]
 mod from_scratch;
 #[path = "perceptron_limit.rs"]
@@ -56,4 +58,9 @@ fn derivatives_of_derivatives() {
 #[test]
 fn tabular_reads_irises() -> Result<()> {
     from_the_root(tabular::main)
+}
+
+#[test]
+fn a_training_file_is_run_from_a_program() -> Result<()> {
+    from_the_root(experiment::main)
 }
