@@ -8,7 +8,7 @@
 //! 1 of a block from its words 0 and 1, elements 2 and 3 from its words 2 and 3.
 
 use crate::real::Float;
-use crate::simd::vectorize_light;
+use crate::simd::{array, vectorize_light};
 use crate::threads::for_chunks;
 
 /// Names one draw: the same name gives the same numbers, always.
@@ -292,7 +292,7 @@ fn threshold(p: f64) -> u64 {
 #[inline(always)]
 fn generate(draw: Draw, first: u64, words: &mut [[u32; LANES]; 4]) {
     let counters = |k: usize| -> [u32; LANES] {
-        std::array::from_fn(
+        array(
             #[inline(always)]
             |l| {
                 let i = first + l as u64;

@@ -32,7 +32,8 @@ thread_local! {
 }
 
 /// The family in use on this thread: the widest that the processor has, unless [`with_isa`] says otherwise.
-#[inline]
+// Not inline: each of some hundred kernels asks, and three lines of its answer are more than most of them need.
+#[inline(never)]
 pub fn isa() -> Isa {
     match FORCED.get() {
         Some(isa) => isa,
@@ -94,6 +95,20 @@ pub fn vectorize_light<R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
+/// `[f(0), f(1), ..]`, as `std::array::from_fn`, whose six nested functions LLVM has to take apart again in each of some
+/// hundred kernels: a sixth of what this crate gave it to compile.
+#[inline(always)]
+pub(crate) fn array<T: Copy, const N: usize>(mut f: impl FnMut(usize) -> T) -> [T; N] {
+    let mut array = std::mem::MaybeUninit::<[T; N]>::uninit();
+    let start = array.as_mut_ptr().cast::<T>();
+    for i in 0..N {
+        // SAFETY: the array has N elements. Where `f` panics, nothing is read or dropped.
+        unsafe { start.add(i).write(f(i)) };
+    }
+    // SAFETY: all N elements are written.
+    unsafe { array.assume_init() }
+}
+
 /// Whether `mul_add` is one instruction in the family in use.
 #[inline]
 pub fn has_fma() -> bool {
@@ -103,14 +118,14 @@ pub fn has_fma() -> bool {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
-fn in_avx512<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn in_avx512<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
-fn in_avx2<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn in_avx2<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 

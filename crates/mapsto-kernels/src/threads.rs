@@ -107,15 +107,22 @@ fn in_jobs(blocks: usize, most: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) 
 /// # Panics
 /// If `chunk` is 0 while `out` is not empty, or as `f` does.
 pub fn for_chunks<T: Send>(out: &mut [T], chunk: usize, cost: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    if out.is_empty() {
+    let pieces = Pieces::new(out);
+    in_chunks(pieces.len, chunk, cost, &|i, start, len| {
+        // SAFETY: the pieces [i·chunk, (i + 1)·chunk) do not overlap, and `in_chunks` gives each `i` to one call.
+        f(i, unsafe { pieces.get(start, len) });
+    });
+}
+
+/// Calls `f(index, start, length)` for each piece of `len` elements; compiled once for all types and functions.
+fn in_chunks(len: usize, chunk: usize, cost: usize, f: &(dyn Fn(usize, usize, usize) + Sync)) {
+    if len == 0 {
         return;
     }
     assert!(chunk > 0, "for_chunks: the pieces have no elements\nhelp: use a piece of at least 1");
-    let pieces = Pieces::new(out);
-    parallel(pieces.len.div_ceil(chunk), cost, |i| {
+    run(len.div_ceil(chunk), cost, &|i| {
         let start = i * chunk;
-        // SAFETY: the pieces [i·chunk, (i + 1)·chunk) do not overlap, and `parallel` gives each `i` to one call.
-        f(i, unsafe { pieces.get(start, chunk.min(pieces.len - start)) });
+        f(i, start, chunk.min(len - start));
     });
 }
 

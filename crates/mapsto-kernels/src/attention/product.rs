@@ -2,6 +2,7 @@
 
 use crate::gemm::Mat;
 use crate::gemm::lanes::{Float, Kernel, Lanes, dispatch};
+use crate::simd::array;
 
 /// What becomes of what C held before.
 #[derive(Clone, Copy)]
@@ -56,11 +57,11 @@ impl<T: Float> Kernel<T> for Product<'_, T> {
     unsafe fn run<L: Lanes<Elem = T>>(mut self) {
         // SAFETY: `product` has checked that A, B and C lie in their slices.
         unsafe {
-            match (L::ROWS, self.a.col_stride == 1) {
-                (8, true) => self.tiles::<L, 8, true>(),
-                (8, false) => self.tiles::<L, 8, false>(),
-                (_, true) => self.tiles::<L, 4, true>(),
-                (_, false) => self.tiles::<L, 4, false>(),
+            let along = self.a.col_stride == 1;
+            if L::MANY {
+                if along { self.tiles::<L, 8, true>() } else { self.tiles::<L, 8, false>() }
+            } else {
+                if along { self.tiles::<L, 4, true>() } else { self.tiles::<L, 4, false>() }
             }
         }
     }
@@ -101,12 +102,12 @@ impl<T: Float> Product<'_, T> {
         // SAFETY: the caller's promise; masked lanes are not touched.
         unsafe {
             let corner = a.data.as_ptr().offset(a.offset as isize + i as isize * a.row_stride);
-            let rows: [*const T; MR] = std::array::from_fn(|r| corner.offset(r as isize * a.row_stride));
+            let rows: [*const T; MR] = array(|r| corner.offset(r as isize * a.row_stride));
             let mut from = b.data.as_ptr().add(b.offset + j);
             let mut column = corner;
             let mut acc = [[L::splat(T::default()); 2]; MR];
             for k in 0..a.cols {
-                let y: [L; 2] = std::array::from_fn(|v| {
+                let y: [L; 2] = array(|v| {
                     let from = from.wrapping_add(v * L::N);
                     if PART { L::load_first(from, lanes(v)) } else { L::load(from) }
                 });

@@ -9,6 +9,7 @@ use super::planes::Planes;
 use super::weight::{LONG, runs};
 use crate::gemm::lanes::{Kernel, Lanes, dispatch};
 use crate::gemm::{Gemm, SERIAL, sizes};
+use crate::simd::array;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
@@ -82,13 +83,13 @@ impl<T: Gemm> Kernel<T> for Dots<'_, T> {
                 let taps = L::ROWS.min(self.offsets.len() - k);
                 // SAFETY: the lengths were checked above.
                 unsafe {
-                    match (L::ROWS, taps, channels - o) {
-                        (_, 1, 1) => self.tile::<L, 1, 1>(o, k, taps),
-                        (_, 1, _) => self.tile::<L, 2, 1>(o, k, taps),
-                        (8, _, 1) => self.tile::<L, 1, 8>(o, k, taps),
-                        (8, _, _) => self.tile::<L, 2, 8>(o, k, taps),
-                        (_, _, 1) => self.tile::<L, 1, 4>(o, k, taps),
-                        _ => self.tile::<L, 2, 4>(o, k, taps),
+                    let one = channels - o == 1;
+                    if taps == 1 {
+                        if one { self.tile::<L, 1, 1>(o, k, taps) } else { self.tile::<L, 2, 1>(o, k, taps) }
+                    } else if L::MANY {
+                        if one { self.tile::<L, 1, 8>(o, k, taps) } else { self.tile::<L, 2, 8>(o, k, taps) }
+                    } else {
+                        if one { self.tile::<L, 1, 4>(o, k, taps) } else { self.tile::<L, 2, 4>(o, k, taps) }
                     }
                 }
             }
@@ -108,9 +109,8 @@ impl<T: Gemm> Dots<'_, T> {
         let [oh, ow] = self.out;
         // SAFETY: `run` has checked every offset's reach and the sums' length; the gradients have CO channels from `o`.
         unsafe {
-            let x: [*const T; MR] =
-                std::array::from_fn(|i| self.planes.as_ptr().add(self.offsets[k + i.min(taps - 1)]));
-            let g: [*const T; CO] = std::array::from_fn(|c| self.gradients.as_ptr().add((o + c) * oh * ow));
+            let x: [*const T; MR] = array(|i| self.planes.as_ptr().add(self.offsets[k + i.min(taps - 1)]));
+            let g: [*const T; CO] = array(|c| self.gradients.as_ptr().add((o + c) * oh * ow));
             // Many rows in parts, and a long row too, so that no sum is rounded very often.
             let rows = (SERIAL / ow.div_ceil(L::N)).max(1);
             for first in (0..oh).step_by(rows) {

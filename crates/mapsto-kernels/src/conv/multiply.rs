@@ -5,23 +5,19 @@ use crate::gemm::lanes::{Kernel, Lanes, dispatch};
 use crate::gemm::sizes;
 use crate::gemm::tile::prefetch;
 
-/// Registers across a tile of sums: 6 × 4 of the 32 registers of AVX-512 hold sums, or 4 × 3 of 16. (8 × 3 would do as
-/// well, but channels come in multiples of 64.)
-const fn across<L: Lanes>() -> usize {
-    if L::ROWS == 8 { 4 } else { 3 }
-}
-
 /// Steps for which a panel of the right operand stays in L1: 128 · 64 · 4 bytes are 32 of its 48 KiB.
 pub const STEPS: usize = 128;
 
-/// Channels rounded up to registers, and the width of equal panels of them.
+/// Channels rounded up to registers, and the width of equal panels of them. A tile of sums is as wide as those of products:
+/// 6 × 4 of the 32 registers of AVX-512 hold sums, or 4 × 3 of 16. (8 × 3 would do as well, but channels come in multiples
+/// of 64.)
 pub fn panels(channels: usize) -> (usize, usize) {
     struct Across;
     impl Kernel<f32> for Across {
         type Out = usize;
         #[inline(always)]
         unsafe fn run<L: Lanes<Elem = f32>>(self) -> usize {
-            across::<L>()
+            L::WIDE
         }
     }
     let (_, lanes) = sizes::<f32>();
@@ -56,14 +52,20 @@ impl Product {
     pub unsafe fn compute<L: Lanes<Elem = f32>>(&self, at: impl Fn(usize) -> usize + Copy) {
         // SAFETY: the caller's promise.
         unsafe {
-            match (L::ROWS, self.width / L::N) {
-                (8, 1) => self.groups::<L, 8, 4, 1>(at),
-                (8, 2) => self.groups::<L, 8, 4, 2>(at),
-                (8, 3) => self.groups::<L, 8, 4, 3>(at),
-                (8, _) => self.groups::<L, 6, 3, 4>(at),
-                (_, 1) => self.groups::<L, 4, 2, 1>(at),
-                (_, 2) => self.groups::<L, 4, 2, 2>(at),
-                _ => self.groups::<L, 4, 2, 3>(at),
+            let registers = self.width / L::N;
+            if L::MANY {
+                match registers {
+                    1 => self.groups::<L, 8, 4, 1>(at),
+                    2 => self.groups::<L, 8, 4, 2>(at),
+                    3 => self.groups::<L, 8, 4, 3>(at),
+                    _ => self.groups::<L, 6, 3, 4>(at),
+                }
+            } else {
+                match registers {
+                    1 => self.groups::<L, 4, 2, 1>(at),
+                    2 => self.groups::<L, 4, 2, 2>(at),
+                    _ => self.groups::<L, 4, 2, 3>(at),
+                }
             }
         }
     }

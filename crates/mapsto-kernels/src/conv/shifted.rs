@@ -153,14 +153,20 @@ impl<T: Gemm> Kernel<T> for Run<'_, T> {
             let (a, height) = (&weights[row * terms..], L::ROWS.min(rows - row));
             // SAFETY: `run` has checked that the planes reach as far as the last register of the last term.
             unsafe {
-                match (if height == 1 { 1 } else { L::ROWS }, count) {
-                    (1, _) => rows_of::<L, 1, TILE>(shifts, &output, y, a, row, height, from, count),
-                    (8, 1) => rows_of::<L, 8, 1>(shifts, &output, y, a, row, height, from, count),
-                    (8, 2) => rows_of::<L, 8, 2>(shifts, &output, y, a, row, height, from, count),
-                    (8, _) => rows_of::<L, 8, TILE>(shifts, &output, y, a, row, height, from, count),
-                    (_, 1) => rows_of::<L, 4, 1>(shifts, &output, y, a, row, height, from, count),
-                    (_, 2) => rows_of::<L, 4, 2>(shifts, &output, y, a, row, height, from, count),
-                    _ => rows_of::<L, 4, TILE>(shifts, &output, y, a, row, height, from, count),
+                if height == 1 {
+                    rows_of::<L, 1, TILE>(shifts, &output, y, a, row, height, from, count)
+                } else if L::MANY {
+                    match count {
+                        1 => rows_of::<L, 8, 1>(shifts, &output, y, a, row, height, from, count),
+                        2 => rows_of::<L, 8, 2>(shifts, &output, y, a, row, height, from, count),
+                        _ => rows_of::<L, 8, TILE>(shifts, &output, y, a, row, height, from, count),
+                    }
+                } else {
+                    match count {
+                        1 => rows_of::<L, 4, 1>(shifts, &output, y, a, row, height, from, count),
+                        2 => rows_of::<L, 4, 2>(shifts, &output, y, a, row, height, from, count),
+                        _ => rows_of::<L, 4, TILE>(shifts, &output, y, a, row, height, from, count),
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ use super::planes::Planes;
 use crate::gemm::lanes::{Kernel, Lanes, TILE, dispatch};
 use crate::gemm::pack::{Strip, interleave};
 use crate::gemm::{Gemm, SERIAL, sizes};
+use crate::simd::array;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::scratch;
 
@@ -112,16 +113,25 @@ impl<T: Gemm> Kernel<T> for Correlate<'_, T> {
             let left = taps - k;
             // SAFETY: the lengths were checked above.
             unsafe {
-                match (if left == 1 { 1 } else { L::ROWS }, self.width / L::N) {
-                    (1, 1) => self.taps::<L, 1, 1>(k, 1),
-                    (1, 2) => self.taps::<L, 1, 2>(k, 1),
-                    (1, _) => self.taps::<L, 1, TILE>(k, 1),
-                    (8, 1) => self.taps::<L, 8, 1>(k, left.min(8)),
-                    (8, 2) => self.taps::<L, 8, 2>(k, left.min(8)),
-                    (8, _) => self.taps::<L, 8, TILE>(k, left.min(8)),
-                    (_, 1) => self.taps::<L, 4, 1>(k, left.min(4)),
-                    (_, 2) => self.taps::<L, 4, 2>(k, left.min(4)),
-                    _ => self.taps::<L, 4, TILE>(k, left.min(4)),
+                let registers = self.width / L::N;
+                if left == 1 {
+                    match registers {
+                        1 => self.taps::<L, 1, 1>(k, 1),
+                        2 => self.taps::<L, 1, 2>(k, 1),
+                        _ => self.taps::<L, 1, TILE>(k, 1),
+                    }
+                } else if L::MANY {
+                    match registers {
+                        1 => self.taps::<L, 8, 1>(k, left.min(8)),
+                        2 => self.taps::<L, 8, 2>(k, left.min(8)),
+                        _ => self.taps::<L, 8, TILE>(k, left.min(8)),
+                    }
+                } else {
+                    match registers {
+                        1 => self.taps::<L, 4, 1>(k, left.min(4)),
+                        2 => self.taps::<L, 4, 2>(k, left.min(4)),
+                        _ => self.taps::<L, 4, TILE>(k, left.min(4)),
+                    }
                 }
             }
             k += left.min(L::ROWS);
@@ -135,8 +145,7 @@ impl<T: Gemm> Correlate<'_, T> {
     unsafe fn taps<L: Lanes<Elem = T>, const MR: usize, const NV: usize>(&mut self, k: usize, count: usize) {
         // SAFETY: `run` has checked every offset's reach and both panels' lengths; `width` is NV registers.
         unsafe {
-            let x: [*const T; MR] =
-                std::array::from_fn(|i| self.planes.as_ptr().add(self.offsets[k + i.min(count - 1)]));
+            let x: [*const T; MR] = array(|i| self.planes.as_ptr().add(self.offsets[k + i.min(count - 1)]));
             let mut g = self.gradients.as_ptr();
             // Many rows in parts, and a long row too, so that no sum is rounded very often.
             let [oh, ow] = self.out;

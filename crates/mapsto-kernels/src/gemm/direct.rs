@@ -51,7 +51,7 @@ impl<T: Float> Kernel<T> for Unpacked<'_, T> {
                 // SAFETY: `Mat::check` found every element of A and B inside its slice; rows beyond the last repeat it.
                 unsafe {
                     let row = |r: usize| a.data.as_ptr().offset(a.index((i + r).min(m - 1), 0));
-                    let rows: [*const T; ROWS] = std::array::from_fn(row);
+                    let rows: [*const T; ROWS] = simd::array(row);
                     let columns = b.data.as_ptr().offset(b.index(0, j));
                     let sum = |from: usize, to: usize| {
                         let mut acc = [L::splat(T::default()); ROWS];

@@ -13,12 +13,15 @@ pub unsafe trait Lanes: Copy {
     type Elem: Float;
     /// How many.
     const N: usize;
+    /// Whether there are 32 registers rather than 16. It decides between the shapes of micro-tiles: those behind an
+    /// `if L::MANY` that is false are not even compiled, which a `match` on [`ROWS`](Lanes::ROWS) leaves to LLVM.
+    const MANY: bool;
     /// Rows of a micro-tile: rows × [`TILE`] accumulators, [`TILE`] operands and a broadcast fill the registers.
-    const ROWS: usize;
+    const ROWS: usize = if Self::MANY { 8 } else { 4 };
     /// The same for products: rows and registers across. Six rows of four registers take fewer loads than eight of three
     /// (10 for 24 multiply-adds rather than 11), and eight and sixteen registers across divide evenly.
-    const HIGH: usize;
-    const WIDE: usize;
+    const HIGH: usize = if Self::MANY { 6 } else { 4 };
+    const WIDE: usize = if Self::MANY { 4 } else { 3 };
 
     /// Runs `f` in a function of its own, compiled for the family. (Inlined side by side into one function, the shapes of a
     /// micro-tile shared its registers for their addresses: 64³ ran at 140 GFLOP/s instead of 151.)
@@ -75,6 +78,9 @@ pub trait Float:
 }
 
 impl Float for f32 {
+    #[cfg(target_arch = "x86_64")]
+    type Narrow = x86::F32x4;
+    #[cfg(not(target_arch = "x86_64"))]
     type Narrow = Narrow<f32, 4>;
     #[cfg(target_arch = "x86_64")]
     type Avx2 = x86::F32x8;
@@ -83,6 +89,9 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
+    #[cfg(target_arch = "x86_64")]
+    type Narrow = x86::F64x2;
+    #[cfg(not(target_arch = "x86_64"))]
     type Narrow = Narrow<f64, 2>;
     #[cfg(target_arch = "x86_64")]
     type Avx2 = x86::F64x4;
@@ -105,36 +114,41 @@ pub trait Kernel<T: Float> {
 #[inline]
 pub fn dispatch<T: Float, K: Kernel<T>>(kernel: K) -> K::Out {
     match simd::isa() {
+        // Not by `vectorize`, which asks again and so has each kernel compiled for all families: seven versions, not three.
         // SAFETY: `isa` gives only what the processor has, and the closure is compiled for that family.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => simd::vectorize(
-            #[inline(always)]
-            || unsafe { kernel.run::<T::Avx512>() },
-        ),
+        Isa::Avx512 => unsafe {
+            simd::in_avx512(
+                #[inline(always)]
+                || kernel.run::<T::Avx512>(),
+            )
+        },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => simd::vectorize(
-            #[inline(always)]
-            || unsafe { kernel.run::<T::Avx2>() },
-        ),
+        Isa::Avx2 => unsafe {
+            simd::in_avx2(
+                #[inline(always)]
+                || kernel.run::<T::Avx2>(),
+            )
+        },
         // SAFETY: portable code runs anywhere.
         _ => unsafe { kernel.run::<T::Narrow>() },
     }
 }
 
-/// Lanes in an array, for LLVM to place: SSE2 on x86-64, NEON on AArch64.
+/// Lanes in an array, for LLVM to place: in NEON's registers on AArch64.
+#[cfg(not(target_arch = "x86_64"))]
 #[derive(Clone, Copy)]
 pub struct Narrow<T, const N: usize>([T; N]);
 
+#[cfg(not(target_arch = "x86_64"))]
 macro_rules! narrow {
     ($t:ty, $n:literal) => {
         // SAFETY: plain Rust on arrays; pointers are read and written within the lanes that the caller vouches for.
         unsafe impl Lanes for Narrow<$t, $n> {
             type Elem = $t;
             const N: usize = $n;
-            const ROWS: usize = 4;
-            const HIGH: usize = 4;
-            const WIDE: usize = 3;
+            const MANY: bool = false;
 
             #[inline(never)]
             unsafe fn alone<R>(f: impl FnOnce() -> R) -> R {
@@ -178,14 +192,7 @@ macro_rules! narrow {
             }
             #[inline(always)]
             unsafe fn fma(self, x: Self, y: Self) -> Self {
-                // On x86-64 without FMA `mul_add` is a call into the C library.
-                Narrow(std::array::from_fn(|i| {
-                    if cfg!(target_arch = "x86_64") {
-                        x.0[i] * y.0[i] + self.0[i]
-                    } else {
-                        x.0[i].mul_add(y.0[i], self.0[i])
-                    }
-                }))
+                Narrow(std::array::from_fn(|i| x.0[i].mul_add(y.0[i], self.0[i])))
             }
             #[inline(always)]
             unsafe fn add(self, x: Self) -> Self {
@@ -198,16 +205,134 @@ macro_rules! narrow {
         }
     };
 }
+#[cfg(not(target_arch = "x86_64"))]
 narrow!(f32, 4);
+#[cfg(not(target_arch = "x86_64"))]
 narrow!(f64, 2);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    //! The registers of AVX-512 and AVX2.
+    //! The registers of AVX-512, AVX2 and SSE2, which every x86-64 has.
+    //!
+    //! SSE2 gives what arrays give, bit for bit. It is here because LLVM took a third of this crate's build to find registers
+    //! in arrays of four numbers.
 
     use std::arch::x86_64::*;
 
     use super::Lanes;
+
+    macro_rules! sse2 {
+        ($name:ident, $t:ty, $n:literal, $raw:ty, $set1:ident, $zero:ident, $load:ident, $store:ident, $mul:ident,
+         $add:ident, $max:ident) => {
+            #[derive(Clone, Copy)]
+            pub struct $name($raw);
+
+            // SAFETY: each method is the instruction it names, which every x86-64 has; the caller vouches for pointers.
+            unsafe impl Lanes for $name {
+                type Elem = $t;
+                const N: usize = $n;
+                const MANY: bool = false;
+
+                #[inline(never)]
+                unsafe fn alone<R>(f: impl FnOnce() -> R) -> R {
+                    f()
+                }
+                #[inline(always)]
+                unsafe fn splat(x: $t) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($set1(x)) }
+                }
+                #[inline(always)]
+                unsafe fn load(p: *const $t) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($load(p)) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, p: *mut $t) {
+                    // SAFETY: as above.
+                    unsafe { $store(p, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn load_first(p: *const $t, n: usize) -> Self {
+                    let mut lanes = [0.0; $n];
+                    for i in 0..n.min($n) {
+                        // SAFETY: the caller vouches for n elements.
+                        lanes[i] = unsafe { *p.add(i) };
+                    }
+                    // SAFETY: the array has N lanes.
+                    unsafe { Self::load(lanes.as_ptr()) }
+                }
+                #[inline(always)]
+                unsafe fn store_first(self, p: *mut $t, n: usize) {
+                    let mut lanes = [0.0; $n];
+                    // SAFETY: the array has N lanes, and the caller vouches for n elements at `p`.
+                    unsafe {
+                        self.store(lanes.as_mut_ptr());
+                        for i in 0..n.min($n) {
+                            *p.add(i) = lanes[i];
+                        }
+                    }
+                }
+                #[inline(always)]
+                unsafe fn store_dense(self, mut p: *mut $t, mask: u32) {
+                    let mut lanes = [0.0; $n];
+                    // SAFETY: the array has N lanes; only as many elements as the mask has ones are written at `p`.
+                    unsafe {
+                        self.store(lanes.as_mut_ptr());
+                        for i in 0..$n {
+                            if mask >> i & 1 != 0 {
+                                *p = lanes[i];
+                                p = p.add(1);
+                            }
+                        }
+                    }
+                }
+                #[inline(always)]
+                unsafe fn fma(self, x: Self, y: Self) -> Self {
+                    // Rounded twice: without FMA `mul_add` is a call into the C library.
+                    // SAFETY: as above.
+                    unsafe { $name($add($mul(x.0, y.0), self.0)) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, x: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $name($add(self.0, x.0)) }
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    // The instruction gives its second operand where either is NaN.
+                    // SAFETY: as above.
+                    unsafe { $name($max($zero(), self.0)) }
+                }
+            }
+        };
+    }
+    sse2!(
+        F32x4,
+        f32,
+        4,
+        __m128,
+        _mm_set1_ps,
+        _mm_setzero_ps,
+        _mm_loadu_ps,
+        _mm_storeu_ps,
+        _mm_mul_ps,
+        _mm_add_ps,
+        _mm_max_ps
+    );
+    sse2!(
+        F64x2,
+        f64,
+        2,
+        __m128d,
+        _mm_set1_pd,
+        _mm_setzero_pd,
+        _mm_loadu_pd,
+        _mm_storeu_pd,
+        _mm_mul_pd,
+        _mm_add_pd,
+        _mm_max_pd
+    );
 
     /// The lowest `n` of 32 bits.
     #[inline(always)]
@@ -225,9 +350,7 @@ mod x86 {
             unsafe impl Lanes for $name {
                 type Elem = $t;
                 const N: usize = $n;
-                const ROWS: usize = 8;
-                const HIGH: usize = 6;
-                const WIDE: usize = 4;
+                const MANY: bool = true;
 
                 #[inline(always)]
                 unsafe fn alone<R>(f: impl FnOnce() -> R) -> R {
@@ -350,9 +473,7 @@ mod x86 {
             unsafe impl Lanes for $name {
                 type Elem = $t;
                 const N: usize = $n;
-                const ROWS: usize = 4;
-                const HIGH: usize = 4;
-                const WIDE: usize = 3;
+                const MANY: bool = false;
 
                 #[inline(always)]
                 unsafe fn alone<R>(f: impl FnOnce() -> R) -> R {

@@ -191,7 +191,7 @@ unsafe fn transpose(from: *const f32, lane: isize, to: *mut f32, width: usize) {
     use std::arch::x86_64::*;
     // SAFETY: the caller vouches for the 8 rows of 8 on both sides.
     unsafe {
-        let r: [__m256; 8] = std::array::from_fn(|j| _mm256_loadu_ps(from.offset(j as isize * lane)));
+        let r: [__m256; 8] = simd::array(|j| _mm256_loadu_ps(from.offset(j as isize * lane)));
         let mut s = r;
         for i in 0..4 {
             s[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);

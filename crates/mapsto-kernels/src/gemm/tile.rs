@@ -1,6 +1,7 @@
 //! The micro-kernel: a tile of C held in registers while the panels stream by, and what is done as it is stored.
 
 use super::lanes::{Float, Kernel, Lanes, dispatch};
+use crate::simd::array;
 
 /// `acc[i][v] = Σₖ a[k·ROWS + i] · b(k)[v·N ..]` for `i < MR`, `v < NV`: for each k, `NV` loads and `MR` broadcasts feed
 /// `MR · NV` multiply-adds, which two ports retire two a cycle; 24 independent sums hide their latency of 4.
@@ -50,7 +51,7 @@ unsafe fn tile_of<L: Lanes, const MR: usize, const NV: usize, const SIDE_BY_SIDE
     unsafe {
         let mut acc = [[L::splat(L::Elem::default()); NV]; MR];
         // A pointer for three rows: an address holds one lane or two besides, and eight pointers would not fit.
-        let mut rows = [0, 3, 6].map(|row| a.start.wrapping_offset(row * a.lane));
+        let mut rows: [_; 3] = array(|i| a.start.wrapping_offset(3 * i as isize * a.lane));
         let mut columns = b.start;
         let at = |rows: [*const L::Elem; 3], i: usize, s: usize| {
             if SIDE_BY_SIDE {
@@ -70,7 +71,7 @@ unsafe fn tile_of<L: Lanes, const MR: usize, const NV: usize, const SIDE_BY_SIDE
                 );
                 columns = columns.wrapping_offset(b.step);
             }
-            rows = rows.map(|row| row.wrapping_add(UNROLL * along));
+            rows.iter_mut().for_each(|row| *row = row.wrapping_add(UNROLL * along));
         }
         for _ in 0..steps % UNROLL {
             step(
@@ -80,7 +81,7 @@ unsafe fn tile_of<L: Lanes, const MR: usize, const NV: usize, const SIDE_BY_SIDE
                 columns,
             );
             columns = columns.wrapping_offset(b.step);
-            rows = rows.map(|row| row.wrapping_add(along));
+            rows.iter_mut().for_each(|row| *row = row.wrapping_add(along));
         }
         acc
     }
@@ -236,15 +237,24 @@ impl<T: Float> Kernel<T> for Block<'_, T> {
                         let spot =
                             Spot { c, stride, skip, height, width, bias, add: finish.add, relu: finish.relu };
                         assert!(high == L::HIGH);
-                        match (tall, (end - j) / L::N) {
-                            (6, 1) => spot.compute::<L, 6, 1>(steps, left, right),
-                            (6, 2) => spot.compute::<L, 6, 2>(steps, left, right),
-                            (6, 3) => spot.compute::<L, 6, 3>(steps, left, right),
-                            (6, _) => spot.compute::<L, 6, 4>(steps, left, right),
-                            (_, 1) => spot.compute::<L, 4, 1>(steps, left, right),
-                            (_, 2) => spot.compute::<L, 4, 2>(steps, left, right),
-                            (_, 3) => spot.compute::<L, 4, 3>(steps, left, right),
-                            _ => spot.compute::<L, 4, 4>(steps, left, right),
+                        let registers = (end - j) / L::N;
+                        if L::MANY {
+                            match (tall, registers) {
+                                (6, 1) => spot.compute::<L, 6, 1>(steps, left, right),
+                                (6, 2) => spot.compute::<L, 6, 2>(steps, left, right),
+                                (6, 3) => spot.compute::<L, 6, 3>(steps, left, right),
+                                (6, _) => spot.compute::<L, 6, 4>(steps, left, right),
+                                (_, 1) => spot.compute::<L, 4, 1>(steps, left, right),
+                                (_, 2) => spot.compute::<L, 4, 2>(steps, left, right),
+                                (_, 3) => spot.compute::<L, 4, 3>(steps, left, right),
+                                _ => spot.compute::<L, 4, 4>(steps, left, right),
+                            }
+                        } else {
+                            match registers {
+                                1 => spot.compute::<L, 4, 1>(steps, left, right),
+                                2 => spot.compute::<L, 4, 2>(steps, left, right),
+                                _ => spot.compute::<L, 4, 3>(steps, left, right),
+                            }
                         }
                     }
                 }
@@ -325,12 +335,11 @@ impl<T: Float> Spot<T> {
                 }
             }
             if self.relu {
-                acc = acc.map(|row| {
-                    row.map(
-                        #[inline(always)]
-                        |x| x.relu(),
-                    )
-                });
+                for i in 0..MR {
+                    for v in 0..NV {
+                        acc[i][v] = acc[i][v].relu();
+                    }
+                }
             }
             for i in 0..MR {
                 for v in 0..NV {

@@ -2,7 +2,7 @@
 
 use crate::blocks::for_blocks;
 use crate::real::Float;
-use crate::simd::vectorize;
+use crate::simd::{array, vectorize};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const BLOCK: usize = 8192;
@@ -64,14 +64,14 @@ fn update_then<T: Float, const N: usize>(
                 let whole = g.len() - g.len() % LANES;
                 for at in (0..whole).step_by(LANES) {
                     let here = at..at + LANES;
-                    let tile = std::array::from_fn(|v| whole_tile(&values[v][here.clone()]));
+                    let tile = array(|v| whole_tile(&values[v][here.clone()]));
                     let new = step(whole_tile(&g[here.clone()]), tile, &f);
                     for v in 0..N {
                         values[v][here.clone()].copy_from_slice(&new[v]);
                     }
                 }
                 if whole < g.len() {
-                    let tile = std::array::from_fn(|v| part_tile(&values[v][whole..]));
+                    let tile = array(|v| part_tile(&values[v][whole..]));
                     let new = step(part_tile(&g[whole..]), tile, &f);
                     for v in 0..N {
                         values[v][whole..].copy_from_slice(&new[v][..g.len() - whole]);
@@ -91,7 +91,7 @@ fn step<T: Float, const N: usize>(
     f: impl Fn(T, [T; N]) -> [T; N],
 ) -> [[T; LANES]; N] {
     for l in 0..LANES {
-        let new = f(g[l], std::array::from_fn(|v| tile[v][l]));
+        let new = f(g[l], array(|v| tile[v][l]));
         for v in 0..N {
             tile[v][l] = new[v];
         }

@@ -75,6 +75,12 @@ impl SymMask {
 }
 
 pub(super) fn trace(inputs: usize, params: Params, f: impl FnOnce(&[Sym]) -> Sym) -> Program {
+    let mut f = Some(f);
+    written(inputs, params, &mut |xs| f.take().expect("it is called once")(xs))
+}
+
+/// Called through a pointer, so that it is compiled once and not for each operation.
+fn written(inputs: usize, params: Params, f: &mut dyn FnMut(&[Sym]) -> Sym) -> Program {
     /// Gives the steps of an outer trace back, also when `f` panics.
     struct Outer(Option<Vec<Step>>, Params);
     impl Drop for Outer {

@@ -87,23 +87,27 @@ fn rows<F: Fold>(x: &[F::T], n: usize, context: Option<&[F::T]>, y: &mut [F::T])
             y[0] = tree::<F>(0, blocks, &|k| leaf(i, k));
             return;
         }
-        vectorize_light(
-            #[inline(always)]
-            || {
-                for (o, y) in (i * chunk..).zip(y) {
-                    *y = lanes::<F>(&x[o * n..(o + 1) * n], context.map_or(F::T::ZERO, |c| c[o]));
-                }
-            },
-        );
+        short_rows::<F>(&x[i * chunk * n..], n, context.map(|c| &c[i * chunk..]), y);
     });
+}
+
+/// Rows that are one leaf each, on this thread. A leaf of a longer row comes here too, so that this is compiled once.
+fn short_rows<F: Fold>(x: &[F::T], n: usize, context: Option<&[F::T]>, y: &mut [F::T]) {
+    vectorize_light(
+        #[inline(always)]
+        || {
+            for (o, y) in y.iter_mut().enumerate() {
+                *y = lanes::<F>(&x[o * n..(o + 1) * n], context.map_or(F::T::ZERO, |c| c[o]));
+            }
+        },
+    );
 }
 
 /// The fold of a leaf of a row.
 pub fn row_block<F: Fold>(x: &[F::T], c: F::T) -> F::T {
-    vectorize_light(
-        #[inline(always)]
-        || lanes::<F>(x, c),
-    )
+    let mut y = [F::START];
+    short_rows::<F>(x, x.len(), Some(&[c]), &mut y);
+    y[0]
 }
 
 #[inline(always)]
@@ -134,7 +138,7 @@ pub fn join_lanes<F: Fold>(mut y: [F::T; LANES]) -> F::T {
 }
 
 /// Joins leaves `from..to` (at least one) pairwise, always cut in the middle.
-pub fn tree<F: Fold>(from: usize, to: usize, leaf: &impl Fn(usize) -> F::T) -> F::T {
+pub fn tree<F: Fold>(from: usize, to: usize, leaf: &dyn Fn(usize) -> F::T) -> F::T {
     if to - from == 1 {
         return leaf(from);
     }

@@ -135,11 +135,17 @@ impl<T: Float> Kernel<T> for Sweep<'_, T> {
                     match (left.lines, high) {
                         (Lines::Rows, 1) => spot.across::<L, 1, SIDE, SIDE, 1>(registers),
                         (Lines::Rows, 2) => spot.across::<L, 2, SIDE, SIDE, 1>(registers),
-                        (Lines::Rows, _) if L::ROWS == 4 => spot.across::<L, 4, SIDE, SIDE, 1>(registers),
                         (Lines::Rows, 4) => spot.across::<L, 4, SIDE, SIDE, 1>(registers),
-                        (Lines::Rows, _) => spot.across::<L, 8, SIDE, SIDE, 1>(registers),
-                        (Lines::Columns, _) if L::ROWS == 4 => spot.across::<L, 4, HIGH, 1, SIDE>(registers),
-                        (Lines::Columns, _) => spot.across::<L, 8, HIGH, 1, SIDE>(registers),
+                        (lines, _) => {
+                            if L::MANY {
+                                match lines {
+                                    Lines::Rows => spot.across::<L, 8, SIDE, SIDE, 1>(registers),
+                                    Lines::Columns => spot.across::<L, 8, HIGH, 1, SIDE>(registers),
+                                }
+                            } else {
+                                spot.across::<L, 4, HIGH, 1, SIDE>(registers)
+                            }
+                        }
                     }
                 }
                 i += high;
