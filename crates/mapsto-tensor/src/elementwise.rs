@@ -141,21 +141,53 @@ pub(crate) fn zip_onto<B: Binary>(op: B, a: Tensor, b: &Tensor) -> Tensor {
     apply_onto(Zipped(op), [a, b.clone()])
 }
 
+/// What an operation that has a value at integers, or none, and one at bools, or none, says to this dtype of such.
 #[track_caller]
-#[cold]
-fn no_bool(op: &str) -> ! {
-    fail!(op, "there is no such arithmetic of bool"; help = "convert it with `.to(DType::I64)`; `not`, `and`, `or`, `xor` are for bool")
+fn check_integers(op: &str, found: &str, dtype: DType, integers: bool, bools: bool) {
+    if !integers {
+        let what = if found == "this is" { "it" } else { "them" };
+        fail!(op, "floats are needed, {found} {dtype}"; help = "convert {what} with `.to(DType::F32)`");
+    }
+    if dtype == DType::Bool && !bools {
+        fail!(op, "there is no such arithmetic of bool"; help = "convert it with `.to(DType::I64)`; `not`, `and`, `or`, `xor` are for bool")
+    }
+}
+
+/// Runs a binary operation whose operands' dtypes have been checked.
+#[track_caller]
+#[inline]
+fn run_zipped(op: &dyn MapOp, name: &str, xs: &[&Tensor]) -> Ran {
+    let (a, b) = (xs[0], xs[1]);
+    let backend = a.device().backend();
+    if a.shape_of() == b.shape_of() {
+        return backend.map(op, xs, a.shape_of(), a.dtype()).into();
+    }
+    let shape = broadcast(name, a.shape_of(), b.shape_of());
+    backend.map(op, xs, &shape, a.dtype()).into()
+}
+
+/// The derivative of a binary operation along `dxs`, from its `part` for each input.
+fn moved(part: &dyn Fn(usize, &Tensor) -> Option<Tensor>, dxs: &[Option<Tensor>]) -> Tensor {
+    let moved = dxs.iter().enumerate().filter_map(|(i, dx)| part(i, dx.as_ref()?)).reduce(|a, b| a + b);
+    moved.unwrap_or_else(|| Tensor::zeros_like(dxs.iter().flatten().next().expect("an input that moves")))
 }
 
 /// Both operands must hold the same kind of number: mixing them silently is how precision gets lost.
 #[track_caller]
+#[inline]
 pub(crate) fn same_dtype(op: &str, a: &Tensor, b: &Tensor) {
+    if a.dtype() != b.dtype() || a.device() != b.device() {
+        differ(op, a, b)
+    }
+}
+
+#[track_caller]
+#[cold]
+fn differ(op: &str, a: &Tensor, b: &Tensor) -> ! {
     if a.dtype() != b.dtype() {
         fail!(op, "dtypes differ: {} and {}", a.dtype(), b.dtype(); help = "{}", conversion(a.dtype(), b.dtype()));
     }
-    if a.device() != b.device() {
-        fail!(op, "devices differ: {:?} and {:?}", a.device(), b.device());
-    }
+    fail!(op, "devices differ: {:?} and {:?}", a.device(), b.device())
 }
 
 /// How operands of these dtypes get one: by a float rather than by an integer.
@@ -237,11 +269,9 @@ impl<U: Unary> Op for Mapped<U> {
     #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let x = xs[0];
-        if !x.dtype().is_float() && self.0.int(0i64).is_none() {
-            fail!(U::NAME, "floats are needed, this is {}", x.dtype(); help = "convert it with `.to(DType::F32)`");
-        }
-        if x.dtype() == DType::Bool && !U::BOOL {
-            no_bool(U::NAME);
+        if !x.dtype().is_float() {
+            let takes = self.0.int(0i64).is_some();
+            check_integers(U::NAME, "this is", x.dtype(), takes, U::BOOL);
         }
         x.device().backend().map(self, xs, x.shape_of(), x.dtype()).into()
     }
@@ -339,14 +369,11 @@ impl<B: Binary> Op for Zipped<B> {
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);
         same_dtype(B::NAME, a, b);
-        if !a.dtype().is_float() && self.0.int(0i64, 0).is_none() {
-            fail!(B::NAME, "floats are needed, these are {}", a.dtype(); help = "convert them with `.to(DType::F32)`");
+        if !a.dtype().is_float() {
+            let takes = self.0.int(0i64, 0).is_some();
+            check_integers(B::NAME, "these are", a.dtype(), takes, B::BOOL);
         }
-        if a.dtype() == DType::Bool && !B::BOOL {
-            no_bool(B::NAME);
-        }
-        let shape = broadcast(B::NAME, a.shape_of(), b.shape_of());
-        a.device().backend().map(self, xs, &shape, a.dtype()).into()
+        run_zipped(self, B::NAME, xs)
     }
     fn run_onto(&self, mut xs: Owned) -> Ran {
         let [a, b] = &mut xs.0[..] else { unreachable!("two inputs") };
@@ -391,9 +418,7 @@ impl<B: Binary> Op for Zipped<B> {
     }
     /// Each element depends on one pair, so both Jacobians are diagonal in the broadcast shape.
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
-        let part = |i: usize, dx: &Tensor| self.0.vjp(at, &dx.expand(Shape::new(at.y_shape()))).take(i);
-        let moved = dxs.iter().enumerate().filter_map(|(i, dx)| part(i, dx.as_ref()?)).reduce(|a, b| a + b);
-        moved.unwrap_or_else(|| Tensor::zeros_like(dxs.iter().flatten().next().expect("an input that moves")))
+        moved(&|i, dx| self.0.vjp(at, &dx.expand(Shape::new(at.y_shape()))).take(i), dxs)
     }
 }
 

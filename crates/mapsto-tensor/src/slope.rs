@@ -71,13 +71,23 @@ impl<S: Slope> Binary for Times<S> {
 
 /// `d g f″(v)`, in a wider type where `d g`, or what `f″` is made of, may be no number of the inputs' own.
 fn bent<S: Slope>(slope: S, d: &Tensor, g: &Tensor, v: &Tensor) -> Option<Tensor> {
+    bent_by(&|g, v| slope.bent(g, v), S::WIDE, d, g, v)
+}
+
+/// The same, compiled once for all slopes.
+fn bent_by(
+    bent: &dyn Fn(&Tensor, &Tensor) -> Option<Tensor>,
+    leaves_f32: bool,
+    d: &Tensor,
+    g: &Tensor,
+    v: &Tensor,
+) -> Option<Tensor> {
     let wide = match v.dtype() {
         DType::F16 | DType::BF16 => DType::F32,
-        DType::F32 if S::WIDE => DType::F64,
-        _ => return slope.bent(&(d * g), v),
+        DType::F32 if leaves_f32 => DType::F64,
+        _ => return bent(&(d * g), v),
     };
-    let bent = slope.bent(&(d.to(wide) * g.to(wide)), &v.to(wide))?;
-    Some(bent.to(v.dtype()))
+    Some(bent(&(d.to(wide) * g.to(wide)), &v.to(wide))?.to(v.dtype()))
 }
 
 #[test]

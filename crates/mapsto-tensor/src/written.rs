@@ -31,16 +31,26 @@ impl Deref for Written {
 /// every call, which is slow but right; and while tests run, a kept program is compared with a new one.
 #[inline]
 pub(crate) fn written<Op: 'static>(params: &Params, write: impl Fn() -> Program) -> Written {
-    if !params.cover(size_of::<Op>()) {
+    let op = Described { id: TypeId::of::<Op>(), size: size_of::<Op>(), name: std::any::type_name::<Op> };
+    written_by(op, params, &write)
+}
+
+/// What is known of an operation's type.
+struct Described {
+    id: TypeId,
+    size: usize,
+    name: fn() -> &'static str,
+}
+
+/// The same, compiled once for all operations.
+fn written_by(op: Described, params: &Params, write: &dyn Fn() -> Program) -> Written {
+    if !params.cover(op.size) {
         return Written::Fresh(Box::new(write()));
     }
-    let Some(program) = find((TypeId::of::<Op>(), params.shape().unwrap_or(0)), &write) else {
+    let Some(program) = find((op.id, params.shape().unwrap_or(0)), write) else {
         return Written::Fresh(Box::new(write()));
     };
-    #[cfg(debug_assertions)]
-    if size_of::<Op>() != 0 {
-        assert!(*program == write(), "{}: not all of it is in its `params`", std::any::type_name::<Op>());
-    }
+    debug_assert!(op.size == 0 || *program == write(), "{}: not all of it is in its `params`", (op.name)());
     Written::Kept(program)
 }
 

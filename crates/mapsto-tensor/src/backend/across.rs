@@ -1,7 +1,7 @@
 //! Operands that lie across the result, as the transpose in `a + bᵀ`: blocks of 16 rows, so that each cache line of such
 //! an operand is read once and not once for each of the 16 numbers in it.
 
-use super::tiles::{Call, Compute, INPUTS, store};
+use super::tiles::{Call, Compute, INPUTS};
 use crate::Tensor;
 use crate::dtype::DType;
 use crate::layout::Layout;
@@ -19,18 +19,19 @@ pub(super) fn lies_across(layouts: &[Layout]) -> bool {
         && layouts.iter().any(|l| l.strides()[0] == 1 && l.strides()[1].unsigned_abs() > 1)
 }
 
-/// Runs an operation over two axes, block by block, into row-major `y`.
-pub(super) fn run<C: Compute + Cast<S>, S: Plain>(
+/// Runs an operation over two axes, block by block, into the bytes of row-major `y`.
+pub(super) fn run<C: Compute>(
     call: &Call<'_>,
     xs: &[&Tensor],
     layouts: &[Layout],
     dtype: DType,
-    y: &mut [S],
+    y: &mut [u8],
 ) {
-    let (columns, work) = (layouts[0].shape()[1], 4 * y.len());
-    for_chunks(y, ROWS * columns, work, |i, y| {
+    let (columns, size) = (layouts[0].shape()[1], dtype.size());
+    let work = 4 * (y.len() / size);
+    for_chunks(y, ROWS * columns * size, work, |i, y| {
         let mut buffers = [[<C as Default>::default(); ROWS * COLUMNS]; 1 + INPUTS];
-        let rows = y.len() / columns;
+        let rows = y.len() / (columns * size);
         for first in (0..columns).step_by(COLUMNS) {
             let width = COLUMNS.min(columns - first);
             let (result, rest) = buffers.split_at_mut(1);
@@ -41,8 +42,8 @@ pub(super) fn run<C: Compute + Cast<S>, S: Plain>(
             }
             let result = &mut result[0][..rows * width];
             call.run(&tiles[..xs.len()], result);
-            for (from, to) in result.chunks(width).zip(y.chunks_mut(columns)) {
-                store(from, dtype, &mut to[first..][..width]);
+            for (from, to) in result.chunks(width).zip(y.chunks_mut(columns * size)) {
+                C::store(from, dtype, &mut to[first * size..][..width * size]);
             }
         }
     });

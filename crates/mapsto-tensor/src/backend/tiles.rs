@@ -12,7 +12,7 @@ use crate::Tensor;
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 use crate::shape::Shape;
-use crate::storage::{Plain, Storage};
+use crate::storage::{Plain, Storage, numbers_of_mut};
 use crate::written::Written;
 use half::{bf16, f16};
 use mapsto_kernels::cast::{Cast, cast};
@@ -43,8 +43,8 @@ pub(crate) trait Compute: Plain + Lane + Value {
     fn load(x: &Tensor, layout: &Layout, start: usize, to: &mut [Self]);
     /// Reads the block of `width` columns that starts at a row and a column of a layout of two axes.
     fn load_block(x: &Tensor, layout: &Layout, at: [usize; 2], width: usize, to: &mut [Self]);
-    /// Runs an operation and stores its result as `dtype`.
-    fn stored(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DType, out: &mut Storage);
+    /// Writes computed numbers as the bytes of `dtype`; booleans become 0 and 1.
+    fn store(from: &[Self], dtype: DType, to: &mut [u8]);
 }
 
 /// Each type with the dtypes it is read from and those it is stored as; a pair costs a loop or two.
@@ -65,9 +65,9 @@ macro_rules! computes {
                     other => unreachable!("{other} was converted"),
                 }
             }
-            fn stored(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DType, out: &mut Storage) {
+            fn store(from: &[$c], dtype: DType, to: &mut [u8]) {
                 match dtype {
-                    $(DType::$write => tiled::<$c, $w>(call, xs, shape, dtype, out),)*
+                    $(DType::$write => store::<$c, $w>(from, dtype, numbers_of_mut(to)),)*
                     #[allow(unreachable_patterns)] // the widest types are stored as all
                     other => unreachable!("{other} is computed in i64"),
                 }
@@ -191,38 +191,33 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
         }
         return Tensor::from_storage(out, *shape, dtype);
     }
-    C::stored(&call, xs, shape, dtype, &mut out);
+    tiled::<C>(&call, xs, shape, dtype, &mut out);
     Tensor::from_storage(out, *shape, dtype)
 }
 
-/// The way of any layout and dtype: tile by tile, stored as `S`.
-fn tiled<C: Compute + Cast<S>, S: Plain>(
-    call: &Call<'_>,
-    xs: &[&Tensor],
-    shape: &Shape,
-    dtype: DType,
-    out: &mut Storage,
-) {
-    let count = shape.count();
+/// The way of any layout and dtype: tile by tile. The result is written as bytes, so that this is compiled for each type that
+/// tiles are computed in, and not again for each that they are stored as.
+fn tiled<C: Compute>(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DType, out: &mut Storage) {
+    let (count, size) = (shape.count(), dtype.size());
     let straight: SmallVec<[Option<&[C]>; INPUTS]> = xs.iter().map(|x| straight(x, shape, count)).collect();
     let mut layouts: SmallVec<[Layout; INPUTS]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
     Layout::coalesce(&mut layouts);
-    let y = &mut out.as_mut_slice::<S>()[..count];
+    let y = &mut out.as_mut_slice::<u8>()[..count * size];
     if lies_across(&layouts) {
-        return across::run::<C, S>(call, xs, &layouts, dtype, y);
+        return across::run::<C>(call, xs, &layouts, dtype, y);
     }
-    for_chunks(y, CHUNK, 4 * count, |i, y| {
+    for_chunks(y, CHUNK * size, 4 * count, |i, y| {
         // Clearing whole tiles would take longer than all else on a few numbers.
         let (mut short, mut long);
-        let mut buffers: [&mut [C]; 1 + INPUTS] = if y.len() <= SHORT {
+        let mut buffers: [&mut [C]; 1 + INPUTS] = if y.len() <= SHORT * size {
             short = [[<C as Default>::default(); SHORT]; 1 + INPUTS];
             short.each_mut().map(|b| &mut b[..])
         } else {
             long = [[<C as Default>::default(); TILE]; 1 + INPUTS];
             long.each_mut().map(|b| &mut b[..])
         };
-        for (j, y) in y.chunks_mut(TILE).enumerate() {
-            let start = i * CHUNK + j * TILE;
+        for (j, y) in y.chunks_mut(TILE * size).enumerate() {
+            let (start, len) = (i * CHUNK + j * TILE, y.len() / size);
             let (result, rest) = buffers.split_at_mut(1);
             let mut tiles: [&[C]; INPUTS] = [&[]; INPUTS];
             for (((tile, (x, layout)), straight), buffer) in
@@ -230,15 +225,15 @@ fn tiled<C: Compute + Cast<S>, S: Plain>(
             {
                 *tile = match straight {
                     Some([x]) => std::slice::from_ref(x),
-                    Some(s) => &s[start..start + y.len()],
+                    Some(s) => &s[start..start + len],
                     None => {
-                        C::load(x, layout, start, &mut buffer[..y.len()]);
-                        &buffer[..y.len()]
+                        C::load(x, layout, start, &mut buffer[..len]);
+                        &buffer[..len]
                     }
                 };
             }
-            call.run(&tiles[..xs.len()], &mut result[0][..y.len()]);
-            store(&result[0][..y.len()], dtype, y);
+            call.run(&tiles[..xs.len()], &mut result[0][..len]);
+            C::store(&result[0][..len], dtype, y);
         }
     });
 }
@@ -258,7 +253,7 @@ fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape, count: usize) -> Optio
 }
 
 /// Writes computed numbers in the type they are stored in; booleans become 0 and 1.
-pub(super) fn store<C: Compute + Cast<S>, S: Element>(from: &[C], dtype: DType, to: &mut [S]) {
+fn store<C: Compute + Cast<S>, S: Element>(from: &[C], dtype: DType, to: &mut [S]) {
     if dtype == DType::Bool {
         to.iter_mut().zip(from).for_each(|(t, f)| *t = S::from_i64((*f != <C as Default>::default()) as i64));
     } else {

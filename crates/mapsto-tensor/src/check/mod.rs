@@ -61,6 +61,7 @@ pub fn check3(f: impl Fn(&Tensor, &Tensor, &Tensor) -> Tensor + Sync + 'static) 
     Check::new(Box::new(move |xs| f(&xs[0], &xs[1], &xs[2])))
 }
 
+// `on` is inline so that the harness is compiled where something is checked, and not into every program.
 impl Check<1> {
     /// What each element must be.
     pub fn reference(mut self, f: impl Fn(f64) -> f64 + 'static) -> Check<1> {
@@ -71,6 +72,7 @@ impl Check<1> {
     ///
     /// # Panics
     /// When anything is wrong, with what and where.
+    #[inline]
     #[track_caller]
     pub fn on(self, x: Domain) {
         self.run([x])
@@ -87,6 +89,7 @@ impl Check<2> {
     ///
     /// # Panics
     /// When anything is wrong, with what and where.
+    #[inline]
     #[track_caller]
     pub fn on(self, a: Domain, b: Domain) {
         self.run([a, b])
@@ -103,6 +106,7 @@ impl Check<3> {
     ///
     /// # Panics
     /// When anything is wrong, with what and where.
+    #[inline]
     #[track_caller]
     pub fn on(self, a: Domain, b: Domain, c: Domain) {
         self.run([a, b, c])

@@ -67,7 +67,7 @@ pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
 /// The definition, computed in f32 where the inputs have 16 bits: what lies between input and result, a square or a sum,
 /// may leave their range where the result does not. Kernels do the same. Likewise in f64, where an operation asks for it.
 #[track_caller]
-fn composed<F: Fused>(op: &F, xs: &[&Tensor]) -> Tensor {
+fn composed(op: &dyn Fused, xs: &[&Tensor]) -> Tensor {
     let inner = if op.wide() { DType::F64 } else { DType::F32 };
     let short = |x: &Tensor| x.dtype().is_float() && x.dtype().size() < inner.size();
     let Some(dtype) = xs.iter().find(|x| short(x)).map(|x| x.dtype()) else { return op.compose(xs) };
@@ -118,32 +118,37 @@ impl<F: Fused> Op for Recorded<F> {
         if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
-        // A tape shows the definition: what a kernel does is not to be seen.
-        if !at.is_differentiated_again()
-            && !crate::trace::is_taping()
-            && let Some(vjp) = g.device().backend().fast_vjp(&self.op, at, g)
-        {
-            return vjp;
-        }
-        // Each input passes through a recorded identity, so that the gradient at it alone is found, even where one
-        // input was computed from another; and so that the result still depends on the inputs' own history.
-        let xs: Vec<Tensor> = crate::record(|| {
-            (0..at.inputs())
-                .map(|i| match at.wants(i) {
-                    true if at.is_differentiated_again() => map(Identity, at.input(i)),
-                    true => at.input(i).detach().leaf(),
-                    false => at.input(i).detach(),
-                })
-                .collect()
-        });
-        let refs: Vec<&Tensor> = xs.iter().collect();
-        let y = crate::record(|| composed(&self.op, &refs));
-        let mut found = vec![None; xs.len()];
-        if !y.0.origin.is_constant() {
-            grads_at(&y, g, &refs, &mut found);
-        }
-        found.into()
+        vjp(&self.op, at, g)
     }
+}
+
+/// The gradients of a fused operation: by its kernel, or by those of its definition.
+fn vjp(op: &dyn Fused, at: &At<'_>, g: &Tensor) -> Vjp {
+    // A tape shows the definition: what a kernel does is not to be seen.
+    if !at.is_differentiated_again()
+        && !crate::trace::is_taping()
+        && let Some(vjp) = g.device().backend().fast_vjp(op, at, g)
+    {
+        return vjp;
+    }
+    // Each input passes through a recorded identity, so that the gradient at it alone is found, even where one
+    // input was computed from another; and so that the result still depends on the inputs' own history.
+    let xs: Vec<Tensor> = crate::record(|| {
+        (0..at.inputs())
+            .map(|i| match at.wants(i) {
+                true if at.is_differentiated_again() => map(Identity, at.input(i)),
+                true => at.input(i).detach().leaf(),
+                false => at.input(i).detach(),
+            })
+            .collect()
+    });
+    let refs: Vec<&Tensor> = xs.iter().collect();
+    let y = crate::record(|| composed(op, &refs));
+    let mut found = vec![None; xs.len()];
+    if !y.0.origin.is_constant() {
+        grads_at(&y, g, &refs, &mut found);
+    }
+    found.into()
 }
 
 pub(crate) const KINDS: &[OpKind] = &[OpKind::new(

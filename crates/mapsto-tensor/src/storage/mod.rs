@@ -242,6 +242,17 @@ pub fn bytes_of<T: Element>(numbers: &[T]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
+/// Bytes as the numbers that they are, to be written.
+///
+/// # Panics
+/// If they do not begin where such a number may, or end within one.
+pub(crate) fn numbers_of_mut<T: Plain>(bytes: &mut [u8]) -> &mut [T] {
+    // SAFETY: every bit pattern is a `T`, and a `T` is bytes without padding.
+    let (before, numbers, after) = unsafe { bytes.align_to_mut() };
+    assert!(before.is_empty() && after.is_empty(), "these bytes are not whole numbers");
+    numbers
+}
+
 /// The bytes of numbers, to be written.
 pub fn bytes_of_mut<T: Plain>(numbers: &mut [T]) -> &mut [u8] {
     // SAFETY: as above, and every bit pattern is a `T`.
