@@ -23,7 +23,7 @@ mod weight;
 mod window;
 mod winograd;
 
-pub use ending::Ending;
+pub use ending::{Ending, Norm};
 pub use packed::Packed;
 pub use window::{window, window_transpose};
 
@@ -395,9 +395,10 @@ mod tests {
             }
         };
         let (x, w, b, g) = (cast(&x), cast(&w), cast(&bias), cast(&g));
-        let (scale, add) = (cast(&numbers(s.c_out, 5)), cast(&numbers(g.len(), 6)));
-        let all =
-            Ending { scale: Some(&scale), shift: Some(&b), add: Some(&add), activation: Activation::Relu };
+        let (mean, scale) = (cast(&numbers(s.c_out, 7)), cast(&numbers(s.c_out, 5)));
+        let (shift, add) = (cast(&numbers(s.c_out, 8)), cast(&numbers(g.len(), 6)));
+        let norm = Norm { mean: &mean, scale: &scale, shift: &shift };
+        let all = Ending { bias: Some(&b), norm: Some(norm), add: Some(&add), activation: Activation::Relu };
         let run = |threads| {
             let junk = from(f64::NAN);
             let (mut y, mut dx, mut dw) = (vec![junk; g.len()], vec![junk; x.len()], vec![junk; w.len()]);
@@ -405,6 +406,10 @@ mod tests {
             with_threads(threads, || {
                 conv2d(s, &x, &w, &Ending::none(), &mut y);
                 conv2d(s, &x, &w, &all, &mut z);
+                // What follows has the same bits in a pass of its own.
+                let mut one_by_one = y.clone();
+                all.pass(&mut one_by_one, s.c_out, s.out().iter().product());
+                assert!(z == one_by_one, "{s:?}: a pass of two has other bits than two passes");
                 conv2d_data(s, &g, &w, &mut dx);
                 conv2d_weight(s, &x, &g, &mut dw);
             });
@@ -417,10 +422,10 @@ mod tests {
             .enumerate()
             .map(|(i, y)| {
                 let c = i / outs % s.c_out;
-                (y * to(scale[c]) + bias[c] + to(add[i])).max(0.0)
+                ((y + bias[c] - to(mean[c])) * to(scale[c]) + to(shift[c]) + to(add[i])).max(0.0)
             })
             .collect();
-        close(&one[1], &z0, "relu(y · scale + shift + add)");
+        close(&one[1], &z0, "relu((y + bias − mean) · scale + shift + add)");
         close(&one[2], &dx0, "dx");
         close(&one[3], &dw0, "dw");
         for threads in [2, 8] {

@@ -1,5 +1,6 @@
 //! ResNet: image classification by blocks that learn what to add to their input, in the sizes of 18 and 34 layers.
 
+use mapsto_nn::Then;
 use mapsto_nn::init::{Fan, KaimingNormal};
 use mapsto_nn::prelude::*;
 
@@ -108,9 +109,7 @@ impl ResNet {
 impl Layer for ResNet {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.conv1
-            .with_norm(&self.bn1)
-            .then_relu(x) // [n, 64, h/2, w/2]
+        x.apply_then(&self.conv1, &[Then::of(&self.bn1), Then::of(&Tensor::relu)]) // [n, 64, h/2, w/2]
             .apply(&self.pool) // [n, 64, h/4, w/4]
             .apply(&self.layer1)
             .apply(&self.layer2) // [n, 128, h/8, w/8]
@@ -167,12 +166,13 @@ impl BasicBlock {
 impl Layer for BasicBlock {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.conv1.with_norm(&self.bn1).then_relu(x); // [n, outputs, h/stride, w/stride]
-        let body = self.conv2.with_norm(&self.bn2);
-        match &self.downsample {
-            Some((conv, norm)) => body.add_then_relu(&y, &conv.with_norm(norm).forward(x)),
-            None => body.add_then_relu(&y, x),
-        }
+        let relu = Then::of(&Tensor::relu);
+        let y = x.apply_then(&self.conv1, &[Then::of(&self.bn1), relu]); // [n, outputs, h/stride, w/stride]
+        let around = match &self.downsample {
+            Some((conv, norm)) => &x.apply_then(conv, &[Then::of(norm)]),
+            None => x,
+        };
+        y.apply_then(&self.conv2, &[Then::of(&self.bn2), Then::Plus(around), relu])
     }
 }
 

@@ -26,8 +26,8 @@ pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
-    Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, Module, ModuleExt, Param, Path, Segment, State,
-    frozen, matches,
+    Apply, ByChannel, Ema, Exceptions, Item, ItemMut, Layer, Line, LoadReport, Module, ModuleExt, Param,
+    Path, Segment, State, Then, frozen, matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;

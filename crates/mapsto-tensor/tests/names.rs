@@ -33,7 +33,7 @@ const CALLS: &[(&str, Call)] = &[
     ("contiguous", |x, _| x[0].contiguous()),
     ("conv2d", |x, a| x[0].conv2d(&x[1], Some(&x[2]), Conv2dOptions::new().groups(a.unsigned_abs()))),
     ("conv2d_then", |x, _| {
-        x[0].conv2d_then(&x[1], Conv2dOptions::new(), ops::Conv2dThen::new().scale(&x[2]).plus(&x[1]))
+        x[0].conv2d_then(&x[1], Conv2dOptions::new(), ops::Conv2dThen::new().bias(&x[2]).plus(&x[1]))
     }),
     ("cos", |x, _| x[0].cos()),
     ("cross_entropy", |x, _| x[0].cross_entropy(&x[1])),

@@ -72,17 +72,25 @@ impl Finish<'_> {
             return unsafe { x86::line(self, from, width, channels, count, to) };
         }
         for (i, c) in channels.enumerate() {
-            let scale = self.ending.scale.map_or(1.0, |s| s[c]);
-            let shift = self.ending.shift.map_or(0.0, |s| s[c]);
+            let bias = self.ending.bias.map(|b| b[c]);
+            let norm = self.ending.norm.map(|n| (n.mean[c], n.scale[c], n.shift[c]));
             for p in 0..count {
                 // SAFETY: the caller's promise.
-                unsafe { self.store(to + i * self.plane + p, *from.add(p * width + i) * scale + shift) };
+                let mut x = unsafe { *from.add(p * width + i) };
+                if let Some(bias) = bias {
+                    x += bias;
+                }
+                if let Some((mean, scale, shift)) = norm {
+                    x = (x - mean) * scale + shift;
+                }
+                // SAFETY: the caller's promise.
+                unsafe { self.store(to + i * self.plane + p, x) };
             }
         }
     }
 
     /// `y[to + c·plane + r·columns + q]` from `from[(4·r + q)·lanes + c]` for `channels` channels and what is inside of a
-    /// patch, through the ending but for its scale and shift.
+    /// patch, through the ending but for its bias and norm.
     ///
     /// # Safety
     /// `from` holds 16 registers of `lanes`; `y`, and what is added to it, reach as far as the formula names.
@@ -220,16 +228,22 @@ mod x86 {
             let of = ones(there);
             // SAFETY: the caller vouches for the rows, channels and points that are touched.
             unsafe {
-                let each = |values: Option<&[f32]>, default: f32| match values {
-                    Some(v) => _mm512_maskz_loadu_ps(of, v[channels.start + c..].as_ptr()),
-                    None => _mm512_set1_ps(default),
-                };
-                let (scale, shift) = (each(ending.scale, 1.0), each(ending.shift, 0.0));
+                let each = |v: &[f32]| _mm512_maskz_loadu_ps(of, v[channels.start + c..].as_ptr());
+                let bias = ending.bias.map(each);
+                let norm = ending.norm.map(|n| (each(n.mean), each(n.scale), each(n.shift)));
                 for p in (0..count).step_by(16) {
                     let points = (count - p).min(16);
                     let load = |i: usize| {
                         let row = from.add((p + i.min(points - 1)) * width + c);
-                        _mm512_fmadd_ps(_mm512_loadu_ps(row), scale, shift)
+                        let mut x = _mm512_loadu_ps(row);
+                        if let Some(bias) = bias {
+                            x = _mm512_add_ps(x, bias);
+                        }
+                        if let Some((mean, scale, shift)) = norm {
+                            // Rounded twice, as the norm alone rounds.
+                            x = _mm512_add_ps(_mm512_mul_ps(_mm512_sub_ps(x, mean), scale), shift);
+                        }
+                        x
                     };
                     let mask = ones(points);
                     for (i, mut x) in turned(load).into_iter().enumerate().take(there) {
@@ -295,6 +309,7 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conv::Norm;
     use crate::gemm::Activation;
     use crate::simd::{Isa, with_isa};
 
@@ -327,8 +342,10 @@ mod tests {
                     assert_eq!(y, want, "{isa:?}");
                 }
             }
+            let (bias, mean) = (vec![4.0; 40], vec![3.0; 40]);
             let (scale, shift) = (vec![2.0; 40], (0..40).map(|c| c as f32).collect::<Vec<_>>());
-            let ending = Ending { scale: Some(&scale), shift: Some(&shift), ..Ending::none() };
+            let norm = Norm { mean: &mean, scale: &scale, shift: &shift };
+            let ending = Ending { bias: Some(&bias), norm: Some(norm), ..Ending::none() };
             for (channels, count) in [(3..4, 1), (2..21, 35), (0..16, 16)] {
                 let mut y = vec![-1.0; 40 * 40];
                 let finish = Finish { y: y.as_mut_ptr(), ending, plane: 40 };
@@ -337,7 +354,7 @@ mod tests {
                 for (i, &y) in y.iter().enumerate() {
                     let (c, p) = (i.wrapping_sub(7) / 40, i.wrapping_sub(7) % 40);
                     let there = i >= 7 && c < channels.len() && p < count;
-                    let want = 2.0 * x[(p % 40) * 32 + c % 32] + (channels.start + c % 40) as f32;
+                    let want = 2.0 * (x[(p % 40) * 32 + c % 32] + 1.0) + (channels.start + c % 40) as f32;
                     assert_eq!(y, if there { want } else { -1.0 }, "{isa:?} {c} {p}");
                 }
             }

@@ -20,7 +20,7 @@ use crate::workspace::scratch;
 
 /// [`conv2d`](super::conv2d) with lengths checked; a bias and a ReLU are applied at once, any other ending in its own pass.
 pub fn forward<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T]) {
-    let later = ending.scale.is_some() || ending.add.is_some() || x.is_empty() || w.is_empty();
+    let later = ending.norm.is_some() || ending.add.is_some() || x.is_empty() || w.is_empty();
     let now = if later { Ending::none() } else { *ending };
     if x.is_empty() || w.is_empty() {
         y.fill(T::default()); // no terms
@@ -59,7 +59,7 @@ fn sums<T: Gemm>(s: &ConvShape, x: &[T], w: &[T], ending: &Ending<T>, y: &mut [T
             rows: g * co + from..g * co + to,
             group: co,
             y,
-            bias: ending.shift,
+            bias: ending.bias,
             relu: ending.relu(),
         });
     });

@@ -1,41 +1,67 @@
-//! What follows a convolution before its results are stored: a scale and a shift for each channel, a sum, a ReLU.
+//! What follows a convolution before its results are stored: a bias, a norm with given statistics, a sum, a ReLU.
+//!
+//! Each step rounds its result as a pass of its own would, on every instruction set, so that what runs together has the bits of
+//! what runs one by one.
 
 use crate::gemm::{Activation, Gemm};
 use crate::threads::for_chunks;
 
-/// `activation(y · scale[c] + shift[c] + add)`: all that is there of a bias, a batch norm in inference, the way around a
-/// residual block, and a ReLU.
+/// `activation((y + bias[c] − mean[c]) · scale[c] + shift[c] + add)`: all that is there of a bias, a batch norm in inference, the
+/// way around a residual block, and a ReLU.
 ///
 /// ```
 /// use mapsto_kernels::{conv::Ending, gemm::Activation};
 /// let relu = Ending { activation: Activation::Relu, ..Ending::bias(&[1.0f32, -1.0]) };
-/// assert_eq!(relu.shift, Some(&[1.0, -1.0][..]));
+/// assert_eq!(relu.bias, Some(&[1.0, -1.0][..]));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Ending<'a, T> {
-    /// A factor for each output channel.
-    pub scale: Option<&'a [T]>,
-    /// Added after it, for each output channel.
-    pub shift: Option<&'a [T]>,
+    /// Added first, for each output channel.
+    pub bias: Option<&'a [T]>,
+    /// A norm with given statistics, next.
+    pub norm: Option<Norm<'a, T>>,
     /// Added next: of the output's shape.
     pub add: Option<&'a [T]>,
     /// Applied last.
     pub activation: Activation,
 }
 
+/// `(y − mean[c]) · scale[c] + shift[c]`: the arithmetic of [`batch_norm_apply`](crate::norm::batch_norm_apply).
+///
+/// ```
+/// use mapsto_kernels::conv::{Ending, Norm};
+/// let norm = Norm { mean: &[1.0f32], scale: &[2.0], shift: &[0.5] };
+/// assert!(Ending { norm: Some(norm), ..Ending::none() }.bias.is_none());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<'a, T> {
+    /// Subtracted first, for each output channel.
+    pub mean: &'a [T],
+    /// The factor of each output channel.
+    pub scale: &'a [T],
+    /// Added last, for each output channel.
+    pub shift: &'a [T],
+}
+
 impl<'a, T> Ending<'a, T> {
     /// Nothing follows.
     pub fn none() -> Ending<'a, T> {
-        Ending { scale: None, shift: None, add: None, activation: Activation::None }
+        Ending { bias: None, norm: None, add: None, activation: Activation::None }
     }
 
     /// A bias for each output channel.
     pub fn bias(bias: &'a [T]) -> Ending<'a, T> {
-        Ending { shift: Some(bias), ..Ending::none() }
+        Ending { bias: Some(bias), ..Ending::none() }
     }
 
     pub(crate) fn check(&self, channels: usize, y: usize) {
-        for (what, per_channel) in [("scale", self.scale), ("shift", self.shift)] {
+        let norm = |part: fn(&Norm<'a, T>) -> &'a [T]| self.norm.as_ref().map(part);
+        for (what, per_channel) in [
+            ("bias", self.bias),
+            ("mean", norm(|n| n.mean)),
+            ("scale", norm(|n| n.scale)),
+            ("shift", norm(|n| n.shift)),
+        ] {
             assert!(
                 per_channel.is_none_or(|p| p.len() == channels),
                 "conv2d: a {what} must have {channels} elements"
@@ -55,11 +81,13 @@ impl<T: Gemm> Ending<'_, T> {
         let cost = y.len();
         for_chunks(y, size, cost, |plane, y| {
             let c = plane % channels;
-            if let Some(scale) = self.scale {
-                y.iter_mut().for_each(|y| *y = *y * scale[c]);
+            if let Some(bias) = self.bias {
+                y.iter_mut().for_each(|y| *y += bias[c]);
             }
-            if let Some(shift) = self.shift {
-                y.iter_mut().for_each(|y| *y += shift[c]);
+            if let Some(norm) = self.norm {
+                let (mean, scale, shift) = (norm.mean[c], norm.scale[c], norm.shift[c]);
+                y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
+                y.iter_mut().for_each(|y| *y += shift);
             }
             if let Some(add) = self.add {
                 y.iter_mut().zip(&add[plane * size..]).for_each(|(y, &x)| *y += x);

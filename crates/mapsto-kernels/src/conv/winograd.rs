@@ -352,9 +352,18 @@ impl Sums<'_> {
                     let there = L::N.min(tiles.to - c0);
                     // SAFETY: the points of a tile lie `each` apart; the patch lies inside its image's planes.
                     unsafe {
-                        let (scale, shift) = (
-                            finish.ending.scale.map(|s| L::load_first(s[c0..].as_ptr(), there)),
-                            finish.ending.shift.map(|s| L::load_first(s[c0..].as_ptr(), there)),
+                        let bias = finish.ending.bias.map(
+                            #[inline(always)]
+                            |b| L::load_first(b[c0..].as_ptr(), there),
+                        );
+                        let norm = finish.ending.norm.map(
+                            #[inline(always)]
+                            |n| {
+                                [n.mean, n.scale, n.shift].map(
+                                    #[inline(always)]
+                                    |values| L::load_first(values[c0..].as_ptr(), there),
+                                )
+                            },
                         );
                         let to = patch.as_mut_ptr();
                         output_square::<L>(
@@ -362,11 +371,13 @@ impl Sums<'_> {
                             |i, j| L::load(sums.add((6 * i + j) * each + c)),
                             #[inline(always)]
                             |i, j, mut x| {
-                                if let Some(scale) = scale {
-                                    x = L::splat(0.0).fma(x, scale);
+                                if let Some(bias) = bias {
+                                    x = x.add(bias);
                                 }
-                                if let Some(shift) = shift {
-                                    x = x.add(shift);
+                                if let Some([mean, scale, shift]) = norm {
+                                    // A difference and a product, each rounded by itself; −0 leaves a product's sign.
+                                    x = x.fma(mean, L::splat(-1.0));
+                                    x = L::splat(-0.0).fma(x, scale).add(shift);
                                 }
                                 x.store(to.add((4 * i + j) * L::N))
                             },

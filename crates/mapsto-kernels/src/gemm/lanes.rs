@@ -65,7 +65,15 @@ pub const TILE: usize = 3;
 
 /// A number the kernels compute with, and its register in each family.
 pub trait Float:
-    Plain + Default + PartialOrd + Send + Sync + std::ops::AddAssign + std::ops::Mul<Output = Self> + 'static
+    Plain
+    + Default
+    + PartialOrd
+    + Send
+    + Sync
+    + std::ops::AddAssign
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + 'static
 {
     /// In portable code.
     type Narrow: Lanes<Elem = Self>;

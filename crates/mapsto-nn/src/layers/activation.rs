@@ -1,10 +1,11 @@
 //! The activations as named layers, for model files and summaries; in code, `Tensor::relu` is a layer itself.
 
 use super::LayerKind;
-use crate::module::is_relu;
-use crate::{Layer, Module};
+use crate::module::activation_then;
+use crate::{Layer, Module, Then};
 use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::Tensor;
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub struct Activation {
     #[module(skip)]
     f: Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>,
     #[module(skip)]
-    relu: bool,
+    function: TypeId,
     #[module(skip)]
     entry: Option<Entry>,
 }
@@ -37,7 +38,7 @@ impl Activation {
         F: Fn(&Tensor) -> Tensor + Send + Sync + 'static,
     {
         let entry = Layer::entry(&f);
-        Activation { name: name.into(), f: Box::new(f), relu: is_relu::<F>(), entry }
+        Activation { name: name.into(), f: Box::new(f), function: TypeId::of::<F>(), entry }
     }
 
     /// The function `f` of one number that a file gives.
@@ -65,9 +66,30 @@ impl Layer for Activation {
         self.entry.clone()
     }
 
-    fn is_relu(&self) -> bool {
-        self.relu
+    fn as_then(&self) -> Option<Then<'_>> {
+        Some(Then::Activation { layer: self, function: self.function })
     }
+
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        activation_then(self, self.function, x, then)
+    }
+}
+
+/// Whether a function is one of the activations below, of which a layer before it may ask for its kernel's sake.
+pub(crate) fn is_activation<F: 'static>() -> bool {
+    [
+        type_of(&Tensor::relu),
+        type_of(&Tensor::gelu),
+        type_of(&Tensor::gelu_tanh),
+        type_of(&Tensor::silu),
+        type_of(&Tensor::sigmoid),
+        type_of(&Tensor::tanh),
+        type_of(&Tensor::softplus),
+        type_of(&softmax),
+        type_of(&log_softmax),
+    ]
+    .contains(&TypeId::of::<F>())
 }
 
 impl fmt::Debug for Activation {

@@ -3,11 +3,10 @@
 use super::{LayerKind, drawn_by, image, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform, fans};
-use crate::layers::BatchNorm2d;
-use crate::{Layer, Module, Param};
+use crate::{Layer, Line, Module, Param, Then};
 use mapsto_spec::{Entry, at_least_1};
-use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Conv2dOptions, Conv2dThen, Size2};
+use mapsto_tensor::{DType, Tensor, is_recording};
 
 /// Two-dimensional convolution (as everywhere in this field, a cross-correlation):
 /// `y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]`.
@@ -119,20 +118,19 @@ impl Conv2d {
     }
 
     fn biased(&self) -> Conv2dThen<'_> {
-        self.bias.as_deref().map_or(Conv2dThen::new(), |b| Conv2dThen::new().shift(b))
+        self.bias.as_deref().map_or(Conv2dThen::new(), |b| Conv2dThen::new().bias(b))
     }
 
-    /// This convolution and a norm after it, which are one pass in inference.
-    ///
-    /// ```
-    /// use mapsto_nn::prelude::*;
-    /// let (conv, norm) = (Conv2d::new(3, 8, 3).padding(1).no_bias(), BatchNorm2d::new(8));
-    /// let x = Tensor::randn([1, 3, 5, 5]);
-    /// let y = conv.with_norm(&norm).add_then_relu(&x, &Tensor::ones([1, 8, 5, 5]));
-    /// assert_close!(y, (x.apply(&conv).apply(&norm) + 1.0).relu());
-    /// ```
-    pub fn with_norm<'a>(&'a self, norm: &'a BatchNorm2d) -> NormedConv2d<'a> {
-        NormedConv2d { conv: self, norm }
+    /// The shape of the output for an input that fits.
+    fn output(&self, x: &Tensor) -> Option<[usize; 4]> {
+        let (o, [_, _, kh, kw]) = (&self.options, self.weight.dims());
+        let &[n, _, h, w] = x.shape() else { return None };
+        let along = |axis: usize, size: usize, k: usize| {
+            let reach = o.dilation[axis].checked_mul(k - 1)?.checked_add(1)?;
+            let size = o.padding[axis].checked_mul(2)?.checked_add(size)?;
+            Some(size.checked_sub(reach)? / o.stride[axis] + 1)
+        };
+        Some([n, self.outputs(), along(0, h, kh)?, along(1, w, kw)?])
     }
 
     /// The number of input channels.
@@ -146,72 +144,36 @@ impl Conv2d {
     }
 }
 
-/// A convolution and the norm after it, as [`Conv2d::with_norm`] pairs them, with what often follows them.
-///
-/// In inference the norm is a scale and a shift of each channel, and the convolution's kernel applies them, the sum and the
-/// ReLU before it stores its results. In training they run one by one.
-#[derive(Clone, Copy, Debug)]
-pub struct NormedConv2d<'a> {
-    conv: &'a Conv2d,
-    norm: &'a BatchNorm2d,
-}
-
-impl NormedConv2d<'_> {
-    /// `norm(conv(x))`.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        match self.line() {
-            Some((scale, shift)) => self.run(x, Conv2dThen::new().scale(&scale).shift(&shift)),
-            None => self.norm.forward(&self.conv.forward(x)),
-        }
-    }
-
-    /// `relu(norm(conv(x)))`.
-    #[track_caller]
-    pub fn then_relu(&self, x: &Tensor) -> Tensor {
-        match self.line() {
-            Some((scale, shift)) => self.run(x, Conv2dThen::new().scale(&scale).shift(&shift).relu()),
-            None => self.forward(x).relu(),
-        }
-    }
-
-    /// `relu(norm(conv(x)) + around)`.
-    #[track_caller]
-    pub fn add_then_relu(&self, x: &Tensor, around: &Tensor) -> Tensor {
-        match self.line() {
-            Some((scale, shift)) => {
-                self.run(x, Conv2dThen::new().scale(&scale).shift(&shift).plus(around).relu())
-            }
-            None => (self.forward(x) + around).relu(),
-        }
-    }
-
-    #[track_caller]
-    fn run(&self, x: &Tensor, then: Conv2dThen<'_>) -> Tensor {
-        x.conv2d_then(&self.conv.weight, self.conv.options, then)
-    }
-
-    /// In inference, what the bias and the norm come to.
-    #[track_caller]
-    fn line(&self) -> Option<(Tensor, Tensor)> {
-        let (scale, shift) = self.norm.line()?;
-        let shift = match &self.conv.bias {
-            Some(bias) => shift + &**bias * &scale,
-            None => shift,
-        };
-        Some((scale, shift))
-    }
-}
-
 impl Layer for Conv2d {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         x.conv2d_then(&self.weight, self.options, self.biased())
     }
 
+    /// A norm, a sum and a ReLU, as many of them as follow in this order. A norm and a sum run in a pass of their own while something is
+    /// recorded, since the convolution has no kernel for their derivatives, and in half precision, where that pass rounds its input.
     #[track_caller]
-    fn forward_then_relu(&self, x: &Tensor) -> Tensor {
-        x.conv2d_then(&self.weight, self.options, self.biased().relu())
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        let (mut follows, mut taken, mut line) = (self.biased(), 0, None);
+        let exact =
+            !is_recording() && matches!(x.dtype(), DType::F32 | DType::F64) && x.device().backend().is_host();
+        if let (true, Some(Then::Norm(norm))) = (exact, then.first()) {
+            line = norm.line().filter(|l| l.mean.len() == self.outputs() && l.mean.dtype() == x.dtype());
+        }
+        if let Some(Line { mean, scale, shift }) = &line {
+            (follows, taken) = (follows.norm(mean, scale, shift), 1);
+        }
+        let next = |taken: usize| then.get(taken);
+        if let (true, Some(Then::Plus(around))) = (exact, next(taken))
+            && around.dtype() == x.dtype()
+            && self.output(x).is_some_and(|shape| around.shape() == shape)
+        {
+            (follows, taken) = (follows.plus(around), taken + 1);
+        }
+        if next(taken).is_some_and(Then::is_relu) {
+            (follows, taken) = (follows.relu(), taken + 1);
+        }
+        (x.conv2d_then(&self.weight, self.options, follows), taken)
     }
 
     fn describe(&self) -> String {
@@ -321,27 +283,6 @@ mod tests {
         check_layer(|| Conv2d::new(2, 3, 3).padding(1)).gives([2, 2, 5, 4], [2, 3, 5, 4]);
         check_layer(|| Conv2d::new(2, 4, [3, 2]).stride(2).groups(2)).gives([1, 2, 7, 6], [1, 4, 3, 3]);
         check_layer(|| Conv2d::new(1, 2, 2).dilation(2).no_bias()).gives([2, 1, 5, 5], [2, 2, 3, 3]);
-    }
-
-    #[test]
-    fn a_norm_in_the_same_pass_is_a_norm_after_it() {
-        let mut norm = BatchNorm2d::new(5);
-        norm.weight.set(&Tensor::randn([5])).unwrap();
-        norm.running_mean.set(Tensor::randn([5]));
-        norm.running_var.set(Tensor::rand([5]) + 0.5);
-        let (x, around) = (Tensor::randn([2, 3, 6, 7]), Tensor::randn([2, 5, 6, 7]));
-        for conv in [Conv2d::new(3, 5, 3).padding(1), Conv2d::new(3, 5, 3).padding(1).no_bias()] {
-            let pair = conv.with_norm(&norm);
-            let check = |tolerance: f64| {
-                let y = x.apply(&conv).apply(&norm);
-                let close = |a: &Tensor, b: &Tensor| assert!((a - b).abs().max(..).item() < tolerance);
-                close(&pair.forward(&x), &y);
-                close(&pair.then_relu(&x), &y.relu());
-                close(&pair.add_then_relu(&x, &around), &(&y + &around).relu());
-            };
-            check(1e-4);
-            train(|| check(1e-6));
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Max pooling: the strongest response of each window.
 
 use super::LayerKind;
-use crate::{Layer, Module, pooling};
+use crate::{Layer, Module, Then, pooling};
 use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::Tensor;
 use mapsto_tensor::ops::{Pool2d, Size2};
@@ -47,6 +47,12 @@ impl MaxPool2d {
     pub fn padding(self, padding: impl Into<Size2>) -> MaxPool2d {
         MaxPool2d { pool: self.pool.padding(padding) }
     }
+
+    /// `forward(relu(x))` in one pass.
+    #[track_caller]
+    pub(crate) fn of_relu(&self, x: &Tensor) -> Tensor {
+        x.max_pool2d_relu(self.pool)
+    }
 }
 
 impl Layer for MaxPool2d {
@@ -55,13 +61,8 @@ impl Layer for MaxPool2d {
         x.max_pool2d_with(self.pool)
     }
 
-    #[track_caller]
-    fn forward_of_relu(&self, x: &Tensor) -> Tensor {
-        x.max_pool2d_relu(self.pool)
-    }
-
-    fn takes_relu(&self) -> bool {
-        true
+    fn as_then(&self) -> Option<Then<'_>> {
+        Some(Then::MaxPool(self))
     }
 
     fn describe(&self) -> String {

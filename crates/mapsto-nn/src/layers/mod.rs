@@ -23,12 +23,13 @@ mod sequential;
 mod transformer_block;
 
 pub use activation::Activation;
+pub(crate) use activation::is_activation;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
+pub use conv2d::Conv2d;
 pub(crate) use conv2d::by;
-pub use conv2d::{Conv2d, NormedConv2d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
@@ -254,7 +255,7 @@ mod tests {
             }
         }
         assert_eq!(Layer::name(&other::relu), "relu");
-        assert_eq!((said(&other::relu), Layer::is_relu(&other::relu)), (None, false));
+        assert_eq!((said(&other::relu), Layer::as_then(&other::relu).is_none()), (None, true));
         assert_eq!(said(&|x: &Tensor| x.relu()), None);
         assert_eq!(said(&Tensor::abs), None);
         assert_eq!(said(&Some(Tensor::relu)).as_deref(), Some("\"relu\""));

@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::budget::MOST_LAYERS;
 use crate::spec::build_layers;
-use crate::{Layer, Module, Sequential};
+use crate::{Layer, Module, Sequential, Then};
 use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::{DType, Tensor, fail};
 
@@ -42,6 +42,11 @@ impl Layer for Repeat {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.copies.forward(x)
+    }
+
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        self.copies.forward_then(x, then)
     }
 
     fn describe(&self) -> String {

@@ -1,8 +1,9 @@
 //! The residual connection: a layer learns what to add to its input.
 
 use super::LayerKind;
+use crate::module::MOST;
 use crate::spec::build_layers;
-use crate::{Layer, Module};
+use crate::{Layer, Module, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::{DType, Tensor, fail};
 
@@ -40,12 +41,23 @@ impl<F: Layer> Residual<F> {
 impl<F: Layer, G: Layer> Layer for Residual<F, G> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (y, x) = (self.body.forward(x), self.shortcut.forward(x));
-        if y.shape() != x.shape() {
-            fail!("residual", "the body gives {:?} and the way around it {:?}", y.shape(), x.shape();
-                  help = "keep the shape inside, or give a shortcut that changes it alike");
+        self.forward_then(x, &[]).0
+    }
+
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        let around = self.shortcut.forward(x);
+        let mut after = [Then::Plus(&around); MOST];
+        let count = then.len().min(MOST - 1);
+        after[1..=count].copy_from_slice(&then[..count]);
+        match self.body.forward_then(x, &after[..=count]) {
+            (y, 0) if y.shape() != around.shape() => {
+                fail!("residual", "the body gives {:?} and the way around it {:?}", y.shape(), around.shape();
+                      help = "keep the shape inside, or give a shortcut that changes it alike")
+            }
+            (y, 0) => (around + y, 0),
+            (y, taken) => (y, taken - 1),
         }
-        x + y
     }
 
     fn describe(&self) -> String {

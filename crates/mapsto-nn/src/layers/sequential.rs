@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::module::{Item, ItemMut, Path};
 use crate::spec::build_layers;
-use crate::{Layer, Module};
+use crate::{Layer, Module, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::{DType, Tensor};
 use std::borrow::Cow;
@@ -104,7 +104,12 @@ impl Module for Sequential {
 impl Layer for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        crate::module::in_order(&self.layers, x)
+        self.layers.forward(x)
+    }
+
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        self.layers.forward_then(x, then)
     }
 
     fn name(&self) -> Cow<'static, str> {

@@ -1,8 +1,9 @@
 //! What a layer does: one tensor in, one tensor out.
 
-use super::Module;
-use crate::layers::sequence;
-use mapsto_spec::{Entry, type_of};
+use super::then::{activation_then, following};
+use super::{Module, Then, then};
+use crate::layers::{is_activation, sequence};
+use mapsto_spec::Entry;
 use mapsto_tensor::error::within;
 use mapsto_tensor::{DType, Tensor};
 use std::any::TypeId;
@@ -86,28 +87,27 @@ pub trait Layer: Module {
         None
     }
 
-    /// `forward(x)`, then `max(0, ·)`: a layer whose kernel does both in one pass has its own.
+    /// What this layer is to the layer before it, which may do it in its own pass; `None` where it never shares a pass.
+    fn as_then(&self) -> Option<Then<'_>> {
+        None
+    }
+
+    /// The output and as much of what follows as the layer does in the same pass: `forward(x)` with the first `n` of `then` applied,
+    /// and `n`. Whoever calls it applies the rest.
     ///
-    /// Layers one after the other call it where [`Tensor::relu`] comes next; the values are the same.
+    /// A layer whose kernel can do more as it stores its numbers has its own. Then the numbers must be those of one pass after the
+    /// other, to the bit: what the kernel cannot do so it leaves.
+    /// ```
+    /// use mapsto_nn::{Then, prelude::*};
+    /// let (x, relu) = (Tensor::randn([2, 3, 5, 5]), Then::of(&Tensor::relu));
+    /// let (y, taken) = Conv2d::new(3, 4, 3).forward_then(&x, &[relu]);
+    /// assert_eq!((taken, y.lt(0.0).any(..).item()), (1, 0.0));
+    /// assert_eq!(Flatten::new().forward_then(&x, &[relu]).1, 0);
+    /// ```
     #[track_caller]
-    fn forward_then_relu(&self, x: &Tensor) -> Tensor {
-        self.forward(x).relu()
-    }
-
-    /// `forward(relu(x))`, likewise.
-    #[track_caller]
-    fn forward_of_relu(&self, x: &Tensor) -> Tensor {
-        self.forward(&x.relu())
-    }
-
-    /// Whether [`Layer::forward_of_relu`] is one pass; then it goes before `forward_then_relu` of the layer ahead.
-    fn takes_relu(&self) -> bool {
-        false
-    }
-
-    /// Whether it is [`Tensor::relu`].
-    fn is_relu(&self) -> bool {
-        false
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        let _ = then;
+        (self.forward(x), 0)
     }
 }
 
@@ -121,12 +121,31 @@ pub trait Apply {
     /// assert_close!(tensor![1.0].apply(&double).apply(&double), [4.0]);
     /// ```
     fn apply<L: Layer + ?Sized>(&self, layer: &L) -> Tensor;
+
+    /// The layer's output and what follows it, in as few passes as the layer's kernel allows, see [`Then`].
+    ///
+    /// ```
+    /// use mapsto_nn::{Then, prelude::*};
+    /// let double = |x: &Tensor| x * 2.0;
+    /// let y = tensor![1.0, -3.0].apply_then(&double, &[Then::Plus(&tensor![1.0, 1.0]), Then::of(&Tensor::relu)]);
+    /// assert_close!(y, [3.0, 0.0]);
+    /// ```
+    fn apply_then<L: Layer + ?Sized>(&self, layer: &L, then: &[Then<'_>]) -> Tensor;
 }
 
 impl Apply for Tensor {
     #[track_caller]
     fn apply<L: Layer + ?Sized>(&self, layer: &L) -> Tensor {
         within(|| shown(layer), || layer.forward(self))
+    }
+
+    #[track_caller]
+    fn apply_then<L: Layer + ?Sized>(&self, layer: &L, then: &[Then<'_>]) -> Tensor {
+        let (mut y, taken) = within(|| shown(layer), || layer.forward_then(self, then));
+        for next in &then[taken..] {
+            y = within(|| format!("{next:?}"), || next.apply(&y));
+        }
+        y
     }
 }
 
@@ -145,8 +164,12 @@ impl<F: Fn(&Tensor) -> Tensor + Send + Sync + 'static> Layer for F {
     fn entry(&self) -> Option<Entry> {
         mapsto_spec::entry_of_function::<dyn Layer, F>(&[])
     }
-    fn is_relu(&self) -> bool {
-        is_relu::<F>()
+    fn as_then(&self) -> Option<Then<'_>> {
+        is_activation::<F>().then(|| Then::Activation { layer: self, function: TypeId::of::<F>() })
+    }
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        activation_then(self, TypeId::of::<F>(), x, then)
     }
 }
 
@@ -176,19 +199,12 @@ impl Layer for Box<dyn Layer> {
     fn entries(&self) -> Option<Vec<Entry>> {
         (**self).entries()
     }
-    #[track_caller]
-    fn forward_then_relu(&self, x: &Tensor) -> Tensor {
-        (**self).forward_then_relu(x)
+    fn as_then(&self) -> Option<Then<'_>> {
+        (**self).as_then()
     }
     #[track_caller]
-    fn forward_of_relu(&self, x: &Tensor) -> Tensor {
-        (**self).forward_of_relu(x)
-    }
-    fn takes_relu(&self) -> bool {
-        (**self).takes_relu()
-    }
-    fn is_relu(&self) -> bool {
-        (**self).is_relu()
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        (**self).forward_then(x, then)
     }
 }
 
@@ -218,12 +234,26 @@ impl<L: Layer> Layer for Option<L> {
     fn entries(&self) -> Option<Vec<Entry>> {
         self.as_ref().map_or_else(|| Some(Vec::new()), Layer::entries)
     }
+    fn as_then(&self) -> Option<Then<'_>> {
+        self.as_ref().and_then(Layer::as_then)
+    }
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        match self {
+            Some(layer) => layer.forward_then(x, then),
+            None => (x.clone(), 0),
+        }
+    }
 }
 
 impl<L: Layer> Layer for Vec<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        in_order(self, x)
+        in_order(self, x, &[]).0
+    }
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        in_order(self, x, then)
     }
     fn inner(&self) -> Vec<(String, &dyn Layer)> {
         numbered(self)
@@ -242,7 +272,11 @@ impl<L: Layer> Layer for Vec<L> {
 impl<L: Layer, const N: usize> Layer for [L; N] {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        in_order(self, x)
+        in_order(self, x, &[]).0
+    }
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        in_order(self, x, then)
     }
     fn inner(&self) -> Vec<(String, &dyn Layer)> {
         numbered(self)
@@ -263,37 +297,31 @@ fn numbered<L: Layer>(layers: &[L]) -> Vec<(String, &dyn Layer)> {
     layers.iter().enumerate().map(|(i, layer)| (i.to_string(), layer as &dyn Layer)).collect()
 }
 
-/// The layers applied one after the other, a ReLU together with the layer after or before it where that is one pass.
+/// The layers applied one after the other, each with as much of what follows it as it does in the same pass; and as much of what
+/// follows the last one, with how much that is.
 #[track_caller]
-pub(crate) fn in_order<L: Layer>(layers: &[L], x: &Tensor) -> Tensor {
-    let Some(first) = layers.first() else { return x.clone() };
-    let relu = |i: usize| layers.get(i).is_some_and(Layer::is_relu);
-    let taken = |i: usize| relu(i) && layers.get(i + 1).is_some_and(Layer::takes_relu);
+fn in_order<L: Layer>(layers: &[L], x: &Tensor, after: &[Then<'_>]) -> (Tensor, usize) {
+    let Some(first) = layers.first() else { return (x.clone(), 0) };
     let at = Cell::new(0);
     let step = |i: usize, x: &Tensor| {
         at.set(i);
-        if taken(i) {
+        let mut room = [Then::Layer(first); then::MOST];
+        let count = following(&layers[i + 1..], after, &mut room);
+        // A ReLU takes everything, so a mistake is the pooling's.
+        if matches!(room[0], Then::MaxPool(_)) && layers[i].as_then().is_some_and(|then| then.is_relu()) {
             at.set(i + 1);
-            (layers[i + 1].forward_of_relu(x), i + 2)
-        } else if !relu(i) && relu(i + 1) && !taken(i + 1) {
-            (layers[i].forward_then_relu(x), i + 2)
-        } else {
-            (layers[i].forward(x), i + 1)
         }
+        let (y, taken) = layers[i].forward_then(x, &room[..count]);
+        (y, i + 1 + taken)
     };
     let run = || {
-        let (mut y, mut i) = if layers.len() == 1 { (first.forward(x), 1) } else { step(0, x) };
+        let (mut y, mut i) = step(0, x);
         while i < layers.len() {
             (y, i) = step(i, &y);
         }
-        y
+        (y, i - layers.len())
     };
-    within(|| format!("layer {}: {}", at.get(), shown(&layers[at.get()])), run)
-}
-
-/// Whether a function is [`Tensor::relu`], which its type tells: each function has one of its own.
-pub(crate) fn is_relu<F: 'static>() -> bool {
-    TypeId::of::<F>() == type_of(&Tensor::relu)
+    within(|| format!("layer {}: {}", at.get(), shown(&layers[at.get().min(layers.len() - 1)])), run)
 }
 
 /// The last name of a path without generic arguments: `a::b::Net<c::D>` is `Net`, `t::<impl t::Tensor>::relu` is `relu`.
@@ -371,8 +399,9 @@ mod tests {
     fn a_relu_runs_with_its_neighbour_and_changes_nothing() {
         use crate::Layer;
         let pointer: fn(&Tensor) -> Tensor = Tensor::relu;
-        assert!(Tensor::relu.is_relu() && !Tensor::abs.is_relu() && !pointer.is_relu());
-        assert!(!(|x: &Tensor| x.relu()).is_relu());
+        let known = |layer: &dyn Layer| layer.as_then().is_some_and(|then| then.is_relu());
+        assert!(known(&Tensor::relu) && !known(&Tensor::abs) && !known(&Tensor::tanh) && !known(&pointer));
+        assert!(!known(&|x: &Tensor| x.relu()));
         let net =
             seq![Conv2d::new(1, 3, 3), Tensor::relu, MaxPool2d::new(2), Conv2d::new(3, 2, 2), Tensor::relu];
         let x = Tensor::randn([2, 1, 9, 8]);

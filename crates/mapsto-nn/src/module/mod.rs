@@ -9,11 +9,12 @@ mod param;
 mod path;
 mod pattern;
 mod state;
+mod then;
 
 pub use ema::Ema;
 pub use frozen::frozen;
 pub use layer::{Apply, Layer};
-pub(crate) use layer::{in_order, is_relu, short_name};
+pub(crate) use layer::short_name;
 pub use load::{Exceptions, LoadReport};
 pub use named::ModuleExt;
 pub use param::Param;
@@ -21,6 +22,8 @@ pub use path::{Path, Segment};
 pub use pattern::matches;
 pub(crate) use pattern::unknown;
 pub use state::State;
+pub use then::{ByChannel, Line, Then};
+pub(crate) use then::{MOST, activation_then};
 
 use mapsto_tensor::{DType, Tensor};
 use std::marker::PhantomData;

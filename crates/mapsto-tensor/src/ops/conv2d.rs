@@ -10,7 +10,7 @@ use crate::ops::relu::Step;
 use crate::shape::Shape;
 use crate::slope::times_slope;
 use crate::{Tensor, fail, is_recording};
-use mapsto_kernels::conv::{ConvShape, Ending, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
+use mapsto_kernels::conv::{ConvShape, Ending, Norm, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
 use mapsto_kernels::gemm::Activation;
 use smallvec::SmallVec;
 
@@ -67,13 +67,13 @@ impl Conv2dOptions {
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// let bias = tensor![1.0];
-/// let then = Conv2dThen::new().shift(&bias).relu();
+/// let then = Conv2dThen::new().bias(&bias).relu();
 /// assert_close!(tensor![[[[-3.0]]]].conv2d_then(&tensor![[[[1.0]]]], Conv2dOptions::new(), then).flatten(0), [0.0]);
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Conv2dThen<'a> {
-    scale: Option<&'a Tensor>,
-    shift: Option<&'a Tensor>,
+    bias: Option<&'a Tensor>,
+    norm: Option<[&'a Tensor; 3]>,
     add: Option<&'a Tensor>,
     relu: bool,
 }
@@ -83,13 +83,13 @@ impl<'a> Conv2dThen<'a> {
     pub fn new() -> Conv2dThen<'a> {
         Conv2dThen::default()
     }
-    /// A factor for each output channel, first of all.
-    pub fn scale(self, scale: &'a Tensor) -> Conv2dThen<'a> {
-        Conv2dThen { scale: Some(scale), ..self }
+    /// A number added to each output channel, first of all.
+    pub fn bias(self, bias: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { bias: Some(bias), ..self }
     }
-    /// A number added to each output channel, after the scale: a bias.
-    pub fn shift(self, shift: &'a Tensor) -> Conv2dThen<'a> {
-        Conv2dThen { shift: Some(shift), ..self }
+    /// `(y − mean) · scale + shift` with three numbers for each output channel, next: a batch norm with given statistics.
+    pub fn norm(self, mean: &'a Tensor, scale: &'a Tensor, shift: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { norm: Some([mean, scale, shift]), ..self }
     }
     /// A tensor of the result's shape, added next.
     pub fn plus(self, add: &'a Tensor) -> Conv2dThen<'a> {
@@ -100,12 +100,18 @@ impl<'a> Conv2dThen<'a> {
         Conv2dThen { relu: true, ..self }
     }
 
-    /// Its shift is checked as a bias is.
+    /// Its bias is checked with the weight.
     #[track_caller]
     fn check(&self, x: &Tensor, w: &Tensor, options: &Conv2dOptions) {
         let ([n, _, h, width], [o, ..]) = (x.dims(), w.dims::<4>());
         let [oh, ow] = window(options, w).out([h, width]).expect("checked before");
-        for (what, t, shape) in [("scale", self.scale, &[o][..]), ("tensor to add", self.add, &[n, o, oh, ow])] {
+        let [mean, scale, shift] = self.norm.map_or([None; 3], |norm| norm.map(Some));
+        for (what, t, shape) in [
+            ("mean", mean, &[o][..]),
+            ("scale", scale, &[o]),
+            ("shift", shift, &[o]),
+            ("tensor to add", self.add, &[n, o, oh, ow]),
+        ] {
             let Some(t) = t else { continue };
             same_dtype("conv2d", x, t);
             if t.shape() != shape {
@@ -134,26 +140,27 @@ impl Tensor {
     #[track_caller]
     pub fn conv2d(&self, w: &Tensor, b: Option<&Tensor>, options: Conv2dOptions) -> Tensor {
         check_shapes(self, w, b, &options);
-        let then = b.map_or(Conv2dThen::new(), |b| Conv2dThen::new().shift(b));
+        let then = b.map_or(Conv2dThen::new(), |b| Conv2dThen::new().bias(b));
         convolve(self, w, options, then)
     }
 
-    /// A convolution and what follows it, in one pass: `relu(conv(x, w) · scale + shift + add)`, of which [`Conv2dThen`] says how
-    /// much is there. That is a bias, a batch norm with given statistics, the way around a residual block, and a ReLU.
+    /// A convolution and what follows it, in one pass: `relu((conv(x, w) + bias − mean) · scale + shift + add)`, of which
+    /// [`Conv2dThen`] says how much is there. That is a bias, a batch norm with given statistics, the way around a residual block,
+    /// and a ReLU. The bits are those of the steps one by one.
     ///
-    /// * Shape: as [`conv2d`](Tensor::conv2d); `scale` and `shift` are `[o]`, `add` is the result's shape.
+    /// * Shape: as [`conv2d`](Tensor::conv2d); `bias`, `mean`, `scale` and `shift` are `[o]`, `add` is the result's shape.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let (x, w) = (tensor![[[[1.0, -1.0]]]], tensor![[[[3.0]]]]);
-    /// let (scale, shift) = (tensor![2.0], tensor![1.0]);
-    /// let then = Conv2dThen::new().scale(&scale).shift(&shift).relu();
+    /// let (mean, scale, shift) = (tensor![1.0], tensor![2.0], tensor![3.0]);
+    /// let then = Conv2dThen::new().norm(&mean, &scale, &shift).relu();
     /// assert_close!(x.conv2d_then(&w, Conv2dOptions::new(), then).flatten(0), [7.0, 0.0]);
     /// ```
     /// # Panics
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
-        check_shapes(self, w, then.shift, &options);
+        check_shapes(self, w, then.bias, &options);
         then.check(self, w, &options);
         convolve(self, w, options, then)
     }
@@ -161,11 +168,13 @@ impl Tensor {
 
 #[track_caller]
 fn convolve(x: &Tensor, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
-    let mut xs: SmallVec<[&Tensor; 5]> = SmallVec::from_slice(&[x, w]);
-    xs.extend([then.shift, then.scale, then.add].into_iter().flatten());
+    let mut xs: SmallVec<[&Tensor; 7]> = SmallVec::from_slice(&[x, w]);
+    xs.extend(then.bias);
+    xs.extend(then.norm.into_iter().flatten());
+    xs.extend(then.add);
     let follows = Follows {
-        shift: then.shift.is_some(),
-        scale: then.scale.is_some(),
+        bias: then.bias.is_some(),
+        norm: then.norm.is_some(),
         add: then.add.is_some(),
         relu: then.relu,
     };
@@ -227,19 +236,22 @@ fn window(options: &Conv2dOptions, w: &Tensor) -> Window {
     Window { kernel: [w.shape()[2], w.shape()[3]], stride, padding, dilation }
 }
 
-/// What follows the sums, by what there is: the inputs after x and w are the shift, the scale and what is added, in this order.
+/// What follows the sums, by what there is: the inputs after x and w are the bias, the mean, the scale and the shift of a norm, and
+/// what is added, in this order.
 #[derive(Clone, Copy, Default)]
 struct Follows {
-    shift: bool,
-    scale: bool,
+    bias: bool,
+    norm: bool,
     add: bool,
     relu: bool,
 }
 
 impl Follows {
-    fn of<'a, X>(&self, xs: &'a [X]) -> [Option<&'a X>; 3] {
+    /// The bias, the norm's mean, scale and shift, and what is added.
+    fn of<'a, X>(&self, xs: &'a [X]) -> [Option<&'a X>; 5] {
         let mut rest = xs[2..].iter();
-        [self.shift, self.scale, self.add].map(|there| if there { rest.next() } else { None })
+        let there = [self.bias, self.norm, self.norm, self.norm, self.add];
+        there.map(|there| if there { rest.next() } else { None })
     }
 }
 
@@ -259,7 +271,7 @@ impl Fused for Conv2d {
         "conv2d"
     }
     fn takes(&self) -> std::ops::RangeInclusive<usize> {
-        2..=5
+        2..=7
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let filter = xs[1].count() / xs[1].shape[0].max(1) as u64;
@@ -271,8 +283,8 @@ impl Fused for Conv2d {
         say("padding", self.options.padding.into());
         say("dilation", self.options.dilation.into());
         say("groups", self.options.groups.into());
-        say("shift", self.follows.shift.into());
-        say("scale", self.follows.scale.into());
+        say("bias", self.follows.bias.into());
+        say("norm", self.follows.norm.into());
         say("add", self.follows.add.into());
         say("relu", self.follows.relu.into());
     }
@@ -282,12 +294,13 @@ impl Fused for Conv2d {
         let [oh, ow] = window.out([h, w]).expect("checked by `conv2d`");
         let cols = xs[0].window(window).reshape([n, groups, c * kh * kw, oh * ow]);
         let mut y = xs[1].reshape([groups, o / groups, c * kh * kw]).matmul(&cols).reshape([n, o, oh, ow]);
-        let [shift, scale, add] = self.follows.of(xs);
-        if let Some(scale) = scale {
-            y *= scale.reshape([o, 1, 1]);
+        let [bias, mean, scale, shift, add] = self.follows.of(xs);
+        let each = |t: &Tensor| t.reshape([o, 1, 1]);
+        if let Some(bias) = bias {
+            y += each(bias);
         }
-        if let Some(shift) = shift {
-            y += shift.reshape([o, 1, 1]);
+        if let (Some(mean), Some(scale), Some(shift)) = (mean, scale, shift) {
+            y = (y - each(mean)) * each(scale) + each(shift);
         }
         if let Some(add) = add {
             y += *add;
@@ -299,13 +312,17 @@ impl Fused for Conv2d {
         if s.c_out == 0 {
             return None; // the definition gives a result without elements
         }
-        let inputs: SmallVec<[Tensor; 5]> = xs.iter().map(|x| in_class(x)).collect();
+        let inputs: SmallVec<[Tensor; 7]> = xs.iter().map(|x| in_class(x)).collect();
         let [oh, ow] = s.out();
         let y = with_float!(inputs[0].dtype(), T => Tensor::filled_by([s.n, s.c_out, oh, ow], |y: &mut [T]| {
             let (x, w) = (slice::<T>(&inputs[0]), slice::<T>(&inputs[1]));
-            let [shift, scale, add] = self.follows.of(&inputs).map(|t| t.map(slice::<T>));
+            let [bias, mean, scale, shift, add] = self.follows.of(&inputs).map(|t| t.map(slice::<T>));
+            let norm = match (mean, scale, shift) {
+                (Some(mean), Some(scale), Some(shift)) => Some(Norm { mean, scale, shift }),
+                _ => None,
+            };
             let activation = if self.follows.relu { Activation::Relu } else { Activation::None };
-            let ending = Ending { scale, shift, add, activation };
+            let ending = Ending { bias, norm, add, activation };
             let whole = inputs[1].layout().offset() == 0 && size_of_val(w) == inputs[1].storage().bytes();
             if self.remember && whole {
                 let packed = inputs[1].storage().derived(|p: &Packed<T>| p.fits(&s), || Packed::new(&s, w));
@@ -317,7 +334,7 @@ impl Fused for Conv2d {
         Some(y.to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        if self.follows.scale || self.follows.add {
+        if self.follows.norm || self.follows.add {
             return None; // a network in use is seldom differentiated
         }
         let s = self.shape(at.a(), at.b());
@@ -332,7 +349,7 @@ impl Fused for Conv2d {
             with_float!(g.dtype(), T => Tensor::filled_by(at.shape(1), |dw: &mut [T]| conv2d_weight(&s, slice(&x), slice(&g), dw)))
         });
         let mut grads = vec![dx, dw];
-        if self.follows.shift {
+        if self.follows.bias {
             // First over each image's plane, then over the batch: summing both at once would copy to gather the axes.
             let [n, o, oh, ow] = g.dims();
             grads.push(at.wants(2).then(|| g.reshape([n, o, oh * ow]).sum(-1).sum(0)));
@@ -357,8 +374,8 @@ pub(super) const KINDS: &[OpKind] = &[
                 groups: a.need("groups")?,
             },
             follows: Follows {
-                shift: a.need("shift")?,
-                scale: a.need("scale")?,
+                bias: a.need("bias")?,
+                norm: a.need("norm")?,
                 add: a.need("add")?,
                 relu: a.need("relu")?,
             },
@@ -376,6 +393,11 @@ fn samples(s: &mut Samples) {
     });
     s.of(&[(&[2, 3, 4, 4], &d), (&[5, 3, 1, 1], &d)], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new()));
     s.of(&[(&[0, 2, 4, 4], &d), (&[3, 2, 3, 3], &d)], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new()));
+    let each: (&[usize], _) = (&[2], &d);
+    s.of(&[(&[1, 2, 3, 3], &d), (&[2, 2, 2, 2], &d), each, each, each, each, (&[1, 2, 2, 2], &d)], |x| {
+        let then = Conv2dThen::new().bias(&x[2]).norm(&x[3], &x[4], &x[5]).plus(&x[6]);
+        x[0].conv2d_then(&x[1], Conv2dOptions::new(), then)
+    });
 }
 
 #[cfg(test)]
@@ -422,7 +444,7 @@ mod tests {
     }
 
     fn biased(options: Conv2dOptions) -> Conv2d {
-        Conv2d { options, follows: Follows { shift: true, ..Follows::default() }, remember: false }
+        Conv2d { options, follows: Follows { bias: true, ..Follows::default() }, remember: false }
     }
 
     #[test]
@@ -431,10 +453,13 @@ mod tests {
         let options = Conv2dOptions::new().padding(1);
         for (shape, outputs) in [([2, 3, 6, 5], 4), ([3, 16, 10, 9], 20)] {
             let (w, add) = ([outputs, shape[1], 3, 3], [shape[0], outputs, shape[2], shape[3]]);
-            let relu = move || Conv2d { follows: Follows { shift: true, relu: true, ..Follows::default() }, ..biased(options) };
+            let relu = move || Conv2d { follows: Follows { bias: true, relu: true, ..Follows::default() }, ..biased(options) };
             check_fused(relu, &[(&shape, d()), (&w, d()), (&[outputs], d())]);
-            let all = move || Conv2d { follows: Follows { shift: true, scale: true, add: true, relu: true }, ..biased(options) };
-            check_fused(all, &[(&shape, d()), (&w, d()), (&[outputs], d()), (&[outputs], d()), (&add, d())]);
+            let all = move || Conv2d { follows: Follows { bias: true, norm: true, add: true, relu: true }, ..biased(options) };
+            let outputs = [outputs];
+            let each = || (&outputs[..], d());
+            let [bias, mean, scale, shift] = [each(), each(), each(), each()];
+            check_fused(all, &[(&shape, d()), (&w, d()), bias, mean, scale, shift, (&add, d())]);
         }
         let (x, w) = (Tensor::ones([1, 2, 3, 3]), Tensor::ones([4, 2, 3, 3]));
         let error = catch(|| x.conv2d_then(&w, options, Conv2dThen::new().plus(&Tensor::ones([4])))).unwrap_err();
