@@ -4,7 +4,7 @@
 use mapsto::prelude::*;
 
 /// Two traits: `Module` is what it holds (derived), `Layer` is what it does (written).
-#[derive(Module)]
+#[derive(Clone, Module)]
 struct Glu {
     value: Linear,
     gate: Linear,

@@ -114,9 +114,8 @@ impl Task<Agent, Moved> for Dqn {
 
 pub fn main() -> Result<()> {
     seed(1);
-    let net =
-        || seq![Linear::new(4, 64), Tensor::relu, Linear::new(64, 64), Tensor::relu, Linear::new(64, 2)];
-    let mut agent = Agent { q: net(), target: net() };
+    let q = seq![Linear::new(4, 64), Tensor::relu, Linear::new(64, 64), Tensor::relu, Linear::new(64, 2)];
+    let mut agent = Agent { target: q.clone(), q };
     let mut random = Keyed::new(&[1]);
     let cart = Cart { state: begin(&mut random), random, age: 0, memory: Vec::new() };
     let epochs = if std::env::args().any(|arg| arg == "--full") { 60 } else { 20 };

@@ -77,6 +77,17 @@ fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
     let (generics, arguments, clause) = input.generics.split_for_impl();
     // A reference to an enum without variants still needs an arm.
     let empty = arms.is_empty().then(|| quote!(_ => {}));
+    // Whether the type is a layer with `Clone` is known here for one type, not for all that parameters may make of it.
+    let one_type = !input.generics.params.iter().any(|p| !matches!(p, syn::GenericParam::Const(_)));
+    let boxed_clone = one_type.then(|| {
+        quote! {
+            fn boxed_clone(&self) -> ::core::option::Option<#nn::derived::Box<dyn #nn::Layer>> {
+                #[allow(unused_imports)]
+                use #nn::derived::NotCloned as _;
+                #nn::derived::Cloner(self).boxed_clone()
+            }
+        }
+    });
     Ok(quote! {
         #[automatically_derived]
         impl #generics #nn::Module for #name #arguments #clause {
@@ -95,6 +106,8 @@ fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
             ) {
                 match self { #(#unique)* #empty }
             }
+
+            #boxed_clone
         }
     })
 }

@@ -34,6 +34,13 @@ pub use outputs::Outputs;
 pub use schedules::*;
 pub use spec::ModelSpec;
 
+/// What the code of `#[derive(Module)]` names.
+#[doc(hidden)]
+pub mod derived {
+    pub use crate::module::{Cloner, NotCloned};
+    pub use std::boxed::Box;
+}
+
 /// What most programs use; `use mapsto_nn::prelude::*;`.
 pub mod prelude {
     pub use crate::init::Init;

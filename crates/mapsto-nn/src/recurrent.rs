@@ -231,6 +231,10 @@ impl<C: Cell> Recurrent<C> {
 }
 
 impl<C: Cell> Layer for Recurrent<C> {
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(Recurrent::<C> { weights: self.weights.clone(), cell: PhantomData, ..*self }))
+    }
+
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let (y, ends) = self.run(x, None);

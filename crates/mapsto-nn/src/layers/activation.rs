@@ -8,6 +8,7 @@ use mapsto_tensor::Tensor;
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// An elementwise function, or a softmax, with its name: what `"relu"` in a model file becomes.
 ///
@@ -18,13 +19,13 @@ use std::fmt;
 /// assert_close!(leaky.forward(&tensor![-1.0, 2.0]), [-0.1, 2.0]);
 /// assert_eq!(leaky.describe(), "leaky_relu(0.1)");
 /// ```
-#[derive(Module)]
+#[derive(Clone, Module)]
 #[module(crate = crate)]
 pub struct Activation {
     #[module(skip)]
     name: Cow<'static, str>,
     #[module(skip)]
-    f: Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>,
+    f: Arc<dyn Fn(&Tensor) -> Tensor + Send + Sync>,
     #[module(skip)]
     function: TypeId,
     #[module(skip)]
@@ -37,8 +38,8 @@ impl Activation {
     where
         F: Fn(&Tensor) -> Tensor + Send + Sync + 'static,
     {
-        let entry = Layer::entry(&f);
-        Activation { name: name.into(), f: Box::new(f), function: TypeId::of::<F>(), entry }
+        let entry = mapsto_spec::entry_of_function::<dyn Layer, F>(&[]);
+        Activation { name: name.into(), f: Arc::new(f), function: TypeId::of::<F>(), entry }
     }
 
     /// The function `f` of one number that a file gives.

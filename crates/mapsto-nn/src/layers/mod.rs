@@ -175,6 +175,7 @@ fn drawn_by(entry: Entry, init: &Option<Box<Entry>>) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ModuleExt;
     use mapsto_tensor::Tensor;
 
     const INPUTS: [&[usize]; 3] = [&[4], &[3, 4], &[2, 6, 6]];
@@ -241,6 +242,26 @@ mod tests {
             (Entry::new("repeat").with_value(3_usize).with_option("layers", body), 0),
         ] {
             mapsto_spec::check_entry::<dyn Layer>(&entry, INPUTS[input]);
+        }
+    }
+
+    #[test]
+    fn every_layer_can_be_cloned() {
+        for kind in LAYERS {
+            let built = INPUTS
+                .iter()
+                .find_map(|input| (kind.build)(&mut Args::new("layer", &kind.sample()), input).ok());
+            let layer = built.expect("a layer for one of the inputs");
+            let clone = layer.clone_layer().unwrap_or_else(|| panic!("{kind:?} cannot be cloned"));
+            assert_eq!((clone.entry(), clone.summary()), (layer.entry(), layer.summary()), "{kind:?}");
+            for ((name, old), (other, new)) in layer.parameters().into_iter().zip(clone.parameters()) {
+                assert_eq!((&name, old.to_vec::<f32>()), (&other, new.to_vec::<f32>()), "{kind:?}");
+                assert_ne!(
+                    old.leaf_id(),
+                    new.leaf_id(),
+                    "{kind:?}: `{name}` of the clone is the same parameter"
+                );
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use mapsto_tensor::{DType, Result, Tensor, fail};
 /// let sum = Parallel::add([seq![|x: &Tensor| x * 2.0], seq![]]);
 /// assert_close!(sum.forward(&tensor![[1.0, 5.0]]), [[3.0, 15.0]]);
 /// ```
-#[derive(Debug, Module)]
+#[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
 pub struct Parallel {
     branches: Vec<Sequential>,

@@ -17,7 +17,7 @@ use mapsto_tensor::{DType, Tensor, fail};
 /// assert_eq!(deep.forward(&Tensor::zeros([2, 8])).shape(), [2, 8]);
 /// assert_eq!(deep.parameter_count(), 3 * (8 * 8 + 8));
 /// ```
-#[derive(Debug, Module)]
+#[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
 pub struct Repeat {
     copies: Vec<Sequential>,

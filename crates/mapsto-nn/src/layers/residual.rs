@@ -19,7 +19,7 @@ use mapsto_tensor::{DType, Tensor, fail};
 /// let block = Residual::new(Linear::new(4, 8)).shortcut(Linear::new(4, 8).no_bias());
 /// assert_eq!(block.forward(&Tensor::ones([2, 4])).shape(), [2, 8]);
 /// ```
-#[derive(Debug, Module)]
+#[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
 pub struct Residual<F, G = fn(&Tensor) -> Tensor> {
     body: F,
@@ -58,6 +58,14 @@ impl<F: Layer, G: Layer> Layer for Residual<F, G> {
             (y, 0) => (around + y, 0),
             (y, taken) => (y, taken - 1),
         }
+    }
+
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        let block = Residual::new(self.body.clone_layer()?);
+        Some(match &self.shortcut {
+            Some(shortcut) => Box::new(block.shortcut(shortcut.clone_layer()?)),
+            None => Box::new(block),
+        })
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! Layers one after the other, each taking what the one before it gives.
 
 use super::LayerKind;
-use crate::module::{Item, ItemMut, Path};
+use crate::module::{Item, ItemMut, Path, clone_each};
 use crate::spec::build_layers;
 use crate::{Layer, Module, Then};
 use mapsto_spec::Entry;
@@ -11,14 +11,15 @@ use std::fmt;
 
 /// Layers of any kind, one after the other; [`seq!`](crate::seq) makes one.
 ///
-/// Its parameters are named by position: `0.weight`, `0.bias`, `2.weight`.
+/// Its parameters are named by position: `0.weight`, `0.bias`, `2.weight`. A clone, such as a target network, has the same values
+/// under identities of its own.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let net = seq![Linear::new(784, 64), Tensor::relu, Linear::new(64, 10)];
 /// assert_eq!(net.forward(&Tensor::zeros([32, 784])).shape(), [32, 10]);
 /// assert_eq!(net.to_string(), "Sequential(\n  0: Linear(784 → 64)\n  1: relu\n  2: Linear(64 → 10)\n)");
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sequential {
     layers: Vec<Box<dyn Layer>>,
 }
@@ -77,8 +78,7 @@ impl Sequential {
         &self.layers
     }
 
-    /// The layers, to be exchanged, put in or taken out. There is no `Clone`, because a boxed layer of any type cannot
-    /// be copied: build the network again and give it the `state_dict` of this one.
+    /// The layers, to be exchanged, put in or taken out.
     ///
     /// ```
     /// use mapsto_nn::prelude::*;
@@ -123,6 +123,10 @@ impl Layer for Sequential {
 
     fn inner(&self) -> Vec<(String, &dyn Layer)> {
         self.layers.inner()
+    }
+
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(Sequential { layers: clone_each(&self.layers)? }))
     }
 
     fn input_dtype(&self) -> DType {

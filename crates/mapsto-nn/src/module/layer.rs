@@ -32,7 +32,7 @@ use std::cell::Cell;
     message = "`{Self}` is not a layer",
     label = "this cannot be applied to a tensor",
     note = "implement `Layer` for your type: `fn forward(&self, x: &Tensor) -> Tensor`, beside `#[derive(Module)]`",
-    note = "a closure is a layer when its argument is annotated: `|x: &Tensor| ..`; `Box<dyn Layer>` is a layer, and `&L` and `Box<L>` are not"
+    note = "a closure is a layer when its argument is annotated, `|x: &Tensor| ..`, and what it captures can be cloned; `Box<dyn Layer>` is a layer, and `&L` and `Box<L>` are not"
 )]
 pub trait Layer: Module {
     /// The output for the input `x`, whose first axis is the batch.
@@ -85,6 +85,19 @@ pub trait Layer: Module {
     /// positions.
     fn entries(&self) -> Option<Vec<Entry>> {
         None
+    }
+
+    /// A clone in a box, by which `net.clone()` copies layers of any type; `None` where the layer has no `Clone`.
+    ///
+    /// `#[derive(Clone, Module)]` is enough for a type without type parameters. For another one the derive cannot find out, so it says
+    /// `Some(Box::new(self.clone()))` here.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let copy = Linear::new(2, 3).clone_layer().unwrap();
+    /// assert_eq!(copy.describe(), "Linear(2 → 3)");
+    /// ```
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        self.boxed_clone()
     }
 
     /// What this layer is to the layer before it, which may do it in its own pass; `None` where it never shares a pass.
@@ -156,13 +169,16 @@ fn shown<L: Layer + ?Sized>(layer: &L) -> String {
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: Fn(&Tensor) -> Tensor + Send + Sync + 'static> Layer for F {
+impl<F: Fn(&Tensor) -> Tensor + Clone + Send + Sync + 'static> Layer for F {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self(x)
     }
     fn entry(&self) -> Option<Entry> {
         mapsto_spec::entry_of_function::<dyn Layer, F>(&[])
+    }
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(self.clone()))
     }
     fn as_then(&self) -> Option<Then<'_>> {
         is_activation::<F>().then(|| Then::Activation { layer: self, function: TypeId::of::<F>() })
@@ -199,6 +215,9 @@ impl Layer for Box<dyn Layer> {
     fn entries(&self) -> Option<Vec<Entry>> {
         (**self).entries()
     }
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        (**self).clone_layer()
+    }
     fn as_then(&self) -> Option<Then<'_>> {
         (**self).as_then()
     }
@@ -234,6 +253,10 @@ impl<L: Layer> Layer for Option<L> {
     fn entries(&self) -> Option<Vec<Entry>> {
         self.as_ref().map_or_else(|| Some(Vec::new()), Layer::entries)
     }
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        // A layer that is there is visited under the same path alone as in an option.
+        self.as_ref().map_or_else(|| Some(Box::new(None::<fn(&Tensor) -> Tensor>) as _), Layer::clone_layer)
+    }
     fn as_then(&self) -> Option<Then<'_>> {
         self.as_ref().and_then(Layer::as_then)
     }
@@ -250,6 +273,9 @@ impl<L: Layer> Layer for Vec<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         in_order(self, x, &[]).0
+    }
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(clone_each(self)?))
     }
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
@@ -274,6 +300,9 @@ impl<L: Layer, const N: usize> Layer for [L; N] {
     fn forward(&self, x: &Tensor) -> Tensor {
         in_order(self, x, &[]).0
     }
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(clone_each(self)?))
+    }
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         in_order(self, x, then)
@@ -290,6 +319,11 @@ impl<L: Layer, const N: usize> Layer for [L; N] {
     fn entries(&self) -> Option<Vec<Entry>> {
         self.iter().map(Layer::entry).collect()
     }
+}
+
+/// Clones in a list, where all can be cloned.
+pub(crate) fn clone_each<L: Layer>(layers: &[L]) -> Option<Vec<Box<dyn Layer>>> {
+    layers.iter().map(Layer::clone_layer).collect()
 }
 
 /// Layers under their positions.

@@ -1,5 +1,6 @@
 //! What a model holds: parameters and states, each found under the path of its fields.
 
+mod cloned;
 mod ema;
 mod frozen;
 mod layer;
@@ -11,10 +12,11 @@ mod pattern;
 mod state;
 mod then;
 
+pub use cloned::{Cloner, NotCloned};
 pub use ema::Ema;
 pub use frozen::frozen;
 pub use layer::{Apply, Layer};
-pub(crate) use layer::short_name;
+pub(crate) use layer::{clone_each, short_name};
 pub use load::{Exceptions, LoadReport};
 pub use named::ModuleExt;
 pub use param::Param;
@@ -58,6 +60,12 @@ pub trait Module: Send + Sync {
 
     /// Shows every parameter and state with its path, in the order of the fields, to be written.
     fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>));
+
+    /// What [`Layer::clone_layer`] says where nothing else is written: `#[derive(Module)]` finds out whether the type has `Clone`.
+    #[doc(hidden)]
+    fn boxed_clone(&self) -> Option<Box<dyn Layer>> {
+        None
+    }
 }
 
 /// What a visit shows.
