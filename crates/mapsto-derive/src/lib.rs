@@ -91,18 +91,18 @@ fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
     Ok(quote! {
         #[automatically_derived]
         impl #generics #nn::Module for #name #arguments #clause {
-            fn visit<'__a>(
-                &'__a self,
+            fn visit(
+                &self,
                 __path: &mut #nn::Path,
-                __f: &mut dyn ::core::ops::FnMut(&#nn::Path, #nn::Item<'__a>),
+                __f: &mut dyn ::core::ops::FnMut(&#nn::Path, #nn::Item<'_>),
             ) {
                 match self { #(#shared)* #empty }
             }
 
-            fn visit_mut<'__a>(
-                &'__a mut self,
+            fn visit_mut(
+                &mut self,
                 __path: &mut #nn::Path,
-                __f: &mut dyn ::core::ops::FnMut(&#nn::Path, #nn::ItemMut<'__a>),
+                __f: &mut dyn ::core::ops::FnMut(&#nn::Path, #nn::ItemMut<'_>),
             ) {
                 match self { #(#unique)* #empty }
             }

@@ -284,10 +284,10 @@ fn place(name: &'static str, i: usize, directions: usize) -> Segment {
 
 // By hand, because the names are those of PyTorch's files: `weight_ih_l0`, not `weights.0.weight_ih`.
 impl<C: Cell> Module for Recurrent<C> {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         for (i, w) in self.weights.iter().enumerate() {
             let mut show =
-                |name, p: &'a Param| path.enter(place(name, i, self.directions), |path| p.visit(path, f));
+                |name, p: &Param| path.enter(place(name, i, self.directions), |path| p.visit(path, f));
             show("weight_ih_l", &w.weight_ih);
             show("weight_hh_l", &w.weight_hh);
             if let Some([b_ih, b_hh]) = &w.bias {
@@ -296,11 +296,11 @@ impl<C: Cell> Module for Recurrent<C> {
             }
         }
     }
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
         let directions = self.directions;
         for (i, w) in self.weights.iter_mut().enumerate() {
             let mut show =
-                |name, p: &'a mut Param| path.enter(place(name, i, directions), |path| p.visit_mut(path, f));
+                |name, p: &mut Param| path.enter(place(name, i, directions), |path| p.visit_mut(path, f));
             show("weight_ih_l", &mut w.weight_ih);
             show("weight_hh_l", &mut w.weight_hh);
             if let Some([b_ih, b_hh]) = &mut w.bias {

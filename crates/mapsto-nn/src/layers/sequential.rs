@@ -93,10 +93,10 @@ impl Sequential {
 
 // By hand, because the layers stand directly under the model: `0.weight`, not `layers.0.weight`.
 impl Module for Sequential {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         self.layers.visit(path, f);
     }
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
         self.layers.visit_mut(path, f);
     }
 }

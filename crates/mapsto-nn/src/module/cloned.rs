@@ -24,7 +24,8 @@ impl Clone for Box<dyn Layer> {
                 let name = culprit(&**self);
                 fail!("clone", "the layer `{name}` cannot be cloned";
                       help = "derive `Clone` beside `Module`; a type with type parameters also says in its `impl Layer`: \
-                              `fn clone_layer(&self) -> Option<Box<dyn Layer>> {{ Some(Box::new(self.clone())) }}`")
+                              `fn clone_layer(&self) -> Option<Box<dyn Layer>> {{ Some(Box::new(self.clone())) }}`; \
+                              of a network with `Tied` layers build a second one and give it the `state_dict` of the first")
             }
         }
     }

@@ -11,6 +11,7 @@ mod path;
 mod pattern;
 mod state;
 mod then;
+mod tied;
 
 pub use cloned::{Cloner, NotCloned};
 pub use ema::Ema;
@@ -26,6 +27,7 @@ pub(crate) use pattern::unknown;
 pub use state::State;
 pub use then::{ByChannel, Line, Then};
 pub(crate) use then::{MOST, activation_then};
+pub use tied::Tied;
 
 use mapsto_tensor::{DType, Tensor};
 use std::marker::PhantomData;
@@ -52,14 +54,14 @@ use std::marker::PhantomData;
     note = "add `#[derive(Module)]` to your type, or `#[module(skip)]` to the field if it holds no parameters",
     note = "functions from `&Tensor` to `Tensor`, `Vec`, `Option` and `Box<dyn Layer>` are modules; `&L` and `Box<L>` are not",
     note = "a boxed function needs its threads named: `Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>`",
-    note = "a layer that is used in two places has one owner, who applies it twice; `Rc` and `Arc` are not modules"
+    note = "a layer that is used in two places has one owner, who applies it twice, or is a `Tied` layer in both; `Rc` and `Arc` are not modules, since an optimizer could not write through them"
 )]
 pub trait Module: Send + Sync {
-    /// Shows every parameter and state with its path, in the order of the fields.
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>));
+    /// Shows every parameter and state with its path, in the order of the fields; what several owners share ([`Tied`]) at the first.
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>));
 
     /// Shows every parameter and state with its path, in the order of the fields, to be written.
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>));
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>));
 
     /// What [`Layer::clone_layer`] says where nothing else is written: `#[derive(Module)]` finds out whether the type has `Clone`.
     #[doc(hidden)]
@@ -87,19 +89,19 @@ pub enum ItemMut<'a> {
 }
 
 impl Module for Param {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         f(path, Item::Param(self));
     }
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
         f(path, ItemMut::Param(self));
     }
 }
 
 impl Module for State {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         f(path, Item::State(self));
     }
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
         f(path, ItemMut::State(self));
     }
 }
@@ -107,26 +109,26 @@ impl Module for State {
 /// A function holds nothing.
 #[diagnostic::do_not_recommend]
 impl<F: Fn(&Tensor) -> Tensor + Send + Sync> Module for F {
-    fn visit<'a>(&'a self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'a>)) {}
-    fn visit_mut<'a>(&'a mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'a>)) {}
+    fn visit(&self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'_>)) {}
+    fn visit_mut(&mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'_>)) {}
 }
 
 impl Module for Box<dyn Layer> {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         (**self).visit(path, f);
     }
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
         (**self).visit_mut(path, f);
     }
 }
 
 impl<M: Module> Module for Option<M> {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         if let Some(m) = self {
             m.visit(path, f);
         }
     }
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
         if let Some(m) = self {
             m.visit_mut(path, f);
         }
@@ -135,12 +137,12 @@ impl<M: Module> Module for Option<M> {
 
 macro_rules! visit_in_order {
     () => {
-        fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+        fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
             for (i, m) in self.iter().enumerate() {
                 path.enter(i, |path| m.visit(path, f));
             }
         }
-        fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+        fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
             for (i, m) in self.iter_mut().enumerate() {
                 path.enter(i, |path| m.visit_mut(path, f));
             }
@@ -157,10 +159,10 @@ impl<M: Module, const N: usize> Module for [M; N] {
 macro_rules! visit_tuple {
     ($($m:ident $i:tt),*) => {
         impl<$($m: Module),*> Module for ($($m,)*) {
-            fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
+            fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
                 $(path.enter($i, |path| self.$i.visit(path, f));)*
             }
-            fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
+            fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
                 $(path.enter($i, |path| self.$i.visit_mut(path, f));)*
             }
         }
@@ -174,8 +176,8 @@ visit_tuple!(A 0, B 1, C 2, D 3);
 macro_rules! holds_nothing {
     ($($t:ty),*) => {$(
         impl Module for $t {
-            fn visit<'a>(&'a self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'a>)) {}
-            fn visit_mut<'a>(&'a mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'a>)) {}
+            fn visit(&self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'_>)) {}
+            fn visit_mut(&mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'_>)) {}
         }
     )*};
 }
@@ -203,8 +205,8 @@ holds_nothing!(
 );
 
 impl<T: Send + Sync + ?Sized> Module for PhantomData<T> {
-    fn visit<'a>(&'a self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'a>)) {}
-    fn visit_mut<'a>(&'a mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'a>)) {}
+    fn visit(&self, _: &mut Path, _: &mut dyn FnMut(&Path, Item<'_>)) {}
+    fn visit_mut(&mut self, _: &mut Path, _: &mut dyn FnMut(&Path, ItemMut<'_>)) {}
 }
 
 #[cfg(test)]

@@ -10,10 +10,21 @@ use std::fmt;
 /// path.enter("blocks", |path| path.enter(3, |path| assert_eq!(path.to_string(), "blocks.3")));
 /// assert_eq!(path.to_string(), "");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Path {
     segments: Vec<Segment>,
+    /// The places in memory of what has several owners and was met on this visit.
+    met: Vec<usize>,
 }
+
+/// By the steps alone.
+impl PartialEq for Path {
+    fn eq(&self, other: &Path) -> bool {
+        self.segments == other.segments
+    }
+}
+
+impl Eq for Path {}
 
 /// One step of a [`Path`]: a field's name, or a position in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +49,15 @@ impl Path {
         let result = visit(self);
         self.segments.pop();
         result
+    }
+
+    /// Whether this visit meets what lies at `place` for the first time.
+    pub(super) fn meets(&mut self, place: usize) -> bool {
+        let is_new = !self.met.contains(&place);
+        if is_new {
+            self.met.push(place);
+        }
+        is_new
     }
 
     /// The steps.

@@ -370,13 +370,8 @@ struct Under<'m> {
 }
 
 impl Module for Under<'_> {
-    fn visit<'a>(&'a self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'a>)) {
-        fn under<'a>(
-            prefix: &[Segment],
-            part: &'a dyn Module,
-            path: &mut Path,
-            f: &mut dyn FnMut(&Path, Item<'a>),
-        ) {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
+        fn under(prefix: &[Segment], part: &dyn Module, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
             match prefix {
                 [] => part.visit(path, f),
                 [first, rest @ ..] => path.enter(*first, |path| under(rest, part, path, f)),
@@ -385,12 +380,12 @@ impl Module for Under<'_> {
         under(self.prefix, &*self.part, path, f);
     }
 
-    fn visit_mut<'a>(&'a mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'a>)) {
-        fn under<'a>(
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
+        fn under(
             prefix: &[Segment],
-            part: &'a mut dyn Module,
+            part: &mut dyn Module,
             path: &mut Path,
-            f: &mut dyn FnMut(&Path, ItemMut<'a>),
+            f: &mut dyn FnMut(&Path, ItemMut<'_>),
         ) {
             match prefix {
                 [] => part.visit_mut(path, f),
