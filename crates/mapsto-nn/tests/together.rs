@@ -101,6 +101,8 @@ fn every_layer_with_everything_that_follows() {
         ("conv2d", "batch_norm2d", false),
         ("conv2d", "relu", false),
         ("conv2d", "relu", true),
+        ("linear", "relu", false),
+        ("linear", "relu", true),
         ("relu", "max_pool2d", false),
         ("relu", "max_pool2d", true),
     ];

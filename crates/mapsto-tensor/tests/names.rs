@@ -67,6 +67,7 @@ const CALLS: &[(&str, Call)] = &[
     ("le", |x, _| x[0].le(&x[1])),
     ("leaky_relu", |x, _| x[0].leaky_relu(0.1)),
     ("linear", |x, _| x[0].linear(&x[1], Some(&x[2]))),
+    ("linear_relu", |x, _| x[0].linear_relu(&x[1], Some(&x[2]))),
     ("log", |x, _| x[0].log()),
     ("log1p", |x, _| x[0].log1p()),
     ("log_softmax", |x, a| x[0].log_softmax(a)),

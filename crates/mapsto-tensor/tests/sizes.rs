@@ -64,6 +64,7 @@ fn uncountable() -> Vec<Case> {
         matmul_batch: seen_as(&[1 << 40, 1, 2, 1]).matmul(&seen_as(&[1 << 20, 1, 1]));
         outer: seen_as(&[1 << 40, 1]).matmul(&seen_as(&[1, 1 << 40]));
         linear: seen_as(&[1 << 40, 2]).linear(&seen_as(&[1 << 40, 2]), None);
+        linear_relu: seen_as(&[1 << 40, 2]).linear_relu(&seen_as(&[1 << 40, 2]), None);
         embedding: zero_ids(1 << 20).embedding(&seen_as(&[1, 1 << 40]));
         index_select: seen_as(&[2, 1 << 40]).index_select(0, &zero_ids(1 << 40));
         window: Tensor::ones([1, 1, 4, 4]).window(Window::new(1 << 20).padding(1 << 20));

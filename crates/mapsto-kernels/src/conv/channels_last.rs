@@ -118,7 +118,7 @@ impl Finish<'_> {
         if let Some(add) = self.ending.add {
             x += add[at];
         }
-        if self.ending.relu() && x < 0.0 {
+        if self.ending.relu() && x <= 0.0 {
             x = 0.0;
         }
         // SAFETY: the caller's promise.
@@ -252,7 +252,7 @@ mod x86 {
                             x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, add.as_ptr().add(at)));
                         }
                         if ending.relu() {
-                            x = _mm512_max_ps(zero, x);
+                            x = _mm512_add_ps(_mm512_max_ps(zero, x), zero);
                         }
                         _mm512_mask_storeu_ps(y.add(at), mask, x);
                     }
@@ -296,7 +296,7 @@ mod x86 {
                             x = _mm_add_ps(x, _mm_maskz_loadu_ps(mask, add.as_ptr().add(at)));
                         }
                         if ending.relu() {
-                            x = _mm_max_ps(zero, x);
+                            x = _mm_add_ps(_mm_max_ps(zero, x), zero);
                         }
                         _mm_mask_storeu_ps(y.add(at), mask, x);
                     }

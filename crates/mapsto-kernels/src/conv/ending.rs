@@ -93,7 +93,7 @@ impl<T: Gemm> Ending<'_, T> {
                 y.iter_mut().zip(&add[plane * size..]).for_each(|(y, &x)| *y += x);
             }
             if self.relu() {
-                y.iter_mut().for_each(|y| *y = if *y < T::default() { T::default() } else { *y });
+                y.iter_mut().for_each(|y| *y = if *y <= T::default() { T::default() } else { *y });
             }
         });
     }

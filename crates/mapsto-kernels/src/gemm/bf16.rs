@@ -198,7 +198,7 @@ fn end_row(row: &mut [f32], bias: Option<&[f32]>, relu: bool) {
         row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b);
     }
     if relu {
-        row.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
+        row.iter_mut().for_each(|y| *y = if *y <= 0.0 { 0.0 } else { *y });
     }
 }
 

@@ -233,6 +233,6 @@ pub fn after<T: Float>(c: &mut [T], n: usize, finish: Finish<T>) {
         c.chunks_exact_mut(n).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b));
     }
     if finish.relu {
-        c.iter_mut().for_each(|y| *y = if *y < T::default() { T::default() } else { *y });
+        c.iter_mut().for_each(|y| *y = if *y <= T::default() { T::default() } else { *y });
     }
 }

@@ -38,7 +38,7 @@ pub unsafe trait Lanes: Copy {
     /// `x · y + self`, rounded once where the family can.
     unsafe fn fma(self, x: Self, y: Self) -> Self;
     unsafe fn add(self, x: Self) -> Self;
-    /// `max(self, 0)`; NaN stays NaN.
+    /// `max(self, 0)`, which is 0 for −0 too; NaN stays NaN.
     unsafe fn relu(self) -> Self;
 
     /// The sum of the lanes, by halves.
@@ -208,7 +208,7 @@ macro_rules! narrow {
             }
             #[inline(always)]
             unsafe fn relu(self) -> Self {
-                Narrow(self.0.map(|x| if x < 0.0 { 0.0 } else { x }))
+                Narrow(self.0.map(|x| if x <= 0.0 { 0.0 } else { x }))
             }
         }
     };
@@ -411,9 +411,9 @@ mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn relu(self) -> Self {
-                    // The instruction gives its second operand where either is NaN.
+                    // The instruction gives its second operand where either is NaN or both are zeros; −0 + 0 is 0.
                     // SAFETY: as above.
-                    unsafe { $name($max($zero(), self.0)) }
+                    unsafe { $name($add($max($zero(), self.0), $zero())) }
                 }
             }
         };
@@ -539,9 +539,9 @@ mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn relu(self) -> Self {
-                    // The instruction gives its second operand where either is NaN.
+                    // The instruction gives its second operand where either is NaN or both are zeros; −0 + 0 is 0.
                     // SAFETY: as above.
-                    unsafe { $name($max($zero(), self.0)) }
+                    unsafe { $name($add($max($zero(), self.0), $zero())) }
                 }
             }
         };

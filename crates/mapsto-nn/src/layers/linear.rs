@@ -3,7 +3,7 @@
 use super::{LayerKind, drawn_by, features, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform};
-use crate::{Layer, Module, Param};
+use crate::{Layer, Module, Param, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
@@ -91,6 +91,29 @@ impl Linear {
         }
     }
 
+    /// Refuses an input of another width, with what to write.
+    #[track_caller]
+    fn check(&self, x: &Tensor) {
+        let (inputs, outputs) = (self.inputs(), self.outputs());
+        if x.shape().last() != Some(&inputs) {
+            // Planes of a convolution, whose last axis is their width.
+            if let [_, rest @ ..] = x.shape()
+                && rest.len() > 1
+                && (rest.len() > 2 || rest.iter().product::<usize>() == inputs)
+            {
+                let all: usize = rest.iter().product();
+                fail!("linear", "the layer takes {inputs} features, the input {:?} has {} on its last axis", x.shape(), rest[rest.len() - 1];
+                      help = "put `Flatten::new()` before the layer, which makes the input [{}, {all}], and make the layer `Linear::new({all}, {outputs})`", x.shape()[0]);
+            }
+            if let ([n], 1) = (x.shape(), inputs) {
+                fail!("linear", "the layer takes batches [n, 1] of one feature, the input [{n}] has no axis of features";
+                      help = "give each number an axis of its own: `x.unsqueeze(1)` is [{n}, 1]");
+            }
+            fail!("linear", "the layer takes {inputs} features, the input {:?} has {}", x.shape(), x.shape().last().unwrap_or(&0);
+                  help = "make the layer `Linear::new({}, {outputs})`, or the input one of {inputs} features", x.shape().last().unwrap_or(&0));
+        }
+    }
+
     /// The number of input features.
     pub fn inputs(&self) -> usize {
         self.weight.shape()[1]
@@ -111,25 +134,19 @@ fn no_bias_here() -> ! {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (inputs, outputs) = (self.inputs(), self.outputs());
-        if x.shape().last() != Some(&inputs) {
-            // Planes of a convolution, whose last axis is their width.
-            if let [_, rest @ ..] = x.shape()
-                && rest.len() > 1
-                && (rest.len() > 2 || rest.iter().product::<usize>() == inputs)
-            {
-                let all: usize = rest.iter().product();
-                fail!("linear", "the layer takes {inputs} features, the input {:?} has {} on its last axis", x.shape(), rest[rest.len() - 1];
-                      help = "put `Flatten::new()` before the layer, which makes the input [{}, {all}], and make the layer `Linear::new({all}, {outputs})`", x.shape()[0]);
-            }
-            if let ([n], 1) = (x.shape(), inputs) {
-                fail!("linear", "the layer takes batches [n, 1] of one feature, the input [{n}] has no axis of features";
-                      help = "give each number an axis of its own: `x.unsqueeze(1)` is [{n}, 1]");
-            }
-            fail!("linear", "the layer takes {inputs} features, the input {:?} has {}", x.shape(), x.shape().last().unwrap_or(&0);
-                  help = "make the layer `Linear::new({}, {outputs})`, or the input one of {inputs} features", x.shape().last().unwrap_or(&0));
-        }
+        self.check(x);
         x.linear(&self.weight, self.bias.as_deref())
+    }
+
+    #[track_caller]
+    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+        match then {
+            [relu, ..] if relu.is_relu() => {
+                self.check(x);
+                (x.linear_relu(&self.weight, self.bias.as_deref()), 1)
+            }
+            _ => (self.forward(x), 0),
+        }
     }
 
     fn describe(&self) -> String {

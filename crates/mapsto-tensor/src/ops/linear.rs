@@ -5,7 +5,9 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
 use crate::backend::multiply::Multiply;
 use crate::elementwise::same_dtype;
-use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Vjp, boxed, fused, times};
+use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused, times};
+use crate::ops::relu::Step;
+use crate::slope::times_slope;
 use crate::{Tensor, fail};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat};
 use std::borrow::Cow;
@@ -24,12 +26,33 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn linear(&self, w: &Tensor, b: Option<&Tensor>) -> Tensor {
-        check_shapes(self, w, b);
-        self.shape_of().with(self.rank() - 1, w.shape()[0]).fit("linear");
-        match b {
-            Some(b) => fused(Linear, &[self, w, b]),
-            None => fused(Linear, &[self, w]),
-        }
+        affine(self, w, b, false)
+    }
+
+    /// `max(0, x wᵀ + b)` in one pass, with the bits of [`linear`](Tensor::linear) and [`relu`](Tensor::relu).
+    ///
+    /// * Shape: `[.., in], [out, in], [out] → [.., out]`, floats of one dtype.
+    /// * Gradient: that of `linear` for `dy` where the result is above 0, and 0 elsewhere.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (w, b) = (tensor![[1.0, 2.0], [-3.0, -4.0]], tensor![0.5, 0.0]);
+    /// assert_close!(tensor![1.0, 10.0].linear_relu(&w, Some(&b)), [21.5, 0.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, or the dtypes differ.
+    #[track_caller]
+    pub fn linear_relu(&self, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        affine(self, w, b, true)
+    }
+}
+
+#[track_caller]
+fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>, relu: bool) -> Tensor {
+    check_shapes(x, w, b);
+    x.shape_of().with(x.rank() - 1, w.shape()[0]).fit("linear");
+    match b {
+        Some(b) => fused(Linear { relu }, &[x, w, b]),
+        None => fused(Linear { relu }, &[x, w]),
     }
 }
 
@@ -65,7 +88,10 @@ fn check_shapes(x: &Tensor, w: &Tensor, b: Option<&Tensor>) {
     }
 }
 
-struct Linear;
+struct Linear {
+    /// Whether a ReLU follows in the same pass.
+    relu: bool,
+}
 impl Fused for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -75,14 +101,18 @@ impl Fused for Linear {
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let bias = if xs.len() > 2 { y.count() } else { 0 };
-        Cost::products(xs, y, times(&[y.count(), xs[1].last()])).plus(bias)
+        let relu = if self.relu { y.count() } else { 0 };
+        Cost::products(xs, y, times(&[y.count(), xs[1].last()])).plus(bias + relu)
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("relu", self.relu.into());
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
-        let y = xs[0].matmul(&xs[1].t());
-        match xs.get(2) {
-            Some(b) => y + *b,
-            None => y,
+        let mut y = xs[0].matmul(&xs[1].t());
+        if let Some(b) = xs.get(2) {
+            y += *b;
         }
+        if self.relu { y.relu() } else { y }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let tall = tall(xs[0]);
@@ -90,13 +120,15 @@ impl Fused for Linear {
         let b = xs.get(2).map(|b| as_class(b));
         let shape = xs[0].shape_of().with(xs[0].rank() - 1, xs[1].shape()[0]);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
-            let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation: Activation::None };
+            let activation = if self.relu { Activation::Relu } else { Activation::None };
+            let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation };
             T::multiply(matrix(&x), matrix(&w).t(), y, epilogue)
         }));
         Some(y.stored_as(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        let rows = tall(g);
+        let of_sum = if self.relu { Cow::Owned(times_slope(Step, g, &at.y().detach())) } else { Cow::Borrowed(g) };
+        let rows = tall(&of_sum);
         let wide = as_widened(&rows);
         let dx = |at: &At<'_>| {
             let w = as_widened(at.b());
@@ -114,7 +146,13 @@ impl Fused for Linear {
             _ => [dx, dw].into(),
         })
     }
+    fn keeps_output(&self) -> bool {
+        self.relu
+    }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
+        if self.relu {
+            return Some(Meaning::Rectified);
+        }
         // With a weight that is made of others, such as one of shares, the numbers may be anything.
         xs.of(1).filter(|weight| *weight == Meaning::Scores)
     }
@@ -136,7 +174,7 @@ fn product<T: Multiply>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("linear", "`y = x wᵀ + b` over the last axis, the bias being added as the product is stored.", Takes::Floats, samples).built(|_| Ok(boxed(Linear))),
+    OpKind::new("linear", "`y = x wᵀ + b` over the last axis, the bias being added as the product is stored.", Takes::Floats, samples).built(|a| Ok(boxed(Linear { relu: a.need("relu")? }))),
 ];
 
 fn samples(s: &mut Samples) {
@@ -146,6 +184,8 @@ fn samples(s: &mut Samples) {
     s.of(&[(&[3], &d), (&[1, 3], &d), (&[1], &d)], |x| x[0].linear(&x[1], Some(&x[2])));
     s.of(&[(&[2, 3, 5], &d), (&[7, 5], &d)], |x| x[0].linear(&x[1], None));
     s.of(&[(&[0, 3], &d), (&[2, 3], &d), (&[2], &d)], |x| x[0].linear(&x[1], Some(&x[2])));
+    s.of(&[(&[4, 3], &d), (&[5, 3], &d), (&[5], &d)], |x| x[0].linear_relu(&x[1], Some(&x[2])));
+    s.of(&[(&[2, 2, 3], &d), (&[4, 3], &d)], |x| x[0].linear_relu(&x[1], None));
 }
 
 #[cfg(test)]
@@ -162,12 +202,35 @@ mod tests {
         check2(|x, w| x.linear(w, None)).shapes([&[2, 3, 4], &[5, 4]]).on(d(), d());
         check2(|x, w| x.linear(w, None)).shapes([&[0, 4], &[5, 4]]).on(d(), d());
         check2(|x, w| x.linear(w, None)).shapes([&[2, 0], &[3, 0]]).on(d(), d());
-        check_fused(|| Linear, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
-        check_fused(|| Linear, &[(&[2, 9, 20], d()), (&[40, 20], d())]);
+        check_fused(|| Linear { relu: false }, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
+        check_fused(|| Linear { relu: false }, &[(&[2, 9, 20], d()), (&[40, 20], d())]);
+        check_fused(|| Linear { relu: true }, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
+        check_fused(|| Linear { relu: true }, &[(&[2, 9, 20], d()), (&[40, 20], d())]);
         with_matmul_precision(MatmulPrecision::Bf16, || {
-            check_fused(|| Linear, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
-            check_fused(|| Linear, &[(&[2, 9, 50], d()), (&[40, 50], d())]);
+            check_fused(|| Linear { relu: false }, &[(&[33, 20], d()), (&[17, 20], d()), (&[17], d())]);
+            check_fused(|| Linear { relu: false }, &[(&[2, 9, 50], d()), (&[40, 50], d())]);
         });
+    }
+
+    #[test]
+    fn a_relu_in_the_same_pass_has_the_bits_of_one_after_it() {
+        let bits = |y: Tensor| y.to_vec::<f64>().into_iter().map(f64::to_bits).collect::<Vec<_>>();
+        for precision in [MatmulPrecision::Highest, MatmulPrecision::High, MatmulPrecision::Medium, MatmulPrecision::Bf16] {
+            for (n, inputs, outputs) in [(1, 1, 1), (1, 40, 33), (3, 2, 5), (7, 64, 16), (33, 100, 70), (64, 300, 10)] {
+                for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+                    let draw = |shape: &[usize]| Tensor::randn(shape.to_vec()).to(dtype);
+                    let (x, w, b) = (draw(&[n, inputs]), draw(&[outputs, inputs]), draw(&[outputs]));
+                    // Products of some rows underflow to −0, of which a ReLU makes 0.
+                    let w = w * Tensor::from_vec((0..outputs).map(|i| if i % 3 == 1 { 1e-30 } else { 1.0 }).collect(), [outputs, 1]).to(dtype);
+                    let small = &x * 1e-30;
+                    for (x, b) in [(&x, Some(&b)), (&x, None), (&small, None)] {
+                        let one = |x: &Tensor| with_matmul_precision(precision, || bits(x.linear_relu(&w, b)));
+                        let two = |x: &Tensor| with_matmul_precision(precision, || bits(x.linear(&w, b).relu()));
+                        assert!(one(x) == two(x), "{precision:?} {n} {inputs} {outputs} {dtype}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
