@@ -308,9 +308,9 @@ mod x86 {
                 }
                 #[inline(always)]
                 unsafe fn relu(self) -> Self {
-                    // The instruction gives its second operand where either is NaN.
+                    // The instruction gives its second operand where either is NaN or both are zeros; −0 + 0 is 0.
                     // SAFETY: as above.
-                    unsafe { $name($max($zero(), self.0)) }
+                    unsafe { $name($add($max($zero(), self.0), $zero())) }
                 }
             }
         };

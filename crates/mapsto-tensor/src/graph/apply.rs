@@ -15,34 +15,30 @@ pub fn apply<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
     // Not through a pointer, which would forget the caller's place.
     let (ran, mode) = (op.run(xs), inside.0);
     drop(inside);
-    match done(&op, ran, xs, mode) {
-        Done::Plain(y) => y,
-        Done::Wanted(ran, mode) => kept(Box::new(op), ran, xs, mode, Location::caller()),
-    }
+    finished(op, ran, xs, mode, Location::caller())
 }
 
-// What depends on the operation's type is as little as possible: `apply` is compiled once for each of them, all below once.
-
-/// An operation that has run.
-enum Done {
-    /// Its result, which nobody asks to be recorded or shown.
-    Plain(Tensor),
-    /// What is to be recorded, or shown, and the mode around the operation.
-    Wanted(Ran, Mode),
-}
-
-fn done(op: &dyn Op, ran: Ran, xs: &[&Tensor], mode: Mode) -> Done {
+// What depends on the operation's type is as little as possible: this is compiled once for each of them, all below once.
+#[inline]
+fn finished<O: Op>(
+    op: O,
+    ran: Ran,
+    xs: &[&Tensor],
+    mode: Mode,
+    caller: &'static Location<'static>,
+) -> Tensor {
     #[cfg(mutants)]
     let ran = Ran { y: super::mutant::value(op.name(), xs, ran.y), ..ran };
     let fate = Fate::of(xs, mode);
     if mode.watched || fate == Fate::Recorded {
-        return Done::Wanted(ran, mode);
+        return kept(Box::new(op), ran, xs, mode, caller);
     }
-    Done::Plain(if fate == Fate::Constant {
-        ran.y
-    } else {
-        unrecorded(ran.y, Why::of(xs, fate, op.is_flat()))
-    })
+    plain(ran, xs, fate, op.is_flat())
+}
+
+/// A result that is not recorded.
+fn plain(ran: Ran, xs: &[&Tensor], fate: Fate, is_flat: bool) -> Tensor {
+    if fate == Fate::Constant { ran.y } else { unrecorded(ran.y, Why::of(xs, fate, is_flat)) }
 }
 
 /// The same for inputs that are handed over: where nothing is recorded and nobody else holds an input, the operation may
@@ -77,11 +73,10 @@ pub(crate) fn try_apply<O: Op>(
     let inside = Inside::enter();
     let (ran, mode) = (run(&op), inside.0);
     drop(inside);
-    let Some(ran) = ran else { return Err(op) };
-    Ok(match done(&op, ran, xs, mode) {
-        Done::Plain(y) => y,
-        Done::Wanted(ran, mode) => kept(Box::new(op), ran, xs, mode, Location::caller()),
-    })
+    match ran {
+        Some(ran) => Ok(finished(op, ran, xs, mode, Location::caller())),
+        None => Err(op),
+    }
 }
 
 fn kept(op: Box<dyn Op>, ran: Ran, xs: &[&Tensor], mode: Mode, caller: &'static Location<'static>) -> Tensor {

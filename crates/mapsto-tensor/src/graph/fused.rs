@@ -50,6 +50,10 @@ pub trait Fused: Send + Sync + 'static {
     fn meaning(&self, _xs: &Meant<'_>) -> Option<Meaning> {
         None
     }
+    /// As [`Op::ends_in`].
+    fn ends_in(&self) -> &'static str {
+        self.name()
+    }
 }
 
 /// What a fused kernel has computed.
@@ -113,6 +117,9 @@ impl<F: Fused> Op for Recorded<F> {
     }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         self.op.meaning(xs)
+    }
+    fn ends_in(&self) -> &'static str {
+        self.op.ends_in()
     }
     fn keep(&self) -> Keep {
         if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }

@@ -136,7 +136,7 @@ fn ask(node: &Node, depth: u32, left: &Cell<u32>) -> Option<(Meaning, &'static s
     let meant = Meant { node, depth, left, first: Cell::new(None) };
     let meaning = node.op.meaning(&meant)?;
     // What passes through a view is still the work of the operation before it.
-    let by = meant.first.get().filter(|(first, _)| *first == meaning).map_or(node.op.name(), |(_, by)| by);
+    let by = meant.first.get().filter(|(first, _)| *first == meaning).map_or(node.op.ends_in(), |(_, by)| by);
     Some((meaning, by))
 }
 

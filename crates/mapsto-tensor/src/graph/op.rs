@@ -78,6 +78,10 @@ pub trait Op: Send + Sync + 'static {
     fn meaning(&self, _xs: &Meant<'_>) -> Option<Meaning> {
         None
     }
+    /// What messages about that meaning call the operation: its name, or that of an activation in its pass.
+    fn ends_in(&self) -> &'static str {
+        self.name()
+    }
 }
 
 /// An operation that is known by its kind alone, such as one built from attributes.
@@ -123,6 +127,9 @@ impl Op for Box<dyn Op> {
     }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
         (**self).meaning(xs)
+    }
+    fn ends_in(&self) -> &'static str {
+        (**self).ends_in()
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    #[inline]
+    // Not inline: it is called from as many places as there are operations.
+    #[inline(never)]
     pub(super) fn of(xs: &[&Tensor], mode: Mode) -> Fate {
         let mut fate = Fate::Constant;
         if mode.is_off() {

@@ -360,8 +360,13 @@ impl Fused for Conv2d {
         self.follows.relu
     }
     fn meaning(&self, xs: &Meant<'_>) -> Option<Meaning> {
-        let free = xs.of(1) == Some(Meaning::Scores);
-        free.then_some(if self.follows.relu { Meaning::Rectified } else { Meaning::Scores })
+        if self.follows.relu {
+            return Some(Meaning::Rectified);
+        }
+        xs.of(1).filter(|weight| *weight == Meaning::Scores)
+    }
+    fn ends_in(&self) -> &'static str {
+        if self.follows.relu { "relu" } else { self.name() }
     }
 }
 

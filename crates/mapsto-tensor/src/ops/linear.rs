@@ -156,6 +156,9 @@ impl Fused for Linear {
         // With a weight that is made of others, such as one of shares, the numbers may be anything.
         xs.of(1).filter(|weight| *weight == Meaning::Scores)
     }
+    fn ends_in(&self) -> &'static str {
+        if self.relu { "relu" } else { self.name() }
+    }
 }
 
 /// All axes but the last joined into one.
