@@ -63,12 +63,7 @@ pub trait Layer: Module {
     /// ```
     fn summary(&self) -> String {
         let inner = self.inner();
-        if inner.is_empty() {
-            return self.describe();
-        }
-        let lines =
-            inner.iter().map(|(name, layer)| format!("\n{name}: {}", layer.summary()).replace('\n', "\n  "));
-        format!("{}({}\n)", self.name(), lines.collect::<String>())
+        if inner.is_empty() { self.describe() } else { nested(&self.name(), &inner) }
     }
 
     /// The dtype of the inputs it takes: floats, or ids for an embedding.
@@ -122,6 +117,13 @@ pub trait Layer: Module {
         let _ = then;
         (self.forward(x), 0)
     }
+}
+
+/// A layer with those inside it, one on a line.
+fn nested(name: &str, inner: &[(String, &dyn Layer)]) -> String {
+    let lines =
+        inner.iter().map(|(name, layer)| format!("\n{name}: {}", layer.summary()).replace('\n', "\n  "));
+    format!("{name}({}\n)", lines.collect::<String>())
 }
 
 /// `x.apply(&layer)`: layers in the order in which they are applied.

@@ -14,7 +14,7 @@ impl Tensor {
     #[track_caller]
     pub fn filled_by<T: Plain>(shape: impl Into<Shape>, fill: impl FnOnce(&mut [T])) -> Tensor {
         let shape = shape.into();
-        let mut storage = Storage::new(Device::current(), shape.count(), T::DTYPE);
+        let mut storage = room(&shape, T::DTYPE);
         fill(storage.as_mut_slice());
         Tensor::from_storage(storage, shape, T::DTYPE)
     }
@@ -80,4 +80,11 @@ impl Tensor {
     pub(crate) fn whole_as_mut<T: Plain>(&mut self) -> &mut [T] {
         Shared::get_mut(&mut self.0).expect("the tensor is alone").storage.as_mut_slice::<T>()
     }
+}
+
+/// Memory for a tensor on the current device. It is compiled once, and not for each kernel that fills such memory.
+#[track_caller]
+#[inline(never)]
+fn room(shape: &Shape, dtype: DType) -> Storage {
+    Storage::new(Device::current(), shape.count(), dtype)
 }

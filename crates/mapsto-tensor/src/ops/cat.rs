@@ -20,29 +20,33 @@ impl Tensor {
     /// When there are no parts, or when they differ in dtype or in the size of another axis.
     #[track_caller]
     pub fn cat<T: Borrow<Tensor>>(parts: &[T], axis: impl Into<Axis>) -> Tensor {
-        let parts: Vec<&Tensor> = parts.iter().map(Borrow::borrow).collect();
-        let Some(&first) = parts.first() else { fail!("cat", "there are no parts") };
-        let axis = axis.into().of("cat", first.shape());
-        for (i, part) in parts.iter().enumerate() {
-            let fits = part.rank() == first.rank()
-                && part.shape().iter().zip(first.shape()).enumerate().all(|(k, (a, b))| k == axis || a == b);
-            if !fits {
-                fail!("cat", "part 0 is {:?}, part {i} is {:?}", first.shape(), part.shape();
-                      help = "only axis {axis}, along which they are joined, may differ");
-            }
-            if part.dtype() != first.dtype() {
-                fail!("cat", "part 0 is {}, part {i} is {}", first.dtype(), part.dtype();
-                      help = "convert one with `.to(DType::{:?})`", first.dtype());
-            }
-            if part.device() != first.device() {
-                fail!("cat", "part 0 is on {:?}, part {i} on {:?}", first.device(), part.device());
-            }
-        }
-        let sizes: Vec<usize> = parts.iter().map(|p| p.shape()[axis]).collect();
-        let Some(size) = sum(sizes.iter().copied()) else { too_many("cat", &sizes) };
-        first.shape_of().with(axis, size).fit("cat");
-        apply(Cat { axis }, &parts)
+        checked(&parts.iter().map(Borrow::borrow).collect::<Vec<_>>(), axis.into())
     }
+}
+
+#[track_caller]
+fn checked(parts: &[&Tensor], axis: Axis) -> Tensor {
+    let Some(&first) = parts.first() else { fail!("cat", "there are no parts") };
+    let axis = axis.of("cat", first.shape());
+    for (i, part) in parts.iter().enumerate() {
+        let fits = part.rank() == first.rank()
+            && part.shape().iter().zip(first.shape()).enumerate().all(|(k, (a, b))| k == axis || a == b);
+        if !fits {
+            fail!("cat", "part 0 is {:?}, part {i} is {:?}", first.shape(), part.shape();
+                  help = "only axis {axis}, along which they are joined, may differ");
+        }
+        if part.dtype() != first.dtype() {
+            fail!("cat", "part 0 is {}, part {i} is {}", first.dtype(), part.dtype();
+                  help = "convert one with `.to(DType::{:?})`", first.dtype());
+        }
+        if part.device() != first.device() {
+            fail!("cat", "part 0 is on {:?}, part {i} on {:?}", first.device(), part.device());
+        }
+    }
+    let sizes: Vec<usize> = parts.iter().map(|p| p.shape()[axis]).collect();
+    let Some(size) = sum(sizes.iter().copied()) else { too_many("cat", &sizes) };
+    first.shape_of().with(axis, size).fit("cat");
+    apply(Cat { axis }, parts)
 }
 
 /// A view of the parts as one tensor, where each begins in memory where the one before it ends.

@@ -28,10 +28,15 @@ impl Tensor {
     /// When the condition is not bool, the shapes do not broadcast or the dtypes differ.
     #[track_caller]
     pub fn choose(&self, a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
+        self.chosen(a.into(), b.into())
+    }
+
+    #[track_caller]
+    fn chosen(&self, a: Operand, b: Operand) -> Tensor {
         if self.dtype() != DType::Bool {
             fail!("choose", "the condition is {}, not bool", self.dtype(); help = "compare it, e.g. `cond.ne(0)`");
         }
-        let (a, b) = match (a.into(), b.into()) {
+        let (a, b) = match (a, b) {
             (Operand::Tensor(a), b) => {
                 let b = b.among("choose", &a);
                 (a, b)

@@ -100,7 +100,11 @@ impl Tensor {
     /// When the counts differ, or a size is below -1.
     #[track_caller]
     pub fn reshape(&self, shape: impl Into<Sizes>) -> Tensor {
-        let wanted = shape.into();
+        self.reshaped(shape.into())
+    }
+
+    #[track_caller]
+    fn reshaped(&self, wanted: Sizes) -> Tensor {
         let sizes = &wanted.sizes[..wanted.rank];
         let mut shape = Shape::new(&[1; MAX_RANK][..wanted.rank]);
         shape.iter_mut().zip(sizes).for_each(|(to, &n)| *to = usize::try_from(n).unwrap_or(1));
