@@ -70,6 +70,12 @@ fn check(layer: &dyn Layer, then: &[Then<'_>], layers: &[&dyn Layer], x: &Tensor
         let (error, size) = ((a - b).abs().max(..).item(), a.abs().max(..).item());
         assert!(error <= 1e-5 * size.max(1.0), "{what}: a gradient differs by {error} of {size}");
     }
+    if training {
+        // Losses ask what their inputs mean, and by whose work.
+        let alone = train(|| then.iter().fold(layer.forward(x), |y, then| then.apply(&y)).meaning());
+        let together = train(|| x.apply_then(layer, then).meaning());
+        assert_eq!(alone, together, "{what}: another meaning");
+    }
     let taken = || layer.forward_then(x, then).1;
     if training { train(taken) } else { taken() }
 }
