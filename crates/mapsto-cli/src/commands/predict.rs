@@ -88,7 +88,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses flags that change nothing about this model and these files: whoever gives one expects that it does.
+/// Refuses flags that change nothing about this model and these files: a user who gives one expects that it does.
 fn check_flags(predictor: &Predictor, invocation: &Invocation) -> Result<()> {
     let is_given = |flag| invocation.matches.value_source(flag) == Some(ValueSource::CommandLine);
     let refuse = |flag: &str, why: String| {

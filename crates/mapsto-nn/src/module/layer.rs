@@ -101,7 +101,7 @@ pub trait Layer: Module {
     }
 
     /// The output and as much of what follows as the layer does in the same pass: `forward(x)` with the first `n` of `then` applied,
-    /// and `n`. Whoever calls it applies the rest.
+    /// and `n`. The caller applies the rest.
     ///
     /// A layer whose kernel can do more as it stores its numbers has its own. Then the numbers must be those of one pass after the
     /// other, to the bit: what the kernel cannot do so it leaves.
@@ -271,57 +271,38 @@ impl<L: Layer> Layer for Option<L> {
     }
 }
 
-impl<L: Layer> Layer for Vec<L> {
-    #[track_caller]
-    fn forward(&self, x: &Tensor) -> Tensor {
-        in_order(self, x, &[]).0
-    }
-    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
-        Some(Box::new(clone_each(self)?))
-    }
-    #[track_caller]
-    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
-        in_order(self, x, then)
-    }
-    fn inner(&self) -> Vec<(String, &dyn Layer)> {
-        numbered(self)
-    }
-    fn input_dtype(&self) -> DType {
-        self.first().map_or(DType::F32, Layer::input_dtype)
-    }
-    fn entry(&self) -> Option<Entry> {
-        self.entries().map(sequence)
-    }
-    fn entries(&self) -> Option<Vec<Entry>> {
-        self.iter().map(Layer::entry).collect()
-    }
+/// Layers one after the other.
+macro_rules! list {
+    ([$($generics:tt)*] $list:ty) => {
+        impl<$($generics)*> Layer for $list {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Tensor {
+                in_order(self, x, &[]).0
+            }
+            fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+                Some(Box::new(clone_each(self)?))
+            }
+            #[track_caller]
+            fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+                in_order(self, x, then)
+            }
+            fn inner(&self) -> Vec<(String, &dyn Layer)> {
+                numbered(self)
+            }
+            fn input_dtype(&self) -> DType {
+                self.first().map_or(DType::F32, Layer::input_dtype)
+            }
+            fn entry(&self) -> Option<Entry> {
+                self.entries().map(sequence)
+            }
+            fn entries(&self) -> Option<Vec<Entry>> {
+                self.iter().map(Layer::entry).collect()
+            }
+        }
+    };
 }
-
-impl<L: Layer, const N: usize> Layer for [L; N] {
-    #[track_caller]
-    fn forward(&self, x: &Tensor) -> Tensor {
-        in_order(self, x, &[]).0
-    }
-    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
-        Some(Box::new(clone_each(self)?))
-    }
-    #[track_caller]
-    fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
-        in_order(self, x, then)
-    }
-    fn inner(&self) -> Vec<(String, &dyn Layer)> {
-        numbered(self)
-    }
-    fn input_dtype(&self) -> DType {
-        self.first().map_or(DType::F32, Layer::input_dtype)
-    }
-    fn entry(&self) -> Option<Entry> {
-        self.entries().map(sequence)
-    }
-    fn entries(&self) -> Option<Vec<Entry>> {
-        self.iter().map(Layer::entry).collect()
-    }
-}
+list!([L: Layer] Vec<L>);
+list!([L: Layer, const N: usize] [L; N]);
 
 /// Clones in a list, where all can be cloned.
 pub(crate) fn clone_each<L: Layer>(layers: &[L]) -> Option<Vec<Box<dyn Layer>>> {
