@@ -1,9 +1,5 @@
 //! Two-dimensional convolution.
 
-mod then;
-
-pub use then::Conv2dThen;
-
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
@@ -63,6 +59,65 @@ impl Conv2dOptions {
     /// With the channels split into groups.
     pub fn groups(self, groups: usize) -> Conv2dOptions {
         Conv2dOptions { groups, ..self }
+    }
+}
+
+/// What follows a convolution in the same pass: [`Tensor::conv2d_then`].
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let bias = tensor![1.0];
+/// let then = Conv2dThen::new().bias(&bias).relu();
+/// assert_close!(tensor![[[[-3.0]]]].conv2d_then(&tensor![[[[1.0]]]], Conv2dOptions::new(), then).flatten(0), [0.0]);
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct Conv2dThen<'a> {
+    bias: Option<&'a Tensor>,
+    norm: Option<[&'a Tensor; 3]>,
+    add: Option<&'a Tensor>,
+    relu: bool,
+}
+
+impl<'a> Conv2dThen<'a> {
+    /// Nothing.
+    pub fn new() -> Conv2dThen<'a> {
+        Conv2dThen::default()
+    }
+    /// A number added to each output channel, first of all.
+    pub fn bias(self, bias: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { bias: Some(bias), ..self }
+    }
+    /// `(y − mean) · scale + shift` with three numbers for each output channel, next: a batch norm with given statistics.
+    pub fn norm(self, mean: &'a Tensor, scale: &'a Tensor, shift: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { norm: Some([mean, scale, shift]), ..self }
+    }
+    /// A tensor of the result's shape, added next.
+    pub fn plus(self, add: &'a Tensor) -> Conv2dThen<'a> {
+        Conv2dThen { add: Some(add), ..self }
+    }
+    /// `max(0, x)`, last of all.
+    pub fn relu(self) -> Conv2dThen<'a> {
+        Conv2dThen { relu: true, ..self }
+    }
+
+    /// Its bias is checked with the weight.
+    #[track_caller]
+    fn check(&self, x: &Tensor, w: &Tensor, options: &Conv2dOptions) {
+        let ([n, _, h, width], [o, ..]) = (x.dims(), w.dims::<4>());
+        let [oh, ow] = window(options, w).out([h, width]).expect("checked before");
+        let [mean, scale, shift] = self.norm.map_or([None; 3], |norm| norm.map(Some));
+        for (what, t, shape) in [
+            ("mean", mean, &[o][..]),
+            ("scale", scale, &[o]),
+            ("shift", shift, &[o]),
+            ("tensor to add", self.add, &[n, o, oh, ow]),
+        ] {
+            let Some(t) = t else { continue };
+            same_dtype("conv2d", x, t);
+            if t.shape() != shape {
+                fail!("conv2d", "the {what} {:?} does not fit the result {:?}", t.shape(), [n, o, oh, ow]; help = "it must be {shape:?}");
+            }
+        }
     }
 }
 
