@@ -4,19 +4,19 @@
 //! A schedule has no state, so a run that is resumed at step n continues exactly, and a plot of the learning rate needs no
 //! training.
 
+mod chained;
 mod constant;
 mod cosine;
 mod exponential_decay;
 mod linear_warmup;
 mod step_decay;
-mod then;
 
+pub use chained::Chained;
 pub use constant::Constant;
 pub use cosine::Cosine;
 pub use exponential_decay::ExponentialDecay;
 pub use linear_warmup::LinearWarmup;
 pub use step_decay::StepDecay;
-pub use then::Then;
 
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::Result;
@@ -46,11 +46,11 @@ pub trait Schedule: Send + Sync {
     }
 
     /// This schedule up to step `at`, then `next`, whose steps count from there.
-    fn then<S: Schedule>(self, at: u64, next: S) -> Then<Self, S>
+    fn then<S: Schedule>(self, at: u64, next: S) -> Chained<Self, S>
     where
         Self: Sized,
     {
-        Then::new(self, at, next)
+        Chained::new(self, at, next)
     }
 }
 

@@ -11,20 +11,20 @@ use mapsto_spec::Entry;
 /// assert_eq!([9, 10, 15].map(|t| schedule.lr(t, 1.0)), [1.0, 1.0, 0.1]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Then<A, B> {
+pub struct Chained<A, B> {
     first: A,
     at: u64,
     second: B,
 }
 
-impl<A: Schedule, B: Schedule> Then<A, B> {
+impl<A: Schedule, B: Schedule> Chained<A, B> {
     /// `first` for the steps below `at`, `second` from there.
-    pub fn new(first: A, at: u64, second: B) -> Then<A, B> {
-        Then { first, at, second }
+    pub fn new(first: A, at: u64, second: B) -> Chained<A, B> {
+        Chained { first, at, second }
     }
 }
 
-impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
+impl<A: Schedule, B: Schedule> Schedule for Chained<A, B> {
     fn lr(&self, step: u64, base: f64) -> f64 {
         match step.checked_sub(self.at) {
             None => self.first.lr(step, base),
