@@ -54,7 +54,7 @@ impl<L: Layer> Tied<L> {
         Tied { layer: self.layer.clone() }
     }
 
-    /// What `read` makes of the layer.
+    /// What `read` makes of the layer. Use its parameters inside, and do not apply or visit it: it is locked for writing visits.
     pub fn with<R>(&self, read: impl FnOnce(&L) -> R) -> R {
         // A mistake inside a forward pass changes nothing, so the layer is whole after it.
         read(&self.layer.read().unwrap_or_else(PoisonError::into_inner))
