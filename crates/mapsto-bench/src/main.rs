@@ -2,7 +2,7 @@
 //!
 //! Each line is `mapsto NAME MEDIAN_MS MIN_MS` a step, by the protocol of `timing.rs`. Before anything is timed its
 //! results are held to PyTorch's from the same weights; `check` does that and no more. `counts NAME N` does N steps of one
-//! work untimed, for `cargo xtask counts`.
+//! work untimed, for `cargo xtask counts`. `ops` measures single operations beside PyTorch.
 
 mod bf16;
 mod counts;
@@ -11,6 +11,7 @@ mod formula;
 mod golden;
 mod inference;
 mod op;
+mod ops;
 mod product;
 mod timing;
 mod training;
@@ -78,6 +79,9 @@ fn main() -> ExitCode {
     if let ["counts", name, n] = names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         let counted = n.parse().is_ok_and(|n| counts::run(name, n));
         return if counted { ExitCode::SUCCESS } else { usage("`counts` wants a name and a number") };
+    }
+    if names.first().is_some_and(|n| n == "ops") {
+        return ops::main(&names[1..]);
     }
     let mut threads = 2;
     if let Some(i) = names.iter().position(|a| a == "--threads") {
