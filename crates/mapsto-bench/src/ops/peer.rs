@@ -35,7 +35,7 @@ impl Peer {
         let mut line = String::new();
         match self.from.read_line(&mut line) {
             Ok(0) | Err(_) => Err("the peer has ended".into()),
-            Ok(_) => Ok(line.trim_end().to_string()),
+            Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_string()),
         }
     }
 
