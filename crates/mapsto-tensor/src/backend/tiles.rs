@@ -1,11 +1,12 @@
 //! The one traversal of the CPU: any layout and dtype is read tile by tile into plain slices that kernels can run over.
 //!
-//! Neighbouring axes are merged first; then a tile of the result is a few even runs of each input. An input that lies
-//! in row-major order in its computing type is not copied at all. Tiles are 1024 elements: three f64 inputs and the
-//! result stay within 32 KiB of L1.
+//! Axes are taken in the order in which the operands lie (`order.rs`), and neighbouring ones are merged; then a tile of the
+//! result is a few even runs of each input. An input that lies in that order in its computing type is not copied at all.
+//! Tiles are 1024 elements: three f64 inputs and the result stay within 32 KiB of L1.
 
 use super::MapOp;
 use super::across::{self, lies_across};
+use super::order::Order;
 #[cfg(test)]
 use super::proof;
 use crate::Tensor;
@@ -158,6 +159,9 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
     let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
     let all =
         whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape, count).map(|x| *whole = x).is_some());
+    if !all && let Some(order) = Order::of(xs, shape) {
+        return order.run(xs, shape, |xs, shape| map_in::<C>(op, xs, shape, dtype));
+    }
     if !all && let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
         let x = xs[i].to(C::DTYPE);
         let mut xs: SmallVec<[&Tensor; INPUTS]> = xs.iter().copied().collect();
