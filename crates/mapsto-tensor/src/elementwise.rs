@@ -17,6 +17,32 @@ pub use mapsto_kernels::program::Params;
 use mapsto_kernels::program::Program;
 pub use mapsto_kernels::real::{Number, Real, Value};
 
+/// Which loop of its own an operation has for f32 beside its program: for the few operations that are run so often that its
+/// build time pays. Such a loop costs a tenth of a microsecond less for a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// None.
+    Never,
+    /// One for short slices: of many steps, which the program runs faster over long ones, as its loops have AVX-512.
+    Short,
+    /// One for all slices: a program of a few cheap steps takes longer.
+    Always,
+    /// One for all slices, with AVX-512, where parts that steps of the program share pay for it.
+    Wide,
+}
+
+impl Own {
+    /// Whether the loop runs over a slice of this length.
+    #[inline(always)]
+    pub(crate) const fn runs(self, len: usize) -> bool {
+        match self {
+            Own::Never => false,
+            Own::Short => len <= 512,
+            Own::Always | Own::Wide => true,
+        }
+    }
+}
+
 /// A function of one number. `f` is the definition, the kernel and the documentation at once: it writes itself down as a
 /// program, which runs over tiles; where there is a loop of its own, the compiler turns `f` into vector code when it is
 /// marked `#[inline(always)]`. It may not branch on values: a comparison gives a mask, and [`Value::select`] chooses.
@@ -46,11 +72,8 @@ pub trait Unary: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// What the derivative asks for.
     const KEEP: Keep;
-    /// Whether f32 has a loop of its own beside the program: for the few operations that are run so often that its build
-    /// time pays. Such a loop costs a tenth of a microsecond less for a few numbers, and less than a program of cheap steps.
-    const OWN: bool = false;
-    /// Whether so much is computed for an element that AVX-512 pays for one more version of that loop.
-    const HEAVY: bool = false;
+    /// Which loop of its own f32 has beside the program.
+    const OWN: Own = Own::Never;
     /// The value at `x`.
     fn f<R: Real>(self, x: R) -> R;
     /// Says every attribute, as [`Op::attrs`].
@@ -87,11 +110,8 @@ pub trait Binary: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// What the derivative asks for.
     const KEEP: Keep;
-    /// Whether f32 has a loop of its own beside the program: for the few operations that are run so often that its build
-    /// time pays. Such a loop costs a tenth of a microsecond less for a few numbers, and less than a program of cheap steps.
-    const OWN: bool = false;
-    /// Whether so much is computed for an element that AVX-512 pays for one more version of that loop.
-    const HEAVY: bool = false;
+    /// Which loop of its own f32 has beside the program.
+    const OWN: Own = Own::Never;
     /// The value at `(a, b)`.
     fn f<R: Real>(self, a: R, b: R) -> R;
     /// Says every attribute, as [`Op::attrs`].
@@ -321,14 +341,15 @@ impl<U: Unary> MapOp for Mapped<U> {
         // A copy that moves: what is read through `self` is read again for each element, as `y` might overlap it,
         // and then nothing vectorises (elu: 8.2 ms against 0.37 ms for a million).
         let op = self.0;
-        if U::OWN && U::HEAVY {
+        let runs = U::OWN.runs(y.len());
+        if runs && U::OWN == Own::Wide {
             map1_wide(
                 xs[0],
                 y,
                 #[inline(always)]
                 move |x| op.f(x),
             );
-        } else if U::OWN {
+        } else if runs {
             map1(
                 xs[0],
                 y,
@@ -336,7 +357,7 @@ impl<U: Unary> MapOp for Mapped<U> {
                 move |x| op.f(x),
             );
         }
-        U::OWN
+        runs
     }
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32 {
@@ -378,12 +399,12 @@ impl<B: Binary> Op for Zipped<B> {
     fn run_onto(&self, mut xs: Owned) -> Ran {
         let [a, b] = &mut xs.0[..] else { unreachable!("two inputs") };
         let op = self.0;
-        let written = B::OWN
+        let written = B::OWN.runs(a.len())
             && tiles::onto(
                 a,
                 b,
                 #[inline(always)]
-                move |a, b| match B::HEAVY {
+                move |a, b| match B::OWN == Own::Wide {
                     true => update_wide(
                         a,
                         b,
@@ -441,7 +462,8 @@ impl<B: Binary> MapOp for Zipped<B> {
     }
     fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
         let op = self.0; // as in `Mapped`
-        if B::OWN && B::HEAVY {
+        let runs = B::OWN.runs(y.len());
+        if runs && B::OWN == Own::Wide {
             map2_wide(
                 xs[0],
                 xs[1],
@@ -449,7 +471,7 @@ impl<B: Binary> MapOp for Zipped<B> {
                 #[inline(always)]
                 move |a, b| op.f(a, b),
             );
-        } else if B::OWN {
+        } else if runs {
             map2(
                 xs[0],
                 xs[1],
@@ -458,7 +480,7 @@ impl<B: Binary> MapOp for Zipped<B> {
                 move |a, b| op.f(a, b),
             );
         }
-        B::OWN
+        runs
     }
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32 {

@@ -2,7 +2,7 @@
 
 use crate::backend::cpu::{as_class, slice, with_float};
 use crate::backend::{MapOp, Params, Program, Written, tiles};
-use crate::elementwise::same_dtype;
+use crate::elementwise::{Own, same_dtype};
 use crate::graph::{At, Cost, Fast, Fused, Op, Outline, Vjp, boxed, fused};
 use crate::storage::Plain;
 use crate::written::written;
@@ -19,7 +19,7 @@ pub(crate) trait PairLoss: Copy + Send + Sync + 'static {
     /// The derivative by the output.
     fn slope<R: Real>(self, x: R, t: R) -> R;
     /// As [`Unary::OWN`](crate::elementwise::Unary::OWN), for values and slopes.
-    const OWN: bool = false;
+    const OWN: Own = Own::Never;
     /// The values in other operations, before the mean: the definition.
     fn compose(self, x: &Tensor, t: &Tensor) -> Tensor;
 }
@@ -66,7 +66,8 @@ impl<P: PairLoss> MapOp for Values<P> {
     }
     fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
         let loss = self.0;
-        if P::OWN {
+        let runs = P::OWN.runs(y.len());
+        if runs {
             map2(
                 xs[0],
                 xs[1],
@@ -75,7 +76,7 @@ impl<P: PairLoss> MapOp for Values<P> {
                 move |x, t| loss.f(x, t),
             );
         }
-        P::OWN
+        runs
     }
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32 {
@@ -109,7 +110,8 @@ impl<P: PairLoss> MapOp for Slopes<P> {
     }
     fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
         let (loss, scale) = (self.0, self.1 as f32);
-        if P::OWN {
+        let runs = P::OWN.runs(y.len());
+        if runs {
             map2(
                 xs[0],
                 xs[1],
@@ -118,7 +120,7 @@ impl<P: PairLoss> MapOp for Slopes<P> {
                 move |x, t| loss.slope(x, t) * scale,
             );
         }
-        P::OWN
+        runs
     }
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32 {

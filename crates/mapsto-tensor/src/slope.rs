@@ -1,6 +1,6 @@
 //! Derivatives of elementwise operations in one pass: `g · f′(v)` as an operation of its own, differentiable again.
 
-use crate::elementwise::{Binary, Params, Real, binary, zip, zip_onto};
+use crate::elementwise::{Binary, Own, Params, Real, binary, zip, zip_onto};
 use crate::graph::{At, Keep, Op, Say, Vjp};
 use crate::{DType, Tensor};
 
@@ -9,9 +9,7 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
     /// The name, as a trace shows it.
     const NAME: &'static str;
     /// As [`Binary::OWN`].
-    const OWN: bool = false;
-    /// As [`Binary::HEAVY`].
-    const HEAVY: bool = false;
+    const OWN: Own = Own::Never;
     /// Whether what the derivative of the slope is made of may leave the range of f32 where the whole does not: a high power
     /// does, a bounded function does not.
     const WIDE: bool = false;
@@ -51,8 +49,7 @@ struct Times<S>(S);
 impl<S: Slope> Binary for Times<S> {
     const NAME: &'static str = S::NAME;
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = S::OWN;
-    const HEAVY: bool = S::HEAVY;
+    const OWN: Own = S::OWN;
     fn attrs(self, say: Say<'_>) {
         self.0.slope_attrs(say)
     }

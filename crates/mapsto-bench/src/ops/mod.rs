@@ -15,11 +15,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use table::{Row, Rows};
 
-const USAGE: &str = "usage: mapsto-bench ops --python PYTHON [--out DIR] [--full] [--threads N] [--secs S] [NAME..]
+const USAGE: &str = "usage: mapsto-bench ops --python PYTHON [--out DIR] [--full] [--with TEXT]
+                        [--threads N] [--secs S] [NAME..]
 
 PYTHON has PyTorch (BENCHMARKS.md says how to install it). DIR (target/ops) gets results.tsv, table.md and map.svg; cells that are
 in results.tsv already are not measured again. A NAME (`sum`, `sum/first`) picks cases; --full measures every cell of them
-rather than a cover of all pairs; --secs stops after so many seconds.";
+rather than a cover of all pairs, --with only those whose line holds the TEXT (`f32 | 1e6 | rows`); --secs stops after so many seconds.";
 
 /// A sample takes at least this long.
 const SAMPLE: Duration = Duration::from_millis(2);
@@ -28,6 +29,7 @@ struct Options {
     python: String,
     out: std::path::PathBuf,
     full: bool,
+    with: String,
     threads: usize,
     secs: f64,
     names: Vec<String>,
@@ -38,6 +40,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         python: String::new(),
         out: "target/ops".into(),
         full: false,
+        with: String::new(),
         threads: 2,
         secs: f64::INFINITY,
         names: Vec::new(),
@@ -49,6 +52,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "--python" => options.python = value()?.clone(),
             "--out" => options.out = value()?.into(),
             "--full" => options.full = true,
+            "--with" => options.with = value()?.clone(),
             "--threads" => options.threads = value()?.parse().map_err(|_| "--threads wants a number")?,
             "--secs" => options.secs = value()?.parse().map_err(|_| "--secs wants a number")?,
             flag if flag.starts_with('-') => return Err(format!("no option is called {flag}")),
@@ -86,7 +90,8 @@ fn measure(options: &Options) -> Result<(), String> {
     mapsto::set_threads(options.threads);
     let wanted =
         |case: &cases::Case| options.names.is_empty() || options.names.iter().any(|n| picks(n, case.name));
-    let cells = cover::cells(wanted, options.full);
+    let mut cells = cover::cells(wanted, options.full);
+    cells.retain(|cell| cell.name().contains(&options.with));
     let mut rows = Rows::open(&options.out)?;
     let mut peer = Peer::start(&options.python, options.threads)?;
     let start = Instant::now();

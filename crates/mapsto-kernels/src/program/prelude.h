@@ -1,6 +1,6 @@
 /* The primitives of mapsto's elementwise programs in C. Compile with -ffp-contract=off: a product and a sum are rounded
-   each, and fmaf where one rounding is meant. The float functions are the polynomials of mapsto itself, bit for bit; the
-   double functions are those of the C library. */
+   each, and fmaf where one rounding is meant. The functions are the polynomials of mapsto itself, bit for bit; powers of
+   doubles and angles beyond 1e8 (1e6 of doubles) are the C library's. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -143,49 +143,183 @@ static inline float m_cdf_f32(float x) {
 }
 static inline float m_density_f32(float x) { return m_bell_f32(fabsf(x)) * 0.39894228040143267794f; }
 
-static inline double m_exp_f64(double x) { return exp(x); }
-static inline double m_exp_of_negative_f64(double x) { return exp(x); }
-static inline double m_expm1_f64(double x) { return expm1(x); }
-static inline double m_ln_f64(double x) { return log(x); }
-static inline double m_ln_1p_f64(double x) { return log1p(x); }
-static inline double m_tanh_f64(double x) { return tanh(x); }
+static inline uint64_t m_bits64(double x) { uint64_t b; memcpy(&b, &x, 8); return b; }
+static inline double m_double(uint64_t b) { double x; memcpy(&x, &b, 8); return x; }
+
+#define M_ROUND64 6755399441055744.0
+#define M_LN2_HI64 0.6931471805598903
+#define M_LN2_LO64 5.497923018708371e-14
+#define M_HALF_PI0 1.57079632679489661923
+#define M_HALF_PI1 6.123233995736766e-17
+#define M_HALF_PI2 -1.49738490485917e-33
+static const double M_EXP[11] = {
+    2.09147553258932e-9, 2.5105312729622103e-8, 2.755727347871858e-7, 2.755725517000089e-6,
+    2.480158732567746e-5, 0.0001984126987500228, 0.0013888888888883711, 0.008333333333326084,
+    0.04166666666666667, 0.1666666666666667, 0.5,
+};
+static const double M_LN[7] = {
+    0.1461780715341737, 0.15331611722055002, 0.1818289243253687, 0.22222211089379496, 0.28571428626253836,
+    0.3999999999989889, 0.666666666666667,
+};
+static const double M_ERF[12] = {
+    -8.455672762838276e-10, 1.4035072777069241e-8, -1.627349929764496e-7, 1.645501388992068e-6,
+    -1.4925287257284608e-5, 0.00012055320546050548, -0.0008548326742384589, 0.005223977621408321,
+    -0.02686617064478925, 0.11283791670953626, -0.37612638903183726, 0.1283791670955126,
+};
+static const double M_SIN[6] = {
+    1.5917988979397435e-10, -2.5051129896450185e-8, 2.7557316093198404e-6, -0.00019841269836740532,
+    0.008333333333330936, -0.16666666666666666,
+};
+static const double M_COS[6] = {
+    -1.138254464534925e-11, 2.087614504941318e-9, -2.755731726587808e-7, 2.48015872987544e-5,
+    -0.0013888888888887389, 0.041666666666666664,
+};
+static const double M_MILLS[22] = {
+    -2224938767716.4434, 1055064255050.1014, -7448839309.944964, -72898845480.19148, 3601707621.884129,
+    4391787798.32825, -106398262.65527758, -287902838.9013681, -14791510.3013441, 18906409.108798508,
+    3628994.500491181, -890521.6375546238, -498031.9619164413, -50367.50408601629, 33176.62157859481,
+    19409.160942060884, 6157.591542842601, 1446.1288680709297, 274.8781120877378, 44.022176565475476,
+    6.069875204871081, 0.7294673380234306,
+};
+static inline double m_poly(double x, const double *c, int n) {
+    double y = c[0];
+    for (int i = 1; i < n; i++) y = fma(x, y, c[i]);
+    return y;
+}
+static inline double m_exp2i64(double n) { return m_double((m_bits64(n + M_ROUND64) + 1023u) << 52); }
+static inline double m_exp_parts64(double x, double *n) {
+    *n = fma(x, 1.44269504088896340736, M_ROUND64) - M_ROUND64;
+    double r = fma(*n, -M_LN2_LO64, fma(*n, -M_LN2_HI64, x));
+    return fma(r * r, m_poly(r, M_EXP, 11), r);
+}
+static inline double m_exp_f64(double v) {
+    double n, x = v < -746.0 ? -746.0 : v;
+    x = x > 710.0 ? 710.0 : x;
+    double p = m_exp_parts64(x, &n), half = fma(n, 0.5, M_ROUND64) - M_ROUND64;
+    return (1.0 + p) * m_exp2i64(half) * m_exp2i64(n - half);
+}
+static inline double m_exp_of_negative_f64(double x) { return m_exp_f64(x); }
+static inline double m_expm1_f64(double v) {
+    double n, x = v < -40.0 ? -40.0 : v;
+    x = x > 710.0 ? 710.0 : x;
+    double p = m_exp_parts64(x, &n), s = m_exp2i64(n - 1.0);
+    double y = fma(p, s, s - 0.5) * 2.0;
+    return v == 0.0 ? v : y;
+}
+static inline double m_ln_f64(double v) {
+    int tiny = v < 2.2250738585072014e-308;
+    double x = tiny ? v * 18014398509481984.0 : v;
+    uint64_t bits = m_bits64(x) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
+    double k = m_double((bits >> 52) | m_bits64(M_ROUND64)) - (M_ROUND64 + 1023.0);
+    k = tiny ? k - 54.0 : k;
+    double f = m_double((bits & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0;
+    double s = f / (2.0 + f), z = s * s;
+    double r = m_poly(z, M_LN, 7) * z;
+    double h = 0.5 * f * f;
+    double y = k * M_LN2_HI64 - ((h - fma(s, h + r, k * M_LN2_LO64)) - f);
+    y = v == INFINITY ? v : y;
+    y = v == 0.0 ? -INFINITY : y;
+    return v >= 0.0 ? y : NAN;
+}
+static inline double m_ln_1p_f64(double v) {
+    double u = 1.0 + v;
+    double lost = v > 1.0 ? 1.0 - (u - v) : v - (u - 1.0);
+    double fix = u > 0.0 && u < INFINITY ? lost / u : 0.0;
+    double y = m_ln_f64(u) + fix;
+    return v == 0.0 ? v : y;
+}
+static inline double m_tanh_f64(double v) {
+    double a = fabs(v);
+    a = a > 22.0 ? 22.0 : a;
+    double e = m_expm1_f64(a + a);
+    return copysign(e / (e + 2.0), v);
+}
 static inline double m_sigmoid_f64(double x) {
-    double e = exp(-fabs(x));
+    double e = m_exp_f64(-fabs(x));
     return (x >= 0.0 ? 1.0 : e) / (1.0 + e);
 }
-static inline double m_erf_f64(double x) {
-    double a = fabs(x);
-    if (a >= 3.0) {
-        if (a > 6.0) return x != x ? x : copysign(1.0, x);
-        double f = a;
-        for (int n = 59; n >= 1; n--) f = a + 0.5 * (double)n / f;
-        return copysign(1.0 - exp(-a * a) / (f * sqrt(3.14159265358979323846)), x);
-    }
-    double term = x, sum = x, n = 0.0;
-    while (fabs(term) > 1e-17 * fabs(sum)) {
-        n += 1.0;
-        term *= 2.0 * x * x / (2.0 * n + 1.0);
-        sum += term;
-    }
-    return 1.12837916709551257390 * exp(-x * x) * sum;
+static inline double m_mills_f64(double a) {
+    double t = 1.0 / (a + 5.0);
+    return t * m_poly(t - 0.09375, M_MILLS, 22);
+}
+static inline double m_erf_f64(double v) {
+    double a = fabs(v), near = fma(v, m_poly(v * v, M_ERF, 12), v);
+    double t = a > 6.0 ? 6.0 : a, square = t * t, e = m_exp_f64(-square);
+    e = fma(fma(t, -t, square), e, e);
+    double far = copysign(1.0 - 2.0 * e * m_mills_f64(t * 1.41421356237309504880), v);
+    return a < 0.9 ? near : far;
 }
 static inline double m_bell_f64(double a) {
     a = a > 39.0 ? 39.0 : a;
-    double square = a * a, e = exp(-0.5 * square);
+    double square = a * a, e = m_exp_f64(-0.5 * square);
     return fma(-0.5 * fma(a, a, -square), e, e);
 }
 static inline double m_cdf_f64(double x) {
-    if (!(x <= -1.5)) return 0.5 * (1.0 + m_erf_f64(x * 0.70710678118654752440));
-    double a = x < -39.0 ? 39.0 : -x, f = a;
-    for (int n = (int)(900.0 / (a * a)) + 19; n > 0; n--) f = a + n / f;
-    return m_bell_f64(a) * (0.39894228040143267794 / f);
+    double a = fabs(x), tail = m_bell_f64(a) * m_mills_f64(a > 39.0 ? 39.0 : a);
+    return x > 0.0 ? 1.0 - tail : tail;
 }
 static inline double m_density_f64(double x) { return m_bell_f64(fabs(x)) * 0.39894228040143267794; }
 
+/* Sine and cosine of x less whole quarter turns, and how many those are. */
+static inline uint64_t m_sin_cos_f64(double x, double *sin, double *cos) {
+    double t = fma(x, 0.63661977236758134308, M_ROUND64), n = t - M_ROUND64;
+    double near = fma(n, -M_HALF_PI0, x), small = n * M_HALF_PI1, r = near - small;
+    double rest = fma(n, -M_HALF_PI2, ((near - r) - small) - fma(n, M_HALF_PI1, -small));
+    double z = r * r, half = 0.5 * z;
+    double s = r + fma(r * z, m_poly(z, M_SIN, 6), rest * (1.0 - half));
+    *sin = x == 0.0 ? x : s;
+    double c = 1.0 - half;
+    *cos = c + (((1.0 - c) - half) + fma(z * z, m_poly(z, M_COS, 6), -(r * rest)));
+    return m_bits64(t);
+}
+static inline double m_sin_f64(double x) {
+    double s, c;
+    if (fabs(x) > 1e6) return sin(x);
+    uint64_t turns = m_sin_cos_f64(x, &s, &c);
+    double y = turns & 1 ? c : s;
+    return turns & 2 ? -y : y;
+}
+static inline double m_cos_f64(double x) {
+    double s, c;
+    if (fabs(x) > 1e6) return cos(x);
+    uint64_t turns = m_sin_cos_f64(x, &s, &c);
+    double y = turns & 1 ? s : c;
+    return (turns + 1) & 2 ? -y : y;
+}
+static inline uint64_t m_sin_cos_f32(float x, float *sin, float *cos) {
+    double wide = x, t = fma(wide, 0.63661977236758134308, M_ROUND64), n = t - M_ROUND64;
+    float r = (float)fma(n, -M_HALF_PI1, fma(n, -M_HALF_PI0, wide)), z = r * r;
+    float s = (-1.9587387e-4f * z + 8.332746e-3f) * z - 1.6666665e-1f;
+    float c = (2.4547437e-5f * z - 1.38883e-3f) * z + 4.1666665e-2f;
+    *sin = r + r * z * s;
+    *cos = (1.0f - 0.5f * z) + z * z * c;
+    return m_bits64(t);
+}
+static inline float m_sin_f32(float x) {
+    float s, c;
+    if (fabsf(x) > 1e8f) return sinf(x);
+    uint64_t turns = m_sin_cos_f32(x, &s, &c);
+    float y = turns & 1 ? c : s;
+    y = turns & 2 ? -y : y;
+    return x == 0.0f ? x : y;
+}
+static inline float m_cos_f32(float x) {
+    float s, c;
+    if (fabsf(x) > 1e8f) return cosf(x);
+    uint64_t turns = m_sin_cos_f32(x, &s, &c);
+    float y = turns & 1 ? s : c;
+    return (turns + 1) & 2 ? -y : y;
+}
+static inline float m_pow_f32(float x, float y) {
+    double a = fabsf(x), wide = y;
+    double log = a == 1.0 || wide == 0.0 ? 0.0 : m_ln_f64(a) * wide;
+    float power = (float)m_exp_f64(log), half = y * 0.5f;
+    int whole = rintf(y) == y, even = rintf(half) == half;
+    power = signbit(x) && whole && !even ? -power : power;
+    return x < 0.0f && !whole && a < INFINITY ? NAN : power;
+}
+
 static inline float m_sqrt_f32(float x) { return sqrtf(x); }
-static inline float m_pow_f32(float x, float y) { return powf(x, y); }
-static inline float m_sin_f32(float x) { return sinf(x); }
-static inline float m_cos_f32(float x) { return cosf(x); }
 static inline float m_floor_f32(float x) { return floorf(x); }
 static inline float m_ceil_f32(float x) { return ceilf(x); }
 static inline float m_round_f32(float x) { return rintf(x); }
@@ -193,8 +327,6 @@ static inline float m_abs_f32(float x) { return fabsf(x); }
 static inline float m_fma_f32(float a, float b, float c) { return fmaf(a, b, c); }
 static inline double m_sqrt_f64(double x) { return sqrt(x); }
 static inline double m_pow_f64(double x, double y) { return pow(x, y); }
-static inline double m_sin_f64(double x) { return sin(x); }
-static inline double m_cos_f64(double x) { return cos(x); }
 static inline double m_floor_f64(double x) { return floor(x); }
 static inline double m_ceil_f64(double x) { return ceil(x); }
 static inline double m_round_f64(double x) { return rint(x); }

@@ -1,7 +1,123 @@
-//! The functions of `f64`: the standard library's, and `erf` by a series.
+//! The functions of `f64`: polynomials without branches or tables, in fused steps; powers are the standard library's.
+//!
+//! Coefficients are Chebyshev fits in 60 digits, the highest power first, whose own error is below 2e-17.
 
 use super::normal::normal_f64;
 use super::{Float, Real};
+
+/// `ln 2` as a number of 42 bits, whose product with an exponent is exact, and the rest.
+const LN2_HI: f64 = 0.693_147_180_559_890_3;
+const LN2_LO: f64 = 5.497_923_018_708_371e-14;
+/// π/2 as the sum of three numbers.
+pub(super) const HALF_PI: [f64; 3] =
+    [std::f64::consts::FRAC_PI_2, 6.123_233_995_736_766e-17, -1.497_384_904_859_17e-33];
+/// Adding and taking away 1.5·2⁵² rounds to the nearest integer, which then sits in the low bits of the sum.
+pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
+/// The least mantissa that logarithms are taken of: √½.
+const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+const ONE: u64 = 0x3ff0_0000_0000_0000;
+/// Beyond so many radians, what is left of an angle after whole quarter turns needs more digits than [`HALF_PI`] has.
+const FAR: f64 = 1e6;
+
+/// `(eʳ − 1 − r) / r²` for |r| ≤ ln 2 / 2.
+const EXP: [f64; 11] = [
+    2.091_475_532_589_32e-9,
+    2.510_531_272_962_210_3e-8,
+    2.755_727_347_871_858e-7,
+    2.755_725_517_000_089e-6,
+    2.480_158_732_567_746e-5,
+    0.000_198_412_698_750_022_8,
+    0.001_388_888_888_888_371_1,
+    0.008_333_333_333_326_084,
+    0.041_666_666_666_666_67,
+    0.166_666_666_666_666_7,
+    0.5,
+];
+/// `(ln((1 + s) / (1 − s)) / s − 2) / z` of `z = s²`, for |s| ≤ 3 − 2√2.
+const LN: [f64; 7] = [
+    0.146_178_071_534_173_7,
+    0.153_316_117_220_550_02,
+    0.181_828_924_325_368_7,
+    0.222_222_110_893_794_96,
+    0.285_714_286_262_538_36,
+    0.399_999_999_998_988_9,
+    0.666_666_666_666_667,
+];
+/// `erf x / x − 1` of `x²`, for |x| ≤ 0.9.
+const ERF: [f64; 12] = [
+    -8.455_672_762_838_276e-10,
+    1.403_507_277_706_924_1e-8,
+    -1.627_349_929_764_496e-7,
+    1.645_501_388_992_068e-6,
+    -1.492_528_725_728_460_8e-5,
+    0.000_120_553_205_460_505_48,
+    -0.000_854_832_674_238_458_9,
+    0.005_223_977_621_408_321,
+    -0.026_866_170_644_789_25,
+    0.112_837_916_709_536_26,
+    -0.376_126_389_031_837_26,
+    0.128_379_167_095_512_6,
+];
+/// `(sin x / x − 1) / z` of `z = x²`, for |x| ≤ π/4.
+const SIN: [f64; 6] = [
+    1.591_798_897_939_743_5e-10,
+    -2.505_112_989_645_018_5e-8,
+    2.755_731_609_319_840_4e-6,
+    -0.000_198_412_698_367_405_32,
+    0.008_333_333_333_330_936,
+    -0.166_666_666_666_666_66,
+];
+/// `(cos x − 1 + z/2) / z²` of `z = x²`, for |x| ≤ π/4.
+const COS: [f64; 6] = [
+    -1.138_254_464_534_925e-11,
+    2.087_614_504_941_318e-9,
+    -2.755_731_726_587_808e-7,
+    2.480_158_729_875_44e-5,
+    -0.001_388_888_888_888_738_9,
+    0.041_666_666_666_666_664,
+];
+
+/// A polynomial by Horner's rule.
+#[inline(always)]
+pub(super) fn poly<const N: usize>(x: f64, c: &[f64; N]) -> f64 {
+    let mut y = c[0];
+    for c in &c[1..] {
+        y = x.mul_add(y, *c);
+    }
+    y
+}
+
+/// `x = n·ln 2 + r`, |r| ≤ ln 2 / 2: gives `n` and `eʳ − 1`.
+#[inline(always)]
+fn exp_parts(x: f64) -> (f64, f64) {
+    let n = x.mul_add(std::f64::consts::LOG2_E, ROUND) - ROUND;
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
+    (n, (r * r).mul_add(poly(r, &EXP), r))
+}
+
+/// 2ⁿ of an integer −1022 ≤ n ≤ 1023.
+#[inline(always)]
+fn exp2i(n: f64) -> f64 {
+    f64::from_bits((n + ROUND).to_bits().wrapping_add(1023) << 52)
+}
+
+/// Sine and cosine of an angle up to [`FAR`], and how many quarter turns were taken from it first: `(sin r, cos r, n)`.
+#[inline(always)]
+fn sin_cos(x: f64) -> (f64, f64, u64) {
+    let t = x.mul_add(std::f64::consts::FRAC_2_PI, ROUND);
+    let n = t - ROUND;
+    // r + rest = x − n·π/2; the first step is exact.
+    let near = n.mul_add(-HALF_PI[0], x);
+    let small = n * HALF_PI[1];
+    let r = near - small;
+    let rest = n.mul_add(-HALF_PI[2], ((near - r) - small) - n.mul_add(HALF_PI[1], -small));
+    let z = r * r;
+    let half = 0.5 * z;
+    let sin = r + (r * z).mul_add(poly(z, &SIN), rest * (1.0 - half));
+    let cos = 1.0 - half;
+    let cos = cos + (((1.0 - cos) - half) + (z * z).mul_add(poly(z, &COS), -(r * rest)));
+    (if x == 0.0 { x } else { sin }, cos, t.to_bits())
+}
 
 impl Real for f64 {
     const HALF: Self = 0.5;
@@ -14,40 +130,83 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn exp(self) -> Self {
-        f64::exp(self)
+        // Below −746 the result rounds to 0, above 710 to infinity; NaN passes both comparisons unchanged.
+        let x = if self < -746.0 { -746.0 } else { self };
+        let x = if x > 710.0 { 710.0 } else { x };
+        let (n, p) = exp_parts(x);
+        // Two factors, because 2ⁿ itself may be infinite or subnormal where the product is not.
+        let half = n.mul_add(0.5, ROUND) - ROUND;
+        (1.0 + p) * exp2i(half) * exp2i(n - half)
     }
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
-        f64::exp(self)
+        Real::exp(self)
     }
     #[inline(always)]
     fn exp_m1(self) -> Self {
-        f64::exp_m1(self)
+        let x = if self < -40.0 { -40.0 } else { self };
+        let x = if x > 710.0 { 710.0 } else { x };
+        let (n, p) = exp_parts(x);
+        // 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that n = 1024 is no infinity yet.
+        let s = exp2i(n - 1.0);
+        let y = p.mul_add(s, s - 0.5) * 2.0;
+        if self == 0.0 { self } else { y }
     }
     #[inline(always)]
     fn ln(self) -> Self {
-        f64::ln(self)
+        let tiny = self < f64::MIN_POSITIVE;
+        let x = if tiny { self * 18_014_398_509_481_984.0 } else { self };
+        // Split x = m·2ᵏ with √½ ≤ m < √2: shift the exponent's boundary from 1 to √½.
+        let bits = x.to_bits().wrapping_add(ONE - SQRT_HALF);
+        let k = f64::from_bits((bits >> 52) | ROUND.to_bits()) - (ROUND + 1023.0);
+        let k = if tiny { k - 54.0 } else { k };
+        let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(SQRT_HALF)) - 1.0;
+        // ln(1+f) = 2 artanh(s), s = f/(2+f), arranged so that f itself enters without rounding.
+        let s = f / (2.0 + f);
+        let z = s * s;
+        let r = poly(z, &LN) * z;
+        let h = 0.5 * f * f;
+        let y = k * LN2_HI - ((h - s.mul_add(h + r, k * LN2_LO)) - f);
+        let y = if self == f64::INFINITY { self } else { y };
+        let y = if self == 0.0 { f64::NEG_INFINITY } else { y };
+        if self >= 0.0 { y } else { f64::NAN }
     }
     #[inline(always)]
     fn ln_1p(self) -> Self {
-        f64::ln_1p(self)
+        let u = 1.0 + self;
+        // What rounding took from 1 + x, to first order.
+        let lost = if self > 1.0 { 1.0 - (u - self) } else { self - (u - 1.0) };
+        let fix = if (u > 0.0) & (u < f64::INFINITY) { lost / u } else { 0.0 };
+        let y = Real::ln(u) + fix;
+        if self == 0.0 { self } else { y }
     }
     #[inline(always)]
     fn tanh(self) -> Self {
-        f64::tanh(self)
+        let a = f64::abs(self);
+        let a = if a > 22.0 { 22.0 } else { a };
+        let e = Real::exp_m1(a + a);
+        f64::copysign(e / (e + 2.0), self)
     }
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        let e = f64::exp(-f64::abs(self));
+        let e = Real::exp(-f64::abs(self));
         (if self >= 0.0 { 1.0 } else { e }) / (1.0 + e)
     }
     #[inline(always)]
     fn fma(self, a: Self, b: Self) -> Self {
         f64::mul_add(self, a, b)
     }
-    #[inline]
+    #[inline(always)]
     fn erf(self) -> Self {
-        erf_f64(self)
+        let a = f64::abs(self);
+        let near = self.mul_add(poly(self * self, &ERF), self);
+        // Beyond 0.9 by the tail of the normal distribution; from 6 on, where erf is 1 in f64, it is 1.
+        let t = if a > 6.0 { 6.0 } else { a };
+        let square = t * t;
+        let e = Real::exp(-square);
+        let e = t.mul_add(-t, square).mul_add(e, e);
+        let far = f64::copysign(1.0 - 2.0 * e * super::normal::mills(t * std::f64::consts::SQRT_2), self);
+        if a < 0.9 { near } else { far }
     }
     #[inline(always)]
     fn normal(self) -> (Self, Self) {
@@ -63,11 +222,11 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn sin(self) -> Self {
-        f64::sin(self)
+        if self.is_far() { f64::sin(self) } else { self.sin_near() }
     }
     #[inline(always)]
     fn cos(self) -> Self {
-        f64::cos(self)
+        if self.is_far() { f64::cos(self) } else { self.cos_near() }
     }
     #[inline(always)]
     fn floor(self) -> Self {
@@ -100,30 +259,23 @@ impl Float for f64 {
         f64::is_finite(self)
     }
     #[inline(always)]
+    fn is_far(self) -> bool {
+        f64::abs(self) > FAR
+    }
+    #[inline(always)]
+    fn sin_near(self) -> Self {
+        let (sin, cos, turns) = sin_cos(self);
+        let y = if turns & 1 == 0 { sin } else { cos };
+        if turns & 2 == 0 { y } else { -y }
+    }
+    #[inline(always)]
+    fn cos_near(self) -> Self {
+        let (sin, cos, turns) = sin_cos(self);
+        let y = if turns & 1 == 0 { cos } else { sin };
+        if turns.wrapping_add(1) & 2 == 0 { y } else { -y }
+    }
+    #[inline(always)]
     fn sin_cos_small(self) -> (Self, Self) {
         f64::sin_cos(self)
     }
-}
-
-/// Below 3 the series `2/√π e^(−x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!` (Abramowitz & Stegun 1964, 7.1.6), whose terms are all
-/// of one sign, so nothing cancels; above, `1 − erfc` with the continued fraction 7.1.14. f64 is for checks: short
-/// beats fast here.
-fn erf_f64(x: f64) -> f64 {
-    let a = x.abs();
-    if a >= 3.0 {
-        if a > 6.0 {
-            return x.signum();
-        }
-        let fraction = (1..60).rev().fold(a, |f, n| a + 0.5 * n as f64 / f);
-        let erfc = (-a * a).exp() / (fraction * std::f64::consts::PI.sqrt());
-        return (1.0 - erfc).copysign(x);
-    }
-    let (mut term, mut sum, mut n) = (x, x, 0.0);
-    // Also ends at once for zero and NaN.
-    while term.abs() > 1e-17 * sum.abs() {
-        n += 1.0;
-        term *= 2.0 * x * x / (2.0 * n + 1.0);
-        sum += term;
-    }
-    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }

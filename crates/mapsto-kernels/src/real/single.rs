@@ -1,12 +1,14 @@
 //! The functions of `f32`: polynomials without branches, tables or (but for two) fused steps.
 
 use super::normal::normal_f32;
-use super::{Float, Real};
+use super::{Float, Real, double};
 
 const LN2_HI: f32 = 0.693_359_4; // 9 significant bits: n · LN2_HI is exact for |n| < 2¹⁵
 const LN2_LO: f32 = -2.121_944_4e-4;
 /// Adding and taking away 1.5·2²³ rounds to the nearest integer, which then sits in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
+/// Beyond so many radians sine and cosine are the standard library's.
+const FAR: f32 = 1e8;
 
 /// `x = n·ln 2 + r`, |r| ≤ ln 2 / 2: gives `n` and `eʳ − 1`.
 #[inline(always)]
@@ -27,6 +29,17 @@ fn exp_parts(x: f32) -> (i32, f32) {
 #[inline(always)]
 fn exp2i(n: i32) -> f32 {
     f32::from_bits((n.wrapping_add(127) as u32) << 23)
+}
+
+/// An angle up to [`FAR`] less whole quarter turns, and how many they are, in the low bits. In double precision, so that the
+/// difference keeps all digits of f32 wherever it is small.
+#[inline(always)]
+fn turned(x: f32) -> (f32, u32) {
+    let x = x as f64;
+    let t = x.mul_add(std::f64::consts::FRAC_2_PI, double::ROUND);
+    let n = t - double::ROUND;
+    let r = n.mul_add(-double::HALF_PI[1], n.mul_add(-double::HALF_PI[0], x));
+    (r as f32, t.to_bits() as u32)
 }
 
 impl Real for f32 {
@@ -160,15 +173,22 @@ impl Real for f32 {
     }
     #[inline(always)]
     fn powf(self, y: Self) -> Self {
-        f32::powf(self, y)
+        // In double precision: eˣ keeps 29 bits more of `y ln x` than the result has.
+        let (a, wide) = (f32::abs(self) as f64, y as f64);
+        let log = if (a == 1.0) | (wide == 0.0) { 0.0 } else { Real::ln(a) * wide };
+        let power = Real::exp(log) as f32;
+        let half = y * 0.5;
+        let (whole, even) = (f32::round_ties_even(y) == y, f32::round_ties_even(half) == half);
+        let power = if f32::is_sign_negative(self) & whole & !even { -power } else { power };
+        if (self < 0.0) & !whole & (a < f64::INFINITY) { f32::NAN } else { power }
     }
     #[inline(always)]
     fn sin(self) -> Self {
-        f32::sin(self)
+        if self.is_far() { f32::sin(self) } else { self.sin_near() }
     }
     #[inline(always)]
     fn cos(self) -> Self {
-        f32::cos(self)
+        if self.is_far() { f32::cos(self) } else { self.cos_near() }
     }
     #[inline(always)]
     fn floor(self) -> Self {
@@ -199,6 +219,25 @@ impl Float for f32 {
     #[inline(always)]
     fn is_finite(self) -> bool {
         f32::is_finite(self)
+    }
+    #[inline(always)]
+    fn is_far(self) -> bool {
+        f32::abs(self) > FAR
+    }
+    #[inline(always)]
+    fn sin_near(self) -> Self {
+        let (r, turns) = turned(self);
+        let (sin, cos) = r.sin_cos_small();
+        let y = if turns & 1 == 0 { sin } else { cos };
+        let y = if turns & 2 == 0 { y } else { -y };
+        if self == 0.0 { self } else { y }
+    }
+    #[inline(always)]
+    fn cos_near(self) -> Self {
+        let (r, turns) = turned(self);
+        let (sin, cos) = r.sin_cos_small();
+        let y = if turns & 1 == 0 { cos } else { sin };
+        if turns.wrapping_add(1) & 2 == 0 { y } else { -y }
     }
     #[inline(always)]
     fn sin_cos_small(self) -> (Self, Self) {

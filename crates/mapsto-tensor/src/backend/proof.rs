@@ -18,6 +18,11 @@ pub(super) fn see(op: &dyn MapOp, of: DType) {
     }
 }
 
+/// Whether the watcher still looks: it does not after it has panicked.
+pub(crate) fn is_watched() -> bool {
+    WITNESS.get().is_some()
+}
+
 /// Runs `f`, showing the elementwise operations in it to `witness`.
 pub(crate) fn watched<T>(witness: Witness, f: impl FnOnce() -> T) -> T {
     struct End;

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::Real;
+use crate::elementwise::{Own, Real};
 use crate::pair_loss::{PairLoss, mean_of, mean_op};
 use crate::{Tensor, fail};
 
@@ -62,7 +62,7 @@ pub(super) fn no_probability(target: &Tensor) -> Tensor {
 struct Bce;
 impl PairLoss for Bce {
     const NAME: &'static str = "bce";
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         let least = R::from_f64(LEAST);

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::Real;
+use crate::elementwise::{Own, Real};
 use super::bce::{MOST, check_target, no_probability};
 use crate::pair_loss::{PairLoss, mean_of, mean_op};
 
@@ -36,7 +36,7 @@ impl Tensor {
 struct BceWithLogits;
 impl PairLoss for BceWithLogits {
     const NAME: &'static str = "bce_with_logits";
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         // max(x, 0) − t x is |x| times what the target lacks: nothing overflows, nothing cancels, and an infinite logit that

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Binary, Operand, Real, binary, zip};
+use crate::elementwise::{Binary, Operand, Own, Real, binary, zip};
 use crate::graph::{At, Keep, Meaning, Meant, Vjp};
 use crate::ternary::{Ternary, product3, ternary, zip3};
 
@@ -28,7 +28,7 @@ pub(crate) struct Div;
 impl Binary for Div {
     const NAME: &'static str = "div";
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a / b

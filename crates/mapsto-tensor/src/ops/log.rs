@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Own, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Meaning, Meant};
 
 impl Tensor {
@@ -25,7 +25,7 @@ struct Log;
 impl Unary for Log {
     const NAME: &'static str = "log";
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.ln()

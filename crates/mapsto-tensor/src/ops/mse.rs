@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::Real;
+use crate::elementwise::{Own, Real};
 use crate::pair_loss::{PairLoss, mean_of, mean_op};
 
 impl Tensor {
@@ -27,7 +27,7 @@ impl Tensor {
 struct Mse;
 impl PairLoss for Mse {
     const NAME: &'static str = "mse";
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn f<R: Real>(self, x: R, t: R) -> R {
         (x - t) * (x - t)

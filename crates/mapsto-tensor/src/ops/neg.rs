@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Value, Real, Unary, map, unary};
+use crate::elementwise::{Own, Real, Unary, Value, map, unary};
 use crate::graph::{At, Keep};
 
 impl Tensor {
@@ -25,7 +25,7 @@ struct Neg;
 impl Unary for Neg {
     const NAME: &'static str = "neg";
     const KEEP: Keep = Keep::NONE;
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         -x

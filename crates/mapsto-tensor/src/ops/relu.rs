@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Value, Real, Unary, map, unary};
+use crate::elementwise::{Own, Real, Unary, Value, map, unary};
 use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -26,7 +26,7 @@ struct Relu;
 impl Unary for Relu {
     const NAME: &'static str = "relu";
     const KEEP: Keep = Keep::OUTPUT;
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.max(R::ZERO)
@@ -47,7 +47,7 @@ impl Unary for Relu {
 pub(crate) struct Step;
 impl Slope for Step {
     const NAME: &'static str = "relu_grad";
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn times<R: Real>(self, g: R, y: R) -> R {
         R::select(y.le(R::ZERO), R::ZERO, g)

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Own, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -26,7 +26,7 @@ struct Sigmoid;
 impl Unary for Sigmoid {
     const NAME: &'static str = "sigmoid";
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.sigmoid()
@@ -44,7 +44,7 @@ impl Unary for Sigmoid {
 struct SigmoidSlope;
 impl Slope for SigmoidSlope {
     const NAME: &'static str = "sigmoid_grad";
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let e = (-x.abs()).exp();

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Own, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -28,7 +28,7 @@ struct Silu;
 impl Unary for Silu {
     const NAME: &'static str = "silu";
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x * x.sigmoid()
@@ -46,7 +46,7 @@ impl Unary for Silu {
 struct SiluSlope;
 impl Slope for SiluSlope {
     const NAME: &'static str = "silu_grad";
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let s = x.sigmoid();

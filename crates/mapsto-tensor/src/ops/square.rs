@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Value, Real, Unary, map, scalar_like, unary};
+use crate::elementwise::{Own, Real, Unary, Value, map, scalar_like, unary};
 use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -26,7 +26,7 @@ struct Square;
 impl Unary for Square {
     const NAME: &'static str = "square";
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x * x
@@ -47,7 +47,7 @@ impl Unary for Square {
 struct SquareSlope;
 impl Slope for SquareSlope {
     const NAME: &'static str = "square_grad";
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         g * (x + x)

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Value, Binary, Operand, Real, binary, zip};
+use crate::elementwise::{Binary, Operand, Own, Real, Value, binary, zip};
 use crate::graph::{At, Keep, Meaning, Meant, Vjp};
 
 impl Tensor {
@@ -27,7 +27,7 @@ pub(crate) struct Sub;
 impl Binary for Sub {
     const NAME: &'static str = "sub";
     const KEEP: Keep = Keep::NONE;
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         a - b

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
-use crate::elementwise::{Real, Unary, map, unary};
+use crate::elementwise::{Own, Real, Unary, map, unary};
 use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 
@@ -26,7 +26,7 @@ struct Tanh;
 impl Unary for Tanh {
     const NAME: &'static str = "tanh";
     const KEEP: Keep = Keep::INPUTS;
-    const OWN: bool = true;
+    const OWN: Own = Own::Short;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         x.tanh()
@@ -44,7 +44,7 @@ impl Unary for Tanh {
 struct TanhSlope;
 impl Slope for TanhSlope {
     const NAME: &'static str = "tanh_grad";
-    const OWN: bool = true;
+    const OWN: Own = Own::Always;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         let e = (x.abs() * -R::TWO).exp();
