@@ -1,6 +1,6 @@
 /* The primitives of mapsto's elementwise programs in C. Compile with -ffp-contract=off: a product and a sum are rounded
-   each, and fmaf where one rounding is meant. The functions are the polynomials of mapsto itself, bit for bit; powers of
-   doubles and angles beyond 1e8 (1e6 of doubles) are the C library's. */
+   each, and fmaf where one rounding is meant. The functions are the polynomials of mapsto itself, bit for bit; angles beyond
+   1e8 (1e6 of doubles) are the C library's. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,17 +16,17 @@ static inline float m_float(uint32_t b) { float x; memcpy(&x, &b, 4); return x; 
 static inline float m_exp2i(int32_t n) { return m_float(((uint32_t)n + 127u) << 23); }
 /* x = n ln 2 + r; gives n and e^r - 1. */
 static inline float m_exp_parts(float x, int32_t *k) {
-    float t = x * 1.44269504088896340736f + M_ROUND;
+    float t = fmaf(x, 1.44269504088896340736f, M_ROUND);
     float n = t - M_ROUND;
-    float r = (x - n * M_LN2_HI) - n * M_LN2_LO;
+    float r = fmaf(n, -M_LN2_LO, fmaf(n, -M_LN2_HI, x));
     float p = 1.989198e-4f;
-    p = p * r + 1.3934542e-3f;
-    p = p * r + 8.33331e-3f;
-    p = p * r + 4.1666457e-2f;
-    p = p * r + 1.6666667e-1f;
-    p = p * r + 0.5f;
+    p = fmaf(p, r, 1.3934542e-3f);
+    p = fmaf(p, r, 8.33331e-3f);
+    p = fmaf(p, r, 4.1666457e-2f);
+    p = fmaf(p, r, 1.6666667e-1f);
+    p = fmaf(p, r, 0.5f);
     *k = (int32_t)(m_bits(t) - m_bits(M_ROUND));
-    return r + r * r * p;
+    return fmaf(r * r, p, r);
 }
 static inline float m_exp_f32(float v) {
     float x = v < -104.0f ? -104.0f : v;
@@ -58,7 +58,7 @@ static inline float m_expm1_f32(float v) {
     x = x > 89.0f ? 89.0f : x;
     float p = m_exp_parts(x, &n);
     float s = m_exp2i((int32_t)((uint32_t)n - 1u));
-    float y = (p * s + (s - 0.5f)) * 2.0f;
+    float y = fmaf(p, s, s - 0.5f) * 2.0f;
     return v == 0.0f ? v : y;
 }
 static inline float m_ln_f32(float v) {
@@ -71,11 +71,11 @@ static inline float m_ln_f32(float v) {
     float s = f / (2.0f + f);
     float z = s * s;
     float r = 2.3353542e-1f;
-    r = r * z + 2.8549964e-1f;
-    r = r * z + 4.000013e-1f;
-    r = (r * z + 6.666667e-1f) * z;
+    r = fmaf(r, z, 2.8549964e-1f);
+    r = fmaf(r, z, 4.000013e-1f);
+    r = fmaf(r, z, 6.666667e-1f) * z;
     float h = 0.5f * f * f;
-    float y = k * M_LN2_HI - ((h - (s * (h + r) + k * M_LN2_LO)) - f);
+    float y = k * M_LN2_HI - ((h - fmaf(s, h + r, k * M_LN2_LO)) - f);
     y = v == INFINITY ? v : y;
     y = v == 0.0f ? -INFINITY : y;
     return v >= 0.0f ? y : NAN;
@@ -100,22 +100,22 @@ static inline float m_sigmoid_f32(float v) {
 static inline float m_erf_f32(float v) {
     float a = fabsf(v), z = v * v;
     float p = 8.529401e-5f;
-    p = p * z - 8.179632e-4f;
-    p = p * z + 5.204227e-3f;
-    p = p * z - 2.6860665e-2f;
-    p = p * z + 1.1283718e-1f;
-    p = p * z - 3.7612635e-1f;
-    float near = v + v * (p * z + 1.2837917e-1f);
+    p = fmaf(p, z, -8.179632e-4f);
+    p = fmaf(p, z, 5.204227e-3f);
+    p = fmaf(p, z, -2.6860665e-2f);
+    p = fmaf(p, z, 1.1283718e-1f);
+    p = fmaf(p, z, -3.7612635e-1f);
+    float near = fmaf(v, fmaf(p, z, 1.2837917e-1f), v);
     float t = a > 4.0f ? 4.0f : a;
     float q = 1.6424639e-6f;
-    q = q * t - 4.6149692e-5f;
-    q = q * t + 5.9744424e-4f;
-    q = q * t - 4.7618455e-3f;
-    q = q * t + 2.6425045e-2f;
-    q = q * t - 1.1008187e-1f;
-    q = q * t - 6.3183043e-1f;
-    q = q * t - 1.1302267f;
-    q = q * t + 3.173165e-4f;
+    q = fmaf(q, t, -4.6149692e-5f);
+    q = fmaf(q, t, 5.9744424e-4f);
+    q = fmaf(q, t, -4.7618455e-3f);
+    q = fmaf(q, t, 2.6425045e-2f);
+    q = fmaf(q, t, -1.1008187e-1f);
+    q = fmaf(q, t, -6.3183043e-1f);
+    q = fmaf(q, t, -1.1302267f);
+    q = fmaf(q, t, 3.173165e-4f);
     float far = copysignf(1.0f - m_exp_f32(q), v);
     return a < 0.9f ? near : far;
 }
@@ -187,32 +187,35 @@ static inline double m_poly(double x, const double *c, int n) {
     return y;
 }
 static inline double m_exp2i64(double n) { return m_double((m_bits64(n + M_ROUND64) + 1023u) << 52); }
-static inline double m_exp_parts64(double x, double *n) {
+static inline double m_exp_parts64(double x, double rest, double *n) {
     *n = fma(x, 1.44269504088896340736, M_ROUND64) - M_ROUND64;
-    double r = fma(*n, -M_LN2_LO64, fma(*n, -M_LN2_HI64, x));
+    double r = fma(*n, -M_LN2_LO64, fma(*n, -M_LN2_HI64, x)) + rest;
     return fma(r * r, m_poly(r, M_EXP, 11), r);
 }
 static inline double m_exp_f64(double v) {
     double n, x = v < -746.0 ? -746.0 : v;
     x = x > 710.0 ? 710.0 : x;
-    double p = m_exp_parts64(x, &n), half = fma(n, 0.5, M_ROUND64) - M_ROUND64;
+    double p = m_exp_parts64(x, 0.0, &n), half = fma(n, 0.5, M_ROUND64) - M_ROUND64;
     return (1.0 + p) * m_exp2i64(half) * m_exp2i64(n - half);
 }
 static inline double m_exp_of_negative_f64(double x) { return m_exp_f64(x); }
 static inline double m_expm1_f64(double v) {
     double n, x = v < -40.0 ? -40.0 : v;
     x = x > 710.0 ? 710.0 : x;
-    double p = m_exp_parts64(x, &n), s = m_exp2i64(n - 1.0);
+    double p = m_exp_parts64(x, 0.0, &n), s = m_exp2i64(n - 1.0);
     double y = fma(p, s, s - 0.5) * 2.0;
     return v == 0.0 ? v : y;
 }
-static inline double m_ln_f64(double v) {
+static inline double m_ln_parts64(double v, double *f) {
     int tiny = v < 2.2250738585072014e-308;
     double x = tiny ? v * 18014398509481984.0 : v;
     uint64_t bits = m_bits64(x) + (0x3ff0000000000000u - 0x3fe6a09e667f3bcdu);
     double k = m_double((bits >> 52) | m_bits64(M_ROUND64)) - (M_ROUND64 + 1023.0);
-    k = tiny ? k - 54.0 : k;
-    double f = m_double((bits & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0;
+    *f = m_double((bits & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1.0;
+    return tiny ? k - 54.0 : k;
+}
+static inline double m_ln_f64(double v) {
+    double f, k = m_ln_parts64(v, &f);
     double s = f / (2.0 + f), z = s * s;
     double r = m_poly(z, M_LN, 7) * z;
     double h = 0.5 * f * f;
@@ -310,6 +313,36 @@ static inline float m_cos_f32(float x) {
     float y = turns & 1 ? s : c;
     return (turns + 1) & 2 ? -y : y;
 }
+/* ln x as the sum of two numbers. */
+static inline double m_ln_twice(double x, double *rest) {
+    double f, k = m_ln_parts64(x, &f);
+    double u = 2.0 + f, s = f / u, s_rest = (fma(-s, u, f) - s * (f - (u - 2.0))) / u;
+    double z = s * s, z_rest = fma(s, s, -z) + 2.0 * s * s_rest;
+    double more = z * m_poly(z, M_LN, 6);
+    double third = 0.6666666666666666 + more;
+    double third_rest = (more - (third - 0.6666666666666666)) + 3.7007434154171884e-17;
+    double w = z * third, w_rest = fma(z, third, -w) + (z * third_rest + z_rest * third);
+    double p = s * w, p_rest = fma(s, w, -p) + (s * w_rest + s_rest * w);
+    double log = 2.0 * s + p, small = (2.0 * s - log) + p + (2.0 * s_rest + p_rest);
+    double whole = k * M_LN2_HI64, sum = whole + log;
+    small = (whole - sum) + log + fma(k, M_LN2_LO64, small);
+    sum = x == 0.0 ? -INFINITY : sum;
+    sum = x == INFINITY ? x : sum;
+    *rest = x == 0.0 || x == INFINITY ? 0.0 : small;
+    return x >= 0.0 ? sum : NAN;
+}
+static inline double m_pow_f64(double x, double y) {
+    double a = fabs(x), rest, log = m_ln_twice(a, &rest), n;
+    double e = a == 1.0 || y == 0.0 ? 0.0 : log * y;
+    double small = fabs(e) < 800.0 && e != 0.0 ? fma(log, y, -e) + rest * y : 0.0;
+    double v = e < -746.0 ? -746.0 : e;
+    v = v > 710.0 ? 710.0 : v;
+    double p = m_exp_parts64(v, small, &n), half = fma(n, 0.5, M_ROUND64) - M_ROUND64;
+    double power = (1.0 + p) * m_exp2i64(half) * m_exp2i64(n - half);
+    int whole = rint(y) == y, even = rint(y * 0.5) == y * 0.5;
+    power = signbit(x) && whole && !even ? -power : power;
+    return x < 0.0 && !whole && a < INFINITY ? NAN : power;
+}
 static inline float m_pow_f32(float x, float y) {
     double a = fabsf(x), wide = y;
     double log = a == 1.0 || wide == 0.0 ? 0.0 : m_ln_f64(a) * wide;
@@ -326,7 +359,6 @@ static inline float m_round_f32(float x) { return rintf(x); }
 static inline float m_abs_f32(float x) { return fabsf(x); }
 static inline float m_fma_f32(float a, float b, float c) { return fmaf(a, b, c); }
 static inline double m_sqrt_f64(double x) { return sqrt(x); }
-static inline double m_pow_f64(double x, double y) { return pow(x, y); }
 static inline double m_floor_f64(double x) { return floor(x); }
 static inline double m_ceil_f64(double x) { return ceil(x); }
 static inline double m_round_f64(double x) { return rint(x); }

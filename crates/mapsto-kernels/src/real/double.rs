@@ -1,4 +1,4 @@
-//! The functions of `f64`: polynomials without branches or tables, in fused steps; powers are the standard library's.
+//! The functions of `f64`: polynomials without branches or tables, in fused steps.
 //!
 //! Coefficients are Chebyshev fits in 60 digits, the highest power first, whose own error is below 2e-17.
 
@@ -87,11 +87,11 @@ pub(super) fn poly<const N: usize>(x: f64, c: &[f64; N]) -> f64 {
     y
 }
 
-/// `x = n·ln 2 + r`, |r| ≤ ln 2 / 2: gives `n` and `eʳ − 1`.
+/// `x + rest = n·ln 2 + r`, |r| ≤ ln 2 / 2: gives `n` and `eʳ − 1`.
 #[inline(always)]
-fn exp_parts(x: f64) -> (f64, f64) {
+fn exp_parts(x: f64, rest: f64) -> (f64, f64) {
     let n = x.mul_add(std::f64::consts::LOG2_E, ROUND) - ROUND;
-    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x)) + rest;
     (n, (r * r).mul_add(poly(r, &EXP), r))
 }
 
@@ -99,6 +99,51 @@ fn exp_parts(x: f64) -> (f64, f64) {
 #[inline(always)]
 fn exp2i(n: f64) -> f64 {
     f64::from_bits((n + ROUND).to_bits().wrapping_add(1023) << 52)
+}
+
+/// `x = 2ᵏ (1 + f)` with √½ ≤ 1 + f < √2, of a positive number: gives `k` and `f`.
+#[inline(always)]
+fn ln_parts(x: f64) -> (f64, f64) {
+    let tiny = x < f64::MIN_POSITIVE;
+    let x = if tiny { x * 18_014_398_509_481_984.0 } else { x };
+    // Shift the exponent's boundary from 1 to √½.
+    let bits = x.to_bits().wrapping_add(ONE - SQRT_HALF);
+    let k = f64::from_bits((bits >> 52) | ROUND.to_bits()) - (ROUND + 1023.0);
+    let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(SQRT_HALF)) - 1.0;
+    (if tiny { k - 54.0 } else { k }, f)
+}
+
+/// `ln x` of a number that is not negative as the sum of two numbers, within 2⁻⁶⁴ of itself, as powers need it: sums and
+/// products that matter carry what rounding takes from them along (Dekker 1971).
+#[inline(always)]
+fn ln_twice(x: f64) -> [f64; 2] {
+    const THIRDS: [f64; 2] = [0.666_666_666_666_666_6, 3.700_743_415_417_188_4e-17];
+    let (k, f) = ln_parts(x);
+    // s = f/(2+f), z = s².
+    let u = 2.0 + f;
+    let s = f / u;
+    let s_rest = ((-s).mul_add(u, f) - s * (f - (u - 2.0))) / u;
+    let z = s * s;
+    let z_rest = s.mul_add(s, -z) + 2.0 * s * s_rest;
+    // ln(1+f) = 2s + s·z·(2/3 + z·..)
+    let [a, b, c, d, e, g, _] = LN;
+    let more = z * poly(z, &[a, b, c, d, e, g]);
+    let third = THIRDS[0] + more;
+    let third_rest = (more - (third - THIRDS[0])) + THIRDS[1];
+    let w = z * third;
+    let w_rest = z.mul_add(third, -w) + (z * third_rest + z_rest * third);
+    let p = s * w;
+    let p_rest = s.mul_add(w, -p) + (s * w_rest + s_rest * w);
+    let log = 2.0 * s + p;
+    let rest = (2.0 * s - log) + p + (2.0 * s_rest + p_rest);
+    let whole = k * LN2_HI;
+    let sum = whole + log;
+    let rest = (whole - sum) + log + k.mul_add(LN2_LO, rest);
+    let sum = if x == 0.0 { f64::NEG_INFINITY } else { sum };
+    let ends = (x == 0.0) | (x == f64::INFINITY);
+    let sum = if x == f64::INFINITY { x } else { sum };
+    // NaN stays: the parts of its bits are a number's.
+    [if x >= 0.0 { sum } else { f64::NAN }, if ends { 0.0 } else { rest }]
 }
 
 /// Sine and cosine of an angle up to [`FAR`], and how many quarter turns were taken from it first: `(sin r, cos r, n)`.
@@ -133,7 +178,7 @@ impl Real for f64 {
         // Below −746 the result rounds to 0, above 710 to infinity; NaN passes both comparisons unchanged.
         let x = if self < -746.0 { -746.0 } else { self };
         let x = if x > 710.0 { 710.0 } else { x };
-        let (n, p) = exp_parts(x);
+        let (n, p) = exp_parts(x, 0.0);
         // Two factors, because 2ⁿ itself may be infinite or subnormal where the product is not.
         let half = n.mul_add(0.5, ROUND) - ROUND;
         (1.0 + p) * exp2i(half) * exp2i(n - half)
@@ -146,7 +191,7 @@ impl Real for f64 {
     fn exp_m1(self) -> Self {
         let x = if self < -40.0 { -40.0 } else { self };
         let x = if x > 710.0 { 710.0 } else { x };
-        let (n, p) = exp_parts(x);
+        let (n, p) = exp_parts(x, 0.0);
         // 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that n = 1024 is no infinity yet.
         let s = exp2i(n - 1.0);
         let y = p.mul_add(s, s - 0.5) * 2.0;
@@ -154,13 +199,7 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn ln(self) -> Self {
-        let tiny = self < f64::MIN_POSITIVE;
-        let x = if tiny { self * 18_014_398_509_481_984.0 } else { self };
-        // Split x = m·2ᵏ with √½ ≤ m < √2: shift the exponent's boundary from 1 to √½.
-        let bits = x.to_bits().wrapping_add(ONE - SQRT_HALF);
-        let k = f64::from_bits((bits >> 52) | ROUND.to_bits()) - (ROUND + 1023.0);
-        let k = if tiny { k - 54.0 } else { k };
-        let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(SQRT_HALF)) - 1.0;
+        let (k, f) = ln_parts(self);
         // ln(1+f) = 2 artanh(s), s = f/(2+f), arranged so that f itself enters without rounding.
         let s = f / (2.0 + f);
         let z = s * s;
@@ -218,7 +257,18 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn powf(self, y: Self) -> Self {
-        f64::powf(self, y)
+        let a = f64::abs(self);
+        let [log, rest] = ln_twice(a);
+        let e = if (a == 1.0) | (y == 0.0) { 0.0 } else { log * y };
+        let small = if (f64::abs(e) < 800.0) & (e != 0.0) { log.mul_add(y, -e) + rest * y } else { 0.0 };
+        let x = if e < -746.0 { -746.0 } else { e };
+        let x = if x > 710.0 { 710.0 } else { x };
+        let (n, p) = exp_parts(x, small);
+        let half = n.mul_add(0.5, ROUND) - ROUND;
+        let power = (1.0 + p) * exp2i(half) * exp2i(n - half);
+        let (whole, even) = (f64::round_ties_even(y) == y, f64::round_ties_even(y * 0.5) == y * 0.5);
+        let power = if f64::is_sign_negative(self) & whole & !even { -power } else { power };
+        if (self < 0.0) & !whole & (a < f64::INFINITY) { f64::NAN } else { power }
     }
     #[inline(always)]
     fn sin(self) -> Self {

@@ -1,4 +1,4 @@
-//! The functions of `f32`: polynomials without branches, tables or (but for two) fused steps.
+//! The functions of `f32`: polynomials without branches or tables, in fused steps.
 
 use super::normal::normal_f32;
 use super::{Float, Real, double};
@@ -13,16 +13,16 @@ const FAR: f32 = 1e8;
 /// `x = n·ln 2 + r`, |r| ≤ ln 2 / 2: gives `n` and `eʳ − 1`.
 #[inline(always)]
 fn exp_parts(x: f32) -> (i32, f32) {
-    let t = x * std::f32::consts::LOG2_E + ROUND;
+    let t = f32::mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = t - ROUND;
-    let r = (x - n * LN2_HI) - n * LN2_LO;
+    let r = f32::mul_add(n, -LN2_LO, f32::mul_add(n, -LN2_HI, x));
     let p = 1.989_198e-4;
-    let p = p * r + 1.393_454_2e-3;
-    let p = p * r + 8.333_31e-3;
-    let p = p * r + 4.166_645_7e-2;
-    let p = p * r + 1.666_666_7e-1;
-    let p = p * r + 0.5;
-    ((t.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32), r + r * r * p)
+    let p = f32::mul_add(p, r, 1.393_454_2e-3);
+    let p = f32::mul_add(p, r, 8.333_31e-3);
+    let p = f32::mul_add(p, r, 4.166_645_7e-2);
+    let p = f32::mul_add(p, r, 1.666_666_7e-1);
+    let p = f32::mul_add(p, r, 0.5);
+    ((t.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32), f32::mul_add(r * r, p, r))
 }
 
 /// 2ⁿ for −126 ≤ n ≤ 127.
@@ -65,7 +65,6 @@ impl Real for f32 {
     fn exp_of_negative(self) -> Self {
         const LOWEST: f32 = -87.33;
         let x = if self < LOWEST { LOWEST } else { self };
-        // As `exp_parts`, all of it in fused steps.
         let t = Real::fma(x, std::f32::consts::LOG2_E, ROUND);
         let n = t - ROUND;
         let r = Real::fma(n, -LN2_LO, Real::fma(n, -LN2_HI, x));
@@ -88,7 +87,7 @@ impl Real for f32 {
         let (n, p) = exp_parts(x);
         // 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that n = 128 is no infinity yet.
         let s = exp2i(n.wrapping_sub(1));
-        let y = (p * s + (s - 0.5)) * 2.0;
+        let y = f32::mul_add(p, s, s - 0.5) * 2.0;
         if self == 0.0 { self } else { y }
     }
     #[inline(always)]
@@ -104,11 +103,11 @@ impl Real for f32 {
         let s = f / (2.0 + f);
         let z = s * s;
         let r = 2.335_354_2e-1;
-        let r = r * z + 2.854_996_4e-1;
-        let r = r * z + 4.000_013e-1;
-        let r = (r * z + 6.666_667e-1) * z;
+        let r = f32::mul_add(r, z, 2.854_996_4e-1);
+        let r = f32::mul_add(r, z, 4.000_013e-1);
+        let r = f32::mul_add(r, z, 6.666_667e-1) * z;
         let h = 0.5 * f * f;
-        let y = k * LN2_HI - ((h - (s * (h + r) + k * LN2_LO)) - f);
+        let y = k * LN2_HI - ((h - f32::mul_add(s, h + r, k * LN2_LO)) - f);
         let y = if self == f32::INFINITY { self } else { y };
         let y = if self == 0.0 { f32::NEG_INFINITY } else { y };
         if self >= 0.0 { y } else { f32::NAN }
@@ -143,23 +142,23 @@ impl Real for f32 {
         let a = f32::abs(self);
         let z = self * self;
         let p = 8.529_401e-5;
-        let p = p * z - 8.179_632e-4;
-        let p = p * z + 5.204_227e-3;
-        let p = p * z - 2.686_066_5e-2;
-        let p = p * z + 1.128_371_8e-1;
-        let p = p * z - 3.761_263_5e-1;
-        let near = self + self * (p * z + 1.283_791_7e-1);
+        let p = f32::mul_add(p, z, -8.179_632e-4);
+        let p = f32::mul_add(p, z, 5.204_227e-3);
+        let p = f32::mul_add(p, z, -2.686_066_5e-2);
+        let p = f32::mul_add(p, z, 1.128_371_8e-1);
+        let p = f32::mul_add(p, z, -3.761_263_5e-1);
+        let near = f32::mul_add(self, f32::mul_add(p, z, 1.283_791_7e-1), self);
         // Beyond 0.9: erf = 1 − exp(q), q a fit of ln(erfc) on [0.89, 4], where erf is 1 in f32.
         let t = if a > 4.0 { 4.0 } else { a };
         let q = 1.642_463_9e-6;
-        let q = q * t - 4.614_969_2e-5;
-        let q = q * t + 5.974_442_4e-4;
-        let q = q * t - 4.761_845_5e-3;
-        let q = q * t + 2.642_504_5e-2;
-        let q = q * t - 1.100_818_7e-1;
-        let q = q * t - 6.318_304_3e-1;
-        let q = q * t - 1.130_226_7;
-        let q = q * t + 3.173_165e-4;
+        let q = f32::mul_add(q, t, -4.614_969_2e-5);
+        let q = f32::mul_add(q, t, 5.974_442_4e-4);
+        let q = f32::mul_add(q, t, -4.761_845_5e-3);
+        let q = f32::mul_add(q, t, 2.642_504_5e-2);
+        let q = f32::mul_add(q, t, -1.100_818_7e-1);
+        let q = f32::mul_add(q, t, -6.318_304_3e-1);
+        let q = f32::mul_add(q, t, -1.130_226_7);
+        let q = f32::mul_add(q, t, 3.173_165e-4);
         let far = f32::copysign(1.0 - Real::exp(q), self);
         if a < 0.9 { near } else { far }
     }
