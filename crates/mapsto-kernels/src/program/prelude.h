@@ -161,6 +161,10 @@ static const double M_LN[7] = {
     0.1461780715341737, 0.15331611722055002, 0.1818289243253687, 0.22222211089379496, 0.28571428626253836,
     0.3999999999989889, 0.666666666666667,
 };
+static const double M_LN_BEYOND[7] = {
+    0.1291471218397585, 0.1328586883754184, 0.1538557746330829, 0.1818180821092188, 0.22222222271326808,
+    0.2857142857133801, 0.4000000000000003,
+};
 static const double M_ERF[12] = {
     -8.455672762838276e-10, 1.4035072777069241e-8, -1.627349929764496e-7, 1.645501388992068e-6,
     -1.4925287257284608e-5, 0.00012055320546050548, -0.0008548326742384589, 0.005223977621408321,
@@ -318,7 +322,7 @@ static inline double m_ln_twice(double x, double *rest) {
     double f, k = m_ln_parts64(x, &f);
     double u = 2.0 + f, s = f / u, s_rest = (fma(-s, u, f) - s * (f - (u - 2.0))) / u;
     double z = s * s, z_rest = fma(s, s, -z) + 2.0 * s * s_rest;
-    double more = z * m_poly(z, M_LN, 6);
+    double more = z * m_poly(z, M_LN_BEYOND, 7);
     double third = 0.6666666666666666 + more;
     double third_rest = (more - (third - 0.6666666666666666)) + 3.7007434154171884e-17;
     double w = z * third, w_rest = fma(z, third, -w) + (z * third_rest + z_rest * third);

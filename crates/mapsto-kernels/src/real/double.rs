@@ -43,6 +43,16 @@ const LN: [f64; 7] = [
     0.399_999_999_998_988_9,
     0.666_666_666_666_667,
 ];
+/// What of that series lies beyond 2/3, divided by z once more.
+const LN_BEYOND: [f64; 7] = [
+    0.129_147_121_839_758_5,
+    0.132_858_688_375_418_4,
+    0.153_855_774_633_082_9,
+    0.181_818_082_109_218_8,
+    0.222_222_222_713_268_08,
+    0.285_714_285_713_380_1,
+    0.400_000_000_000_000_3,
+];
 /// `erf x / x − 1` of `x²`, for |x| ≤ 0.9.
 const ERF: [f64; 12] = [
     -8.455_672_762_838_276e-10,
@@ -126,8 +136,7 @@ fn ln_twice(x: f64) -> [f64; 2] {
     let z = s * s;
     let z_rest = s.mul_add(s, -z) + 2.0 * s * s_rest;
     // ln(1+f) = 2s + s·z·(2/3 + z·..)
-    let [a, b, c, d, e, g, _] = LN;
-    let more = z * poly(z, &[a, b, c, d, e, g]);
+    let more = z * poly(z, &LN_BEYOND);
     let third = THIRDS[0] + more;
     let third_rest = (more - (third - THIRDS[0])) + THIRDS[1];
     let w = z * third;
