@@ -5,7 +5,7 @@
 //! are combined pairwise (Higham 1993, "The accuracy of floating point summation"), so the error of a sum of `n`
 //! grows with log n rather than n. Elements that lie otherwise, or in another type, are read where they lie ([`Source`]).
 
-mod fold;
+pub(crate) mod fold;
 mod moments;
 mod position;
 mod source;
@@ -118,7 +118,8 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
     let leaf = |k: usize| {
         let span = k * BLOCK..(k * BLOCK + BLOCK).min(a.len());
         let (a, b) = (&a[span.clone()], &b[span]);
-        vectorize_light(
+        // The lanes are joined elsewhere: see `fold`.
+        total(vectorize_light(
             #[inline(always)]
             || {
                 let mut sums = [0f64; LANES];
@@ -131,9 +132,9 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
                 for (l, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
                     sums[l] += a.to_f64() * b.to_f64();
                 }
-                total(sums)
+                sums
             },
-        )
+        ))
     };
     let blocks = a.len().div_ceil(BLOCK);
     if blocks <= 1 {
@@ -142,6 +143,28 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
     let mut partial = vec![0f64; blocks];
     for_chunks(&mut partial, 1, a.len(), |k, p| p[0] = leaf(k));
     tree(&Steps::of::<Sum<f64>>(), 0, blocks, &mut |k| partial[k])
+}
+
+/// The sum of a short slice in f64, on this thread, in 32 running values.
+///
+/// ```
+/// assert_eq!(mapsto_kernels::reduce::sum_in_f64(&[1f32, 2f32.powi(-30)]), 1.0 + 2f64.powi(-30));
+/// ```
+pub fn sum_in_f64<T: Float>(x: &[T]) -> f64 {
+    total(vectorize_light(
+        #[inline(always)]
+        || {
+            let mut sums = [0f64; LANES];
+            let (whole, rest) = x.as_chunks::<LANES>();
+            for x in whole {
+                for l in 0..LANES {
+                    sums[l] += x[l].to_f64();
+                }
+            }
+            sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += x.to_f64());
+            sums
+        },
+    ))
 }
 
 /// Whether no element is infinite or NaN.

@@ -1,4 +1,4 @@
-//! The functions of `f64`: the standard library's, and `erf` by a series.
+//! The functions of `f64`: the standard library's, but `exp` below zero and `erf` by series.
 
 use super::normal::normal_f64;
 use super::{Float, Real};
@@ -18,7 +18,30 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
-        f64::exp(self)
+        // As in f32, with the series of eʳ to r¹³: the next term is below 2⁻⁵⁷ of it.
+        const LOWEST: f64 = -708.39;
+        const ROUND: f64 = 6_755_399_441_055_744.0;
+        const LN2_REST: f64 = 2.319_046_813_846_299_6e-17;
+        let x = if self < LOWEST { LOWEST } else { self };
+        let t = Real::fma(x, std::f64::consts::LOG2_E, ROUND);
+        let n = t - ROUND;
+        let r = Real::fma(n, -LN2_REST, Real::fma(n, -std::f64::consts::LN_2, x));
+        let p = 1.0 / 6_227_020_800.0;
+        let p = r.fma(p, 1.0 / 479_001_600.0);
+        let p = r.fma(p, 1.0 / 39_916_800.0);
+        let p = r.fma(p, 1.0 / 3_628_800.0);
+        let p = r.fma(p, 1.0 / 362_880.0);
+        let p = r.fma(p, 1.0 / 40_320.0);
+        let p = r.fma(p, 1.0 / 5_040.0);
+        let p = r.fma(p, 1.0 / 720.0);
+        let p = r.fma(p, 1.0 / 120.0);
+        let p = r.fma(p, 1.0 / 24.0);
+        let p = r.fma(p, 1.0 / 6.0);
+        let p = r.fma(p, 0.5);
+        let p = r.fma(p, 1.0);
+        let p = r.fma(p, 1.0);
+        let y = f64::from_bits(p.to_bits().wrapping_add(t.to_bits() << 52));
+        if self < LOWEST { 0.0 } else { y }
     }
     #[inline(always)]
     fn exp_m1(self) -> Self {

@@ -17,6 +17,8 @@ pub const LANES: usize = 32;
 /// The longest rows that are folded side by side, and how many of them.
 const SHORT: usize = 16;
 const SIDE: usize = 8;
+/// Longer rows whose running values are joined at a time.
+const GROUP: usize = 4;
 /// Columns in a tile: so many that rows are read in long runs (256 took a third longer), and their running values stay in L1.
 const TILE: usize = 1024;
 /// Elements and the most rows in a leaf down columns.
@@ -62,8 +64,15 @@ folds! {
     Product<Number>: T::ONE, |x, _c| x, |a, b| a.times(b);
     Deviations<Float>: T::ZERO, |x, c| x - c, |a, b| a + b;
     Squares<Float>: T::ZERO, |x, c| (x - c) * (x - c), |a, b| a + b;
+    InRange<Float>: T::ONE, |x, _c| x, |a, b| in_range(a * b);
     Max<Number>: T::LOWEST, |x, _c| x, |a, b| a.max(b);
     Min<Number>: T::HIGHEST, |x, _c| x, |a, b| a.min(b);
+}
+
+/// 0 for what is below the normal numbers, and so has lost digits.
+#[inline(always)]
+fn in_range<T: Float>(x: T) -> T {
+    if x.abs() < T::MIN_POSITIVE { T::ZERO } else { x }
 }
 
 /// The loops of a fold.
@@ -84,60 +93,79 @@ impl<T: Number> Steps<T> {
 }
 
 fn rows_of<F: Fold>(x: &[F::T], n: usize, c: &[F::T], y: &mut [F::T]) {
-    let constant = |o: usize| if c.is_empty() { F::T::ZERO } else { c[o] };
+    let mut first = 0;
+    if n <= SHORT {
+        first = y.len() / SIDE * SIDE;
+        side_by_side::<F>(x, n, c, &mut y[..first]);
+    }
+    let mut wide = [[F::START; LANES]; GROUP];
+    for (k, y) in y[first..].chunks_mut(GROUP).enumerate() {
+        let o = first + k * GROUP;
+        running::<F>(&x[o * n..], n, c.get(o..).unwrap_or_default(), &mut wide[..y.len()]);
+        lanes_joined::<F>(&mut wide, y);
+    }
+}
+
+fn side_by_side<F: Fold>(x: &[F::T], n: usize, c: &[F::T], y: &mut [F::T]) {
     vectorize_light(
         #[inline(always)]
         || {
-            let mut first = 0;
-            if n <= SHORT {
-                for (x, y) in x.chunks_exact(n * SIDE).zip(y.chunks_exact_mut(SIDE)) {
-                    let mut running = [F::START; SIDE];
-                    for j in 0..n {
-                        for r in 0..SIDE {
-                            running[r] = F::join(running[r], F::lift(x[r * n + j], constant(first + r)));
-                        }
-                    }
-                    y.copy_from_slice(&running);
-                    first += SIDE;
+            for (k, (x, y)) in x.chunks_exact(n * SIDE).zip(y.chunks_exact_mut(SIDE)).enumerate() {
+                let (mut running, mut own) = ([F::START; SIDE], [F::T::ZERO; SIDE]);
+                if !c.is_empty() {
+                    own.copy_from_slice(&c[k * SIDE..][..SIDE]);
                 }
-            }
-            for (o, (x, y)) in x.chunks_exact(n).zip(y).enumerate().skip(first) {
-                *y = row::<F>(x, constant(o));
+                for j in 0..n {
+                    for r in 0..SIDE {
+                        running[r] = F::join(running[r], F::lift(x[r * n + j], own[r]));
+                    }
+                }
+                y.copy_from_slice(&running);
             }
         },
     );
 }
 
-/// 32 running values, of which 8 take up what is left, and then one.
-#[inline(always)]
-fn row<F: Fold>(x: &[F::T], c: F::T) -> F::T {
-    let (whole, rest) = x.as_chunks::<LANES>();
-    let (eights, ones) = rest.as_chunks::<8>();
-    let mut y = [F::START; 8];
-    if !whole.is_empty() {
-        let mut wide = [F::START; LANES];
-        for x in whole {
-            for l in 0..LANES {
-                wide[l] = F::join(wide[l], F::lift(x[l], c));
+/// The running values of rows. They are joined elsewhere: with that in sight LLVM takes them two at a time, in registers that
+/// hold eight.
+fn running<F: Fold>(x: &[F::T], n: usize, c: &[F::T], wide: &mut [[F::T; LANES]]) {
+    vectorize_light(
+        #[inline(always)]
+        || {
+            for (o, (x, wide)) in x.chunks_exact(n).zip(wide).enumerate() {
+                let c = c.get(o).copied().unwrap_or(F::T::ZERO);
+                let (whole, rest) = x.as_chunks::<LANES>();
+                let mut y = [F::START; LANES];
+                for x in whole {
+                    for l in 0..LANES {
+                        y[l] = F::join(y[l], F::lift(x[l], c));
+                    }
+                }
+                *wide = y;
+                for (y, &x) in wide.iter_mut().zip(rest) {
+                    *y = F::join(*y, F::lift(x, c));
+                }
             }
-        }
-        for l in 0..16 {
-            wide[l] = F::join(wide[l], wide[l + 16]);
-        }
-        for l in 0..8 {
-            y[l] = F::join(wide[l], wide[l + 8]);
-        }
-    }
-    for x in eights {
-        for l in 0..8 {
-            y[l] = F::join(y[l], F::lift(x[l], c));
-        }
-    }
-    for l in 0..4 {
-        y[l] = F::join(y[l], y[l + 4]);
-    }
-    let y = F::join(F::join(y[0], y[2]), F::join(y[1], y[3]));
-    ones.iter().fold(y, |y, &x| F::join(y, F::lift(x, c)))
+        },
+    );
+}
+
+fn lanes_joined<F: Fold>(wide: &mut [[F::T; LANES]], y: &mut [F::T]) {
+    vectorize_light(
+        #[inline(always)]
+        || {
+            for (wide, y) in wide.iter_mut().zip(y) {
+                let mut half = LANES / 2;
+                while half > 0 {
+                    for l in 0..half {
+                        wide[l] = F::join(wide[l], wide[l + half]);
+                    }
+                    half /= 2;
+                }
+                *y = wide[0];
+            }
+        },
+    );
 }
 
 fn columns_of<F: Fold>(x: &[&[F::T]], c: &[F::T], y: &mut [F::T]) {
@@ -183,6 +211,9 @@ pub fn fold<F: Fold>(x: &[F::T], dims: [usize; 3], context: Option<&[F::T]>, y: 
     let [outer, n, inner] = dims;
     assert_eq!(x.len(), elements([outer, n, inner]), "reduce: x has not the elements of {dims:?}");
     assert_eq!(y.len(), elements([outer, inner]), "reduce: y has not the elements of [{outer}, {inner}]");
+    if x.is_empty() {
+        return y.fill(F::START);
+    }
     let (step, jump) = (inner as isize, (n * inner) as isize);
     let (kept, gone) = ([(outer, jump), (inner, 1)], [(n, step)]);
     let kept = if inner == 1 { &kept[..1] } else { &kept };

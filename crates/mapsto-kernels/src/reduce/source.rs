@@ -67,7 +67,7 @@ impl<T> Source<'_, T> {
     }
 
     /// Shows elements of a result in order, in pieces: where they lie, or in `room`.
-    pub(super) fn spans(
+    pub(crate) fn spans(
         &self,
         result: usize,
         range: Range<usize>,

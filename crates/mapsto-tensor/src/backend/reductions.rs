@@ -11,6 +11,7 @@ use crate::storage::Plain;
 use crate::{DType, Tensor};
 use half::{bf16, f16};
 use mapsto_kernels::cast::{Cast, cast};
+use mapsto_kernels::product;
 use mapsto_kernels::real::Number;
 use mapsto_kernels::reduce::{Source, max_from, min_from, product_from, sum_from};
 use mapsto_kernels::simd::vectorize_light;
@@ -21,17 +22,7 @@ pub(super) fn reduce(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
     match kind {
         Reduction::Sum => sum(x, mask).stored_as(if x.dtype().is_float() { x.dtype() } else { DType::I64 }),
         Reduction::Product => {
-            let plan = Plan::of(x, mask, Repeats::Walked);
-            match x.dtype() {
-                DType::F64 => folded::<f64, f64>(x, &plan, product_from),
-                DType::F32 => folded::<f32, f32>(x, &plan, product_from),
-                DType::F16 => folded::<f16, f32>(x, &plan, product_from).stored_as(DType::F16),
-                DType::BF16 => folded::<bf16, f32>(x, &plan, product_from).stored_as(DType::BF16),
-                DType::I64 => folded::<i64, i64>(x, &plan, product_from),
-                DType::I32 => folded::<i32, i64>(x, &plan, product_from),
-                DType::U8 | DType::Bool => folded::<u8, i64>(x, &plan, product_from),
-                DType::I8 => folded::<i8, i64>(x, &plan, product_from),
-            }
+            product(x, mask).stored_as(if x.dtype().is_float() { x.dtype() } else { DType::I64 })
         }
         Reduction::Max | Reduction::Min => extreme(kind, x, mask).stored_as(x.dtype()),
         Reduction::ArgMax | Reduction::ArgMin => unreachable!("positions are found along rows"),
@@ -55,6 +46,21 @@ pub(crate) fn sum(x: &Tensor, mask: &[bool]) -> Tensor {
         1 => y,
         n if x.dtype().class() == Class::I64 => y * n as i64,
         n => y * n as f64,
+    }
+}
+
+/// A product in the type that arithmetic is done in.
+fn product(x: &Tensor, mask: &[bool]) -> Tensor {
+    let plan = Plan::of(x, mask, Repeats::Walked);
+    match x.dtype() {
+        DType::F64 => folded::<f64, f64>(x, &plan, product::product_from),
+        DType::F32 => folded::<f32, f32>(x, &plan, product::product_from),
+        DType::F16 => folded::<f16, f32>(x, &plan, product::product_from),
+        DType::BF16 => folded::<bf16, f32>(x, &plan, product::product_from),
+        DType::I64 => folded::<i64, i64>(x, &plan, product_from),
+        DType::I32 => folded::<i32, i64>(x, &plan, product_from),
+        DType::U8 | DType::Bool => folded::<u8, i64>(x, &plan, product_from),
+        DType::I8 => folded::<i8, i64>(x, &plan, product_from),
     }
 }
 
@@ -268,6 +274,14 @@ mod tests {
         if groups.iter().all(|group| !group.is_empty()) {
             same("max", x.max(axes), &|v| v.iter().copied().fold(f64::NEG_INFINITY, f64::max), 0.0);
             same("min", x.min(axes), &|v| v.iter().copied().fold(f64::INFINITY, f64::min), 0.0);
+        }
+        if x.dtype() == DType::F64 {
+            let size = |v: &[f64]| v.iter().product::<f64>();
+            let (y, want) = (x.prod(axes), groups.iter().map(|v| size(v)));
+            let y: Vec<f64> = y.to_vec();
+            for (y, want) in y.iter().zip(want) {
+                assert!((y - want).abs() <= 1e-12 * want.abs(), "prod {what} over {axes:?}: {y} {want}");
+            }
         }
         if !x.dtype().is_float() {
             let product = |v: &[f64]| v.iter().fold(1i64, |p, &v| p.wrapping_mul(v as i64)) as f64;
