@@ -183,7 +183,9 @@ impl<P: PairLoss> Fused for MeanOf<P> {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let op = Values(self.0);
-        let sum = with_float!(xs[0].dtype(), T => sum_of::<T>(&op, [xs[0], xs[1]]));
+        // A view that repeats may have more elements than memory holds, which asking for a copy of it finds out.
+        let [x, t] = [xs[0], xs[1]].map(|x| x.detach().contiguous());
+        let sum = with_float!(x.dtype(), T => sum_of::<T>(&op, [&x, &t]));
         Some(Tensor::rounded((), sum / xs[0].len() as f64, xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

@@ -4,6 +4,7 @@ use super::{COST, FEW, Line, MOST, correct_log_softmax, correct_softmax, shifted
 use crate::real::{Float, Value};
 use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
+use std::ops::Range;
 
 /// Columns in a tile, so that its running values stay in registers' reach, and the elements that stay in L2.
 const WIDTH: usize = 512;
@@ -68,17 +69,17 @@ fn maxima<T: Float>(tile: &Tile<T>, x: &[T]) -> Values<T> {
     h
 }
 
-/// Sums of what `f(j, sums)` adds of row `j`.
-fn sums<T: Float>(n: usize, mut f: impl FnMut(usize, &mut Values<T>)) -> Values<T> {
+/// Sums of what `f(rows, sums)` adds.
+fn sums<T: Float>(n: usize, mut f: impl FnMut(Range<usize>, &mut Values<T>)) -> Values<T> {
     let mut sums = [T::ZERO; WIDTH];
     if n <= ROWS {
-        (0..n).for_each(|j| f(j, &mut sums));
+        f(0..n, &mut sums);
         return sums;
     }
     let mut all = [0.0; WIDTH];
     for from in (0..n).step_by(ROWS) {
         let mut part = [T::ZERO; WIDTH];
-        (from..n.min(from + ROWS)).for_each(|j| f(j, &mut part));
+        f(from..n.min(from + ROWS), &mut part);
         all.iter_mut().zip(&part).for_each(|(all, part)| *all += part.to_f64());
     }
     sums.iter_mut().zip(&all).for_each(|(sum, all)| *sum = T::from_f64(*all));
@@ -87,22 +88,20 @@ fn sums<T: Float>(n: usize, mut f: impl FnMut(usize, &mut Values<T>)) -> Values<
 
 /// Writes `e^(x − h)` and gives its sums; they are NaN where the maximum is not finite.
 fn exponentials<T: Float>(tile: &mut Tile<T>, x: &[T], h: &Values<T>) -> Values<T> {
-    let mut s = vectorize(
-        #[inline(always)]
-        || {
-            sums(
-                tile.n,
-                #[inline(always)]
-                |j, s: &mut Values<T>| {
+    let mut s = sums(tile.n, |rows, s| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for j in rows {
                     let x = tile.of(x, j);
-                    for (((y, &x), &h), s) in tile.row(j).iter_mut().zip(x).zip(h).zip(s) {
+                    for (((y, &x), &h), s) in tile.row(j).iter_mut().zip(x).zip(h).zip(&mut *s) {
                         *y = (x - h).exp_of_negative();
                         *s += *y;
                     }
-                },
-            )
-        },
-    );
+                }
+            },
+        )
+    });
     not_of_what_is_infinite(h, &mut s);
     s
 }
@@ -166,21 +165,19 @@ pub(super) fn log_softmax<T: Float>(x: &[T], dims: [usize; 3], y: &mut [T]) {
 pub(super) fn softmax_backward<T: Float>(y: &[T], g: &[T], dims: [usize; 3], dx: &mut [T]) {
     tiles(dims, dx, |tile| {
         let top = maxima(tile, y);
-        let dots = vectorize(
-            #[inline(always)]
-            || {
-                sums(
-                    tile.n,
-                    #[inline(always)]
-                    |j, s: &mut Values<T>| {
+        let dots = sums(tile.n, |rows, s| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in rows {
                         s.iter_mut()
                             .zip(tile.of(y, j))
                             .zip(tile.of(g, j))
                             .for_each(|((s, &y), &g)| *s += y * g);
-                    },
-                )
-            },
-        );
+                    }
+                },
+            )
+        });
         vectorize(
             #[inline(always)]
             || {
@@ -199,16 +196,16 @@ pub(super) fn softmax_backward<T: Float>(y: &[T], g: &[T], dims: [usize; 3], dx:
 pub(super) fn log_softmax_backward<T: Float>(y: &[T], g: &[T], dims: [usize; 3], dx: &mut [T]) {
     tiles(dims, dx, |tile| {
         let top = maxima(tile, y);
-        let mut s = vectorize(
-            #[inline(always)]
-            || {
-                sums(
-                    tile.n,
-                    #[inline(always)]
-                    |j, s: &mut Values<T>| s.iter_mut().zip(tile.of(g, j)).for_each(|(s, &g)| *s += g),
-                )
-            },
-        );
+        let mut s = sums(tile.n, |rows, s| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in rows {
+                        s.iter_mut().zip(tile.of(g, j)).for_each(|(s, &g)| *s += g);
+                    }
+                },
+            )
+        });
         // The exponential that runs here is of numbers, not of NaN.
         s.iter_mut().zip(&top).filter(|(_, top)| Value::is_nan(**top)).for_each(|(s, _)| *s = T::NAN);
         vectorize(
@@ -245,20 +242,18 @@ pub(super) fn logsumexp<T: Float>(x: &[T], dims: [usize; 3], y: &mut [T]) {
     let [_, n, inner] = dims;
     tiles(dims, y, |tile| {
         let h = maxima(tile, x);
-        let mut s = vectorize(
-            #[inline(always)]
-            || {
-                sums(
-                    tile.n,
-                    #[inline(always)]
-                    |j, s: &mut Values<T>| {
+        let mut s = sums(n, |rows, s| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in rows {
                         for ((s, &x), &h) in s.iter_mut().zip(tile.of(x, j)).zip(&h) {
                             *s += (x - h).exp_of_negative();
                         }
-                    },
-                )
-            },
-        );
+                    }
+                },
+            )
+        });
         not_of_what_is_infinite(&h, &mut s);
         logs_of_sums(tile, x, &h, &mut s);
         // The results have one row for each of `n`.

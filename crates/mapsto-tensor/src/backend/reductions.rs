@@ -51,6 +51,9 @@ pub(crate) fn sum(x: &Tensor, mask: &[bool]) -> Tensor {
 
 /// A product in the type that arithmetic is done in.
 fn product(x: &Tensor, mask: &[bool]) -> Tensor {
+    let repeats = (0..x.rank()).any(|i| mask[i] && x.layout().strides()[i] == 0 && x.shape()[i] > 1);
+    // Powers are not taken: what repeats is copied, which also finds out whether memory holds as many elements.
+    let x = &if repeats { x.contiguous() } else { x.clone() };
     let plan = Plan::of(x, mask, Repeats::Walked);
     match x.dtype() {
         DType::F64 => folded::<f64, f64>(x, &plan, product::product_from),
