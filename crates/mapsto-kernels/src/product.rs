@@ -1,7 +1,11 @@
 //! Products of floats and their derivatives, in which no partial product leaves the range of numbers: a running product is a
 //! mantissa beside an exponent of its own.
 
+use crate::elements::elements;
 use crate::real::Float;
+use crate::reduce::Source;
+use crate::reduce::fold::{InRange, Steps, fold_from};
+use crate::threads::for_chunks;
 
 /// `m · 2ᵉ`, where the size of `m` is from 1 to 2, or `m` is 0, infinite or NaN.
 #[derive(Clone, Copy)]
@@ -62,27 +66,67 @@ impl Scaled {
 /// If a slice's length is not what `dims` says (also in the other function here).
 pub fn product<T: Float>(x: &[T], dims: [usize; 3], y: &mut [T]) {
     let [outer, n, inner] = dims;
-    assert_eq!((x.len(), y.len()), (outer * n * inner, outer * inner), "product: lengths and {dims:?}");
-    if stays_in_range(x, n) {
-        return crate::reduce::product(x, dims, y);
+    let lengths = (elements(dims), elements([outer, inner]));
+    assert_eq!((x.len(), y.len()), lengths, "product: lengths and {dims:?}");
+    if x.is_empty() {
+        return y.fill(T::ONE);
     }
+    let bring = |at: isize, step: isize, to: &mut [T]| {
+        to.iter_mut().enumerate().for_each(|(i, t)| *t = x[at as usize + i * step as usize]);
+    };
+    let (kept, gone) = ([(outer, (n * inner) as isize), (inner, 1)], [(n, inner as isize)]);
+    let kept = if inner == 1 { &kept[..1] } else { &kept };
+    product_from(&Source { plain: Some(x), bring: &bring, offset: 0, kept, gone: &gone }, y);
+}
+
+/// Elements whose product is taken by itself before it meets the exponent.
+const BLOCK: usize = 256;
+
+/// The [`product`] of each result of a source; 1 of nothing.
+///
+/// Almost always no partial product leaves the normal numbers, and if one does the result is 0, infinite or NaN: what is
+/// below them counts as 0. Only those results are computed again, with an exponent beside the mantissa.
+pub fn product_from<T: Float>(x: &Source<'_, T>, y: &mut [T]) {
+    let steps = Steps::of::<InRange<T>>();
+    fold_from(&steps, x, None, y);
+    let rare = |y: T| y == T::ZERO || !y.is_finite();
+    let n: usize = x.gone.iter().map(|axis| axis.0).product();
+    if n <= 1 || !y.iter().any(|y| rare(*y)) {
+        return if n == 1 {
+            as_they_are(x, y)
+        };
+    }
+    let chunk = (BLOCK / n).max(1);
+    for_chunks(y, chunk, y.len().saturating_mul(n), |i, y| {
+        let mut room = [T::ZERO; BLOCK];
+        for (k, y) in y.iter_mut().enumerate().filter(|(_, y)| rare(**y)) {
+            let mut running = Scaled::ONE;
+            x.spans(i * chunk + k, 0..n, &mut room, &mut |x| {
+                let mut block = [T::ZERO];
+                (steps.rows)(x, x.len(), &[], &mut block);
+                running = match block {
+                    [block] if !rare(block) => running.times(Scaled::of(block)),
+                    _ if x.contains(&T::ZERO) => running.times(Scaled::of(nothing_of(x))),
+                    _ => x.iter().fold(running, |p, &x| p.times(Scaled::of(x))),
+                };
+            });
+            *y = running.value();
+        }
+    });
+}
+
+/// Products of one element each: numbers below the normal ones too.
+fn as_they_are<T: Float>(x: &Source<'_, T>, y: &mut [T]) {
+    let mut room = [T::ZERO];
     for (k, y) in y.iter_mut().enumerate() {
-        let first = k / inner * n * inner + k % inner;
-        let all = x[first..].iter().step_by(inner).take(n);
-        *y = all.fold(Scaled::ONE, |p, &x| p.times(Scaled::of(x))).value();
+        x.spans(k, 0..1, &mut room, &mut |x| *y = x[0]);
     }
 }
 
-/// Whether any `n` of these numbers can be multiplied in any order: by the largest and by the smallest size among them.
-fn stays_in_range<T: Float>(x: &[T], n: usize) -> bool {
-    let (mut least, mut most) = (T::ONE, T::ONE);
-    for &x in x {
-        let size = x.abs();
-        most = most.max(size);
-        least = least.min(if size > T::ZERO { size } else { T::ONE });
-    }
-    let room = -T::MIN_POSITIVE.to_f64().log2();
-    n as f64 * most.to_f64().log2() < room && n as f64 * -least.to_f64().log2() < room
+/// A product with a zero among its factors: 0 with the sign of all, or NaN.
+fn nothing_of<T: Float>(x: &[T]) -> T {
+    let sign = |x: T| if x < T::ZERO { -T::ONE } else { T::ONE };
+    x.iter().fold(T::ONE, |p, &x| p * if x != T::ZERO && x.is_finite() { sign(x) } else { x })
 }
 
 /// The derivative of [`product`]: `dx[o, j, i] = g[o, i] Π_{k ≠ j} x[o, k, i]`, without a division, which zeros would forbid.
@@ -144,6 +188,32 @@ mod tests {
                             let others: f64 = (0..4).filter(|&k| k != j).map(|k| want[k]).product();
                             assert!(near(dx[j], others), "{x:?} {j}: {:e}", dx[j]);
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_factors_leave_the_range_and_come_back() {
+        for n in [100, 255, 256, 257, 5000, 9001] {
+            for inner in [1, 3] {
+                // Half of them shrink the product and half bring it back; the last one decides.
+                let of =
+                    |j: usize, last: f32| if j + 1 == n { last } else { [1.5f32, 0.5][(2 * j / n).min(1)] };
+                for last in [3.0, 0.0, -0.0, f32::INFINITY, f32::NAN] {
+                    let x: Vec<f32> = (0..n * inner).map(|i| of(i / inner, last)).collect();
+                    let want =
+                        (0..n).fold(Scaled::ONE, |p, j| p.times(Scaled::of(of(j, last)))).value::<f32>();
+                    let mut y = vec![0.0; inner];
+                    product(&x, [1, n, inner], &mut y);
+                    for y in y {
+                        let near =
+                            (y - want).abs() <= 1e-5 * want.abs() || y == want || y.is_nan() && want.is_nan();
+                        assert!(
+                            near && y.is_sign_negative() == want.is_sign_negative() || y.is_nan(),
+                            "{y} {want}"
+                        );
                     }
                 }
             }

@@ -1,22 +1,25 @@
 //! Sums, means, variances, extremes and their positions along the middle axis of `[outer, n, inner]`.
 //!
 //! Every result is a fixed tree over fixed blocks: it depends on the sizes alone, never on threads or on the width of
-//! the processor's registers. Within a leaf 32 (or, along columns, 256) running values stand side by side; the leaves
+//! the processor's registers. Within a leaf 32 (or, along columns, 1024) running values stand side by side; the leaves
 //! are combined pairwise (Higham 1993, "The accuracy of floating point summation"), so the error of a sum of `n`
-//! grows with log n rather than n.
+//! grows with log n rather than n. Elements that lie otherwise, or in another type, are read where they lie ([`Source`]).
 
-mod fold;
+pub(crate) mod fold;
 mod moments;
 mod position;
+mod source;
 
 pub(crate) use moments::power_of_two_below;
 pub use moments::{deviations, mean, moments, spreads, squares, variance};
 pub use position::{argmax, argmin};
+pub use source::Source;
 
 use crate::real::{Float, Number};
 use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
-use fold::{BLOCK, LANES, Max, Min, Product, Sum, fold, join_lanes, tree};
+use crate::tiles::total;
+use fold::{BLOCK, LANES, Max, Min, Product, Steps, Sum, fold, fold_from, tree};
 
 /// Sums: `y[o, i] = Σⱼ x[o, j, i]` for `dims = [outer, n, inner]`; 0 where `n` is 0.
 ///
@@ -67,6 +70,41 @@ pub fn min<T: Number>(x: &[T], dims: [usize; 3], y: &mut [T]) {
     fold::<Min<T>>(x, dims, None, y);
 }
 
+/// The [`sum`] of each result of a source; 0 of nothing.
+///
+/// ```
+/// use mapsto_kernels::reduce::{Source, sum_from};
+/// let x = [1u8, 2, 3, 4, 5, 6];
+/// let bring = |at: isize, step: isize, to: &mut [i64]| {
+///     to.iter_mut().enumerate().for_each(|(i, t)| *t = x[at as usize + i * step as usize] as i64)
+/// };
+/// let mut y = [0; 3];
+/// sum_from(&Source { plain: None, bring: &bring, offset: 0, kept: &[(3, 1)], gone: &[(2, 3)] }, &mut y);
+/// assert_eq!(y, [5, 7, 9]);
+/// ```
+///
+/// # Panics
+/// If there is not one result for each kept element, or an element lies outside of what is stored (also in the functions
+/// below).
+pub fn sum_from<T: Number>(x: &Source<'_, T>, y: &mut [T]) {
+    fold_from(&Steps::of::<Sum<T>>(), x, None, y);
+}
+
+/// The [`product`] of each result of a source; 1 of nothing.
+pub fn product_from<T: Number>(x: &Source<'_, T>, y: &mut [T]) {
+    fold_from(&Steps::of::<Product<T>>(), x, None, y);
+}
+
+/// The [`max`] of each result of a source; the lowest value of the type of nothing.
+pub fn max_from<T: Number>(x: &Source<'_, T>, y: &mut [T]) {
+    fold_from(&Steps::of::<Max<T>>(), x, None, y);
+}
+
+/// The [`min`] of each result of a source; the highest value of the type of nothing.
+pub fn min_from<T: Number>(x: &Source<'_, T>, y: &mut [T]) {
+    fold_from(&Steps::of::<Min<T>>(), x, None, y);
+}
+
 /// `Σ aᵢ bᵢ`, accumulated in f64; with `a = b` the square of the Euclidean norm.
 ///
 /// ```
@@ -80,7 +118,8 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
     let leaf = |k: usize| {
         let span = k * BLOCK..(k * BLOCK + BLOCK).min(a.len());
         let (a, b) = (&a[span.clone()], &b[span]);
-        vectorize_light(
+        // The lanes are joined elsewhere: see `fold`.
+        total(vectorize_light(
             #[inline(always)]
             || {
                 let mut sums = [0f64; LANES];
@@ -93,9 +132,9 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
                 for (l, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
                     sums[l] += a.to_f64() * b.to_f64();
                 }
-                join_lanes::<Sum<f64>>(sums)
+                sums
             },
-        )
+        ))
     };
     let blocks = a.len().div_ceil(BLOCK);
     if blocks <= 1 {
@@ -103,7 +142,29 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> f64 {
     }
     let mut partial = vec![0f64; blocks];
     for_chunks(&mut partial, 1, a.len(), |k, p| p[0] = leaf(k));
-    tree::<Sum<f64>>(0, blocks, &|k| partial[k])
+    tree(&Steps::of::<Sum<f64>>(), 0, blocks, &mut |k| partial[k])
+}
+
+/// The sum of a short slice in f64, on this thread, in 32 running values.
+///
+/// ```
+/// assert_eq!(mapsto_kernels::reduce::sum_in_f64(&[1f32, 2f32.powi(-30)]), 1.0 + 2f64.powi(-30));
+/// ```
+pub fn sum_in_f64<T: Float>(x: &[T]) -> f64 {
+    total(vectorize_light(
+        #[inline(always)]
+        || {
+            let mut sums = [0f64; LANES];
+            let (whole, rest) = x.as_chunks::<LANES>();
+            for x in whole {
+                for l in 0..LANES {
+                    sums[l] += x[l].to_f64();
+                }
+            }
+            sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += x.to_f64());
+            sums
+        },
+    ))
 }
 
 /// Whether no element is infinite or NaN.

@@ -266,16 +266,18 @@ fn walks_along_an_axis_and_picks_from_one() {
         let Some(x) = wrapped(&[rows, n]) else { return };
         let x = vec![1.0f32; x];
         let sizes = (rows, n);
-        calls.try_one("softmax", &sizes, || softmax::softmax(&x, n, &mut x.clone()));
-        calls.try_one("log_softmax", &sizes, || softmax::log_softmax(&x, n, &mut x.clone()));
-        calls.try_one("softmax_backward", &sizes, || softmax::softmax_backward(&x, &x, n, &mut x.clone()));
+        calls.try_one("softmax", &sizes, || softmax::softmax(&x, [rows, n, 1], &mut x.clone()));
+        calls.try_one("log_softmax", &sizes, || softmax::log_softmax(&x, [rows, n, 1], &mut x.clone()));
+        calls.try_one("softmax_backward", &sizes, || {
+            softmax::softmax_backward(&x, &x, [rows, n, 1], &mut x.clone())
+        });
         calls.try_one("log_softmax_backward", &sizes, || {
-            softmax::log_softmax_backward(&x, &x, n, &mut x.clone())
+            softmax::log_softmax_backward(&x, &x, [rows, n, 1], &mut x.clone())
         });
         calls.try_one("argsort", &sizes, || argsort(&x, n, Order::Ascending, &mut vec![0; x.len()]));
         let Some(y) = wrapped(&[rows]) else { return };
         let one = vec![1.0f32; y];
-        calls.try_one("logsumexp", &sizes, || softmax::logsumexp(&x, n, &mut one.clone()));
+        calls.try_one("logsumexp", &sizes, || softmax::logsumexp(&x, [rows, n, 1], &mut one.clone()));
         calls.try_one("topk", &sizes, || topk(&x, n, 1.min(n), Order::Ascending, &mut vec![0; y]));
         calls.try_one("layer_norm", &sizes, || {
             let (mut y, mut m, mut r) = (x.clone(), vec![[0.0; 2]; y], one.clone());

@@ -1,6 +1,7 @@
 //! Losses that are the mean of a function of pairs (output, target): one pass forward and one backward.
 
 use crate::backend::cpu::{as_class, slice, with_float};
+use crate::backend::tiles::CHUNK;
 use crate::backend::{MapOp, Params, Program, Written, tiles};
 use crate::elementwise::{Own, same_dtype};
 use crate::graph::{At, Cost, Fast, Fused, Op, Outline, Vjp, boxed, fused};
@@ -9,6 +10,8 @@ use crate::written::written;
 use crate::{Tensor, fail};
 use mapsto_kernels::map::map2;
 use mapsto_kernels::real::{Float, Real};
+use mapsto_kernels::reduce::sum_in_f64;
+use mapsto_kernels::threads::for_chunks;
 
 /// A function of an output and its target, whose mean is a loss.
 pub(crate) trait PairLoss: Copy + Send + Sync + 'static {
@@ -137,24 +140,34 @@ impl<P: PairLoss> MapOp for Slopes<P> {
 }
 
 /// As many values as are computed before they are summed.
-const TILE: usize = 512;
+const TILE: usize = 1024;
 
-/// Values are summed in f64, block by block in order: the same bits for any number of threads, as there is but one.
-const BLOCK: usize = 64;
+/// So few that clearing a whole tile would cost as much as their values.
+const FEW: usize = 64;
 
-/// The sum of an operation's values, of which `N` are computed at a time.
-fn sum_of<T: Plain + Float + tiles::Compute, const N: usize>(op: &dyn MapOp, x: &[T], t: &[T]) -> f64 {
-    let mut values = [<T as Default>::default(); N];
-    let mut sum = 0.0;
-    for (x, t) in x.chunks(N).zip(t.chunks(N)) {
-        let values = &mut values[..x.len()];
-        tiles::over::<T>(op, &[x, t], values);
-        sum = values
-            .chunks(BLOCK)
-            .map(|v| v.iter().map(|v| Float::to_f64(*v)).sum::<f64>())
-            .fold(sum, |s, b| s + b);
+/// The sum of an operation's values in f64: tile by tile, and then chunk by chunk, whoever computes them.
+fn sum_of<T: Plain + Float + tiles::Compute>(op: &dyn MapOp, xs: [&Tensor; 2]) -> f64 {
+    if let [Some(x), Some(t)] = xs.map(|x| x.as_slice::<T>())
+        && x.len() <= FEW
+    {
+        let mut values = [<T as Default>::default(); FEW];
+        tiles::over::<T>(op, &[x, t], &mut values[..x.len()]);
+        return values[..x.len()].iter().map(|v| Float::to_f64(*v)).sum();
     }
-    sum
+    let count = xs[0].len();
+    let mut parts = vec![0.0; count.div_ceil(CHUNK)];
+    for_chunks(&mut parts, 1, 4 * count, |i, part| {
+        let [mut values, mut x, mut t] = [[<T as Default>::default(); TILE]; 3];
+        let end = count.min((i + 1) * CHUNK);
+        for start in (i * CHUNK..end).step_by(TILE) {
+            let len = TILE.min(end - start);
+            let (x, t) =
+                (tiles::piece(xs[0], start, &mut x[..len]), tiles::piece(xs[1], start, &mut t[..len]));
+            tiles::over::<T>(op, &[x, t], &mut values[..len]);
+            part[0] += sum_in_f64(&values[..len]);
+        }
+    });
+    parts.iter().sum()
 }
 
 impl<P: PairLoss> Fused for MeanOf<P> {
@@ -171,14 +184,11 @@ impl<P: PairLoss> Fused for MeanOf<P> {
         self.0.compose(xs[0], xs[1]).mean(..)
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, t) = (as_class(xs[0]), as_class(xs[1]));
         let op = Values(self.0);
-        let sum: f64 = with_float!(x.dtype(), T => {
-            let (x, t) = (slice::<T>(&x), slice::<T>(&t));
-            // A small batch does without clearing a whole tile, which costs as much as its values.
-            if x.len() <= BLOCK { sum_of::<T, BLOCK>(&op, x, t) } else { sum_of::<T, TILE>(&op, x, t) }
-        });
-        Some(Tensor::rounded((), sum / x.len() as f64, xs[0].dtype()).into())
+        // A view that repeats may have more elements than memory holds, which asking for a copy of it finds out.
+        let [x, t] = [xs[0], xs[1]].map(|x| x.detach().contiguous());
+        let sum = with_float!(x.dtype(), T => sum_of::<T>(&op, [&x, &t]));
+        Some(Tensor::rounded((), sum / xs[0].len() as f64, xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         if at.wants(1) {
@@ -187,7 +197,11 @@ impl<P: PairLoss> Fused for MeanOf<P> {
         let (x, t) = (as_class(at.a()), as_class(at.b()));
         let op = Slopes(self.0, g.item() / x.len() as f64);
         let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
-            tiles::over::<T>(&op, &[slice::<T>(&x), slice::<T>(&t)], dx)
+            let (x, t) = (slice::<T>(&x), slice::<T>(&t));
+            for_chunks(dx, CHUNK, 2 * x.len(), |i, dx| {
+                let [x, t] = [x, t].map(|x| &x[i * CHUNK..][..dx.len()]);
+                tiles::over::<T>(&op, &[x, t], dx)
+            })
         }));
         Some([Some(dx.stored_as(at.dtype(0))), None].into())
     }

@@ -202,7 +202,10 @@ static inline double m_exp_f64(double v) {
     double p = m_exp_parts64(x, 0.0, &n), half = fma(n, 0.5, M_ROUND64) - M_ROUND64;
     return (1.0 + p) * m_exp2i64(half) * m_exp2i64(n - half);
 }
-static inline double m_exp_of_negative_f64(double x) { return m_exp_f64(x); }
+static inline double m_exp_of_negative_f64(double v) {
+    double n, p = m_exp_parts64(v < -708.39 ? -708.39 : v, 0.0, &n);
+    return v < -708.39 ? 0.0 : (1.0 + p) * m_exp2i64(n);
+}
 static inline double m_expm1_f64(double v) {
     double n, x = v < -40.0 ? -40.0 : v;
     x = x > 710.0 ? 710.0 : x;

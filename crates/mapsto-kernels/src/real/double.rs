@@ -194,7 +194,10 @@ impl Real for f64 {
     }
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
-        Real::exp(self)
+        const LOWEST: f64 = -708.39;
+        let (n, p) = exp_parts(if self < LOWEST { LOWEST } else { self }, 0.0);
+        let y = (1.0 + p) * exp2i(n);
+        if self < LOWEST { 0.0 } else { y }
     }
     #[inline(always)]
     fn exp_m1(self) -> Self {

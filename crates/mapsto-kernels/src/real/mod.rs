@@ -49,7 +49,7 @@ pub trait Real:
     }
     /// `eˣ`.
     fn exp(self) -> Self;
-    /// `eˣ` for `x ≤ 0` in half the time, for scores below their maximum; below `ln 2⁻¹²⁶` it is 0 in f32. Made of
+    /// `eˣ` for `x ≤ 0` in half the time, for scores below their maximum; below the normal numbers it is 0. Made of
     /// [`Real::fma`].
     fn exp_of_negative(self) -> Self;
     /// `eˣ − 1`, accurate near zero.
@@ -399,6 +399,16 @@ mod tests {
             }
         }
         assert!(worst <= 2.0, "{worst}");
+    }
+
+    #[test]
+    fn exponentials_below_zero_in_double_precision() {
+        for i in 0..100_000 {
+            let x = -(i as f64) * 7.0839e-3;
+            let want = x.exp();
+            assert!((x.exp_of_negative() - want).abs() <= 2.0 * f64::EPSILON * want, "{x}");
+        }
+        assert_eq!([0.0, -0.0, -709.0, f64::NEG_INFINITY].map(f64::exp_of_negative), [1.0, 1.0, 0.0, 0.0]);
     }
 
     #[test]

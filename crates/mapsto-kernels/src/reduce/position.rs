@@ -1,10 +1,13 @@
 //! Positions of extremes.
 
-use super::fold::{BLOCK, Fold, Max, Min, TILE, row_block};
+use super::fold::{BLOCK, Fold, Max, Min, Steps};
 use crate::elements::elements;
 use crate::real::{Number, Value};
 use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
+
+/// Columns that are looked at side by side.
+const TILE: usize = 256;
 
 /// Positions of the largest values: the first `j` with the largest `x[o, j, i]`. NaN counts as the largest, so the
 /// first NaN wins (as in PyTorch and NumPy).
@@ -83,7 +86,9 @@ fn position<F: Fold>(
 fn first_of<F: Fold>(x: &[F::T]) -> usize {
     let (mut best, mut block) = (F::START, 0);
     for (k, x) in x.chunks(BLOCK).enumerate() {
-        let here = row_block::<F>(x, F::T::ZERO);
+        let mut here = [F::START];
+        (Steps::of::<F>().rows)(x, x.len(), &[], &mut here);
+        let [here] = here;
         if k == 0 || F::join(best, here) != best {
             (best, block) = (here, k);
         }

@@ -2,7 +2,7 @@
 
 use super::host::{self, with_type};
 use super::multiply::Multiply;
-use super::{Backend, Direction, MapOp, Order, Reduction, Update, Window, tiles};
+use super::{Backend, Direction, MapOp, Order, Reduction, Update, Window, reductions, tiles};
 use crate::dtype::Class;
 use crate::graph::{At, Fast, Fused, Vjp};
 use crate::random::{Distribution, Draw};
@@ -108,14 +108,17 @@ impl Backend for Cpu {
     }
 
     fn reduce(&self, kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
-        let shape = x.shape().iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect();
+        let largest = match kind {
+            Reduction::ArgMax => true,
+            Reduction::ArgMin => false,
+            _ => return reductions::reduce(kind, x, mask),
+        };
+        let shape: Shape = x.shape().iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect();
         let (rows, dims) = rows_of(x, mask);
-        let y = with_class!(rows.dtype(), T => reduce_rows::<T>(kind, &rows, dims, shape));
-        y.stored_as(if accumulates(kind) && !x.dtype().is_float() || is_position(kind) {
-            DType::I64
-        } else {
-            x.dtype()
-        })
+        with_class!(rows.dtype(), T => Tensor::filled_by(shape, |at: &mut [i64]| {
+            let find = if largest { reduce::argmax::<T> } else { reduce::argmin::<T> };
+            find(slice(&rows), dims, at)
+        }))
     }
 
     fn scan(&self, x: &Tensor, axis: usize, direction: Direction) -> Tensor {
@@ -271,14 +274,6 @@ fn columns(s: &ConvShape) -> Shape {
     Shape::new(&[s.n, s.c_in * s.kernel[0] * s.kernel[1], oh * ow])
 }
 
-fn accumulates(kind: Reduction) -> bool {
-    matches!(kind, Reduction::Sum | Reduction::Product)
-}
-
-fn is_position(kind: Reduction) -> bool {
-    matches!(kind, Reduction::ArgMax | Reduction::ArgMin)
-}
-
 /// The tensor row-major in the type that arithmetic on it is done in; borrowed, if it is that already.
 #[inline]
 pub(crate) fn as_class(x: &Tensor) -> Cow<'_, Tensor> {
@@ -342,18 +337,6 @@ pub(crate) fn rows_of<'a>(x: &'a Tensor, mask: &[bool]) -> (Cow<'a, Tensor>, [us
     let dims = [count(&left), count(&gone), 1];
     let order: Vec<usize> = left.into_iter().chain(gone).collect();
     (Cow::Owned(in_class(&x.permute(order))), dims)
-}
-
-fn reduce_rows<T: Number + Plain>(kind: Reduction, x: &Tensor, dims: [usize; 3], shape: Shape) -> Tensor {
-    let x = slice::<T>(x);
-    match kind {
-        Reduction::Sum => Tensor::filled_by(shape, |y: &mut [T]| reduce::sum(x, dims, y)),
-        Reduction::Product => Tensor::filled_by(shape, |y: &mut [T]| reduce::product(x, dims, y)),
-        Reduction::Max => Tensor::filled_by(shape, |y: &mut [T]| reduce::max(x, dims, y)),
-        Reduction::Min => Tensor::filled_by(shape, |y: &mut [T]| reduce::min(x, dims, y)),
-        Reduction::ArgMax => Tensor::filled_by(shape, |y: &mut [i64]| reduce::argmax(x, dims, y)),
-        Reduction::ArgMin => Tensor::filled_by(shape, |y: &mut [i64]| reduce::argmin(x, dims, y)),
-    }
 }
 
 /// The matrices of a `[batch, rows, cols]` tensor, or the one of a `[rows, cols]` tensor, in whatever layout it has.

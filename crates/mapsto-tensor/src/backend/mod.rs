@@ -10,6 +10,7 @@ pub(crate) mod outline;
 #[cfg(test)]
 pub(crate) mod proof;
 pub(crate) mod recurrent;
+pub(crate) mod reductions;
 mod slices;
 pub(crate) mod tiles;
 mod window;

@@ -136,6 +136,17 @@ pub(crate) fn over<C: Compute>(op: &dyn MapOp, xs: &[&[C]], y: &mut [C]) {
     Call::new(op).run(xs, y)
 }
 
+/// Elements from `start` on in row-major order: where they lie, or in `room`, which says how many.
+pub(crate) fn piece<'a, C: Compute>(x: &'a Tensor, start: usize, room: &'a mut [C]) -> &'a [C] {
+    match x.as_slice::<C>() {
+        Some(x) => &x[start..][..room.len()],
+        None => {
+            C::load(x, x.layout(), start, room);
+            room
+        }
+    }
+}
+
 /// Writes over `a` what `f(piece of a, piece of b)` makes of it, where both are f32 of one shape that lie one after the other
 /// in the CPU's memory and nobody else holds `a`; gives `false`, with nothing done, where they do not.
 #[inline]

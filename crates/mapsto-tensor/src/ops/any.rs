@@ -4,8 +4,9 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
+use crate::backend::reductions::truth as truth_of;
 use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
-use crate::reduce::{axes_of, count, mask_of, reduce};
+use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{DType, Tensor};
 
@@ -56,6 +57,10 @@ impl Op for Truth {
         say("keep", self.keep.into());
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
+        if xs[0].device().backend().is_host() {
+            let y = truth_of(self.kind, xs[0], &self.mask[..xs[0].rank()]);
+            return if self.keep { unreduce(&y, &self.mask, xs[0].shape()) } else { y }.into();
+        }
         let x = xs[0].to(DType::Bool);
         let y = match count(&self.mask, x.shape()) {
             // Nothing has no extreme element; its sum has the shape, and `all` of it is true.

@@ -1,9 +1,9 @@
 //! The logarithm of the softmax, computed without taking the softmax: exact where probabilities would round to 0.
 
-use super::softmax::{back, in_rows};
+use super::softmax::{back, laid};
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::backend::cpu::{slice, with_float};
+use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
@@ -58,18 +58,17 @@ impl Fused for LogSoftmax {
         &z - z.exp().sum(crate::keep(self.axis)).log()
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let x = in_rows(xs[0], self.axis);
-        let n = xs[0].shape()[self.axis];
-        let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| log_softmax(slice(&x), n, y)));
-        Some(back(y, self.axis).to(xs[0].dtype()).into())
+        let (x, dims, turned) = laid(xs[0], self.axis);
+        let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| log_softmax(slice(&x), dims, y)));
+        Some(back(y, self.axis, turned).to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        let (y, g) = (in_rows(&at.y(), self.axis), in_rows(g, self.axis));
-        let n = at.y_shape()[self.axis];
+        let (y, dims, turned) = laid(&at.y(), self.axis);
+        let g = in_class(&if turned { g.swap(self.axis, -1) } else { g.clone() });
         let dx = with_float!(at.dtype(0), T => Tensor::filled_by(*y.shape_of(), |dx: &mut [T]| {
-            log_softmax_backward(slice(&y), slice(&g), n, dx)
+            log_softmax_backward(slice(&y), slice(&g), dims, dx)
         }));
-        Some(back(dx, self.axis).into())
+        Some(back(dx, self.axis, turned).into())
     }
     fn keeps_output(&self) -> bool {
         true
@@ -112,6 +111,7 @@ mod tests {
         check(|x| x.log_softmax(1)).shapes([&[2, 5, 3]]).formula(move |[x]| x.along(1, soft)).on(floats(-3.0..3.0));
         check_fused(|| LogSoftmax { axis: 1 }, &[(&[7, 33], floats(-3.0..3.0))]);
         check_fused(|| LogSoftmax { axis: 0 }, &[(&[6, 5], floats(-3.0..3.0))]);
+        check_fused(|| LogSoftmax { axis: 1 }, &[(&[2, 40, 37], floats(-3.0..3.0))]);
         assert_close!(tensor![0.0, 1000.0].log_softmax(-1), [-1000.0, 0.0]);
     }
 }

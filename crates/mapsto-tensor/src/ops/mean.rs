@@ -4,6 +4,7 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::keep;
 use crate::backend::Reduction;
+use crate::backend::reductions::sum;
 use crate::graph::{At, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
@@ -55,16 +56,17 @@ impl Op for Mean {
         let x = xs[0];
         // In 16 bits the sum could overflow where the mean does not.
         let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-        let (x, dtype, n) = (&x.to(wide), x.dtype(), count(&self.mask, x.shape()));
-        let y = reduce(Reduction::Sum, x, &self.mask, self.keep) / n as f64;
+        let (dtype, n, backend) = (x.dtype(), count(&self.mask, x.shape()), x.device().backend());
         // The sum may be infinite where the mean is not.
-        let shares = || reduce(Reduction::Sum, &(x / n as f64), &self.mask, self.keep);
-        let backend = x.device().backend();
-        let y = match n > 1 && backend.has_numbers() {
-            false => y,
-            true if backend.is_host() => if y.is_finite() { y } else { shares() },
+        let shares = || reduce(Reduction::Sum, &(x.to(wide) / n as f64), &self.mask, self.keep);
+        let y = if backend.is_host() {
+            let y = sum(x, &self.mask[..x.rank()]) / n as f64;
+            let y = if self.keep { unreduce(&y, &self.mask, x.shape()) } else { y };
+            if n <= 1 || y.is_finite() { y } else { shares() }
+        } else {
+            let y = reduce(Reduction::Sum, &x.to(wide), &self.mask, self.keep) / n as f64;
             // Asking another device would wait for all that it has been told to do.
-            true => y.abs().lt(f64::INFINITY).choose(&y, shares()),
+            if n > 1 && backend.has_numbers() { y.abs().lt(f64::INFINITY).choose(&y, shares()) } else { y }
         };
         y.to(dtype).into()
     }

@@ -7,9 +7,9 @@ use crate::Tensor;
 use crate::backend::Reduction;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::reduce::{axes_of, count, left_of, mask_of, reduce, unreduce};
+use crate::reduce::{axes_of, count, mask_of, reduce, unreduce};
 use crate::shape::{Axes, MAX_RANK};
-use mapsto_kernels::product::{product, product_backward};
+use mapsto_kernels::product::product_backward;
 
 impl Tensor {
     /// The product over axes: `y = Π x`; 1 of nothing; integers multiply to i64.
@@ -85,15 +85,7 @@ impl Fused for Prod {
         true
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let x = xs[0];
-        if !x.dtype().is_float() {
-            return Some(reduce(Reduction::Product, x, &self.mask, false).into());
-        }
-        let (rows, n) = self.rows(x);
-        let y = with_float!(x.dtype(), T => Tensor::filled_by(left_of(&self.mask, x.shape()), |y: &mut [T]| {
-            product(slice(&rows), [y.len(), n, 1], y)
-        }));
-        Some(y.to(x.dtype()).into())
+        Some(reduce(Reduction::Product, xs[0], &self.mask, false).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let x = at.x();

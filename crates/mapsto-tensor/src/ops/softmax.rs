@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::backend::cpu::{in_class, slice, with_float};
+use crate::backend::cpu::{around, in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Axis;
 use crate::{Tensor, fail};
@@ -57,18 +57,17 @@ impl Fused for Softmax {
         &e / e.sum(crate::keep(self.axis))
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let x = in_rows(xs[0], self.axis);
-        let n = xs[0].shape()[self.axis];
-        let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| softmax(slice(&x), n, y)));
-        Some(back(y, self.axis).to(xs[0].dtype()).into())
+        let (x, dims, turned) = laid(xs[0], self.axis);
+        let y = with_float!(xs[0].dtype(), T => Tensor::filled_by(*x.shape_of(), |y: &mut [T]| softmax(slice(&x), dims, y)));
+        Some(back(y, self.axis, turned).to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        let (y, g) = (in_rows(&at.y(), self.axis), in_rows(g, self.axis));
-        let n = at.y_shape()[self.axis];
+        let (y, dims, turned) = laid(&at.y(), self.axis);
+        let g = in_class(&if turned { g.swap(self.axis, -1) } else { g.clone() });
         let dx = with_float!(at.dtype(0), T => Tensor::filled_by(*y.shape_of(), |dx: &mut [T]| {
-            softmax_backward(slice(&y), slice(&g), n, dx)
+            softmax_backward(slice(&y), slice(&g), dims, dx)
         }));
-        Some(back(dx, self.axis).into())
+        Some(back(dx, self.axis, turned).into())
     }
     fn keeps_output(&self) -> bool {
         true
@@ -81,14 +80,24 @@ impl Fused for Softmax {
     }
 }
 
-/// The tensor with `axis` exchanged with the last one, row-major in the type that arithmetic is done in.
-pub(crate) fn in_rows(x: &Tensor, axis: usize) -> Tensor {
-    if axis + 1 == x.rank() { in_class(x) } else { in_class(&x.swap(axis, -1)) }
+/// The tensor row-major in the type that arithmetic is done in, with the sizes around `axis`, and whether that axis was
+/// exchanged with the last one.
+pub(crate) fn laid(x: &Tensor, axis: usize) -> (Tensor, [usize; 3], bool) {
+    let dims = around(x.shape(), axis);
+    if dims[2] == 1 || !is_narrow(dims) && !x.swap(axis, -1).layout().is_contiguous() {
+        return (in_class(x), dims, false);
+    }
+    (in_class(&x.swap(axis, -1)), [dims[0] * dims[2], dims[1], 1], true)
 }
 
-/// The axes of [`in_rows`] exchanged back.
-pub(crate) fn back(rows: Tensor, axis: usize) -> Tensor {
-    if axis + 1 == rows.rank() { rows } else { rows.swap(axis, -1) }
+/// Whether there are so few columns that turning them into rows takes less time than their short runs.
+pub(crate) fn is_narrow([outer, _, inner]: [usize; 3]) -> bool {
+    inner > 1 && (inner < 16 || outer * inner < 64)
+}
+
+/// The axes of [`laid`] exchanged back.
+pub(crate) fn back(y: Tensor, axis: usize, turned: bool) -> Tensor {
+    if turned { y.swap(axis, -1) } else { y }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
@@ -122,6 +131,7 @@ mod tests {
         check(|x| x.softmax(-1)).shapes([&[3, 40]]).on(floats(-30.0..30.0));
         check_fused(|| Softmax { axis: 1 }, &[(&[7, 33], floats(-3.0..3.0))]);
         check_fused(|| Softmax { axis: 0 }, &[(&[6, 5], floats(-3.0..3.0))]);
+        check_fused(|| Softmax { axis: 1 }, &[(&[2, 40, 37], floats(-3.0..3.0))]);
         assert_close!(tensor![1000.0, 1000.0].softmax(-1), [0.5, 0.5]);
     }
 }
