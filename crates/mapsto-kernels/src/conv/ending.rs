@@ -70,6 +70,10 @@ impl<'a, T> Ending<'a, T> {
         assert!(self.add.is_none_or(|a| a.len() == y), "conv2d: what is added must have {y} elements");
     }
 
+    pub(crate) fn is_none(&self) -> bool {
+        self.bias.is_none() && self.norm.is_none() && self.add.is_none() && !self.relu()
+    }
+
     pub(crate) fn relu(&self) -> bool {
         self.activation == Activation::Relu
     }
@@ -79,22 +83,26 @@ impl<T: Gemm> Ending<'_, T> {
     /// The ending as a pass of its own over `y`, planes of `size` of `channels` in turn.
     pub(crate) fn pass(&self, y: &mut [T], channels: usize, size: usize) {
         let cost = y.len();
-        for_chunks(y, size, cost, |plane, y| {
-            let c = plane % channels;
-            if let Some(bias) = self.bias {
-                y.iter_mut().for_each(|y| *y += bias[c]);
-            }
-            if let Some(norm) = self.norm {
-                let (mean, scale, shift) = (norm.mean[c], norm.scale[c], norm.shift[c]);
-                y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
-                y.iter_mut().for_each(|y| *y += shift);
-            }
-            if let Some(add) = self.add {
-                y.iter_mut().zip(&add[plane * size..]).for_each(|(y, &x)| *y += x);
-            }
-            if self.relu() {
-                y.iter_mut().for_each(|y| *y = if *y <= T::default() { T::default() } else { *y });
-            }
-        });
+        for_chunks(y, size, cost, |plane, y| self.plane(plane, channels, y));
+    }
+
+    /// The ending of one plane, the `plane`-th of all images.
+    pub(crate) fn plane(&self, plane: usize, channels: usize, y: &mut [T]) {
+        let c = plane % channels;
+        if let Some(bias) = self.bias {
+            y.iter_mut().for_each(|y| *y += bias[c]);
+        }
+        if let Some(norm) = self.norm {
+            let (mean, scale, shift) = (norm.mean[c], norm.scale[c], norm.shift[c]);
+            y.iter_mut().for_each(|y| *y = (*y - mean) * scale);
+            y.iter_mut().for_each(|y| *y += shift);
+        }
+        if let Some(add) = self.add {
+            let size = y.len();
+            y.iter_mut().zip(&add[plane * size..]).for_each(|(y, &x)| *y += x);
+        }
+        if self.relu() {
+            y.iter_mut().for_each(|y| *y = if *y <= T::default() { T::default() } else { *y });
+        }
     }
 }
