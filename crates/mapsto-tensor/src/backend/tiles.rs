@@ -316,22 +316,3 @@ fn runs(
         }
     }
 }
-
-/// Reads every element in row-major order, in the type it is stored in.
-pub(super) fn read_all<T: Plain>(x: &Tensor, to: &mut [T]) {
-    let mut layouts = [*x.layout()];
-    Layout::coalesce(&mut layouts);
-    let from = x.storage().as_slice::<T>();
-    for_chunks(to, CHUNK, x.len(), |i, to| {
-        runs(&layouts[0], i * CHUNK, to.len(), |at, step, range| {
-            let to = &mut to[range];
-            match step {
-                1 => to.copy_from_slice(&from[at as usize..at as usize + to.len()]),
-                0 => to.fill(from[at as usize]),
-                _ => {
-                    to.iter_mut().enumerate().for_each(|(i, t)| *t = from[(at + i as isize * step) as usize])
-                }
-            }
-        })
-    });
-}
