@@ -127,9 +127,7 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
         let group = (BLOCK / n.max(m)).max(1);
         return for_chunks(x, group * n, cost, |k, x| {
             for (x, g) in x.chunks_exact_mut(n).zip(g[k * group * m..].chunks_exact(m)) {
-                for (&i, &g) in indices.iter().zip(g) {
-                    x[i as usize] = x[i as usize].plus(g);
-                }
+                add_elements(x, g, indices, false);
             }
         });
     }
@@ -187,8 +185,10 @@ pub fn gather<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64],
                 let at = (o * m + j) * inner + columns.start;
                 // SAFETY: `y` is borrowed until all is done; blocks have rows or columns of their own.
                 let y = unsafe { pieces.get(at, columns.len()) };
-                for ((at, c), (y, &i)) in (at..).zip(columns.clone()).zip(y.iter_mut().zip(&indices[at..])) {
-                    *y = x[(o * n + within(i, n, at)) * inner + c];
+                // One counter over plain slices: three zipped ranges took three times as long.
+                let (x, indices) = (&x[o * n * inner + columns.start..], &indices[at..][..y.len()]);
+                for c in 0..y.len() {
+                    y[c] = x[within(indices[c], n, at + c) * inner + c];
                 }
             }
         });
@@ -239,8 +239,8 @@ pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m:
     if g.is_empty() {
         return;
     }
-    // More than can come together at one place in the numbers' own type; integers and f64 have no wider one.
-    let wide = m > SERIAL && size_of::<T>() < size_of::<T::Wide>() && crowded(dims, indices, m);
+    // Where more may come together at one place than are added in the numbers' own type; integers and f64 have no wider one.
+    let wide = m > SERIAL && size_of::<T>() < size_of::<T::Wide>();
     let cost = 4 * g.len();
     if inner == 1 {
         let group = (BLOCK / n.max(m)).max(1);
@@ -266,13 +266,16 @@ pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m:
         }
         for j in 0..m {
             let at = (o * m + j) * inner + columns.start;
-            for (c, (&i, &g)) in indices[at..at + width].iter().zip(&g[at..]).enumerate() {
-                if wide {
-                    let sum = &mut sums[i as usize * width + c];
-                    *sum = sum.plus(g.widen());
-                } else {
-                    let x = place(i as usize, c);
-                    *x = x.plus(g);
+            let (indices, g) = (&indices[at..at + width], &g[at..at + width]);
+            if wide {
+                for c in 0..width {
+                    let sum = &mut sums[indices[c] as usize * width + c];
+                    *sum = sum.plus(g[c].widen());
+                }
+            } else {
+                for c in 0..width {
+                    let x = place(indices[c] as usize, c);
+                    *x = x.plus(g[c]);
                 }
             }
         }
@@ -282,7 +285,7 @@ pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m:
 
 /// One row of [`scatter_add`].
 fn add_elements<T: Number>(x: &mut [T], g: &[T], indices: &[i64], wide: bool) {
-    if wide {
+    if wide && (x.len() <= NEAR / 2 || crowded(indices, x.len())) {
         let mut sums: Vec<T::Wide> = x.iter().map(|x| x.widen()).collect();
         for (&i, &g) in indices.iter().zip(g) {
             sums[i as usize] = sums[i as usize].plus(g.widen());
@@ -294,26 +297,16 @@ fn add_elements<T: Number>(x: &mut [T], g: &[T], indices: &[i64], wide: bool) {
     }
 }
 
-/// Whether [`SERIAL`] indices of [`scatter_add`] name one place. Counting in bytes costs less than sums of twice
-/// the size, which are seldom needed.
-fn crowded(dims @ [_, n, inner]: [usize; 3], indices: &[i64], m: usize) -> bool {
-    let crowded = AtomicBool::new(false);
-    by_columns(dims, 2 * indices.len(), |o, columns| {
-        let width = columns.len();
-        let (mut counts, mut full) = (vec![0u8; n * width], false);
-        for j in 0..m {
-            let at = (o * m + j) * inner + columns.start;
-            for (c, &i) in indices[at..at + width].iter().enumerate() {
-                let count = &mut counts[i as usize * width + c];
-                *count = count.saturating_add(1);
-                full |= *count == u8::MAX;
-            }
-        }
-        if full {
-            crowded.store(true, Relaxed);
-        }
-    });
-    crowded.into_inner()
+/// Whether [`SERIAL`] of the indices name one place. Counting in bytes costs less than sums of twice the size that lie far
+/// away, which are seldom needed.
+fn crowded(indices: &[i64], n: usize) -> bool {
+    let (mut counts, mut full) = (vec![0u8; n], false);
+    for &i in indices {
+        let count = &mut counts[i as usize];
+        *count = count.saturating_add(1);
+        full |= *count == u8::MAX;
+    }
+    full
 }
 
 /// Calls `f(o, columns)` for each outer slice and for ranges of its columns which are so few that the places they name stay

@@ -111,6 +111,14 @@ pub(super) fn fill(value: Scalar, shape: &Shape, dtype: DType) -> Tensor {
     y
 }
 
+/// Writes the integers from `start` on.
+pub(crate) fn count_from(start: i64, to: &mut [i64]) {
+    let count = to.len();
+    for_chunks(to, CHUNK, count, |i, to| {
+        to.iter_mut().zip(start + (i * CHUNK) as i64..).for_each(|(y, value)| *y = value);
+    });
+}
+
 /// Copies the elements of `x` to the places `at` in the storage of `to`.
 pub(super) fn copy(x: &Tensor, to: &mut Tensor, at: &Layout) {
     with_size!(x.dtype(), S => copy_as::<S>(x, to, at))
