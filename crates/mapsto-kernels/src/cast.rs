@@ -5,13 +5,11 @@
 //! * integer → narrower integer: the low bits, as two's complement (Rust's `as`, NumPy, PyTorch).
 //! * anything → bool: whether it is not zero (NaN is not zero); bool → number: 0 or 1.
 
-use crate::simd::vectorize_light;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Isa, isa};
+use crate::simd::{vectorize, vectorize_light};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::*;
 
 /// A value that converts to `To` by the rules of this module.
 ///
@@ -107,10 +105,9 @@ macro_rules! plain {
 plain! {
     f32 => f32: |x| x;
     f32 => f64: |x| x as f64;
-    f32 => i64: |x| x as i64;
-    f32 => i32: |x| x as i32;
-    f32 => u8: |x| x as u8;
-    f32 => i8: |x| x as i8;
+    f32 => i32: to_i32;
+    f32 => u8: |x| to_i32(clamped(x, 0.0, 255.0)) as u8;
+    f32 => i8: |x| to_i32(clamped(x, -128.0, 127.0)) as i8;
     f32 => bool: |x| x != 0.0;
     bool => f32: |x| x as u8 as f32;
     bool => bool: |x| x;
@@ -137,7 +134,30 @@ plain! {
     bf16 => f16: |x| f16::from_f32(widen(x));
 }
 
-// `half` asks for each eight whether the processor converts f16 itself, which takes longer than they do.
+// With AVX-512 eight numbers are converted at once; the families below do it one by one.
+impl Cast<i64> for f32 {
+    #[inline(always)]
+    fn cast(self) -> i64 {
+        const TOP: f32 = 9_223_372_036_854_775_808.0;
+        let near = if self.abs() < TOP { self } else { 0.0 };
+        // SAFETY: it is a number within the range of i64.
+        let inside = unsafe { near.to_int_unchecked::<i64>() };
+        let above = if self >= TOP { i64::MAX } else { inside };
+        if self <= -TOP { i64::MIN } else { above }
+    }
+    #[inline]
+    fn cast_slice(x: &[f32], y: &mut [i64]) {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = x.cast();
+                }
+            },
+        );
+    }
+}
+
 impl Cast<f32> for f16 {
     #[inline(always)]
     fn cast(self) -> f32 {
@@ -145,12 +165,13 @@ impl Cast<f32> for f16 {
     }
     #[inline]
     fn cast_slice(x: &[f16], y: &mut [f32]) {
+        let mut done = 0;
         #[cfg(target_arch = "x86_64")]
         if isa() >= Isa::Avx2 {
-            // SAFETY: the processor has AVX2 and what comes with it.
-            return unsafe { widen_f16(x, y) };
+            // SAFETY: the processor has F16C, which belongs to this family.
+            done = unsafe { eights::widen(x, y) };
         }
-        x.convert_to_f32_slice(y);
+        x[done..].convert_to_f32_slice(&mut y[done..]);
     }
 }
 impl Cast<f16> for f32 {
@@ -160,35 +181,64 @@ impl Cast<f16> for f32 {
     }
     #[inline]
     fn cast_slice(x: &[f32], y: &mut [f16]) {
+        let mut done = 0;
         #[cfg(target_arch = "x86_64")]
         if isa() >= Isa::Avx2 {
             // SAFETY: as above.
-            return unsafe { round_f16(x, y) };
+            done = unsafe { eights::round(x, y) };
         }
-        y.convert_from_f32_slice(x);
+        y[done..].convert_from_f32_slice(&x[done..]);
     }
 }
 
+/// Eight f16 at a time. `half` does so too, with a call for each eight, which takes four times as long.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,f16c")]
-fn widen_f16(x: &[f16], y: &mut [f32]) {
-    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<8>(), y.as_chunks_mut::<8>());
-    for (x, y) in x.iter().zip(y) {
-        // SAFETY: eight numbers are read, and eight written.
-        unsafe { _mm256_storeu_ps(y.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().cast()))) };
+mod eights {
+    use half::f16;
+    use std::arch::x86_64::*;
+
+    /// As f32; gives how many are done.
+    #[target_feature(enable = "avx,f16c")]
+    pub(super) fn widen(x: &[f16], y: &mut [f32]) -> usize {
+        let (x, y) = (x.as_chunks::<8>().0, y.as_chunks_mut::<8>().0);
+        for (y, x) in y.iter_mut().zip(x) {
+            // SAFETY: eight numbers each.
+            unsafe { _mm256_storeu_ps(y.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().cast()))) }
+        }
+        8 * x.len()
     }
-    y_rest.iter_mut().zip(x_rest).for_each(|(y, x)| *y = x.to_f32());
+
+    /// Rounded to the nearest, ties to even; gives how many are done.
+    #[target_feature(enable = "avx,f16c")]
+    pub(super) fn round(x: &[f32], y: &mut [f16]) -> usize {
+        let (x, y) = (x.as_chunks::<8>().0, y.as_chunks_mut::<8>().0);
+        for (y, x) in y.iter_mut().zip(x) {
+            // SAFETY: eight numbers each.
+            unsafe {
+                let halves = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(_mm256_loadu_ps(x.as_ptr()));
+                _mm_storeu_si128(y.as_mut_ptr().cast(), halves);
+            }
+        }
+        8 * x.len()
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,f16c")]
-fn round_f16(x: &[f32], y: &mut [f16]) {
-    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<8>(), y.as_chunks_mut::<8>());
-    for (x, y) in x.iter().zip(y) {
-        // SAFETY: as above.
-        unsafe { _mm_storeu_si128(y.as_mut_ptr().cast(), _mm256_cvtps_ph::<0>(_mm256_loadu_ps(x.as_ptr()))) };
-    }
-    y_rest.iter_mut().zip(x_rest).for_each(|(y, x)| *y = f16::from_f32(*x));
+/// Rust's `as` in steps that are vectorized: 13 instead of 99 µs for 100,000 numbers.
+#[inline(always)]
+fn to_i32(x: f32) -> i32 {
+    const TOP: f32 = 2_147_483_648.0;
+    let near = if x.abs() < TOP { x } else { 0.0 };
+    // SAFETY: it is a number within the range of i32.
+    let inside = unsafe { near.to_int_unchecked::<i32>() };
+    let above = if x >= TOP { i32::MAX } else { inside };
+    if x <= -TOP { i32::MIN } else { above }
+}
+
+/// The nearest number of a range; NaN as it is.
+#[inline(always)]
+fn clamped(x: f32, low: f32, high: f32) -> f32 {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
 }
 
 /// bf16 is the upper half of an f32.
@@ -281,6 +331,36 @@ mod tests {
         assert_eq!(z.map(bf16::to_f64), [1.0 + 2f64.powi(-7), f64::INFINITY, 0.0, 1.0]);
         let y: f16 = 70_000i64.cast();
         assert_eq!(y, f16::INFINITY);
+    }
+
+    #[test]
+    fn floats_to_integers_as_rust_does_it() {
+        let edges =
+            [2f32.powi(31), 2f32.powi(63), 2_147_483_520.0, 9_223_371_487_098_961_920.0, 255.5, 128.0, 0.5];
+        let x: Vec<f32> = (0..300)
+            .map(|i| (i as f32 - 150.0) * 1.7)
+            .chain(edges.iter().flat_map(|&e| [e, -e, e * 1.5, -e * 1.5]))
+            .chain([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-40])
+            .collect();
+        for &family in crate::simd::Isa::available() {
+            for n in [0, 1, 7, 8, 33, x.len()] {
+                macro_rules! same {
+                    ($($t:ident)*) => {$({
+                        let (mut y, want) = (vec![1 as $t; n], x[x.len() - n..].iter().map(|&x| x as $t));
+                        crate::simd::with_isa(family, || cast(&x[x.len() - n..], &mut y));
+                        assert!(y.iter().copied().eq(want), "{} {family:?} {n}", stringify!($t));
+                    })*};
+                }
+                same!(i64 i32 u8 i8);
+                let (mut half, mut back) = (vec![f16::ZERO; n], vec![0f32; n]);
+                crate::simd::with_isa(family, || (cast(&x[..n], &mut half), cast(&half, &mut back)));
+                for i in 0..n {
+                    let (want, wide) = (f16::from_f32(x[i]), half[i].to_f32());
+                    assert!(half[i].to_bits() == want.to_bits() || half[i].is_nan() && want.is_nan());
+                    assert!(back[i].to_bits() == wide.to_bits() || back[i].is_nan() && wide.is_nan());
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use crate::elements::elements;
 use crate::gemm::SERIAL;
 use crate::real::{Number, Value};
 use crate::simd::vectorize_light;
-use crate::threads::for_chunks;
+use crate::threads::{Pieces, for_chunks, parallel};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Whether every index names one of `n` places; if not, the first that does not: its position and value.
 ///
@@ -20,10 +22,24 @@ use crate::threads::for_chunks;
 /// # Errors
 /// The position and value of the first index below 0 or not below `n`.
 pub fn check_bounds(indices: &[i64], n: usize) -> Result<(), (usize, i64)> {
-    match indices.iter().position(|&i| i < 0 || i as u64 >= n as u64) {
-        None => Ok(()),
-        Some(at) => Err((at, indices[at])),
+    // Below 0 is above everything as a u64. All are looked at, since a loop that may end early is not vectorized.
+    let fits = |indices: &[i64]| {
+        vectorize_light(
+            #[inline(always)]
+            || indices.iter().fold(true, |fits, &i| fits & ((i as u64) < n as u64)),
+        )
+    };
+    let all = AtomicBool::new(true);
+    parallel(indices.len().div_ceil(SHARE), indices.len(), |k| {
+        if !fits(&indices[k * SHARE..indices.len().min((k + 1) * SHARE)]) {
+            all.store(false, Relaxed);
+        }
+    });
+    if all.into_inner() {
+        return Ok(());
     }
+    let at = indices.iter().position(|&i| i as u64 >= n as u64).expect("one of them does not fit");
+    Err((at, indices[at]))
 }
 
 /// Copies whole slices: `y[o, j, i] = x[o, indices[j], i]` for `dims = [outer, n, inner]`; an embedding is
@@ -46,16 +62,28 @@ pub fn select<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64],
         elements([outer, m, inner]),
         "select: y has not the elements of [{outer}, {m}, {inner}]"
     );
-    require(indices, n);
     if y.is_empty() {
-        return;
+        return require(indices, n);
     }
     let rows = (BLOCK / inner).max(1);
     let cost = y.len();
-    for_chunks(y, rows * inner, cost, |k, y| {
-        for (row, y) in (k * rows..).zip(y.chunks_exact_mut(inner)) {
-            let at = (row / m * n + indices[row % m] as usize) * inner;
-            y.copy_from_slice(&x[at..at + inner]);
+    for_chunks(y, rows * inner, cost, |k, mut y| {
+        // Runs within one outer slice, so that nothing is divided for a row of one element.
+        let (mut o, mut j) = (k * rows / m, k * rows % m);
+        while !y.is_empty() {
+            let run = (m - j).min(y.len() / inner);
+            let (now, rest) = y.split_at_mut(run * inner);
+            let x = &x[o * n * inner..(o + 1) * n * inner];
+            if inner == 1 {
+                for (at, (y, &i)) in (j..).zip(now.iter_mut().zip(&indices[j..])) {
+                    *y = x[within(i, n, at)];
+                }
+            } else {
+                for (at, (y, &i)) in (j..).zip(now.chunks_exact_mut(inner).zip(&indices[j..])) {
+                    y.copy_from_slice(&x[within(i, n, at) * inner..][..inner]);
+                }
+            }
+            (y, o, j) = (rest, o + 1, 0);
         }
     });
 }
@@ -95,6 +123,14 @@ pub fn select_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], g: 
     // looking is cheap beside adding `inner` numbers, and needs no sorting. With narrow slices it is not.
     let parts = if inner < 8 { 1 } else { n.div_ceil(64).min(16) };
     let (places, cost) = (n.div_ceil(parts), g.len());
+    if inner == 1 && often.places.is_empty() {
+        let group = (BLOCK / n.max(m)).max(1);
+        return for_chunks(x, group * n, cost, |k, x| {
+            for (x, g) in x.chunks_exact_mut(n).zip(g[k * group * m..].chunks_exact(m)) {
+                add_elements(x, g, indices, false);
+            }
+        });
+    }
     // One outer slice at a time unless it is one part: pieces must not reach over its end.
     if parts == 1 {
         return for_chunks(x, n * inner, cost, |o, x| {
@@ -141,11 +177,41 @@ pub fn gather<T: Copy + Send + Sync>(x: &[T], dims: [usize; 3], indices: &[i64],
         "gather: y has not the elements of [{outer}, {m}, {inner}]"
     );
     assert_eq!(y.len(), indices.len(), "gather: one index for each result");
-    require(indices, n);
     let cost = 4 * y.len();
-    for_chunks(y, BLOCK, cost, |k, y| {
-        for (at, y) in (k * BLOCK..).zip(y) {
-            *y = x[(at / (m * inner) * n + indices[at] as usize) * inner + at % inner];
+    if n * inner > NEAR && inner > LINE {
+        let pieces = Pieces::new(y);
+        return by_columns(dims, cost, |o, columns| {
+            for j in 0..m {
+                let at = (o * m + j) * inner + columns.start;
+                // SAFETY: `y` is borrowed until all is done; blocks have rows or columns of their own.
+                let y = unsafe { pieces.get(at, columns.len()) };
+                // One counter over plain slices: three zipped ranges took three times as long.
+                let (x, indices) = (&x[o * n * inner + columns.start..], &indices[at..][..y.len()]);
+                for c in 0..y.len() {
+                    y[c] = x[within(indices[c], n, at + c) * inner + c];
+                }
+            }
+        });
+    }
+    for_chunks(y, BLOCK, cost, |k, mut y| {
+        let mut at = k * BLOCK;
+        while !y.is_empty() {
+            let (o, run) = (at / (m * inner), (m * inner - at % (m * inner)).min(y.len()));
+            let (now, rest) = y.split_at_mut(run);
+            let x = &x[o * n * inner..(o + 1) * n * inner];
+            if inner == 1 {
+                for (at, (y, &i)) in (at..).zip(now.iter_mut().zip(&indices[at..])) {
+                    *y = x[within(i, n, at)];
+                }
+            } else {
+                // A division for each element takes as long as all else.
+                let mut column = at % inner;
+                for (at, (y, &i)) in (at..).zip(now.iter_mut().zip(&indices[at..])) {
+                    *y = x[within(i, n, at) * inner + column];
+                    column = if column + 1 == inner { 0 } else { column + 1 };
+                }
+            }
+            (y, at) = (rest, at + run);
         }
     });
 }
@@ -173,29 +239,94 @@ pub fn scatter_add<T: Number>(x: &mut [T], dims: [usize; 3], indices: &[i64], m:
     if g.is_empty() {
         return;
     }
-    let group = (BLOCK / (m * inner)).max(1);
-    for_chunks(x, group * n * inner, 4 * g.len(), |k, x| {
-        for (o, x) in (k * group..).zip(x.chunks_exact_mut(n * inner)) {
-            let span = o * m * inner..(o + 1) * m * inner;
-            if m > SERIAL {
-                // Very many may come together at one place.
-                let mut sums: Vec<T::Wide> = x.iter().map(|x| x.widen()).collect();
-                for (at, (&i, &g)) in indices[span.clone()].iter().zip(&g[span]).enumerate() {
-                    let sum = &mut sums[i as usize * inner + at % inner];
-                    *sum = sum.plus(g.widen());
-                }
-                x.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::narrow(sum));
-                continue;
+    // Where more may come together at one place than are added in the numbers' own type; integers and f64 have no wider one.
+    let wide = m > SERIAL && size_of::<T>() < size_of::<T::Wide>();
+    let cost = 4 * g.len();
+    if inner == 1 {
+        let group = (BLOCK / n.max(m)).max(1);
+        return for_chunks(x, group * n, cost, |k, x| {
+            let parts = k * group * m..;
+            for ((x, g), i) in x
+                .chunks_exact_mut(n)
+                .zip(g[parts.clone()].chunks_exact(m))
+                .zip(indices[parts].chunks_exact(m))
+            {
+                add_elements(x, g, i, wide);
             }
-            for (at, (&i, &g)) in indices[span.clone()].iter().zip(&g[span]).enumerate() {
-                let x = &mut x[i as usize * inner + at % inner];
-                *x = x.plus(g);
+        });
+    }
+    let pieces = Pieces::new(x);
+    by_columns(dims, cost, |o, columns| {
+        let width = columns.len();
+        // SAFETY: `x` is borrowed until all is done; blocks have columns of their own; `i` is within 0..n by `require`.
+        let place = |i: usize, c: usize| unsafe { &mut *pieces.at((o * n + i) * inner + columns.start + c) };
+        let mut sums: Vec<T::Wide> = vec![];
+        if wide {
+            sums.extend((0..n * width).map(|at| place(at / width, at % width).widen()));
+        }
+        for j in 0..m {
+            let at = (o * m + j) * inner + columns.start;
+            let (indices, g) = (&indices[at..at + width], &g[at..at + width]);
+            if wide {
+                for c in 0..width {
+                    let sum = &mut sums[indices[c] as usize * width + c];
+                    *sum = sum.plus(g[c].widen());
+                }
+            } else {
+                for c in 0..width {
+                    let x = place(indices[c] as usize, c);
+                    *x = x.plus(g[c]);
+                }
             }
         }
+        sums.iter().enumerate().for_each(|(at, &sum)| *place(at / width, at % width) = T::narrow(sum));
     });
 }
 
+/// One row of [`scatter_add`].
+fn add_elements<T: Number>(x: &mut [T], g: &[T], indices: &[i64], wide: bool) {
+    if wide && (x.len() <= NEAR / 2 || crowded(indices, x.len())) {
+        let mut sums: Vec<T::Wide> = x.iter().map(|x| x.widen()).collect();
+        for (&i, &g) in indices.iter().zip(g) {
+            sums[i as usize] = sums[i as usize].plus(g.widen());
+        }
+        return x.iter_mut().zip(sums).for_each(|(x, sum)| *x = T::narrow(sum));
+    }
+    for (&i, &g) in indices.iter().zip(g) {
+        x[i as usize] = x[i as usize].plus(g);
+    }
+}
+
+/// Whether [`SERIAL`] of the indices name one place. Counting in bytes costs less than sums of twice the size that lie far
+/// away, which are seldom needed.
+fn crowded(indices: &[i64], n: usize) -> bool {
+    let (mut counts, mut full) = (vec![0u8; n], false);
+    for &i in indices {
+        let count = &mut counts[i as usize];
+        *count = count.saturating_add(1);
+        full |= *count == u8::MAX;
+    }
+    full
+}
+
+/// Calls `f(o, columns)` for each outer slice and for ranges of its columns which are so few that the places they name stay
+/// in the cache of a core: a whole row of columns names places all over the slice.
+fn by_columns([outer, n, inner]: [usize; 3], cost: usize, f: impl Fn(usize, Range<usize>) + Sync) {
+    let width = (NEAR / n).min(inner / 4).max(LINE).min(inner);
+    let blocks = inner.div_ceil(width);
+    parallel(outer * blocks, cost, |k| {
+        let from = k % blocks * width;
+        f(k / blocks, from..inner.min(from + width));
+    });
+}
+
+/// Elements that lie near a core, in half of its second cache.
+const NEAR: usize = 1 << 17;
+/// Elements that are read together in any case: a cache line of f32.
+const LINE: usize = 16;
 const BLOCK: usize = 4096;
+/// Indices that one thread looks at together.
+const SHARE: usize = 16 * BLOCK;
 
 /// The places that more than [`SERIAL`] indices name, which are few.
 struct Often {
@@ -260,8 +391,23 @@ impl Often {
 
 fn require(indices: &[i64], n: usize) {
     if let Err((at, i)) = check_bounds(indices, n) {
-        panic!("index {i} at position {at} is not within 0..{n}");
+        outside(i, n, at);
     }
+}
+
+/// The index as a place of `n`. What copies checks each index as it comes, and reads them all but once.
+#[inline(always)]
+fn within(i: i64, n: usize, at: usize) -> usize {
+    if i as u64 >= n as u64 {
+        outside(i, n, at);
+    }
+    i as usize
+}
+
+#[cold]
+#[inline(never)]
+fn outside(i: i64, n: usize, at: usize) -> ! {
+    panic!("index {i} at position {at} is not within 0..{n}");
 }
 
 #[cfg(test)]
@@ -269,7 +415,7 @@ mod tests {
     use super::*;
     use crate::threads::with_threads;
 
-    const CASES: [([usize; 3], usize); 9] = [
+    const CASES: [([usize; 3], usize); 12] = [
         ([1, 5, 3], 4),
         ([2, 3, 1], 7),
         ([0, 3, 2], 2),
@@ -279,6 +425,9 @@ mod tests {
         ([3, 200, 33], 300),
         ([40, 10, 1], 300),
         ([1, 7, 2000], 50),
+        ([2, 3000, 70], 600),
+        ([1, 4000, 1], 9000),
+        ([1, 2, 40], 900),
     ];
 
     fn numbers(n: usize) -> Vec<f32> {

@@ -10,6 +10,7 @@ pub mod attention;
 pub mod blocks;
 pub mod cast;
 pub mod conv;
+pub mod copy;
 pub mod elements;
 pub mod gemm;
 pub mod index;

@@ -1,6 +1,6 @@
 //! The CPU backend: tensors become slices, and the kernels do the rest.
 
-use super::host::{self, with_type};
+use super::host::{self, with_size, with_type};
 use super::multiply::Multiply;
 use super::{Backend, Direction, MapOp, Order, Reduction, Update, Window, reductions, tiles};
 use crate::dtype::Class;
@@ -149,8 +149,8 @@ impl Backend for Cpu {
         let (x, index) = (x.contiguous(), index.contiguous());
         let (dims, m) = (around(x.shape(), axis), index.shape()[axis]);
         let mut y = Storage::new(Device::cpu(), index.len(), x.dtype());
-        with_type!(x.dtype(), T => {
-            index::gather(slice::<T>(&x), dims, slice(&index), m, &mut y.as_mut_slice::<T>()[..index.len()])
+        with_size!(x.dtype(), T => {
+            index::gather(moved::<T>(&x), dims, slice(&index), m, &mut y.as_mut_slice::<T>()[..index.len()])
         });
         Tensor::from_storage(y, *index.shape_of(), x.dtype())
     }
@@ -168,9 +168,9 @@ impl Backend for Cpu {
         let (x, index) = (x.contiguous(), index.contiguous());
         let shape = x.shape_of().with(axis, index.len());
         let mut y = Storage::new(Device::cpu(), shape.count(), x.dtype());
-        with_type!(x.dtype(), T => {
+        with_size!(x.dtype(), T => {
             let to = &mut y.as_mut_slice::<T>()[..shape.count()];
-            index::select(slice::<T>(&x), around(x.shape(), axis), slice(&index), to)
+            index::select(moved::<T>(&x), around(x.shape(), axis), slice(&index), to)
         });
         Tensor::from_storage(y, shape, x.dtype())
     }
@@ -315,6 +315,11 @@ pub(crate) fn slice<T: Plain>(x: &Tensor) -> &[T] {
     x.as_slice().unwrap_or_else(|| {
         panic!("a row-major tensor of {} was expected, this is {:?}", T::DTYPE, x.layout())
     })
+}
+
+/// The elements of a row-major tensor as numbers of the same size, to be moved.
+fn moved<T: Plain>(x: &Tensor) -> &[T] {
+    &x.storage().as_slice()[x.layout().offset()..][..x.len()]
 }
 
 /// `[outer, n, inner]` around an axis.

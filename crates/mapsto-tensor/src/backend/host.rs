@@ -1,12 +1,13 @@
 //! The CPU's side of reading, writing and copying: loops over host memory, of every dtype.
 
-use super::tiles::{self, CHUNK};
+use super::tiles::CHUNK;
 use crate::dtype::DType;
 use crate::layout::Layout;
 use crate::scalar::Scalar;
 use crate::shape::Shape;
 use crate::storage::{Plain, Storage, bytes_of, bytes_of_mut};
 use crate::{MAX_RANK, Tensor};
+use mapsto_kernels::copy::{self as kernels, Axis};
 use mapsto_kernels::threads::for_chunks;
 
 /// Runs `$body` with `$t` standing for the type whose slices hold `$dtype` (booleans are held as u8).
@@ -50,6 +51,32 @@ macro_rules! with_type {
 }
 pub(crate) use with_type;
 
+/// Runs `$body` with `$t` standing for one of four types that are as large as `$dtype`: what only moves numbers is compiled
+/// for these, and not for each dtype.
+macro_rules! with_size {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype.size() {
+            1 => {
+                type $t = u8;
+                $body
+            }
+            2 => {
+                type $t = half::f16;
+                $body
+            }
+            4 => {
+                type $t = i32;
+                $body
+            }
+            _ => {
+                type $t = i64;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_size;
+
 /// A tensor whose elements are arbitrary.
 #[track_caller]
 pub(super) fn empty(shape: &Shape, dtype: DType) -> Tensor {
@@ -84,48 +111,32 @@ pub(super) fn fill(value: Scalar, shape: &Shape, dtype: DType) -> Tensor {
     y
 }
 
+/// Writes the integers from `start` on.
+pub(crate) fn count_from(start: i64, to: &mut [i64]) {
+    let count = to.len();
+    for_chunks(to, CHUNK, count, |i, to| {
+        to.iter_mut().zip(start + (i * CHUNK) as i64..).for_each(|(y, value)| *y = value);
+    });
+}
+
 /// Copies the elements of `x` to the places `at` in the storage of `to`.
 pub(super) fn copy(x: &Tensor, to: &mut Tensor, at: &Layout) {
-    with_type!(x.dtype(), S => copy_as::<S>(x, to, at))
+    with_size!(x.dtype(), S => copy_as::<S>(x, to, at))
 }
 
 fn copy_as<S: Plain>(x: &Tensor, to: &mut Tensor, at: &Layout) {
+    let (from, layout, to) = (x.storage().as_slice::<S>(), x.layout(), to.whole_as_mut::<S>());
     let count = x.len();
-    if at.is_contiguous() {
-        // In order as they come: threads share the tiles.
-        let to = &mut to.whole_as_mut::<S>()[at.offset()..at.offset() + count];
-        return match x.as_slice::<S>() {
-            Some(from) => copy_run(from, to),
-            None => tiles::read_all(x, to),
-        };
+    if layout.is_contiguous() && at.is_contiguous() {
+        return copy_run(&from[layout.offset()..][..count], &mut to[at.offset()..][..count]);
     }
-    if count == 0 {
-        return;
+    let mut axes = [Axis { n: 1, from: 0, to: 0 }; MAX_RANK];
+    for (axis, ((&n, &from), &to)) in
+        axes.iter_mut().zip(x.shape().iter().zip(layout.strides()).zip(at.strides()))
+    {
+        *axis = Axis { n, from, to };
     }
-    let rows = x.detach().contiguous();
-    let from = rows.as_slice::<S>().expect("row-major, in memory the CPU reaches");
-    let mut layouts = [*at];
-    Layout::coalesce(&mut layouts);
-    let (shape, strides) = (layouts[0].shape(), layouts[0].strides());
-    let to = to.whole_as_mut::<S>();
-    let last = shape.len() - 1;
-    let (run, step) = (shape[last], strides[last]);
-    // One run of the innermost axis at a time; the others turn like the wheels of a counter.
-    let (mut wheels, mut address) = ([0; MAX_RANK], at.offset() as isize);
-    for from in from.chunks_exact(run) {
-        match step {
-            1 => copy_run(from, &mut to[address as usize..address as usize + run]),
-            _ => from.iter().enumerate().for_each(|(i, v)| to[(address + i as isize * step) as usize] = *v),
-        }
-        for i in (0..last).rev() {
-            (wheels[i], address) = (wheels[i] + 1, address + strides[i]);
-            if wheels[i] < shape[i] {
-                break;
-            }
-            address -= shape[i] as isize * strides[i];
-            wheels[i] = 0;
-        }
-    }
+    kernels::copy(&axes, from, layout.offset(), to, at.offset());
 }
 
 /// Copies a run of numbers, a long one by several threads.

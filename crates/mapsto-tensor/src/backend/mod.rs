@@ -142,6 +142,10 @@ pub trait MapOp: Send + Sync {
     fn params(&self) -> Params {
         Params::NONE
     }
+    /// Whether each result is the input as it is, in another dtype at most: nothing is computed then.
+    fn is_identity(&self) -> bool {
+        false
+    }
     /// Computes f32 by a loop of its own, if it has one: with the bits of the program.
     fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
         let _ = (xs, y);
