@@ -1,6 +1,5 @@
 //! Making tensors: from numbers, by rule, at random.
 
-use crate::backend::host;
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::random::{self, Distribution, Draw, Stream};
@@ -114,12 +113,7 @@ impl Tensor {
         let range = whole("arange", range);
         let count = range.end.saturating_sub(range.start).max(0) as usize;
         let shape = Shape::from(count).fit("arange");
-        if Device::current().backend().is_host() {
-            return Tensor::filled_by(shape, |y| host::count_from(range.start, y));
-        }
-        let mut values = room_for(count);
-        values.extend(range);
-        Tensor::from_slice::<i64>(&values, shape)
+        crate::backend::counted(range, shape)
     }
 
     /// `n` values (f32) from `lo` to `hi`, both included, evenly spaced.

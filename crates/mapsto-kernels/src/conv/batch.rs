@@ -103,7 +103,10 @@ fn useful(s: &ConvShape) -> [Range<usize>; 2] {
     std::array::from_fn(|d| {
         let mut meets = (0..s.kernel[d]).filter(|&i| !overlap(s, d, i, out[d]).is_empty());
         let first = meets.next().unwrap_or(0);
-        first..meets.last().map_or(first + usize::from(!overlap(s, d, first, out[d]).is_empty()), |i| i + 1)
+        first
+            ..meets
+                .next_back()
+                .map_or(first + usize::from(!overlap(s, d, first, out[d]).is_empty()), |i| i + 1)
     })
 }
 

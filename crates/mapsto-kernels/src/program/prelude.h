@@ -327,7 +327,7 @@ static inline double m_ln_twice(double x, double *rest) {
     double z = s * s, z_rest = fma(s, s, -z) + 2.0 * s * s_rest;
     double more = z * m_poly(z, M_LN_BEYOND, 7);
     double third = 0.6666666666666666 + more;
-    double third_rest = (more - (third - 0.6666666666666666)) + 3.7007434154171884e-17;
+    double third_rest = (more - (third - 0.6666666666666666)) + 3.700743415417188e-17;
     double w = z * third, w_rest = fma(z, third, -w) + (z * third_rest + z_rest * third);
     double p = s * w, p_rest = fma(s, w, -p) + (s * w_rest + s_rest * w);
     double log = 2.0 * s + p, small = (2.0 * s - log) + p + (2.0 * s_rest + p_rest);

@@ -127,7 +127,7 @@ fn ln_parts(x: f64) -> (f64, f64) {
 /// products that matter carry what rounding takes from them along (Dekker 1971).
 #[inline(always)]
 fn ln_twice(x: f64) -> [f64; 2] {
-    const THIRDS: [f64; 2] = [0.666_666_666_666_666_6, 3.700_743_415_417_188_4e-17];
+    const THIRDS: [f64; 2] = [0.666_666_666_666_666_6, 3.700_743_415_417_188e-17];
     let (k, f) = ln_parts(x);
     // s = f/(2+f), z = s².
     let u = 2.0 + f;

@@ -5,8 +5,9 @@ use crate::dtype::DType;
 use crate::layout::Layout;
 use crate::scalar::Scalar;
 use crate::shape::Shape;
+use crate::storage::pool::room_for;
 use crate::storage::{Plain, Storage, bytes_of, bytes_of_mut};
-use crate::{MAX_RANK, Tensor};
+use crate::{Device, MAX_RANK, Tensor};
 use mapsto_kernels::copy::{self as kernels, Axis};
 use mapsto_kernels::threads::for_chunks;
 
@@ -111,12 +112,22 @@ pub(super) fn fill(value: Scalar, shape: &Shape, dtype: DType) -> Tensor {
     y
 }
 
-/// Writes the integers from `start` on.
-pub(crate) fn count_from(start: i64, to: &mut [i64]) {
-    let count = to.len();
-    for_chunks(to, CHUNK, count, |i, to| {
-        to.iter_mut().zip(start + (i * CHUNK) as i64..).for_each(|(y, value)| *y = value);
-    });
+/// The integers of a range on the current device.
+#[track_caller]
+pub(crate) fn counted(range: std::ops::Range<i64>, shape: Shape) -> Tensor {
+    let count = |to: &mut [i64]| {
+        let work = to.len();
+        for_chunks(to, CHUNK, work, |i, to| {
+            to.iter_mut().zip(range.start + (i * CHUNK) as i64..).for_each(|(y, value)| *y = value);
+        })
+    };
+    if Device::current().backend().is_host() {
+        return Tensor::filled_by(shape, count);
+    }
+    let mut values = room_for(shape.known_count());
+    values.resize(shape.known_count(), 0);
+    count(&mut values);
+    Tensor::from_vec(values, shape)
 }
 
 /// Copies the elements of `x` to the places `at` in the storage of `to`.

@@ -23,6 +23,7 @@ use crate::shape::Shape;
 pub use crate::storage::Buffer;
 pub use crate::written::Written;
 use crate::{DType, Tensor};
+pub(crate) use host::counted;
 pub use mapsto_kernels::program::{Params, Program};
 pub use mapsto_kernels::sort::Order;
 pub use window::{Size2, Window};
