@@ -99,7 +99,9 @@ impl Plan {
     fn run(&self, size: usize, f: &(dyn Fn([usize; 2], Pair<usize>, Pair<Axis>) + Sync)) {
         let (outer, steps) = (&self.axes[..MOST - 2], [self.axes[MOST - 2], self.axes[MOST - 1]]);
         let [rows, columns] = steps.map(|a| a.n);
-        let across = steps[0].from.unsigned_abs() < steps[1].from.unsigned_abs() && rows > 1;
+        // Rows that only repeat are no axis to go along.
+        let near = steps[0].from.unsigned_abs();
+        let across = near != 0 && near < steps[1].from.unsigned_abs() && rows > 1;
         let (wide, line) = (if across { TILE / 2 } else { BLOCK }.min(columns), 64 / size);
         let high = (BLOCK / wide / line * line).max(1).min(rows);
         let pieces = [rows.div_ceil(high), columns.div_ceil(wide)];
