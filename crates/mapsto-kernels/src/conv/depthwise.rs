@@ -203,7 +203,7 @@ impl Plane {
             } else {
                 let mut done = 0;
                 if self.phases == 2 {
-                    // By whole registers: the plain loop below takes three times as long as the stencil.
+                    // By whole registers: the plain loop below goes number by number.
                     let [even, odd] = [0, 1].map(|phase| self.place(row, phase));
                     for (i, x) in x.as_chunks::<8>().0.iter().enumerate() {
                         store[even + 4 * i..][..4].copy_from_slice(&array::<f32, 4>(|i| x[2 * i]));

@@ -10,7 +10,8 @@ use crate::shape::{Axes, MAX_RANK};
 use crate::Tensor;
 
 impl Tensor {
-    /// The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64.
+    /// The sum over axes: `y = Σ x`, in a fixed pairwise order; integers sum to i64. The order is that of memory, so a
+    /// transposed view may sum to another last digit than its copy.
     ///
     /// * Shape: `[a, b] → [a]` for `-1`, `[a, 1]` for `keep(-1)`, `[]` for `..`.   * Gradient: `dx = dy`, repeated.
     /// * ONNX: `ReduceSum`.
