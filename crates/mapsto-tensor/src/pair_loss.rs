@@ -154,6 +154,8 @@ fn sum_of<T: Plain + Float + tiles::Compute>(op: &dyn MapOp, xs: [&Tensor; 2]) -
         tiles::over::<T>(op, &[x, t], &mut values[..x.len()]);
         return values[..x.len()].iter().map(|v| Float::to_f64(*v)).sum();
     }
+    // A view that repeats may have more elements than memory holds, which asking for a copy of it finds out.
+    let xs = xs.map(|x| x.detach().contiguous());
     let count = xs[0].len();
     let mut parts = vec![0.0; count.div_ceil(CHUNK)];
     for_chunks(&mut parts, 1, 4 * count, |i, part| {
@@ -162,7 +164,7 @@ fn sum_of<T: Plain + Float + tiles::Compute>(op: &dyn MapOp, xs: [&Tensor; 2]) -
         for start in (i * CHUNK..end).step_by(TILE) {
             let len = TILE.min(end - start);
             let (x, t) =
-                (tiles::piece(xs[0], start, &mut x[..len]), tiles::piece(xs[1], start, &mut t[..len]));
+                (tiles::piece(&xs[0], start, &mut x[..len]), tiles::piece(&xs[1], start, &mut t[..len]));
             tiles::over::<T>(op, &[x, t], &mut values[..len]);
             part[0] += sum_in_f64(&values[..len]);
         }
@@ -185,9 +187,7 @@ impl<P: PairLoss> Fused for MeanOf<P> {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let op = Values(self.0);
-        // A view that repeats may have more elements than memory holds, which asking for a copy of it finds out.
-        let [x, t] = [xs[0], xs[1]].map(|x| x.detach().contiguous());
-        let sum = with_float!(x.dtype(), T => sum_of::<T>(&op, [&x, &t]));
+        let sum = with_float!(xs[0].dtype(), T => sum_of::<T>(&op, [xs[0], xs[1]]));
         Some(Tensor::rounded((), sum / xs[0].len() as f64, xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

@@ -132,7 +132,7 @@ fn small_ids(size: usize, layout: Layout) -> Vec<Input> {
     vec![laid(vec![n], Positive)]
 }
 fn product(size: usize, _: Layout) -> Vec<Input> {
-    let [m, k, n] = [[1, 1, 1], [32, 32, 32], [256, 400, 256], [1000, 1000, 1000], [2000, 2500, 2000]][size];
+    let [m, k, n] = [[1, 1, 1], [32, 32, 32], [256, 400, 256], [1000, 1000, 1000], [4000, 2500, 64]][size];
     vec![laid(vec![m, k], Normal), laid(vec![k, n], Normal)]
 }
 fn products(size: usize, _: Layout) -> Vec<Input> {

@@ -176,24 +176,46 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
     let mut whole: [&[C]; INPUTS] = [&[]; INPUTS];
     let all =
         whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape, count).map(|x| *whole = x).is_some());
-    if !all && let Some(order) = Order::of(xs, shape) {
-        return order.run(xs, shape, |xs, shape| map_in::<C>(op, xs, shape, dtype));
-    }
-    if !all && let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
-        let x = xs[i].to(C::DTYPE);
-        let mut xs: SmallVec<[&Tensor; INPUTS]> = xs.iter().copied().collect();
-        xs[i] = &x;
-        return map_in::<C>(op, &xs, shape, dtype);
-    }
-    let mut out = Storage::host(count, dtype);
     // The way of most small operations, in as few steps as there are.
-    let own = all && dtype == C::DTYPE && count <= CHUNK;
-    if own && C::own(op, &whole[..xs.len()], &mut out.as_mut_slice::<C>()[..count]) {
-        return Tensor::from_storage(out, *shape, dtype);
+    let mut out = None;
+    if all && dtype == C::DTYPE && count <= CHUNK {
+        let y = out.insert(Storage::host(count, dtype));
+        if C::own(op, &whole[..xs.len()], &mut y.as_mut_slice::<C>()[..count]) {
+            return Tensor::from_storage(out.expect("it was just made"), *shape, dtype);
+        }
     }
+    map_any(op, xs, all.then_some(&whole[..xs.len()]), shape, dtype, out)
+}
+
+/// The way of everything else; `whole` are the operands where each is a slice, and `out` is where the result is to lie if that
+/// is there already. It stands alone, so that the short way above saves few registers.
+#[inline(never)]
+fn map_any<C: Compute>(
+    op: &dyn MapOp,
+    xs: &[&Tensor],
+    whole: Option<&[&[C]]>,
+    shape: &Shape,
+    dtype: DType,
+    out: Option<Storage>,
+) -> Tensor {
+    let count = shape.known_count();
+    if whole.is_none() {
+        if let Some(order) = Order::of(xs, shape) {
+            return order.run(xs, shape, |xs, shape| map_in::<C>(op, xs, shape, dtype));
+        }
+        if let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
+            let x = xs[i].to(C::DTYPE);
+            let mut xs: SmallVec<[&Tensor; INPUTS]> = xs.iter().copied().collect();
+            xs[i] = &x;
+            return map_in::<C>(op, &xs, shape, dtype);
+        }
+    }
+    let mut out = out.unwrap_or_else(|| Storage::host(count, dtype));
     let call = Call::new(op);
     let bools = dtype == DType::Bool && C::DTYPE == DType::U8;
-    if all && (dtype == C::DTYPE || bools) {
+    if let Some(whole) = whole
+        && (dtype == C::DTYPE || bools)
+    {
         let y = &mut out.as_mut_slice::<C>()[..count];
         let run = |xs: &[&[C]], y: &mut [C]| {
             call.run(xs, y);
@@ -203,11 +225,14 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
             }
         };
         if count <= CHUNK {
-            run(&whole[..xs.len()], y);
+            run(whole, y);
         } else {
             for_chunks(y, CHUNK, 2 * count, |i, y| {
-                let tiles = whole.map(|x| if x.len() <= 1 { x } else { &x[i * CHUNK..][..y.len()] });
-                run(&tiles[..xs.len()], y)
+                let mut tiles: [&[C]; INPUTS] = [&[]; INPUTS];
+                for (tile, x) in tiles.iter_mut().zip(whole) {
+                    *tile = if x.len() <= 1 { x } else { &x[i * CHUNK..][..y.len()] };
+                }
+                run(&tiles[..whole.len()], y)
             });
         }
         return Tensor::from_storage(out, *shape, dtype);
