@@ -3,7 +3,7 @@
 mod collate;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Index, Path, Type, WherePredicate, parse_quote};
 
 /// Implements `Module` for a struct or enum by visiting its fields in order under their own names.
@@ -88,6 +88,20 @@ fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
             }
         }
     });
+    // The same holds for whether a field's type is a layer.
+    let looks = arms.iter().map(|a| &a.looks);
+    let layers_of_fields = one_type.then(|| {
+        quote! {
+            fn layers_of_fields(&self) -> #nn::derived::Vec<(#nn::derived::String, &dyn #nn::Layer)> {
+                #[allow(unused_imports)]
+                use #nn::derived::NoLayer as _;
+                #[allow(unused_mut)]
+                let mut __layers = #nn::derived::Vec::new();
+                match self { #(#looks)* #empty }
+                __layers
+            }
+        }
+    });
     Ok(quote! {
         #[automatically_derived]
         impl #generics #nn::Module for #name #arguments #clause {
@@ -108,6 +122,7 @@ fn derive(mut input: DeriveInput) -> Result<TokenStream, Error> {
             }
 
             #boxed_clone
+            #layers_of_fields
         }
     })
 }
@@ -127,15 +142,16 @@ fn crate_path(input: &DeriveInput, attribute: &str, usual: Path) -> Result<Path,
     Ok(path)
 }
 
-/// The two match arms of a struct or variant: one that looks, one that may write.
+/// The match arms of a struct or variant: one that looks, one that may write, one that lists layers.
 struct Arm {
     shared: TokenStream,
     unique: TokenStream,
+    looks: TokenStream,
 }
 
 fn arm(nn: &Path, name: TokenStream, fields: &Fields) -> Result<(Arm, Vec<Type>), Error> {
     let (mut pattern, mut types) = (TokenStream::new(), Vec::new());
-    let (mut shared, mut unique) = (TokenStream::new(), TokenStream::new());
+    let (mut shared, mut unique, mut looks) = (TokenStream::new(), TokenStream::new(), TokenStream::new());
     for (i, field) in fields.iter().enumerate() {
         if is_skipped(field)? {
             continue;
@@ -153,15 +169,22 @@ fn arm(nn: &Path, name: TokenStream, fields: &Fields) -> Result<(Arm, Vec<Type>)
             Some(ident) => unraw(ident),
             None => quote!(#i),
         };
+        let label = field.ident.as_ref().map_or_else(|| i.to_string().to_token_stream(), unraw);
         shared.extend(quote!(__path.enter(#segment, |__path| #nn::Module::visit(#binding, __path, __f));));
         unique
             .extend(quote!(__path.enter(#segment, |__path| #nn::Module::visit_mut(#binding, __path, __f));));
+        looks.extend(quote! {
+            if let ::core::option::Option::Some(__layer) = #nn::derived::AsLayer(#binding).as_layer() {
+                __layers.push((#nn::derived::String::from(#label), __layer));
+            }
+        });
         types.push(field.ty.clone());
     }
     Ok((
         Arm {
             shared: quote!(#name { #pattern .. } => { #shared }),
             unique: quote!(#name { #pattern .. } => { #unique }),
+            looks: quote!(#name { #pattern .. } => { #looks }),
         },
         types,
     ))

@@ -279,12 +279,23 @@ fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
     // What is left belongs to the set, which refuses what it does not know.
     for (key, node) in section.rest() {
         let value = match node.to_value()? {
-            Value::Str(path) if is_path(&key.name) => sources.path(&path, node.span.start).into(),
+            Value::Str(path) if is_path(&key.name) => {
+                path_of(&path, &key.name, node.span.start, sources)?.into()
+            }
             value => value,
         };
         set = set.with_option_at(key.name.as_str(), value, key.span.into());
     }
     Ok(Data { set, batch, shuffle, workers, augment, preprocess, validation, test, split })
+}
+
+/// A path as this process finds it.
+fn path_of(written: &str, key: &str, at: usize, sources: &Sources) -> Result<String> {
+    if written.is_empty() || written.contains('\0') {
+        let error = Error::new(ErrorKind::Usage, format!("`{key}` should be a path, found {written:?}"));
+        return Err(error.help("leave the key out, or name a file or folder").with_span(at..at + 1));
+    }
+    Ok(sources.path(written, at))
 }
 
 /// Whether an option of a set names a file or folder.
@@ -360,7 +371,10 @@ fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
             MatmulPrecision::ALL.map(|precision| (precision.name(), precision)),
         )?
         .unwrap_or_default(),
-        out: section.optional::<String>("out")?.map(|path| sources.path(&path, out)),
+        out: match section.optional::<String>("out")? {
+            Some(path) => Some(path_of(&path, "out", out, sources)?),
+            None => None,
+        },
     };
     section.finish()?;
     Ok(train)

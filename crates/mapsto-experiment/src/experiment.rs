@@ -68,6 +68,8 @@ impl Config {
     /// # Errors
     /// Data that is missing, damaged or out of range; a model that does not fit it; an unknown name or option.
     pub fn prepare(self, mut note: impl FnMut(&str)) -> Result<Experiment> {
+        // A program may have written into the fields, which are then checked as the text of a file is.
+        Config::parse(&self.render(), &[])?;
         let sources = self.sources.clone();
         Experiment::of(self, &mut note).map_err(|e| sources.locate(e))
     }

@@ -204,9 +204,20 @@ impl Predictor {
     /// # Errors
     /// Inputs of another shape than the model takes; outputs that are not finite, or not what the model file says of them.
     pub fn predict(&self, x: Tensor) -> Result<Vec<Prediction>> {
+        if !self.features.is_empty() {
+            self.check_batch(&x)?; // before a step that learnt its columns finds them missing
+        }
+        let rows = x.shape().first().copied();
         let x = prepared(&self.preprocess, x)?;
+        self.check_batch(&x)?;
+        let Some(rows) = rows.filter(|rows| *rows > 0) else { return Ok(Vec::new()) };
         let y = catch(|| no_grad(|| self.model.forward(&x)))?.to(DType::F64);
-        let rows = y.shape()[0];
+        if y.shape().first() != Some(&rows) {
+            let message = format!("the model makes {:?} of {rows} inputs", y.shape());
+            return Err(
+                Error::new(ErrorKind::Model, message).help("its outputs should be one row for each input")
+            );
+        }
         let values = y.to_vec::<f64>();
         let width = values.len() / rows.max(1);
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
@@ -217,6 +228,25 @@ impl Predictor {
         self.check_meaning(&values, width)?;
         let of = |row: &[f64]| Prediction { values: row.to_vec(), probabilities: shares(row, self.outputs) };
         Ok(values.chunks(width.max(1)).map(of).collect())
+    }
+
+    /// Finds inputs that are no batch of what the model takes. A layer may take other axes than it was trained on, and would answer
+    /// for other things than the inputs.
+    fn check_batch(&self, x: &Tensor) -> Result<()> {
+        let (shape, one) = (x.shape(), &self.input[..]);
+        let axes: Vec<String> =
+            std::iter::once("inputs".to_string()).chain(one.iter().map(usize::to_string)).collect();
+        let fits = shape.len() == one.len() + 1
+            && (one.len() != 1 || self.features.is_empty() || shape[1] == self.features.len());
+        if fits {
+            return Ok(());
+        }
+        let message = format!("the model takes [{}], found {shape:?}", axes.join(", "));
+        let help = match shape.len() == one.len() {
+            true => "a single input needs a batch of one: `x.unsqueeze(0)`",
+            false => "the first axis is that of the inputs, and the others are those of one input",
+        };
+        Err(Error::new(ErrorKind::Data, message).help(help))
     }
 
     /// Finds outputs that are not what the file says of them: as many as it names classes, and probabilities where its loss takes

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mapsto::ErrorKind;
 use mapsto::nn::Exceptions;
+use mapsto::{ErrorKind, Tensor};
 use mapsto_experiment::{Config, Override, Predictor, Run};
 
 /// Twelve points on a line, of two classes.
@@ -144,4 +144,37 @@ fn a_predictor_ranks_the_classes() {
     // A model file is enough, as it says what it was trained on.
     let alone = Predictor::open(project.path("run/best.safetensors"), &Exceptions::none()).unwrap();
     assert_eq!(alone.features(), ["x"]);
+}
+
+#[test]
+fn inputs_that_are_no_batch_are_refused_before_they_are_answered() {
+    let project = Project::new("no-batch");
+    project.train("run", 1);
+    let predictor = Predictor::open(project.path("run"), &Exceptions::none()).unwrap();
+    let error = |shape: &[usize]| predictor.predict(Tensor::zeros(shape)).unwrap_err();
+    assert_eq!(error(&[1]).message(), "the model takes [inputs, 1], found [1]");
+    assert_eq!(error(&[1]).help_text(), Some("a single input needs a batch of one: `x.unsqueeze(0)`"));
+    for shape in [&[][..], &[2, 3], &[2, 1, 1]] {
+        assert!(error(shape).message().starts_with("the model takes [inputs, 1], found ["), "{shape:?}");
+    }
+    assert_eq!(predictor.predict(Tensor::zeros([0, 1])).unwrap(), []);
+    assert_eq!(predictor.predict(Tensor::zeros([3, 1])).unwrap().len(), 3);
+}
+
+#[test]
+fn fields_that_a_program_wrote_are_checked_as_a_file_is() {
+    let project = Project::new("fields");
+    let mut writes: Vec<(&str, fn(&mut Config))> = vec![
+        ("`epochs` should be a whole number of at least 1, found 0", |c| c.train.epochs = 0),
+        ("`batch` should be a whole number of at least 1, found 0", |c| c.data.batch = 0),
+        ("`accumulate` should be a whole number of at least 1, found 0", |c| c.train.accumulate = 0),
+    ];
+    writes.push(("`out` should be a path, found \"\"", |c| c.train.out = Some(String::new())));
+    for (message, write) in writes {
+        let mut config = project.config("run", 1);
+        write(&mut config);
+        let found = config.prepare(|_| {}).err().unwrap();
+        assert!(found.message().starts_with(message), "{found}");
+        assert!(!project.path("run").exists());
+    }
 }

@@ -37,8 +37,10 @@ pub use spec::ModelSpec;
 /// What the code of `#[derive(Module)]` names.
 #[doc(hidden)]
 pub mod derived {
-    pub use crate::module::{Cloner, NotCloned};
+    pub use crate::module::{AsLayer, Cloner, NoLayer, NotCloned};
     pub use std::boxed::Box;
+    pub use std::string::String;
+    pub use std::vec::Vec;
 }
 
 /// What most programs use; `use mapsto_nn::prelude::*;`.

@@ -64,7 +64,8 @@ pub mod prelude {
     pub use mapsto_data::{Dataset, InMemory, Table, mnist};
     pub use mapsto_nn::{
         Adam, AdamW, Apply, BatchNorm2d, Conv2d, Dropout, Embedding, Flatten, Layer, LayerNorm, Linear, Lstm,
-        MaxPool2d, Module, ModuleExt, Optimizer, Param, Sgd, bce_with_logits, cross_entropy, mse, seq,
+        MaxPool2d, Module, ModuleExt, Optimizer, Param, Sequential, Sgd, bce_with_logits, cross_entropy, mse,
+        seq,
     };
     pub use mapsto_tensor::{
         DType, Error, Result, Tensor, assert_close, catch, grad, keep, no_grad, seed, tensor, train,

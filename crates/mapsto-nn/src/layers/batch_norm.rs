@@ -93,6 +93,9 @@ impl<const D: usize> BatchNorm<D> {
         if x.shape()[1] != channels {
             fail!(name, "{channels} channels were expected, {:?} has {}", x.shape(), x.shape()[1]);
         }
+        if is_training() && x.is_empty() {
+            fail!(name, "an empty batch has no statistics: {:?}", x.shape());
+        }
         if is_training() && x.len() / channels.max(1) < 2 {
             fail!(name, "one value a channel has no variance: {:?}", x.shape();
                   help = "train with a batch of at least 2; `drop_last` leaves out an incomplete batch");
@@ -119,7 +122,9 @@ impl<const D: usize> ByChannel for BatchNorm<D> {
             return None;
         }
         let (mean, var) = (self.running_mean.get(), self.running_var.get());
-        if mean.dtype() != dtype || !mean.device().backend().is_host() {
+        // Statistics that do not fit are for the pass of its own to refuse.
+        let fits = |x: &Tensor| x.dtype() == dtype && x.shape() == self.weight.shape();
+        if ![&mean, &var, &self.bias].into_iter().all(fits) || !mean.device().backend().is_host() {
             return None;
         }
         let scale = 1.0 / (var + self.eps).sqrt() * &*self.weight;
@@ -215,6 +220,26 @@ mod tests {
         check_layer(|| BatchNorm1d::new(3)).gives([4, 3], [4, 3]);
         check_layer(|| BatchNorm1d::new(3)).gives([2, 3, 5], [2, 3, 5]);
         check_layer(|| BatchNorm2d::new(2).eps(1e-3)).gives([2, 2, 3, 4], [2, 2, 3, 4]);
+    }
+
+    #[test]
+    fn statistics_that_do_not_fit_are_refused_after_a_convolution_too() {
+        let x = Tensor::ones([1, 3, 4, 4]);
+        for value in [Tensor::ones([1]), Tensor::ones([5]), Tensor::ones([4, 1])] {
+            for is_mean in [true, false] {
+                let norm = BatchNorm2d::new(4);
+                if is_mean { &norm.running_mean } else { &norm.running_var }.set(value.clone());
+                let alone = catch(|| norm.forward(&Tensor::ones([1, 4, 2, 2]))).unwrap_err();
+                let net = seq![Conv2d::new(3, 4, 3), norm];
+                let error = catch(|| net.forward(&x)).unwrap_err();
+                assert_eq!(error.message(), alone.message());
+                assert!(error.to_string().contains("layer 1: BatchNorm2d(4)"), "{error}");
+            }
+        }
+        let norm = BatchNorm2d::new(4);
+        norm.running_var.set(Tensor::ones([4]).to(DType::F64));
+        let alone = norm.forward(&Conv2d::new(3, 4, 3).forward(&x)).shape().to_vec();
+        assert_eq!(seq![Conv2d::new(3, 4, 3), norm].forward(&x).shape(), alone);
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl Layer for Conv2d {
         let exact =
             !is_recording() && matches!(x.dtype(), DType::F32 | DType::F64) && x.device().backend().is_host();
         if let (true, Some(Then::Norm(norm))) = (exact, then.first()) {
-            line = norm.line().filter(|l| l.mean.len() == self.outputs() && l.mean.dtype() == x.dtype());
+            let fits = |t: &Tensor| t.shape() == [self.outputs()] && t.dtype() == x.dtype();
+            line = norm.line().filter(|l| [&l.mean, &l.scale, &l.shift].into_iter().all(fits));
         }
         if let Some(Line { mean, scale, shift }) = &line {
             (follows, taken) = (follows.norm(mean, scale, shift), 1);

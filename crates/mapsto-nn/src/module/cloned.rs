@@ -24,8 +24,7 @@ impl Clone for Box<dyn Layer> {
                 let name = culprit(&**self);
                 fail!("clone", "the layer `{name}` cannot be cloned";
                       help = "derive `Clone` beside `Module`; a type with type parameters also says in its `impl Layer`: \
-                              `fn clone_layer(&self) -> Option<Box<dyn Layer>> {{ Some(Box::new(self.clone())) }}`; \
-                              of a network with `Tied` layers build a second one and give it the `state_dict` of the first")
+                              `fn clone_layer(&self) -> Option<Box<dyn Layer>> {{ Some(Box::new(self.clone())) }}`")
             }
         }
     }
@@ -59,6 +58,27 @@ pub trait NotCloned {
     }
 }
 impl<T> NotCloned for Cloner<'_, T> {}
+
+/// What `#[derive(Module)]` asks whether a field is a layer, for [`Layer::summary`]; as [`Cloner`].
+#[doc(hidden)]
+pub struct AsLayer<'a, T>(pub &'a T);
+
+impl<'a, T: Layer> AsLayer<'a, T> {
+    /// The layer.
+    pub fn as_layer(&self) -> Option<&'a dyn Layer> {
+        Some(self.0)
+    }
+}
+
+/// The answer of a type that is no layer.
+#[doc(hidden)]
+pub trait NoLayer<'a> {
+    /// No layer.
+    fn as_layer(&self) -> Option<&'a dyn Layer> {
+        None
+    }
+}
+impl<'a, T> NoLayer<'a> for AsLayer<'a, T> {}
 
 #[cfg(test)]
 mod tests {

@@ -50,7 +50,7 @@ impl Ema {
     /// Moves the average towards the model's present weights.
     ///
     /// # Panics
-    /// When this is not the model that the average was started from.
+    /// When the model's names are not those of the model that the average was started from.
     #[track_caller]
     pub fn update(&mut self, model: &(impl Module + ?Sized)) {
         let (beta, mut i) = (self.beta, 0);

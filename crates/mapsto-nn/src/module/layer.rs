@@ -5,7 +5,7 @@ use super::{Module, Then, then};
 use crate::layers::{is_activation, sequence};
 use mapsto_spec::Entry;
 use mapsto_tensor::error::within;
-use mapsto_tensor::{DType, Tensor};
+use mapsto_tensor::{DType, Tensor, fail};
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -53,7 +53,7 @@ pub trait Layer: Module {
         Vec::new()
     }
 
-    /// The layer and those inside it, one on a line.
+    /// The layer and those inside it, one on a line: the fields of a struct with `#[derive(Module)]` that are layers, too.
     ///
     /// ```
     /// use mapsto_nn::prelude::*;
@@ -62,7 +62,11 @@ pub trait Layer: Module {
     /// assert_eq!(net.summary(), text);
     /// ```
     fn summary(&self) -> String {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        // A type that describes itself says there what it consists of.
+        if inner.is_empty() && self.describe() == self.name() {
+            inner = self.layers_of_fields();
+        }
         if inner.is_empty() { self.describe() } else { nested(&self.name(), &inner) }
     }
 
@@ -156,12 +160,23 @@ impl Apply for Tensor {
 
     #[track_caller]
     fn apply_then<L: Layer + ?Sized>(&self, layer: &L, then: &[Then<'_>]) -> Tensor {
-        let (mut y, taken) = within(|| shown(layer), || layer.forward_then(self, then));
+        let (mut y, taken) = within(|| shown(layer), || checked_then(layer, self, then));
         for next in &then[taken..] {
             y = within(|| format!("{next:?}"), || next.apply(&y));
         }
         y
     }
+}
+
+/// `forward_then` of a layer that may be a user's own, whose count must be one of those that it was offered.
+#[track_caller]
+fn checked_then<L: Layer + ?Sized>(layer: &L, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+    let (y, taken) = layer.forward_then(x, then);
+    if taken > then.len() {
+        fail!("forward_then", "the layer did {taken} of the {} that follow it", then.len();
+              help = "`Layer::forward_then` answers how many of `then`, from the first on, it has done");
+    }
+    (y, taken)
 }
 
 /// A layer in a message: what it is, or its name alone where that would be long.
@@ -328,7 +343,7 @@ fn in_order<L: Layer>(layers: &[L], x: &Tensor, after: &[Then<'_>]) -> (Tensor, 
         if matches!(room[0], Then::MaxPool(_)) && layers[i].as_then().is_some_and(|then| then.is_relu()) {
             at.set(i + 1);
         }
-        let (y, taken) = layers[i].forward_then(x, &room[..count]);
+        let (y, taken) = checked_then(&layers[i], x, &room[..count]);
         (y, i + 1 + taken)
     };
     let run = || {
@@ -365,6 +380,28 @@ pub(crate) fn short_name(full: &'static str) -> Cow<'static, str> {
 mod tests {
     use super::short_name;
     use crate::prelude::*;
+
+    #[test]
+    fn a_summary_shows_the_fields_of_a_struct() {
+        #[derive(Clone, Module)]
+        #[module(crate = crate)]
+        struct Net {
+            body: Sequential,
+            scale: Param,
+            rate: f64,
+            heads: Vec<Linear>,
+        }
+        impl Layer for Net {
+            fn forward(&self, x: &Tensor) -> Tensor {
+                x.apply(&self.body).apply(&self.heads)
+            }
+        }
+        let body = seq![Linear::new(2, 3), Tensor::relu];
+        let net = Net { body, scale: Param::new(tensor![1.0]), rate: 0.5, heads: vec![Linear::new(3, 1)] };
+        let text = "Net(\n  body: Sequential(\n    0: Linear(2 → 3)\n    1: relu\n  )\n  heads: Vec(\n    0: Linear(3 → 1)\n  )\n)";
+        assert_eq!(net.summary(), text);
+        assert_eq!(seq![net].summary(), format!("Sequential(\n  0: {}\n)", text.replace('\n', "\n  ")));
+    }
 
     /// The proof that the blanket implementation for functions stands beside all the others, also for types of others.
     #[test]

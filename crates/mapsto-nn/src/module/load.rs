@@ -195,13 +195,15 @@ fn help(report: &LoadReport, convertible: &[String], exceptions: &Exceptions) ->
     if report.matched.is_empty() && report.mismatched.is_empty() {
         return "the file is of another model: build the layers that it was saved from".into();
     }
-    let mut patterns: Vec<String> = Vec::new();
-    for name in names.filter(|line| !is_converted(line)) {
-        let name = name.split(": ").next().unwrap_or(name);
-        let pattern = name.split_once('.').map_or(name.to_string(), |(first, _)| format!("{first}.*"));
-        if !patterns.contains(&pattern) {
-            patterns.push(pattern);
-        }
+    let names = names.filter(|line| !is_converted(line));
+    let mut patterns: Vec<String> =
+        names.map(|name| name.split(": ").next().unwrap_or(name).to_string()).collect();
+    // A few are named, as a pattern would excuse their neighbours too.
+    if patterns.len() > 4 {
+        let whole =
+            |name: &String| name.split_once('.').map_or(name.clone(), |(first, _)| format!("{first}.*"));
+        patterns = patterns.iter().map(whole).collect();
+        patterns.dedup();
     }
     let more = if patterns.len() > 4 { ", .." } else { "" };
     let shown = patterns.iter().take(4).map(|p| format!("{p:?}")).collect::<Vec<_>>().join(", ");
@@ -258,7 +260,7 @@ mod tests {
         assert_eq!(
             error.help_text().unwrap(),
             "build the layers that the file was saved from, or leave these out: \
-             `Exceptions::of([\"0.*\", \"head.*\", \"2.*\"])`"
+             `Exceptions::of([\"0.bias\", \"head.weight\", \"2.weight\"])`"
         );
         assert_eq!(b.forward(&Tensor::ones([1, 2])).to_vec::<f32>(), before);
         assert!(b.load_state_dict(dict.clone(), &Exceptions::of(["head.*", "0.bias"])).is_err());

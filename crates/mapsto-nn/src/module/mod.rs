@@ -13,7 +13,7 @@ mod state;
 mod then;
 mod tied;
 
-pub use cloned::{Cloner, NotCloned};
+pub use cloned::{AsLayer, Cloner, NoLayer, NotCloned};
 pub use ema::Ema;
 pub use frozen::frozen;
 pub use layer::{Apply, Layer};
@@ -67,6 +67,12 @@ pub trait Module: Send + Sync {
     #[doc(hidden)]
     fn boxed_clone(&self) -> Option<Box<dyn Layer>> {
         None
+    }
+
+    /// The fields that are layers, for [`Layer::summary`]: `#[derive(Module)]` finds them.
+    #[doc(hidden)]
+    fn layers_of_fields(&self) -> Vec<(String, &dyn Layer)> {
+        Vec::new()
     }
 }
 

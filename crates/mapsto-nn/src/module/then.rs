@@ -17,7 +17,8 @@ use std::fmt;
 /// let y = x.apply_then(&conv, &[Then::of(&norm), Then::Plus(&around), Then::of(&Tensor::relu)]);
 /// assert_close!(y, (x.apply(&conv).apply(&norm) + &around).relu());
 /// ```
-/// The numbers are the same to the bit, whether what follows runs in the same pass or in one of its own.
+/// The numbers are the same to the bit, whether what follows runs in the same pass or in one of its own; a NaN is a NaN in both,
+/// with whatever sign the processor gives it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Then<'a> {

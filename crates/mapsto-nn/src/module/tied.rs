@@ -4,7 +4,8 @@ use super::{Item, ItemMut, Layer, Module, Path, Then};
 use mapsto_tensor::{DType, Tensor};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 /// A layer that several parts of a model own together, such as an embedding of an encoder and a decoder, or weights that read words
 /// and score them.
@@ -14,8 +15,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 ///   A file that has them under the paths of the others too, as PyTorch writes it, is loaded with these names as
 ///   [`Exceptions`](crate::Exceptions).
 /// * A part of a model that holds one owner and is trained by itself moves the layer for all.
-/// * It is not `Clone`, since a copy of one owner would either leave the others or still be trained with them. To copy a model,
-///   build it again and load its `state_dict`.
+/// * Clones: a model's clone has a copy of the layer, which its own owners share. The clones of two owners share one copy where
+///   neither the layer nor the copy was written between them, so it does not matter whether a model is cloned whole or field by
+///   field; a second clone of the same owner begins a second copy.
 ///
 /// `Arc<L>` is not a layer: an optimizer writes parameters through `&mut`, which several owners of an `Arc` cannot have. Here the layer
 /// lies behind a lock, which a forward pass holds to read and a writing visit to write.
@@ -39,30 +41,62 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// assert_eq!(net.forward(&tensor![[1, 2, 3]]).shape(), [1, 3, 100]);
 /// ```
 pub struct Tied<L> {
-    layer: Arc<RwLock<L>>,
+    layer: Arc<Shared<L>>,
+    /// Tells the owners apart.
+    owner: u64,
 }
 
-impl<L: Layer> Tied<L> {
+/// The layer, and the copy of it that is being made owner by owner.
+struct Shared<L> {
+    layer: RwLock<L>,
+    /// How often a writing visit or `with_mut` began.
+    writes: AtomicU64,
+    copy: Mutex<Option<Copying<L>>>,
+}
+
+struct Copying<L> {
+    copy: Weak<Shared<L>>,
+    /// How often the layer had been written when it was copied.
+    writes: u64,
+    /// The owners that have been cloned.
+    owners: Vec<u64>,
+}
+
+impl<L> Shared<L> {
+    fn new(layer: L) -> Arc<Shared<L>> {
+        Arc::new(Shared { layer: RwLock::new(layer), writes: AtomicU64::new(0), copy: Mutex::new(None) })
+    }
+}
+
+impl<L> Tied<L> {
+    fn owner_of(layer: Arc<Shared<L>>) -> Tied<L> {
+        static OWNERS: AtomicU64 = AtomicU64::new(0);
+        Tied { layer, owner: OWNERS.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl<L: Layer + Clone> Tied<L> {
     /// A layer with one owner so far.
     pub fn new(layer: L) -> Tied<L> {
-        Tied { layer: Arc::new(RwLock::new(layer)) }
+        Tied::owner_of(Shared::new(layer))
     }
 
     /// The same layer for one more owner.
     #[must_use]
     pub fn share(&self) -> Tied<L> {
-        Tied { layer: self.layer.clone() }
+        Tied::owner_of(self.layer.clone())
     }
 
     /// What `read` makes of the layer. Use its parameters inside, and do not apply or visit it: it is locked for writing visits.
     pub fn with<R>(&self, read: impl FnOnce(&L) -> R) -> R {
         // A mistake inside a forward pass changes nothing, so the layer is whole after it.
-        read(&self.layer.read().unwrap_or_else(PoisonError::into_inner))
+        read(&self.layer.layer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Lets `write` change the layer, for all owners. Do not apply or visit the layer inside: it is locked.
     pub fn with_mut<R>(&mut self, write: impl FnOnce(&mut L) -> R) -> R {
-        write(&mut self.layer.write().unwrap_or_else(PoisonError::into_inner))
+        self.layer.writes.fetch_add(1, Ordering::Relaxed);
+        write(&mut self.layer.layer.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the layer lies, which tells it from others during a visit.
@@ -71,7 +105,29 @@ impl<L: Layer> Tied<L> {
     }
 }
 
-impl<L: Layer> Module for Tied<L> {
+/// The copy that clones of other owners have begun, while it is the layer's equal; else a new one.
+impl<L: Layer + Clone> Clone for Tied<L> {
+    #[track_caller]
+    fn clone(&self) -> Tied<L> {
+        let mut copying = self.layer.copy.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = self.layer.writes.load(Ordering::Relaxed);
+        if let Some(begun) = &mut *copying
+            && begun.writes == writes
+            && !begun.owners.contains(&self.owner)
+            && let Some(copy) = begun.copy.upgrade()
+            && copy.writes.load(Ordering::Relaxed) == 0
+        {
+            begun.owners.push(self.owner);
+            return Tied::owner_of(copy);
+        }
+        // Not through `with`, which would hide the caller's line.
+        let copy = Shared::new(self.layer.layer.read().unwrap_or_else(PoisonError::into_inner).clone());
+        *copying = Some(Copying { copy: Arc::downgrade(&copy), writes, owners: vec![self.owner] });
+        Tied::owner_of(copy)
+    }
+}
+
+impl<L: Layer + Clone> Module for Tied<L> {
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
         if path.meets(self.place()) {
             self.with(|layer| layer.visit(path, f));
@@ -84,7 +140,7 @@ impl<L: Layer> Module for Tied<L> {
     }
 }
 
-impl<L: Layer> Layer for Tied<L> {
+impl<L: Layer + Clone + 'static> Layer for Tied<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.forward_then(x, &[]).0
@@ -93,7 +149,7 @@ impl<L: Layer> Layer for Tied<L> {
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         // Not through `with`, which would hide the caller's line.
-        self.layer.read().unwrap_or_else(PoisonError::into_inner).forward_then(x, then)
+        self.layer.layer.read().unwrap_or_else(PoisonError::into_inner).forward_then(x, then)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -107,9 +163,14 @@ impl<L: Layer> Layer for Tied<L> {
     fn input_dtype(&self) -> DType {
         self.with(|layer| layer.input_dtype())
     }
+
+    #[track_caller]
+    fn clone_layer(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
-impl<L: Layer> fmt::Debug for Tied<L> {
+impl<L: Layer + Clone + 'static> fmt::Debug for Tied<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.describe())
     }
@@ -121,7 +182,7 @@ mod tests {
     use crate::prelude::*;
     use crate::{Tied, matches};
 
-    #[derive(Module)]
+    #[derive(Clone, Module)]
     #[module(crate = crate)]
     struct Translator {
         encoder: Sequential,
@@ -175,6 +236,39 @@ mod tests {
         assert!(!matches("encoder.0.*", "decoder.0.weight"));
         let grads = train(|| answers(&to)).backward();
         assert_eq!(grads.len(), 4);
-        assert!(catch(|| from.encoder.clone()).unwrap_err().help_text().unwrap().contains("`Tied`"));
+    }
+
+    #[test]
+    fn a_clone_shares_a_copy_among_its_own_owners() {
+        let mut net = translator();
+        let (target, before) = (net.clone(), answers(&net).item());
+        assert_eq!((target.parameter_count(), target.state_dict().len()), (net.parameter_count(), 5));
+        let grads = train(|| answers(&net)).backward();
+        Sgd::new(0.5).step(&mut net, grads);
+        assert_eq!(answers(&target).item(), before);
+        assert_ne!(answers(&net).item(), before);
+        // The same by boxes, and once more from a clone.
+        for mut copy in [target.clone(), target.clone()] {
+            assert_eq!(copy.state_dict().len(), 5);
+            let grads = train(|| answers(&copy)).backward();
+            Sgd::new(0.5).step(&mut copy, grads);
+            assert_ne!(answers(&copy).item(), before);
+            assert_eq!(answers(&target).item(), before);
+        }
+    }
+
+    #[test]
+    fn owners_cloned_apart_share_no_values_that_have_changed() {
+        let weight = |x: &Tied<Linear>| x.with(|layer| layer.weight.to_vec::<f32>());
+        let mut a = Tied::new(Linear::new(1, 1));
+        let b = a.share();
+        let first = a.clone();
+        a.with_mut(|layer| layer.weight.set(&tensor![[7.0]]).unwrap());
+        let (mut second, third) = (b.clone(), a.clone());
+        assert_eq!((weight(&second), weight(&third)), (vec![7.0], vec![7.0]));
+        assert_ne!(weight(&first), vec![7.0]);
+        // `second` and `third` are one; written, it is no longer what a clone of another owner would be.
+        second.with_mut(|layer| layer.weight.set(&tensor![[8.0]]).unwrap());
+        assert_eq!((weight(&third), weight(&a.share().clone())), (vec![8.0], vec![7.0]));
     }
 }
