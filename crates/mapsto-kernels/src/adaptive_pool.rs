@@ -1,10 +1,14 @@
 //! Adaptive pooling: the largest or the mean of windows that divide any plane into a given number of rows and columns,
 //! and both derivatives.
+//!
+//! The loop nest: planes, rows of windows, rows of inputs, columns. What a row of windows has in each column is found first,
+//! in vector registers; then each window takes its columns.
 
 use crate::elements::elements;
 use crate::pool::{add_at, beats};
 use crate::real::Float;
 use crate::reduce;
+use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
 use std::ops::Range;
 
@@ -51,13 +55,10 @@ impl AdaptivePoolShape {
         (16_384 / elements([self.h, self.w])).max(1)
     }
 
-    /// `f(output, rows, columns)` for each window, in order.
-    fn windows(&self, mut f: impl FnMut(usize, Range<usize>, Range<usize>)) {
-        for i in 0..self.out[0] {
-            for j in 0..self.out[1] {
-                f(i * self.out[1] + j, self.window(0, i), self.window(1, j));
-            }
-        }
+    /// The rows of all windows, and their columns; of no planes there are none, however many windows they would have.
+    fn windows(&self) -> [Vec<Range<usize>>; 2] {
+        let count = |d: usize| if self.planes == 0 { 0 } else { self.out[d] };
+        [0, 1].map(|d| (0..count(d)).map(|i| self.window(d, i)).collect())
     }
 }
 
@@ -78,17 +79,24 @@ pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
     if outs == 1 {
         return reduce::mean(x, [s.planes, size, 1], y);
     }
+    let [rows, columns] = s.windows();
     for_chunks(y, elements([s.together(), outs]), x.len(), |block, y| {
         let planes = x[block * s.together() * size..].chunks_exact(size);
+        let mut sums = vec![0.0; s.w];
         for (x, y) in planes.zip(y.chunks_exact_mut(outs)) {
-            s.windows(|p, rows, columns| {
-                let share = share(&rows, &columns);
-                let mut sum = 0.0;
-                for row in rows {
-                    x[row * s.w..][columns.clone()].iter().for_each(|x| sum += x.to_f64());
+            for (rows, y) in rows.iter().zip(y.chunks_exact_mut(s.out[1])) {
+                sums.fill(0.0);
+                for x in x[rows.start * s.w..rows.end * s.w].chunks_exact(s.w) {
+                    vectorize_light(
+                        #[inline(always)]
+                        || sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.to_f64()),
+                    );
                 }
-                y[p] = T::from_f64(sum * share);
-            });
+                for (y, columns) in y.iter_mut().zip(&columns) {
+                    let sum: f64 = sums[columns.clone()].iter().sum();
+                    *y = T::from_f64(sum * share(rows, columns));
+                }
+            }
         }
     });
 }
@@ -100,22 +108,28 @@ pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
 /// If a slice's length is not that of the shape, or a size of a plane is 0.
 pub fn adaptive_avg_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], dx: &mut [T]) {
     let (size, outs) = s.check(dx.len(), g.len());
+    let [rows, columns] = s.windows();
     for_chunks(dx, elements([s.together(), size]), elements([s.planes, size]), |block, dx| {
         let planes = g[block * s.together() * outs..].chunks_exact(outs);
+        let (mut sums, mut each) = (vec![0.0; if outs == 1 { 0 } else { size }], vec![0.0; s.w]);
         for (g, dx) in planes.zip(dx.chunks_exact_mut(size)) {
             if outs == 1 {
                 dx.fill(T::from_f64(g[0].to_f64() * share(&(0..s.h), &(0..s.w))));
                 continue;
             }
             // In f64, since one input may lie in very many windows.
-            let mut sums = vec![0.0; size];
-            s.windows(|p, rows, columns| {
-                let each = g[p].to_f64() * share(&rows, &columns);
-                for row in rows {
-                    sums[row * s.w..][columns.clone()].iter_mut().for_each(|d| *d += each);
+            sums.fill(0.0);
+            for (rows, g) in rows.iter().zip(g.chunks_exact(s.out[1])) {
+                each.fill(0.0);
+                for (g, columns) in g.iter().zip(&columns) {
+                    let g = g.to_f64() * share(rows, columns);
+                    each[columns.clone()].iter_mut().for_each(|each| *each += g);
                 }
-            });
-            dx.iter_mut().zip(sums).for_each(|(d, sum)| *d = T::from_f64(sum));
+                for sums in sums[rows.start * s.w..rows.end * s.w].chunks_exact_mut(s.w) {
+                    sums.iter_mut().zip(&each).for_each(|(sum, each)| *sum += each);
+                }
+            }
+            dx.iter_mut().zip(&sums).for_each(|(d, &sum)| *d = T::from_f64(sum));
         }
     });
 }
@@ -138,26 +152,45 @@ pub fn adaptive_max_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
     assert_eq!(at.len(), y.len(), "adaptive_max_pool2d: positions for {} outputs", y.len());
     assert!(size <= i32::MAX as usize, "adaptive_max_pool2d: a plane of {} × {}", s.h, s.w);
     let together = s.together();
-    let (ys, ats) = (Pieces::new(y), Pieces::new(at));
+    let (ys, ats, [rows, columns]) = (Pieces::new(y), Pieces::new(at), s.windows());
     parallel(s.planes.div_ceil(together), x.len(), |block| {
+        // The largest in each column of a row of windows, and its row.
+        let (mut best, mut places) = (vec![T::ZERO; s.w], vec![0; s.w]);
         for plane in block * together..((block + 1) * together).min(s.planes) {
             let x = &x[plane * size..][..size];
             // SAFETY: each plane is visited by one call.
             let y = unsafe { ys.get(plane * outs, outs) };
             // SAFETY: as above.
             let at = unsafe { ats.get(plane * outs, outs) };
-            s.windows(|p, rows, columns| {
-                let first = rows.start * s.w + columns.start;
-                let (mut best, mut place) = (x[first], first);
-                for row in rows {
-                    for i in row * s.w + columns.start..row * s.w + columns.end {
-                        if beats(x[i], best) {
-                            (best, place) = (x[i], i);
+            for (i, rows) in rows.iter().enumerate() {
+                let (y, at) = (&mut y[i * s.out[1]..][..s.out[1]], &mut at[i * s.out[1]..][..s.out[1]]);
+                best.copy_from_slice(&x[rows.start * s.w..][..s.w]);
+                places.fill(rows.start as i32);
+                for row in rows.start + 1..rows.end {
+                    let x = &x[row * s.w..][..s.w];
+                    vectorize_light(
+                        #[inline(always)]
+                        || {
+                            for ((best, place), &x) in best.iter_mut().zip(&mut places).zip(x) {
+                                let better = beats(x, *best);
+                                *best = T::select(better, x, *best);
+                                *place = if better { row as i32 } else { *place };
+                            }
+                        },
+                    );
+                }
+                for ((y, at), columns) in y.iter_mut().zip(at).zip(&columns) {
+                    let mut k = columns.start;
+                    for c in columns.start + 1..columns.end {
+                        // Of equal ones, or of several NaN, the one in the first row.
+                        let equal = !beats(best[c], best[k]) & !beats(best[k], best[c]);
+                        if beats(best[c], best[k]) | equal & (places[c] < places[k]) {
+                            k = c;
                         }
                     }
+                    (*y, *at) = (best[k], places[k] * s.w as i32 + k as i32);
                 }
-                (y[p], at[p]) = (best, place as i32);
-            });
+            }
         }
     });
 }

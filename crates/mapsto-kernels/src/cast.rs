@@ -19,19 +19,32 @@ use half::{bf16, f16};
 /// assert_eq!([a, b, c], [2, 0, 255]);
 /// ```
 pub trait Cast<To>: Copy {
+    /// Whether slices are converted with AVX-512 too: the families below it convert between 64 bits and other numbers, and to
+    /// bf16, in several steps or one by one.
+    const WIDE: bool = false;
     /// This value as a `To`.
     fn cast(self) -> To;
     /// Converts the elements of `x` into `y`, which has the same length.
     #[inline]
     fn cast_slice(x: &[Self], y: &mut [To]) {
-        vectorize_light(
-            #[inline(always)]
-            || {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = x.cast();
-                }
-            },
-        );
+        if Self::WIDE {
+            vectorize(
+                #[inline(always)]
+                || one_by_one(x, y),
+            );
+        } else {
+            vectorize_light(
+                #[inline(always)]
+                || one_by_one(x, y),
+            );
+        }
+    }
+}
+
+#[inline(always)]
+fn one_by_one<From: Cast<To>, To>(x: &[From], y: &mut [To]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = x.cast();
     }
 }
 
@@ -50,9 +63,28 @@ pub fn cast<From: Cast<To>, To>(x: &[From], y: &mut [To]) {
     From::cast_slice(x, y);
 }
 
+/// Writes 1 for what is true, and 0 for what is not.
+///
+/// ```
+/// let mut y = [9u8; 3];
+/// mapsto_kernels::cast::truths(&[0.5f32, 0.0, f32::NAN], &mut y);
+/// assert_eq!(y, [1, 0, 1]);
+/// ```
+///
+/// # Panics
+/// If the lengths differ.
+pub fn truths<T: Cast<bool>>(x: &[T], y: &mut [u8]) {
+    assert_eq!(x.len(), y.len(), "cast: lengths differ");
+    vectorize_light(
+        #[inline(always)]
+        || y.iter_mut().zip(x).for_each(|(y, x)| *y = x.cast() as u8),
+    );
+}
+
 macro_rules! numbers {
     ($($a:ident => $($b:ident)*;)*) => {$(
         $(impl Cast<$b> for $a {
+            const WIDE: bool = size_of::<$a>() == 8;
             #[inline(always)]
             fn cast(self) -> $b {
                 self as $b
@@ -95,6 +127,7 @@ numbers! {
 macro_rules! plain {
     ($($a:ident => $b:ident: $f:expr;)*) => {$(
         impl Cast<$b> for $a {
+            const WIDE: bool = size_of::<$a>() == 8 || size_of::<$b>() == 2;
             #[inline(always)]
             fn cast(self) -> $b {
                 $f(self)
@@ -113,29 +146,56 @@ plain! {
     bool => bool: |x| x;
     bf16 => f32: widen;
     f32 => bf16: round;
-    f64 => f16: |x| f16::from_f32(to_odd(x));
     f64 => bf16: |x| round(to_odd(x));
-    // An i64 that f64 cannot hold is infinite in f16, and in bf16 off by 2⁻⁵³ of itself before rounding to 2⁻⁹.
-    i64 => f16: |x| f16::from_f32(to_odd(x as f64));
     i64 => bf16: |x| round(to_odd(x as f64));
-    i32 => f16: |x| f16::from_f32(to_odd(x as f64));
     i32 => bf16: |x| round(to_odd(x as f64));
-    u8 => f16: |x| f16::from_f32(x as f32);
     u8 => bf16: |x| round(x as f32);
-    i8 => f16: |x| f16::from_f32(x as f32);
     i8 => bf16: |x| round(x as f32);
-    bool => f16: |x| f16::from_f32(x as u8 as f32);
     bool => bf16: |x| round(x as u8 as f32);
-    f16 => bool: |x: f16| x != f16::ZERO;
-    bf16 => bool: |x: bf16| x != bf16::ZERO;
+    f16 => bool: |x: f16| x.to_bits() << 1 != 0; // all but the sign: `half` compares with branches
+    bf16 => bool: |x: bf16| x.to_bits() << 1 != 0;
     f16 => f16: |x| x;
     bf16 => bf16: |x| x;
     f16 => bf16: |x: f16| round(x.to_f32());
-    bf16 => f16: |x| f16::from_f32(widen(x));
+}
+
+/// To f16 by way of f32, which it is rounded from eight at a time.
+macro_rules! by_f32 {
+    ($($a:ident: $f:expr;)*) => {$(
+        impl Cast<f16> for $a {
+            #[inline(always)]
+            fn cast(self) -> f16 {
+                f16::from_f32($f(self))
+            }
+            #[inline]
+            fn cast_slice(x: &[$a], y: &mut [f16]) {
+                let mut room = [0f32; 64];
+                for (x, y) in x.chunks(64).zip(y.chunks_mut(64)) {
+                    let room = &mut room[..x.len()];
+                    vectorize(
+                        #[inline(always)]
+                        || room.iter_mut().zip(x).for_each(|(near, x)| *near = $f(*x)),
+                    );
+                    f32::cast_slice(room, y);
+                }
+            }
+        }
+    )*};
+}
+by_f32! {
+    f64: to_odd;
+    // An i64 that f64 cannot hold is infinite in f16, and in bf16 off by 2⁻⁵³ of itself before rounding to 2⁻⁹.
+    i64: |x| to_odd(x as f64);
+    i32: |x| to_odd(x as f64);
+    u8: |x| x as f32;
+    i8: |x| x as f32;
+    bool: |x| x as u8 as f32;
+    bf16: widen;
 }
 
 // With AVX-512 eight numbers are converted at once; the families below do it one by one.
 impl Cast<i64> for f32 {
+    const WIDE: bool = true;
     #[inline(always)]
     fn cast(self) -> i64 {
         const TOP: f32 = 9_223_372_036_854_775_808.0;
@@ -144,17 +204,6 @@ impl Cast<i64> for f32 {
         let inside = unsafe { near.to_int_unchecked::<i64>() };
         let above = if self >= TOP { i64::MAX } else { inside };
         if self <= -TOP { i64::MIN } else { above }
-    }
-    #[inline]
-    fn cast_slice(x: &[f32], y: &mut [i64]) {
-        vectorize(
-            #[inline(always)]
-            || {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = x.cast();
-                }
-            },
-        );
     }
 }
 
@@ -360,6 +409,30 @@ mod tests {
                     assert!(back[i].to_bits() == wide.to_bits() || back[i].is_nan() && wide.is_nan());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn slices_are_converted_as_single_numbers_are() {
+        let x: Vec<i64> = (0..200).map(|i| (i - 100) * (i - 100) * (i - 100) * 8_800_000_007 + i).collect();
+        macro_rules! same {
+            ($($a:ident => $($b:ident)*;)*) => {$($({
+                for &family in crate::simd::Isa::available() {
+                    let x: Vec<$a> = x.iter().map(|&x| Cast::<$a>::cast(x as f64)).collect();
+                    let mut y: Vec<$b> = x.iter().map(|_| Cast::<$b>::cast(0u8)).collect();
+                    crate::simd::with_isa(family, || cast(&x, &mut y));
+                    let want = x.iter().map(|&x| Cast::<$b>::cast(x));
+                    assert!(y.iter().copied().eq(want), "{} {} {family:?}", stringify!($a), stringify!($b));
+                }
+            })*)*};
+        }
+        same! {
+            f64 => f32 f64 f16 bf16 i64 i32 u8 i8;
+            f32 => f32 f64 f16 bf16 i64 i32 u8 i8;
+            i64 => f32 f64 f16 bf16 i64 i32 u8 i8;
+            i32 => f32 f64 f16 bf16 i64 i32 u8 i8;
+            u8 => f32 f64 f16 bf16 i64 i32 u8 i8;
+            bf16 => f32 f64 f16 bf16 i64 i32 u8 i8;
         }
     }
 

@@ -103,7 +103,7 @@ impl Plan {
         let near = steps[0].from.unsigned_abs();
         let across = near != 0 && near < steps[1].from.unsigned_abs() && rows > 1;
         let (wide, line) = (if across { TILE / 2 } else { BLOCK }.min(columns), 64 / size);
-        let high = (BLOCK / wide / line * line).max(1).min(rows);
+        let high = if across { (BLOCK / wide / line * line).max(line) } else { BLOCK / wide }.min(rows);
         let pieces = [rows.div_ceil(high), columns.div_ceil(wide)];
         let planes: usize = outer.iter().map(|a| a.n).product();
         // Several small planes, or a piece of a large one.
@@ -123,7 +123,7 @@ impl Plan {
                 let [h, w] = match across {
                     false => [high, wide],
                     true if wide < line => [TILE / wide, wide],
-                    true => [line, TILE / line],
+                    true => [line, (TILE / line).max(line)],
                 };
                 for r in (row..row_end).step_by(h) {
                     for c in (column..column_end).step_by(w) {
@@ -199,9 +199,103 @@ unsafe fn tile<T: Copy>(x: *const T, y: *mut T, [rows, columns]: Pair<usize>, [d
                     y.fill(*x.offset(r * down.from));
                 }
             }
+            (_, 1) if down.from == 1 && rows >= SQUARE / size_of::<T>() => {
+                turned(x, y, [rows, columns], along.from, down.to)
+            }
             _ if short => lines(x, y, [columns, rows], [along, down]),
             _ => lines(x, y, [rows, columns], [down, along]),
         }
+    }
+}
+
+/// Bytes of a row or column of what is turned in registers.
+const SQUARE: usize = 16;
+
+/// Copies rows and columns where the source lies close along the rows and the result along the columns: whole squares turned in
+/// registers, and what is left beside and below them one by one.
+///
+/// # Safety
+/// As for [`tile`]; `from` leads from one column to the next in the source, `to` from one row to the next in the result.
+unsafe fn turned<T: Copy>(x: *const T, y: *mut T, [rows, columns]: Pair<usize>, from: isize, to: isize) {
+    let side = SQUARE / size_of::<T>();
+    let [high, wide] = match square_of(size_of::<T>()) {
+        Some(_) => [rows / side * side, columns / side * side],
+        None => [0, 0],
+    };
+    // SAFETY: as the caller says; each square and each rest lies within the rows and columns.
+    unsafe {
+        if let Some(square) = square_of(size_of::<T>()) {
+            let size = size_of::<T>() as isize;
+            for r in (0..high as isize).step_by(side) {
+                for c in (0..wide as isize).step_by(side) {
+                    let (x, y) = (x.offset(c * from + r), y.offset(r * to + c));
+                    square(x.cast(), y.cast(), [from * size, to * size]);
+                }
+            }
+        }
+        let (down, along) = (Axis { n: rows, from: 1, to }, Axis { n: columns, from, to: 1 });
+        let beside = (x.offset(wide as isize * from), y.add(wide));
+        lines(beside.0, beside.1, [high, columns - wide], [down, along]);
+        let below = (x.add(high), y.offset(high as isize * to));
+        lines(below.0, below.1, [rows - high, columns], [down, along]);
+    }
+}
+
+/// A function that turns a square: 16 bytes by as many elements as they are. Its steps are in bytes.
+type Square = unsafe fn(x: *const u8, y: *mut u8, steps: Pair<isize>);
+
+/// For elements of so many bytes, where there is one.
+fn square_of(size: usize) -> Option<Square> {
+    #[cfg(target_arch = "x86_64")]
+    match size {
+        1 => return Some(squares::of_1),
+        2 => return Some(squares::of_2),
+        4 => return Some(squares::of_4),
+        8 => return Some(squares::of_8),
+        _ => {}
+    }
+    let _ = size;
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+mod squares {
+    use super::Pair;
+    use std::arch::x86_64::*;
+
+    /// Interleaving each row with the one half a square below, as often as two fit into the side, is a transposition.
+    macro_rules! squares {
+        ($($name:ident $side:literal $low:ident $high:ident;)*) => {$(
+            /// # Safety
+            /// So many rows of 16 bytes may be read at `x` and written at `y`.
+            pub(super) unsafe fn $name(x: *const u8, y: *mut u8, [from, to]: Pair<isize>) {
+                // SAFETY: as the caller says; every x86-64 has SSE2.
+                unsafe {
+                    let mut rows = [_mm_setzero_si128(); $side];
+                    for (i, row) in rows.iter_mut().enumerate() {
+                        *row = _mm_loadu_si128(x.offset(i as isize * from).cast());
+                    }
+                    let mut pieces = $side;
+                    while pieces > 1 {
+                        let before = rows;
+                        for i in 0..$side / 2 {
+                            rows[2 * i] = $low(before[i], before[i + $side / 2]);
+                            rows[2 * i + 1] = $high(before[i], before[i + $side / 2]);
+                        }
+                        pieces /= 2;
+                    }
+                    for (i, row) in rows.iter().enumerate() {
+                        _mm_storeu_si128(y.offset(i as isize * to).cast(), *row);
+                    }
+                }
+            }
+        )*};
+    }
+    squares! {
+        of_1 16 _mm_unpacklo_epi8 _mm_unpackhi_epi8;
+        of_2 8 _mm_unpacklo_epi16 _mm_unpackhi_epi16;
+        of_4 4 _mm_unpacklo_epi32 _mm_unpackhi_epi32;
+        of_8 2 _mm_unpacklo_epi64 _mm_unpackhi_epi64;
     }
 }
 

@@ -8,7 +8,7 @@
 mod batch;
 mod layer;
 
-pub use batch::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
+pub use batch::{batch_norm_apply, batch_norm_backward, batch_norm_given_backward, batch_norm_stats};
 pub use layer::{layer_norm, layer_norm_backward};
 
 use crate::real::Float;

@@ -12,9 +12,10 @@ mod source;
 
 pub(crate) use moments::power_of_two_below;
 pub use moments::{deviations, mean, moments, spreads, squares, variance};
-pub use position::{argmax, argmin};
+pub use position::{argmax, argmax_from, argmin, argmin_from};
 pub use source::Source;
 
+use crate::elements::elements;
 use crate::real::{Float, Number};
 use crate::simd::vectorize_light;
 use crate::threads::for_chunks;
@@ -34,9 +35,9 @@ use fold::{BLOCK, LANES, Max, Min, Product, Steps, Sum, fold, fold_from, tree};
 pub fn sum<T: Number>(x: &[T], dims: [usize; 3], y: &mut [T]) {
     let [outer, n, inner] = dims;
     // Finding the way takes some 300 instructions, in which these are added up.
-    if x.len() <= FEW && n <= SHORT && x.len() == outer * n * inner && y.len() == outer * inner {
+    if x.len() <= FEW && n <= SHORT && x.len() == elements(dims) && y.len() == elements([outer, inner]) {
         y.fill(T::ZERO);
-        for (y, x) in y.chunks_exact_mut(inner.max(1)).zip(x.chunks_exact((n * inner).max(1))) {
+        for (y, x) in y.chunks_exact_mut(inner.max(1)).zip(x.chunks_exact(elements([n, inner]).max(1))) {
             for row in x.chunks_exact(inner) {
                 y.iter_mut().zip(row).for_each(|(y, &x)| *y = y.plus(x));
             }

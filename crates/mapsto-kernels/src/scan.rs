@@ -2,7 +2,7 @@
 
 use crate::elements::elements;
 use crate::real::{Number, Value};
-use crate::simd::vectorize_light;
+use crate::simd::{array, vectorize_light};
 use crate::threads::{Pieces, for_chunks, parallel};
 
 /// Running sums: `y[o, j, i] = Σ_{k ≤ j} x[o, k, i]` for `dims = [outer, n, inner]`; f32 is accumulated in f64.
@@ -34,6 +34,8 @@ pub fn cumsum_reverse<T: Number>(x: &[T], dims: [usize; 3], y: &mut [T]) {
 }
 
 const TILE: usize = 128;
+/// Rows that are summed side by side: each addition waits for the one before it in its row.
+const SIDE: usize = 4;
 
 fn scan<T: Number>(
     x: &[T],
@@ -51,9 +53,22 @@ fn scan<T: Number>(
         return;
     }
     if inner == 1 {
-        let rows = (4096 / n).max(1);
+        let rows = (4096 / n).max(SIDE);
         return for_chunks(y, rows * n, 4 * x.len(), |k, y| {
-            for (x, y) in x[k * rows * n..].chunks_exact(n).zip(y.chunks_exact_mut(n)) {
+            let x = &x[k * rows * n..][..y.len()];
+            let side = y.len() / (SIDE * n) * (SIDE * n);
+            for (x, y) in x[..side].chunks_exact(SIDE * n).zip(y.chunks_exact_mut(SIDE * n)) {
+                let mut sums = [T::Wide::ZERO; SIDE];
+                let xs: [&[T]; SIDE] = array(|r| &x[r * n..][..n]);
+                for j in 0..n {
+                    let at = place(j, n);
+                    for r in 0..SIDE {
+                        sums[r] = sums[r].plus(xs[r][at].widen());
+                        y[r * n + at] = T::narrow(sums[r]);
+                    }
+                }
+            }
+            for (x, y) in x[side..].chunks_exact(n).zip(y[side..].chunks_exact_mut(n)) {
                 let mut sum = T::Wide::ZERO;
                 for j in 0..n {
                     let at = place(j, n);

@@ -5,6 +5,7 @@
 
 use crate::blocks::for_blocks;
 use crate::elements::elements;
+use crate::simd::vectorize;
 
 /// Smallest first or largest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,11 +89,17 @@ pub fn topk<T: Ranked>(x: &[T], n: usize, k: usize, order: Order, at: &mut [i64]
     let rows = (4096 / n).max(1);
     let cost = x.len() * (2 + n.ilog2() as usize);
     for_blocks([at], [rows * k], cost, |i, [at]| {
-        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(n);
+        let few = k <= FEW && k < n;
+        let mut keys: Vec<(u64, u32)> = Vec::with_capacity(if few { k } else { n });
         for (row, at) in (i * rows..).zip(at.chunks_exact_mut(k)) {
             let flip = if order == Order::Descending { u64::MAX } else { 0 };
             let row = &x[row * n..(row + 1) * n];
             keys.clear();
+            if few {
+                first_few(row, k, flip, &mut keys);
+                at.iter_mut().zip(&keys).for_each(|(at, key)| *at = key.1 as i64);
+                continue;
+            }
             // The position breaks ties, which makes any sort stable.
             keys.extend((0..).zip(row).map(|(j, x)| (x.rank() ^ flip, j)));
             if k < n {
@@ -102,6 +109,41 @@ pub fn topk<T: Ranked>(x: &[T], n: usize, k: usize, order: Order, at: &mut [i64]
             at.iter_mut().zip(&keys).for_each(|(at, key)| *at = key.1 as i64);
         }
     });
+}
+
+/// The most elements of a row that are kept in order while the others pass by.
+const FEW: usize = 32;
+/// Elements that are compared with the last of those at once; seldom one comes before it.
+const BLOCK: usize = 32;
+
+/// The first `k` keys of a row, in order, into the empty list `first`.
+fn first_few<T: Ranked>(row: &[T], k: usize, flip: u64, first: &mut Vec<(u64, u32)>) {
+    first.extend((0..).zip(&row[..k]).map(|(j, x)| (x.rank() ^ flip, j)));
+    first.sort_unstable();
+    let mut last = first[k - 1].0;
+    let mut at = k;
+    for row in row[k..].chunks(BLOCK) {
+        let mut keys = [u64::MAX; BLOCK];
+        let any = vectorize(
+            #[inline(always)]
+            || {
+                keys.iter_mut().zip(row).for_each(|(key, x)| *key = x.rank() ^ flip);
+                keys.iter().fold(false, |any, key| any | (*key < last))
+            },
+        );
+        if any {
+            for (j, &key) in (at as u32..).zip(&keys) {
+                // Of equal elements the one that came first stays.
+                if key < last {
+                    let place = first.partition_point(|(before, _)| *before <= key);
+                    first.copy_within(place..k - 1, place + 1);
+                    first[place] = (key, j);
+                    last = first[k - 1].0;
+                }
+            }
+        }
+        at += BLOCK;
+    }
 }
 
 #[cfg(test)]

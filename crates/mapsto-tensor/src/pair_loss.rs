@@ -1,6 +1,7 @@
 //! Losses that are the mean of a function of pairs (output, target): one pass forward and one backward.
 
-use crate::backend::cpu::{as_class, slice, with_float};
+use crate::backend::cpu::with_float;
+use crate::backend::order::Order;
 use crate::backend::tiles::CHUNK;
 use crate::backend::{MapOp, Params, Program, Written, tiles};
 use crate::elementwise::{Own, same_dtype};
@@ -155,7 +156,13 @@ fn sum_of<T: Plain + Float + tiles::Compute>(op: &dyn MapOp, xs: [&Tensor; 2]) -
         return values[..x.len()].iter().map(|v| Float::to_f64(*v)).sum();
     }
     // A view that repeats may have more elements than memory holds, which asking for a copy of it finds out.
-    let xs = xs.map(|x| x.detach().contiguous());
+    let even = |x: &Tensor| {
+        let strides = x.layout().strides();
+        !strides.contains(&0) && strides.last().is_none_or(|step| *step == 1)
+    };
+    let order = Order::of(&xs, xs[0].shape_of());
+    let xs = order.map_or(xs.map(Tensor::detach), |order| xs.map(|x| order.view(x, x.shape_of())));
+    let xs = xs.map(|x| if even(&x) { x } else { x.contiguous() });
     let count = xs[0].len();
     let mut parts = vec![0.0; count.div_ceil(CHUNK)];
     for_chunks(&mut parts, 1, 4 * count, |i, part| {
@@ -194,15 +201,9 @@ impl<P: PairLoss> Fused for MeanOf<P> {
         if at.wants(1) {
             return None; // targets with a gradient are rare: the definition knows it
         }
-        let (x, t) = (as_class(at.a()), as_class(at.b()));
+        let x = at.a();
         let op = Slopes(self.0, g.item() / x.len() as f64);
-        let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
-            let (x, t) = (slice::<T>(&x), slice::<T>(&t));
-            for_chunks(dx, CHUNK, 2 * x.len(), |i, dx| {
-                let [x, t] = [x, t].map(|x| &x[i * CHUNK..][..dx.len()]);
-                tiles::over::<T>(&op, &[x, t], dx)
-            })
-        }));
-        Some([Some(dx.stored_as(at.dtype(0))), None].into())
+        let dx = x.device().backend().map(&op, &[x, at.b()], x.shape_of(), x.dtype());
+        Some([Some(dx), None].into())
     }
 }

@@ -215,7 +215,7 @@ pub static CASES: &[Case] = &[
     flat("argmax/first", one, |x| x[0].argmax(0), "a.argmax(0)"),
     flat("argmax/narrow", narrow, |x| x[0].argmax(-1), "a.argmax(-1)"),
     flat("argmin", one, |x| x[0].argmin(-1), "a.argmin(-1)"),
-    flat("argsort", one, |x| x[0].argsort(-1), "a.argsort(-1, stable=True)"),
+    flat("argsort", one, |x| x[0].argsort(-1), "a.argsort(dim=-1, stable=True)"),
     smooth(
         "attention",
         heads,

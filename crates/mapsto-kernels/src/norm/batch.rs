@@ -109,6 +109,86 @@ pub fn batch_norm_backward<T: Float>(
         dgamma.fill(T::ZERO);
         return dbeta.fill(T::ZERO);
     }
+    let sums = sums_with_gradient(x, dims, g, mean, rstd);
+    dgamma.copy_from_slice(&sums[..c]);
+    dbeta.copy_from_slice(&sums[c..]);
+    let count = T::from_f64((n * s) as f64);
+    let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
+    let all: Vec<[T; 4]> = (0..c)
+        .map(|k| {
+            let ([m, rest], slope) = (mean[k], sums[k] / count * rstd[k]);
+            [m, scale(k), sums[c + k] / count - rest * slope, slope]
+        })
+        .collect();
+    by_channel(
+        dims,
+        dx,
+        #[inline(always)]
+        |at, channels, s, dx| {
+            let (x, g) = (&x[at..at + dx.len()], &g[at..at + dx.len()]);
+            if s == 1 {
+                for (((dx, &x), &g), &[mean, scale, shift, slope]) in
+                    dx.iter_mut().zip(x).zip(g).zip(&all[channels..])
+                {
+                    *dx = scale * (g - shift - (x - mean) * slope);
+                }
+            } else {
+                let [mean, scale, shift, slope] = all[channels];
+                for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
+                    *dx = scale * (g - shift - (x - mean) * slope);
+                }
+            }
+        },
+    );
+}
+
+/// The gradient through [`batch_norm_apply`] with statistics that do not depend on the batch: `dx = γ rstd g`, and `dγ` and
+/// `dβ` as for [`batch_norm_backward`].
+pub fn batch_norm_given_backward<T: Float>(
+    x: &[T],
+    dims: [usize; 3],
+    g: &[T],
+    mean: &[[T; 2]],
+    rstd: &[T],
+    gamma: Option<&[T]>,
+    dx: &mut [T],
+    dgamma: &mut [T],
+    dbeta: &mut [T],
+) {
+    let [_, c, _] = dims;
+    check_channels(dims, [x.len(), g.len(), dx.len()], mean, [Some(rstd), gamma, Some(dgamma), Some(dbeta)]);
+    let sums = sums_with_gradient(x, dims, g, mean, rstd);
+    dgamma.copy_from_slice(&sums[..c]);
+    dbeta.copy_from_slice(&sums[c..]);
+    let all: Vec<T> = (0..c).map(|k| rstd[k] * gamma.map_or(T::ONE, |g| g[k])).collect();
+    by_channel(
+        dims,
+        dx,
+        #[inline(always)]
+        |at, channels, s, dx| {
+            let g = &g[at..at + dx.len()];
+            if s == 1 {
+                dx.iter_mut().zip(g).zip(&all[channels..]).for_each(|((dx, &g), &scale)| *dx = g * scale);
+            } else {
+                let scale = all[channels];
+                dx.iter_mut().zip(g).for_each(|(dx, &g)| *dx = g * scale);
+            }
+        },
+    );
+}
+
+/// `Σ g z` of each channel, then `Σ g` of each; see [`batch_norm_backward`].
+fn sums_with_gradient<T: Float>(
+    x: &[T],
+    [n, c, s]: [usize; 3],
+    g: &[T],
+    mean: &[[T; 2]],
+    rstd: &[T],
+) -> Vec<T> {
+    let mut sums = vec![T::ZERO; 2 * c];
+    if x.is_empty() {
+        return sums;
+    }
     // Sums of each block of samples: [blocks, (Σ g z, Σ g), c].
     let group = if s == 1 { 64 } else { 1 };
     let blocks = n.div_ceil(group);
@@ -154,38 +234,8 @@ pub fn batch_norm_backward<T: Float>(
             },
         );
     });
-    let mut sums = vec![T::ZERO; 2 * c];
     reduce::sum(&partial, [1, blocks, 2 * c], &mut sums);
-    dgamma.copy_from_slice(&sums[..c]);
-    dbeta.copy_from_slice(&sums[c..]);
-    let count = T::from_f64((n * s) as f64);
-    let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
-    let all: Vec<[T; 4]> = (0..c)
-        .map(|k| {
-            let ([m, rest], slope) = (mean[k], sums[k] / count * rstd[k]);
-            [m, scale(k), sums[c + k] / count - rest * slope, slope]
-        })
-        .collect();
-    by_channel(
-        dims,
-        dx,
-        #[inline(always)]
-        |at, channels, s, dx| {
-            let (x, g) = (&x[at..at + dx.len()], &g[at..at + dx.len()]);
-            if s == 1 {
-                for (((dx, &x), &g), &[mean, scale, shift, slope]) in
-                    dx.iter_mut().zip(x).zip(g).zip(&all[channels..])
-                {
-                    *dx = scale * (g - shift - (x - mean) * slope);
-                }
-            } else {
-                let [mean, scale, shift, slope] = all[channels];
-                for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
-                    *dx = scale * (g - shift - (x - mean) * slope);
-                }
-            }
-        },
-    );
+    sums
 }
 
 fn check_channels<T, const A: usize, const B: usize>(

@@ -119,6 +119,6 @@ pub fn avg_pool2d_backward<T: Float>(s: &PoolShape, g: &[T], dx: &mut [T]) {
     });
 }
 
-fn share<T: Float>(s: &PoolShape) -> T {
+pub(super) fn share<T: Float>(s: &PoolShape) -> T {
     T::ONE / T::from_f64((s.kernel[0] * s.kernel[1]) as f64)
 }

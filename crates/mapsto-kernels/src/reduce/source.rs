@@ -19,6 +19,8 @@ pub struct Source<'a, T> {
 
 /// Runs below this length are gathered before they are folded.
 const RUN: usize = 64;
+/// Results of so few elements, of many that lie at even steps, are folded side by side, however near their elements are.
+const NARROW: usize = 8;
 
 /// How far the element of a row-major index lies from the first.
 pub(super) fn place(axes: &[(usize, isize)], mut index: usize) -> isize {
@@ -34,10 +36,12 @@ pub(super) fn place(axes: &[(usize, isize)], mut index: usize) -> isize {
 }
 
 impl<T> Source<'_, T> {
-    /// Whether neighbouring results are nearer to each other than neighbouring elements of one.
+    /// Whether neighbouring results are taken side by side: they are nearer to each other than neighbouring elements of one,
+    /// or these are so few that reading each result's own takes longer than folding them.
     pub(super) fn is_across(&self) -> bool {
-        match (self.kept.last(), self.gone.last()) {
-            (Some(kept), Some(gone)) => kept.1.unsigned_abs() < gone.1.unsigned_abs(),
+        match (self.kept.last(), self.gone) {
+            (Some(kept), [.., gone]) if kept.1.unsigned_abs() < gone.1.unsigned_abs() => true,
+            (Some(&(results, _)), &[(n, _)]) => n <= NARROW && results >= RUN && !self.is_dense(n),
             _ => false,
         }
     }

@@ -14,7 +14,7 @@ use crate::{DType, Device, Layout, Tensor};
 use mapsto_kernels::conv::{self, ConvShape};
 use mapsto_kernels::gemm::Mat;
 use mapsto_kernels::real::{Float, Number, Real};
-use mapsto_kernels::{index, philox, reduce, scan, sort};
+use mapsto_kernels::{index, philox, scan, sort};
 use std::borrow::Cow;
 
 /// Runs `$body` with `$t` standing for the type that arithmetic on `$dtype` is done in.
@@ -108,17 +108,7 @@ impl Backend for Cpu {
     }
 
     fn reduce(&self, kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
-        let largest = match kind {
-            Reduction::ArgMax => true,
-            Reduction::ArgMin => false,
-            _ => return reductions::reduce(kind, x, mask),
-        };
-        let shape: Shape = x.shape().iter().zip(mask).filter(|(_, gone)| !**gone).map(|(n, _)| *n).collect();
-        let (rows, dims) = rows_of(x, mask);
-        with_class!(rows.dtype(), T => Tensor::filled_by(shape, |at: &mut [i64]| {
-            let find = if largest { reduce::argmax::<T> } else { reduce::argmin::<T> };
-            find(slice(&rows), dims, at)
-        }))
+        reductions::reduce(kind, x, mask)
     }
 
     fn scan(&self, x: &Tensor, axis: usize, direction: Direction) -> Tensor {

@@ -5,7 +5,7 @@ pub(crate) mod carry;
 pub mod cpu;
 pub(crate) mod host;
 pub(crate) mod multiply;
-mod order;
+pub(crate) mod order;
 pub(crate) mod outline;
 #[cfg(test)]
 pub(crate) mod proof;

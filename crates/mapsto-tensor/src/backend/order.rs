@@ -2,14 +2,17 @@
 //!
 //! It is row-major unless the operands of the result's shape lie otherwise: of transposes or of images whose channels lie next
 //! to each other the result is of the same kind, as in PyTorch and NumPy. The operation then runs over memory in one piece.
+//! Along axes on which all operands only repeat it runs once, and its result is copied.
 
+use super::carry;
 use crate::Tensor;
+use crate::layout::Layout;
 use crate::shape::{MAX_RANK, Shape};
 use smallvec::SmallVec;
 
 /// Axes from the outermost in memory to the innermost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Order {
+pub(crate) struct Order {
     axes: [usize; MAX_RANK],
     rank: usize,
 }
@@ -37,8 +40,24 @@ impl Order {
         found
     }
 
-    fn axes(&self) -> &[usize] {
+    /// The axes, the outermost in memory first.
+    pub fn axes(&self) -> &[usize] {
         &self.axes[..self.rank]
+    }
+
+    /// The order that puts axes back.
+    pub fn back(&self) -> SmallVec<[usize; MAX_RANK]> {
+        let mut back = SmallVec::from_elem(0, self.rank);
+        self.axes().iter().enumerate().for_each(|(to, from)| back[*from] = to);
+        back
+    }
+
+    /// An operand of a result of this shape with its axes put into this order; one element stands for all of them, in
+    /// whatever shape.
+    pub fn view(&self, x: &Tensor, shape: &Shape) -> Tensor {
+        let alike =
+            if x.len() == 1 { *x.layout() } else { x.layout().broadcast_to(shape).permute(self.axes()) };
+        Tensor::raw(x.0.storage.clone(), alike, x.dtype())
     }
 
     /// Runs an elementwise operation on operands whose axes are put into this order.
@@ -48,20 +67,38 @@ impl Order {
         shape: &Shape,
         run: impl FnOnce(&[&Tensor], &Shape) -> Tensor,
     ) -> Tensor {
-        let view = |x: &&Tensor| {
-            // One element stands for all of them, in whatever shape.
-            let alike =
-                if x.len() == 1 { *x.layout() } else { x.layout().broadcast_to(shape).permute(self.axes()) };
-            Tensor::raw(x.0.storage.clone(), alike, x.dtype())
-        };
-        let views: SmallVec<[Tensor; 3]> = xs.iter().map(view).collect();
+        let views: SmallVec<[Tensor; 3]> = xs.iter().map(|x| self.view(x, shape)).collect();
         let xs: SmallVec<[&Tensor; 3]> = views.iter().collect();
         let shape: Shape = self.axes().iter().map(|i| shape[*i]).collect();
         let y = run(&xs, &shape);
-        let mut back = [0; MAX_RANK];
-        self.axes().iter().enumerate().for_each(|(to, from)| back[*from] = to);
-        Tensor::raw(y.0.storage.clone(), y.layout().permute(&back[..self.rank]), y.dtype())
+        Tensor::raw(y.0.storage.clone(), y.layout().permute(&self.back()), y.dtype())
     }
+}
+
+/// Runs an elementwise operation without the axes along which all operands only repeat, and repeats its result; none, with
+/// nothing run, where there are no such axes.
+pub(super) fn once(
+    xs: &[&Tensor],
+    shape: &Shape,
+    run: impl FnOnce(&[&Tensor], &Shape) -> Tensor,
+) -> Option<Tensor> {
+    // The common case first: a bias is added to rows.
+    if xs.iter().any(|x| x.shape_of() == shape && x.layout().is_contiguous()) {
+        return None;
+    }
+    let layouts: SmallVec<[Layout; 3]> = xs.iter().map(|x| x.layout().broadcast_to(shape)).collect();
+    let repeats = |i: usize| shape[i] > 1 && layouts.iter().all(|layout| layout.strides()[i] == 0);
+    let narrow: Shape = (0..shape.len()).map(|i| if repeats(i) { 1 } else { shape[i] }).collect();
+    if narrow == *shape {
+        return None;
+    }
+    let view = |(x, layout): (&&Tensor, &Layout)| {
+        Tensor::raw(x.0.storage.clone(), Layout { shape: narrow, ..*layout }, x.dtype())
+    };
+    let views: SmallVec<[Tensor; 3]> = xs.iter().zip(&layouts).map(view).collect();
+    let xs: SmallVec<[&Tensor; 3]> = views.iter().collect();
+    let y = run(&xs, &narrow);
+    Some(carry::copy(&Tensor::raw(y.0.storage.clone(), y.layout().broadcast_to(shape), y.dtype())))
 }
 
 #[cfg(test)]
@@ -89,6 +126,29 @@ mod tests {
         let images = Tensor::randn([2, 4, 5, 3]).permute([0, 3, 1, 2]);
         check(&images, &images.sigmoid(), &[60, 1, 15, 3]);
         check(&images.to(DType::F16), &images.to(DType::F16), &[60, 1, 15, 3]);
+    }
+
+    #[test]
+    fn what_repeats_is_computed_once_and_lies_in_rows() {
+        let (row, column) = (Tensor::randn([1, 1, 5]), Tensor::randn([3, 1, 1]));
+        let number = Tensor::randn([1, 1, 1]);
+        for x in [&row, &column, &number] {
+            for dtype in [DType::F32, DType::F16, DType::F64] {
+                let (x, shape) = (x.to(dtype), [3usize, 4, 5]);
+                let wide = x.expand(shape);
+                let full = wide.contiguous();
+                for (y, want) in [
+                    (wide.exp(), full.exp()),
+                    (&wide * &wide, &full * &full),
+                    (wide.to(DType::I64).to(dtype), full.to(DType::I64).to(dtype)),
+                    (wide.gt(0).choose(&wide, 0), full.gt(0).choose(&full, 0)),
+                    (wide.swap(0, 2).abs(), full.swap(0, 2).contiguous().abs()),
+                ] {
+                    assert!(y.layout().is_contiguous(), "{:?}", y.layout());
+                    assert_eq!(y.to(DType::F64).to_vec::<f64>(), want.to(DType::F64).to_vec::<f64>());
+                }
+            }
+        }
     }
 
     #[test]

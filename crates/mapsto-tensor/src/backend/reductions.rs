@@ -13,7 +13,9 @@ use half::{bf16, f16};
 use mapsto_kernels::cast::{Cast, cast};
 use mapsto_kernels::product;
 use mapsto_kernels::real::Number;
-use mapsto_kernels::reduce::{self, Source, max_from, min_from, product_from, sum_from};
+use mapsto_kernels::reduce::{
+    self, Source, argmax_from, argmin_from, max_from, min_from, product_from, sum_from,
+};
 use mapsto_kernels::simd::vectorize_light;
 use smallvec::SmallVec;
 
@@ -25,7 +27,7 @@ pub(super) fn reduce(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
             product(x, mask).stored_as(if x.dtype().is_float() { x.dtype() } else { DType::I64 })
         }
         Reduction::Max | Reduction::Min => extreme(kind, x, mask).stored_as(x.dtype()),
-        Reduction::ArgMax | Reduction::ArgMin => unreachable!("positions are found along rows"),
+        Reduction::ArgMax | Reduction::ArgMin => position(kind, x, mask),
     }
 }
 
@@ -36,14 +38,14 @@ pub(crate) fn sum(x: &Tensor, mask: &[bool]) -> Tensor {
     }
     let plan = Plan::of(x, mask, Repeats::Counted);
     let y = match x.dtype() {
-        DType::F64 => folded::<f64, f64>(x, &plan, sum_from),
-        DType::F32 => folded::<f32, f32>(x, &plan, sum_from),
-        DType::F16 => folded::<f16, f32>(x, &plan, sum_from),
-        DType::BF16 => folded::<bf16, f32>(x, &plan, sum_from),
-        DType::I64 => folded::<i64, i64>(x, &plan, sum_from),
-        DType::I32 => folded::<i32, i64>(x, &plan, sum_from),
-        DType::U8 | DType::Bool => folded::<u8, i64>(x, &plan, sum_from),
-        DType::I8 => folded::<i8, i64>(x, &plan, sum_from),
+        DType::F64 => folded::<f64, f64, f64>(x, &plan, sum_from),
+        DType::F32 => folded::<f32, f32, f32>(x, &plan, sum_from),
+        DType::F16 => folded::<f16, f32, f32>(x, &plan, sum_from),
+        DType::BF16 => folded::<bf16, f32, f32>(x, &plan, sum_from),
+        DType::I64 => folded::<i64, i64, i64>(x, &plan, sum_from),
+        DType::I32 => folded::<i32, i64, i64>(x, &plan, sum_from),
+        DType::U8 | DType::Bool => folded::<u8, i64, i64>(x, &plan, sum_from),
+        DType::I8 => folded::<i8, i64, i64>(x, &plan, sum_from),
     };
     match plan.times {
         1 => y,
@@ -59,20 +61,20 @@ fn product(x: &Tensor, mask: &[bool]) -> Tensor {
     let x = &if repeats { x.contiguous() } else { x.clone() };
     let plan = Plan::of(x, mask, Repeats::Walked);
     match x.dtype() {
-        DType::F64 => folded::<f64, f64>(x, &plan, product::product_from),
-        DType::F32 => folded::<f32, f32>(x, &plan, product::product_from),
-        DType::F16 => folded::<f16, f32>(x, &plan, product::product_from),
-        DType::BF16 => folded::<bf16, f32>(x, &plan, product::product_from),
-        DType::I64 => folded::<i64, i64>(x, &plan, product_from),
-        DType::I32 => folded::<i32, i64>(x, &plan, product_from),
-        DType::U8 | DType::Bool => folded::<u8, i64>(x, &plan, product_from),
-        DType::I8 => folded::<i8, i64>(x, &plan, product_from),
+        DType::F64 => folded::<f64, f64, f64>(x, &plan, product::product_from),
+        DType::F32 => folded::<f32, f32, f32>(x, &plan, product::product_from),
+        DType::F16 => folded::<f16, f32, f32>(x, &plan, product::product_from),
+        DType::BF16 => folded::<bf16, f32, f32>(x, &plan, product::product_from),
+        DType::I64 => folded::<i64, i64, i64>(x, &plan, product_from),
+        DType::I32 => folded::<i32, i64, i64>(x, &plan, product_from),
+        DType::U8 | DType::Bool => folded::<u8, i64, i64>(x, &plan, product_from),
+        DType::I8 => folded::<i8, i64, i64>(x, &plan, product_from),
     }
 }
 
 fn extreme(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
     fn of<S: Plain + Cast<T>, T: Number + Plain>(kind: Reduction, x: &Tensor, plan: &Plan) -> Tensor {
-        folded::<S, T>(x, plan, if kind == Reduction::Max { max_from } else { min_from })
+        folded::<S, T, T>(x, plan, if kind == Reduction::Max { max_from } else { min_from })
     }
     let plan = Plan::of(x, mask, Repeats::Ignored);
     match x.dtype() {
@@ -87,12 +89,31 @@ fn extreme(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
     }
 }
 
+/// The positions of extremes along the axis of `mask`.
+fn position(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
+    fn of<S: Plain + Cast<T>, T: Number + Plain>(kind: Reduction, x: &Tensor, plan: &Plan) -> Tensor {
+        folded::<S, T, i64>(x, plan, if kind == Reduction::ArgMax { argmax_from } else { argmin_from })
+    }
+    // Of elements that only repeat, the first is the extreme.
+    let plan = Plan::of(x, mask, Repeats::Ignored);
+    match x.dtype() {
+        DType::F64 => of::<f64, f64>(kind, x, &plan),
+        DType::F32 => of::<f32, f32>(kind, x, &plan),
+        DType::F16 => of::<f16, f32>(kind, x, &plan),
+        DType::BF16 => of::<bf16, f32>(kind, x, &plan),
+        DType::I64 => of::<i64, i64>(kind, x, &plan),
+        DType::I32 => of::<i32, i32>(kind, x, &plan),
+        DType::U8 | DType::Bool => of::<u8, i32>(kind, x, &plan),
+        DType::I8 => of::<i8, i32>(kind, x, &plan),
+    }
+}
+
 /// The largest or the smallest truth over the axes of `mask`, which of nothing is false or true.
 pub(crate) fn truth(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
     let (plan, fold) =
         (Plan::of(x, mask, Repeats::Ignored), if kind == Reduction::Max { max_from } else { min_from });
     let y = if matches!(x.dtype(), DType::U8 | DType::Bool) {
-        folded::<u8, u8>(x, &plan, fold) // a byte that is not 0 is true as it is
+        folded::<u8, u8, u8>(x, &plan, fold) // a byte that is not 0 is true as it is
     } else {
         with_type!(x.dtype(), S => {
             let from = x.storage().as_slice::<S>();
@@ -100,7 +121,7 @@ pub(crate) fn truth(kind: Reduction, x: &Tensor, mask: &[bool]) -> Tensor {
                 let truth: bool = x.cast();
                 truth as u8
             };
-            plan.run::<u8>(None, &|at, step, to| bring(from, at, step, to, is_true), fold)
+            plan.run::<u8, u8>(None, &|at, step, to| bring(from, at, step, to, is_true), fold)
         })
     };
     y.to(DType::Bool)
@@ -122,10 +143,10 @@ fn straight(x: &Tensor, mask: &[bool]) -> Option<Tensor> {
 }
 
 /// A fold of stored `S` in `T`.
-fn folded<S: Plain + Cast<T>, T: Number + Plain>(
+fn folded<S: Plain + Cast<T>, T: Number + Plain, Y: Plain>(
     x: &Tensor,
     plan: &Plan,
-    fold: fn(&Source<'_, T>, &mut [T]),
+    fold: fn(&Source<'_, T>, &mut [Y]),
 ) -> Tensor {
     let from = x.storage().as_slice::<S>();
     let plain = (S::DTYPE == T::DTYPE).then(|| x.storage().as_slice::<T>());
@@ -221,17 +242,17 @@ impl Plan {
     }
 
     /// The results, in the order of the tensor's axes.
-    fn run<T: Number + Plain>(
+    fn run<T: Number + Plain, Y: Plain>(
         &self,
         plain: Option<&[T]>,
         bring: &(dyn Fn(isize, isize, &mut [T]) + Sync),
-        fold: fn(&Source<'_, T>, &mut [T]),
+        fold: fn(&Source<'_, T>, &mut [Y]),
     ) -> Tensor {
         let source = Source { plain, bring, offset: self.offset, kept: &self.kept, gone: &self.gone };
         if self.walked == self.shape && self.order.is_sorted() {
-            return Tensor::filled_by(self.shape, |y: &mut [T]| fold(&source, y));
+            return Tensor::filled_by(self.shape, |y: &mut [Y]| fold(&source, y));
         }
-        let y = Tensor::filled_by(self.walked, |y: &mut [T]| fold(&source, y));
+        let y = Tensor::filled_by(self.walked, |y: &mut [Y]| fold(&source, y));
         self.arranged(y)
     }
 

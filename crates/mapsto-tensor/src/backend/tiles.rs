@@ -6,17 +6,17 @@
 
 use super::MapOp;
 use super::across::{self, lies_across};
-use super::order::Order;
+use super::order::{self, Order};
 #[cfg(test)]
 use super::proof;
 use crate::Tensor;
-use crate::dtype::{DType, Element};
+use crate::dtype::DType;
 use crate::layout::Layout;
 use crate::shape::Shape;
 use crate::storage::{Plain, Storage, numbers_of_mut};
 use crate::written::Written;
 use half::{bf16, f16};
-use mapsto_kernels::cast::{Cast, cast};
+use mapsto_kernels::cast::{Cast, cast, truths};
 use mapsto_kernels::program::{Lane, Params};
 use mapsto_kernels::real::Value;
 use mapsto_kernels::threads::for_chunks;
@@ -26,6 +26,8 @@ use std::sync::OnceLock;
 const TILE: usize = 1024;
 /// As much as one cache line of each input.
 const SHORT: usize = 16;
+/// Rows of so many elements are worth a call each.
+const LONG: usize = 256;
 /// The most inputs of an elementwise operation.
 pub(super) const INPUTS: usize = 3;
 /// What one thread takes at a time.
@@ -68,7 +70,8 @@ macro_rules! computes {
             }
             fn store(from: &[$c], dtype: DType, to: &mut [u8]) {
                 match dtype {
-                    $(DType::$write => store::<$c, $w>(from, dtype, numbers_of_mut(to)),)*
+                    DType::Bool => truths(from, to),
+                    $(DType::$write => cast::<$c, $w>(from, numbers_of_mut(to)),)*
                     #[allow(unreachable_patterns)] // the widest types are stored as all
                     other => unreachable!("{other} is computed in i64"),
                 }
@@ -78,16 +81,16 @@ macro_rules! computes {
 }
 computes! {
     f32: [F32 f32, F16 f16, BF16 bf16, U8 u8, Bool u8]
-        [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8, Bool u8]
+        [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8]
         {fn own(op: &dyn MapOp, xs: &[&[f32]], y: &mut [f32]) -> bool {
             xs.iter().all(|x| x.len() == y.len()) && op.own(xs, y)
         }}
-    f64: [F64 f64, Bool u8] [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8, Bool u8] {}
+    f64: [F64 f64, I32 i32, U8 u8, Bool u8] [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8] {}
     i64: [I64 i64, I32 i32, U8 u8, I8 i8, Bool u8]
-        [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8, Bool u8] {}
-    i32: [I32 i32, Bool u8] [I32 i32, Bool u8] {}
-    u8: [U8 u8, Bool u8] [U8 u8, Bool u8] {}
-    i8: [I8 i8, Bool u8] [I8 i8, Bool u8] {}
+        [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8] {}
+    i32: [I32 i32, Bool u8] [I32 i32] {}
+    u8: [U8 u8, Bool u8] [U8 u8] {}
+    i8: [I8 i8, Bool u8] [I8 i8] {}
 }
 
 /// The elementwise primitive of the CPU.
@@ -102,11 +105,14 @@ pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -
         DType::I32 if native => map_in::<i32>(op, xs, shape, dtype),
         DType::I8 if native => map_in::<i8>(op, xs, shape, dtype),
         DType::U8 | DType::Bool if native => map_in::<u8>(op, xs, shape, dtype),
-        // f32 holds them all, and becomes the other floats faster than i64 does.
+        // f32 holds all bytes and f64 every i32, and both become the other floats faster than i64 does.
         DType::U8 | DType::Bool
             if op.is_identity() && matches!(dtype, DType::F32 | DType::F16 | DType::BF16) =>
         {
             map_in::<f32>(op, xs, shape, dtype)
+        }
+        DType::U8 | DType::Bool | DType::I32 if op.is_identity() && dtype.is_float() => {
+            map_in::<f64>(op, xs, shape, dtype)
         }
         _ => map_in::<i64>(op, xs, shape, dtype),
     }
@@ -151,6 +157,26 @@ pub(crate) fn piece<'a, C: Compute>(x: &'a Tensor, start: usize, room: &'a mut [
             room
         }
     }
+}
+
+/// The result of what `f(rows, results)` makes of rows of `n` numbers of 16 bits, some at a time in f32, so that the wide numbers
+/// stay in the second cache; none where the numbers are others, do not lie in rows, or fill that cache with one row.
+pub(crate) fn rows_in_f32(x: &Tensor, n: usize, f: &(dyn Fn(&[f32], &mut [f32]) + Sync)) -> Option<Tensor> {
+    let halves = matches!(x.dtype(), DType::F16 | DType::BF16) && x.layout().is_contiguous();
+    if !halves || x.is_empty() || n > 8 * CHUNK || x.len() < 2 * n {
+        return None;
+    }
+    let (size, work) = (x.dtype().size(), 8 * x.len());
+    let group = (CHUNK / n).max(1) * n;
+    let mut out = Storage::host(x.len(), x.dtype());
+    for_chunks(&mut out.as_mut_slice::<u8>()[..x.len() * size], group * size, work, |i, y| {
+        let mut room = vec![0f32; 2 * y.len() / size];
+        let (rows, results) = room.split_at_mut(y.len() / size);
+        f32::load(x, x.layout(), i * group, rows);
+        f(rows, results);
+        f32::store(results, x.dtype(), y);
+    });
+    Some(Tensor::from_storage(out, *x.shape_of(), x.dtype()))
 }
 
 /// Writes over `a` what `f(piece of a, piece of b)` makes of it, where both are f32 of one shape that lie one after the other
@@ -203,6 +229,9 @@ fn map_any<C: Compute>(
         if let Some(order) = Order::of(xs, shape) {
             return order.run(xs, shape, |xs, shape| map_in::<C>(op, xs, shape, dtype));
         }
+        if let Some(y) = order::once(xs, shape, |xs, shape| map_in::<C>(op, xs, shape, dtype)) {
+            return y;
+        }
         if let Some(i) = xs.iter().position(|x| !C::READS.contains(&x.dtype())) {
             let x = xs[i].to(C::DTYPE);
             let mut xs: SmallVec<[&Tensor; INPUTS]> = xs.iter().copied().collect();
@@ -252,6 +281,14 @@ fn tiled<C: Compute>(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DTyp
     if lies_across(&layouts) {
         return across::run::<C>(call, xs, &layouts, dtype, y);
     }
+    // Within long rows operands are read where they lie, and not tile by tile into buffers.
+    let inner = layouts.first().and_then(|layout| layout.shape().last()).copied().unwrap_or(1);
+    let long_rows = inner >= LONG;
+    let as_it_lies = |((x, layout), straight): ((&&Tensor, &Layout), &Option<&[C]>)| {
+        straight.is_some() || long_rows && is_even::<C>(x, layout)
+    };
+    let direct = dtype == C::DTYPE && xs.iter().zip(&layouts).zip(&straight).all(as_it_lies);
+    let most = if direct { CHUNK } else { TILE };
     for_chunks(y, CHUNK * size, 4 * count, |i, y| {
         // Clearing whole tiles would take longer than all else on a few numbers.
         let (mut short, mut long);
@@ -262,8 +299,17 @@ fn tiled<C: Compute>(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DTyp
             long = [[<C as Default>::default(); TILE]; 1 + INPUTS];
             long.each_mut().map(|b| &mut b[..])
         };
-        for (j, y) in y.chunks_mut(TILE * size).enumerate() {
-            let (start, len) = (i * CHUNK + j * TILE, y.len() / size);
+        let (mut start, mut left) = (i * CHUNK, y);
+        while !left.is_empty() {
+            let row = if long_rows { inner - start % inner } else { TILE };
+            let len = row.min(most).min(left.len() / size);
+            let (y, after) = std::mem::take(&mut left).split_at_mut(len * size);
+            left = after;
+            if call.op.is_identity() && dtype == C::DTYPE {
+                C::load(xs[0], &layouts[0], start, numbers_of_mut(y));
+                start += len;
+                continue;
+            }
             let (result, rest) = buffers.split_at_mut(1);
             let mut tiles: [&[C]; INPUTS] = [&[]; INPUTS];
             for (((tile, (x, layout)), straight), buffer) in
@@ -272,20 +318,41 @@ fn tiled<C: Compute>(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DTyp
                 *tile = match straight {
                     Some([x]) => std::slice::from_ref(x),
                     Some(s) => &s[start..start + len],
+                    None if long_rows && is_even::<C>(x, layout) => part_of_row(x, layout, start, len),
                     None => {
                         C::load(x, layout, start, &mut buffer[..len]);
                         &buffer[..len]
                     }
                 };
             }
-            if call.op.is_identity() && tiles[0].len() == len {
+            start += len;
+            if dtype == C::DTYPE {
+                call.run(&tiles[..xs.len()], numbers_of_mut(y));
+            } else if call.op.is_identity() && tiles[0].len() == len {
                 C::store(tiles[0], dtype, y);
-                continue;
+            } else {
+                call.run(&tiles[..xs.len()], &mut result[0][..len]);
+                C::store(&result[0][..len], dtype, y);
             }
-            call.run(&tiles[..xs.len()], &mut result[0][..len]);
-            C::store(&result[0][..len], dtype, y);
         }
     });
+}
+
+/// Whether rows of an input can be read where they lie, or are one element each.
+fn is_even<C: Compute>(x: &Tensor, layout: &Layout) -> bool {
+    let plain = x.dtype() == C::DTYPE || (x.dtype() == DType::Bool && C::DTYPE == DType::U8);
+    plain && layout.strides().last().is_some_and(|step| matches!(step, 0 | 1))
+}
+
+/// Elements of one row, or the one that they all are.
+fn part_of_row<'a, C: Compute>(x: &'a Tensor, layout: &Layout, start: usize, len: usize) -> &'a [C] {
+    let (mut rest, mut at) = (start, layout.offset() as isize);
+    for (n, stride) in layout.shape().iter().zip(layout.strides()).rev() {
+        at += (rest % n) as isize * stride;
+        rest /= n;
+    }
+    let one = layout.strides().last() == Some(&0);
+    &x.storage().as_slice::<C>()[at as usize..][..if one { 1 } else { len }]
 }
 
 /// The elements of an input that needs neither conversion nor another order; one element stands for all.
@@ -299,15 +366,6 @@ fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape, count: usize) -> Optio
         Some(&x.storage().as_slice::<C>()[x.layout().offset()..][..1])
     } else {
         None
-    }
-}
-
-/// Writes computed numbers in the type they are stored in; booleans become 0 and 1.
-fn store<C: Compute + Cast<S>, S: Element>(from: &[C], dtype: DType, to: &mut [S]) {
-    if dtype == DType::Bool {
-        to.iter_mut().zip(from).for_each(|(t, f)| *t = S::from_i64((*f != <C as Default>::default()) as i64));
-    } else {
-        cast(from, to);
     }
 }
 

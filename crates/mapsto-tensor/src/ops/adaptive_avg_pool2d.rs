@@ -6,7 +6,7 @@ use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Shape;
-use crate::{Tensor, fail};
+use crate::{Tensor, fail, keep};
 use mapsto_kernels::adaptive_pool::{AdaptivePoolShape, adaptive_avg_pool2d, adaptive_avg_pool2d_backward};
 
 impl Tensor {
@@ -90,13 +90,20 @@ impl Fused for AdaptiveAvgPool2d {
         rows.matmul(xs[0]).matmul(&columns.t()) // [n, c, oh, w] → [n, c, oh, ow]
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        if self.out == [1, 1] {
+            return Some(xs[0].mean(keep([2, 3])).into()); // of any view, and of 16 bits as they lie
+        }
         let (x, s) = (in_class(xs[0]), windows("adaptive_avg_pool2d", xs[0], self.out));
         let out = pooled(xs[0], self.out);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| adaptive_avg_pool2d(&s, slice(&x), y)));
         Some(y.to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        let (g, &[n, c, h, w]) = (in_class(g), at.shape(0)) else { return None };
+        let &[n, c, h, w] = at.shape(0) else { return None };
+        if self.out == [1, 1] {
+            return Some((g / (h * w) as f64).expand(at.shape(0)).into());
+        }
+        let g = in_class(g);
         let s = AdaptivePoolShape { planes: n * c, h, w, out: self.out };
         let dx = with_float!(g.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
             adaptive_avg_pool2d_backward(&s, slice(&g), dx)

@@ -1,13 +1,13 @@
 //! Two-dimensional average pooling.
 
-use super::max_pool2d::Pool2d;
+use super::max_pool2d::{Pool2d, channels_last, filled_channels_last};
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use mapsto_kernels::pool::{avg_pool2d, avg_pool2d_backward};
+use mapsto_kernels::pool::{avg_pool2d, avg_pool2d_backward, avg_pool2d_channels_last};
 
 impl Tensor {
     /// The mean of each `k × k` window, the windows lying side by side.
@@ -66,8 +66,14 @@ impl Fused for AvgPool2d {
         xs[0].window(self.pool.window()).reshape([n * c, kh * kw, oh * ow]).mean(1).reshape(shape)
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, s) = (in_class(xs[0]), self.pool.shape(xs[0].shape()));
-        let out = self.pool.check("avg_pool2d", xs[0]);
+        let (s, out) = (self.pool.shape(xs[0].shape()), self.pool.check("avg_pool2d", xs[0]));
+        if let Some(last) = channels_last(xs[0]) {
+            let x = in_class(&last);
+            return Some(with_float!(x.dtype(), T => {
+                filled_channels_last(out, xs[0].dtype(), |y: &mut [T]| avg_pool2d_channels_last(&s, out[1], slice(&x), y))
+            }).into());
+        }
+        let x = in_class(xs[0]);
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| avg_pool2d(&s, slice(&x), y)));
         Some(y.to(xs[0].dtype()).into())
     }
@@ -93,6 +99,7 @@ fn samples(s: &mut Samples) {
 mod tests {
     use super::*;
     use crate::check::*;
+    use crate::prelude::*;
 
     #[test]
     fn avg_pool2d() {
@@ -100,6 +107,12 @@ mod tests {
         check(|x| x.avg_pool2d(2)).shapes([&[2, 2, 5, 4]]).on(d());
         check(|x| x.avg_pool2d_with(Pool2d::new([3, 2]).stride([2, 1]).padding([1, 0]))).shapes([&[1, 2, 4, 3]]).on(d());
         for pool in [Pool2d::new(2), Pool2d::new(3).stride(2).padding(1), Pool2d::new([1, 4]).stride(1)] {
+            let last = Tensor::randn([2, 8, 7, 5]).permute([0, 3, 1, 2]);
+            for dtype in [DType::F32, DType::BF16] {
+                let (last, y) = (last.to(dtype), last.to(dtype).avg_pool2d_with(pool));
+                assert_eq!(y.to_vec::<f32>(), last.contiguous().avg_pool2d_with(pool).to_vec::<f32>());
+                assert_eq!(y.layout().strides()[1], 1);
+            }
             check_fused(|| AvgPool2d { pool }, &[(&[3, 2, 8, 7], d())]);
         }
     }

@@ -3,11 +3,13 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
+use crate::backend::tiles::rows_in_f32;
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::reduce::{centred, in_units};
 use crate::{DType, Tensor, fail, keep, no_grad};
-use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_stats};
+use crate::storage::Plain;
+use mapsto_kernels::norm::{batch_norm_apply, batch_norm_backward, batch_norm_given_backward, batch_norm_stats};
 
 impl Tensor {
     /// `y = (x − mean) / √(var + ε) · γ + β` for each channel, with the mean and the population's variance of the
@@ -103,7 +105,7 @@ impl Fused for Statistics {
         xs[0].var(&other_axes(xs[0])[..])
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, dims) = (in_class(xs[0]), dims(xs[0].shape()));
+        let (x, dims) = Lie::of(xs[0]).rows(xs[0]);
         let mut var = None;
         let mean = with_float!(x.dtype(), T => Tensor::filled_by([dims[1], 2], |mean: &mut [T]| {
             var = Some(Tensor::filled_by(dims[1], |var: &mut [T]| batch_norm_stats(slice(&x), dims, mean.as_chunks_mut().0, var)));
@@ -124,8 +126,44 @@ fn reciprocal(var: &Tensor, eps: f64) -> Tensor {
 }
 
 /// `[n, c, the rest]`.
-fn dims(shape: &[usize]) -> [usize; 3] {
-    around(shape, 1)
+/// How the axes of an input lie: in rows, or with the channels next to each other.
+#[derive(Clone, Copy, PartialEq)]
+enum Lie {
+    Rows,
+    ChannelsLast,
+}
+impl Lie {
+    fn of(x: &Tensor) -> Lie {
+        let last = x.rank() > 2 && !x.layout().is_contiguous();
+        if last && Lie::turned(x).layout().is_contiguous() { Lie::ChannelsLast } else { Lie::Rows }
+    }
+    /// With the channels as the last axis.
+    fn turned(x: &Tensor) -> Tensor {
+        let order: Vec<usize> = (0..x.rank()).filter(|&i| i != 1).chain([1]).collect();
+        x.permute(order)
+    }
+    /// The elements row-major in the type that is computed in, as `[n, c, s]`.
+    fn rows(self, x: &Tensor) -> (Tensor, [usize; 3]) {
+        match self {
+            Lie::Rows => (in_class(x), around(x.shape(), 1)),
+            Lie::ChannelsLast => {
+                let c = x.shape()[1];
+                (in_class(&Lie::turned(x)), [x.len() / c.max(1), c, 1])
+            }
+        }
+    }
+    /// A result of this shape of what `fill` writes in rows, in a type and then in another.
+    fn result<T: Plain>(self, shape: &[usize], dtype: DType, fill: impl FnOnce(&mut [T])) -> Tensor {
+        match self {
+            Lie::Rows => Tensor::filled_by(shape, fill).stored_as(dtype),
+            Lie::ChannelsLast => {
+                let last = shape.len() - 1;
+                let turned: Vec<usize> = [&shape[..1], &shape[2..], &shape[1..2]].concat();
+                let back: Vec<usize> = [0, last].into_iter().chain(1..last).collect();
+                Tensor::filled_by(&turned[..], fill).stored_as(dtype).permute(back)
+            }
+        }
+    }
 }
 
 fn other_axes(x: &Tensor) -> Vec<usize> {
@@ -174,18 +212,9 @@ impl Fused for BatchNorm {
         Some(Fast { y, kept: vec![mean, rstd] })
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
-        let (x, gamma, g) = (in_class(at.input(0)), in_class(at.input(1)), in_class(g));
-        let (mean, rstd, dims) = (&at.kept()[0], &at.kept()[1], dims(at.shape(0)));
-        let (mut dgamma, mut dbeta) = (None, None);
-        let dx = with_float!(x.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| {
-            dgamma = Some(Tensor::filled_by(dims[1], |dgamma: &mut [T]| {
-                dbeta = Some(Tensor::filled_by(dims[1], |dbeta: &mut [T]| {
-                    let (mean, rstd, gamma) = (slice::<T>(mean).as_chunks().0, slice(rstd), Some(slice(&gamma)));
-                    batch_norm_backward(slice(&x), dims, slice(&g), mean, rstd, gamma, dx, dgamma, dbeta)
-                }));
-            }));
-        }));
-        Some([Some(dx), dgamma, dbeta].into())
+        let mean_and_rstd = (&at.kept()[0], &at.kept()[1]);
+        let [dx, dgamma, dbeta] = gradients(Statistic::OfBatch, at.input(0), mean_and_rstd, at.input(1), g);
+        Some([dx, dgamma, dbeta].into())
     }
 }
 
@@ -205,12 +234,49 @@ fn in_units_of_channels(xs: &[&Tensor], eps: f64) -> Fast {
 }
 
 fn apply(x: &Tensor, mean: &Tensor, rstd: &Tensor, gamma: &Tensor, beta: &Tensor) -> Tensor {
-    let (values, mean, gamma, beta) = (in_class(x), in_class(mean), in_class(gamma), in_class(beta));
-    let y = with_float!(x.dtype(), T => Tensor::filled_by(x.shape(), |y: &mut [T]| {
+    let (lie, mean, gamma, beta) = (Lie::of(x), in_class(mean), in_class(gamma), in_class(beta));
+    if x.dtype() != DType::F64 && lie == Lie::Rows {
+        let [_, c, s] = around(x.shape(), 1);
+        let y = rows_in_f32(x, c * s, &|x, y| {
+            let (mean, gamma, beta) = (slice(&mean).as_chunks().0, Some(slice(&gamma)), Some(slice(&beta)));
+            batch_norm_apply(x, [x.len() / (c * s), c, s], mean, slice(rstd), gamma, beta, y)
+        });
+        if let Some(y) = y {
+            return y;
+        }
+    }
+    let (values, dims) = lie.rows(x);
+    with_float!(x.dtype(), T => lie.result(x.shape(), x.dtype(), |y: &mut [T]| {
         let (gamma, beta) = (Some(slice(&gamma)), Some(slice(&beta)));
-        batch_norm_apply(slice(&values), dims(x.shape()), slice::<T>(&mean).as_chunks().0, slice(rstd), gamma, beta, y)
+        batch_norm_apply(slice(&values), dims, slice::<T>(&mean).as_chunks().0, slice(rstd), gamma, beta, y)
+    }))
+}
+
+/// Whose statistics the input was normalised by.
+#[derive(Clone, Copy, PartialEq)]
+enum Statistic {
+    OfBatch,
+    Given,
+}
+
+/// The gradients of x, γ and β.
+fn gradients(by: Statistic, x: &Tensor, (mean, rstd): (&Tensor, &Tensor), gamma: &Tensor, g: &Tensor) -> [Option<Tensor>; 3] {
+    let (lie, gamma) = (Lie::of(x), in_class(gamma));
+    let ((values, dims), (g, _)) = (lie.rows(x), lie.rows(g));
+    let (mut dgamma, mut dbeta) = (None, None);
+    let dx = with_float!(x.dtype(), T => lie.result(x.shape(), x.dtype(), |dx: &mut [T]| {
+        dgamma = Some(Tensor::filled_by(dims[1], |dgamma: &mut [T]| {
+            dbeta = Some(Tensor::filled_by(dims[1], |dbeta: &mut [T]| {
+                let (mean, rstd, gamma) = (slice::<T>(mean).as_chunks().0, slice(rstd), Some(slice(&gamma)));
+                let backward = match by {
+                    Statistic::OfBatch => batch_norm_backward,
+                    Statistic::Given => batch_norm_given_backward,
+                };
+                backward(slice(&values), dims, slice(&g), mean, rstd, gamma, dx, dgamma, dbeta)
+            }));
+        }));
     }));
-    y.to(x.dtype())
+    [Some(dx), dgamma, dbeta]
 }
 
 /// Of x, the mean, the variance, γ and β.
@@ -236,10 +302,17 @@ impl Fused for GivenNorm {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let mean = Tensor::stack(&[xs[1].clone(), Tensor::zeros_like(xs[1])], 1);
-        Some(apply(xs[0], &mean, &reciprocal(xs[2], self.eps), xs[3], xs[4]).into())
+        let rstd = reciprocal(xs[2], self.eps);
+        let y = apply(xs[0], &mean, &rstd, xs[3], xs[4]);
+        Some(Fast { y, kept: vec![in_class(&mean), rstd] })
     }
-    fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
-        None // a network in use is seldom differentiated
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        if at.wants(1) || at.wants(2) {
+            return None; // statistics with a gradient are rare: the definition knows it
+        }
+        let mean_and_rstd = (&at.kept()[0], &at.kept()[1]);
+        let [dx, dgamma, dbeta] = gradients(Statistic::Given, at.input(0), mean_and_rstd, at.input(3), g);
+        Some([dx, None, None, dgamma, dbeta].into())
     }
 }
 
@@ -289,6 +362,24 @@ mod tests {
         for lying in [x.swap(1, 2).contiguous().swap(1, 2), x.flip(0), x.slice(2, 1..4)] {
             let y = lying.batch_norm_with(&a, &b, &c, &d, 1e-3);
             assert_close!(y, lying.contiguous().batch_norm_with(&a, &b, &c, &d, 1e-3));
+        }
+        let images = Tensor::randn([2, 4, 5, 3]).permute([0, 3, 1, 2]);
+        let (w, g) = (Tensor::randn([3]), Tensor::randn([2, 3, 4, 5]));
+        for norm in [
+            (|x: &Tensor, w: &Tensor| x.batch_norm(w, w, 1e-3).0) as fn(&Tensor, &Tensor) -> Tensor,
+            |x, w| x.batch_norm_with(&Tensor::ones([3]), &(Tensor::ones([3]) * 2.0), w, w, 1e-3),
+        ] {
+            let of = |x: Tensor| {
+                let (x, w) = (x.leaf(), w.clone().leaf());
+                let y = norm(&x, &w);
+                let grads = y.backward_with(&g);
+                (y.detach(), grads.of(&x).clone(), grads.of(&w).clone())
+            };
+            let (last, rows) = (of(images.clone()), of(images.contiguous()));
+            assert_eq!(last.0.layout().strides(), images.layout().strides());
+            assert_close!(last.0, rows.0);
+            assert_close!(last.1, rows.1);
+            assert_close!(last.2, rows.2);
         }
         let x = Tensor::randn([5, 3, 4]);
         let (_, mean, var) = x.batch_norm(&Tensor::ones([3]), &Tensor::zeros([3]), 1e-5);

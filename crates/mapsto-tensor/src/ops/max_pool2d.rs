@@ -6,9 +6,10 @@ use crate::backend::cpu::{in_class, slice, with_float};
 use crate::backend::{Size2, Window};
 use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::shape::Shape;
-use crate::{Result, Tensor, fail};
+use crate::storage::Plain;
+use crate::{DType, Result, Tensor, fail};
 use mapsto_kernels::gemm::Activation;
-use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_values};
+use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_channels_last, max_pool2d_values};
 
 /// The windows of a pooling: side by side unless a stride is given.
 ///
@@ -140,6 +141,21 @@ impl Tensor {
     }
 }
 
+/// Images whose channels lie next to each other, as `[n, h, w, c]`.
+pub(super) fn channels_last(x: &Tensor) -> Option<Tensor> {
+    let last = (!x.layout().is_contiguous()).then(|| x.permute([0, 2, 3, 1]))?;
+    (last.layout().is_contiguous() && !last.is_empty()).then_some(last)
+}
+
+/// A result `[n, c, h, w]` that lies so.
+pub(super) fn filled_channels_last<T: Plain>(
+    [n, c, h, w]: [usize; 4],
+    dtype: DType,
+    fill: impl FnOnce(&mut [T]),
+) -> Tensor {
+    Tensor::filled_by([n, h, w, c], fill).stored_as(dtype).permute([0, 3, 1, 2])
+}
+
 struct MaxPool2d {
     pool: Pool2d,
     relu: bool,
@@ -174,9 +190,15 @@ impl Fused for MaxPool2d {
         if self.relu { y.relu() } else { y }
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, s) = (in_class(xs[0]), self.pool.shape(xs[0].shape()));
-        let out = self.pool.check("max_pool2d", xs[0]);
+        let (s, out) = (self.pool.shape(xs[0].shape()), self.pool.check("max_pool2d", xs[0]));
         let differentiable = xs[0].is_recorded() || xs[0].leaf_id().is_some();
+        if let Some(last) = channels_last(xs[0]).filter(|_| !differentiable) {
+            let x = in_class(&last);
+            return Some(with_float!(x.dtype(), T => filled_channels_last(out, xs[0].dtype(), |y: &mut [T]| {
+                max_pool2d_channels_last(&s, out[1], slice(&x), self.activation(), y)
+            })).into());
+        }
+        let x = in_class(xs[0]);
         let mut at = None;
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| {
             if differentiable {
@@ -224,6 +246,12 @@ mod tests {
         check(|x| x.max_pool2d(2)).shapes([&[2, 2, 5, 4]]).on(d());
         check(|x| x.max_pool2d_with(Pool2d::new([3, 2]).stride([2, 1]).padding([1, 0]))).shapes([&[1, 2, 4, 3]]).on(d());
         for pool in [Pool2d::new(2), Pool2d::new(3).stride(2).padding(1), Pool2d::new([1, 4]).stride(1)] {
+            let last = Tensor::randn([2, 8, 7, 5]).permute([0, 3, 1, 2]);
+            for dtype in [DType::F32, DType::BF16] {
+                let (last, y) = (last.to(dtype), last.to(dtype).max_pool2d_with(pool));
+                assert_eq!(y.to_vec::<f32>(), last.contiguous().max_pool2d_with(pool).to_vec::<f32>());
+                assert_eq!(y.layout().strides()[1], 1);
+            }
             for relu in [false, true] {
                 check_fused(|| MaxPool2d { pool, relu }, &[(&[3, 2, 8, 7], d())]);
             }

@@ -7,7 +7,9 @@ use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused
 use crate::reduce::{axes_of, centred, count, left_of, mask_of, unreduce};
 use crate::shape::{Axes, MAX_RANK};
 use crate::{Result, Tensor, fail, keep};
+use crate::backend::order::Order;
 use mapsto_kernels::reduce::{moments, spreads};
+use std::borrow::Cow;
 
 impl Tensor {
     /// The population's variance over axes: `y = Σ (x − mean)² / n`, in two passes.
@@ -66,8 +68,14 @@ impl Var {
     }
     /// The CPU's kernel: the result, and the mean in two parts.
     pub(super) fn moments(&self, x: &Tensor, wanted: Wanted) -> Fast {
-        let shape = x.shape();
-        let (rows, dims) = rows_of(x, &self.mask);
+        // Axes as they lie in memory, so that a transposed input is not copied.
+        let order = Order::of(&[x], x.shape_of());
+        let (mut mask, mut turned) = (self.mask, Cow::Borrowed(x));
+        if let Some(order) = &order {
+            order.axes().iter().enumerate().for_each(|(to, &from)| mask[to] = self.mask[from]);
+            turned = Cow::Owned(order.view(x, x.shape_of()));
+        }
+        let (rows, dims) = rows_of(&turned, &mask);
         let left = dims[0] * dims[2];
         let (mut mean, mut rest) = (None, None);
         let y = with_float!(rows.dtype(), T => Tensor::filled_by(left, |y: &mut [T]| {
@@ -78,7 +86,10 @@ impl Var {
                 }));
             }));
         }));
-        let back = |t: &Tensor| unreduce(t, &self.mask, shape);
+        let back = |t: &Tensor| {
+            let t = unreduce(t, &mask, turned.shape());
+            order.as_ref().map_or(t.clone(), |order| t.permute(order.back()).contiguous())
+        };
         let kept = [mean, rest].iter().flatten().map(back).collect();
         Fast { y: back(&y).to(x.dtype()), kept }
     }
@@ -141,6 +152,21 @@ mod tests {
     use super::*;
     use crate::check::*;
     use crate::prelude::*;
+
+    #[test]
+    fn a_view_has_the_variance_of_its_copy() {
+        let x = Tensor::randn([3, 4, 5, 6]);
+        for order in [[3, 2, 1, 0], [0, 3, 1, 2], [0, 1, 3, 2]] {
+            let (view, rows) = (x.permute(order), x.permute(order).contiguous());
+            for axes in [&[0usize][..], &[3], &[1, 2], &[0, 2], &[0, 1, 2, 3]] {
+                assert_close!(view.var(axes), rows.var(axes));
+                assert_close!(view.std(keep(axes)), rows.std(keep(axes)));
+                let (a, b) = (view.clone().leaf(), rows.clone().leaf());
+                let (da, db) = (a.std(axes).sum(..).backward(), b.std(axes).sum(..).backward());
+                assert_close!(da.of(&a), db.of(&b));
+            }
+        }
+    }
 
     #[test]
     fn var() {
