@@ -1,14 +1,17 @@
 //! Elementwise operations: what one declares (a function of numbers and a derivative), and how it runs over tensors.
 
 mod compare;
+mod operand;
+mod polynomial;
 
 pub(crate) use compare::relation;
 pub use compare::{Compare, compare};
+pub use operand::Operand;
+pub(crate) use polynomial::polynomial;
 
 use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
 pub(crate) use crate::scalar::scalar_like;
-use crate::scalar::{Scalar, fill_like};
 use crate::shape::{Shape, broadcast};
 use crate::written::{Written, written};
 use crate::{DType, Tensor, fail};
@@ -74,6 +77,8 @@ pub trait Unary: Copy + Send + Sync + 'static {
     const KEEP: Keep;
     /// Which loop of its own f32 has beside the program.
     const OWN: Own = Own::Never;
+    /// Whether half and single precision are computed in double and rounded once: for functions whose formula loses digits.
+    const DOUBLE: bool = false;
     /// The value at `x`.
     fn f<R: Real>(self, x: R) -> R;
     /// Says every attribute, as [`Op::attrs`].
@@ -112,6 +117,8 @@ pub trait Binary: Copy + Send + Sync + 'static {
     const KEEP: Keep;
     /// Which loop of its own f32 has beside the program.
     const OWN: Own = Own::Never;
+    /// Whether half and single precision are computed in double and rounded once: for functions whose formula loses digits.
+    const DOUBLE: bool = false;
     /// The value at `(a, b)`.
     fn f<R: Real>(self, a: R, b: R) -> R;
     /// Says every attribute, as [`Op::attrs`].
@@ -219,50 +226,6 @@ fn conversion(a: DType, b: DType) -> String {
     }
 }
 
-/// The other operand of an operation: a tensor, or a number that adopts the tensor's dtype.
-#[derive(Clone)]
-pub enum Operand {
-    /// A tensor.
-    Tensor(Tensor),
-    /// A number.
-    Scalar(Scalar),
-}
-
-impl Operand {
-    /// The operand as a tensor fit to meet `x` in arithmetic.
-    #[track_caller]
-    pub(crate) fn like(self, op: &str, x: &Tensor) -> Tensor {
-        match self {
-            Operand::Tensor(t) => t,
-            Operand::Scalar(v) => scalar_like(op, v, x),
-        }
-    }
-
-    /// The operand as a tensor whose elements may be put among those of `x`.
-    #[track_caller]
-    pub(crate) fn among(self, op: &str, x: &Tensor) -> Tensor {
-        match self {
-            Operand::Tensor(t) => t,
-            Operand::Scalar(v) => fill_like(op, v, x),
-        }
-    }
-}
-
-impl From<&Tensor> for Operand {
-    fn from(t: &Tensor) -> Operand {
-        Operand::Tensor(t.clone())
-    }
-}
-impl From<Tensor> for Operand {
-    fn from(t: Tensor) -> Operand {
-        Operand::Tensor(t)
-    }
-}
-macro_rules! scalar_operands {
-    ($($t:ty)*) => {$(impl From<$t> for Operand { fn from(v: $t) -> Operand { Operand::Scalar(v.into()) } })*};
-}
-scalar_operands!(f64 f32 i32 i64 usize Scalar);
-
 struct Mapped<U>(U);
 struct Zipped<B>(B);
 
@@ -336,6 +299,9 @@ impl<U: Unary> MapOp for Mapped<U> {
     }
     fn params(&self) -> Params {
         self.0.params()
+    }
+    fn in_double(&self) -> bool {
+        U::DOUBLE
     }
     fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
         // A copy that moves: what is read through `self` is read again for each element, as `y` might overlap it,
@@ -459,6 +425,9 @@ impl<B: Binary> MapOp for Zipped<B> {
     }
     fn params(&self) -> Params {
         self.0.params()
+    }
+    fn in_double(&self) -> bool {
+        B::DOUBLE
     }
     fn own(&self, xs: &[&[f32]], y: &mut [f32]) -> bool {
         let op = self.0; // as in `Mapped`

@@ -13,6 +13,8 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
     /// Whether what the derivative of the slope is made of may leave the range of f32 where the whole does not: a high power
     /// does, a bounded function does not.
     const WIDE: bool = false;
+    /// As [`Binary::DOUBLE`].
+    const DOUBLE: bool = false;
     /// Says every attribute, as [`Op::attrs`].
     fn slope_attrs(self, _say: Say<'_>) {}
     /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
@@ -50,6 +52,7 @@ impl<S: Slope> Binary for Times<S> {
     const NAME: &'static str = S::NAME;
     const KEEP: Keep = Keep::INPUTS;
     const OWN: Own = S::OWN;
+    const DOUBLE: bool = S::DOUBLE;
     fn attrs(self, say: Say<'_>) {
         self.0.slope_attrs(say)
     }

@@ -26,6 +26,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("ceil", "0 everywhere"),
     ("floor", "0 everywhere"),
     ("sign", "0 everywhere"),
+    ("trunc", "0 everywhere"),
     ("powt_grad_base", "a derivative itself, which its definition differentiates factor by factor"),
     ("powt_grad_exponent", "likewise"),
 ];

@@ -4,6 +4,9 @@
 //!
 //! An operation without a line in the table fails the test.
 
+#[path = "references/functions.rs"]
+mod functions;
+
 use mapsto_tensor::check::{Numbers, far};
 use mapsto_tensor::graph::{Attr, Attrs, Source, apply, trace};
 use mapsto_tensor::ops::{self, OPS};
@@ -439,7 +442,11 @@ fn definition(name: &str, sample: &mapsto_tensor::kind::Sample) -> usize {
 fn every_operation_has_a_reference() {
     let (mut own, mut composed, mut compared) = (0, 0, 0);
     for kind in OPS {
-        let reference = TABLE.iter().find(|(name, _)| *name == kind.name).map(|(_, reference)| reference);
+        let reference = TABLE
+            .iter()
+            .chain(functions::FUNCTIONS)
+            .find(|(name, _)| *name == kind.name)
+            .map(|(_, reference)| reference);
         let reference = reference.unwrap_or_else(|| {
             panic!("`{}` has no reference: give it a line in the table of {}", kind.name, file!())
         });
@@ -468,7 +475,7 @@ fn every_operation_has_a_reference() {
             _ => own += 1,
         }
     }
-    for (name, _) in TABLE {
+    for (name, _) in TABLE.iter().chain(functions::FUNCTIONS) {
         assert!(ops::kind(name).is_some(), "`{name}` is no operation");
     }
     println!(

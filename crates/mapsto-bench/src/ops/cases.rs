@@ -72,6 +72,9 @@ fn one(size: usize, layout: Layout) -> Vec<Input> {
 fn positive(size: usize, layout: Layout) -> Vec<Input> {
     vec![laid(elementwise(size, layout), Positive)]
 }
+fn unit(size: usize, layout: Layout) -> Vec<Input> {
+    vec![laid(elementwise(size, layout), Unit)]
+}
 fn two(size: usize, layout: Layout) -> Vec<Input> {
     vec![laid(elementwise(size, layout), Normal), laid(elementwise(size, layout), Normal)]
 }
@@ -203,6 +206,30 @@ fn gru(size: usize, _: Layout) -> Vec<Input> {
 
 /// All cases.
 pub static CASES: &[Case] = &[
+    smooth("log2", positive, |x| x[0].log2(), "a.log2()"),
+    smooth("log10", positive, |x| x[0].log10(), "a.log10()"),
+    smooth("exp2", one, |x| x[0].exp2(), "a.exp2()"),
+    smooth("tan", one, |x| x[0].tan(), "a.tan()"),
+    smooth("asin", unit, |x| x[0].asin(), "a.asin()"),
+    smooth("atan", one, |x| x[0].atan(), "a.atan()"),
+    smooth("sinh", one, |x| x[0].sinh(), "a.sinh()"),
+    smooth("asinh", one, |x| x[0].asinh(), "a.asinh()"),
+    smooth("atanh", unit, |x| x[0].atanh(), "a.atanh()"),
+    flat("trunc", one, |x| x[0].trunc(), "a.trunc()"),
+    smooth("lgamma", positive, |x| x[0].lgamma(), "a.lgamma()"),
+    smooth("erfinv", unit, |x| x[0].erfinv(), "a.erfinv()"),
+    smooth("erfc", one, |x| x[0].erfc(), "a.erfc()"),
+    smooth("sinc", one, |x| x[0].sinc(), "a.sinc()"),
+    smooth("nan_to_num", one, |x| x[0].nan_to_num(), "a.nan_to_num()"),
+    smooth("logit", unit, |x| x[0].logit(), "a.logit()"),
+    smooth("log_sigmoid", one, |x| x[0].log_sigmoid(), "F.logsigmoid(a)"),
+    smooth("hardtanh", one, |x| x[0].hardtanh(-1.0, 1.0), "F.hardtanh(a)"),
+    smooth("hardswish", one, |x| x[0].hardswish(), "F.hardswish(a)"),
+    smooth("softshrink", one, |x| x[0].softshrink(0.5), "F.softshrink(a)"),
+    smooth("tanhshrink", one, |x| x[0].tanhshrink(), "F.tanhshrink(a)"),
+    smooth("softsign", one, |x| x[0].softsign(), "F.softsign(a)"),
+    smooth("selu", one, |x| x[0].selu(), "F.selu(a)"),
+    smooth("mish", one, |x| x[0].mish(), "F.mish(a)"),
     smooth("abs", one, |x| x[0].abs(), "a.abs()"),
     smooth("adaptive_avg_pool2d", pooled, |x| x[0].adaptive_avg_pool2d(1), "F.adaptive_avg_pool2d(a, 1)"),
     smooth("adaptive_max_pool2d", pooled, |x| x[0].adaptive_max_pool2d(2), "F.adaptive_max_pool2d(a, 2)"),
@@ -404,6 +431,16 @@ pub static CASES: &[Case] = &[
 /// Kinds that no case measures, and why.
 #[cfg(test)]
 pub const NOT_MEASURED: &[(&str, &str)] = &[
+    ("acos", "is as asin"),
+    ("cosh", "is as sinh"),
+    ("acosh", "is as asinh"),
+    ("frac", "is as trunc"),
+    ("digamma", "is a part of lgamma with its gradient"),
+    ("polygamma", "is as digamma"),
+    ("relu6", "is as hardtanh"),
+    ("hardsigmoid", "is as hardswish"),
+    ("hardshrink", "is as softshrink"),
+    ("celu", "is as selu"),
     ("identity", "moves no element"),
     ("attention_weights", "is for looking at"),
     ("chunk", "is a view"),

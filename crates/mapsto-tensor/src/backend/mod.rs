@@ -143,6 +143,10 @@ pub trait MapOp: Send + Sync {
     fn params(&self) -> Params {
         Params::NONE
     }
+    /// Whether half and single precision are to be computed in double and rounded once.
+    fn in_double(&self) -> bool {
+        false
+    }
     /// Whether each result is the input as it is, in another dtype at most: nothing is computed then.
     fn is_identity(&self) -> bool {
         false

@@ -85,7 +85,7 @@ computes! {
         {fn own(op: &dyn MapOp, xs: &[&[f32]], y: &mut [f32]) -> bool {
             xs.iter().all(|x| x.len() == y.len()) && op.own(xs, y)
         }}
-    f64: [F64 f64, I32 i32, U8 u8, Bool u8] [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8] {}
+    f64: [F64 f64, F32 f32, I32 i32, U8 u8, Bool u8] [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8] {}
     i64: [I64 i64, I32 i32, U8 u8, I8 i8, Bool u8]
         [F32 f32, F64 f64, F16 f16, BF16 bf16, I64 i64, I32 i32, U8 u8, I8 i8] {}
     i32: [I32 i32, Bool u8] [I32 i32] {}
@@ -100,6 +100,7 @@ pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -
     // becomes another type is computed in the widest.
     let native = dtype == of || dtype == DType::Bool;
     match of {
+        DType::F32 | DType::F16 | DType::BF16 if op.in_double() => map_in::<f64>(op, xs, shape, dtype),
         DType::F32 | DType::F16 | DType::BF16 => map_in::<f32>(op, xs, shape, dtype),
         DType::F64 => map_in::<f64>(op, xs, shape, dtype),
         DType::I32 if native => map_in::<i32>(op, xs, shape, dtype),

@@ -40,7 +40,7 @@ impl Unary for Erf {
 
 /// `2/√π e^(−x²)`.
 #[derive(Clone, Copy)]
-struct Bell;
+pub(super) struct Bell;
 impl Slope for Bell {
     const NAME: &'static str = "erf_grad";
     #[inline(always)]

@@ -50,6 +50,8 @@ ops! {
     argmax
     argmin
     argsort
+    asinh
+    atan
     attention
     avg_pool2d
     batch_norm
@@ -72,6 +74,8 @@ ops! {
     elu
     embedding
     erf
+    erfc
+    erfinv
     exp
     expand
     expm1
@@ -80,17 +84,22 @@ ops! {
     gelu
     gelu_tanh
     gru
+    hardtanh
     index
     index_select
     is_inf
     is_nan
     layer_norm
     leaky_relu
+    lgamma
     linear
     log
     log1p
+    log2
+    log_sigmoid
     log_softmax
     logical
+    logit
     logsumexp
     lstm
     masked_fill
@@ -101,8 +110,10 @@ ops! {
     mean
     min
     minimum
+    mish
     mse
     mul
+    nan_to_num
     neg
     one_hot
     pad
@@ -116,13 +127,18 @@ ops! {
     round
     rsqrt
     scatter_add
+    selu
+    shrink
     sigmoid
     sign
     silu
     sin
+    sinc
+    sinh
     slice
     softmax
     softplus
+    softsign
     sort
     split
     sqrt
@@ -131,9 +147,11 @@ ops! {
     std
     sub
     sum
+    tan
     tanh
     to_device
     topk
+    trunc
     var
     window
 }

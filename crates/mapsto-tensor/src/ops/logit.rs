@@ -1,0 +1,84 @@
+//! The inverse of the sigmoid: the logarithm of odds.
+
+use crate::check::floats;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::elementwise::{Real, Unary, map, unary};
+use crate::graph::{At, Keep, Meaning, Meant};
+use crate::slope::{Slope, slope, times_slope};
+use crate::Tensor;
+
+impl Tensor {
+    /// `ln(x / (1 − x))` of each element: `−∞` at 0, `∞` at 1, NaN beyond. [`clamp`](Tensor::clamp) keeps probabilities away from the ends.
+    ///
+    /// * Shape: `[..] → [..]`, floats only.   * Gradient: `dx = dy / (x (1 − x))`.
+    /// * ONNX: `Log(Div(x, Sub(1, x)))`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.1, 0.5, 0.9].logit(), [-2.19722, 0.0, 2.19722]);
+    /// assert_close!(tensor![0.0, 1.0].clamp(1e-3, 0.999).logit(), [-6.90675, 6.90675]);
+    /// ```
+    #[track_caller]
+    pub fn logit(&self) -> Tensor {
+        map(Logit, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Logit;
+impl Unary for Logit {
+    const NAME: &'static str = "logit";
+    const KEEP: Keep = Keep::INPUTS;
+    const DOUBLE: bool = true;
+    #[inline(always)]
+    fn f<R: Real>(self, x: R) -> R {
+        // Near its root at ½ by the difference, which is exact there.
+        let near = ((x + x - R::ONE) / (R::ONE - x)).ln_1p();
+        R::select((x - R::HALF).abs().lt(R::from_f64(0.2)), near, x.ln() - (-x).ln_1p())
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
+        times_slope(LogitSlope, g, at.x())
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Scores)
+    }
+}
+
+/// `1 / (x (1 − x))`.
+#[derive(Clone, Copy)]
+struct LogitSlope;
+impl Slope for LogitSlope {
+    const NAME: &'static str = "logit_grad";
+    const DOUBLE: bool = true;
+    const WIDE: bool = true;
+    #[inline(always)]
+    fn times<R: Real>(self, g: R, x: R) -> R {
+        g / (x * (R::ONE - x))
+    }
+    fn bend(self, x: &Tensor) -> Option<Tensor> {
+        Some((x * 2.0 - 1.0) / (x * (1.0 - x)).square())
+    }
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("logit", "`ln(x / (1 − x))` of each element.", Takes::Floats, of_logit).built(|_| Ok(unary(Logit))),
+    OpKind::new("logit_grad", "The derivative of `logit`: `g / (x (1 − x))`.", Takes::Floats, of_logit_grad).built(|_| Ok(slope(LogitSlope))),
+];
+
+fn of_logit(s: &mut Samples) {
+    s.each(floats(0.1..0.9), |x| x[0].logit());
+}
+
+fn of_logit_grad(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(0.1..0.9), |x| times_slope(LogitSlope, &x[0], &x[1]));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+
+    #[test]
+    fn logit() {
+        check(|x| x.logit()).reference(|x| x.ln() - (-x).ln_1p()).on(floats(0.55..0.95));
+        check(|x| x.logit().sigmoid()).on(floats(0.05..0.95));
+    }
+}
