@@ -3,7 +3,10 @@
 //! The formulas are those of PyTorch 2, operation for operation but for Adam's correction of v, which is moved out of the
 //! pass. Numbers of a rule are given in f64 and rounded once to the parameter's type.
 
+mod amsgrad;
 mod update;
+
+pub use amsgrad::amsgrad;
 
 use crate::real::Float;
 use update::{update, update_watched};

@@ -7,6 +7,7 @@
 
 mod budget;
 mod check_layer;
+mod golden;
 pub mod init;
 pub mod layers;
 pub mod losses;

@@ -3,8 +3,9 @@
 #![cfg(test)]
 
 use crate::init::*;
+use crate::optim::*;
 use crate::prelude::*;
-use crate::schedules::{Cosine, ExponentialDecay, Horizon, StepDecay};
+use crate::schedules::*;
 use mapsto_spec::{Entry, Family, Value};
 
 /// What a setting may be, as its documentation says.
@@ -15,6 +16,8 @@ enum May {
     Above0,
     Share,
     UpTo1,
+    /// From −1 to 1.
+    Cosines,
     /// A whole number of at least 1.
     Count,
     /// A whole number of at least 0.
@@ -31,6 +34,7 @@ impl May {
                 Above0 => x > 0.0,
                 Share => (0.0..1.0).contains(&x),
                 UpTo1 => (0.0..=1.0).contains(&x),
+                Cosines => (-1.0..=1.0).contains(&x),
                 Count => x >= 1.0 && x.fract() == 0.0,
                 Whole => x >= 0.0 && x.fract() == 0.0,
             }
@@ -50,16 +54,69 @@ fn in_files() -> Vec<Settings> {
     let pool = vec![("", Count), ("stride", Count), ("padding", Whole)];
     let recurrent = vec![("", Count), ("layers", Count), ("dropout", Share)];
     vec![
-        ("optimizer", "sgd", vec![lr, ("momentum", Share), decay]),
+        ("optimizer", "sgd", vec![lr, ("momentum", Share), ("dampening", UpTo1), decay]),
         ("optimizer", "rmsprop", vec![lr, ("alpha", Share), eps, ("momentum", Share), decay]),
         ("optimizer", "adagrad", vec![lr, eps, ("lr_decay", AtLeast0), decay]),
         ("optimizer", "adam", [vec![lr, eps, decay], betas.to_vec()].concat()),
         ("optimizer", "adamw", [vec![lr, eps, decay], betas.to_vec()].concat()),
+        ("optimizer", "adadelta", vec![lr, ("rho", Share), ("eps", Above0), ("decay", AtLeast0)]),
+        (
+            "optimizer",
+            "adamax",
+            vec![lr, ("beta1", Share), ("beta2", Share), ("eps", Above0), ("decay", AtLeast0)],
+        ),
+        (
+            "optimizer",
+            "nadam",
+            vec![
+                lr,
+                ("beta1", Share),
+                ("beta2", Share),
+                ("eps", Above0),
+                ("momentum_decay", AtLeast0),
+                ("decay", AtLeast0),
+            ],
+        ),
+        (
+            "optimizer",
+            "radam",
+            vec![lr, ("beta1", Share), ("beta2", Share), ("eps", Above0), ("decay", AtLeast0)],
+        ),
+        ("optimizer", "lion", vec![lr, ("beta1", Share), ("beta2", Share), ("decay", AtLeast0)]),
+        (
+            "optimizer",
+            "lamb",
+            vec![lr, ("beta1", Share), ("beta2", Share), ("eps", Above0), ("decay", AtLeast0)],
+        ),
+        ("optimizer", "lars", vec![lr, ("momentum", Share), ("trust", Above0), ("decay", AtLeast0)]),
+        (
+            "optimizer",
+            "rprop",
+            vec![lr, ("shrink", Share), ("grow", Above0), ("least", Above0), ("most", Above0)],
+        ),
+        (
+            "optimizer",
+            "adafactor",
+            vec![lr, ("decay_rate", Above0), ("eps", Above0), ("clip", Above0), ("decay", AtLeast0)],
+        ),
+        ("optimizer", "muon", vec![lr, ("momentum", Share), ("decay", AtLeast0)]),
         ("schedule", "constant", vec![]),
         ("schedule", "step_decay", vec![("", Above0), ("every", Above0)]),
         ("schedule", "exponential_decay", vec![("", Above0)]),
         ("schedule", "cosine", vec![("floor", UpTo1)]),
         ("schedule", "linear_warmup", vec![("", Above0)]),
+        ("schedule", "polynomial", vec![("", Above0), ("floor", UpTo1)]),
+        ("schedule", "cosine_restarts", vec![("", Above0), ("mult", Count), ("floor", UpTo1)]),
+        (
+            "schedule",
+            "one_cycle",
+            vec![("rise", UpTo1), ("div_factor", Above0), ("final_div_factor", Above0)],
+        ),
+        ("schedule", "cyclic", vec![("", Above0), ("floor", UpTo1), ("decay", UpTo1)]),
+        ("schedule", "inverse_time", vec![("", Above0)]),
+        ("schedule", "inverse_sqrt", vec![("", Above0)]),
+        ("schedule", "warmup_stable_decay", vec![("", Above0), ("decay", Above0), ("floor", UpTo1)]),
+        ("schedule", "multi_step", vec![("factor", Above0)]),
         ("loss", "mse", vec![]),
         ("loss", "mae", vec![]),
         ("loss", "huber", vec![("", Above0)]),
@@ -68,6 +125,28 @@ fn in_files() -> Vec<Settings> {
         ("loss", "cross_entropy", vec![("label_smoothing", UpTo1)]),
         ("loss", "nll", vec![]),
         ("loss", "kl_div", vec![]),
+        ("loss", "smooth_l1", vec![("", Above0)]),
+        ("loss", "quantile", vec![("", UpTo1)]),
+        ("loss", "log_cosh", vec![]),
+        ("loss", "mape", vec![]),
+        ("loss", "msle", vec![]),
+        ("loss", "poisson_nll", vec![("eps", Above0)]),
+        ("loss", "gaussian_nll", vec![("eps", Above0)]),
+        ("loss", "negative_binomial", vec![("", Above0)]),
+        ("loss", "hinge", vec![]),
+        ("loss", "squared_hinge", vec![]),
+        ("loss", "soft_margin", vec![]),
+        ("loss", "hinge_embedding", vec![("", AtLeast0)]),
+        ("loss", "multi_margin", vec![("", AtLeast0)]),
+        ("loss", "multilabel_margin", vec![]),
+        ("loss", "focal", vec![("", AtLeast0), ("alpha", UpTo1)]),
+        ("loss", "categorical_focal", vec![("", AtLeast0)]),
+        ("loss", "tversky", vec![("alpha", AtLeast0), ("beta", AtLeast0)]),
+        ("loss", "dice", vec![]),
+        ("loss", "cosine_similarity", vec![]),
+        ("loss", "info_nce", vec![("", Above0)]),
+        ("loss", "nt_xent", vec![("", Above0)]),
+        ("loss", "arcface", vec![("", AtLeast0), ("scale", Above0)]),
         ("layer", "linear", vec![("", Count)]),
         ("layer", "conv2d", {
             let ones = ["", "kernel", "stride", "dilation", "groups"];
@@ -249,11 +328,94 @@ const IN_RUST: &[Setter] = &[
     ("sgd::new", AtLeast0, |x| drop(Sgd::new(x))),
     ("sgd::momentum", Share, |x| drop(Sgd::new(0.1).momentum(x))),
     ("sgd::decay", AtLeast0, |x| drop(Sgd::new(0.1).decay(x))),
+    ("adadelta::new", AtLeast0, |x| drop(Adadelta::new(x))),
+    ("adadelta::rho", Share, |x| drop(Adadelta::new(0.1).rho(x))),
+    ("adadelta::eps", Above0, |x| drop(Adadelta::new(0.1).eps(x))),
+    ("adadelta::decay", AtLeast0, |x| drop(Adadelta::new(0.1).decay(x))),
+    ("adamax::new", AtLeast0, |x| drop(Adamax::new(x))),
+    ("adamax::betas", Share, |x| drop(Adamax::new(0.1).betas(x, 0.9))),
+    ("adamax::betas", Share, |x| drop(Adamax::new(0.1).betas(0.9, x))),
+    ("adamax::eps", Above0, |x| drop(Adamax::new(0.1).eps(x))),
+    ("adamax::decay", AtLeast0, |x| drop(Adamax::new(0.1).decay(x))),
+    ("nadam::new", AtLeast0, |x| drop(NAdam::new(x))),
+    ("nadam::betas", Share, |x| drop(NAdam::new(0.1).betas(x, 0.9))),
+    ("nadam::betas", Share, |x| drop(NAdam::new(0.1).betas(0.9, x))),
+    ("nadam::eps", Above0, |x| drop(NAdam::new(0.1).eps(x))),
+    ("nadam::momentum_decay", AtLeast0, |x| drop(NAdam::new(0.1).momentum_decay(x))),
+    ("nadam::decay", AtLeast0, |x| drop(NAdam::new(0.1).decay(x))),
+    ("radam::new", AtLeast0, |x| drop(RAdam::new(x))),
+    ("radam::betas", Share, |x| drop(RAdam::new(0.1).betas(x, 0.9))),
+    ("radam::betas", Share, |x| drop(RAdam::new(0.1).betas(0.9, x))),
+    ("radam::eps", Above0, |x| drop(RAdam::new(0.1).eps(x))),
+    ("radam::decay", AtLeast0, |x| drop(RAdam::new(0.1).decay(x))),
+    ("lion::new", AtLeast0, |x| drop(Lion::new(x))),
+    ("lion::betas", Share, |x| drop(Lion::new(0.1).betas(x, 0.9))),
+    ("lion::betas", Share, |x| drop(Lion::new(0.1).betas(0.9, x))),
+    ("lion::decay", AtLeast0, |x| drop(Lion::new(0.1).decay(x))),
+    ("lamb::new", AtLeast0, |x| drop(Lamb::new(x))),
+    ("lamb::betas", Share, |x| drop(Lamb::new(0.1).betas(x, 0.9))),
+    ("lamb::betas", Share, |x| drop(Lamb::new(0.1).betas(0.9, x))),
+    ("lamb::eps", Above0, |x| drop(Lamb::new(0.1).eps(x))),
+    ("lamb::decay", AtLeast0, |x| drop(Lamb::new(0.1).decay(x))),
+    ("lars::new", AtLeast0, |x| drop(Lars::new(x))),
+    ("lars::momentum", Share, |x| drop(Lars::new(0.1).momentum(x))),
+    ("lars::trust", Above0, |x| drop(Lars::new(0.1).trust(x))),
+    ("lars::decay", AtLeast0, |x| drop(Lars::new(0.1).decay(x))),
+    ("rprop::new", AtLeast0, |x| drop(Rprop::new(x))),
+    ("rprop::shrink", Share, |x| drop(Rprop::new(0.1).shrink(x))),
+    ("rprop::grow", Above0, |x| drop(Rprop::new(0.1).grow(x))),
+    ("rprop::least", Above0, |x| drop(Rprop::new(0.1).least(x))),
+    ("rprop::most", Above0, |x| drop(Rprop::new(0.1).most(x))),
+    ("adafactor::new", AtLeast0, |x| drop(Adafactor::new(x))),
+    ("adafactor::decay_rate", Above0, |x| drop(Adafactor::new(0.1).decay_rate(x))),
+    ("adafactor::eps", Above0, |x| drop(Adafactor::new(0.1).eps(x))),
+    ("adafactor::clip", Above0, |x| drop(Adafactor::new(0.1).clip(x))),
+    ("adafactor::decay", AtLeast0, |x| drop(Adafactor::new(0.1).decay(x))),
+    ("muon::new", AtLeast0, |x| drop(Muon::new(x))),
+    ("muon::momentum", Share, |x| drop(Muon::new(0.1).momentum(x))),
+    ("muon::decay", AtLeast0, |x| drop(Muon::new(0.1).decay(x))),
+    ("sgd::dampening", UpTo1, |x| drop(Sgd::new(0.1).dampening(x))),
     ("cosine::floor", UpTo1, |x| _ = Cosine::new(1).floor(x)),
     ("exponential_decay::new", Above0, |x| _ = ExponentialDecay::new(1, x)),
     ("step_decay::new", Above0, |x| _ = StepDecay::new(1, x)),
+    ("polynomial::new", Above0, |x| _ = Polynomial::new(1, x)),
+    ("polynomial::floor", UpTo1, |x| _ = Polynomial::new(1, 1.0).floor(x)),
+    ("cosine_restarts::floor", UpTo1, |x| _ = CosineRestarts::new(1).floor(x)),
+    ("one_cycle::rise", UpTo1, |x| _ = OneCycle::new(1).rise(x)),
+    ("one_cycle::div_factor", Above0, |x| _ = OneCycle::new(1).div_factor(x)),
+    ("one_cycle::final_div_factor", Above0, |x| _ = OneCycle::new(1).final_div_factor(x)),
+    ("cyclic::floor", UpTo1, |x| _ = Cyclic::new(1).floor(x)),
+    ("cyclic::decay", UpTo1, |x| _ = Cyclic::new(1).decay(x)),
+    ("inverse_time::new", Above0, |x| _ = InverseTime::new(1, x)),
+    ("warmup_stable_decay::floor", UpTo1, |x| _ = WarmupStableDecay::new(1, 2, 1).floor(x)),
+    ("multi_step::new", Above0, |x| drop(MultiStep::new([1], x))),
     ("cross_entropy::label_smoothing", UpTo1, |x| drop(CrossEntropy::new().label_smoothing(x))),
     ("huber::new", Above0, |x| _ = Huber::new(x)),
+    ("smooth_l1::new", Above0, |x| _ = SmoothL1::new(x)),
+    ("quantile::new", UpTo1, |x| _ = Quantile::new(x)),
+    ("poisson_nll::eps", Above0, |x| _ = PoissonNll::new().eps(x)),
+    ("gaussian_nll::eps", Above0, |x| _ = GaussianNll::new().eps(x)),
+    ("negative_binomial::new", Above0, |x| _ = NegativeBinomial::new(x)),
+    ("hinge_embedding::new", AtLeast0, |x| _ = HingeEmbedding::new(x)),
+    ("multi_margin::new", AtLeast0, |x| _ = MultiMargin::new(x)),
+    ("focal::new", AtLeast0, |x| _ = Focal::new(x)),
+    ("focal::alpha", UpTo1, |x| _ = Focal::new(2.0).alpha(x)),
+    ("categorical_focal::new", AtLeast0, |x| _ = CategoricalFocal::new(x)),
+    ("tversky::alpha", AtLeast0, |x| _ = Tversky::new().alpha(x)),
+    ("tversky::beta", AtLeast0, |x| _ = Tversky::new().beta(x)),
+    ("info_nce::new", Above0, |x| _ = InfoNce::new(x)),
+    ("nt_xent::new", Above0, |x| _ = NtXent::new(x)),
+    ("arcface::new", AtLeast0, |x| _ = ArcFace::new(x)),
+    ("arcface::scale", Above0, |x| _ = ArcFace::new(0.5).scale(x)),
+    ("margin_ranking::margin_ranking", AtLeast0, |x| {
+        _ = margin_ranking(&Tensor::ones([1]), &Tensor::ones([1]), &tensor![1], x)
+    }),
+    ("triplet_margin::triplet_margin", Above0, |x| {
+        _ = triplet_margin(&Tensor::ones([1]), &Tensor::ones([1]), &Tensor::ones([1]), x)
+    }),
+    ("cosine_embedding::cosine_embedding", Cosines, |x| {
+        _ = cosine_embedding(&Tensor::ones([1, 1]), &Tensor::ones([1, 1]), &tensor![1], x)
+    }),
     ("batch_norm::momentum", UpTo1, |x| drop(BatchNorm1d::new(1).momentum(x))),
     ("batch_norm::eps", Above0, |x| drop(BatchNorm1d::new(1).eps(x))),
     ("dropout::new", Share, |x| _ = Dropout::new(x)),
@@ -280,6 +442,7 @@ fn every_builder_refuses_what_it_cannot_mean() {
     let mut found = std::collections::BTreeSet::new();
     let folders = ["optim", "schedules", "losses", "layers", "init"].map(|folder| src.join(folder));
     let files = folders.iter().flat_map(|f| std::fs::read_dir(f).unwrap().map(|e| e.unwrap().path()));
+    let files = files.filter(|file| file.is_file());
     for file in files.chain(["recurrent.rs", "module/ema.rs"].map(|f| src.join(f))) {
         let stem = file.file_stem().unwrap().to_str().unwrap().to_string();
         for line in std::fs::read_to_string(&file).unwrap().lines() {

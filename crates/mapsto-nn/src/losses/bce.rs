@@ -1,6 +1,6 @@
 //! Binary cross-entropy of probabilities.
 
-use super::{LossKind, alike, boxed};
+use super::{LossKind, REDUCTION, alike, boxed};
 use crate::Outputs;
 use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
@@ -27,6 +27,7 @@ pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
 pub(super) const KIND: LossKind = LossKind::new("bce", "Binary cross-entropy of probabilities.", |_, ()| {
     boxed(bce, Outputs::Probabilities)
 })
+.options(&[REDUCTION])
 .function(|| type_of(&bce));
 
 #[test]

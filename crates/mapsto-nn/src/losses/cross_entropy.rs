@@ -1,6 +1,6 @@
 //! Cross-entropy of logits: a softmax and its loss in one, for class ids or probabilities.
 
-use super::{Loss, LossKind, check_outputs, check_probabilities, range, slack};
+use super::{Loss, LossKind, REDUCTION, check_outputs, check_probabilities, range, slack};
 use crate::Outputs;
 use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::ops::CrossEntropyOptions;
@@ -189,6 +189,7 @@ pub(super) const KIND: LossKind = LossKind::new(
     ("label_smoothing", "the share of the certainty that all classes are given alike"),
     ("weights", "how much each class counts, one number for each"),
     ("ignore_index", "a class id whose rows count for nothing"),
+    REDUCTION,
 ])
 .function(|| type_of(&cross_entropy));
 

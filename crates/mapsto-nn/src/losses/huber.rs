@@ -1,6 +1,6 @@
 //! The Huber loss: squared near the target, absolute far from it.
 
-use super::{Loss, LossKind, alike};
+use super::{Loss, LossKind, Pointwise, REDUCTION, alike};
 use crate::Outputs;
 use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::Tensor;
@@ -44,13 +44,24 @@ impl Huber {
     }
 }
 
-impl Loss for Huber {
+impl Pointwise for Huber {
     #[track_caller]
-    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+    fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
         let d = (y - alike("huber", Outputs::Values, y, target)).abs();
         // With c = min(d, δ), both branches are c (d − ½ c): no selection is needed.
         let c = d.clamp(0.0, self.delta);
-        (&c * (&d - &c * 0.5)).mean(..)
+        &c * (&d - &c * 0.5)
+    }
+}
+
+impl Loss for Huber {
+    #[track_caller]
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        self.each(y, target).mean(..)
+    }
+
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        Some(self)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -70,7 +81,7 @@ pub(super) const KIND: LossKind =
     LossKind::new("huber", "Squared near the target, absolute beyond the given distance.", |args, ()| {
         Ok(Box::new(Huber::new(Bounds::ABOVE_0.main(args, "delta", 1.0)?)))
     })
-    .options(&[("", "the distance up to which it is squared")])
+    .options(&[("", "the distance up to which it is squared"), REDUCTION])
     .function(|| type_of(&huber));
 
 #[test]

@@ -1,6 +1,6 @@
 //! Kullback-Leibler divergence from given log-probabilities to target probabilities.
 
-use super::{LossKind, alike, boxed, check_log_probabilities, check_probabilities};
+use super::{LossKind, REDUCTION, alike, boxed, check_log_probabilities, check_probabilities};
 use crate::Outputs;
 use mapsto_spec::type_of;
 use mapsto_tensor::{DType, Tensor};
@@ -37,6 +37,7 @@ pub(super) const KIND: LossKind = LossKind::new(
     "Kullback-Leibler divergence of target probabilities from log-probabilities.",
     |_, ()| boxed(kl_div, Outputs::LogProbabilities),
 )
+.options(&[REDUCTION])
 .function(|| type_of(&kl_div));
 
 #[test]

@@ -1,6 +1,6 @@
 //! Mean absolute error, for regression that outliers should not rule.
 
-use super::{LossKind, alike, boxed};
+use super::{LossKind, REDUCTION, alike, pointwise};
 use crate::Outputs;
 use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
@@ -8,6 +8,7 @@ use mapsto_tensor::Tensor;
 /// Mean absolute error: `mean |y − t|` over all elements.
 ///
 /// * Shape: `[..], [..] → []`.   * Gradient: 0 where `y = t`.
+/// * PyTorch: `L1Loss`; Keras: `MeanAbsoluteError`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// assert_eq!(mae(&tensor![1.0, 4.0], &tensor![2.0, 1.0]).item(), 2.0);
@@ -16,11 +17,17 @@ use mapsto_tensor::Tensor;
 /// When the shapes differ.
 #[track_caller]
 pub fn mae(y: &Tensor, target: &Tensor) -> Tensor {
-    (y - alike("mae", Outputs::Values, y, target)).abs().mean(..)
+    each(y, target).mean(..)
+}
+
+#[track_caller]
+fn each(y: &Tensor, target: &Tensor) -> Tensor {
+    (y - alike("mae", Outputs::Values, y, target)).abs()
 }
 
 pub(super) const KIND: LossKind =
-    LossKind::new("mae", "Mean absolute error.", |_, ()| boxed(mae, Outputs::Values))
+    LossKind::new("mae", "Mean absolute error.", |_, ()| pointwise(mae, each, Outputs::Values))
+        .options(&[REDUCTION])
         .function(|| type_of(&mae));
 
 #[test]

@@ -1,6 +1,6 @@
 //! Negative log-likelihood of class ids under given log-probabilities.
 
-use super::{LossKind, boxed, check_ids, check_log_probabilities};
+use super::{LossKind, REDUCTION, check_ids, check_log_probabilities, pointwise};
 use crate::Outputs;
 use mapsto_spec::type_of;
 use mapsto_tensor::Tensor;
@@ -17,15 +17,21 @@ use mapsto_tensor::Tensor;
 /// When the shapes do not fit, an id is out of range, or an output is above 0 and so no log-probability.
 #[track_caller]
 pub fn nll(y: &Tensor, target: &Tensor) -> Tensor {
+    each(y, target).mean(..)
+}
+
+#[track_caller]
+fn each(y: &Tensor, target: &Tensor) -> Tensor {
     check_ids("nll", y, target);
     check_log_probabilities("nll", y);
-    -y.gather(-1, &target.unsqueeze(-1)).mean(..)
+    -y.gather(-1, &target.unsqueeze(-1)).squeeze(-1)
 }
 
 pub(super) const KIND: LossKind =
     LossKind::new("nll", "Negative log-likelihood of class ids under log-probabilities.", |_, ()| {
-        boxed(nll, Outputs::LogProbabilities)
+        pointwise(nll, each, Outputs::LogProbabilities)
     })
+    .options(&[REDUCTION])
     .function(|| type_of(&nll));
 
 #[test]

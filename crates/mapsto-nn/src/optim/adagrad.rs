@@ -10,6 +10,8 @@ use mapsto_tensor::{Grads, Tensor};
 ///
 /// ε is 10⁻¹⁰. Weight decay adds `λ p` to `g`; with a learning-rate decay δ the rate of step t is `lr / (1 + (t − 1) δ)`.
 ///
+/// PyTorch: `optim.Adagrad`; Keras: `Adagrad`.
+///
 /// Source: Duchi, Hazan, Singer (2011), Adaptive subgradient methods, JMLR 12.
 /// ```
 /// use mapsto_nn::prelude::*;

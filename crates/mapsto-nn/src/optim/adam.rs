@@ -11,6 +11,8 @@ use mapsto_tensor::{Grads, Tensor};
 ///
 /// β₁ is 0.9, β₂ 0.999 and ε 10⁻⁸. Weight decay adds `λ p` to `g`; [`AdamW`](super::AdamW)'s is usually better.
 ///
+/// PyTorch: `optim.Adam`, with `betas`, `weight_decay` and `amsgrad`; Keras: `Adam`.
+///
 /// Source: Kingma, Ba (2015), Adam, arXiv:1412.6980, algorithm 1.
 /// ```
 /// use mapsto_nn::prelude::*;
@@ -33,6 +35,7 @@ pub(super) struct AdamRule {
     pub(super) beta2: f64,
     pub(super) eps: f64,
     pub(super) decay: f64,
+    pub(super) amsgrad: bool,
     /// How the decay enters: through the gradient or beside it.
     pub(super) form: fn(f64) -> Decay,
 }
@@ -41,7 +44,8 @@ impl Adam {
     /// With β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸; 10⁻³ is a usual learning rate.
     #[track_caller]
     pub fn new(lr: f64) -> Adam {
-        let rule = AdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.0, form: Decay::L2 };
+        let rule =
+            AdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.0, amsgrad: false, form: Decay::L2 };
         Adam { rule, memory: Memory::new(lr) }
     }
 
@@ -78,6 +82,14 @@ impl Adam {
         self.rule.decay = Bounds::AT_LEAST_0.check("adam", "decay", decay);
         self
     }
+
+    /// The same in units of the largest typical size so far, `√max v̂` (Reddi, Kale, Kumar 2018, On the convergence of Adam and
+    /// beyond, arXiv:1904.09237).
+    #[must_use]
+    pub fn amsgrad(mut self) -> Adam {
+        self.rule.amsgrad = true;
+        self
+    }
 }
 
 impl AdamRule {
@@ -85,17 +97,17 @@ impl AdamRule {
     pub(super) fn entry(&self, name: &str, memory: &Memory) -> Entry {
         let entry = Entry::new(name).with_value(memory.base()).with_option("beta1", self.beta1);
         let entry = entry.with_option("beta2", self.beta2).with_option("eps", self.eps);
-        memory.with_groups(entry.with_option("decay", self.decay))
+        memory.with_groups(entry.with_option("decay", self.decay).with_option("amsgrad", self.amsgrad))
     }
 }
 
 impl Rule for AdamRule {
     fn slots(&self) -> &'static [&'static str] {
-        &["m", "v"]
+        if self.amsgrad { &["m", "v", "most"] } else { &["m", "v"] }
     }
 
     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
-        let [m, v] = memory else { unreachable!("two slots were asked for") };
+        let [m, v, most @ ..] = memory else { unreachable!("two slots were asked for") };
         let decay = (self.form)(now.decay.unwrap_or(self.decay));
         let rule = optim::Adam {
             lr: now.lr,
@@ -105,12 +117,16 @@ impl Rule for AdamRule {
             step: now.step,
             decay,
         };
-        let finite = optim::adam(&rule, p, g, m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
+        let (m, v) = (m.as_mut_slice::<T>(), v.as_mut_slice::<T>());
+        let finite = match most.first_mut() {
+            Some(most) => optim::amsgrad(&rule, p, g, m, v, most.as_mut_slice::<T>()),
+            None => optim::adam(&rule, p, g, m, v),
+        };
         now.require_finite(finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
-        let [m, v] = memory else { unreachable!("two slots were asked for") };
+        let [m, v, most @ ..] = memory else { unreachable!("two slots were asked for") };
         let (g, p) = match (self.form)(now.decay.unwrap_or(self.decay)) {
             Decay::None => (g.clone(), p.clone()),
             Decay::L2(decay) => (g + p * decay, p.clone()),
@@ -118,8 +134,15 @@ impl Rule for AdamRule {
         };
         *m = &*m * self.beta1 + &g * (1.0 - self.beta1);
         *v = &*v * self.beta2 + g.square() * (1.0 - self.beta2);
-        let [begun1, begun2] = [self.beta1, self.beta2].map(|beta| 1.0 - beta.powf(now.step as f64));
-        p - &*m * (now.lr / begun1) / ((&*v / begun2).sqrt() + self.eps)
+        let squares = match most.first_mut() {
+            Some(most) => {
+                *most = most.maximum(&*v);
+                &*most
+            }
+            None => &*v,
+        };
+        let step = &*m * (now.lr / now.begun(self.beta1));
+        p - step / ((squares / now.begun(self.beta2)).sqrt() + self.eps)
     }
 }
 
@@ -143,16 +166,20 @@ impl Optimizer for Adam {
     }
 }
 
+/// The option that Adam and AdamW have.
+pub(super) const AMSGRAD: (&str, &str) =
+    ("amsgrad", "whether steps are in units of the gradient's largest typical size so far");
+
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "adam",
     "Steps in units of the gradient's typical size (Kingma, Ba 2015).",
     |args, ()| {
         let opt = Adam::new(lr(args, 1e-3)?)
             .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
-        Ok(Box::new(
-            opt.eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
-                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
-        ))
+        let opt = opt
+            .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
+            .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?);
+        Ok(Box::new(if args.get_or("amsgrad", false)? { opt.amsgrad() } else { opt }))
     },
 )
 .options(&[
@@ -161,6 +188,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     ("beta2", "how slowly the mean of their squares changes"),
     ("eps", "what is added to a variance or a size before it is divided by"),
     ("decay", "the weight decay"),
+    AMSGRAD,
     GROUPS,
 ]);
 
@@ -182,5 +210,11 @@ mod tests {
         };
         check_rule(|| Adam::new(0.1).betas(0.8, 0.95).eps(1e-3)).follows(definition(0.0));
         check_rule(|| Adam::new(0.1).betas(0.8, 0.95).eps(1e-3).decay(0.2)).follows(definition(0.2));
+        // What is the largest in all steps so far depends on three numbers; without a mean two of them are left.
+        check_rule(|| Adam::new(0.1).betas(0.0, 0.5).eps(1e-3).amsgrad()).follows(|t, p, g, [v, most]| {
+            *v = 0.5 * *v + 0.5 * g * g;
+            *most = most.max(*v);
+            p - 0.1 * g / ((*most / (1.0 - 0.5f64.powi(t))).sqrt() + 1e-3)
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! AdamW: Adam whose weight decay stands beside the gradient's step and not inside it.
 
-use super::adam::AdamRule;
+use super::adam::{AMSGRAD, AdamRule};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, lr};
 use crate::Module;
 use mapsto_kernels::optim::Decay;
@@ -31,7 +31,8 @@ impl AdamW {
     /// With β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸ and decay 0.01; 10⁻³ is a usual learning rate.
     #[track_caller]
     pub fn new(lr: f64) -> AdamW {
-        let rule = AdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.01, form: Decay::Decoupled };
+        let (beta1, beta2, form) = (0.9, 0.999, Decay::Decoupled);
+        let rule = AdamRule { beta1, beta2, eps: 1e-8, decay: 0.01, amsgrad: false, form };
         AdamW { rule, memory: Memory::new(lr) }
     }
 
@@ -68,6 +69,13 @@ impl AdamW {
         self.rule.decay = Bounds::AT_LEAST_0.check("adamw", "decay", decay);
         self
     }
+
+    /// The same in units of the largest typical size so far, as [`Adam::amsgrad`](super::Adam::amsgrad).
+    #[must_use]
+    pub fn amsgrad(mut self) -> AdamW {
+        self.rule.amsgrad = true;
+        self
+    }
 }
 
 impl Optimizer for AdamW {
@@ -96,10 +104,10 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     |args, ()| {
         let opt = AdamW::new(lr(args, 1e-3)?)
             .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
-        Ok(Box::new(
-            opt.eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
-                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.01)?),
-        ))
+        let opt = opt
+            .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
+            .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.01)?);
+        Ok(Box::new(if args.get_or("amsgrad", false)? { opt.amsgrad() } else { opt }))
     },
 )
 .options(&[
@@ -108,6 +116,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     ("beta2", "how slowly the mean of their squares changes"),
     ("eps", "what is added to a variance or a size before it is divided by"),
     ("decay", "the weight decay"),
+    AMSGRAD,
     GROUPS,
 ]);
 

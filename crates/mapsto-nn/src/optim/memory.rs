@@ -1,7 +1,7 @@
 //! What an optimizer remembers of each parameter, under the parameter's identity, and how its rule is applied to all.
 
 use super::Group;
-use super::rule::{Now, Rule, Update};
+use super::rule::{Now, Rule, SlotShape, Update};
 use crate::module::{Item, ItemMut, Module, Param, Path, matches, unknown};
 use mapsto_spec::{Bounds, Entry, Value};
 use mapsto_tensor::error::raise;
@@ -155,8 +155,9 @@ impl Memory {
         let groups = &self.groups;
         let slot = self.slots.entry(p.id()).or_insert_with(|| {
             let name = path.to_string();
-            let zeros = || p.device().scope(|| Tensor::full_of(p.shape(), 0.0, dtype));
-            let tensors = rule.slots().iter().map(|_| zeros()).collect();
+            let shape = rule.slot_shape();
+            let zeros = |slot| p.device().scope(|| Tensor::full_of(shape(slot, p.shape()), 0.0, dtype));
+            let tensors = (0..rule.slots().len()).map(zeros).collect();
             let group = group_of(groups, &name);
             Slot { group, name, step: 0, kinds: rule.slots(), tensors, master: None }
         });
@@ -244,7 +245,7 @@ impl Memory {
     pub(super) fn load(
         &mut self,
         optimizer: &str,
-        kinds: &'static [&'static str],
+        (kinds, shape_of): (&'static [&'static str], SlotShape),
         model: &dyn Module,
         state: &OptimizerState,
     ) -> Result<()> {
@@ -283,7 +284,13 @@ impl Memory {
                     .map_err(|_| wrong(format!("`{key}` is negative")))?;
                 continue;
             }
+            // Saved in the order of the slots, and read in it.
+            let at = slot.tensors.len();
+            if slot_name != MASTER && kinds.get(at) != Some(&slot_name) {
+                return Err(wrong(format!("`{key}` is out of place")));
+            }
             let dtype = updated_in(*own);
+            let shape = if slot_name == MASTER { shape.clone() } else { shape_of(at, shape) };
             if tensor.shape() != &shape[..] || tensor.dtype() != dtype {
                 let found = format!("{:?} {}", tensor.shape(), tensor.dtype());
                 return Err(wrong(format!("`{key}` should be {shape:?} {dtype}, found {found}")));
@@ -294,10 +301,6 @@ impl Memory {
                 }
                 slot.master = Some(tensor.detach().contiguous());
                 continue;
-            }
-            // Saved in the order of the slots, and read in it.
-            if kinds.get(slot.tensors.len()) != Some(&slot_name) {
-                return Err(wrong(format!("`{key}` is out of place")));
             }
             slot.tensors.push(tensor.detach().contiguous());
         }

@@ -10,6 +10,8 @@ use mapsto_tensor::{Grads, Tensor};
 ///
 /// α is 0.99 and ε 10⁻⁸. Weight decay adds `λ p` to `g`.
 ///
+/// PyTorch: `optim.RMSprop`, with `centered`; Keras: `RMSprop`, whose α is called `rho`.
+///
 /// Source: Tieleman, Hinton (2012), lecture 6.5 of Neural networks for machine learning.
 /// ```
 /// use mapsto_nn::prelude::*;
@@ -31,6 +33,7 @@ struct RmsPropRule {
     alpha: f64,
     eps: f64,
     momentum: f64,
+    centred: bool,
     decay: f64,
 }
 
@@ -38,7 +41,7 @@ impl RmsProp {
     /// With α = 0.99 and ε = 10⁻⁸, without momentum; 10⁻² is a usual learning rate.
     #[track_caller]
     pub fn new(lr: f64) -> RmsProp {
-        let rule = RmsPropRule { alpha: 0.99, eps: 1e-8, momentum: 0.0, decay: 0.0 };
+        let rule = RmsPropRule { alpha: 0.99, eps: 1e-8, momentum: 0.0, centred: false, decay: 0.0 };
         RmsProp { rule, memory: Memory::new(lr) }
     }
 
@@ -75,6 +78,14 @@ impl RmsProp {
         self
     }
 
+    /// The same in units of the gradient's deviation from its mean: `a ← α a + (1 − α) g`, and `√(v − a²)` in place of `√v`
+    /// (Graves 2013, arXiv:1308.0850, equations 38 to 45).
+    #[must_use]
+    pub fn centred(mut self) -> RmsProp {
+        self.rule.centred = true;
+        self
+    }
+
     /// The same with weight decay λ.
     ///
     /// # Panics
@@ -89,11 +100,17 @@ impl RmsProp {
 
 impl Rule for RmsPropRule {
     fn slots(&self) -> &'static [&'static str] {
-        if self.momentum == 0.0 { &["v"] } else { &["v", "momentum"] }
+        match (self.centred, self.momentum == 0.0) {
+            (false, true) => &["v"],
+            (false, false) => &["v", "momentum"],
+            (true, true) => &["v", "mean"],
+            (true, false) => &["v", "mean", "momentum"],
+        }
     }
 
     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
-        let [v, sum @ ..] = memory else { unreachable!("a slot was asked for") };
+        let [v, others @ ..] = memory else { unreachable!("a slot was asked for") };
+        let (mean, sum) = others.split_at_mut(usize::from(self.centred));
         let decay = Decay::L2(now.decay.unwrap_or(self.decay));
         let rule =
             optim::RmsProp { lr: now.lr, alpha: self.alpha, eps: self.eps, momentum: self.momentum, decay };
@@ -102,17 +119,25 @@ impl Rule for RmsPropRule {
             p,
             g,
             v.as_mut_slice::<T>(),
-            None,
+            mean.first_mut().map(|a| a.as_mut_slice::<T>()),
             sum.first_mut().map(|b| b.as_mut_slice::<T>()),
         );
         now.require_finite(finite);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
-        let [v, sum @ ..] = memory else { unreachable!("a slot was asked for") };
+        let [v, others @ ..] = memory else { unreachable!("a slot was asked for") };
+        let (mean, sum) = others.split_at_mut(usize::from(self.centred));
         let g = g + p * now.decay.unwrap_or(self.decay);
         *v = &*v * self.alpha + g.square() * (1.0 - self.alpha);
-        let step = g / (v.sqrt() + self.eps);
+        let spread = match mean.first_mut() {
+            Some(a) => {
+                *a = &*a * self.alpha + &g * (1.0 - self.alpha);
+                (&*v - a.square()).relu()
+            }
+            None => v.clone(),
+        };
+        let step = g / (spread.sqrt() + self.eps);
         let Some(b) = sum.first_mut() else { return p - step * now.lr };
         *b = &*b * self.momentum + step;
         p - &*b * now.lr
@@ -140,6 +165,7 @@ impl Optimizer for RmsProp {
             .with_option("alpha", self.rule.alpha)
             .with_option("eps", self.rule.eps)
             .with_option("momentum", self.rule.momentum)
+            .with_option("centred", self.rule.centred)
             .with_option("decay", self.rule.decay);
         Some(self.memory.with_groups(entry))
     }
@@ -152,10 +178,9 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
         let opt = RmsProp::new(lr(args, 1e-2)?)
             .alpha(Bounds::SHARE.option(args, "alpha", 0.99)?)
             .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?);
-        Ok(Box::new(
-            opt.momentum(Bounds::SHARE.option(args, "momentum", 0.0)?)
-                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
-        ))
+        let opt = opt.momentum(Bounds::SHARE.option(args, "momentum", 0.0)?);
+        let opt = if args.get_or("centred", false)? { opt.centred() } else { opt };
+        Ok(Box::new(opt.decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?)))
     },
 )
 .options(&[
@@ -163,6 +188,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     ("alpha", "how slowly the mean of squared gradients changes"),
     ("eps", "what is added to a variance or a size before it is divided by"),
     ("momentum", "the share of the last step that is taken again"),
+    ("centred", "whether the size is taken from the gradient's own mean"),
     ("decay", "the weight decay"),
     GROUPS,
 ]);
@@ -178,6 +204,11 @@ mod tests {
             let g = g + 0.2 * p;
             *v = 0.9 * *v + 0.1 * g * g;
             p - 0.1 * g / (v.sqrt() + 1e-3)
+        });
+        check_rule(|| RmsProp::new(0.1).alpha(0.9).eps(1e-3).centred()).follows(|_, p, g, [v, a]| {
+            *v = 0.9 * *v + 0.1 * g * g;
+            *a = 0.9 * *a + 0.1 * g;
+            p - 0.1 * g / ((*v - *a * *a).max(0.0).sqrt() + 1e-3)
         });
         check_rule(|| RmsProp::new(0.1).alpha(0.9).eps(1e-3).momentum(0.8)).follows(|_, p, g, [v, b]| {
             *v = 0.9 * *v + 0.1 * g * g;

@@ -4,7 +4,7 @@ use mapsto_kernels::real::Float;
 use mapsto_tensor::backend;
 use mapsto_tensor::error::raise;
 use mapsto_tensor::storage::Plain;
-use mapsto_tensor::{DType, Device, Error, ErrorKind, Tensor, no_grad};
+use mapsto_tensor::{DType, Device, Error, ErrorKind, Tensor, fail, no_grad};
 use std::panic::Location;
 
 /// A float type that parameters are updated in: f32 or f64.
@@ -45,13 +45,28 @@ impl Scalar for f64 {}
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
 pub trait Rule {
-    /// The names of the tensors, of a parameter's shape and zero at first, that are remembered of each parameter.
+    /// Whether it has a kernel for the CPU, [`apply`](Rule::apply). A rule without one is computed by
+    /// [`compose`](Rule::compose) everywhere: several passes over the parameter instead of one, and one formula instead of two.
+    const KERNEL: bool = true;
+
+    /// The names of the tensors, zero at first, that are remembered of each parameter.
     fn slots(&self) -> &'static [&'static str] {
         &[]
     }
 
+    /// Their shapes: the parameter's, unless the rule says otherwise.
+    fn slot_shape(&self) -> SlotShape {
+        |_, shape| shape.to_vec()
+    }
+
     /// Changes the parameter `p` by its gradient `g`; `memory` holds the tensors of [`slots`](Rule::slots).
-    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]);
+    ///
+    /// # Panics
+    /// When the rule has neither this nor [`KERNEL`](Rule::KERNEL)` = false` beside `compose`.
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let _ = (p, g, memory);
+        fail!(now.op, "its rule has no kernel"; help = "write `apply`, or `compose` and `const KERNEL: bool = false`");
+    }
 
     /// The same in operations of tensors, for a device that has no kernel of the rule: gives the changed parameter and
     /// changes `memory`. A rule that does not say it is computed on the CPU, with its numbers carried there and back.
@@ -64,6 +79,9 @@ pub trait Rule {
         p.to_device(device)
     }
 }
+
+/// The shape of a slot, by its position, of a parameter of this shape.
+pub type SlotShape = fn(usize, &[usize]) -> Vec<usize>;
 
 /// Applies a rule to tensors in the CPU's memory.
 fn by_kernel<R: Rule + ?Sized>(rule: &R, now: &Update, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
@@ -84,8 +102,10 @@ impl<R: Rule> backend::Update for Now<'_, R> {
         self.now.op
     }
     fn cpu(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) -> bool {
-        by_kernel(self.rule, &self.now, p, g, memory);
-        true
+        if R::KERNEL {
+            by_kernel(self.rule, &self.now, p, g, memory);
+        }
+        R::KERNEL
     }
 }
 
@@ -114,6 +134,25 @@ pub struct Update {
 }
 
 impl Update {
+    /// The gradient, or another step, with the weight decay that is `own` where the parameter's group has none: `g + λ p`.
+    pub(super) fn with_decay(&self, own: f64, g: &Tensor, p: &Tensor) -> Tensor {
+        let decay = self.decay.unwrap_or(own);
+        if decay == 0.0 { g.clone() } else { g + p * decay }
+    }
+
+    /// `1 − βᵗ`: how much of a running mean that began at 0 is there after `t` steps.
+    pub(super) fn begun(&self, beta: f64) -> f64 {
+        1.0 - beta.powf(self.step as f64)
+    }
+
+    /// As [`require_finite`](Update::require_finite), of running squares that operations have made.
+    pub(super) fn require_finite_squares(&self, squares: &Tensor) {
+        if squares.device().backend().is_host() && !squares.is_empty() {
+            // NaN is the parameter's to show.
+            self.require_finite(squares.max(..).item() != f64::INFINITY);
+        }
+    }
+
     /// Stops where a running square has become infinite: its element would never move again, and nothing would say so.
     pub(super) fn require_finite(&self, finite: bool) {
         if !finite {
@@ -125,6 +164,11 @@ impl Update {
             ));
         }
     }
+}
+
+/// The root of the sum of squares, in f64: squares of f32 leave its range before their root does.
+pub(super) fn norm(x: &Tensor) -> f64 {
+    x.to(DType::F64).square().sum(..).sqrt().item()
 }
 
 /// The elements of a contiguous tensor of the type `T`.

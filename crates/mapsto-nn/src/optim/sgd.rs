@@ -10,6 +10,8 @@ use mapsto_tensor::{Grads, Tensor};
 ///
 /// Weight decay adds `λ p` to `g`.
 ///
+/// PyTorch: `optim.SGD`, with `dampening`, `nesterov` and `weight_decay`; Keras: `SGD`.
+///
 /// Sources: Robbins, Monro (1951); Polyak (1964), Some methods of speeding up the convergence of iteration methods;
 /// Sutskever, Martens, Dahl, Hinton (2013), On the importance of initialization and momentum, in PyTorch's form.
 /// ```
@@ -33,6 +35,7 @@ pub struct Sgd {
 #[derive(Clone, Copy, Debug)]
 struct SgdRule {
     momentum: f64,
+    dampening: f64,
     kind: Momentum,
     decay: f64,
 }
@@ -41,7 +44,7 @@ impl Sgd {
     /// Plain gradient descent.
     #[track_caller]
     pub fn new(lr: f64) -> Sgd {
-        let rule = SgdRule { momentum: 0.0, kind: Momentum::Classical, decay: 0.0 };
+        let rule = SgdRule { momentum: 0.0, dampening: 0.0, kind: Momentum::Classical, decay: 0.0 };
         Sgd { rule, memory: Memory::new(lr) }
     }
 
@@ -53,6 +56,18 @@ impl Sgd {
     #[must_use]
     pub fn momentum(mut self, momentum: f64) -> Sgd {
         self.rule.momentum = Bounds::SHARE.check("sgd", "momentum", momentum);
+        self
+    }
+
+    /// The same leaving this share τ of a gradient out of the momentum: `b ← μ b + (1 − τ) g`, but all of the first one, as in
+    /// PyTorch; without momentum it changes nothing.
+    ///
+    /// # Panics
+    /// When it is not in 0..=1.
+    #[track_caller]
+    #[must_use]
+    pub fn dampening(mut self, dampening: f64) -> Sgd {
+        self.rule.dampening = Bounds::UP_TO_1.check("sgd", "dampening", dampening);
         self
     }
 
@@ -75,6 +90,13 @@ impl Sgd {
     }
 }
 
+impl SgdRule {
+    /// The share of this step's gradient that is left out.
+    fn damped(&self, now: &Update) -> f64 {
+        if now.step == 1 { 0.0 } else { self.dampening }
+    }
+}
+
 impl Rule for SgdRule {
     fn slots(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &[] } else { &["momentum"] }
@@ -82,14 +104,15 @@ impl Rule for SgdRule {
 
     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
         let decay = Decay::L2(now.decay.unwrap_or(self.decay));
-        let rule = optim::Sgd { lr: now.lr, momentum: self.momentum, dampening: 0.0, kind: self.kind, decay };
+        let (momentum, dampening) = (self.momentum, self.damped(now));
+        let rule = optim::Sgd { lr: now.lr, momentum, dampening, kind: self.kind, decay };
         optim::sgd(&rule, p, g, memory.first_mut().map(|b| b.as_mut_slice::<T>()));
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
         let g = g + p * now.decay.unwrap_or(self.decay);
         let Some(b) = memory.first_mut() else { return p - g * now.lr };
-        *b = &*b * self.momentum + &g;
+        *b = &*b * self.momentum + &g * (1.0 - self.damped(now));
         match self.kind {
             Momentum::Classical => p - &*b * now.lr,
             Momentum::Nesterov => p - (g + &*b * self.momentum) * now.lr,
@@ -116,6 +139,7 @@ impl Optimizer for Sgd {
         let entry = Entry::new(KIND.name)
             .with_value(self.memory.base())
             .with_option("momentum", self.rule.momentum)
+            .with_option("dampening", self.rule.dampening)
             .with_option("nesterov", self.rule.kind == Momentum::Nesterov)
             .with_option("decay", self.rule.decay);
         Some(self.memory.with_groups(entry))
@@ -127,6 +151,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "Gradient descent, with `momentum`, `nesterov` and weight `decay` as wished.",
     |args, ()| {
         let opt = Sgd::new(lr(args, 0.01)?).momentum(Bounds::SHARE.option(args, "momentum", 0.0)?);
+        let opt = opt.dampening(Bounds::UP_TO_1.option(args, "dampening", 0.0)?);
         let opt = if args.get_or("nesterov", false)? { opt.nesterov() } else { opt };
         Ok(Box::new(opt.decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?)))
     },
@@ -134,6 +159,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
 .options(&[
     ("", "the learning rate"),
     ("momentum", "the share of the last step that is taken again"),
+    ("dampening", "the share of a gradient that is left out of the momentum"),
     ("nesterov", "whether the gradient is looked at after the momentum"),
     ("decay", "the weight decay"),
     GROUPS,
@@ -150,6 +176,10 @@ mod tests {
         check_rule(|| Sgd::new(0.1).decay(0.3)).follows(|_, p, g, _| p - 0.1 * (g + 0.3 * p));
         check_rule(|| Sgd::new(0.1).momentum(0.8).decay(0.3)).follows(|_, p, g, [b, _]| {
             *b = 0.8 * *b + g + 0.3 * p;
+            p - 0.1 * *b
+        });
+        check_rule(|| Sgd::new(0.1).momentum(0.8).dampening(0.25)).follows(|t, p, g, [b, _]| {
+            *b = if t == 1 { g } else { 0.8 * *b + 0.75 * g };
             p - 0.1 * *b
         });
         check_rule(|| Sgd::new(0.1).momentum(0.8).nesterov()).follows(|_, p, g, [b, _]| {

@@ -7,16 +7,32 @@
 mod chained;
 mod constant;
 mod cosine;
+mod cosine_restarts;
+mod cyclic;
 mod exponential_decay;
+mod inverse_sqrt;
+mod inverse_time;
 mod linear_warmup;
+mod multi_step;
+mod one_cycle;
+mod polynomial;
 mod step_decay;
+mod warmup_stable_decay;
 
 pub use chained::Chained;
 pub use constant::Constant;
 pub use cosine::Cosine;
+pub use cosine_restarts::CosineRestarts;
+pub use cyclic::Cyclic;
 pub use exponential_decay::ExponentialDecay;
+pub use inverse_sqrt::InverseSqrt;
+pub use inverse_time::InverseTime;
 pub use linear_warmup::LinearWarmup;
+pub use multi_step::MultiStep;
+pub use one_cycle::OneCycle;
+pub use polynomial::Polynomial;
 pub use step_decay::StepDecay;
+pub use warmup_stable_decay::WarmupStableDecay;
 
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::Result;
@@ -98,8 +114,21 @@ pub type ScheduleKind = Kind<dyn Schedule>;
 /// assert_eq!(schedule.entry(&horizon).unwrap().to_string(), "{ step_decay = 0.1, every = 2 }");
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
-pub const SCHEDULES: &[ScheduleKind] =
-    &[constant::KIND, step_decay::KIND, exponential_decay::KIND, cosine::KIND, linear_warmup::KIND];
+pub const SCHEDULES: &[ScheduleKind] = &[
+    constant::KIND,
+    step_decay::KIND,
+    exponential_decay::KIND,
+    cosine::KIND,
+    linear_warmup::KIND,
+    polynomial::KIND,
+    cosine_restarts::KIND,
+    one_cycle::KIND,
+    cyclic::KIND,
+    inverse_time::KIND,
+    inverse_sqrt::KIND,
+    warmup_stable_decay::KIND,
+    multi_step::KIND,
+];
 
 impl Family for dyn Schedule {
     const NOUN: &'static str = "schedule";

@@ -6,6 +6,7 @@ use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
 
 /// `lr(t) = base · factor^⌊t / every⌋`.
 ///
+/// PyTorch: `StepLR(every, gamma=factor)`; Keras: `ExponentialDecay(base, every, factor, staircase=True)`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let schedule = StepDecay::new(100, 0.5);

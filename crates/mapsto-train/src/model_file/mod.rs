@@ -413,7 +413,10 @@ fn a_help_names_a_function_that_takes_it() {
     file.build_except(&except).unwrap();
     let whole = ModelFile::of(&spec.build().unwrap());
     let help = said(whole.load_into(&mut model).unwrap_err());
-    assert!(help.contains("`file.load_into_except(&mut model, &Exceptions::of([\"1.weight\", \"1.bias\"]))`"), "{help}");
+    assert!(
+        help.contains("`file.load_into_except(&mut model, &Exceptions::of([\"1.weight\", \"1.bias\"]))`"),
+        "{help}"
+    );
     whole.load_into_except(&mut model, &Exceptions::of(["1.*"])).unwrap();
     fs::remove_file(path).unwrap();
 }

@@ -1,0 +1,143 @@
+//! Lion: each element steps by the learning rate against the sign of a mean of its gradients.
+
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr};
+use crate::Module;
+use mapsto_spec::{Bounds, Entry};
+use mapsto_tensor::{Grads, Tensor};
+
+/// `p ← p − lr (sign(β₁ m + (1 − β₁) g) + λ p)`, then `m ← β₂ m + (1 − β₂) g`.
+///
+/// β₁ is 0.9 and β₂ 0.99. It remembers half as much as Adam; a learning rate of a third to a tenth of Adam's is usual, with a decay as
+/// many times larger.
+///
+/// PyTorch has none; Keras: `Lion`.
+///
+/// Source: Chen, Liang, Huang, Real, et al. (2023), Symbolic discovery of optimization algorithms, arXiv:2302.06675, algorithm 2.
+/// ```
+/// use mapsto_nn::optim::Lion;
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let grads = train(|| w.forward(&tensor![[50.0]]).sum(..)).backward();
+/// Lion::new(0.1).decay(0.5).step(&mut w, grads);
+/// assert_close!(w.weight, [[1.0 - 0.1 * (1.0 + 0.5)]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Lion {
+    rule: LionRule,
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LionRule {
+    beta1: f64,
+    beta2: f64,
+    decay: f64,
+}
+
+impl Lion {
+    /// With β₁ = 0.9, β₂ = 0.99 and no decay; 10⁻⁴ is a usual learning rate.
+    #[track_caller]
+    pub fn new(lr: f64) -> Lion {
+        Lion { rule: LionRule { beta1: 0.9, beta2: 0.99, decay: 0.0 }, memory: Memory::new(lr) }
+    }
+
+    /// The same with other β₁ and β₂.
+    ///
+    /// # Panics
+    /// When one of them is not in 0..1.
+    #[track_caller]
+    #[must_use]
+    pub fn betas(mut self, beta1: f64, beta2: f64) -> Lion {
+        self.rule.beta1 = Bounds::SHARE.check("lion", "beta1", beta1);
+        self.rule.beta2 = Bounds::SHARE.check("lion", "beta2", beta2);
+        self
+    }
+
+    /// The same with weight decay λ.
+    ///
+    /// # Panics
+    /// When it is not finite and at least 0.
+    #[track_caller]
+    #[must_use]
+    pub fn decay(mut self, decay: f64) -> Lion {
+        self.rule.decay = Bounds::AT_LEAST_0.check("lion", "decay", decay);
+        self
+    }
+}
+
+impl Rule for LionRule {
+    const KERNEL: bool = false;
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["m"]
+    }
+
+    fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
+        let [m] = memory else { unreachable!("its slots were asked for") };
+        let step = (&*m * self.beta1 + g * (1.0 - self.beta1)).sign();
+        *m = &*m * self.beta2 + g * (1.0 - self.beta2);
+        p - now.with_decay(self.decay, &step, p) * now.lr
+    }
+}
+
+impl Optimizer for Lion {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        self.memory.apply("lion", &self.rule, model, grads);
+    }
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        let entry = Entry::new(KIND.name)
+            .with_value(self.memory.base())
+            .with_option("beta1", self.rule.beta1)
+            .with_option("beta2", self.rule.beta2)
+            .with_option("decay", self.rule.decay);
+        Some(self.memory.with_groups(entry))
+    }
+}
+
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "lion",
+    "Steps by the sign of a mean of the gradients (Chen et al. 2023).",
+    |args, ()| {
+        let mut opt = Lion::new(lr(args, 1e-4)?);
+        opt.rule.beta1 = Bounds::SHARE.option(args, "beta1", 0.9)?;
+        opt.rule.beta2 = Bounds::SHARE.option(args, "beta2", 0.99)?;
+        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.0)?;
+        Ok(Box::new(opt))
+    },
+)
+.options(&[
+    ("", "the learning rate"),
+    ("beta1", "how much of the remembered mean is in the direction of a step"),
+    ("beta2", "how slowly the mean of the gradients changes"),
+    ("decay", "the weight decay"),
+    GROUPS,
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_rule;
+    use crate::optim::*;
+
+    #[test]
+    fn it_follows_the_published_formula() {
+        check_rule(|| Lion::new(0.1).betas(0.8, 0.95).decay(0.2)).follows(|_, p, g, [m, _]| {
+            let c = 0.8 * *m + 0.2 * g;
+            *m = 0.95 * *m + 0.05 * g;
+            let sign = if c == 0.0 { 0.0 } else { c.signum() };
+            p - 0.1 * (sign + 0.2 * p)
+        });
+    }
+}
