@@ -38,7 +38,9 @@ pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
 pub use random::seed;
 pub use scalar::Scalar;
-pub use scope::{infer, is_recording, is_training, no_grad, outside, record, train, with_frozen};
+pub use scope::{
+    infer, is_recomputing, is_recording, is_training, no_grad, outside, record, train, with_frozen,
+};
 pub use shape::{Axes, Axis, MAX_ELEMENTS, MAX_RANK, Shape, keep, product};
 pub use tensor::Tensor;
 

@@ -13,6 +13,8 @@ pub(crate) struct Mode {
     off: bool,
     /// Some parameters are constants: those that `FROZEN` lists.
     frozen: bool,
+    /// What was computed before is computed again.
+    again: bool,
     /// Operations are shown to what watches this thread.
     pub(crate) watched: bool,
     /// How exactly matrices are multiplied.
@@ -25,6 +27,7 @@ impl Mode {
         training: false,
         off: false,
         frozen: false,
+        again: false,
         watched: false,
         precision: MatmulPrecision::Highest,
     };
@@ -41,6 +44,11 @@ impl Mode {
     #[inline]
     pub(crate) fn records_parameters(self) -> bool {
         self.record
+    }
+
+    /// The same for what is computed again, where nobody watches.
+    pub(crate) fn again(self) -> Mode {
+        Mode { off: false, again: true, watched: false, ..self }
     }
 
     /// Whether this parameter is a constant here.
@@ -171,6 +179,17 @@ pub fn with_frozen<R>(ids: impl Into<Vec<LeafId>>, body: impl FnOnce() -> R) -> 
 /// Whether layers should behave as in training.
 pub fn is_training() -> bool {
     MODE.with(|m| m.get().training)
+}
+
+/// Whether a forward pass is computed again for `backward`, see [`graph::checkpoint`](crate::graph::checkpoint): a layer that changes
+/// its state in training, as a running mean, leaves it alone then.
+pub fn is_recomputing() -> bool {
+    MODE.with(|m| m.get().again)
+}
+
+/// The mode of this thread.
+pub(crate) fn mode() -> Mode {
+    MODE.with(Cell::get)
 }
 
 /// Whether operations on parameters are recorded.

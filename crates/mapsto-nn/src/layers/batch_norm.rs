@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::{ByChannel, Layer, Line, Module, Param, State, Then};
 use mapsto_spec::{Args, Bounds, Entry};
-use mapsto_tensor::{DType, Result, Tensor, fail, is_recording, is_training};
+use mapsto_tensor::{DType, Result, Tensor, fail, is_recomputing, is_recording, is_training};
 
 /// `y = (x − mean) / √(var + eps) · w + b` per channel, for inputs with up to `D` axes after the channels.
 ///
@@ -142,7 +142,9 @@ impl<const D: usize> Layer for BatchNorm<D> {
             return x.batch_norm_with(&mean, &var, w, b, self.eps);
         }
         let (y, mean, var) = x.batch_norm(w, b, self.eps);
-        self.move_running(&mean, &var, x.len() / w.len());
+        if !is_recomputing() {
+            self.move_running(&mean, &var, x.len() / w.len());
+        }
         y
     }
 

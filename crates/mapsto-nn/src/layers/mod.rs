@@ -5,6 +5,7 @@ mod adaptive_avg_pool2d;
 mod adaptive_max_pool2d;
 mod avg_pool2d;
 mod batch_norm;
+mod checkpointed;
 mod conv2d;
 mod dropout;
 mod embedding;
@@ -28,6 +29,7 @@ pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
+pub use checkpointed::Checkpointed;
 pub use conv2d::Conv2d;
 pub(crate) use conv2d::by;
 pub use dropout::Dropout;
@@ -79,6 +81,7 @@ pub const LAYERS: &[LayerKind] = &[
     multi_head_attention::KIND,
     transformer_block::KIND,
     residual::KIND,
+    checkpointed::KIND,
     parallel::KIND,
     repeat::KIND,
     sequential::KIND,

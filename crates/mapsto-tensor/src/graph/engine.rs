@@ -4,6 +4,7 @@ use super::arriving::Arriving;
 use super::origin::{check_recorded, lost};
 use super::{At, Grads, Input, LeafId, LeafKind, Node, Origin};
 use crate::error::here;
+use crate::shape::Shape;
 use crate::storage::Shared;
 use crate::{Tensor, fail, no_grad, record, scope};
 use std::borrow::Borrow;
@@ -245,6 +246,8 @@ impl Pending {
 #[track_caller]
 fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
     let mut pending = Pending(Vec::with_capacity(8));
+    // Parts of leaves, which have no place in the order; of 16 bits they are added up in f32, by the sink.
+    let mut of_leaves: Vec<(LeafId, Shape, Arriving)> = Vec::new();
     let deliver = |pending: &mut Pending, origin: Origin, g: Tensor, sink: &mut dyn Sink| match origin {
         Origin::Constant | Origin::Unrecorded(_) => {}
         Origin::Leaf(id, _) => sink.leaf(id, g),
@@ -270,13 +273,35 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         let Some(kept) = &mut kept else { freed("backward", node.op.name()) };
         // Differentiable again, a part goes the plain way, through the derivative of its slice.
         if graph == Graph::UsedUp
-            && let (Some((axis, start)), Origin::Made(input)) = (node.op.part(), kept.inputs[0].origin())
+            && let Some((axis, start)) = node.op.part()
         {
-            pending.add(input.clone(), Arriving::Parts(axis, vec![(start, g)]));
-            continue;
+            match kept.inputs[0].origin() {
+                Origin::Made(input) => {
+                    pending.add(input.clone(), Arriving::Parts(axis, vec![(start, g)]));
+                    continue;
+                }
+                Origin::Leaf(id, _) if g.dtype().size() > 2 => {
+                    let (id, shape) = (*id, *kept.inputs[0].shape(&node));
+                    let part = Arriving::Parts(axis, vec![(start, g)]);
+                    match of_leaves.iter_mut().find(|(leaf, ..)| *leaf == id) {
+                        Some((_, shape, sum)) => sum.add(part, shape),
+                        None => of_leaves.push((id, shape, part)),
+                    }
+                    continue;
+                }
+                _ => {}
+            }
         }
         let at = At { node: &node, kept, again: graph == Graph::Kept };
         scope::set_precision(node.precision);
+        if let Some(y) = node.op.again(&at) {
+            if y.shape_of() != &node.shape {
+                fail!(node.op.name(), "computed again, the result is {:?}, and it was {:?}", y.shape(), node.shape;
+                      help = "what is computed again must not depend on what has changed since");
+            }
+            deliver(&mut pending, y.0.origin.clone(), g, sink);
+            continue;
+        }
         #[cfg(mutants)]
         let strided = !g.layout().is_contiguous();
         let vjp = node.op.vjp_onto(&at, g);
@@ -300,6 +325,7 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
             }
         }
     }
+    of_leaves.into_iter().for_each(|(id, shape, g)| sink.leaf(id, g.whole(&shape)));
 }
 
 #[track_caller]

@@ -50,14 +50,15 @@ pub fn jvp<const N: usize>(
 }
 
 /// An input as a point of the graph of its own.
-fn point(x: &Tensor) -> Tensor {
+#[track_caller]
+pub(super) fn point(x: &Tensor) -> Tensor {
     let is_followed = x.is_recorded() || x.leaf_id().is_some();
     record(|| map(Identity, &if is_followed { x.clone() } else { x.leaf() }))
 }
 
 /// The tangent of `y` where those of some points of the graph are known.
 #[track_caller]
-fn push(y: &Tensor, points: &[Tensor], dxs: &[&Tensor]) -> Tensor {
+pub(super) fn push(y: &Tensor, points: &[Tensor], dxs: &[&Tensor]) -> Tensor {
     // By address: the list of nodes keeps all of them.
     let mut found: HashMap<*const Node, Tensor> = HashMap::new();
     let mut first = u64::MAX;

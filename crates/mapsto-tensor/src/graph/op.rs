@@ -65,6 +65,11 @@ pub trait Op: Send + Sync + 'static {
     fn part(&self) -> Option<(usize, usize)> {
         None
     }
+    /// The result computed again with all that it is made of recorded, for an operation that kept nothing of it:
+    /// `backward` goes on in there, and does not ask for [`Op::vjp`].
+    fn again(&self, _at: &At<'_>) -> Option<Tensor> {
+        None
+    }
     /// Whether the derivative is 0 everywhere by definition, as that of a rounding is: no gradient is lost there.
     fn is_flat(&self) -> bool {
         false
@@ -118,6 +123,9 @@ impl Op for Box<dyn Op> {
     }
     fn part(&self) -> Option<(usize, usize)> {
         (**self).part()
+    }
+    fn again(&self, at: &At<'_>) -> Option<Tensor> {
+        (**self).again(at)
     }
     fn is_flat(&self) -> bool {
         (**self).is_flat()
