@@ -168,6 +168,7 @@ fn in_files() -> Vec<Settings> {
         ("layer", "attention", vec![("", Count), ("dropout", Share)]),
         ("layer", "transformer_block", vec![("", Count), ("hidden", Count), ("dropout", Share)]),
         ("layer", "residual", vec![]),
+        ("layer", "checkpointed", vec![]),
         ("layer", "parallel", vec![]),
         ("layer", "repeat", vec![("", Count)]),
         ("layer", "sequential", vec![]),
