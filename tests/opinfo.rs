@@ -1,0 +1,175 @@
+//! Every operation against PyTorch's own database of samples: results, gradients of both orders, and what must be refused.
+//!
+//! `opinfo/samples.*` hold the samples and `opinfo/write.py` made them; `opinfo/calls.rs` says how each is called here. What is not
+//! compared stands in a list with its reason, and a sample that is neither fails.
+
+#[path = "opinfo/calls.rs"]
+mod calls;
+#[path = "opinfo/read.rs"]
+mod read;
+
+use calls::{Call, NotCompared};
+use mapsto::prelude::*;
+use mapsto::{grad_with, record};
+use read::Sample;
+use std::collections::BTreeMap;
+
+/// The tolerances that PyTorch's tests have for a dtype: absolute, and relative to the expected number.
+fn tolerance(dtype: DType) -> (f64, f64) {
+    match dtype {
+        DType::F64 => (1e-7, 1e-7),
+        DType::F32 => (1e-5, 1.3e-6),
+        _ => (0.0, 0.0),
+    }
+}
+
+/// How two tensors differ, if they do. A dtype may differ where PyTorch gives i64 or f32 and we another that holds the same.
+fn difference(found: &Tensor, wanted: &Tensor) -> Option<String> {
+    if found.shape() != wanted.shape() {
+        return Some(format!("the shape is {:?}, and PyTorch's {:?}", found.shape(), wanted.shape()));
+    }
+    let (atol, rtol) = tolerance(if found.dtype().is_float() { found.dtype() } else { wanted.dtype() });
+    let of = |t: &Tensor| t.to(DType::F64).to_vec::<f64>();
+    let near =
+        |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= atol + rtol * b.abs();
+    let (a, b) = (of(found), of(wanted));
+    let at = a.iter().zip(&b).position(|(a, b)| !near(*a, *b))?;
+    Some(format!("element {at} is {}, and PyTorch's {}", a[at], b[at]))
+}
+
+/// The gradient that arrives, as in `write.py`.
+fn wave(y: &Tensor) -> Tensor {
+    let values = (0..y.len()).map(|k| (0.37 * k as f64 + 1.0).cos()).collect();
+    Tensor::from_vec::<f64>(values, y.shape()).to(y.dtype())
+}
+
+/// What became of a sample.
+enum Outcome {
+    Equal { first: bool, second: bool },
+    Refused,
+    Not(NotCompared),
+    Wrong(String),
+}
+
+fn run(sample: &Sample) -> Outcome {
+    let leaves: Vec<Tensor> = sample
+        .inputs
+        .iter()
+        .zip(&sample.first)
+        .map(|(x, g)| if g.is_some() { x.leaf() } else { x.clone() })
+        .collect();
+    let call = Call { sample, tensors: &leaves };
+    let found = catch(|| call.run());
+    if sample.refused.is_some() {
+        return match found {
+            Err(_) => Outcome::Refused,
+            Ok(Err(reason)) => Outcome::Not(reason),
+            Ok(Ok(_)) => Outcome::Wrong("PyTorch refuses it, and here it gives a result".into()),
+        };
+    }
+    let ys = match found {
+        Err(e) => return Outcome::Wrong(format!("it is refused: {e}")),
+        Ok(Err(reason)) => return Outcome::Not(reason),
+        Ok(Ok(ys)) => ys,
+    };
+    if ys.len() != sample.outputs.len() {
+        return Outcome::Wrong(format!(
+            "it gives {} tensors, and PyTorch {}",
+            ys.len(),
+            sample.outputs.len()
+        ));
+    }
+    for (i, (y, wanted)) in ys.iter().zip(&sample.outputs).enumerate() {
+        if let Some(e) = difference(y, wanted) {
+            return Outcome::Wrong(format!("result {i}: {e}"));
+        }
+    }
+    let derivatives = || derivatives(sample, &leaves, &ys);
+    match catch(derivatives) {
+        Ok(Ok([first, second])) => Outcome::Equal { first, second },
+        Ok(Err(e)) => Outcome::Wrong(e),
+        Err(e) => Outcome::Wrong(format!("its derivative is refused: {e}")),
+    }
+}
+
+/// Compares the gradients of both orders, and says which there were.
+fn derivatives(sample: &Sample, leaves: &[Tensor], ys: &[Tensor]) -> Result<[bool; 2], String> {
+    let wanted: Vec<usize> = (0..leaves.len()).filter(|i| sample.first[*i].is_some()).collect();
+    let ys: Vec<&Tensor> = ys.iter().filter(|y| y.is_recorded()).collect();
+    if wanted.is_empty() || ys.is_empty() {
+        return Ok([false, false]);
+    }
+    let xs: Vec<&Tensor> = wanted.iter().map(|i| &leaves[*i]).collect();
+    let weighted = |ts: &[Tensor]| {
+        let sums = ts.iter().map(|t| (t * wave(t)).sum(..));
+        sums.reduce(|a, b| a + b).expect("a tensor")
+    };
+    let ys: Vec<Tensor> = ys.into_iter().cloned().collect();
+    let sum = record(|| weighted(&ys));
+    let first = grad_with(&sum, &Tensor::ones_like(&sum), &xs);
+    for (k, g) in wanted.iter().zip(&first) {
+        if let Some(e) = difference(g, sample.first[*k].as_ref().expect("it is wanted")) {
+            return Err(format!("gradient of input {k}: {e}"));
+        }
+    }
+    // PyTorch differentiates the gradients that depend on something.
+    if sample.second.iter().all(Option::is_none) {
+        return Ok([true, false]);
+    }
+    let recorded: Vec<Tensor> = first.iter().filter(|g| g.is_recorded()).cloned().collect();
+    let second = match recorded.is_empty() {
+        true => xs.iter().map(|x| Tensor::zeros_like(x)).collect(),
+        false => {
+            let sum = record(|| weighted(&recorded));
+            grad_with(&sum, &Tensor::ones_like(&sum), &xs)
+        }
+    };
+    for (k, h) in wanted.iter().zip(&second) {
+        if let Some(wanted) = &sample.second[*k]
+            && let Some(e) = difference(h, wanted)
+        {
+            return Err(format!("second derivative by input {k}: {e}"));
+        }
+    }
+    Ok([true, true])
+}
+
+#[test]
+fn operations_give_what_pytorch_gives() {
+    let samples = read::samples();
+    let (mut wrong, mut names) = (Vec::new(), BTreeMap::<&str, [usize; 5]>::new());
+    let mut reasons = BTreeMap::<&str, usize>::new();
+    for sample in &samples {
+        let count = names.entry(&sample.op).or_default();
+        match run(sample) {
+            Outcome::Equal { first, second } => {
+                count[0] += 1;
+                count[1] += usize::from(first);
+                count[2] += usize::from(second);
+            }
+            Outcome::Refused => count[3] += 1,
+            Outcome::Not(NotCompared(reason)) => {
+                count[4] += 1;
+                *reasons.entry(reason).or_default() += 1;
+            }
+            Outcome::Wrong(e) => wrong.push(format!("{} {}: {e}\n    {sample}", sample.op, sample.id)),
+        }
+    }
+    let sum = |i: usize| names.values().map(|count| count[i]).sum::<usize>();
+    println!(
+        "{} operations of PyTorch, {} samples: {} results, {} gradients and {} second derivatives are equal, {} refusals, {} not compared",
+        names.len(),
+        samples.len(),
+        sum(0),
+        sum(1),
+        sum(2),
+        sum(3),
+        sum(4)
+    );
+    reasons.iter().for_each(|(reason, n)| println!("  {n:4} {reason}"));
+    for (name, count) in names.iter().filter(|(_, count)| count[0] == 0) {
+        println!("  nothing of `{name}` is compared: {count:?}");
+    }
+    assert!(wrong.is_empty(), "{} samples differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(names.len() > 140 && sum(0) > 1200, "{} operations, {} results", names.len(), sum(0));
+}
