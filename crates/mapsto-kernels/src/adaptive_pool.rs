@@ -5,7 +5,7 @@
 //! in vector registers; then each window takes its columns.
 
 use crate::elements::elements;
-use crate::pool::{add_at, beats};
+use crate::pool::{add_at, beats, larger};
 use crate::real::Float;
 use crate::reduce;
 use crate::simd::vectorize_light;
@@ -166,29 +166,27 @@ pub fn adaptive_max_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
                 let (y, at) = (&mut y[i * s.out[1]..][..s.out[1]], &mut at[i * s.out[1]..][..s.out[1]]);
                 best.copy_from_slice(&x[rows.start * s.w..][..s.w]);
                 places.fill(rows.start as i32);
-                for row in rows.start + 1..rows.end {
-                    let x = &x[row * s.w..][..s.w];
-                    vectorize_light(
-                        #[inline(always)]
-                        || {
+                vectorize_light(
+                    #[inline(always)]
+                    || {
+                        for row in rows.start + 1..rows.end {
+                            let x = &x[row * s.w..][..s.w];
                             for ((best, place), &x) in best.iter_mut().zip(&mut places).zip(x) {
                                 let better = beats(x, *best);
                                 *best = T::select(better, x, *best);
                                 *place = if better { row as i32 } else { *place };
                             }
-                        },
-                    );
-                }
-                for ((y, at), columns) in y.iter_mut().zip(at).zip(&columns) {
-                    let mut k = columns.start;
-                    for c in columns.start + 1..columns.end {
-                        // Of equal ones, or of several NaN, the one in the first row.
-                        let equal = !beats(best[c], best[k]) & !beats(best[k], best[c]);
-                        if beats(best[c], best[k]) | equal & (places[c] < places[k]) {
-                            k = c;
                         }
-                    }
-                    (*y, *at) = (best[k], places[k] * s.w as i32 + k as i32);
+                    },
+                );
+                for ((y, at), columns) in y.iter_mut().zip(at).zip(&columns) {
+                    let (best, places) = (&best[columns.clone()], &places[columns.clone()]);
+                    let most = best.iter().copied().reduce(larger).expect("a window has columns");
+                    // Of equal ones, or of several NaN, the one in the first row.
+                    let first = best.iter().zip(places).enumerate().filter(|(_, (x, _))| !beats(most, **x));
+                    let (k, (_, row)) =
+                        first.min_by_key(|(_, (_, row))| **row).expect("the largest is one of them");
+                    (*y, *at) = (most, row * s.w as i32 + (columns.start + k) as i32);
                 }
             }
         }

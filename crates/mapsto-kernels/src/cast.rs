@@ -19,8 +19,8 @@ use half::{bf16, f16};
 /// assert_eq!([a, b, c], [2, 0, 255]);
 /// ```
 pub trait Cast<To>: Copy {
-    /// Whether slices are converted with AVX-512 too: the families below it convert between 64 bits and other numbers, and to
-    /// bf16, in several steps or one by one.
+    /// Whether slices are converted with AVX-512 too: the families below it convert between 64 bits and other numbers, and
+    /// from and to bf16, in several steps or one by one.
     const WIDE: bool = false;
     /// This value as a `To`.
     fn cast(self) -> To;
@@ -127,7 +127,7 @@ numbers! {
 macro_rules! plain {
     ($($a:ident => $b:ident: $f:expr;)*) => {$(
         impl Cast<$b> for $a {
-            const WIDE: bool = size_of::<$a>() == 8 || size_of::<$b>() == 2;
+            const WIDE: bool = size_of::<$a>() == 8 || size_of::<$a>() == 2 || size_of::<$b>() == 2;
             #[inline(always)]
             fn cast(self) -> $b {
                 $f(self)

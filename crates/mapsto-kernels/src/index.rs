@@ -3,6 +3,10 @@
 //!
 //! Additions to one place happen in the order of the indices, whatever the number of threads.
 
+mod apart;
+
+pub use apart::select_apart;
+
 use crate::elements::elements;
 use crate::gemm::SERIAL;
 use crate::real::{Number, Value};

@@ -5,7 +5,7 @@ mod largest;
 mod mean;
 
 pub use channels_last::{avg_pool2d_channels_last, max_pool2d_channels_last};
-pub(crate) use largest::{add_at, beats};
+pub(crate) use largest::{add_at, beats, larger};
 pub use largest::{max_pool2d, max_pool2d_backward, max_pool2d_values};
 pub use mean::{avg_pool2d, avg_pool2d_backward};
 

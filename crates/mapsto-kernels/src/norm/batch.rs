@@ -64,11 +64,10 @@ pub fn batch_norm_apply<T: Float>(
     beta: Option<&[T]>,
     y: &mut [T],
 ) {
-    let [_, c, _] = dims;
     check_channels(dims, [x.len(), y.len()], mean, [Some(rstd), gamma, beta]);
     let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
     let shift = |k: usize| beta.map_or(T::ZERO, |b| b[k]) - mean[k][1] * scale(k);
-    let all: Vec<[T; 3]> = (0..c).map(|k| [mean[k][0], scale(k), shift(k)]).collect();
+    let all: Vec<[T; 3]> = channels(dims).map(|k| [mean[k][0], scale(k), shift(k)]).collect();
     by_channel(
         dims,
         y,
@@ -114,7 +113,7 @@ pub fn batch_norm_backward<T: Float>(
     dbeta.copy_from_slice(&sums[c..]);
     let count = T::from_f64((n * s) as f64);
     let scale = |k: usize| rstd[k] * gamma.map_or(T::ONE, |g| g[k]);
-    let all: Vec<[T; 4]> = (0..c)
+    let all: Vec<[T; 4]> = channels(dims)
         .map(|k| {
             let ([m, rest], slope) = (mean[k], sums[k] / count * rstd[k]);
             [m, scale(k), sums[c + k] / count - rest * slope, slope]
@@ -160,7 +159,7 @@ pub fn batch_norm_given_backward<T: Float>(
     let sums = sums_with_gradient(x, dims, g, mean, rstd);
     dgamma.copy_from_slice(&sums[..c]);
     dbeta.copy_from_slice(&sums[c..]);
-    let all: Vec<T> = (0..c).map(|k| rstd[k] * gamma.map_or(T::ONE, |g| g[k])).collect();
+    let all: Vec<T> = channels(dims).map(|k| rstd[k] * gamma.map_or(T::ONE, |g| g[k])).collect();
     by_channel(
         dims,
         dx,
@@ -202,10 +201,11 @@ fn sums_with_gradient<T: Float>(
             || {
                 if s == 1 {
                     for (x, g) in x.chunks_exact(c).zip(g.chunks_exact(c)) {
-                        for k in 0..c {
-                            let [m, rest] = mean[k];
-                            for_gamma[k] += g[k] * (((x[k] - m) - rest) * rstd[k]);
-                            for_beta[k] += g[k];
+                        let sums = for_gamma.iter_mut().zip(for_beta.iter_mut());
+                        let given = mean.iter().zip(rstd);
+                        for (((sums, &x), &g), (&[m, rest], &unit)) in sums.zip(x).zip(g).zip(given) {
+                            *sums.0 += g * (((x - m) - rest) * unit);
+                            *sums.1 += g;
                         }
                     }
                     return;
@@ -250,8 +250,13 @@ fn check_channels<T, const A: usize, const B: usize>(
     assert!(each.iter().flatten().all(|v| v.len() == dims[1]), "batch_norm: not one number for each channel");
 }
 
-/// Calls `f(start, channel, s, piece of y)` for each run of one channel's elements; with `s = 1` for each sample,
-/// whose channels begin at 0.
+/// The channels in order; with `s = 1` those of as many samples as make a long run.
+fn channels([_, c, s]: [usize; 3]) -> impl ExactSizeIterator<Item = usize> {
+    (0..if s == 1 { (64 / c.max(1)).max(1) * c } else { c }).map(move |k| k % c)
+}
+
+/// Calls `f(start, channel, s, piece of y)` for each run of one channel's elements; with `s = 1` for some samples at a time,
+/// whose [`channels`] begin at 0.
 #[inline(always)]
 fn by_channel<T: Float>(
     [_, c, s]: [usize; 3],
@@ -261,14 +266,14 @@ fn by_channel<T: Float>(
     if y.is_empty() {
         return;
     }
-    let run = if s == 1 { c } else { s };
+    let run = if s == 1 { channels([0, c, s]).len() } else { s };
     let group = (BLOCK / run).max(1) * run;
     let cost = 2 * y.len();
     for_chunks(y, group, cost, |i, y| {
         vectorize(
             #[inline(always)]
             || {
-                for (k, y) in y.chunks_exact_mut(run).enumerate() {
+                for (k, y) in y.chunks_mut(run).enumerate() {
                     let at = i * group + k * run;
                     f(at, if s == 1 { 0 } else { at / s % c }, s, y);
                 }

@@ -137,7 +137,7 @@ pub(crate) fn add_at<T: Float>(x: &mut [T], g: &[T], at: &[i32], most: usize) {
 
 /// The one that a maximum keeps.
 #[inline(always)]
-pub(super) fn larger<T: Float>(best: T, x: T) -> T {
+pub(crate) fn larger<T: Float>(best: T, x: T) -> T {
     T::select(beats(x, best), x, best)
 }
 

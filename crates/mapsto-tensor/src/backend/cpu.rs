@@ -2,6 +2,7 @@
 
 use super::host::{self, with_size, with_type};
 use super::multiply::Multiply;
+use super::order as memory;
 use super::{Backend, Direction, MapOp, Order, Reduction, Update, Window, reductions, tiles};
 use crate::dtype::Class;
 use crate::graph::{At, Fast, Fused, Vjp};
@@ -119,6 +120,11 @@ impl Backend for Cpu {
                 Direction::Backward => scan::cumsum_reverse(slice(x), dims, y),
             })
         }
+        // Of a transpose the result is one too.
+        if let Some(order) = memory::Order::of(&[x], x.shape_of()) {
+            let along = order.axes().iter().position(|a| *a == axis).expect("the order names every axis");
+            return self.scan(&order.view(x, x.shape_of()), along, direction).permute(order.back());
+        }
         let y = with_class!(x.dtype(), T => run::<T>(&in_class(x), axis, direction));
         if x.dtype().is_float() { y.stored_as(x.dtype()) } else { y }
     }
@@ -155,9 +161,22 @@ impl Backend for Cpu {
     }
 
     fn index_select(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor {
-        let (x, index) = (x.contiguous(), index.contiguous());
+        let index = index.contiguous();
         let shape = x.shape_of().with(axis, index.len());
         let mut y = Storage::new(Device::cpu(), shape.count(), x.dtype());
+        // Of rows of a wider table, or of one that repeats, no copy is made.
+        if axis == 0
+            && let (false, Ok(pitch)) = (x.layout().is_contiguous(), usize::try_from(x.layout().strides()[0]))
+            && slices_are_dense(x.layout())
+        {
+            let sizes = [x.shape()[0], x.shape()[1..].iter().product()];
+            with_size!(x.dtype(), T => {
+                let from = x.storage().as_slice::<T>().get(x.layout().offset()..).unwrap_or_default();
+                index::select_apart(from, sizes, pitch, slice(&index), &mut y.as_mut_slice::<T>()[..shape.count()])
+            });
+            return Tensor::from_storage(y, shape, x.dtype());
+        }
+        let x = x.contiguous();
         with_size!(x.dtype(), T => {
             let to = &mut y.as_mut_slice::<T>()[..shape.count()];
             index::select(moved::<T>(&x), around(x.shape(), axis), slice(&index), to)
@@ -241,6 +260,16 @@ impl Backend for Cpu {
     }
 }
 
+/// Whether each slice of the first axis lies in one piece, row-major.
+fn slices_are_dense(layout: &Layout) -> bool {
+    let mut step = 1;
+    layout.shape().iter().zip(layout.strides()).skip(1).rev().all(|(&n, &stride)| {
+        let even = n == 1 || stride == step;
+        step *= n as isize;
+        even
+    })
+}
+
 /// The sizes of a convolution with these windows; of its channels, the windows concern the inputs alone.
 pub(crate) fn conv_shape(x: &[usize], window: &Window) -> ConvShape {
     let Window { kernel, stride, padding, dilation } = *window;
@@ -278,7 +307,9 @@ pub(crate) fn as_class(x: &Tensor) -> Cow<'_, Tensor> {
     if x.dtype() == dtype && x.layout().is_contiguous() {
         Cow::Borrowed(x)
     } else {
-        Cow::Owned(x.to(dtype).contiguous())
+        // The narrower numbers are moved.
+        let narrow = x.dtype().size() < dtype.size();
+        Cow::Owned(if narrow { x.contiguous().to(dtype) } else { x.to(dtype).contiguous() })
     }
 }
 

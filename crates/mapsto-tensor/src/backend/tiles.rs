@@ -290,7 +290,9 @@ fn tiled<C: Compute>(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DTyp
     };
     let direct = dtype == C::DTYPE && xs.iter().zip(&layouts).zip(&straight).all(as_it_lies);
     let most = if direct { CHUNK } else { TILE };
-    for_chunks(y, CHUNK * size, 4 * count, |i, y| {
+    // Buffers are cleared once for each chunk, which is a tenth of the time of small ones.
+    let chunk = if count < 32 * CHUNK { CHUNK } else { 4 * CHUNK };
+    for_chunks(y, chunk * size, 4 * count, |i, y| {
         // Clearing whole tiles would take longer than all else on a few numbers.
         let (mut short, mut long);
         let mut buffers: [&mut [C]; 1 + INPUTS] = if y.len() <= SHORT * size {
@@ -300,7 +302,7 @@ fn tiled<C: Compute>(call: &Call<'_>, xs: &[&Tensor], shape: &Shape, dtype: DTyp
             long = [[<C as Default>::default(); TILE]; 1 + INPUTS];
             long.each_mut().map(|b| &mut b[..])
         };
-        let (mut start, mut left) = (i * CHUNK, y);
+        let (mut start, mut left) = (i * chunk, y);
         while !left.is_empty() {
             let row = if long_rows { inner - start % inner } else { TILE };
             let len = row.min(most).min(left.len() / size);

@@ -105,5 +105,15 @@ mod tests {
         check(|x| x.unsqueeze(0).cumsum(-1)).on(floats(-2.0..2.0));
         check(|x| x.cumsum(1)).shapes([&[2, 4, 3]]).formula(move |[x]| x.along(1, sums)).on(floats(-2.0..2.0));
         check(|x| x.cumsum(0)).shapes([&[5]]).on(ints(-9..9));
+        let x = Tensor::randn([3, 4, 5]);
+        for dtype in [DType::F32, DType::F16, DType::I32] {
+            for (order, axis) in [([2, 1, 0], 0), ([2, 0, 1], 1), ([0, 2, 1], 2), ([1, 0, 2], -2)] {
+                let view = (&x * 10).to(dtype).permute(order);
+                let y = view.cumsum(axis);
+                assert_eq!(y.layout().strides(), view.layout().strides());
+                let numbers = |t: Tensor| t.to(DType::F64).to_vec::<f64>();
+                assert_eq!(numbers(y), numbers(view.contiguous().cumsum(axis)));
+            }
+        }
     }
 }

@@ -137,6 +137,10 @@ mod tests {
             .on(floats(-2.0..2.0), ints(0..4));
         check2(|x, i| x.index_select(1, i)).shapes([&[2, 3, 4], &[2]]).on(floats(-2.0..2.0), ints(0..3));
         check2(|x, i| x.index_select(-1, i)).shapes([&[2, 3], &[0]]).on(floats(-2.0..2.0), ints(0..3));
+        let (x, i) = (Tensor::randn([6, 5, 4]), tensor![2, 0, 2, 1]);
+        for view in [x.slice(0, 1..5), x.select(1, 2), x.slice(1, ..1).expand([6, 5, 4]), x.slice(0, ..1).expand([6, 5, 4])] {
+            assert_eq!(view.index_select(0, &i).to_vec::<f32>(), view.contiguous().index_select(0, &i).to_vec::<f32>());
+        }
         let e = catch(|| Tensor::zeros([2, 3]).index_select(1, &tensor![0, 5])).unwrap_err();
         assert_eq!(e.message(), "index_select: the index 5 at position 1 is not within 0..3");
     }
