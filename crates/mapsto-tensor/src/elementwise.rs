@@ -18,7 +18,7 @@ use crate::{DType, Tensor, fail};
 use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide, update, update_wide};
 pub use mapsto_kernels::program::Params;
 use mapsto_kernels::program::Program;
-pub use mapsto_kernels::real::{Number, Real, Value};
+pub use mapsto_kernels::real::{Bits, Number, Real, Value};
 
 /// Which loop of its own an operation has for f32 beside its program: for the few operations that are run so often that its
 /// build time pays. Such a loop costs a tenth of a microsecond less for a few numbers.
@@ -87,7 +87,7 @@ pub trait Unary: Copy + Send + Sync + 'static {
     const BOOL: bool = false;
     /// The value at an integer, for operations that have one; it wraps around.
     #[inline(always)]
-    fn int<V: Value>(self, x: V) -> Option<V> {
+    fn int<V: Bits>(self, x: V) -> Option<V> {
         let _ = x;
         None
     }
@@ -127,7 +127,7 @@ pub trait Binary: Copy + Send + Sync + 'static {
     const BOOL: bool = false;
     /// The value at two integers, for operations that have one; it wraps around.
     #[inline(always)]
-    fn int<V: Value>(self, a: V, b: V) -> Option<V> {
+    fn int<V: Bits>(self, a: V, b: V) -> Option<V> {
         let _ = (a, b);
         None
     }

@@ -125,6 +125,14 @@ impl Error {
         self
     }
 
+    /// The same in the name of another operation.
+    fn of(mut self, op: &str) -> Error {
+        if let Some((_, said)) = self.0.message.split_once(": ") {
+            self.0.message = format!("{op}: {said}");
+        }
+        self
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -282,6 +290,14 @@ pub fn here<T>(body: impl FnOnce() -> T) -> T {
     retold(|error| error, body)
 }
 
+/// Runs `body`, the definition of an operation that is made of others: an error raised inside is told in its name and at the
+/// caller's line.
+#[track_caller]
+#[inline]
+pub(crate) fn named<T>(op: &str, body: impl FnOnce() -> T) -> T {
+    retold(|error| error.of(op), body)
+}
+
 #[track_caller]
 #[inline]
 fn retold<T>(more: impl FnOnce(Error) -> Error, body: impl FnOnce() -> T) -> T {
@@ -375,5 +391,7 @@ fn a_part_is_named_around_the_parts_inside_it() {
     assert_eq!(e.to_string(), "op: wrong\n  in block 1 > layer 2\nhelp: do it right");
     let foreign = panic::catch_unwind(|| within(|| "layer 2".into(), || -> u8 { panic!("not ours") }));
     assert_eq!(foreign.unwrap_err().downcast_ref::<&str>(), Some(&"not ours"));
+    let renamed = catch(|| named("outer", || -> u8 { fail!("op", "wrong: {}", 1) })).unwrap_err();
+    assert_eq!(renamed.message(), "outer: wrong: 1");
     assert_eq!(mistakes(|| -> u8 { fail!("op", "wrong") }).unwrap_err().message(), "op: wrong");
 }

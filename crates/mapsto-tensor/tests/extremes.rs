@@ -26,6 +26,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("ceil", "0 everywhere"),
     ("floor", "0 everywhere"),
     ("sign", "0 everywhere"),
+    ("hypot", "its curvature is 0 along the vector, where two terms cancel in f64 too"),
+    ("floor_divide", "0 everywhere"),
+    ("remainder", "jumps where its quotient changes, and moves with all digits of that"),
+    ("fmod", "likewise"),
+    ("heaviside", "0 everywhere"),
     ("trunc", "0 everywhere"),
     ("powt_grad_base", "a derivative itself, which its definition differentiates factor by factor"),
     ("powt_grad_exponent", "likewise"),
@@ -145,8 +150,28 @@ fn gradients_keep_their_digits_at_extreme_inputs() {
 }
 
 /// Operations of one shape whose elements meet each other all the same.
-const JOINING: &[&str] =
-    &["softmax", "log_softmax", "cumsum", "scatter_add", "scatter", "sort", "gather", "index_select"];
+const JOINING: &[&str] = &[
+    "softmax",
+    "log_softmax",
+    "cumsum",
+    "scatter_add",
+    "scatter",
+    "sort",
+    "gather",
+    "index_select",
+    "scatter_reduce",
+    "index_fill",
+    "take_along_dim",
+    "rot90",
+    "tril",
+    "normalize",
+    "roll",
+    "diff",
+    "cummin",
+    "cummax",
+    "logcumsumexp",
+    "cumprod",
+];
 
 #[test]
 fn the_examples() {

@@ -266,6 +266,25 @@ const ROWS: &[Row] = &[
         all.push(x.lstm(&zero, &zero, &w, &Tensor::zeros([4, 1]).to(d), None).0);
         all
     }),
+    (
+        &["norm", "normalize", "nansum", "nanmean", "cosine_similarity", "einsum", "logcumsumexp", "cdist"],
+        |d| {
+            let (x, y) = (tenths([1, N], d), tenths([1, N], d));
+            let all = [
+                x.norm(2.0, ..),
+                x.norm(3.0, 1),
+                x.norm(1.0, ..),
+                x.nansum(..),
+                x.nanmean(1),
+                Tensor::einsum("ij,ij->i", &[&x, &y]),
+                x.slice(1, ..N / 16).logcumsumexp(1),
+                (&x + &y).cdist(&y.detach(), 2.0),
+            ];
+            // Along equal numbers these have no slope.
+            let flat = vec![x.normalize(2.0, 1, 1e-12).detach(), x.cosine_similarity(&y, 1, 1e-8).detach()];
+            all.into_iter().flat_map(|y| both(y, &[&x])).chain(flat).collect()
+        },
+    ),
 ];
 
 /// The operations that add up nothing, or only as others do that are tried: element by element, views, choices.
@@ -281,6 +300,19 @@ const ADDS_NOTHING: &[&str] = &[
     "round", "rsqrt", "rsqrt_grad", "sigmoid", "sigmoid_grad", "sign", "silu", "silu_grad", "sin", "slice",
     "flip", "softplus", "softplus_grad", "sort", "split", "sqrt", "square", "square_grad", "stack",
     "std_of_var", "sub", "tanh", "tanh_grad", "to_device", "topk",
+    "log2", "log10", "exp2", "tan", "tan_grad", "asin", "acos", "atan", "asin_grad", "atan_grad", "sinh",
+    "cosh", "asinh", "asinh_grad", "acosh", "acosh_grad", "atanh", "atanh_grad", "trunc", "frac", "lgamma",
+    "digamma", "polygamma", "polygamma_grad", "erfinv", "erfinv_grad", "erfc", "sinc", "sinc_grad",
+    "nan_to_num", "nan_to_num_grad", "logit", "logit_grad", "log_sigmoid", "log_sigmoid_grad", "relu6",
+    "hardtanh", "hardsigmoid", "hardswish", "hardtanh_grad", "hardswish_grad", "hardshrink", "softshrink",
+    "tanhshrink", "shrink_grad", "softsign", "softsign_grad", "selu", "selu_grad", "celu", "celu_grad",
+    "mish", "mish_grad", "atan2", "hypot", "atan2_grad", "hypot_grad", "remainder", "fmod", "floor_divide",
+    "xlogy_grad_x", "xlogy_grad_y", "logaddexp", "logaddexp_grad", "xlogy", "copysign", "heaviside",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "bitwise_not",
+    "lerp", "addcmul", "addcdiv", "isclose", "cumprod", "cummax", "cummin", "diff", "median", "quantile",
+    "mode", "count_nonzero", "aminmax", "diagonal", "trace", "diag", "tril", "triu", "repeat",
+    "repeat_interleave", "roll", "rot90", "movedim", "broadcast_tensors", "meshgrid", "take_along_dim",
+    "index_fill", "scatter_reduce", "searchsorted", "bucketize", "unfold", "outer", "kron",
 ];
 
 #[test]

@@ -41,13 +41,14 @@ impl Node {
 
 fn op_of(prim: Prim) -> Op {
     #[rustfmt::skip]
-    const ALL: [Op; Op::Round as usize + 1] = {
+    const ALL: [Op; Op::ShiftRight as usize + 1] = {
         use Op::*;
         [
             Add, Sub, Mul, Div, Neg, Abs, Sign, Max, Min,
             Gt, Ge, Eq, IsNan, And, Or, Xor, Not, Select,
             Fma, Exp, ExpOfNegative, ExpM1, Ln, Ln1p, Tanh, Sigmoid, Erf, Cdf, Density,
             Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+            Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
         ]
     };
     ALL[prim as usize]

@@ -101,6 +101,9 @@ fn slope(prim: Prim, at: impl Fn(usize) -> (Sym, Option<Sym>), y: Sym) -> Option
         Prim::Cos => da.map(|da| times(da, -a.sin())),
         // Constant almost everywhere.
         Prim::Sign | Prim::Floor | Prim::Ceil | Prim::Round => None,
+        Prim::Quotient | Prim::BitAnd | Prim::BitOr | Prim::BitXor | Prim::ShiftLeft | Prim::ShiftRight => {
+            None
+        }
         Prim::Gt | Prim::Ge | Prim::Eq | Prim::IsNan | Prim::And | Prim::Or | Prim::Xor | Prim::Not => None,
     }
 }

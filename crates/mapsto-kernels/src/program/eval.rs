@@ -67,5 +67,9 @@ fn apply(prim: Prim, [a, b, c]: [f64; 3]) -> f64 {
         Prim::Floor => a.floor(),
         Prim::Ceil => a.ceil(),
         Prim::Round => a.round_ties_even(),
+        // Of integers alone.
+        Prim::Quotient | Prim::BitAnd | Prim::BitOr | Prim::BitXor | Prim::ShiftLeft | Prim::ShiftRight => {
+            f64::NAN
+        }
     }
 }

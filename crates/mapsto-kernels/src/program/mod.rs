@@ -31,7 +31,7 @@ use std::sync::OnceLock;
 /// What a step computes from earlier values. A mask is a number, 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[allow(missing_docs)] // each is the method of `Value` or `Real` of that name
+#[allow(missing_docs)] // each is the method of `Value`, `Real` or `Bits` of that name
 #[rustfmt::skip]
 pub enum Prim {
     Add, Sub, Mul, Div, Neg, Abs, Sign, Max, Min,
@@ -42,6 +42,7 @@ pub enum Prim {
     /// The density of the normal distribution, the second of [`Real::normal`](crate::real::Real::normal).
     Density,
     Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+    Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
 }
 
 impl Prim {
@@ -50,6 +51,7 @@ impl Prim {
         use Prim::*;
         match self {
             Add | Sub | Mul | Div | Max | Min | Gt | Ge | Eq | And | Or | Xor | Pow => 2,
+            Quotient | BitAnd | BitOr | BitXor | ShiftLeft | ShiftRight => 2,
             Select | Fma => 3,
             _ => 1,
         }

@@ -391,3 +391,16 @@ static inline int64_t m_abs_i64(int64_t a) { return a < 0 ? m_neg_i64(a) : a; }
 static inline int32_t m_abs_i32(int32_t a) { return a < 0 ? m_neg_i32(a) : a; }
 static inline uint8_t m_abs_u8(uint8_t a) { return a; }
 static inline int8_t m_abs_i8(int8_t a) { return a < 0 ? m_neg_i8(a) : a; }
+
+/* What only integers have. A shift by what is not the number of a bit leaves the sign. */
+#define M_INTEGER(T, S, W, N) \
+    static inline T m_quotient_##S(T a, T b) { return b == 0 ? (T)0 : (T)-1 < 0 && b == (T)-1 ? m_neg_##S(a) : (T)(a / b); } \
+    static inline T m_bit_and_##S(T a, T b) { return (T)(a & b); } \
+    static inline T m_bit_or_##S(T a, T b) { return (T)(a | b); } \
+    static inline T m_bit_xor_##S(T a, T b) { return (T)(a ^ b); } \
+    static inline T m_shift_left_##S(T a, T b) { return b < 0 || b >= N ? (T)0 : (T)((W)a << b); } \
+    static inline T m_shift_right_##S(T a, T b) { return b < 0 || b >= N ? (T)(a < 0 ? -1 : 0) : (T)(a >> b); }
+M_INTEGER(int64_t, i64, uint64_t, 64)
+M_INTEGER(int32_t, i32, uint32_t, 32)
+M_INTEGER(uint8_t, u8, uint32_t, 8)
+M_INTEGER(int8_t, i8, uint32_t, 8)

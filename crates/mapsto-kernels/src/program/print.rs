@@ -47,6 +47,12 @@ impl Prim {
             Floor => "floor",
             Ceil => "ceil",
             Round => "round",
+            Quotient => "quotient",
+            BitAnd => "bit_and",
+            BitOr => "bit_or",
+            BitXor => "bit_xor",
+            ShiftLeft => "shift_left",
+            ShiftRight => "shift_right",
         }
     }
 

@@ -1,7 +1,7 @@
 //! `Sym`, the number that stands for itself: arithmetic on it writes down the steps of a program.
 
 use super::{Params, Prim, Program, Step};
-use crate::real::{Real, Value};
+use crate::real::{Bits, Real, Value};
 use std::cell::{Cell, RefCell};
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
 
@@ -207,6 +207,17 @@ impl Value for Sym {
     }
     fn select(mask: SymMask, a: Sym, b: Sym) -> Sym {
         Sym::prim(Prim::Select, &[mask.0, a, b])
+    }
+}
+
+impl Bits for Sym {
+    methods! {
+        quotient(b) Quotient;
+        bit_and(b) BitAnd;
+        bit_or(b) BitOr;
+        bit_xor(b) BitXor;
+        shift_left(b) ShiftLeft;
+        shift_right(b) ShiftRight;
     }
 }
 

@@ -4,7 +4,7 @@ use super::compile::Block;
 use super::lane::Lane;
 use super::loops::{BLOCK, OPS, Op, Operand};
 use super::*;
-use crate::real::{Float, Real, Value};
+use crate::real::{Bits as Integer, Float, Real, Value};
 use crate::simd::{Isa, with_isa};
 
 /// Numbers of all kinds by their bits: even steps, all magnitudes, subnormals, infinities, NaN and both zeros.
@@ -132,8 +132,31 @@ fn primitives<T: Bits>() -> usize {
 
 #[test]
 fn every_primitive_has_the_same_bits_in_every_family() {
-    // The four on masks alone are seen in `masks`.
-    assert_eq!([primitives::<f32>(), primitives::<f64>()], [OPS - 4; 2]);
+    // The four on masks alone are seen in `masks`, the six of integers alone below.
+    assert_eq!([primitives::<f32>(), primitives::<f64>()], [OPS - 10; 2]);
+}
+
+#[test]
+fn integers_have_their_own_primitives_in_every_family() {
+    fn six<V: Integer>() -> [fn(V, V) -> V; 6] {
+        [V::quotient, V::bit_and, V::bit_or, V::bit_xor, V::shift_left, V::shift_right]
+    }
+    let programs = six::<Sym>().map(|f| Program::of(2, |x| f(x[0], x[1])));
+    macro_rules! agree {
+        ($($t:ident)*) => {$(
+            let (a, b): (Vec<$t>, Vec<$t>) =
+                (0..3000i64).map(|i| ((i * 7919 - 9_000_000) as $t, (i % 83 - 9) as $t)).unzip();
+            for (program, f) in programs.iter().zip(six::<$t>()) {
+                for &isa in Isa::available() {
+                    let mut y = vec![0 as $t; a.len()];
+                    with_isa(isa, || program.run(&Params::NONE, &[&a, &b], &mut y));
+                    assert!((0..a.len()).all(|i| y[i] == f(a[i], b[i])), "{program} of {}", stringify!($t));
+                }
+            }
+        )*};
+    }
+    agree!(i64 i32 u8 i8);
+    assert!(!programs[0].runs_in::<f32>());
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod value;
 
 pub use number::Number;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
-pub use value::Value;
+pub use value::{Bits, Value};
 
 /// A real number, with the functions that elementwise operations are written in: `f32`, `f64`, or a
 /// [`Sym`](crate::program::Sym) that writes the operation down as a program.

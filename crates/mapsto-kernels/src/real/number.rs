@@ -1,6 +1,6 @@
 //! The numbers that kernels run over, floats and integers alike.
 
-use super::Value;
+use super::{Bits, Value};
 use std::fmt::{Debug, Display};
 
 /// A number that kernels add, multiply and compare: `f32`, `f64`, `i64`, `i32`, `u8`, `i8`.
@@ -157,6 +157,34 @@ macro_rules! integer {
             }
             compared!();
         }
+        impl Bits for $t {
+            #[inline(always)]
+            fn quotient(self, b: Self) -> Self {
+                if b == 0 { 0 } else { self.wrapping_div(b) }
+            }
+            #[inline(always)]
+            fn bit_and(self, b: Self) -> Self {
+                self & b
+            }
+            #[inline(always)]
+            fn bit_or(self, b: Self) -> Self {
+                self | b
+            }
+            #[inline(always)]
+            fn bit_xor(self, b: Self) -> Self {
+                self ^ b
+            }
+            #[inline(always)]
+            fn shift_left(self, b: Self) -> Self {
+                u32::try_from(b).ok().and_then(|b| self.checked_shl(b)).unwrap_or(0)
+            }
+            #[inline(always)]
+            #[allow(unused_comparisons)]
+            fn shift_right(self, b: Self) -> Self {
+                let sign = if self < 0 { (0 as $t).wrapping_sub(1) } else { 0 };
+                u32::try_from(b).ok().and_then(|b| self.checked_shr(b)).unwrap_or(sign)
+            }
+        }
         impl Number for $t {
             type Wide = i64;
             const LOWEST: Self = $t::MIN;
@@ -178,5 +206,11 @@ integer!(i64 i32 u8 i8);
 fn integers_wrap() {
     assert_eq!([i64::MAX.plus(1), i64::MIN.minus(1), i64::MIN.negated()], [i64::MIN, i64::MAX, i64::MIN]);
     assert_eq!([Value::sign(-5i64), Value::sign(0), Value::sign(9)], [-1, 0, 1]);
+    assert_eq!([(-7i64).quotient(2), 7i64.quotient(0), i64::MIN.quotient(-1)], [-3, 0, i64::MIN]);
+    assert_eq!(
+        [1i8.shift_left(9), (-1i8).shift_left(-1), (-8i8).shift_right(1), (-8i8).shift_right(99)],
+        [0, 0, -4, -1]
+    );
+    assert_eq!([200u8.shift_right(1), 200u8.shift_right(8), 200u8.bit_xor(255)], [100, 0, 55]);
     assert_eq!([Value::sign(5u8), Value::max(3u8, 5), Value::min(3, 5)], [1, 5, 3]);
 }

@@ -67,3 +67,19 @@ pub trait Value: Copy + 'static {
     /// `a` where the mask holds, else `b`; without a branch.
     fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
 }
+
+/// An integer, or a [`Sym`](crate::program::Sym) that stands for one: what only integers have.
+pub trait Bits: Value {
+    /// The quotient rounded to 0, wrapping; 0 where `b` is 0.
+    fn quotient(self, b: Self) -> Self;
+    /// The bits that both have.
+    fn bit_and(self, b: Self) -> Self;
+    /// The bits that one or both have.
+    fn bit_or(self, b: Self) -> Self;
+    /// The bits that one alone has.
+    fn bit_xor(self, b: Self) -> Self;
+    /// The bits `b` places higher; 0 where `b` is not the number of a bit.
+    fn shift_left(self, b: Self) -> Self;
+    /// The bits `b` places lower, with copies of the sign above them; these alone where `b` is not the number of a bit.
+    fn shift_right(self, b: Self) -> Self;
+}

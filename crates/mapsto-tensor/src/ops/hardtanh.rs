@@ -215,7 +215,7 @@ fn of_hardswish(s: &mut Samples) {
 
 fn of_inside(s: &mut Samples) {
     let (g, x) = (floats(-2.0..2.0), floats(-2.0..2.0).avoiding(-1.0).avoiding(0.5));
-    s.pairs(g, x, |x| times_slope(Inside { lo: -1.0, hi: 0.5 }, &x[0], &x[1].detach()));
+    s.pairs(g, x, |x| times_slope(Inside { lo: -1.0, hi: 0.5 }, &x[0], &x[1]));
 }
 
 fn of_hardswish_grad(s: &mut Samples) {

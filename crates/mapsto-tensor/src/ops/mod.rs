@@ -52,11 +52,14 @@ ops! {
     argsort
     asinh
     atan
+    atan2
     attention
     avg_pool2d
     batch_norm
     bce
     bce_with_logits
+    bincount
+    bitwise
     cast
     cat
     ceil
@@ -66,11 +69,18 @@ ops! {
     compare
     contiguous
     conv2d
+    copysign
     cos
+    cosine_similarity
     cross_entropy
+    cummax
+    cumprod
     cumsum
+    diagonal
+    diff
     div
     dropout
+    einsum
     elu
     embedding
     erf
@@ -86,11 +96,14 @@ ops! {
     gru
     hardtanh
     index
+    index_fill
     index_select
     is_inf
     is_nan
+    isclose
     layer_norm
     leaky_relu
+    lerp
     lgamma
     linear
     log
@@ -98,11 +111,13 @@ ops! {
     log2
     log_sigmoid
     log_softmax
+    logaddexp
     logical
     logit
     logsumexp
     lstm
     masked_fill
+    masked_select
     matmul
     max
     max_pool2d
@@ -111,22 +126,33 @@ ops! {
     min
     minimum
     mish
+    mode
+    movedim
     mse
     mul
     nan_to_num
+    nansum
     neg
+    norm
     one_hot
+    outer
     pad
     permute
     pow
     powt
     prod
+    quantile
     recip
     relu
+    remainder
+    repeat
     reshape
+    roll
     round
     rsqrt
     scatter_add
+    scatter_reduce
+    searchsorted
     selu
     shrink
     sigmoid
@@ -147,11 +173,14 @@ ops! {
     std
     sub
     sum
+    take_along_dim
     tan
     tanh
     to_device
     topk
     trunc
+    unfold
+    unique
     var
     window
 }

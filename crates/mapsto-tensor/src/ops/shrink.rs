@@ -178,7 +178,7 @@ fn of_tanhshrink(s: &mut Samples) {
 }
 
 fn of_outside(s: &mut Samples) {
-    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0).avoiding(-0.5).avoiding(0.5), |x| times_slope(Outside { lambda: 0.5 }, &x[0], &x[1].detach()));
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0).avoiding(-0.5).avoiding(0.5), |x| times_slope(Outside { lambda: 0.5 }, &x[0], &x[1]));
 }
 
 #[cfg(test)]

@@ -1,0 +1,194 @@
+//! Elements written to places named by indices, or joined with what is there.
+
+use crate::check::{floats, ints};
+use crate::kind::{OpKind, Samples, Takes};
+use crate::elementwise::same_dtype;
+use crate::shape::Axis;
+use crate::error::named;
+use crate::{Tensor, fail};
+use super::gather::check_shapes;
+use crate::indices::positions;
+
+impl Tensor {
+    /// With the elements of `src` at the places of an index along an axis; of several for one place the last counts.
+    ///
+    /// * Shape: `[a, n], [a, m], [a, m] → [a, n]` along the last axis: all other axes are equal; any number.   * Gradient: each `dy` to where its element came from.
+    /// * ONNX: `ScatterElements`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let y = Tensor::zeros([3]).scatter(0, &tensor![2, 0, 2], &tensor![1.0, 2.0, 3.0]);
+    /// assert_close!(y, [2.0, 0.0, 3.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, the dtypes differ, or an index is not within the axis.
+    #[track_caller]
+    pub fn scatter(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor) -> Tensor {
+        let Some(places) = places("scatter", self, axis.into(), index, src) else { return self.clone() };
+        let mut from = itself(self);
+        places.iter().enumerate().for_each(|(i, place)| from[*place] = (self.len() + i) as i64);
+        named("scatter", || picked(self, src, from))
+    }
+
+    /// With the elements of `src` joined to what is at the places of an index along an axis.
+    ///
+    /// * Shape: `[a, n], [a, m], [a, m] → [a, n]` along the last axis: all other axes are equal; sums and means of floats.   * Gradient: that of the sum, mean, product or extreme, which equals share.
+    /// * ONNX: `ScatterElements`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (x, index, src) = (tensor![1.0, 2.0], tensor![0, 0, 1], tensor![5.0, 3.0, 0.5]);
+    /// assert_close!(x.scatter_reduce(0, &index, &src, Join::Max), [5.0, 2.0]);
+    /// assert_close!(x.scatter_reduce(0, &index, &src, Join::Mean), [3.0, 1.25]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, the dtypes differ, or an index is not within the axis.
+    #[track_caller]
+    pub fn scatter_reduce(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor, join: Join) -> Tensor {
+        let axis = axis.into();
+        let Some(places) = places("scatter_reduce", self, axis, index, src) else { return self.clone() };
+        if matches!(join, Join::Sum | Join::Mean) && !self.dtype().is_float() {
+            fail!("scatter_reduce", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        named("scatter_reduce", || match join {
+            Join::Sum => self.scatter_add(axis, index, src),
+            Join::Mean => {
+                let counts = Tensor::ones_like(&self.detach()).scatter_add(axis, index, &Tensor::ones_like(&src.detach()));
+                self.scatter_add(axis, index, src) / counts
+            }
+            Join::Prod => joined(self, src, &places, &|a, b| a * b),
+            Join::Max => joined(self, src, &places, &|a, b| a.maximum(b)),
+            Join::Min => joined(self, src, &places, &|a, b| a.minimum(b)),
+        })
+    }
+}
+
+/// How [`Tensor::scatter_reduce`] joins the elements that meet at a place, with the one that was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Mean,
+    /// Their product.
+    Prod,
+    /// The largest (PyTorch: `amax`).
+    Max,
+    /// The smallest (PyTorch: `amin`).
+    Min,
+}
+
+/// The place of each element of `src` in row-major order, checked; none where a device has no numbers.
+#[track_caller]
+fn places(op: &str, x: &Tensor, axis: Axis, index: &Tensor, src: &Tensor) -> Option<Vec<usize>> {
+    let axis = axis.of(op, x.shape());
+    same_dtype(op, x, src);
+    check_shapes(op, x.shape(), axis, index.shape());
+    if index.shape() != src.shape() {
+        fail!(op, "{:?} indices for {:?} elements", index.shape(), src.shape(); help = "each element needs its index");
+    }
+    let index = positions(op, index, x.shape()[axis]);
+    if !x.device().backend().has_numbers() {
+        return None;
+    }
+    let (n, m) = (x.shape()[axis], index.shape()[axis]);
+    let inner: usize = x.shape()[axis + 1..].iter().product();
+    let place = |(i, at): (usize, i64)| (i / (m * inner) * n + at as usize) * inner + i % inner;
+    Some(index.to_vec::<i64>().into_iter().enumerate().map(place).collect())
+}
+
+/// Elements of `x` and of `src` behind it, in the shape of `x`.
+#[track_caller]
+fn picked(x: &Tensor, src: &Tensor, from: Vec<i64>) -> Tensor {
+    let all = Tensor::cat(&[x.reshape([-1]), src.reshape([-1])], 0);
+    let count = from.len();
+    all.index_select(0, &x.device().scope(|| Tensor::from_vec(from, [count]))).reshape(x.shape())
+}
+
+/// The place of each element of a tensor, in row-major order.
+#[track_caller]
+fn itself(x: &Tensor) -> Vec<i64> {
+    let mut from = crate::memory::room_for(x.len());
+    from.extend(0..x.len() as i64);
+    from
+}
+
+/// What meets at each place, joined in pairs again and again: as many rounds as bits in the largest number of them.
+#[track_caller]
+fn joined(x: &Tensor, src: &Tensor, places: &[usize], join: &dyn Fn(&Tensor, &Tensor) -> Tensor) -> Tensor {
+    let list = |at: Vec<usize>| {
+        let count = at.len();
+        let at: Vec<i64> = at.into_iter().map(|i| i as i64).collect();
+        x.device().scope(|| Tensor::from_vec(at, [count]))
+    };
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|&i| places[i]);
+    let mut touched: Vec<usize> = order.iter().map(|&i| places[i]).collect();
+    touched.dedup();
+    // At each place first what is there, then the sources in their order.
+    let mut met: Vec<Vec<usize>> = (0..touched.len()).map(|k| vec![k]).collect();
+    for (i, from) in order.iter().enumerate() {
+        let k = touched.partition_point(|place| *place < places[*from]);
+        met[k].push(touched.len() + i);
+    }
+    let there = x.reshape([-1]).index_select(0, &list(touched.clone()));
+    let mut all = Tensor::cat(&[there, src.reshape([-1]).index_select(0, &list(order))], 0);
+    while met.iter().any(|m| m.len() > 1) {
+        let (mut first, mut second, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        for (k, pair) in met.iter().enumerate().flat_map(|(k, m)| m.chunks(2).map(move |pair| (k, pair))) {
+            match pair {
+                [a, b] => {
+                    first.push((k, *a));
+                    second.push(*b);
+                }
+                rest => alone.push((k, rest[0])),
+            }
+        }
+        met.iter_mut().for_each(Vec::clear);
+        first.iter().chain(&alone).enumerate().for_each(|(i, (k, _))| met[*k].push(i));
+        let of = |pairs: Vec<(usize, usize)>| all.index_select(0, &list(pairs.into_iter().map(|(_, at)| at).collect()));
+        all = Tensor::cat(&[join(&of(first), &all.index_select(0, &list(second))), of(alone)], 0);
+    }
+    let whole = all.index_select(0, &list(met.into_iter().map(|m| m[0]).collect()));
+    let mut from = itself(x);
+    touched.iter().enumerate().for_each(|(k, place)| from[*place] = (x.len() + k) as i64);
+    picked(x, &whole, from)
+}
+
+pub(super) const KINDS: &[OpKind] = &[
+    OpKind::new("scatter_reduce", "Elements joined with what is at the places of an index along an axis.", Takes::Floats, samples).made_of("index_select, cat and what joins them"),
+];
+
+fn samples(s: &mut Samples) {
+    let d = floats(-2.0..2.0);
+    s.of(&[(&[3, 5], &d), (&[3, 4], &ints(0..5)), (&[3, 4], &d)], |x| x[0].scatter_reduce(1, &x[1], &x[2], Join::Prod));
+    s.of(&[(&[4, 2], &d), (&[7, 2], &ints(0..4)), (&[7, 2], &d)], |x| x[0].scatter_reduce(0, &x[1], &x[2], Join::Max));
+    s.of(&[(&[4, 2], &d), (&[7, 2], &ints(0..4)), (&[7, 2], &d)], |x| x[0].scatter_reduce(0, &x[1], &x[2], Join::Mean));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn scattered() {
+        let d = || floats(-2.0..2.0);
+        check3(|x, i, s| x.scatter(0, i, s)).shapes([&[4, 3], &[5, 3], &[5, 3]])
+            .formula(|[x, i, s]| Numbers::from_fn(&[4, 3], |at| {
+                (0..5).rev().find(|&k| i.at(&[k, at[1]]) == at[0] as f64).map_or(x.at(at), |k| s.at(&[k, at[1]]))
+            }))
+            .on(d(), ints(0..4), d());
+        type Fold = fn(f64, f64) -> f64;
+        let folds: [(Join, Fold); 4] = [(Join::Sum, |a, b| a + b), (Join::Prod, |a, b| a * b), (Join::Max, f64::max), (Join::Min, f64::min)];
+        for (join, fold) in folds {
+            check3(move |x, i, s| x.scatter_reduce(1, i, s, join)).shapes([&[2, 4], &[2, 9], &[2, 9]])
+                .formula(move |[x, i, s]| Numbers::from_fn(&[2, 4], |at| {
+                    (0..9).filter(|&k| i.at(&[at[0], k]) == at[1] as f64).fold(x.at(at), |y, k| fold(y, s.at(&[at[0], k])))
+                }))
+                .on(d(), ints(0..4), d());
+        }
+        // Values of torch.scatter_reduce.
+        let y = Tensor::ones([2]).scatter_reduce(0, &tensor![0, 0, 1], &tensor![2.0, 6.0, 5.0], Join::Mean);
+        assert_close!(y, [3.0, 3.0]);
+        assert_eq!(tensor![1, 2].scatter_reduce(0, &tensor![1, 1], &tensor![7, 3], Join::Max).to_vec::<i64>(), [1, 7]);
+    }
+}
