@@ -16,7 +16,7 @@ The chores of this repository.
 
   cargo xtask ci               run what CI runs
   cargo xtask new op NAME      write crates/mapsto-tensor/src/ops/NAME.rs with blanks, name it in the list, and say what is left
-  cargo xtask new layer NAME   likewise for a layer, an optimizer or a metric
+  cargo xtask new layer NAME   likewise for a layer, a loss, an optimizer, a schedule or a metric
   cargo xtask bless            rewrite the snapshots of messages and transcripts
   cargo xtask options          rewrite docs/options.md, the reference of every option of a training file
   cargo xtask counts           count the instructions of small work by valgrind, and fail where they grew by a tenth

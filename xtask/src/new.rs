@@ -11,6 +11,10 @@ struct Kind {
     then: &'static [&'static str],
 }
 
+/// What is left to do of everything with numbers in files and in Rust.
+const SETTINGS: &str =
+    "its settings in `in_files` and its functions in `IN_RUST`, in crates/mapsto-nn/src/settings/";
+
 const KINDS: &[Kind] = &[
     Kind {
         name: "op",
@@ -27,7 +31,8 @@ const KINDS: &[Kind] = &[
         folder: "crates/mapsto-nn/src/layers",
         template: include_str!("templates/layer.txt"),
         then: &[
-            "a line in `in_files` of crates/mapsto-nn/src/settings.rs: what its numbers may be in a file",
+            "a line in `in_files` of crates/mapsto-nn/src/settings/in_files.rs: what its numbers may be in a file",
+            "where PyTorch has it: a line in crates/mapsto-nn/golden/layers.py, whose output is layers.jsonl",
             "cargo test -p mapsto-nn, and cargo xtask options",
         ],
     },
@@ -36,7 +41,28 @@ const KINDS: &[Kind] = &[
         folder: "crates/mapsto-nn/src/optim",
         template: include_str!("templates/optimizer.txt"),
         then: &[
-            "its settings in `in_files` and its functions in `IN_RUST` of crates/mapsto-nn/src/settings.rs",
+            SETTINGS,
+            "a line in crates/mapsto-nn/golden/optimizers.py, whose output is optimizers.jsonl",
+            "cargo test -p mapsto-nn, and cargo xtask options",
+        ],
+    },
+    Kind {
+        name: "loss",
+        folder: "crates/mapsto-nn/src/losses",
+        template: include_str!("templates/loss.txt"),
+        then: &[
+            SETTINGS,
+            "a line in crates/mapsto-nn/golden/losses.py, whose output is losses.jsonl",
+            "cargo test -p mapsto-nn, and cargo xtask options",
+        ],
+    },
+    Kind {
+        name: "schedule",
+        folder: "crates/mapsto-nn/src/schedules",
+        template: include_str!("templates/schedule.txt"),
+        then: &[
+            SETTINGS,
+            "a line in crates/mapsto-nn/golden/schedules.py, whose output is schedules.jsonl",
             "cargo test -p mapsto-nn, and cargo xtask options",
         ],
     },

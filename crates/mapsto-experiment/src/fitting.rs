@@ -68,12 +68,19 @@ impl Experiment {
             return Err(place.into_iter().fold(error, Error::with_span));
         }
         if let (Outputs::Values, [_, gives], [_, wants]) = (self.outputs(), y.shape(), target.shape())
-            && gives != wants
+            && *gives != wants * self.loss.values_per_target()
         {
             let values = |n: usize| format!("{n} value{}", if n == 1 { "" } else { "s" });
-            let message =
-                format!("the model gives {}, and there are {} to fit", values(*gives), values(*wants));
-            let help = format!("end the layers with {{ linear = {wants} }}");
+            let (each, name) = (self.loss.values_per_target(), self.loss.name());
+            let message = match each {
+                1 => format!("the model gives {}, and there are {} to fit", values(*gives), values(*wants)),
+                _ => format!(
+                    "the model gives {}, and `{name}` takes {each} for each of the targets, {wants}",
+                    values(*gives)
+                ),
+            };
+            let wanted = wants * each;
+            let help = format!("end the layers with {{ linear = {wanted} }}");
             return Err(Error::new(ErrorKind::Model, message).help(help));
         }
         let context = |e: Error| {

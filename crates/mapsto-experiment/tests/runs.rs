@@ -178,3 +178,53 @@ fn fields_that_a_program_wrote_are_checked_as_a_file_is() {
         assert!(!project.path("run").exists());
     }
 }
+
+/// Every optimizer of the list, through its file: what it remembers has shapes of its own in some.
+#[test]
+fn every_optimizer_goes_on_with_the_same_bits() {
+    let project = Project::new("optimizers");
+    for kind in mapsto::nn::OPTIMIZERS {
+        let overrides = |out: &str, epochs: usize| {
+            [
+                Override::new("train.out", project.path(&format!("{}-{out}", kind.name)).display()),
+                Override::new("train.epochs", epochs),
+                Override::new("train.optimizer", format!("{{ {} = 0.01 }}", kind.name)),
+            ]
+        };
+        let train = |out: &str, epochs: usize| {
+            let config = Config::open(project.path("line.toml"), &overrides(out, epochs)).unwrap();
+            config.prepare(|_| {}).unwrap().train(|trainer| trainer).unwrap();
+            Run::open(project.path(&format!("{}-{out}", kind.name))).unwrap()
+        };
+        let (whole, parts) = (train("whole", 4), train("parts", 2));
+        let resumption = parts.resume(&[Override::new("train.epochs", 4)], |_| {}).unwrap();
+        drop(resumption.train(|trainer| trainer).unwrap());
+        let metrics = [&whole, &parts].map(|run| run.evaluate().unwrap().metrics);
+        assert_eq!(metrics[0], metrics[1], "{}", kind.name);
+        let [whole, parts] =
+            ["whole", "parts"].map(|out| files(&project.path(&format!("{}-{out}", kind.name))));
+        assert_eq!(whole["best.safetensors"], parts["best.safetensors"], "{}", kind.name);
+    }
+}
+
+#[test]
+fn a_loss_may_take_two_outputs_for_each_target() {
+    let project = Project::new("two-outputs");
+    let file = FILE.replace("class = 'kind'", "target = 'x'\nfeatures = ['z']").replace("'accuracy'", "");
+    let rows: String = (0..12).map(|i| format!("{},{}\n", i, i * i)).collect();
+    fs::write(project.path("points.csv"), format!("x,z\n{rows}")).unwrap();
+    fs::write(project.path("line.toml"), file.replace("cross_entropy", "gaussian_nll")).unwrap();
+    project.train("run", 2);
+    fs::write(
+        project.path("line.toml"),
+        file.replace("cross_entropy", "gaussian_nll").replace("linear = 2", "linear = 1"),
+    )
+    .unwrap();
+    let e = project.config("other", 1).prepare(|_| {}).err().unwrap();
+    assert!(
+        e.message()
+            .ends_with("the model gives 1 value, and `gaussian_nll` takes 2 for each of the targets, 1"),
+        "{e}"
+    );
+    assert_eq!(e.help_text(), Some("end the layers with { linear = 2 }"));
+}

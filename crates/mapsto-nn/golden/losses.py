@@ -64,9 +64,9 @@ entry("msle", y + 1, shares, lambda y, t: (torch.log1p(y.clamp(min=1e-7)) - torc
 entry("poisson_nll", y, counts, nn.PoissonNLLLoss())
 entry("poisson_nll", y, counts, nn.PoissonNLLLoss(full=True), full=True)
 entry("poisson_nll", probabilities, counts, nn.PoissonNLLLoss(log_input=False, full=True, eps=1e-4), eps=1e-4, log_input=False, full=True)
-spread = torch.randn(n, 2)
-entry("gaussian_nll", spread, t[:, 0].contiguous(), lambda y, t: nn.GaussianNLLLoss()(y[:, 0], t, y[:, 1].exp()))
-entry("gaussian_nll", spread, t[:, 0].contiguous(), lambda y, t: nn.GaussianNLLLoss(full=True)(y[:, 0], t, y[:, 1].exp()), full=True)
+spread = torch.randn(n, 2 * k)
+entry("gaussian_nll", spread, t, lambda y, t: nn.GaussianNLLLoss()(y[:, :k], t, y[:, k:].exp()))
+entry("gaussian_nll", spread, t, lambda y, t: nn.GaussianNLLLoss(full=True)(y[:, :k], t, y[:, k:].exp()), full=True)
 
 
 def negative_binomial(r):
@@ -105,6 +105,7 @@ entry("bce_with_logits", y, shares, nn.MultiLabelSoftMarginLoss(weight=torch.ten
 entry("cross_entropy", y, ids, nn.CrossEntropyLoss())
 entry("cross_entropy", y, ids, nn.CrossEntropyLoss(label_smoothing=0.1, ignore_index=int(ids[0])), label_smoothing=0.1, ignore_index=int(ids[0]))
 entry("nll", F.log_softmax(y, -1), ids, nn.NLLLoss())
+entry("nll", F.log_softmax(y, -1), ids, nn.NLLLoss(weight=torch.tensor([0.5, 1.0, 2.0, 3.0]), ignore_index=int(ids[1])), weights=[0.5, 1.0, 2.0, 3.0], ignore_index=int(ids[1]))
 entry("kl_div", F.log_softmax(y, -1), rounded(F.softmax(t, -1)), nn.KLDivLoss(reduction="batchmean"))
 
 
@@ -174,6 +175,20 @@ def arcface(margin, scale):
 
 entry("arcface", torch.tanh(y), ids, arcface(0.5, 8.0), 0.5, scale=8.0)
 entry("arcface", torch.tanh(3 * y), ids, arcface(0.9, 4.0), 0.9, scale=4.0)
+
+entry("categorical_hinge", y, ids, lambda y, t: F.relu(((1 - F.one_hot(t, k)) * y).amax(-1) - y.gather(-1, t.unsqueeze(-1)).squeeze(-1) + 1).mean())
+entry("generalized_cross_entropy", y, ids, lambda y, t: ((1 - F.softmax(y, -1).gather(-1, t.unsqueeze(-1)) ** 0.7) / 0.7).mean(), 0.7)
+
+
+def ctc(reduction):
+    def loss(y, t):
+        log_p, lengths = F.log_softmax(y, -1).transpose(0, 1), (t >= 0).sum(-1)
+        return nn.CTCLoss(reduction=reduction)(log_p, t.clamp(min=0), torch.full((len(t),), y.shape[1]), lengths)
+    return loss
+
+
+labels = torch.tensor([[1, 1, 3], [2, -1, -1], [3, 1, -1]])
+entry("ctc", torch.randn(3, 7, k), labels, ctc("mean"))
 
 one = signs[:, 0].contiguous()
 function("cosine_embedding", 0.2, [y, torch.randn(n, k)], one, nn.CosineEmbeddingLoss(margin=0.2))

@@ -190,7 +190,8 @@ impl<C: Cell> Recurrent<C> {
     #[track_caller]
     fn run(&self, x: &Tensor, state: Option<&[Tensor]>) -> (Tensor, Vec<Vec<Tensor>>) {
         self.check(x, state);
-        let zero = || Tensor::full_of([x.shape()[0], self.hidden], 0.0, x.dtype());
+        let shape = [x.shape()[0], self.hidden];
+        let zero = || x.device().scope(|| Tensor::full_of(shape, 0.0, x.dtype()));
         let (mut x, mut ends) = (x.clone(), Vec::new());
         for layer in 0..self.depth() {
             if layer > 0 {

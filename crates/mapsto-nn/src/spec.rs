@@ -252,7 +252,7 @@ mod tests {
                 plain.with_value(value(kind.name)).with_option("kernel", 3_usize),
                 Entry::new(kind.name).with_value(9_usize).with_option("size", 2_usize),
             ];
-            let inputs: [&[usize]; 3] = [&[4], &[3, 4], &[2, 6, 6]];
+            let inputs: [&[usize]; 4] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]];
             let specs = inputs
                 .iter()
                 .flat_map(|input| entries.iter().map(|entry| ModelSpec::new(*input, [entry.clone()])));
@@ -336,6 +336,16 @@ mod tests {
             (entry("lstm", 3).with_option("layers", 3usize), vec![5, 4]),
             (entry("lstm", 3).with_option("bidirectional", true).with_option("bias", false), vec![5, 4]),
             (entry("gru", 3), vec![5, 4]),
+            (entry("rnn", 3).with_option("bidirectional", true), vec![5, 4]),
+            (entry("rnn_relu", 3).with_option("layers", 2usize), vec![5, 4]),
+            (entry("conv1d", 4).with_option("kernel", 3usize), vec![2, 8]),
+            (entry("conv_transpose2d", 4).with_option("kernel", 3usize), vec![2, 4, 4]),
+            (entry("group_norm", 2), vec![4, 2, 2]),
+            (Entry::new("instance_norm").with_option("affine", true), vec![4, 2, 2]),
+            (Entry::new("rms_norm"), vec![9]),
+            (entry("squeeze_excite", 2), vec![8, 3, 3]),
+            (entry("embedding_bag", 10).with_option("size", 4usize), vec![6]),
+            (Entry::new("prelu"), vec![9]),
             (Entry::new("positional_embedding"), vec![6, 4]),
             (entry("attention", 2), vec![5, 16]),
             (entry("transformer_block", 2).with_option("bias", false), vec![5, 16]),

@@ -239,6 +239,7 @@ const CALLS: &[(&str, Call)] = &[
             dilation: [1, 1],
         })
     }),
+    ("window_transpose", |x, a| x[0].window_transpose(Window::new(a.unsigned_abs()), [2, 2])),
     ("xor", |x, _| x[0].xor(&x[1])),
 ];
 

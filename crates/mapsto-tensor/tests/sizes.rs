@@ -68,6 +68,7 @@ fn uncountable() -> Vec<Case> {
         embedding: zero_ids(1 << 20).embedding(&seen_as(&[1, 1 << 40]));
         index_select: seen_as(&[2, 1 << 40]).index_select(0, &zero_ids(1 << 40));
         window: Tensor::ones([1, 1, 4, 4]).window(Window::new(1 << 20).padding(1 << 20));
+        window_transpose: seen_as(&[1 << 40, 1 << 18, 1]).window_transpose(Window::new(1).stride(1 << 20), [1 << 10, 1 << 10]);
         window_many: seen_as(&[1 << 40, 1 << 18, 2, 2]).window(Window::new(1));
         conv2d: seen_as(&[1 << 30, 1, 1, 1]).conv2d(&seen_as(&[1 << 30, 1, 1, 1]), None, Conv2dOptions::new());
         conv2d_then: seen_as(&[1, 1, 1, 1]).conv2d_then(&seen_as(&[1 << 30, 1, 1, 1]), Conv2dOptions::new().padding(1 << 20), Conv2dThen::new());

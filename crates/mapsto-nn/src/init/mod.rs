@@ -2,20 +2,26 @@
 
 mod constant;
 mod fan;
+mod identity;
 mod kaiming;
 mod normal;
 mod orthogonal;
+mod sparse;
 mod truncated_normal;
 mod uniform;
+mod variance_scaling;
 mod xavier;
 
 pub use constant::{Constant, Ones, Zeros};
 pub use fan::{Fan, fans};
+pub use identity::Identity;
 pub use kaiming::{KaimingNormal, KaimingUniform};
 pub use normal::Normal;
 pub use orthogonal::Orthogonal;
+pub use sparse::Sparse;
 pub use truncated_normal::TruncatedNormal;
 pub use uniform::Uniform;
+pub use variance_scaling::VarianceScaling;
 pub use xavier::{XavierNormal, XavierUniform};
 
 use mapsto_spec::{Entry, Family, Kind};
@@ -76,6 +82,9 @@ pub const INITS: &[InitKind] = &[
     kaiming::UNIFORM,
     kaiming::NORMAL,
     orthogonal::KIND,
+    identity::KIND,
+    sparse::KIND,
+    variance_scaling::KIND,
 ];
 
 impl Family for dyn Init {

@@ -4,7 +4,8 @@ use super::LayerKind;
 use crate::module::activation_then;
 use crate::{Layer, Module, Then};
 use mapsto_spec::{Bounds, Entry, type_of};
-use mapsto_tensor::Tensor;
+use mapsto_tensor::random::{self, Distribution, Stream};
+use mapsto_tensor::{Tensor, is_training};
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
@@ -154,6 +155,154 @@ pub(super) const LOG_SOFTMAX: LayerKind =
     })
     .function(|| type_of(&log_softmax));
 
+pub(super) const RELU6: LayerKind =
+    LayerKind::new("relu6", "`min(max(x, 0), 6)`.", |_, _| Ok(Box::new(relu6))).function(|| type_of(&relu6));
+
+pub(super) const HARDTANH: LayerKind =
+    LayerKind::new("hardtanh", "`min(max(x, −1), 1)`.", |_, _| Ok(Box::new(hardtanh)))
+        .function(|| type_of(&hardtanh));
+
+pub(super) const HARDSIGMOID: LayerKind =
+    LayerKind::new("hardsigmoid", "`min(max(x / 6 + 1/2, 0), 1)`.", |_, _| Ok(Box::new(hardsigmoid)))
+        .function(|| type_of(&hardsigmoid));
+
+pub(super) const HARDSWISH: LayerKind =
+    LayerKind::new("hardswish", "`x` times the hardsigmoid of `x`.", |_, _| Ok(Box::new(hardswish)))
+        .function(|| type_of(&hardswish));
+
+pub(super) const MISH: LayerKind =
+    LayerKind::new("mish", "`x tanh(softplus(x))` (Misra 2019).", |_, _| Ok(Box::new(mish)))
+        .function(|| type_of(&mish));
+
+pub(super) const SOFTSIGN: LayerKind =
+    LayerKind::new("softsign", "`x / (1 + |x|)`.", |_, _| Ok(Box::new(softsign)))
+        .function(|| type_of(&softsign));
+
+pub(super) const TANHSHRINK: LayerKind =
+    LayerKind::new("tanhshrink", "`x − tanh(x)`.", |_, _| Ok(Box::new(tanhshrink)))
+        .function(|| type_of(&tanhshrink));
+
+pub(super) const LOG_SIGMOID: LayerKind =
+    LayerKind::new("log_sigmoid", "`log σ(x)`.", |_, _| Ok(Box::new(log_sigmoid)))
+        .function(|| type_of(&log_sigmoid));
+
+pub(super) const SELU: LayerKind = LayerKind::new(
+    "selu",
+    "`1.0507 x` above 0, `1.7581 (eˣ − 1)` below, which keeps mean 0 and variance 1 (Klambauer et al. 2017).",
+    |_, _| Ok(Box::new(selu)),
+)
+.function(|| type_of(&selu));
+
+pub(super) const SOFTMIN: LayerKind =
+    LayerKind::new("softmin", "The softmax of `−x` over the last axis.", |_, _| Ok(Box::new(softmin)))
+        .function(|| type_of(&softmin));
+
+pub(super) const SOFTSHRINK: LayerKind =
+    LayerKind::new("softshrink", "`x` moved towards 0 by the given number, and 0 near it.", |args, _| {
+        let by = Bounds::AT_LEAST_0.main(args, "number", 0.5)?;
+        Ok(Activation::of(&SOFTSHRINK, by, move |x| x - x.clamp(-by, by)))
+    })
+    .options(&[("", "how far it moves")]);
+
+pub(super) const HARDSHRINK: LayerKind = LayerKind::new(
+    "hardshrink",
+    "`x` where it is farther from 0 than the given number, else 0.",
+    |args, _| {
+        let by = Bounds::AT_LEAST_0.main(args, "number", 0.5)?;
+        Ok(Activation::of(&HARDSHRINK, by, move |x| x.abs().gt(by).choose(x, 0.0)))
+    },
+)
+.options(&[("", "the distance up to which it is 0")]);
+
+pub(super) const CELU: LayerKind =
+    LayerKind::new("celu", "`x` above 0, `alpha (e^(x/alpha) − 1)` below.", |args, _| {
+        let alpha = Bounds::ABOVE_0.main(args, "alpha", 1.0)?;
+        Ok(Activation::of(&CELU, alpha, move |x| (x / alpha).elu(1.0) * alpha))
+    })
+    .options(&[("", "how far below 0 it goes")]);
+
+pub(super) const THRESHOLD: LayerKind =
+    LayerKind::new("threshold", "`x` above the given number, `value` below.", |args, _| {
+        let at = Bounds::FINITE.main(args, "threshold", 0.0)?;
+        let value = Bounds::FINITE.option(args, "value", 0.0)?;
+        let entry = Some(Entry::new(THRESHOLD.name).with_value(at).with_option("value", value));
+        let layer = Activation::new(format!("threshold({at}, {value})"), move |x| x.gt(at).choose(x, value));
+        Ok(Box::new(Activation { entry, ..layer }))
+    })
+    .options(&[("", "the number above which it is the identity"), ("value", "what it is below")]);
+
+pub(super) const RRELU: LayerKind = LayerKind::new(
+    "rrelu",
+    "`x` above 0, below a slope times `x`, drawn for each element while training, else the mean of both ends.",
+    |args, _| {
+        let lower = Bounds::UP_TO_1.option(args, "lower", 0.125)?;
+        let upper = Bounds::UP_TO_1.option(args, "upper", 1.0 / 3.0)?;
+        if lower > upper {
+            return Err(args.error("lower", format!("the slopes from {lower} to {upper} do not rise")));
+        }
+        let entry = Some(Entry::new(RRELU.name).with_option("lower", lower).with_option("upper", upper));
+        let layer = Activation::new(format!("rrelu({lower}, {upper})"), move |x| {
+            if !is_training() {
+                return x.leaky_relu((lower + upper) / 2.0);
+            }
+            let (draw, slopes) = (random::next(Stream::Dropout), Distribution::Uniform(lower, upper));
+            x.relu() - (-x).relu() * x.device().scope(|| Tensor::random(draw, slopes, x.shape(), x.dtype()))
+        });
+        Ok(Box::new(Activation { entry, ..layer }))
+    },
+)
+.options(&[("lower", "the least slope below 0"), ("upper", "the largest slope below 0")]);
+
+#[track_caller]
+fn relu6(x: &Tensor) -> Tensor {
+    x.clamp(0.0, 6.0)
+}
+
+#[track_caller]
+fn hardtanh(x: &Tensor) -> Tensor {
+    x.clamp(-1.0, 1.0)
+}
+
+#[track_caller]
+fn hardsigmoid(x: &Tensor) -> Tensor {
+    ((x + 3.0) / 6.0).clamp(0.0, 1.0)
+}
+
+#[track_caller]
+fn hardswish(x: &Tensor) -> Tensor {
+    x * hardsigmoid(x)
+}
+
+#[track_caller]
+fn mish(x: &Tensor) -> Tensor {
+    x * x.softplus().tanh()
+}
+
+#[track_caller]
+fn softsign(x: &Tensor) -> Tensor {
+    x / (x.abs() + 1.0)
+}
+
+#[track_caller]
+fn tanhshrink(x: &Tensor) -> Tensor {
+    x - x.tanh()
+}
+
+#[track_caller]
+fn log_sigmoid(x: &Tensor) -> Tensor {
+    -(-x).softplus()
+}
+
+#[track_caller]
+fn selu(x: &Tensor) -> Tensor {
+    x.elu(1.673_263_242_354_377_2) * 1.050_700_987_355_480_5
+}
+
+#[track_caller]
+fn softmin(x: &Tensor) -> Tensor {
+    (-x).softmax(-1)
+}
+
 #[track_caller]
 fn softmax(x: &Tensor) -> Tensor {
     x.softmax(-1)
@@ -173,7 +322,9 @@ mod tests {
     #[test]
     fn every_activation_is_a_layer_with_its_values() {
         // Values by the formulas, evaluated in f64.
-        let expected: [(&str, [f64; 2]); 11] = [
+        let selu = 1.050_700_987_355_480_5;
+        let softplus = [(1.0 + (-1f64).exp()).ln(), (1.0 + 2f64.exp()).ln()];
+        let expected: [(&str, [f64; 2]); 26] = [
             ("relu", [0.0, 2.0]),
             ("leaky_relu", [-0.01, 2.0]),
             ("elu", [(-1f64).exp() - 1.0, 2.0]),
@@ -185,6 +336,21 @@ mod tests {
             ("softplus", [(1.0 + (-1f64).exp()).ln(), (1.0 + 2f64.exp()).ln()]),
             ("softmax", [1.0 / (1.0 + 3f64.exp()), 1.0 / (1.0 + (-3f64).exp())]),
             ("log_softmax", [-(1.0 + 3f64.exp()).ln(), -(1.0 + (-3f64).exp()).ln()]),
+            ("relu6", [0.0, 2.0]),
+            ("hardtanh", [-1.0, 1.0]),
+            ("hardsigmoid", [2.0 / 6.0, 5.0 / 6.0]),
+            ("hardswish", [-2.0 / 6.0, 10.0 / 6.0]),
+            ("mish", [-softplus[0].tanh(), 2.0 * softplus[1].tanh()]),
+            ("softsign", [-0.5, 2.0 / 3.0]),
+            ("tanhshrink", [-1.0 + 1f64.tanh(), 2.0 - 2f64.tanh()]),
+            ("log_sigmoid", [-(1.0 + 1f64.exp()).ln(), -(1.0 + (-2f64).exp()).ln()]),
+            ("selu", [selu * 1.673_263_242_354_377_2 * ((-1f64).exp() - 1.0), selu * 2.0]),
+            ("softmin", [1.0 / (1.0 + (-3f64).exp()), 1.0 / (1.0 + 3f64.exp())]),
+            ("softshrink", [-0.5, 1.5]),
+            ("hardshrink", [-1.0, 2.0]),
+            ("celu", [(-1f64).exp() - 1.0, 2.0]),
+            ("threshold", [0.0, 2.0]),
+            ("rrelu", [-(0.125 + 1.0 / 3.0) / 2.0, 2.0]),
         ];
         for (name, [a, b]) in expected {
             let build = move || ModelSpec::new([2], [Entry::new(name)]).build().unwrap();

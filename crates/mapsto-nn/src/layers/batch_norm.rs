@@ -15,6 +15,8 @@ use mapsto_tensor::{DType, Result, Tensor, fail, is_recomputing, is_recording, i
 /// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros.
 /// * States: `running_mean` `[channels]`, zeros; `running_var` `[channels]`, ones.
 ///
+/// PyTorch: `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`; Keras: `BatchNormalization`, whose momentum is one minus this one.
+///
 /// Source: Ioffe, Szegedy (2015), Batch normalization, arXiv:1502.03167, algorithms 1 and 2.
 /// ```
 /// use mapsto_nn::prelude::*;
@@ -44,6 +46,9 @@ pub type BatchNorm1d = BatchNorm<1>;
 
 /// Batch normalisation of `[n, channels, height, width]`.
 pub type BatchNorm2d = BatchNorm<2>;
+
+/// Batch normalisation of `[n, channels, depth, height, width]`; model files have no such inputs.
+pub type BatchNorm3d = BatchNorm<3>;
 
 impl<const D: usize> BatchNorm<D> {
     /// Normalises this many channels; momentum is 0.1 and eps 10⁻⁵.
@@ -221,6 +226,7 @@ mod tests {
     fn batch_norm() {
         check_layer(|| BatchNorm1d::new(3)).gives([4, 3], [4, 3]);
         check_layer(|| BatchNorm1d::new(3)).gives([2, 3, 5], [2, 3, 5]);
+        check_layer(|| BatchNorm3d::new(2)).gives([2, 2, 1, 2, 2], [2, 2, 1, 2, 2]);
         check_layer(|| BatchNorm2d::new(2).eps(1e-3)).gives([2, 2, 3, 4], [2, 2, 3, 4]);
     }
 

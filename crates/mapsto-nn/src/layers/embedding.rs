@@ -4,7 +4,7 @@ use super::{LayerKind, drawn_by};
 use crate::init::{Init, Normal};
 use crate::{Layer, Module, Param};
 use mapsto_spec::Entry;
-use mapsto_tensor::{DType, Tensor};
+use mapsto_tensor::{DType, Tensor, fail};
 
 /// The row of a table for each id: `y[.., :] = w[x[..], :]`.
 ///
@@ -22,6 +22,9 @@ use mapsto_tensor::{DType, Tensor};
 pub struct Embedding {
     /// The table, `[count, size]`.
     pub weight: Param,
+    /// The id that stands for nothing.
+    #[module(skip)]
+    padding: Option<usize>,
     /// How the weight was drawn, where it was in a way of its own.
     #[module(skip)]
     drawn: Option<Box<Entry>>,
@@ -30,21 +33,41 @@ pub struct Embedding {
 impl Embedding {
     /// Vectors of `size` for the ids `0..count`.
     pub fn new(count: usize, size: usize) -> Embedding {
-        Embedding { weight: Param::new(Normal::new(1.0).tensor(&[count, size])), drawn: None }
+        Embedding { weight: Param::new(Normal::new(1.0).tensor(&[count, size])), padding: None, drawn: None }
     }
 
     /// The same with its table drawn by another initialiser.
     #[must_use]
     pub fn init(self, init: impl Init) -> Embedding {
         let drawn = init.entry().map(Box::new);
-        Embedding { weight: Param::new(init.tensor(self.weight.shape())), drawn }
+        Embedding { weight: Param::new(init.tensor(self.weight.shape())), drawn, ..self }
+    }
+
+    /// The same with zeros for this id, which stands for nothing: its row counts for nothing and is not trained.
+    ///
+    /// PyTorch: `padding_idx`, whose row begins with zeros; Keras: `mask_zero=True`.
+    ///
+    /// # Panics
+    /// When there is no such id.
+    #[track_caller]
+    #[must_use]
+    pub fn padding(self, id: usize) -> Embedding {
+        let count = self.weight.shape()[0];
+        if id >= count {
+            fail!("embedding", "the padding {id} is not within 0..{count}");
+        }
+        Embedding { padding: Some(id), ..self }
     }
 }
 
 impl Layer for Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.embedding(&self.weight)
+        let y = x.embedding(&self.weight);
+        match self.padding {
+            Some(id) => y * x.ne(id as i64).unsqueeze(-1).to(self.weight.dtype()),
+            None => y,
+        }
     }
 
     fn describe(&self) -> String {
@@ -58,7 +81,9 @@ impl Layer for Embedding {
 
     fn entry(&self) -> Option<Entry> {
         let [count, size] = self.weight.dims();
-        Some(drawn_by(Entry::new(KIND.name).with_value(count).with_option("size", size), &self.drawn))
+        let entry = Entry::new(KIND.name).with_value(count).with_option("size", size);
+        let entry = self.padding.iter().fold(entry, |entry, id| entry.with_option("padding", *id));
+        Some(drawn_by(entry, &self.drawn))
     }
 }
 
@@ -70,7 +95,12 @@ pub(super) const KIND: LayerKind =
         }
         crate::budget::weight(args, &[count, size])?;
         crate::budget::output(args, &[input.iter().product(), size])?;
-        let layer = Embedding::new(count, size);
+        let layer = match args.optional::<usize>("padding")? {
+            Some(id) if id >= count => {
+                return Err(args.error("padding", format!("the padding {id} is not within 0..{count}")));
+            }
+            padding => Embedding { padding, ..Embedding::new(count, size) },
+        };
         Ok(Box::new(match super::init_option(args)? {
             Some(init) => layer.init(init),
             None => layer,
@@ -79,6 +109,7 @@ pub(super) const KIND: LayerKind =
     .options(&[
         ("", "the number of ids"),
         ("size", "the size of a vector"),
+        ("padding", "the id that stands for nothing: zeros, which are not trained"),
         ("init", "how its weights are drawn, instead of the layer's own way"),
     ])
     .example(|| Entry::new("embedding").with_value(5_usize).with_option("size", 2_usize));
@@ -87,6 +118,7 @@ pub(super) const KIND: LayerKind =
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
+    use mapsto_spec::{Entry, check_entry};
 
     #[test]
     fn embedding() {
@@ -94,5 +126,15 @@ mod tests {
         let table = Embedding::new(4, 2);
         let grads = train(|| table.forward(&tensor![1, 1, 3]).sum(..)).backward();
         assert_close!(grads.of(&table.weight), [[0.0, 0.0], [2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]);
+        check_layer(|| Embedding::new(5, 3).padding(2)).gives([2, 4], [2, 4, 3]);
+        let table = Embedding::new(4, 2).padding(1);
+        let y = train(|| table.forward(&tensor![1, 1, 3]));
+        assert_eq!(y.slice(0, ..2).to_vec::<f32>(), [0.0; 4]);
+        let grads = y.sum(..).backward();
+        assert_close!(grads.of(&table.weight), [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0]]);
+        let entry = Entry::new("embedding").with_value(5_usize).with_option("size", 2_usize);
+        check_entry::<dyn Layer>(&entry.clone().with_option("padding", 4_usize), &[4]);
+        let e = ModelSpec::new([4], [entry.with_option("padding", 5_usize)]).build().err().unwrap();
+        assert!(e.message().contains("the padding 5 is not within 0..5"), "{e}");
     }
 }

@@ -3,51 +3,91 @@
 mod activation;
 mod adaptive_avg_pool2d;
 mod adaptive_max_pool2d;
+mod alpha_dropout;
 mod avg_pool2d;
 mod batch_norm;
 mod checkpointed;
+mod bilinear;
+mod channel_dropout;
+mod conv1d;
 mod conv2d;
+mod conv_transpose2d;
+mod drop_path;
 mod dropout;
 mod embedding;
+mod embedding_bag;
 mod flatten;
+mod gaussian_noise;
+mod global_pool;
+mod glu;
+mod group_norm;
 mod gru;
+mod instance_norm;
 mod layer_norm;
 mod linear;
+mod local_response_norm;
 mod lstm;
 mod max_pool2d;
 mod multi_head_attention;
+mod pad2d;
 mod parallel;
+mod pixel_shuffle;
 mod positional_embedding;
+mod prelu;
 mod repeat;
 mod residual;
+mod rms_norm;
+mod rnn;
 mod sequential;
+mod squeeze_excite;
 mod transformer_block;
+mod upsample;
 
 pub use activation::Activation;
 pub(crate) use activation::is_activation;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
+pub use alpha_dropout::AlphaDropout;
 pub use avg_pool2d::AvgPool2d;
-pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
 pub use checkpointed::Checkpointed;
+pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
+pub use bilinear::Bilinear;
+pub use channel_dropout::ChannelDropout;
+pub use conv_transpose2d::ConvTranspose2d;
+pub use conv1d::Conv1d;
 pub use conv2d::Conv2d;
 pub(crate) use conv2d::by;
+pub use drop_path::DropPath;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use embedding_bag::EmbeddingBag;
 pub use flatten::Flatten;
+pub use gaussian_noise::GaussianNoise;
+pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
+pub use glu::Glu;
+pub use group_norm::GroupNorm;
 pub use gru::{Gru, GruCell};
+pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use local_response_norm::LocalResponseNorm;
 pub use lstm::{Lstm, LstmCell};
 pub use max_pool2d::MaxPool2d;
 pub use multi_head_attention::MultiHeadAttention;
+pub use pad2d::Pad2d;
 pub use parallel::Parallel;
+pub use pixel_shuffle::PixelShuffle;
 pub use positional_embedding::PositionalEmbedding;
+pub use prelu::PRelu;
 pub use repeat::Repeat;
 pub use residual::Residual;
+pub use rms_norm::RmsNorm;
+pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell};
 pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
+pub use squeeze_excite::SqueezeExcite;
 pub use transformer_block::TransformerBlock;
+pub use upsample::Upsample;
 
 /// What `cargo xtask new layer` writes, which has to compile and to pass its test.
 #[cfg(test)]
@@ -85,6 +125,27 @@ pub const LAYERS: &[LayerKind] = &[
     parallel::KIND,
     repeat::KIND,
     sequential::KIND,
+    conv1d::KIND,
+    conv_transpose2d::KIND,
+    group_norm::KIND,
+    instance_norm::KIND,
+    rms_norm::KIND,
+    local_response_norm::KIND,
+    channel_dropout::KIND,
+    drop_path::KIND,
+    alpha_dropout::KIND,
+    gaussian_noise::KIND,
+    upsample::KIND,
+    pixel_shuffle::KIND,
+    pad2d::KIND,
+    global_pool::AVG,
+    global_pool::MAX,
+    squeeze_excite::KIND,
+    rnn::KIND,
+    rnn::RELU,
+    embedding_bag::KIND,
+    prelu::KIND,
+    glu::KIND,
     activation::RELU,
     activation::LEAKY_RELU,
     activation::ELU,
@@ -96,6 +157,21 @@ pub const LAYERS: &[LayerKind] = &[
     activation::SOFTPLUS,
     activation::SOFTMAX,
     activation::LOG_SOFTMAX,
+    activation::RELU6,
+    activation::HARDTANH,
+    activation::HARDSIGMOID,
+    activation::HARDSWISH,
+    activation::MISH,
+    activation::SOFTSIGN,
+    activation::TANHSHRINK,
+    activation::LOG_SIGMOID,
+    activation::SELU,
+    activation::SOFTMIN,
+    activation::SOFTSHRINK,
+    activation::HARDSHRINK,
+    activation::CELU,
+    activation::THRESHOLD,
+    activation::RRELU,
 ];
 
 /// The channels, height and width of an input that must have them.
@@ -106,6 +182,22 @@ pub(crate) fn image(args: &Args, input: &[usize]) -> Result<[usize; 3]> {
             [_] => "it comes before `flatten`; rows of numbers, such as those of a table, are no images: `linear` takes them",
             _ => "`input = [1, 28, 28]` at the top of the model gives images; `flatten` ends them",
         })
+    })
+}
+
+/// The channels of an input that has them first, with or without places after them.
+fn channels(args: &Args, input: &[usize]) -> Result<usize> {
+    input.first().copied().ok_or_else(|| {
+        args.misfit("", "the input has no axes, and its first one should be the channels")
+            .help("give the model an `input`")
+    })
+}
+
+/// The channels and the length of an input that must have them.
+fn sequence_of_channels(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
+    input.try_into().map_err(|_| {
+        let e = args.misfit("", format!("the input should be [channels, length], it is {input:?}"));
+        e.help("rows of numbers, such as those of a table, are no sequences: `linear` takes them; images go through `conv2d`")
     })
 }
 
@@ -181,7 +273,7 @@ mod tests {
     use crate::ModuleExt;
     use mapsto_tensor::Tensor;
 
-    const INPUTS: [&[usize]; 3] = [&[4], &[3, 4], &[2, 6, 6]];
+    const INPUTS: [&[usize]; 4] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]];
 
     #[test]
     fn every_layer_says_its_entry() {

@@ -105,7 +105,7 @@ fn check_classes(y: &Tensor, target: &Tensor) {
 }
 
 /// What is wrong with the weights of classes.
-fn check_weights(shape: &[usize], weights: &[f64]) -> Result<(), String> {
+pub(super) fn check_weights(shape: &[usize], weights: &[f64]) -> Result<(), String> {
     if shape.len() != 1 || weights.is_empty() {
         return Err(format!("class weights must be one number for each class, got the shape {shape:?}"));
     }

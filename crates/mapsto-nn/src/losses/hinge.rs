@@ -24,7 +24,7 @@ pub fn hinge(y: &Tensor, target: &Tensor) -> Tensor {
 
 #[track_caller]
 fn each(y: &Tensor, target: &Tensor) -> Tensor {
-    (1.0 - y * signs("hinge", Outputs::Values, y, target)).relu()
+    (1.0 - y * signs("hinge", Outputs::Logit, y, target)).relu()
 }
 
 /// The targets as −1 and 1.
@@ -41,7 +41,7 @@ pub(super) fn signs(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -
 pub(super) const KIND: LossKind = LossKind::new(
     "hinge",
     "Nothing from a distance of 1 on the right side, linear before, for targets 1 and −1 (or 0).",
-    |_, ()| pointwise(hinge, each, Outputs::Values),
+    |_, ()| pointwise(hinge, each, Outputs::Logit),
 )
 .options(&[REDUCTION])
 .function(|| type_of(&hinge));

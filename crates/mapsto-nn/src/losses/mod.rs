@@ -1,18 +1,22 @@
 //! The losses, one file each, and the list of those that can be named in a file: how far outputs are from their targets.
 //!
-//! Every loss is a mean, so that it does not change with the size of the batch, and none broadcasts: shapes that differ are
+//! Every loss is a mean, so that it does not change with the size of the batch ([`Sum`] is the exception that is asked for), and
+//! none broadcasts: shapes that differ are
 //! an error that names both.
 
 mod arcface;
 mod bce;
 mod bce_with_logits;
 mod categorical_focal;
+mod categorical_hinge;
 mod cosine_embedding;
 mod cosine_similarity;
 mod cross_entropy;
+mod ctc;
 mod dice;
 mod focal;
 mod gaussian_nll;
+mod generalized_cross_entropy;
 mod hinge;
 mod hinge_embedding;
 mod huber;
@@ -43,12 +47,15 @@ pub use arcface::ArcFace;
 pub use bce::bce;
 pub use bce_with_logits::{BceWithLogits, bce_with_logits};
 pub use categorical_focal::CategoricalFocal;
+pub use categorical_hinge::categorical_hinge;
 pub use cosine_embedding::cosine_embedding;
 pub use cosine_similarity::cosine_similarity;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use ctc::ctc;
 pub use dice::dice;
 pub use focal::Focal;
 pub use gaussian_nll::GaussianNll;
+pub use generalized_cross_entropy::GeneralizedCrossEntropy;
 pub use hinge::hinge;
 pub use hinge_embedding::HingeEmbedding;
 pub use huber::{Huber, huber};
@@ -63,7 +70,7 @@ pub use msle::msle;
 pub use multi_margin::MultiMargin;
 pub use multilabel_margin::multilabel_margin;
 pub use negative_binomial::NegativeBinomial;
-pub use nll::nll;
+pub use nll::{Nll, nll};
 pub use nt_xent::NtXent;
 pub use penalty::{l1_penalty, l2_penalty};
 pub use pointwise::{Pointwise, Sum};
@@ -74,6 +81,11 @@ pub use soft_margin::soft_margin;
 pub use squared_hinge::squared_hinge;
 pub use triplet_margin::triplet_margin;
 pub use tversky::Tversky;
+
+/// What `cargo xtask new loss` writes, which has to compile and to pass its test.
+#[cfg(test)]
+#[path = "../../../../xtask/src/templates/loss.txt"]
+mod template;
 
 use crate::Outputs;
 use mapsto_spec::{Args, Entry, Family, Kind};
@@ -117,6 +129,11 @@ pub trait Loss: Send + Sync {
         None
     }
 
+    /// How many outputs it takes for each target.
+    fn values_per_target(&self) -> usize {
+        1
+    }
+
     /// What it takes the outputs for, which reports of classes and probabilities follow; none where it does not say.
     fn outputs(&self) -> Option<Outputs> {
         None
@@ -156,6 +173,9 @@ impl Loss for Box<dyn Loss> {
     }
     fn pointwise(&self) -> Option<&dyn Pointwise> {
         (**self).pointwise()
+    }
+    fn values_per_target(&self) -> usize {
+        (**self).values_per_target()
     }
     fn outputs(&self) -> Option<Outputs> {
         (**self).outputs()
@@ -258,6 +278,9 @@ pub const LOSSES: &[LossKind] = &[
     info_nce::KIND,
     nt_xent::KIND,
     arcface::KIND,
+    categorical_hinge::KIND,
+    generalized_cross_entropy::KIND,
+    ctc::KIND,
 ];
 
 impl Family for dyn Loss {

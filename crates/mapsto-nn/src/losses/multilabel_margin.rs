@@ -23,7 +23,7 @@ pub fn multilabel_margin(y: &Tensor, target: &Tensor) -> Tensor {
 
 #[track_caller]
 fn each(y: &Tensor, target: &Tensor) -> Tensor {
-    let t = alike("multilabel_margin", Outputs::Logits, y, target);
+    let t = alike("multilabel_margin", Outputs::Logit, y, target);
     check_yes_or_no("multilabel_margin", &t);
     if y.rank() == 0 {
         fail!("multilabel_margin", "outputs [.., classes] were expected, found a tensor without axes");
@@ -37,7 +37,7 @@ fn each(y: &Tensor, target: &Tensor) -> Tensor {
 pub(super) const KIND: LossKind = LossKind::new(
     "multilabel_margin",
     "Hinge loss of scores for several classes at once, 1 and 0.",
-    |_, ()| pointwise(multilabel_margin, each, Outputs::Logits),
+    |_, ()| pointwise(multilabel_margin, each, Outputs::Logit),
 )
 .options(&[REDUCTION])
 .function(|| type_of(&multilabel_margin));

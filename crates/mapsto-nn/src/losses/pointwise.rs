@@ -102,6 +102,9 @@ impl<L: Loss + Pointwise> Loss for Sum<L> {
     fn weight(&self, _: &Tensor) -> f64 {
         1.0
     }
+    fn values_per_target(&self) -> usize {
+        self.0.values_per_target()
+    }
     fn outputs(&self) -> Option<Outputs> {
         self.0.outputs()
     }
@@ -132,19 +135,25 @@ mod tests {
             plain += 1;
             let below = if loss.outputs() == Some(Outputs::LogProbabilities) { 1.25 } else { 0.0 };
             let (y, targets) = (Tensor::rand([4, 2]) - below, Tensor::rand([4, 2]).gt(0.5).to(DType::F32));
-            // Some losses take ids or numbers for two outputs each.
-            let all = [targets.clone(), targets.select(1, 0).to(DType::I64), targets.select(1, 0)];
-            let target = all.iter().find(|t| catch(|| loss.loss(&y, t)).is_ok()).expect(kind.name);
-            let (mean, values) = (loss.loss(&y, target), pointwise.each(&y, target));
+            // Some losses take ids, numbers for two outputs each, or sequences.
+            let all = [
+                (y.clone(), targets.clone()),
+                (y.clone(), targets.select(1, 0).to(DType::I64)),
+                (y, targets.slice(1, ..1)),
+                (Tensor::rand([4, 3, 2]), tensor![[1], [1], [1], [1]]),
+            ];
+            let fitting = all.iter().find(|(y, t)| catch(|| loss.loss(y, t)).is_ok());
+            let (y, target) = fitting.expect(kind.name);
+            let (mean, values) = (loss.loss(y, target), pointwise.each(y, target));
             assert_close!(values.mean(..), &mean);
-            assert_close!(sum.unwrap().loss(&y, target), &mean * values.len() as f64);
-            assert_close!(pointwise.weighted(&y, target, &Tensor::full([4], 0.25)), &mean);
-            let first = pointwise.weighted(&y, target, &tensor![2.0, 0.0, 0.0, 0.0]);
+            assert_close!(sum.unwrap().loss(y, target), &mean * values.len() as f64);
+            assert_close!(pointwise.weighted(y, target, &Tensor::full([4], 0.25)), &mean);
+            let first = pointwise.weighted(y, target, &tensor![2.0, 0.0, 0.0, 0.0]);
             assert_close!(first, values.select(0, 0).mean(..));
-            let e = catch(|| pointwise.weighted(&y, target, &Tensor::ones([3]))).unwrap_err();
+            let e = catch(|| pointwise.weighted(y, target, &Tensor::ones([3]))).unwrap_err();
             assert!(e.message().contains("weights [3] do not fit"), "{e}");
             for wrong in [Tensor::zeros([4]), tensor![1.0, -1.0, 1.0, 1.0]] {
-                let e = catch(|| pointwise.weighted(&y, target, &wrong)).unwrap_err();
+                let e = catch(|| pointwise.weighted(y, target, &wrong)).unwrap_err();
                 assert!(e.message().contains("at least 0, and not all 0"), "{e}");
             }
         }

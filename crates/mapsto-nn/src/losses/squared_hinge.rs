@@ -23,13 +23,13 @@ pub fn squared_hinge(y: &Tensor, target: &Tensor) -> Tensor {
 
 #[track_caller]
 fn each(y: &Tensor, target: &Tensor) -> Tensor {
-    (1.0 - y * signs("squared_hinge", Outputs::Values, y, target)).relu().square()
+    (1.0 - y * signs("squared_hinge", Outputs::Logit, y, target)).relu().square()
 }
 
 pub(super) const KIND: LossKind = LossKind::new(
     "squared_hinge",
     "The square of the hinge loss, for targets 1 and −1 (or 0).",
-    |_, ()| pointwise(squared_hinge, each, Outputs::Values),
+    |_, ()| pointwise(squared_hinge, each, Outputs::Logit),
 )
 .options(&[REDUCTION])
 .function(|| type_of(&squared_hinge));

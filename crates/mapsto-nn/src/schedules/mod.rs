@@ -34,6 +34,11 @@ pub use polynomial::Polynomial;
 pub use step_decay::StepDecay;
 pub use warmup_stable_decay::WarmupStableDecay;
 
+/// What `cargo xtask new schedule` writes, which has to compile and to pass its test.
+#[cfg(test)]
+#[path = "../../../../xtask/src/templates/schedule.txt"]
+mod template;
+
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::Result;
 

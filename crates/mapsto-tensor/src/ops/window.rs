@@ -33,6 +33,38 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// The transpose of [`window`](Tensor::window): columns added back to the points that they came from, in images of `[h, w]`.
+    ///
+    /// * Shape: `[n, c·kh·kw, oh·ow] → [n, c, h, w]`.   * Gradient: `dy.window(..)`.   * PyTorch: `F.fold`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let x = tensor![[[[1.0, 2.0, 3.0]]]];
+    /// let again = x.window(Window::new([1, 2])).window_transpose(Window::new([1, 2]), [1, 3]);
+    /// assert_close!(again.flatten(0), [1.0, 4.0, 3.0]);
+    /// ```
+    /// # Panics
+    /// When the columns are not those of images of this size, or not floats.
+    #[track_caller]
+    pub fn window_transpose(&self, window: Window, image: impl Into<Size2>) -> Tensor {
+        const OP: &str = "window_transpose";
+        let image = image.into().0;
+        if !self.dtype().is_float() {
+            fail!(OP, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        let Some([oh, ow]) = window.out(image) else {
+            fail!(OP, "no window fits: {window:?} on images of {image:?}");
+        };
+        let (points, places) = (window.kernel[0].saturating_mul(window.kernel[1]), oh.saturating_mul(ow));
+        if self.rank() != 3 || !self.shape()[1].is_multiple_of(points) || self.shape()[2] != places {
+            fail!(OP, "columns [n, a multiple of {points}, {places}] were expected for images of {image:?}, found {:?}", self.shape());
+        }
+        let c = self.shape()[1] / points;
+        Shape::new(&[self.shape()[0], c, image[0], image[1]]).fit(OP);
+        transposed(self, window, image)
+    }
+}
+
 struct Windows {
     window: Window,
 }
