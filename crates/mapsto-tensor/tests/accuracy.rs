@@ -38,8 +38,8 @@ const FUNCTIONS: &[(&str, Function, std::ops::Range<f64>, f64)] = &[
     ("softshrink", |x| x.softshrink(0.5), -3.0..3.0, 1.0),
     ("tanhshrink", |x| x.tanhshrink(), -9.0..9.0, 1.0),
     ("softsign", |x| x.softsign(), -30.0..30.0, 2.0),
-    ("selu", |x| x.selu(), -20.0..20.0, 1.0),
-    ("celu", |x| x.celu(0.5), -20.0..20.0, 1.0),
+    ("selu", |x| x.selu(), -20.0..20.0, 4.0),
+    ("celu", |x| x.celu(0.5), -20.0..20.0, 4.0),
     ("mish", |x| x.mish(), -80.0..80.0, 1.0),
 ];
 

@@ -72,7 +72,6 @@ struct Hypot;
 impl Binary for Hypot {
     const NAME: &'static str = "hypot";
     const KEEP: Keep = Keep::INPUTS;
-    const DOUBLE: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         let (a, b) = (a.abs(), b.abs());

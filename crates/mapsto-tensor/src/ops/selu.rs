@@ -54,7 +54,6 @@ struct Selu;
 impl Unary for Selu {
     const NAME: &'static str = "selu";
     const KEEP: Keep = Keep::INPUTS;
-    const DOUBLE: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         (x.max(R::ZERO) + R::from_f64(ALPHA) * x.min(R::ZERO).exp_m1()) * R::from_f64(SCALE)
@@ -72,7 +71,6 @@ impl Unary for Selu {
 struct SeluSlope;
 impl Slope for SeluSlope {
     const NAME: &'static str = "selu_grad";
-    const DOUBLE: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         g * (R::select(x.gt(R::ZERO), R::ONE, R::from_f64(ALPHA)) * x.min(R::ZERO).exp() * R::from_f64(SCALE))
@@ -90,7 +88,6 @@ struct Celu {
 impl Unary for Celu {
     const NAME: &'static str = "celu";
     const KEEP: Keep = Keep::INPUTS;
-    const DOUBLE: bool = true;
     fn attrs(self, say: Say<'_>) {
         say("alpha", self.alpha.into());
     }
@@ -117,7 +114,6 @@ struct CeluSlope {
 }
 impl Slope for CeluSlope {
     const NAME: &'static str = "celu_grad";
-    const DOUBLE: bool = true;
     const WIDE: bool = true;
     fn slope_attrs(self, say: Say<'_>) {
         say("alpha", self.alpha.into());
