@@ -40,7 +40,11 @@ nn.functional.relu6 nn.functional.scaled_dot_product_attention nn.functional.sel
 nn.functional.softplus nn.functional.softshrink nn.functional.softsign nn.functional.tanhshrink permute polygamma positive pow
 prod reciprocal reshape round rsqrt scatter_add select sigmoid sign sin sinc sinh softmax sort split split_with_sizes sqrt square
 squeeze stack std sub sum t tan tanh topk transpose true_divide trunc unbind unsqueeze var view where __radd__ __rsub__ __rmul__
-__rdiv__ __rpow__
+__rdiv__ __rpow__ atan2 remainder fmod floor_divide hypot logaddexp xlogy copysign heaviside isclose bitwise_and bitwise_or
+bitwise_xor bitwise_left_shift bitwise_right_shift lerp addcmul addcdiv cumprod cummax cummin logcumsumexp diff median mode quantile
+nansum nanmean count_nonzero aminmax diagonal trace diag tril triu repeat tile repeat_interleave roll rot90 movedim take_along_dim
+index_fill scatter scatter_reduce masked_select nonzero bincount unfold outer kron cdist nn.functional.normalize
+nn.functional.cosine_similarity
 """.split()
 
 
