@@ -159,7 +159,7 @@ impl Experiment {
         let (low, high) = match meaning {
             Meaning::Probabilities | Meaning::Distribution => (0.0, 1.0),
             Meaning::Bounded => (-1.0, 1.0),
-            Meaning::Rectified => (-1.0, f64::INFINITY),
+            Meaning::Rectified => (Meaning::LEAST_RECTIFIED, f64::INFINITY),
             Meaning::LogProbabilities | Meaning::LogDistribution => (f64::NEG_INFINITY, 0.0),
             // Scores reach everywhere, and a constant is found by the loss.
             _ => return Ok(()),

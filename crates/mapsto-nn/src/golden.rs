@@ -222,6 +222,7 @@ fn every_layer_gives_what_pytorch_gives_with_the_same_weights() {
         "parallel",
         "repeat",
         "sequential",
+        "checkpointed",
         "channel_dropout",
         "drop_path",
         "alpha_dropout",

@@ -68,11 +68,10 @@ const ROWS: &[Row] = &[
         -85.0..85.0,
         |_| 8.0,
     ),
-    // log σ(x) as it is written here.
     (
-        "log sigmoid",
-        |x| -(-x).softplus(),
-        [Some(|x| -softplus(-x)), Some(|x| sigmoid(-x)), None],
+        "log_sigmoid",
+        |x| x.log_sigmoid(),
+        [Some(|x| -softplus(-x)), Some(|x| sigmoid(-x)), Some(|x| -sigmoid(x) * sigmoid(-x))],
         -85.0..85.0,
         |_| 8.0,
     ),
@@ -83,13 +82,17 @@ const ROWS: &[Row] = &[
         -80.0..80.0,
         |x| if (x + 1.28).abs() < 1.0 { 1e5 } else { 16.0 },
     ),
-    // x tanh(softplus x), as it is written here.
     (
         "mish",
-        |x| x * x.softplus().tanh(),
-        [Some(|x| x * softplus(x).tanh()), None, None],
+        |x| x.mish(),
+        [
+            Some(|x| x * softplus(x).tanh()),
+            Some(|x| softplus(x).tanh() + x * sech2(softplus(x)) * sigmoid(x)),
+            None,
+        ],
         -80.0..80.0,
-        |_| 16.0,
+        // The slope crosses 0 at −1.19.
+        |x| if (x + 1.19).abs() < 1.0 { 1e5 } else { 16.0 },
     ),
     (
         "gelu",

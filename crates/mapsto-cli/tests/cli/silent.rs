@@ -43,6 +43,8 @@ fn a_last_layer_that_the_loss_would_take_for_something_else_is_refused() {
         ("cross_entropy", "sigmoid", Some("probabilities already, made by `sigmoid`")),
         ("cross_entropy", "relu", Some("never far below 0, made by `relu`")),
         ("cross_entropy", "tanh", Some("between −1 and 1, made by `tanh`")),
+        ("cross_entropy", "mish", Some("never far below 0, made by `mish`")),
+        ("cross_entropy", "hardtanh", Some("between −1 and 1, made by `hardtanh`")),
         ("nll", "softmax", Some("should be log-probabilities, and `softmax` makes probabilities")),
         ("nll", "sigmoid", Some("should be log-probabilities")),
         ("nll", "leaky_relu", Some("makes numbers of any size")),

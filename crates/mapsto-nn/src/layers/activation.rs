@@ -88,8 +88,18 @@ pub(crate) fn is_activation<F: 'static>() -> bool {
         type_of(&Tensor::sigmoid),
         type_of(&Tensor::tanh),
         type_of(&Tensor::softplus),
+        type_of(&Tensor::relu6),
+        type_of(&Tensor::hardsigmoid),
+        type_of(&Tensor::hardswish),
+        type_of(&Tensor::mish),
+        type_of(&Tensor::softsign),
+        type_of(&Tensor::tanhshrink),
+        type_of(&Tensor::log_sigmoid),
+        type_of(&Tensor::selu),
+        type_of(&hardtanh),
         type_of(&softmax),
         type_of(&log_softmax),
+        type_of(&softmin),
     ]
     .contains(&TypeId::of::<F>())
 }
@@ -156,42 +166,43 @@ pub(super) const LOG_SOFTMAX: LayerKind =
     .function(|| type_of(&log_softmax));
 
 pub(super) const RELU6: LayerKind =
-    LayerKind::new("relu6", "`min(max(x, 0), 6)`.", |_, _| Ok(Box::new(relu6))).function(|| type_of(&relu6));
+    LayerKind::new("relu6", "`min(max(x, 0), 6)`.", |_, _| Ok(Box::new(Tensor::relu6)))
+        .function(|| type_of(&Tensor::relu6));
 
 pub(super) const HARDTANH: LayerKind =
     LayerKind::new("hardtanh", "`min(max(x, −1), 1)`.", |_, _| Ok(Box::new(hardtanh)))
         .function(|| type_of(&hardtanh));
 
 pub(super) const HARDSIGMOID: LayerKind =
-    LayerKind::new("hardsigmoid", "`min(max(x / 6 + 1/2, 0), 1)`.", |_, _| Ok(Box::new(hardsigmoid)))
-        .function(|| type_of(&hardsigmoid));
+    LayerKind::new("hardsigmoid", "`min(max(x / 6 + 1/2, 0), 1)`.", |_, _| Ok(Box::new(Tensor::hardsigmoid)))
+        .function(|| type_of(&Tensor::hardsigmoid));
 
 pub(super) const HARDSWISH: LayerKind =
-    LayerKind::new("hardswish", "`x` times the hardsigmoid of `x`.", |_, _| Ok(Box::new(hardswish)))
-        .function(|| type_of(&hardswish));
+    LayerKind::new("hardswish", "`x` times the hardsigmoid of `x`.", |_, _| Ok(Box::new(Tensor::hardswish)))
+        .function(|| type_of(&Tensor::hardswish));
 
 pub(super) const MISH: LayerKind =
-    LayerKind::new("mish", "`x tanh(softplus(x))` (Misra 2019).", |_, _| Ok(Box::new(mish)))
-        .function(|| type_of(&mish));
+    LayerKind::new("mish", "`x tanh(softplus(x))` (Misra 2019).", |_, _| Ok(Box::new(Tensor::mish)))
+        .function(|| type_of(&Tensor::mish));
 
 pub(super) const SOFTSIGN: LayerKind =
-    LayerKind::new("softsign", "`x / (1 + |x|)`.", |_, _| Ok(Box::new(softsign)))
-        .function(|| type_of(&softsign));
+    LayerKind::new("softsign", "`x / (1 + |x|)`.", |_, _| Ok(Box::new(Tensor::softsign)))
+        .function(|| type_of(&Tensor::softsign));
 
 pub(super) const TANHSHRINK: LayerKind =
-    LayerKind::new("tanhshrink", "`x − tanh(x)`.", |_, _| Ok(Box::new(tanhshrink)))
-        .function(|| type_of(&tanhshrink));
+    LayerKind::new("tanhshrink", "`x − tanh(x)`.", |_, _| Ok(Box::new(Tensor::tanhshrink)))
+        .function(|| type_of(&Tensor::tanhshrink));
 
 pub(super) const LOG_SIGMOID: LayerKind =
-    LayerKind::new("log_sigmoid", "`log σ(x)`.", |_, _| Ok(Box::new(log_sigmoid)))
-        .function(|| type_of(&log_sigmoid));
+    LayerKind::new("log_sigmoid", "`log σ(x)`.", |_, _| Ok(Box::new(Tensor::log_sigmoid)))
+        .function(|| type_of(&Tensor::log_sigmoid));
 
 pub(super) const SELU: LayerKind = LayerKind::new(
     "selu",
     "`1.0507 x` above 0, `1.7581 (eˣ − 1)` below, which keeps mean 0 and variance 1 (Klambauer et al. 2017).",
-    |_, _| Ok(Box::new(selu)),
+    |_, _| Ok(Box::new(Tensor::selu)),
 )
-.function(|| type_of(&selu));
+.function(|| type_of(&Tensor::selu));
 
 pub(super) const SOFTMIN: LayerKind =
     LayerKind::new("softmin", "The softmax of `−x` over the last axis.", |_, _| Ok(Box::new(softmin)))
@@ -200,7 +211,7 @@ pub(super) const SOFTMIN: LayerKind =
 pub(super) const SOFTSHRINK: LayerKind =
     LayerKind::new("softshrink", "`x` moved towards 0 by the given number, and 0 near it.", |args, _| {
         let by = Bounds::AT_LEAST_0.main(args, "number", 0.5)?;
-        Ok(Activation::of(&SOFTSHRINK, by, move |x| x - x.clamp(-by, by)))
+        Ok(Activation::of(&SOFTSHRINK, by, move |x| x.softshrink(by)))
     })
     .options(&[("", "how far it moves")]);
 
@@ -209,7 +220,7 @@ pub(super) const HARDSHRINK: LayerKind = LayerKind::new(
     "`x` where it is farther from 0 than the given number, else 0.",
     |args, _| {
         let by = Bounds::AT_LEAST_0.main(args, "number", 0.5)?;
-        Ok(Activation::of(&HARDSHRINK, by, move |x| x.abs().gt(by).choose(x, 0.0)))
+        Ok(Activation::of(&HARDSHRINK, by, move |x| x.hardshrink(by)))
     },
 )
 .options(&[("", "the distance up to which it is 0")]);
@@ -217,7 +228,7 @@ pub(super) const HARDSHRINK: LayerKind = LayerKind::new(
 pub(super) const CELU: LayerKind =
     LayerKind::new("celu", "`x` above 0, `alpha (e^(x/alpha) − 1)` below.", |args, _| {
         let alpha = Bounds::ABOVE_0.main(args, "alpha", 1.0)?;
-        Ok(Activation::of(&CELU, alpha, move |x| (x / alpha).elu(1.0) * alpha))
+        Ok(Activation::of(&CELU, alpha, move |x| x.celu(alpha)))
     })
     .options(&[("", "how far below 0 it goes")]);
 
@@ -254,48 +265,8 @@ pub(super) const RRELU: LayerKind = LayerKind::new(
 .options(&[("lower", "the least slope below 0"), ("upper", "the largest slope below 0")]);
 
 #[track_caller]
-fn relu6(x: &Tensor) -> Tensor {
-    x.clamp(0.0, 6.0)
-}
-
-#[track_caller]
 fn hardtanh(x: &Tensor) -> Tensor {
-    x.clamp(-1.0, 1.0)
-}
-
-#[track_caller]
-fn hardsigmoid(x: &Tensor) -> Tensor {
-    ((x + 3.0) / 6.0).clamp(0.0, 1.0)
-}
-
-#[track_caller]
-fn hardswish(x: &Tensor) -> Tensor {
-    x * hardsigmoid(x)
-}
-
-#[track_caller]
-fn mish(x: &Tensor) -> Tensor {
-    x * x.softplus().tanh()
-}
-
-#[track_caller]
-fn softsign(x: &Tensor) -> Tensor {
-    x / (x.abs() + 1.0)
-}
-
-#[track_caller]
-fn tanhshrink(x: &Tensor) -> Tensor {
-    x - x.tanh()
-}
-
-#[track_caller]
-fn log_sigmoid(x: &Tensor) -> Tensor {
-    -(-x).softplus()
-}
-
-#[track_caller]
-fn selu(x: &Tensor) -> Tensor {
-    x.elu(1.673_263_242_354_377_2) * 1.050_700_987_355_480_5
+    x.hardtanh(-1.0, 1.0)
 }
 
 #[track_caller]
@@ -315,6 +286,7 @@ fn log_softmax(x: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use crate::Then;
     use crate::check_layer::check_layer;
     use crate::prelude::*;
     use mapsto_spec::Entry;
@@ -356,6 +328,8 @@ mod tests {
             let build = move || ModelSpec::new([2], [Entry::new(name)]).build().unwrap();
             let y = build().forward(&tensor![[-1.0, 2.0]]).to_vec::<f32>();
             assert!((y[0] as f64 - a).abs() < 2e-6 && (y[1] as f64 - b).abs() < 2e-6, "{name}: {y:?}");
+            let layer = mapsto_spec::build::<dyn Layer>(&Entry::new(name), &[2]).unwrap();
+            assert!(matches!(Then::of(&*layer), Then::Activation { .. }), "{name}");
             check_layer(build).gives([3, 2], [3, 2]);
         }
     }

@@ -363,8 +363,28 @@ mod tests {
     #[test]
     fn functions_are_known_by_their_types_and_not_by_their_names() {
         let said = |layer: &dyn Layer| layer.entry().map(|entry| entry.to_string());
-        assert_eq!(said(&Tensor::relu).as_deref(), Some("\"relu\""));
-        assert_eq!(said(&Tensor::gelu_tanh).as_deref(), Some("\"gelu_tanh\""));
+        let functions: [(&str, &dyn Layer); 15] = [
+            ("relu", &Tensor::relu),
+            ("gelu", &Tensor::gelu),
+            ("gelu_tanh", &Tensor::gelu_tanh),
+            ("silu", &Tensor::silu),
+            ("sigmoid", &Tensor::sigmoid),
+            ("tanh", &Tensor::tanh),
+            ("softplus", &Tensor::softplus),
+            ("relu6", &Tensor::relu6),
+            ("hardsigmoid", &Tensor::hardsigmoid),
+            ("hardswish", &Tensor::hardswish),
+            ("mish", &Tensor::mish),
+            ("softsign", &Tensor::softsign),
+            ("tanhshrink", &Tensor::tanhshrink),
+            ("log_sigmoid", &Tensor::log_sigmoid),
+            ("selu", &Tensor::selu),
+        ];
+        for (name, function) in functions {
+            assert_eq!(said(function), Some(format!("\"{name}\"")));
+            assert_eq!(function.name(), name);
+            assert!(matches!(function.as_then(), Some(crate::Then::Activation { .. })), "{name}");
+        }
         mod other {
             pub fn relu(x: &super::Tensor) -> super::Tensor {
                 x.clone()

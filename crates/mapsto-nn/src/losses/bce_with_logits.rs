@@ -25,7 +25,7 @@ pub fn bce_with_logits(y: &Tensor, target: &Tensor) -> Tensor {
 
 /// Binary cross-entropy of logits in which targets of 1, or classes, count by weights of their own.
 ///
-/// `mean w ((1 − t) y + (1 + (p − 1) t) softplus(−y))`, with the weights `w` and the weights of targets of 1 `p` of the classes on the
+/// `mean w ((1 − t) y − (1 + (p − 1) t) log σ(y))`, with the weights `w` and the weights of targets of 1 `p` of the classes on the
 /// last axis; each is 1 where it is not given.
 /// ```
 /// use mapsto_nn::prelude::*;
@@ -99,7 +99,7 @@ impl Pointwise for BceWithLogits {
             })
         };
         let more = of("pos_weight", &self.pos_weight).map_or(1.0 + &t * 0.0, |p| 1.0 + &t * (p - 1.0));
-        let values = (1.0 - &t) * y + more * (-y).softplus();
+        let values = (1.0 - &t) * y - more * y.log_sigmoid();
         of("weights", &self.weights).map_or(values.clone(), |w| values * w)
     }
 }

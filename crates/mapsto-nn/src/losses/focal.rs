@@ -53,9 +53,9 @@ impl Pointwise for Focal {
     fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
         let t = alike("focal", Outputs::Logit, y, target);
         check_yes_or_no("focal", &t);
-        // With z = ±y for the right side, −log p is softplus(−z) and log(1 − p) is −softplus(z): nothing overflows.
+        // With z = ±y for the right side, p is σ(z) and log(1 − p) is −softplus(z): nothing overflows.
         let z = y * (&t * 2.0 - 1.0);
-        let loss = (-&z).softplus() * (z.softplus() * -self.gamma).exp();
+        let loss = -(z.log_sigmoid() * (z.softplus() * -self.gamma).exp());
         loss * (&t * (4.0 * self.alpha - 2.0) + 2.0 * (1.0 - self.alpha))
     }
 }

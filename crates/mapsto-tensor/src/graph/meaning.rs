@@ -11,7 +11,7 @@ use std::cell::Cell;
 pub enum Meaning {
     /// Any number, such as the result of an affine map with a free weight.
     Scores,
-    /// Numbers with a least value at 0 or little below, such as those of a rectifier.
+    /// Numbers with a least value at 0 or little below, such as those of a rectifier: at [`Meaning::LEAST_RECTIFIED`] or above.
     Rectified,
     /// Numbers from −1 to 1.
     Bounded,
@@ -25,6 +25,11 @@ pub enum Meaning {
     LogDistribution,
     /// The same number whatever the inputs are, such as the softmax of one score.
     Constant,
+}
+
+impl Meaning {
+    /// No rectified number is below this: the least value of `selu` is −1.76, and that of most is 0.
+    pub const LEAST_RECTIFIED: f64 = -2.0;
 }
 
 /// What is known of the inputs of an operation that is asked for its [`Meaning`].
@@ -163,6 +168,7 @@ impl Tensor {
 
 #[cfg(test)]
 mod tests {
+    use super::Meaning;
     use super::Meaning::*;
     use crate::prelude::*;
 
@@ -246,6 +252,54 @@ mod tests {
         // A weight that somebody has made of others may be bounded: only a parameter is free.
         assert_eq!(x.linear(&w, None).meaning(), None);
         assert_eq!(x.meaning(), None);
+    }
+
+    /// What an activation says of its numbers is true of those of a wide range.
+    #[test]
+    fn activations_keep_to_what_they_say() {
+        let x = Tensor::linspace(-60.0, 60.0, 961).leaf();
+        let said = [
+            (x.relu(), Some(Rectified)),
+            (x.gelu(), Some(Rectified)),
+            (x.gelu_tanh(), Some(Rectified)),
+            (x.silu(), Some(Rectified)),
+            (x.softplus(), Some(Rectified)),
+            (x.relu6(), Some(Rectified)),
+            (x.hardswish(), Some(Rectified)),
+            (x.mish(), Some(Rectified)),
+            (x.selu(), Some(Rectified)),
+            (x.elu(1.0), Some(Rectified)),
+            (x.elu(5.0), None),
+            (x.celu(2.0), Some(Rectified)),
+            (x.celu(5.0), None),
+            (x.celu(-1.0), None),
+            (x.tanh(), Some(Bounded)),
+            (x.softsign(), Some(Bounded)),
+            (x.hardtanh(-1.0, 1.0), Some(Bounded)),
+            (x.hardtanh(0.0, 1.0), Some(Probabilities)),
+            (x.hardtanh(0.0, 6.0), Some(Rectified)),
+            (x.hardtanh(-5.0, 5.0), None),
+            (x.sigmoid(), Some(Probabilities)),
+            (x.hardsigmoid(), Some(Probabilities)),
+            (x.log_sigmoid(), Some(LogProbabilities)),
+            (x.leaky_relu(0.1), Some(Scores)),
+            (x.softshrink(0.5), Some(Scores)),
+            (x.hardshrink(0.5), Some(Scores)),
+            (x.tanhshrink(), Some(Scores)),
+        ];
+        for (y, meaning) in said {
+            let (least, most) = (y.min(..).item(), y.max(..).item());
+            assert_eq!(y.meaning().map(|(m, _)| m), meaning, "from {least} to {most}");
+            let holds = match meaning {
+                Some(Rectified) => least >= Meaning::LEAST_RECTIFIED,
+                Some(Bounded) => least >= -1.0 && most <= 1.0,
+                Some(Probabilities) => least >= 0.0 && most <= 1.0,
+                Some(LogProbabilities) => most <= 0.0,
+                Some(Scores) => least < -5.0 && most > 5.0,
+                _ => least < Meaning::LEAST_RECTIFIED,
+            };
+            assert!(holds, "{meaning:?} from {least} to {most}");
+        }
     }
 
     /// Joined along another axis than the one they add up along, rows of shares are rows of shares; along it they are not.

@@ -47,7 +47,8 @@ impl Unary for Elu {
         times_slope(self, g, at.x())
     }
     fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
-        Some(Meaning::Rectified)
+        // Below it goes to −alpha.
+        (self.alpha <= -Meaning::LEAST_RECTIFIED).then_some(Meaning::Rectified)
     }
 }
 

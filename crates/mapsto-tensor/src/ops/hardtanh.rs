@@ -112,7 +112,10 @@ impl Unary for Hardtanh {
         times_slope(Inside { lo: self.lo, hi: self.hi }, g, &at.x().detach())
     }
     fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
-        Some(Meaning::Bounded)
+        if self.hi <= 1.0 && self.lo >= -1.0 {
+            return Some(if self.lo >= 0.0 { Meaning::Probabilities } else { Meaning::Bounded });
+        }
+        (self.lo >= Meaning::LEAST_RECTIFIED).then_some(Meaning::Rectified)
     }
 }
 
@@ -144,6 +147,9 @@ impl Unary for Hardswish {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(HardswishSlope, g, at.x())
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Rectified)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::{Real, Unary, map, unary};
-use crate::graph::{At, Keep};
+use crate::graph::{At, Keep, Meaning, Meant};
 use crate::slope::{Slope, slope, times_slope};
 use crate::Tensor;
 
@@ -44,6 +44,9 @@ impl Unary for Mish {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(MishSlope, g, at.x())
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Rectified)
     }
 }
 

@@ -103,7 +103,8 @@ impl Unary for Celu {
         times_slope(CeluSlope { alpha: self.alpha }, g, at.x())
     }
     fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
-        Some(Meaning::Rectified)
+        // Below it goes to −alpha; of a negative one it has no least value.
+        (0.0..=-Meaning::LEAST_RECTIFIED).contains(&self.alpha).then_some(Meaning::Rectified)
     }
 }
 

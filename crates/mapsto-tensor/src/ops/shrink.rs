@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::{Params, Real, Unary, map, polynomial, unary};
-use crate::graph::{At, Keep, Say};
+use crate::graph::{At, Keep, Meaning, Meant, Say};
 use crate::slope::{Slope, slope, times_slope};
 use crate::{Scalar, Tensor, fail};
 
@@ -79,6 +79,9 @@ impl Unary for Hardshrink {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(Outside { lambda: self.lambda }, g, &at.x().detach())
     }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Scores)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -102,6 +105,9 @@ impl Unary for Softshrink {
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(Outside { lambda: self.lambda }, g, &at.x().detach())
     }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Scores)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -118,6 +124,9 @@ impl Unary for Tanhshrink {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         g * at.x().tanh().square()
+    }
+    fn meaning(self, _: &Meant<'_>) -> Option<Meaning> {
+        Some(Meaning::Scores)
     }
 }
 
