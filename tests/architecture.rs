@@ -342,6 +342,7 @@ const PRELUDE: &[&str] = &[
     "Layer",
     "Apply",
     "Param",
+    "Sequential",
     "seq",
     "Linear",
     "Conv2d",

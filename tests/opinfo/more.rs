@@ -24,6 +24,10 @@ const PAIRS: [&str; 15] = [
     "bitwise_right_shift",
 ];
 
+fn two((a, b): (Tensor, Tensor)) -> Found {
+    Ok(vec![a, b])
+}
+
 impl Call<'_> {
     pub(super) fn more(&self, op: &str, x: &Tensor) -> Option<Found> {
         if PAIRS.contains(&op) {
@@ -31,8 +35,7 @@ impl Call<'_> {
         }
         let axis = |i: usize| self.int(i, "dim");
         let rank0 = x.rank() == 0;
-        if x.dtype() == DType::Bool && !matches!(op, "nonzero" | "masked_select" | "diag" | "roll" | "rot90")
-        {
+        if x.dtype() == DType::Bool && !matches!(op, "nonzero" | "masked_select" | "roll" | "rot90") {
             return Some(no("arithmetic and order of bool"));
         }
         Some(match op {
@@ -60,9 +63,12 @@ impl Call<'_> {
                 }
             }
             "cumprod" => one(x.cumprod(axis(1)?)),
-            "cummax" => Ok(x.cummax(axis(1)?).into()),
-            "cummin" => Ok(x.cummin(axis(1)?).into()),
+            "cummax" => two(x.cummax(axis(1)?)),
+            "cummin" => two(x.cummin(axis(1)?)),
             "logcumsumexp" => one(x.logcumsumexp(axis(1)?)),
+            "diff" if self.int(1, "n").is_some_and(|n| n < 0) => {
+                no("an order below 0, which no call can write")
+            }
             "diff" => match (self.tensor(3, "prepend"), self.tensor(4, "append")) {
                 (None, None) => {
                     one(x.diff(self.int(1, "n").unwrap_or(1) as usize, self.int(2, "dim").unwrap_or(-1)))
@@ -104,7 +110,7 @@ impl Call<'_> {
             "nansum" => one(x.nansum(self.axes(x, 1, 2))),
             "nanmean" => one(x.nanmean(self.axes(x, 1, 2))),
             "count_nonzero" => one(x.count_nonzero(self.axes(x, 1, 9))),
-            "aminmax" => Ok(x.aminmax(self.axes(x, 9, 9)).into()),
+            "aminmax" => two(x.aminmax(self.axes(x, 9, 9))),
             "diagonal" => {
                 let at = |i, name, default| self.int(i, name).unwrap_or(default);
                 one(x.diagonal(at(1, "offset", 0), at(2, "dim1", 0), at(3, "dim2", 1)))
@@ -128,6 +134,9 @@ impl Call<'_> {
                 let (shifts, at) =
                     (self.arg(1, "shifts").and_then(wholes)?, self.arg(2, "dims").and_then(wholes));
                 match at {
+                    Some(at) if !at.is_empty() && at.len() != shifts.len() => {
+                        no("as many shifts as axes, which no call can miss")
+                    }
                     Some(at) if !at.is_empty() => one(shifts
                         .iter()
                         .zip(&at)
@@ -150,6 +159,11 @@ impl Call<'_> {
                     _ => no("several axes moved at once: `permute`"),
                 }
             }
+            "take_along_dim"
+                if self.tensor(1, "indices").is_some_and(|at| !at.is_empty() && at.min(..).item() < 0.0) =>
+            {
+                no("indices that count from the end, in a tensor")
+            }
             "take_along_dim" => match axis(2) {
                 Some(at) => one(x.take_along_dim(self.tensor(1, "indices")?, at)),
                 None => no("an index into all elements"),
@@ -167,6 +181,7 @@ impl Call<'_> {
                     one(x.masked_select(mask))
                 }
             }
+            "nonzero" if self.flag(9, "as_tuple") => no("places as one tensor for each axis"),
             "nonzero" if rank0 => no("an axis of a tensor that has none"),
             "nonzero" => one(x.nonzero()),
             "bincount" => match self.tensor(1, "weights") {
@@ -248,6 +263,9 @@ impl Call<'_> {
             Some("amin") => Join::Min,
             _ => return Err(NotCompared("an unknown reduction")),
         };
+        if !x.dtype().is_float() {
+            return no("a scatter of integers");
+        }
         match self.arg(9, "include_self").and_then(Json::bool) {
             Some(false) => no("a scatter that forgets what was there"),
             _ => one(x.scatter_reduce(at, index, src, join)),

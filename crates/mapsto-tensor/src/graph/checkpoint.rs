@@ -25,8 +25,10 @@ pub fn checkpoint(f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static, xs: &
     apply(Checkpoint { f: Box::new(f), random: state(), mode: scope::mode() }, xs)
 }
 
+type Part = Box<dyn Fn(&[Tensor]) -> Tensor + Send + Sync>;
+
 struct Checkpoint {
-    f: Box<dyn Fn(&[Tensor]) -> Tensor + Send + Sync>,
+    f: Part,
     /// Those of the forward pass.
     random: RandomState,
     mode: Mode,

@@ -16,13 +16,16 @@ impl Tensor {
     /// assert_eq!(y.to_vec::<bool>(), [true, false, true]);
     /// ```
     /// # Panics
-    /// When the shapes do not broadcast, the dtypes differ, or a tolerance is not finite.
+    /// When the shapes do not broadcast, the dtypes differ, or a tolerance is below 0 or not finite.
     #[track_caller]
     pub fn isclose(&self, other: impl Into<Operand>, rtol: f64, atol: f64) -> Tensor {
         named("isclose", || {
             let other = other.into().like("isclose", self);
             if !self.dtype().is_float() {
                 fail!("isclose", "floats are needed, these are {}", self.dtype(); help = "integers are equal or not: `a.eq(&b)`");
+            }
+            if !(rtol >= 0.0 && atol >= 0.0) {
+                fail!("isclose", "tolerances must be at least 0, got `rtol` {rtol} and `atol` {atol}");
             }
             let bound = other.abs() * Scalar::Float(rtol).attribute("isclose", "rtol", self)
                 + Scalar::Float(atol).attribute("isclose", "atol", self);
