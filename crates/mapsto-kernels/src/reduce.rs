@@ -11,7 +11,7 @@ mod position;
 mod source;
 
 pub(crate) use moments::power_of_two_below;
-pub use moments::{deviations, mean, moments, spreads, squares, variance};
+pub use moments::{deviations, mean, moments, spreads, squares, squares_from, variance};
 pub use position::{argmax, argmax_from, argmin, argmin_from};
 pub use source::Source;
 

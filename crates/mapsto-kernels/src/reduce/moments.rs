@@ -1,7 +1,7 @@
 //! Means, variances and standard deviations, also of numbers whose squares are none.
 
-use super::fold::{Deviations, Squares, fold};
-use super::{all_finite, sum};
+use super::fold::{Deviations, Squares, Steps, fold, fold_from};
+use super::{Source, all_finite, sum};
 use crate::real::Float;
 
 /// Means: `y[o, i] = 1/n Σⱼ x[o, j, i]`; NaN where `n` is 0.
@@ -173,4 +173,12 @@ fn apart_from_scale<T: Float>(
 pub fn squares<T: Float>(x: &[T], dims: [usize; 3], mean: &[T], y: &mut [T]) {
     assert_eq!(mean.len(), y.len(), "squares: one mean for each result");
     fold::<Squares<T>>(x, dims, Some(mean), y);
+}
+
+/// The sum of the squares of each result of a source, in f64, where those of f32 are exact and always numbers; 0 of nothing.
+///
+/// # Panics
+/// As [`sum_from`](super::sum_from).
+pub fn squares_from(x: &Source<'_, f64>, y: &mut [f64]) {
+    fold_from(&Steps::of::<Squares<f64>>(), x, None, y);
 }

@@ -14,7 +14,7 @@ use mapsto_kernels::cast::{Cast, cast};
 use mapsto_kernels::product;
 use mapsto_kernels::real::Number;
 use mapsto_kernels::reduce::{
-    self, Source, argmax_from, argmin_from, max_from, min_from, product_from, sum_from,
+    self, Source, argmax_from, argmin_from, max_from, min_from, product_from, squares_from, sum_from,
 };
 use mapsto_kernels::simd::vectorize_light;
 use smallvec::SmallVec;
@@ -52,6 +52,19 @@ pub(crate) fn sum(x: &Tensor, mask: &[bool]) -> Tensor {
         n if x.dtype().class() == Class::I64 => y * n as i64,
         n => y * n as f64,
     }
+}
+
+/// The sums of the squares of floats, in f64.
+pub(crate) fn squares(x: &Tensor, mask: &[bool]) -> Tensor {
+    let plan = Plan::of(x, mask, Repeats::Counted);
+    let y = match x.dtype() {
+        DType::F64 => folded::<f64, f64, f64>(x, &plan, squares_from),
+        DType::F32 => folded::<f32, f64, f64>(x, &plan, squares_from),
+        DType::F16 => folded::<f16, f64, f64>(x, &plan, squares_from),
+        DType::BF16 => folded::<bf16, f64, f64>(x, &plan, squares_from),
+        other => panic!("squares of floats are summed, these are {other}"),
+    };
+    if plan.times == 1 { y } else { y * plan.times as f64 }
 }
 
 /// A product in the type that arithmetic is done in.

@@ -1,10 +1,15 @@
 //! Running products, and the doubling that other running functions share.
 
+use crate::backend::cpu::{around, in_class, slice};
 use crate::check::floats;
+use crate::error::named;
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Axis;
-use crate::error::named;
+use crate::storage::Plain;
 use crate::{DType, Tensor, fail, keep};
+use mapsto_kernels::real::Number;
+use mapsto_kernels::scan;
 
 impl Tensor {
     /// Running products along an axis: `yᵢ = Π_{k ≤ i} xₖ`; integers multiply to i64.
@@ -25,7 +30,7 @@ impl Tensor {
         let axis = axis.of("cumprod", self.shape());
         named("cumprod", || {
             let x = if self.dtype().is_float() { self.clone() } else { self.to(DType::I64) };
-            running(&x, axis, |a, b| a * b)
+            fused(CumProd { axis }, &[&x])
         })
     }
 
@@ -55,6 +60,43 @@ impl Tensor {
     }
 }
 
+struct CumProd {
+    axis: usize,
+}
+impl Fused for CumProd {
+    fn name(&self) -> &'static str {
+        "cumprod"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 1)
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        running(xs[0], self.axis, |a, b| a * b)
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        fn run<T: Number + Plain>(x: &Tensor, axis: usize) -> Tensor {
+            let dims = around(x.shape(), axis);
+            Tensor::filled_by(*x.shape_of(), |y: &mut [T]| scan::cumprod(slice(x), dims, y))
+        }
+        let x = in_class(xs[0]);
+        let y = match x.dtype() {
+            DType::F32 => run::<f32>(&x, self.axis),
+            DType::F64 => run::<f64>(&x, self.axis),
+            _ => run::<i64>(&x, self.axis),
+        };
+        Some(y.to(xs[0].dtype()).into())
+    }
+    fn cpu_vjp(&self, _: &At<'_>, _: &Tensor) -> Option<Vjp> {
+        None
+    }
+}
+
 /// What `join` makes of each element and all before it, for a `join` that is associative: each round joins what is twice as far
 /// away, so that there are as many rounds as bits in the length, and no element is divided by another.
 #[track_caller]
@@ -69,7 +111,7 @@ pub(super) fn running(x: &Tensor, axis: usize, join: impl Fn(&Tensor, &Tensor) -
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("cumprod", "Running products along an axis; integers multiply to i64.", Takes::Numbers, of_cumprod).made_of("slice, mul and cat"),
+    OpKind::new("cumprod", "Running products along an axis; integers multiply to i64.", Takes::Numbers, of_cumprod).built(|a| Ok(boxed(CumProd { axis: a.need("axis")? }))),
     OpKind::new("logcumsumexp", "Running sums of exponentials as logarithms along an axis.", Takes::Floats, of_logcumsumexp).made_of("slice, logaddexp and cat"),
 ];
 
@@ -99,6 +141,9 @@ mod tests {
         let sums = |v: &[f64]| (0..v.len()).map(|i| v[..=i].iter().map(|v| v.exp()).sum::<f64>().ln()).collect::<Vec<f64>>();
         check(|x| x.cumprod(1)).shapes([&[3, 9]]).formula(move |[x]| x.along(1, products)).on(floats(-1.5..1.5));
         check(|x| x.logcumsumexp(0)).shapes([&[9, 2]]).formula(move |[x]| x.along(0, sums)).on(floats(-2.0..2.0));
+        for axis in [0, 1, 2] {
+            check_fused(|| CumProd { axis }, &[(&[4, 9, 3], floats(-1.5..1.5))]);
+        }
         check(|x| x.cumprod(0)).shapes([&[5]]).on(ints(-3..4));
         let x = tensor![2.0, 0.0, 3.0].leaf();
         assert_close!(x.cumprod(0).sum(..).backward().of(&x), [1.0, 8.0, 0.0]);

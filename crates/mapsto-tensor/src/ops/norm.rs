@@ -1,11 +1,14 @@
 //! Norms of vectors, and vectors of norm 1.
 
+use crate::backend::cpu::{slice, with_float};
+use crate::backend::reductions::squares;
 use crate::check::floats;
-use crate::kind::{OpKind, Samples, Takes};
-use crate::shape::{Axes, Axis};
 use crate::error::named;
-use crate::{Scalar, Tensor, fail, keep};
-use crate::reduce::{in_units, left_of};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::kind::{OpKind, Samples, Takes};
+use crate::reduce::{axes_of, in_units, left_of, mask_of, unreduce};
+use crate::shape::{Axes, Axis, MAX_RANK};
+use crate::{DType, Scalar, Tensor, fail, keep};
 
 impl Tensor {
     /// The `p`-norm over axes: `(Σ |x|ᵖ)^(1/p)`; the largest size for `∞`, the smallest for `−∞`, and the number of elements that are not 0 for 0.
@@ -33,9 +36,8 @@ impl Tensor {
         if p.is_nan() {
             fail!("norm", "`p` must be a number, got NaN");
         }
-        let list: Vec<usize> = (0..self.rank()).filter(|&i| mask[i]).collect();
         named("norm", || {
-            let y = kept(self, p, &list);
+            let y = if p == 2.0 { fused(Length { mask }, &[self]) } else { kept(self, p, &axes_in(&mask, self)) };
             if axes.keep { y } else { y.reshape(left_of(&mask, self.shape())) }
         })
     }
@@ -61,6 +63,10 @@ impl Tensor {
     }
 }
 
+fn axes_in(mask: &[bool], x: &Tensor) -> Vec<usize> {
+    (0..x.rank()).filter(|&i| mask[i]).collect()
+}
+
 /// The norm with the axes it runs over kept.
 #[track_caller]
 fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
@@ -82,8 +88,50 @@ fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
     }
 }
 
+/// The norm for `p = 2` with the axes it runs over kept.
+struct Length {
+    mask: [bool; MAX_RANK],
+}
+impl Fused for Length {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        1..=1
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::each_input(xs, y, 2)
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axes", axes_of(&self.mask));
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        kept(xs[0], 2.0, &axes_in(&self.mask, xs[0]))
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let x = xs[0];
+        let sums = squares(x, &self.mask[..x.rank()]);
+        // What is infinite or NaN is left to the definition, and so are squares of f64 that have lost digits.
+        let least = if x.dtype() == DType::F64 { f64::MIN_POSITIVE / f64::EPSILON.powi(2) } else { 0.0 };
+        let safe = slice::<f64>(&sums).iter().fold(true, |safe, sum| safe & (*sum >= least) & (*sum < f64::INFINITY));
+        safe.then(|| unreduce(&sums.sqrt().to(x.dtype()), &self.mask, x.shape()).into())
+    }
+    fn keeps_output(&self) -> bool {
+        true
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let (x, y) = (at.x(), at.y().detach().contiguous());
+        // A length that is subnormal, or rounded to 16 bits, has not the digits that its slope needs.
+        let safe = x.dtype().size() >= 4 && with_float!(x.dtype(), T => slice::<T>(&y).iter().fold(true, |safe, y| {
+            safe & (*y == 0.0 || *y >= T::MIN_POSITIVE) & (*y < T::INFINITY)
+        }));
+        let nothing = safe.then(|| y.eq(0.0))?;
+        Some((x / nothing.choose(1.0, &y) * nothing.choose(0.0, g)).into())
+    }
+}
+
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("norm", "The `p`-norm over axes.", Takes::Floats, of_norm).made_of("abs, pow, sum and max"),
+    OpKind::new("norm", "The `p`-norm over axes.", Takes::Floats, of_norm).built(|a| Ok(boxed(Length { mask: mask_of(a)? }))),
     OpKind::new("normalize", "Each vector along an axis divided by its norm.", Takes::Floats, of_normalize).made_of("norm, maximum and div"),
 ];
 
@@ -116,11 +164,24 @@ mod tests {
                 .formula(move |[x]| x.reduced(&[1], |v| v.iter().map(|v| v.abs().powf(p)).sum::<f64>().powf(1.0 / p)))
                 .on(floats(-2.0..2.0).avoiding(0.0));
         }
+        let mask = |axes: &[usize]| std::array::from_fn(|i| axes.contains(&i));
+        for axes in [&[1][..], &[0, 2], &[0, 1, 2]] {
+            check_fused(|| Length { mask: mask(axes) }, &[(&[4, 9, 3], floats(-2.0..2.0))]);
+        }
         check(|x| x.norm(-2.0, keep(0))).shapes([&[4, 2]]).on(floats(0.5..2.0));
         check(|x| x.norm(f64::NEG_INFINITY, 0)).shapes([&[4, 2]]).on(floats(0.5..2.0));
         check(|x| x.normalize(2.0, -1, 1e-12)).shapes([&[3, 4]]).on(floats(-2.0..2.0));
         assert_eq!(tensor![0.0, 3.0, -1.0].norm(0.0, ..).item(), 2.0);
         assert_close!(tensor![3e30, 4e30].norm(2.0, ..), 5e30);
+        for scale in [1e-39, 1e-30, 1e30, 1e37] {
+            let x = (tensor![3.0, 0.0, -4.0] * scale).leaf();
+            assert_close!(x.norm(2.0, ..) / scale, 5.0);
+            assert_close!(x.norm(2.0, ..).backward().of(&x), [0.6, 0.0, -0.8]);
+        }
+        for scale in [1e-300, 1e300] {
+            let x = tensor![3.0, -4.0].to(DType::F64) * scale;
+            assert_close!(x.norm(2.0, ..) / scale, 5.0);
+        }
         let x = tensor![0.0, 0.0].leaf();
         assert_close!(x.norm(2.0, ..).backward().of(&x), [0.0, 0.0]);
     }
