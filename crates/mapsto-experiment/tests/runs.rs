@@ -164,12 +164,13 @@ fn inputs_that_are_no_batch_are_refused_before_they_are_answered() {
 #[test]
 fn fields_that_a_program_wrote_are_checked_as_a_file_is() {
     let project = Project::new("fields");
-    let mut writes: Vec<(&str, fn(&mut Config))> = vec![
+    type Write = fn(&mut Config);
+    let writes: [(&str, Write); 4] = [
         ("`epochs` should be a whole number of at least 1, found 0", |c| c.train.epochs = 0),
         ("`batch` should be a whole number of at least 1, found 0", |c| c.data.batch = 0),
         ("`accumulate` should be a whole number of at least 1, found 0", |c| c.train.accumulate = 0),
+        ("`out` should be a path, found \"\"", |c| c.train.out = Some(String::new())),
     ];
-    writes.push(("`out` should be a path, found \"\"", |c| c.train.out = Some(String::new())));
     for (message, write) in writes {
         let mut config = project.config("run", 1);
         write(&mut config);
