@@ -4,8 +4,10 @@
 //! Additions to one place happen in the order of the indices, whatever the number of threads.
 
 mod apart;
+mod joined;
 
 pub use apart::select_apart;
+pub use joined::scatter;
 
 use crate::elements::elements;
 use crate::gemm::SERIAL;

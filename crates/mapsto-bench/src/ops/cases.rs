@@ -480,7 +480,7 @@ pub const NOT_MEASURED: &[(&str, &str)] = &[
     ("meshgrid", "is views"),
     ("take_along_dim", "is gather"),
     ("index_fill", "is choose"),
-    ("scatter_reduce", "is index_select and what joins"),
+    ("scatter_reduce", "is as scatter_add"),
     ("searchsorted", "is index_select, round by round"),
     ("bucketize", "is searchsorted"),
     ("unfold", "is index_select"),

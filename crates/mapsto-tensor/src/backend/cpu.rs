@@ -339,7 +339,7 @@ pub(crate) fn slice<T: Plain>(x: &Tensor) -> &[T] {
 }
 
 /// The elements of a row-major tensor as numbers of the same size, to be moved.
-fn moved<T: Plain>(x: &Tensor) -> &[T] {
+pub(crate) fn moved<T: Plain>(x: &Tensor) -> &[T] {
     &x.storage().as_slice()[x.layout().offset()..][..x.len()]
 }
 

@@ -1,13 +1,20 @@
 //! Elements written to places named by indices, or joined with what is there.
 
-use crate::check::{floats, ints};
-use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::same_dtype;
-use crate::shape::Axis;
-use crate::error::named;
-use crate::{Tensor, fail};
 use super::gather::check_shapes;
+use crate::backend::carry;
+use crate::backend::cpu::{around, moved, slice};
+use crate::backend::host::with_size;
+use crate::check::{floats, ints};
+use crate::elementwise::same_dtype;
+use crate::error::named;
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::indices::positions;
+use crate::kind::{OpKind, Samples, Takes};
+use crate::shape::Axis;
+use crate::storage::Plain;
+use crate::{DType, Error, ErrorKind, Result, Tensor, fail};
+use mapsto_kernels::index;
+use mapsto_kernels::real::Number;
 
 impl Tensor {
     /// With the elements of `src` at the places of an index along an axis; of several for one place the last counts.
@@ -23,10 +30,8 @@ impl Tensor {
     /// When the shapes do not fit, the dtypes differ, or an index is not within the axis.
     #[track_caller]
     pub fn scatter(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor) -> Tensor {
-        let Some(places) = places("scatter", self, axis.into(), index, src) else { return self.clone() };
-        let mut from = itself(self);
-        places.iter().enumerate().for_each(|(i, place)| from[*place] = (self.len() + i) as i64);
-        named("scatter", || picked(self, src, from))
+        let Some((axis, index)) = checked("scatter", self, axis.into(), index, src) else { return self.clone() };
+        named("scatter", || fused(Scatter { axis, join: None }, &[self, &index, src]))
     }
 
     /// With the elements of `src` joined to what is at the places of an index along an axis.
@@ -43,8 +48,8 @@ impl Tensor {
     /// When the shapes do not fit, the dtypes differ, or an index is not within the axis.
     #[track_caller]
     pub fn scatter_reduce(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor, join: Join) -> Tensor {
-        let axis = axis.into();
-        let Some(places) = places("scatter_reduce", self, axis, index, src) else { return self.clone() };
+        let Some((axis, index)) = checked("scatter_reduce", self, axis.into(), index, src) else { return self.clone() };
+        let index = &index;
         if matches!(join, Join::Sum | Join::Mean) && !self.dtype().is_float() {
             fail!("scatter_reduce", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
@@ -54,9 +59,7 @@ impl Tensor {
                 let counts = Tensor::ones_like(&self.detach()).scatter_add(axis, index, &Tensor::ones_like(&src.detach()));
                 self.scatter_add(axis, index, src) / counts
             }
-            Join::Prod => joined(self, src, &places, &|a, b| a * b),
-            Join::Max => joined(self, src, &places, &|a, b| a.maximum(b)),
-            Join::Min => joined(self, src, &places, &|a, b| a.minimum(b)),
+            Join::Prod | Join::Max | Join::Min => fused(Scatter { axis, join: Some(join) }, &[self, index, src]),
         })
     }
 }
@@ -76,9 +79,9 @@ pub enum Join {
     Min,
 }
 
-/// The place of each element of `src` in row-major order, checked; none where a device has no numbers.
+/// The axis and the positions, checked; none where a device has no numbers.
 #[track_caller]
-fn places(op: &str, x: &Tensor, axis: Axis, index: &Tensor, src: &Tensor) -> Option<Vec<usize>> {
+fn checked(op: &str, x: &Tensor, axis: Axis, index: &Tensor, src: &Tensor) -> Option<(usize, Tensor)> {
     let axis = axis.of(op, x.shape());
     same_dtype(op, x, src);
     check_shapes(op, x.shape(), axis, index.shape());
@@ -86,13 +89,117 @@ fn places(op: &str, x: &Tensor, axis: Axis, index: &Tensor, src: &Tensor) -> Opt
         fail!(op, "{:?} indices for {:?} elements", index.shape(), src.shape(); help = "each element needs its index");
     }
     let index = positions(op, index, x.shape()[axis]);
-    if !x.device().backend().has_numbers() {
-        return None;
+    x.device().backend().has_numbers().then_some((axis, index))
+}
+
+/// The last element that comes to a place, or the product or an extreme of all that meet there.
+struct Scatter {
+    axis: usize,
+    join: Option<Join>,
+}
+impl Scatter {
+    const WORDS: [(&'static str, Option<Join>); 4] =
+        [("last", None), ("prod", Some(Join::Prod)), ("max", Some(Join::Max)), ("min", Some(Join::Min))];
+
+    fn named(word: &str) -> Result<Option<Join>> {
+        let found = Scatter::WORDS.iter().find(|(name, _)| *name == word);
+        found.map(|(_, join)| *join).ok_or_else(|| {
+            Error::new(ErrorKind::Model, format!("the attribute `join` cannot be {word}: it is one of last, prod, max, min"))
+        })
     }
+
+    /// What `src` makes of `y`, both row-major and of this type.
+    fn joined<T: Number + Plain>(&self, mut y: Tensor, index: &Tensor, src: &Tensor) -> Tensor {
+        let (dims, m) = (around(y.shape(), self.axis), index.shape()[self.axis]);
+        let join = match self.join {
+            None => |_, new| new,
+            Some(Join::Max) => T::max,
+            Some(Join::Min) => T::min,
+            Some(_) => T::times,
+        };
+        index::scatter(y.as_mut_slice::<T>(), dims, slice(index), m, slice(src), join);
+        y
+    }
+}
+impl Fused for Scatter {
+    fn name(&self) -> &'static str {
+        "scatter_reduce"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=3
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y).plus(xs[2].count())
+    }
+    fn attrs(&self, say: Say<'_>) {
+        say("axis", self.axis.into());
+        let word = Scatter::WORDS.iter().find(|(_, join)| *join == self.join);
+        say("join", word.map_or("sum", |(name, _)| *name).into());
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let (x, src, places) = (xs[0], xs[2], places(xs[0], self.axis, xs[1]));
+        match self.join {
+            None => {
+                let mut from = itself(x);
+                places.iter().enumerate().for_each(|(i, place)| from[*place] = (x.len() + i) as i64);
+                picked(x, src, from)
+            }
+            Some(Join::Max) => joined(x, src, &places, &|a, b| a.maximum(b)),
+            Some(Join::Min) => joined(x, src, &places, &|a, b| a.minimum(b)),
+            Some(_) => joined(x, src, &places, &|a, b| a * b),
+        }
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        let (x, index, src) = (xs[0], xs[1].contiguous(), xs[2]);
+        if self.join.is_none() {
+            return Some(replaced(x, self.axis, &index, src).into());
+        }
+        // Products of many keep their digits in f64.
+        let inner = match x.dtype() {
+            dtype if dtype.is_float() && self.join == Some(Join::Prod) => DType::F64,
+            DType::F16 | DType::BF16 => DType::F32,
+            dtype => dtype,
+        };
+        let (y, src) = (x.detach().to(inner).contiguous(), src.detach().to(inner).contiguous());
+        let y = match inner {
+            DType::F32 => self.joined::<f32>(y, &index, &src),
+            DType::F64 => self.joined::<f64>(y, &index, &src),
+            DType::I64 => self.joined::<i64>(y, &index, &src),
+            _ => return None,
+        };
+        Some(y.to(x.dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        // What equals share is found by the definition.
+        if self.join.is_some() {
+            return None;
+        }
+        let (axis, index) = (self.axis, &at.b().contiguous());
+        let of_x = || replaced(g, axis, index, &Tensor::zeros_like(&g.gather(axis, index)));
+        let of_src = || {
+            let all = g.device().scope(|| Tensor::arange(0..index.len())).reshape(index.shape());
+            let last = replaced(&Tensor::zeros_like(g).to(DType::I64), axis, index, &all);
+            last.gather(axis, index).eq(&all).choose(g.gather(axis, index), 0.0)
+        };
+        Some(Vjp::from([at.wants(0).then(of_x), None, at.wants(2).then(of_src)]))
+    }
+}
+
+/// A copy of `x` with the elements of `src` at the places of a checked, row-major index.
+fn replaced(x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
+    let (mut y, src) = (carry::copy(&x.detach()), src.contiguous());
+    let (dims, m) = (around(x.shape(), axis), index.shape()[axis]);
+    with_size!(x.dtype(), S => index::scatter(y.bytes_as_mut::<S>(), dims, slice(index), m, moved(&src), |_, new| new));
+    y
+}
+
+/// The place of each element of a checked index in row-major order.
+#[track_caller]
+fn places(x: &Tensor, axis: usize, index: &Tensor) -> Vec<usize> {
     let (n, m) = (x.shape()[axis], index.shape()[axis]);
     let inner: usize = x.shape()[axis + 1..].iter().product();
     let place = |(i, at): (usize, i64)| (i / (m * inner) * n + at as usize) * inner + i % inner;
-    Some(index.to_vec::<i64>().into_iter().enumerate().map(place).collect())
+    index.to_vec::<i64>().into_iter().enumerate().map(place).collect()
 }
 
 /// Elements of `x` and of `src` behind it, in the shape of `x`.
@@ -154,7 +261,9 @@ fn joined(x: &Tensor, src: &Tensor, places: &[usize], join: &dyn Fn(&Tensor, &Te
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("scatter_reduce", "Elements joined with what is at the places of an index along an axis.", Takes::Floats, samples).made_of("index_select, cat and what joins them"),
+    OpKind::new("scatter_reduce", "Elements joined with what is at the places of an index along an axis.", Takes::Floats, samples).built(|a| {
+        Ok(boxed(Scatter { axis: a.need("axis")?, join: Scatter::named(a.need("join")?)? }))
+    }),
 ];
 
 fn samples(s: &mut Samples) {
@@ -162,10 +271,12 @@ fn samples(s: &mut Samples) {
     s.of(&[(&[3, 5], &d), (&[3, 4], &ints(0..5)), (&[3, 4], &d)], |x| x[0].scatter_reduce(1, &x[1], &x[2], Join::Prod));
     s.of(&[(&[4, 2], &d), (&[7, 2], &ints(0..4)), (&[7, 2], &d)], |x| x[0].scatter_reduce(0, &x[1], &x[2], Join::Max));
     s.of(&[(&[4, 2], &d), (&[7, 2], &ints(0..4)), (&[7, 2], &d)], |x| x[0].scatter_reduce(0, &x[1], &x[2], Join::Mean));
+    s.of(&[(&[4, 2], &d), (&[7, 2], &ints(0..4)), (&[7, 2], &d)], |x| x[0].scatter(0, &x[1], &x[2]));
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::check::*;
     use crate::prelude::*;
 
@@ -186,6 +297,17 @@ mod tests {
                 }))
                 .on(d(), ints(0..4), d());
         }
+        for (_, join) in Scatter::WORDS {
+            check_fused(|| Scatter { axis: 1, join }, &[(&[2, 4, 3], d()), (&[2, 9, 3], ints(0..4)), (&[2, 9, 3], d())]);
+            check_fused(|| Scatter { axis: 0, join }, &[(&[40], d()), (&[90], ints(0..40)), (&[90], d())]);
+        }
+        for dtype in DType::ALL {
+            let y = tensor![0, 1, 1].to(dtype).scatter(0, &tensor![2, 1, 2], &tensor![1, 0, 0].to(dtype));
+            assert_eq!((y.dtype(), y.to(DType::I64).to_vec::<i64>()), (dtype, vec![0, 0, 0]));
+        }
+        let x = tensor![1.0, f64::NAN, 3.0];
+        let y = x.scatter_reduce(0, &tensor![0, 1, 2], &tensor![f64::NAN, 2.0, 4.0], Join::Max).to_vec::<f32>();
+        assert!(y[0].is_nan() && y[1].is_nan() && y[2] == 4.0);
         // Values of torch.scatter_reduce.
         let y = Tensor::ones([2]).scatter_reduce(0, &tensor![0, 0, 1], &tensor![2.0, 6.0, 5.0], Join::Mean);
         assert_close!(y, [3.0, 3.0]);
