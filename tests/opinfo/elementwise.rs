@@ -1,6 +1,6 @@
 //! Functions of one number and of two.
 
-use super::{Call, Found, NotCompared, no, number, one, scalar};
+use super::{Call, Found, no, number, one};
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 

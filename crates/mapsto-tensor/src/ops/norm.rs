@@ -83,7 +83,9 @@ fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
             let nothing = sum.detach().eq(0.0);
             let safe = nothing.choose(1.0, &sum);
             let root = if p == 2.0 { safe.sqrt() } else { safe.pow(1.0 / p) };
-            nothing.choose(0.0, root) * unit
+            let y = nothing.choose(0.0, root) * &unit;
+            // An infinite element has no part of an infinite unit.
+            if p > 0.0 { unit.is_inf().choose(&unit, y) } else { y }
         }
     }
 }
@@ -155,6 +157,17 @@ mod tests {
     use super::*;
     use crate::check::*;
     use crate::prelude::*;
+
+    #[test]
+    fn infinite_elements_have_an_infinite_norm_and_nan_has_none() {
+        for p in [1.0, 2.0, 3.0, 0.5, f64::INFINITY] {
+            for x in [tensor![1.0, f32::INFINITY], tensor![f32::NEG_INFINITY, -2.0]] {
+                assert_eq!(x.norm(p, ..).item(), f64::INFINITY, "{p}");
+                assert_eq!(x.to(DType::F64).norm(p, ..).item(), f64::INFINITY, "{p}");
+            }
+            assert!(tensor![f32::NAN, f32::INFINITY].norm(p, ..).item().is_nan(), "{p}");
+        }
+    }
 
     #[test]
     fn norms() {
