@@ -28,7 +28,7 @@ pub use losses::*;
 pub use mapsto_derive::Module;
 pub use module::{
     Apply, ByChannel, Ema, Exceptions, Item, ItemMut, Layer, Line, LoadReport, Module, ModuleExt, Param,
-    Path, Segment, State, Then, Tied, frozen, matches,
+    Path, Segment, State, Then, Tied, deep_copy, frozen, matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;

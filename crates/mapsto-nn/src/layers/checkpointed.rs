@@ -6,12 +6,15 @@ use crate::spec::build_layers;
 use crate::{Item, ItemMut, Layer, Module, Path};
 use mapsto_spec::Entry;
 use mapsto_tensor::graph::checkpoint;
-use mapsto_tensor::{DType, Tensor, is_recording};
+use mapsto_tensor::{DType, Tensor, fail, is_recording};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 /// `y = f(x)`, of which training keeps `x` alone: the backward pass computes `f(x)` again, with the same random numbers.
+///
+/// The layer must not be written between the two, as by an optimizer's step, which is an error.
 ///
 /// A deep model whose blocks are checkpointed takes the memory of one block beside its inputs, and a third more time. Loss, gradients
 /// and running statistics are the same, to the bit. PyTorch: `torch.utils.checkpoint.checkpoint(f, x)`.
@@ -28,18 +31,24 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 /// ```
 pub struct Checkpointed<L> {
     /// The graph owns the layer too, until the backward pass has run through it.
-    layer: Arc<RwLock<L>>,
+    layer: Arc<Held<L>>,
+}
+
+struct Held<L> {
+    layer: RwLock<L>,
+    /// How often a writing visit began.
+    writes: AtomicU64,
 }
 
 impl<L: Layer> Checkpointed<L> {
     /// Checkpoints a layer.
     pub fn new(layer: L) -> Checkpointed<L> {
-        Checkpointed { layer: Arc::new(RwLock::new(layer)) }
+        Checkpointed { layer: Arc::new(Held { layer: RwLock::new(layer), writes: AtomicU64::new(0) }) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, L> {
         // A mistake inside a forward pass changes nothing, so the layer is whole after it.
-        self.layer.read().unwrap_or_else(PoisonError::into_inner)
+        self.layer.layer.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,7 +57,8 @@ impl<L: Layer> Module for Checkpointed<L> {
         self.read().visit(path, f);
     }
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
-        self.layer.write().unwrap_or_else(PoisonError::into_inner).visit_mut(path, f);
+        self.layer.writes.fetch_add(1, Ordering::Relaxed);
+        self.layer.layer.write().unwrap_or_else(PoisonError::into_inner).visit_mut(path, f);
     }
 }
 
@@ -56,14 +66,21 @@ impl<L: Layer + 'static> Layer for Checkpointed<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         // Not through `read`, which would hide the caller's line.
-        let layer = self.layer.read().unwrap_or_else(PoisonError::into_inner);
+        let layer = self.layer.layer.read().unwrap_or_else(PoisonError::into_inner);
         if !is_recording() {
             return layer.forward(x);
         }
         let parameters = layer.parameters();
         let wanted: Vec<&Tensor> = std::iter::once(x).chain(parameters.iter().map(|(_, p)| p)).collect();
-        let held = self.layer.clone();
-        checkpoint(move |xs| held.read().unwrap_or_else(PoisonError::into_inner).forward(&xs[0]), &wanted)
+        let (held, before) = (self.layer.clone(), self.layer.writes.load(Ordering::Relaxed));
+        let again = move |xs: &[Tensor]| {
+            if held.writes.load(Ordering::Relaxed) != before {
+                fail!("checkpointed", "the layer was written between its forward pass and `backward`, which computes it again";
+                      help = "call `backward` before the optimizer's step");
+            }
+            held.layer.read().unwrap_or_else(PoisonError::into_inner).forward(&xs[0])
+        };
+        checkpoint(again, &wanted)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -147,6 +164,16 @@ mod tests {
             net.state_dict().into_iter().map(bits).collect::<Vec<_>>()
         };
         assert_eq!(run(plain), run(held));
+    }
+
+    #[test]
+    fn a_step_before_backward_is_refused() {
+        let mut net = seq![Checkpointed::new(Linear::new(1, 1))];
+        let x = Tensor::ones([2, 1]);
+        let [first, second] = [1.0, 2.0].map(|c| train(|| (net.forward(&x) * c).sum(..)));
+        Sgd::new(0.1).step(&mut net, first.backward());
+        let error = catch(|| second.backward()).unwrap_err();
+        assert!(error.message().contains("written between its forward pass and `backward`"), "{error}");
     }
 
     #[test]

@@ -36,11 +36,10 @@ pub(super) fn cosine(loss: &str, a: &Tensor, b: &Tensor) -> Tensor {
     (unit(a) * unit(b)).sum(-1)
 }
 
-/// Vectors on the last axis, of length 1.
+/// Vectors on the last axis, of length 1; one of length 0 stays.
 pub(super) fn unit(x: &Tensor) -> Tensor {
-    use mapsto_tensor::keep;
-    // The bound is under the root, where the slope at 0 would be infinite.
-    x / x.square().sum(keep(-1)).maximum(1e-16).sqrt()
+    // f16 holds nothing below 6e-8.
+    x.normalize(2.0, -1, if x.dtype().size() < 4 { 1e-7 } else { 1e-8 })
 }
 
 pub(super) const KIND: LossKind = LossKind::new(
@@ -57,4 +56,10 @@ fn lengths_do_not_matter() {
     let difference = cosine_similarity(&y, &t) - cosine_similarity(&(&y * 7.0), &(&t * 0.1));
     assert!(difference.item().abs() < 1e-6);
     assert!(cosine_similarity(&Tensor::zeros([1, 3]), &Tensor::ones([1, 3])).item() == 0.0);
+    for dtype in [DType::F16, DType::BF16, DType::F32] {
+        let (x, none) = (tensor![[200.0, 200.0]].to(dtype), tensor![[0.0, 0.0]].to(dtype));
+        assert!((cosine_similarity(&x, &x).item() + 1.0).abs() < 1e-2, "{dtype}");
+        assert_eq!(cosine_similarity(&x, &none).item(), 0.0, "{dtype}");
+    }
+    assert!((cosine_similarity(&tensor![[1e20, 1e20]], &tensor![[1e20, 1e20]]).item() + 1.0).abs() < 1e-6);
 }

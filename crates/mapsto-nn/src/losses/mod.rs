@@ -364,6 +364,15 @@ fn check_probabilities(loss: &str, target: &Tensor, help: &str) {
     }
 }
 
+/// Checks that targets are counts, or sizes: none below 0.
+#[track_caller]
+fn check_counts(loss: &str, target: &Tensor) {
+    if let Some((least, _)) = range(target).filter(|(least, _)| *least < 0.0) {
+        fail!(loss, "targets must be counts, which are at least 0, they go down to {least}";
+              help = "`mse` or `gaussian_nll` fits numbers of either sign");
+    }
+}
+
 /// Checks that targets are 0 and 1, in the dtype of the outputs.
 #[track_caller]
 fn check_yes_or_no(loss: &str, target: &Tensor) {

@@ -1,6 +1,6 @@
 //! The negative log-likelihood of counts that spread wider than a Poisson distribution.
 
-use super::{Loss, LossKind, Pointwise, REDUCTION, alike};
+use super::{Loss, LossKind, Pointwise, REDUCTION, alike, check_counts};
 use crate::Outputs;
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
@@ -38,6 +38,7 @@ impl Pointwise for NegativeBinomial {
     #[track_caller]
     fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
         let t = alike("negative_binomial", Outputs::Values, y, target);
+        check_counts("negative_binomial", &t);
         // log(r + eʸ) is log r + softplus(y − log r).
         (&t + self.r) * (y - self.r.ln()).softplus() - &t * (y - self.r.ln())
     }
@@ -45,7 +46,7 @@ impl Pointwise for NegativeBinomial {
 
 impl Loss for NegativeBinomial {
     /// # Panics
-    /// When the shapes differ.
+    /// When the shapes differ, or a target is below 0.
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
         self.each(y, target).mean(..)

@@ -1,6 +1,6 @@
 //! The negative log-likelihood of counts under a Poisson distribution.
 
-use super::{Loss, LossKind, Pointwise, REDUCTION, alike};
+use super::{Loss, LossKind, Pointwise, REDUCTION, alike, check_counts};
 use crate::Outputs;
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
@@ -64,6 +64,7 @@ impl Pointwise for PoissonNll {
     #[track_caller]
     fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
         let t = alike("poisson_nll", Outputs::Values, y, target);
+        check_counts("poisson_nll", &t);
         let loss = match self.log_input {
             true => y.exp() - &t * y,
             false => y - &t * (y + self.eps).log(),
@@ -80,7 +81,7 @@ impl Pointwise for PoissonNll {
 
 impl Loss for PoissonNll {
     /// # Panics
-    /// When the shapes differ.
+    /// When the shapes differ, or a target is below 0.
     #[track_caller]
     fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
         self.each(y, target).mean(..)

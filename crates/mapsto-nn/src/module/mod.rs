@@ -27,7 +27,7 @@ pub(crate) use pattern::unknown;
 pub use state::State;
 pub use then::{ByChannel, Line, Then};
 pub(crate) use then::{MOST, activation_then};
-pub use tied::Tied;
+pub use tied::{Tied, deep_copy};
 
 use mapsto_tensor::{DType, Tensor};
 use std::marker::PhantomData;

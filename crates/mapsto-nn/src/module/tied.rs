@@ -1,11 +1,13 @@
 //! `Tied`: one layer with several owners, who train and save it once.
 
 use super::{Item, ItemMut, Layer, Module, Path, Then};
-use mapsto_tensor::{DType, Tensor};
+use mapsto_tensor::{DType, Tensor, fail};
+use std::any::Any;
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// A layer that several parts of a model own together, such as an embedding of an encoder and a decoder, or weights that read words
 /// and score them.
@@ -15,9 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 ///   A file that has them under the paths of the others too, as PyTorch writes it, is loaded with these names as
 ///   [`Exceptions`](crate::Exceptions).
 /// * A part of a model that holds one owner and is trained by itself moves the layer for all.
-/// * Clones: a model's clone has a copy of the layer, which its own owners share. The clones of two owners share one copy where
-///   neither the layer nor the copy was written between them, so it does not matter whether a model is cloned whole or field by
-///   field; a second clone of the same owner begins a second copy.
+/// * Clones: [`deep_copy(&model)`](deep_copy) copies a model with the layer once, which the copy's own parts share. `clone` alone sees one
+///   owner at a time and cannot know of the others, so it is an error while there are several.
 ///
 /// `Arc<L>` is not a layer: an optimizer writes parameters through `&mut`, which several owners of an `Arc` cannot have. Here the layer
 /// lies behind a lock, which a forward pass holds to read and a writing visit to write.
@@ -41,62 +42,62 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 /// assert_eq!(net.forward(&tensor![[1, 2, 3]]).shape(), [1, 3, 100]);
 /// ```
 pub struct Tied<L> {
-    layer: Arc<Shared<L>>,
-    /// Tells the owners apart.
-    owner: u64,
+    layer: Arc<RwLock<L>>,
 }
 
-/// The layer, and the copy of it that is being made owner by owner.
-struct Shared<L> {
-    layer: RwLock<L>,
-    /// How often a writing visit or `with_mut` began.
-    writes: AtomicU64,
-    copy: Mutex<Option<Copying<L>>>,
+thread_local! {
+    /// The copies that [`deep_copy`] has made so far, by where the layers lie.
+    static COPIES: RefCell<Option<HashMap<usize, Box<dyn Any>>>> = const { RefCell::new(None) };
 }
 
-struct Copying<L> {
-    copy: Weak<Shared<L>>,
-    /// How often the layer had been written when it was copied.
-    writes: u64,
-    /// The owners that have been cloned.
-    owners: Vec<u64>,
-}
-
-impl<L> Shared<L> {
-    fn new(layer: L) -> Arc<Shared<L>> {
-        Arc::new(Shared { layer: RwLock::new(layer), writes: AtomicU64::new(0), copy: Mutex::new(None) })
+/// A copy of a model under identities of its own, in which the parts that share a [`Tied`] layer share its copy. It may also be a part
+/// of a model: what that shares with the rest is then copied for it alone.
+///
+/// PyTorch: `copy.deepcopy(model)`.
+/// ```
+/// use mapsto_nn::{Tied, deep_copy, prelude::*};
+/// let words = Tied::new(Embedding::new(5, 3));
+/// let net = seq![seq![words.share()], seq![Linear::new(3, 3)], Residual::new(seq![Tied::new(Linear::new(3, 3))])];
+/// let target = deep_copy(&net);
+/// assert_eq!(target.parameter_count(), net.parameter_count());
+/// assert!(catch(|| net.clone()).is_err()); // which would not know that `words` has another owner
+/// ```
+/// # Panics
+/// When a layer inside cannot be cloned, see [`Layer::clone_layer`].
+#[track_caller]
+pub fn deep_copy<M: Clone>(model: &M) -> M {
+    /// Puts back what an outer copy has made, also after a panic.
+    struct Back(Option<HashMap<usize, Box<dyn Any>>>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            COPIES.set(self.0.take());
+        }
     }
-}
-
-impl<L> Tied<L> {
-    fn owner_of(layer: Arc<Shared<L>>) -> Tied<L> {
-        static OWNERS: AtomicU64 = AtomicU64::new(0);
-        Tied { layer, owner: OWNERS.fetch_add(1, Ordering::Relaxed) }
-    }
+    let _back = Back(COPIES.replace(Some(HashMap::new())));
+    model.clone()
 }
 
 impl<L: Layer + Clone> Tied<L> {
     /// A layer with one owner so far.
     pub fn new(layer: L) -> Tied<L> {
-        Tied::owner_of(Shared::new(layer))
+        Tied { layer: Arc::new(RwLock::new(layer)) }
     }
 
     /// The same layer for one more owner.
     #[must_use]
     pub fn share(&self) -> Tied<L> {
-        Tied::owner_of(self.layer.clone())
+        Tied { layer: self.layer.clone() }
     }
 
     /// What `read` makes of the layer. Use its parameters inside, and do not apply or visit it: it is locked for writing visits.
     pub fn with<R>(&self, read: impl FnOnce(&L) -> R) -> R {
         // A mistake inside a forward pass changes nothing, so the layer is whole after it.
-        read(&self.layer.layer.read().unwrap_or_else(PoisonError::into_inner))
+        read(&self.layer.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Lets `write` change the layer, for all owners. Do not apply or visit the layer inside: it is locked.
     pub fn with_mut<R>(&mut self, write: impl FnOnce(&mut L) -> R) -> R {
-        self.layer.writes.fetch_add(1, Ordering::Relaxed);
-        write(&mut self.layer.layer.write().unwrap_or_else(PoisonError::into_inner))
+        write(&mut self.layer.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where the layer lies, which tells it from others during a visit.
@@ -105,25 +106,32 @@ impl<L: Layer + Clone> Tied<L> {
     }
 }
 
-/// The copy that clones of other owners have begun, while it is the layer's equal; else a new one.
-impl<L: Layer + Clone> Clone for Tied<L> {
+/// The copy that the model's copy has of the layer, inside of [`deep_copy`]; a plain clone of a layer with one owner.
+///
+/// # Panics
+/// When there are several owners, outside of [`deep_copy`].
+impl<L: Layer + Clone + 'static> Clone for Tied<L> {
     #[track_caller]
     fn clone(&self) -> Tied<L> {
-        let mut copying = self.layer.copy.lock().unwrap_or_else(PoisonError::into_inner);
-        let writes = self.layer.writes.load(Ordering::Relaxed);
-        if let Some(begun) = &mut *copying
-            && begun.writes == writes
-            && !begun.owners.contains(&self.owner)
-            && let Some(copy) = begun.copy.upgrade()
-            && copy.writes.load(Ordering::Relaxed) == 0
-        {
-            begun.owners.push(self.owner);
-            return Tied::owner_of(copy);
+        let known = COPIES.with_borrow(|copies| {
+            let copies = copies.as_ref()?;
+            Some(copies.get(&self.place()).and_then(|copy| copy.downcast_ref::<Arc<RwLock<L>>>()).cloned())
+        });
+        match known {
+            Some(Some(layer)) => return Tied { layer },
+            None if Arc::strong_count(&self.layer) > 1 => {
+                fail!("clone", "a layer of several owners is cloned by one of them: {}", self.describe();
+                      help = "`mapsto::nn::deep_copy(&model)` copies a model with what its parts share")
+            }
+            _ => {}
         }
         // Not through `with`, which would hide the caller's line.
-        let copy = Shared::new(self.layer.layer.read().unwrap_or_else(PoisonError::into_inner).clone());
-        *copying = Some(Copying { copy: Arc::downgrade(&copy), writes, owners: vec![self.owner] });
-        Tied::owner_of(copy)
+        let layer = self.layer.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let layer = Arc::new(RwLock::new(layer));
+        COPIES.with_borrow_mut(|copies| {
+            copies.iter_mut().for_each(|copies| drop(copies.insert(self.place(), Box::new(layer.clone()))))
+        });
+        Tied { layer }
     }
 }
 
@@ -149,7 +157,7 @@ impl<L: Layer + Clone + 'static> Layer for Tied<L> {
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         // Not through `with`, which would hide the caller's line.
-        self.layer.layer.read().unwrap_or_else(PoisonError::into_inner).forward_then(x, then)
+        self.layer.read().unwrap_or_else(PoisonError::into_inner).forward_then(x, then)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -180,7 +188,7 @@ impl<L: Layer + Clone + 'static> fmt::Debug for Tied<L> {
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
-    use crate::{Tied, matches};
+    use crate::{Tied, deep_copy, matches};
 
     #[derive(Clone, Module)]
     #[module(crate = crate)]
@@ -239,36 +247,40 @@ mod tests {
     }
 
     #[test]
-    fn a_clone_shares_a_copy_among_its_own_owners() {
+    fn a_deep_copy_shares_a_copy_among_its_own_owners() {
         let mut net = translator();
-        let (target, before) = (net.clone(), answers(&net).item());
+        let (target, before) = (deep_copy(&net), answers(&net).item());
         assert_eq!((target.parameter_count(), target.state_dict().len()), (net.parameter_count(), 5));
         let grads = train(|| answers(&net)).backward();
         Sgd::new(0.5).step(&mut net, grads);
         assert_eq!(answers(&target).item(), before);
         assert_ne!(answers(&net).item(), before);
-        // The same by boxes, and once more from a clone.
-        for mut copy in [target.clone(), target.clone()] {
+        // Parts that were copied before, and are still there, change nothing.
+        let part = deep_copy(&target.decoder);
+        for mut copy in [deep_copy(&target), deep_copy(&target)] {
             assert_eq!(copy.state_dict().len(), 5);
             let grads = train(|| answers(&copy)).backward();
             Sgd::new(0.5).step(&mut copy, grads);
             assert_ne!(answers(&copy).item(), before);
             assert_eq!(answers(&target).item(), before);
         }
+        assert_eq!(part.state_dict()[0].1.to_vec::<f32>(), target.state_dict()[0].1.to_vec::<f32>());
     }
 
     #[test]
-    fn owners_cloned_apart_share_no_values_that_have_changed() {
-        let weight = |x: &Tied<Linear>| x.with(|layer| layer.weight.to_vec::<f32>());
-        let mut a = Tied::new(Linear::new(1, 1));
-        let b = a.share();
-        let first = a.clone();
-        a.with_mut(|layer| layer.weight.set(&tensor![[7.0]]).unwrap());
-        let (mut second, third) = (b.clone(), a.clone());
-        assert_eq!((weight(&second), weight(&third)), (vec![7.0], vec![7.0]));
-        assert_ne!(weight(&first), vec![7.0]);
-        // `second` and `third` are one; written, it is no longer what a clone of another owner would be.
-        second.with_mut(|layer| layer.weight.set(&tensor![[8.0]]).unwrap());
-        assert_eq!((weight(&third), weight(&a.share().clone())), (vec![8.0], vec![7.0]));
+    fn a_clone_that_would_part_owners_is_refused() {
+        let net = translator();
+        for error in [catch(|| net.clone()).err(), catch(|| net.encoder.clone()).err()] {
+            let error = error.unwrap();
+            assert!(
+                error
+                    .message()
+                    .starts_with("clone: a layer of several owners is cloned by one of them: Tied("),
+                "{error}"
+            );
+            assert!(error.help_text().unwrap().contains("deep_copy"), "{error}");
+        }
+        let alone = Tied::new(Linear::new(2, 2));
+        assert_eq!(alone.clone().parameter_count(), 6);
     }
 }

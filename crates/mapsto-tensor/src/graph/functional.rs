@@ -1,6 +1,7 @@
 //! Derivatives of functions rather than of recorded tensors: products with the Jacobian and the Hessian, and these whole.
 //!
-//! Each takes the function and the point, makes inputs of its own there, and can be differentiated again.
+//! Each takes the function and the point, makes inputs of its own there, and can be differentiated again. Where a value does not depend
+//! on the point, as behind `detach`, its derivatives are zeros.
 
 use super::engine::grads_at;
 use super::jvp::{point, push};
@@ -26,8 +27,13 @@ pub fn vjp<const N: usize>(
     xs: [&Tensor; N],
     dy: &Tensor,
 ) -> (Tensor, [Tensor; N]) {
+    xs.iter().for_each(|x| floats("vjp", "the point is", x));
     let points = xs.map(point);
     let y = record(|| f(points.each_ref()));
+    floats("vjp", "the value is", &y);
+    if y.dtype() != dy.dtype() {
+        fail!("vjp", "the direction is {}, and the value {}", dy.dtype(), y.dtype());
+    }
     if y.shape() != dy.shape() {
         fail!("vjp", "the direction {:?} has not the shape of the value, {:?}", dy.shape(), y.shape());
     }
@@ -49,8 +55,7 @@ pub fn vjp<const N: usize>(
 /// When `x` is not of floats, or both together have more than six axes.
 #[track_caller]
 pub fn jacobian(f: impl FnOnce(&Tensor) -> Tensor, x: &Tensor) -> Tensor {
-    let x = point(x);
-    let y = record(|| f(&x));
+    let (x, y) = at("jacobian", f, x);
     jacobian_at("jacobian", &y, &x)
 }
 
@@ -66,8 +71,7 @@ pub fn jacobian(f: impl FnOnce(&Tensor) -> Tensor, x: &Tensor) -> Tensor {
 /// When the value is no scalar, `x` is not of floats or has more than three axes.
 #[track_caller]
 pub fn hessian(f: impl FnOnce(&Tensor) -> Tensor, x: &Tensor) -> Tensor {
-    let x = point(x);
-    let y = record(|| f(&x));
+    let (x, y) = at("hessian", f, x);
     let slope = slope("hessian", &y, &x);
     jacobian_at("hessian", &slope, &x)
 }
@@ -90,12 +94,29 @@ pub fn hvp(f: impl FnOnce(&Tensor) -> Tensor, x: &Tensor, v: &Tensor) -> (Tensor
         let (xs, vs) = (x.shape(), v.shape());
         fail!("hvp", "x is {xs:?} of {}, and its direction {vs:?} of {}", x.dtype(), v.dtype());
     }
-    let x = point(x);
-    let y = record(|| f(&x));
+    let (x, y) = at("hvp", f, x);
     let slope = slope("hvp", &y, &x);
     // The Hessian is symmetric, so its product with v is also that of v with it, which is one more pass back.
     let hv = pulled(&slope, v, &[&x]).remove(0);
     (y, hv)
+}
+
+/// Derivatives are of floats.
+#[track_caller]
+fn floats(what: &'static str, which: &str, x: &Tensor) {
+    if !x.dtype().is_float() {
+        fail!(what, "derivatives are of floats, {which} {}", x.dtype(); help = "convert it with `.to(DType::F32)`");
+    }
+}
+
+/// A function at a point of its own.
+#[track_caller]
+fn at(what: &'static str, f: impl FnOnce(&Tensor) -> Tensor, x: &Tensor) -> (Tensor, Tensor) {
+    floats(what, "the point is", x);
+    let x = point(x);
+    let y = record(|| f(&x));
+    floats(what, "the value is", &y);
+    (x, y)
 }
 
 /// `Jᵀ dy` for each point; zeros where `y` is a constant or does not depend on it.
@@ -216,6 +237,15 @@ mod tests {
         assert!(message(&|| drop(hvp(|x| x.sum(..), &x, &tensor![1.0]))).starts_with("hvp: x is [2] of f32"));
         assert!(
             message(&|| drop(vjp(|[x]| x * 2.0, [&x], &tensor![1.0]))).starts_with("vjp: the direction [1]")
+        );
+        let ids = tensor![1, 2];
+        assert_eq!(
+            message(&|| drop(jacobian(|x| x * 2, &ids))),
+            "jacobian: derivatives are of floats, the point is i64"
+        );
+        assert_eq!(
+            message(&|| drop(jacobian(|x| x.gt(1.0), &x))),
+            "jacobian: derivatives are of floats, the value is bool"
         );
         let wide = Tensor::ones([1, 1, 1, 1]);
         assert!(message(&|| drop(jacobian(|x| x * 2.0, &wide))).contains("more than 6 axes together"));

@@ -41,12 +41,15 @@ impl Tensor {
     /// assert_close!(y, [[0.0], [5.0]]);
     /// ```
     /// # Panics
-    /// When the last sizes differ, there are less than two axes, or the dtypes differ.
+    /// When the last sizes differ, there are less than two axes, `p` is below 0 or NaN, or the dtypes differ.
     #[track_caller]
     pub fn cdist(&self, other: &Tensor, p: f64) -> Tensor {
         let (a, b) = (self.shape(), other.shape());
         if a.len() < 2 || b.len() < 2 || a[a.len() - 1] != b[b.len() - 1] {
             fail!("cdist", "rows of one length are needed, the shapes are {a:?} and {b:?}");
+        }
+        if p.is_nan() || p < 0.0 {
+            fail!("cdist", "`p` must be at least 0, got {p}");
         }
         named("cdist", || (self.unsqueeze(-2) - other.unsqueeze(-3)).norm(p, -1))
     }

@@ -28,7 +28,8 @@ impl Tensor {
             let order: Vec<usize> = (0..self.rank()).filter(|i| *i != a && *i != b).chain([a, b]).collect();
             let x = self.permute(order);
             let (m, n) = (self.shape()[a], self.shape()[b]);
-            let (row, column) = (offset.min(0).unsigned_abs(), offset.max(0).unsigned_abs());
+            // Beyond the matrix nothing is left, however far.
+            let (row, column) = (offset.min(0).unsigned_abs().min(m), offset.max(0).unsigned_abs().min(n));
             let count = m.saturating_sub(row).min(n.saturating_sub(column));
             let flat: Shape = x.shape()[..x.rank() - 2].iter().copied().chain([m * n]).collect();
             let flat = x.reshape(flat);

@@ -37,7 +37,12 @@ impl Tensor {
             fail!("norm", "`p` must be a number, got NaN");
         }
         named("norm", || {
-            let y = if p == 2.0 { fused(Length { mask }, &[self]) } else { kept(self, p, &axes_in(&mask, self)) };
+            let y = match p == 2.0 {
+                true => fused(Length { mask }, &[self]),
+                // Sums of many powers have no place in 16 bits.
+                false if self.dtype().size() < 4 => kept(&self.to(DType::F32), p, &axes_in(&mask, self)).to(self.dtype()),
+                false => kept(self, p, &axes_in(&mask, self)),
+            };
             if axes.keep { y } else { y.reshape(left_of(&mask, self.shape())) }
         })
     }
@@ -76,8 +81,8 @@ fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
         f64::INFINITY => x.abs().max(keep(axes)),
         f64::NEG_INFINITY => x.abs().min(keep(axes)),
         _ => {
-            // In units of the largest size, so that the powers are numbers.
-            let (part, unit) = in_units(x, axes, 0.0);
+            // In units of the size that the sum is most of, so that the powers are numbers.
+            let (part, unit) = if p > 0.0 { in_units(x, axes, 0.0) } else { in_smallest(x, axes) };
             let sum = if p == 2.0 { part.square() } else { part.abs().pow(p) }.sum(keep(axes));
             // Nothing has no direction: its slope is 0 and not that of the root.
             let nothing = sum.detach().eq(0.0);
@@ -85,9 +90,20 @@ fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
             let root = if p == 2.0 { safe.sqrt() } else { safe.pow(1.0 / p) };
             let y = nothing.choose(0.0, root) * &unit;
             // An infinite element has no part of an infinite unit.
-            if p > 0.0 { unit.is_inf().choose(&unit, y) } else { y }
+            unit.is_inf().choose(&unit, y)
         }
     }
+}
+
+/// As [`in_units`], of the smallest size.
+#[track_caller]
+fn in_smallest(x: &Tensor, axes: &[usize]) -> (Tensor, Tensor) {
+    if x.is_empty() || axes.iter().any(|&a| x.shape()[a] == 0) {
+        return in_units(x, axes, 0.0);
+    }
+    let least = x.detach().abs().min(keep(axes));
+    let unit = least.eq(0.0).choose(1.0, least);
+    (x / &unit, unit)
 }
 
 /// The norm for `p = 2` with the axes it runs over kept.
@@ -167,6 +183,11 @@ mod tests {
             }
             assert!(tensor![f32::NAN, f32::INFINITY].norm(p, ..).item().is_nan(), "{p}");
         }
+        // 1/∞ adds nothing.
+        assert_close!(tensor![2.0, f32::INFINITY].norm(-1.0, ..), 2.0);
+        assert_close!(tensor![1.0, 1.0].norm(-1.0, ..), 0.5);
+        assert_close!(tensor![0.0, 1.0].norm(-1.0, ..), 0.0);
+        assert_close!(Tensor::ones([70001]).to(DType::F16).norm(3.0, 0).to(DType::F32) / 41.212, 1.0);
     }
 
     #[test]

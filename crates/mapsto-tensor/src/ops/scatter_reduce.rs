@@ -55,6 +55,11 @@ impl Tensor {
         }
         named("scatter_reduce", || match join {
             Join::Sum => self.scatter_add(axis, index, src),
+            // A count has no place in 16 bits.
+            Join::Mean if self.dtype().size() < 4 => {
+                let [x, src] = [self, src].map(|x| x.to(DType::F32));
+                x.scatter_reduce(axis, index, &src, join).to(self.dtype())
+            }
             Join::Mean => {
                 let counts = Tensor::ones_like(&self.detach()).scatter_add(axis, index, &Tensor::ones_like(&src.detach()));
                 self.scatter_add(axis, index, src) / counts
@@ -311,6 +316,9 @@ mod tests {
         // Values of torch.scatter_reduce.
         let y = Tensor::ones([2]).scatter_reduce(0, &tensor![0, 0, 1], &tensor![2.0, 6.0, 5.0], Join::Mean);
         assert_close!(y, [3.0, 3.0]);
+        let ones = Tensor::ones([70001]).to(DType::F16);
+        let y = Tensor::ones([1]).to(DType::F16).scatter_reduce(0, &Tensor::zeros([70001]).to(DType::I64), &ones, Join::Mean);
+        assert_eq!(y.to(DType::F32).item(), 1.0);
         assert_eq!(tensor![1, 2].scatter_reduce(0, &tensor![1, 1], &tensor![7, 3], Join::Max).to_vec::<i64>(), [1, 7]);
     }
 }

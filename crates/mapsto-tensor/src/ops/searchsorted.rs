@@ -65,6 +65,8 @@ fn search(op: &str, list: &Tensor, values: &Tensor, side: Side) -> Tensor {
             let there = list.index_select(0, &next.minimum(n).sub(1));
             // Not "below": what is no number is below nothing.
             let above = if side == Side::Left { there.ge(&values) } else { there.gt(&values) };
+            // And what is a number is below all that is none.
+            let above = above.or(&there.ne(&there).and(&values.eq(&values)));
             at = next.le(n).and(&above.not()).choose(&next, &at);
             step /= 2;
         }
@@ -106,6 +108,9 @@ mod tests {
             assert_eq!(list.searchsorted(&values, side).to_vec::<i64>(), want);
             assert_eq!(values.bucketize(&list, side).to_vec::<i64>(), want);
         }
+        let list = tensor![-1.0, 0.0, 1.0, f64::NAN, f64::NAN];
+        assert_eq!(list.searchsorted(&tensor![-2.0, 0.0, 0.5], Side::Left).to_vec::<i64>(), [0, 1, 2]);
+        assert_eq!(list.searchsorted(&tensor![0.0, 7.0], Side::Right).to_vec::<i64>(), [2, 3]);
         assert_eq!(tensor![1.0, 2.0].searchsorted(&tensor![f64::NAN, f64::INFINITY], Side::Left).to_vec::<i64>(), [2, 2]);
     }
 }
