@@ -52,6 +52,7 @@ pub(super) const KIND: LossKind = LossKind::new(
 
 #[test]
 fn lengths_do_not_matter() {
+    use mapsto_tensor::{DType, tensor};
     let (y, t) = (Tensor::randn([4, 3]), Tensor::randn([4, 3]));
     let difference = cosine_similarity(&y, &t) - cosine_similarity(&(&y * 7.0), &(&t * 0.1));
     assert!(difference.item().abs() < 1e-6);

@@ -187,7 +187,8 @@ mod tests {
         assert_close!(tensor![2.0, f32::INFINITY].norm(-1.0, ..), 2.0);
         assert_close!(tensor![1.0, 1.0].norm(-1.0, ..), 0.5);
         assert_close!(tensor![0.0, 1.0].norm(-1.0, ..), 0.0);
-        assert_close!(Tensor::ones([70001]).to(DType::F16).norm(3.0, 0).to(DType::F32) / 41.212, 1.0);
+let y = Tensor::ones([70001]).to(DType::F16).norm(3.0, 0).to(DType::F32).item();
+        assert!((y - 41.213).abs() < 0.02, "{y}");
     }
 
     #[test]
