@@ -141,11 +141,12 @@ impl ConvTranspose2d {
         let Window { kernel, stride, padding, dilation } = self.window;
         let mut sides = [0; 2];
         for a in 0..2 {
-            if image[a] == 0 || self.more[a] >= stride[a] {
+            if image[a] == 0 {
+                return Err(format!("an image of {image:?} has nothing to spread"));
+            }
+            if self.more[a] >= stride[a] {
                 let (more, step) = (self.more[a], stride[a]);
-                return Err(format!(
-                    "an image of {image:?} cannot be spread in steps of {step} with {more} more"
-                ));
+                return Err(format!("`output_padding` {more} is not less than the stride, {step}"));
             }
             let reach = dilation[a].saturating_mul(kernel[a] - 1).saturating_add(1 + self.more[a]);
             let whole = (image[a] - 1).saturating_mul(stride[a]).saturating_add(reach);

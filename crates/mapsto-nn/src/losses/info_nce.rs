@@ -62,7 +62,9 @@ impl Loss for InfoNce {
 #[track_caller]
 pub(super) fn pairs(loss: &str, y: &Tensor) -> usize {
     match *y.shape() {
-        [n, _] if n > 1 => n,
+        [n, d] if n > 1 && d > 1 => n,
+        [_, 1] => fail!(loss, "vectors of one number have the cosines 1 and -1 alone, found {:?}", y.shape();
+                        help = "give the model two outputs or more"),
         _ => fail!(loss, "a batch of at least 2 vectors [n, d] was expected, found {:?}", y.shape()),
     }
 }

@@ -1,6 +1,7 @@
 //! The learning rate that rises, stays, and falls at the end alone, so that a training can be prolonged from its middle.
 
 use mapsto_spec::{Bounds, Entry};
+use mapsto_tensor::fail;
 
 use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
 
@@ -26,7 +27,15 @@ pub struct WarmupStableDecay {
 
 impl WarmupStableDecay {
     /// Rises for `warmup` steps and falls over the last `decay` of all `steps`.
+    ///
+    /// # Panics
+    /// When both together are longer than the training, which would never reach the base rate.
+    #[track_caller]
     pub fn new(warmup: u64, steps: u64, decay: u64) -> WarmupStableDecay {
+        if warmup.saturating_add(decay) > steps.max(2) {
+            fail!("warmup_stable_decay", "{warmup} steps of warm-up and {decay} of decay are longer than all {steps} steps";
+                  help = "the learning rate would never be reached");
+        }
         WarmupStableDecay { warmup, steps, decay, floor: 0.0 }
     }
 
