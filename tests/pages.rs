@@ -49,6 +49,18 @@ fn summary(text: &str) -> String {
     lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
+/// Links of the documentation lead nowhere on a page.
+fn unlinked(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(i) = rest.find("](") {
+        let (Some(open), Some(close)) = (rest[..i].rfind('['), rest[i..].find(')')) else { break };
+        out.push_str(&rest[..open]);
+        out.push_str(&rest[open + 1..i]);
+        rest = &rest[i + close + 1..];
+    }
+    out + rest
+}
+
 fn page() -> (String, usize) {
     let mut files = rust_files("crates/mapsto-tensor/src/ops");
     files.sort();
@@ -66,8 +78,9 @@ fn page() -> (String, usize) {
          written by `MAPSTO_BLESS=1 cargo test -p mapsto-tests --test pages`.\n\n| | what it does | shape | gradient | ONNX |\n|---|---|---|---|---|\n",
     );
     for m in &rows {
-        let cell = |mark: &str| part(&m.text, mark).unwrap_or_default().replace('|', "\\|");
-        let what = summary(&m.text).replace('|', "\\|");
+        let shown = |text: String| unlinked(&text).replace('|', "\\|");
+        let cell = |mark: &str| shown(part(&m.text, mark).unwrap_or_default());
+        let what = shown(summary(&m.text));
         writeln!(
             page,
             "| `{}` | {what} | {} | {} | {} |",
