@@ -100,7 +100,6 @@ pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -
     // becomes another type is computed in the widest.
     let native = dtype == of || dtype == DType::Bool;
     match of {
-        DType::F32 | DType::F16 | DType::BF16 if op.in_double() => map_in::<f64>(op, xs, shape, dtype),
         DType::F32 | DType::F16 | DType::BF16 => map_in::<f32>(op, xs, shape, dtype),
         DType::F64 => map_in::<f64>(op, xs, shape, dtype),
         DType::I32 if native => map_in::<i32>(op, xs, shape, dtype),
@@ -225,6 +224,10 @@ fn map_any<C: Compute>(
     dtype: DType,
     out: Option<Storage>,
 ) -> Tensor {
+    // Asked here, as such operations have no loop of their own, which is the short way.
+    if C::DTYPE == DType::F32 && op.in_double() {
+        return map_in::<f64>(op, xs, shape, dtype);
+    }
     let count = shape.known_count();
     if whole.is_none() {
         if let Some(order) = Order::of(xs, shape) {
