@@ -147,22 +147,7 @@ fn remembered(slot: usize, shape: &[usize]) -> Vec<usize> {
 }
 
 impl Optimizer for Adafactor {
-    #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        self.memory.apply("adafactor", &self.rule, model, grads);
-    }
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
-    }
-    fn slot_shape(&self) -> SlotShape {
-        self.rule.slot_shape()
-    }
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
+    by_rule!("adafactor");
 
     fn entry(&self) -> Option<Entry> {
         let entry = Entry::new(KIND.name)

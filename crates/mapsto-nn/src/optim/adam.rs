@@ -147,19 +147,7 @@ impl Rule for AdamRule {
 }
 
 impl Optimizer for Adam {
-    #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        self.memory.apply("adam", &self.rule, model, grads);
-    }
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
-    }
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
+    by_rule!("adam");
 
     fn entry(&self) -> Option<Entry> {
         Some(self.rule.entry(KIND.name, &self.memory))

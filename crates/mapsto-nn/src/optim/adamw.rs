@@ -79,19 +79,7 @@ impl AdamW {
 }
 
 impl Optimizer for AdamW {
-    #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        self.memory.apply("adamw", &self.rule, model, grads);
-    }
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
-    }
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
+    by_rule!("adamw");
 
     fn entry(&self) -> Option<Entry> {
         Some(self.rule.entry(KIND.name, &self.memory))

@@ -1,5 +1,27 @@
 //! The optimizers, one file each, and the list of those that can be named in a file: how gradients change parameters.
 
+/// What every optimizer says that has its settings in `rule` and what it remembers in `memory`.
+macro_rules! by_rule {
+    ($name:literal) => {
+        #[track_caller]
+        fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+            self.memory.apply($name, &self.rule, model, grads);
+        }
+        fn slots(&self) -> &'static [&'static str] {
+            self.rule.slots()
+        }
+        fn slot_shape(&self) -> $crate::optim::SlotShape {
+            self.rule.slot_shape()
+        }
+        fn memory(&self) -> &Memory {
+            &self.memory
+        }
+        fn memory_mut(&mut self) -> &mut Memory {
+            &mut self.memory
+        }
+    };
+}
+
 mod adadelta;
 mod adafactor;
 mod adagrad;

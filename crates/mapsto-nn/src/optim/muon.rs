@@ -118,22 +118,7 @@ fn orthogonal(x: &Tensor) -> Tensor {
 }
 
 impl Optimizer for Muon {
-    #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        self.memory.apply("muon", &self.rule, model, grads);
-    }
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
-    }
-    fn slot_shape(&self) -> SlotShape {
-        self.rule.slot_shape()
-    }
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
+    by_rule!("muon");
 
     fn entry(&self) -> Option<Entry> {
         let entry = Entry::new(KIND.name)

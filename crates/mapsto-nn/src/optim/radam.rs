@@ -106,19 +106,7 @@ impl Rule for RAdamRule {
 }
 
 impl Optimizer for RAdam {
-    #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        self.memory.apply("radam", &self.rule, model, grads);
-    }
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
-    }
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
+    by_rule!("radam");
 
     fn entry(&self) -> Option<Entry> {
         let entry = Entry::new(KIND.name)

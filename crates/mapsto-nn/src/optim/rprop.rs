@@ -116,19 +116,7 @@ impl Rule for RpropRule {
 }
 
 impl Optimizer for Rprop {
-    #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        self.memory.apply("rprop", &self.rule, model, grads);
-    }
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
-    }
-    fn memory(&self) -> &Memory {
-        &self.memory
-    }
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
-    }
+    by_rule!("rprop");
 
     fn entry(&self) -> Option<Entry> {
         let entry = Entry::new(KIND.name)
