@@ -96,11 +96,15 @@ computes! {
 /// The elementwise primitive of the CPU.
 pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -> Tensor {
     let of = xs.last().map_or(dtype, |x| x.dtype());
+    // First what is asked for most.
+    if of == DType::F32 {
+        return map_in::<f32>(op, xs, shape, dtype);
+    }
     // Integers stay in their own type, in which sums and products wrap as they do when an i64 is stored; only what
     // becomes another type is computed in the widest.
     let native = dtype == of || dtype == DType::Bool;
     match of {
-        DType::F32 | DType::F16 | DType::BF16 => map_in::<f32>(op, xs, shape, dtype),
+        DType::F16 | DType::BF16 => map_in::<f32>(op, xs, shape, dtype),
         DType::F64 => map_in::<f64>(op, xs, shape, dtype),
         DType::I32 if native => map_in::<i32>(op, xs, shape, dtype),
         DType::I8 if native => map_in::<i8>(op, xs, shape, dtype),
@@ -203,14 +207,14 @@ fn map_in<C: Compute>(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DTyp
     let all =
         whole.iter_mut().zip(xs).all(|(whole, x)| straight(x, shape, count).map(|x| *whole = x).is_some());
     // The way of most small operations, in as few steps as there are.
-    let mut out = None;
     if all && dtype == C::DTYPE && count <= CHUNK {
-        let y = out.insert(Storage::host(count, dtype));
-        if C::own(op, &whole[..xs.len()], &mut y.as_mut_slice::<C>()[..count]) {
-            return Tensor::from_storage(out.expect("it was just made"), *shape, dtype);
+        let mut out = Storage::host(count, dtype);
+        if C::own(op, &whole[..xs.len()], &mut out.as_mut_slice::<C>()[..count]) {
+            return Tensor::from_storage(out, *shape, dtype);
         }
+        return map_any(op, xs, Some(&whole[..xs.len()]), shape, dtype, Some(out));
     }
-    map_any(op, xs, all.then_some(&whole[..xs.len()]), shape, dtype, out)
+    map_any(op, xs, all.then_some(&whole[..xs.len()]), shape, dtype, None)
 }
 
 /// The way of everything else; `whole` are the operands where each is a slice, and `out` is where the result is to lie if that
@@ -362,17 +366,23 @@ fn part_of_row<'a, C: Compute>(x: &'a Tensor, layout: &Layout, start: usize, len
 }
 
 /// The elements of an input that needs neither conversion nor another order; one element stands for all.
-#[inline]
+///
+/// It is part of its caller, since a call costs a small operation as much as the checks.
+#[inline(always)]
 fn straight<'a, C: Compute>(x: &'a Tensor, shape: &Shape, count: usize) -> Option<&'a [C]> {
-    if x.shape_of() == shape {
-        let plain = x.dtype() == C::DTYPE || (x.dtype() == DType::Bool && C::DTYPE == DType::U8);
-        let (from, layout) = (x.storage(), x.layout());
-        (plain && layout.is_contiguous()).then(|| &from.as_slice()[layout.offset()..][..count])
-    } else if x.len() == 1 && x.dtype() == C::DTYPE {
-        Some(&x.storage().as_slice::<C>()[x.layout().offset()..][..1])
-    } else {
-        None
+    if x.shape_of() != shape {
+        return single(x);
     }
+    let plain = x.dtype() == C::DTYPE || (x.dtype() == DType::Bool && C::DTYPE == DType::U8);
+    let (from, layout) = (x.storage(), x.layout());
+    (plain && layout.is_contiguous()).then(|| &from.as_slice()[layout.offset()..][..count])
+}
+
+/// The element of an input that has one.
+#[inline(never)]
+#[cold]
+fn single<C: Compute>(x: &Tensor) -> Option<&[C]> {
+    (x.len() == 1 && x.dtype() == C::DTYPE).then(|| &x.storage().as_slice::<C>()[x.layout().offset()..][..1])
 }
 
 /// Reads the tile that starts at element `start` of a layout.
