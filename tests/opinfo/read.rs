@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-/// A call of PyTorch's.
+/// A call of PyTorch's, or a module with a call of it.
 pub struct Sample {
     pub id: String,
     pub op: String,
@@ -19,6 +19,9 @@ pub struct Sample {
     pub second: Vec<Option<Tensor>>,
     /// PyTorch's message, where it refuses.
     pub refused: Option<String>,
+    /// The whole line, of which a module's has more.
+    #[allow(dead_code, reason = "the samples of operations have nothing else")]
+    pub line: Json,
 }
 
 impl fmt::Display for Sample {
@@ -65,11 +68,11 @@ fn tensors(path: &Path) -> HashMap<String, Tensor> {
         .collect()
 }
 
-/// All samples whose tensors have at most six axes.
-pub fn samples() -> Vec<Sample> {
+/// All samples of a file whose tensors have at most six axes.
+pub fn samples(file: &str) -> Vec<Sample> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("opinfo");
-    let tensors = tensors(&folder.join("samples.safetensors"));
-    let lines = std::fs::read_to_string(folder.join("samples.jsonl")).expect("the samples");
+    let tensors = tensors(&folder.join(format!("{file}.safetensors")));
+    let lines = std::fs::read_to_string(folder.join(format!("{file}.jsonl"))).expect("the samples");
     let mut of: HashMap<&str, Vec<&String>> = HashMap::new();
     for name in tensors.keys() {
         of.entry(name.split('.').next().unwrap_or_default()).or_default().push(name);
@@ -93,6 +96,7 @@ pub fn samples() -> Vec<Sample> {
             inputs,
             outputs,
             id,
+            line: json,
         })
     };
     lines.lines().filter_map(read).collect()

@@ -4,8 +4,8 @@ be refused.
     pip install torch numpy expecttest hypothesis pyyaml
     python tests/opinfo/write.py [--all]
 
-writes `samples.jsonl`, a line for each sample, and `samples.safetensors`, the tensors that the lines name. `--all` keeps every
-sample rather than one of each kind, for a run by hand: `cargo test -p mapsto-tests --test opinfo` takes whatever lies here.
+writes `samples.jsonl`, a line for each sample, and `samples.safetensors`, the tensors that the lines name; `modules.py` does the
+same for modules. `--all` keeps every sample rather than one of each kind, for a run by hand: `cargo test -p mapsto-tests --test opinfo` takes whatever lies here.
 """
 
 import json
@@ -107,8 +107,8 @@ class Writer:
                     self.put(f"{key}.{what}{i}", t)
         self.lines.append(json.dumps({"id": key, **line, "outputs": len(outputs)}, allow_nan=False))
 
-    def write(self):
-        with open(os.path.join(HERE, "samples.jsonl"), "w") as f:
+    def write(self, file):
+        with open(os.path.join(HERE, f"{file}.jsonl"), "w") as f:
             f.write("\n".join(self.lines) + "\n")
         codes = {"float64": "F64", "float32": "F32", "int64": "I64", "bool": "BOOL", "uint8": "U8"}
         header, data, at = {}, [], 0
@@ -120,8 +120,9 @@ class Writer:
             at += len(raw)
         head = json.dumps(header, separators=(",", ":")).encode()
         head += b" " * (-len(head) % 8)
-        with open(os.path.join(HERE, "samples.safetensors"), "wb") as f:
+        with open(os.path.join(HERE, f"{file}.safetensors"), "wb") as f:
             f.write(struct.pack("<Q", len(head)) + head + b"".join(data))
+        return sum(os.path.getsize(os.path.join(HERE, f"{file}.{end}")) for end in ("jsonl", "safetensors"))
 
 
 def derivatives(op, sample, inputs, rebuild):
@@ -137,7 +138,12 @@ def derivatives(op, sample, inputs, rebuild):
     second = [None] * len(leaves)
     on = [g for g in first if g is not None and g.requires_grad] if again else []
     if on:
-        found = torch.autograd.grad(on, wanted, [wave(g.shape) for g in on], allow_unused=True)
+        try:
+            found = torch.autograd.grad(on, wanted, [wave(g.shape) for g in on], allow_unused=True)
+        except RuntimeError as e:  # some kernels of PyTorch have no second derivative
+            if "not implemented" not in str(e):
+                raise
+            return [held.get(id(x)) for x in leaves], second
         found = [torch.zeros_like(x) if h is None else h for x, h in zip(wanted, found)]
         of = dict(zip(map(id, wanted), found))
         second = [of.get(id(x)) for x in leaves]
@@ -215,9 +221,9 @@ def main():
             if op.supports_dtype(dtype, "cpu"):
                 samples_of(op, dtype, writer)
         refusals_of(op, writer)
-    writer.write()
-    size = sum(os.path.getsize(os.path.join(HERE, n)) for n in ("samples.jsonl", "samples.safetensors"))
+    size = writer.write("samples")
     print(f"{writer.count} samples of {len(NAMES)} operations, {size / 1e6:.1f} MB, torch {torch.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,520 @@
+//! Which of PyTorch's modules is what here, and how it is called.
+
+use super::read::Sample;
+use mapsto::nn::{Exceptions, Gru, Loss, Lstm, ModelSpec, Rnn, RnnRelu, losses};
+use mapsto::prelude::*;
+use mapsto::spec::{self, Entry, Json};
+
+/// Why a sample is not compared.
+pub struct NotCompared(pub &'static str);
+
+/// A module with its call.
+pub struct Built<'a> {
+    pub call: Box<dyn Fn() -> Vec<Tensor> + 'a>,
+    pub parameters: Vec<(String, Tensor)>,
+    /// Of each parameter its place among the tensors of the sample.
+    pub names: Vec<(String, usize)>,
+}
+
+type Found<'a> = Result<Built<'a>, NotCompared>;
+
+fn no<T>(reason: &'static str) -> Result<T, NotCompared> {
+    Err(NotCompared(reason))
+}
+
+/// The settings of a sample and its tensors.
+struct Of<'a> {
+    sample: &'a Sample,
+    tensors: &'a [Tensor],
+}
+
+impl<'a> Of<'a> {
+    fn get(&self, name: &str) -> Option<&'a Json> {
+        let found = self.sample.kwargs.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        found.filter(|json| **json != Json::Null)
+    }
+
+    fn number(&self, name: &str, default: f64) -> f64 {
+        let read = |json: &Json| json.number().or_else(|| json.bool().map(f64::from));
+        self.get(name).map_or(default, |json| read(json).expect("a number"))
+    }
+
+    fn flag(&self, name: &str, default: bool) -> bool {
+        self.get(name).map_or(default, |json| json.bool().expect("true or false"))
+    }
+
+    /// A setting as a training file says it, `default` where there is none.
+    fn text(&self, name: &str, default: &str) -> String {
+        self.get(name).map_or(default.to_string(), ToString::to_string)
+    }
+
+    fn place(&self, json: &Json) -> Option<usize> {
+        json.get("t").and_then(Json::int).map(|i| i as usize)
+    }
+
+    /// Argument `i` of the call, by its place or by its name.
+    fn input(&self, i: usize, name: &str) -> Option<&'a Tensor> {
+        let forward = self.sample.line.get("forward").and_then(|forward| forward.get(name));
+        let json = self.sample.args.get(i).or(forward)?;
+        Some(&self.tensors[self.place(json)?])
+    }
+
+    /// The parameters and buffers by their names, as PyTorch has them.
+    fn state(&self) -> Vec<(String, usize)> {
+        let state = self.sample.line.get("state").and_then(Json::object).expect("the state");
+        state.iter().filter_map(|(name, json)| Some((name.clone(), self.place(json)?))).collect()
+    }
+
+    /// A layer of a training file on the first argument, which `rank` axes make one sample of.
+    ///
+    /// `entry` is written as in JSON; `rename` gives PyTorch's name of a parameter as ours, and nothing for what is not kept.
+    fn layer(&self, entry: &str, rank: usize, rename: &dyn Fn(&str) -> Option<String>) -> Found<'a> {
+        let Some(x) = self.input(0, "input") else { return no("the input is no tensor") };
+        let single = x.rank() == rank;
+        if !single && x.rank() != rank + 1 {
+            return no("more axes than a batch of samples has");
+        }
+        if x.is_empty() {
+            return no("a batch of nothing");
+        }
+        let sizes = if single { x.shape() } else { &x.shape()[1..] };
+        let entry = Entry::from_json(&Json::parse(entry).expect("an entry")).expect("an entry");
+        let mut model =
+            ModelSpec::new(sizes, [entry.clone()]).build().unwrap_or_else(|e| panic!("{entry}: {e}"));
+        model.convert(DType::F64);
+        let names: Vec<(String, usize)> = self
+            .state()
+            .into_iter()
+            .filter_map(|(name, place)| Some((format!("0.{}", rename(&name)?), place)))
+            .collect();
+        let state = names.iter().map(|(name, place)| (name.clone(), self.sample.inputs[*place].clone()));
+        model.load_state_dict(state, &Exceptions::none()).unwrap_or_else(|e| panic!("{entry}: {e}"));
+        let training = self.sample.line.get("training").and_then(Json::bool) == Some(true);
+        let parameters = model.parameters();
+        let forward = move || {
+            let x = if single { x.unsqueeze(0) } else { x.clone() };
+            let y = if training { train(|| model.forward(&x)) } else { model.forward(&x) };
+            vec![if single { y.squeeze(0) } else { y }]
+        };
+        Ok(Built { call: Box::new(forward), parameters, names })
+    }
+
+    /// A layer of samples of any shape, as elementwise ones are.
+    fn each(&self, entry: &str) -> Found<'a> {
+        let Some(x) = self.input(0, "input") else { return no("the input is no tensor") };
+        if x.rank() == 0 {
+            return no("a layer takes a batch, and this is a single number");
+        }
+        self.layer(entry, x.rank() - 1, &|name| Some(name.to_string()))
+    }
+
+    fn plain(&self, entry: &str, rank: usize) -> Found<'a> {
+        self.layer(entry, rank, &|name| Some(name.to_string()))
+    }
+
+    /// A function of the arguments, with no parameters.
+    fn function(&self, call: impl Fn() -> Vec<Tensor> + 'a) -> Found<'a> {
+        Ok(Built { call: Box::new(call), parameters: Vec::new(), names: Vec::new() })
+    }
+
+    /// A loss of a training file, by the reduction of the sample.
+    fn loss(&self, entry: &str) -> Found<'a> {
+        let (Some(y), Some(target)) = (self.input(0, "input"), self.input(1, "target")) else {
+            return no("the arguments are no tensors");
+        };
+        self.loss_of(entry, y.clone(), target.clone())
+    }
+
+    fn loss_of(&self, entry: &str, y: Tensor, target: Tensor) -> Found<'a> {
+        if y.rank() == 0 {
+            return no("a loss takes a batch, and this is a single number");
+        }
+        let reduction = self.get("reduction").and_then(Json::str).unwrap_or("mean").to_string();
+        let entry = Entry::from_json(&Json::parse(entry).expect("an entry")).expect("an entry");
+        let entry = if reduction == "sum" { entry.with_option("reduction", "sum") } else { entry };
+        let loss = spec::build::<dyn Loss>(&entry, &()).unwrap_or_else(|e| panic!("{entry}: {e}"));
+        if reduction == "none" {
+            if loss.pointwise().is_none() {
+                return no("a loss without values of its own for each element");
+            }
+            return self.function(move || vec![loss.pointwise().expect("it has").each(&y, &target)]);
+        }
+        self.function(move || vec![loss.loss(&y, &target)])
+    }
+}
+
+/// The module of a sample.
+pub fn build<'a>(sample: &'a Sample, tensors: &'a [Tensor]) -> Found<'a> {
+    let of = Of { sample, tensors };
+    let name = sample.op.strip_prefix("nn.").expect("a module");
+    match activation(&of, name) {
+        Some(found) => found,
+        None => layer(&of, name).or_else(|| loss(&of, name)).unwrap_or_else(|| no("nothing here corresponds")),
+    }
+}
+
+fn activation<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
+    let plain = match name {
+        "ReLU" => "relu",
+        "ReLU6" => "relu6",
+        "Hardswish" => "hardswish",
+        "Sigmoid" => "sigmoid",
+        "LogSigmoid" => "log_sigmoid",
+        "SiLU" => "silu",
+        "Softsign" => "softsign",
+        "Tanh" => "tanh",
+        "Tanhshrink" => "tanhshrink",
+        "Mish" => "mish",
+        "SELU" => "selu",
+        "Hardtanh" => "hardtanh",
+        _ => "",
+    };
+    if !plain.is_empty() {
+        return Some(of.each(&format!("{plain:?}")));
+    }
+    let with = |entry: &str, key: &str, default: f64| {
+        of.each(&format!("{{\"{entry}\": {:?}}}", of.number(key, default)))
+    };
+    Some(match name {
+        "CELU" => with("celu", "alpha", 1.0),
+        "ELU" => with("elu", "alpha", 1.0),
+        "Hardshrink" => with("hardshrink", "lambd", 0.5),
+        "Softshrink" => with("softshrink", "lambd", 0.5),
+        "LeakyReLU" => with("leaky_relu", "negative_slope", 0.01),
+        "GELU" => match of.get("approximate").and_then(Json::str) {
+            Some("tanh") => of.each("\"gelu_tanh\""),
+            _ => of.each("\"gelu\""),
+        },
+        "Threshold" => of.each(&format!(
+            "{{\"threshold\": {:?}, \"value\": {:?}}}",
+            of.number("threshold", 0.0),
+            of.number("value", 0.0)
+        )),
+        "Softplus" if of.get("beta").is_some() => no("softplus has no steepness and no threshold here"),
+        "Softplus" => of.each("\"softplus\""),
+        "Softmax" | "LogSoftmax" | "Softmin" | "GLU" => {
+            let x = of.input(0, "input")?;
+            let axis = of.number("dim", -1.0) as isize;
+            let x = x.clone();
+            let which = name.to_string();
+            of.function(move || {
+                vec![match which.as_str() {
+                    "Softmax" => x.softmax(axis),
+                    "LogSoftmax" => x.log_softmax(axis),
+                    "Softmin" => (-&x).softmax(axis),
+                    _ => {
+                        let [a, b] = x.chunk::<2>(axis);
+                        a * b.sigmoid()
+                    }
+                }]
+            })
+        }
+        "Softmax2d" => {
+            let x = of.input(0, "input")?.clone();
+            of.function(move || vec![x.softmax(-3)])
+        }
+        _ => return None,
+    })
+}
+
+fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
+    let eps = of.number("eps", 1e-5);
+    let spatial = name.as_bytes().iter().rev().find(|c| c.is_ascii_digit()).map_or(0, |c| (c - b'0') as usize);
+    Some(match name {
+        "Linear" => {
+            let entry =
+                format!("{{\"linear\": {}, \"bias\": {}}}", of.text("out_features", ""), of.flag("bias", true));
+            of.plain(&entry, of.input(0, "input")?.rank().max(2) - 1)
+        }
+        "Embedding" => {
+            let entry = format!(
+                "{{\"embedding\": {}, \"size\": {}}}",
+                of.text("num_embeddings", ""),
+                of.text("embedding_dim", "")
+            );
+            of.plain(&entry, of.input(0, "input")?.rank() - 1)
+        }
+        "Conv1d" | "Conv2d" => {
+            if of.get("padding").is_some_and(|p| p.str().is_some()) {
+                return Some(no("no padding by a word"));
+            }
+            let window = |key: &str, default: &str| format!("\"{key}\": {}", of.text(key, default));
+            let entry = format!(
+                "{{\"conv{spatial}d\": {}, \"kernel\": {}, {}, {}, {}, {}}}",
+                of.text("out_channels", ""),
+                of.text("kernel_size", ""),
+                window("stride", "1"),
+                window("padding", "0"),
+                window("dilation", "1"),
+                window("groups", "1")
+            );
+            of.plain(&entry, spatial + 1)
+        }
+        "ConvTranspose2d" => {
+            let entry = format!(
+                "{{\"conv_transpose2d\": {}, \"kernel\": {}, \"stride\": {}}}",
+                of.text("out_channels", ""),
+                of.text("kernel_size", ""),
+                of.text("stride", "1")
+            );
+            of.plain(&entry, 3)
+        }
+        "BatchNorm1d" | "BatchNorm2d" => {
+            if !of.flag("affine", true) || !of.flag("track_running_stats", true) || !of.flag("bias", true) {
+                return Some(no("a batch norm without parts of its own"));
+            }
+            if of.get("momentum").is_none() && sample_says_null(of.sample, "momentum") {
+                return Some(no("statistics averaged over all batches"));
+            }
+            let entry = format!(
+                "{{\"batch_norm{spatial}d\": true, \"eps\": {eps}, \"momentum\": {}}}",
+                of.number("momentum", 0.1)
+            );
+            let rank = of.input(0, "input")?.rank() - 1;
+            of.layer(&entry, rank, &|name| (name != "num_batches_tracked").then(|| name.to_string()))
+        }
+        "GroupNorm" => {
+            if !of.flag("affine", true) || !of.flag("bias", true) {
+                return Some(no("a group norm without scale or shift"));
+            }
+            let entry = format!("{{\"group_norm\": {}, \"eps\": {eps}}}", of.text("num_groups", ""));
+            of.plain(&entry, of.input(0, "input")?.rank() - 1)
+        }
+        "InstanceNorm1d" | "InstanceNorm2d" => {
+            if of.flag("affine", false) && !of.flag("bias", true) {
+                return Some(no("an instance norm of a scale alone"));
+            }
+            if of.flag("track_running_stats", false) {
+                return Some(no("an instance norm with running statistics"));
+            }
+            let entry =
+                format!("{{\"instance_norm\": true, \"eps\": {eps}, \"affine\": {}}}", of.flag("affine", false));
+            of.plain(&entry, spatial + 1)
+        }
+        "LayerNorm" | "RMSNorm" => {
+            let sizes = of.get("normalized_shape").and_then(Json::list)?;
+            if sizes.len() != 1 || !of.flag("elementwise_affine", true) {
+                return Some(no("a norm over several axes, or without parameters"));
+            }
+            let kind = if name == "LayerNorm" { "layer_norm" } else { "rms_norm" };
+            let bias = match name {
+                "LayerNorm" => format!(", \"bias\": {}", of.flag("bias", true)),
+                _ => String::new(),
+            };
+            let entry = format!("{{\"{kind}\": true, \"eps\": {eps}{bias}}}");
+            of.plain(&entry, of.input(0, "input")?.rank() - 1)
+        }
+        "LocalResponseNorm" => {
+            let entry = format!(
+                "{{\"local_response_norm\": {}, \"alpha\": {:?}, \"beta\": {:?}, \"k\": {:?}}}",
+                of.text("size", ""),
+                of.number("alpha", 1e-4),
+                of.number("beta", 0.75),
+                of.number("k", 1.0)
+            );
+            if of.input(0, "input")?.rank() != 4 {
+                return Some(no("a response norm of other things than images"));
+            }
+            of.plain(&entry, 3)
+        }
+        "PReLU" => {
+            let x = of.input(0, "input")?;
+            let slopes = of.sample.inputs[of.state()[0].1].len();
+            let entry = format!("{{\"prelu\": 0.25, \"shared\": {}}}", slopes == 1);
+            if slopes == 1 { of.each(&entry) } else { of.plain(&entry, x.rank() - 1) }
+        }
+        "ZeroPad2d" | "ConstantPad2d" | "ReflectionPad2d" | "ReplicationPad2d" | "CircularPad2d" => {
+            let sides = match of.get("padding")? {
+                Json::List(sides) => sides.iter().map(|s| s.int().expect("a number")).collect(),
+                one => vec![one.int()?; 4],
+            };
+            // Ours are above, below, left, right.
+            let mode = match name {
+                "ReflectionPad2d" => "reflect",
+                "ReplicationPad2d" => "replicate",
+                "CircularPad2d" => "circular",
+                _ => "constant",
+            };
+            let entry = format!(
+                "{{\"pad2d\": [{}, {}, {}, {}], \"mode\": \"{mode}\"{}}}",
+                sides[2],
+                sides[3],
+                sides[0],
+                sides[1],
+                match of.get("value") {
+                    Some(value) => format!(", \"value\": {value}"),
+                    None => String::new(),
+                }
+            );
+            of.plain(&entry, 3)
+        }
+        "MaxPool2d" | "AvgPool2d" => {
+            if of.flag("ceil_mode", false) || of.flag("return_indices", false) || of.get("divisor_override").is_some() {
+                return Some(no("an option of pooling that is lacking"));
+            }
+            let kind = if name == "MaxPool2d" { "max_pool2d" } else { "avg_pool2d" };
+            let stride = match of.get("stride") {
+                Some(stride) => format!(", \"stride\": {stride}"),
+                None => String::new(),
+            };
+            let entry = format!(
+                "{{\"{kind}\": {}{stride}, \"padding\": {}}}",
+                of.text("kernel_size", ""),
+                of.text("padding", "0")
+            );
+            of.plain(&entry, 3)
+        }
+        "AdaptiveAvgPool2d" | "AdaptiveMaxPool2d" => {
+            let kind = if name == "AdaptiveAvgPool2d" { "adaptive_avg_pool2d" } else { "adaptive_max_pool2d" };
+            if of.get("output_size").and_then(Json::list).is_some_and(|l| l.contains(&Json::Null)) {
+                return Some(no("an adaptive pooling that leaves an axis as it is"));
+            }
+            of.plain(&format!("{{\"{kind}\": {}}}", of.text("output_size", "1")), 3)
+        }
+        "RNN" | "GRU" | "LSTM" => recurrent(of, name),
+        _ => return None,
+    })
+}
+
+fn sample_says_null(sample: &Sample, name: &str) -> bool {
+    sample.kwargs.iter().any(|(key, value)| key == name && *value == Json::Null)
+}
+
+/// A recurrence over steps, whose batch stands first here and second in PyTorch unless it is told otherwise.
+fn recurrent<'a>(of: &Of<'a>, name: &str) -> Found<'a> {
+    if of.number("proj_size", 0.0) > 0.0 {
+        return no("an LSTM with a projection");
+    }
+    let Some(x) = of.input(0, "input") else { return no("packed sequences") };
+    let (inputs, hidden) = (of.number("input_size", 0.0) as usize, of.number("hidden_size", 0.0) as usize);
+    let layers = of.number("num_layers", 1.0) as usize;
+    let states: Vec<Tensor> = match of.sample.args.get(1) {
+        Some(Json::List(list)) => {
+            list.iter().filter_map(|j| of.place(j)).map(|i| of.tensors[i].clone()).collect()
+        }
+        Some(json) => of.place(json).map(|i| of.tensors[i].clone()).into_iter().collect(),
+        None => Vec::new(),
+    };
+    let (first, single) = (of.flag("batch_first", false), x.rank() == 2);
+    let names: Vec<(String, usize)> = of.state();
+    macro_rules! built {
+        ($layer:expr, $state:expr) => {{
+            let mut layer = $layer.layers(layers);
+            if of.flag("bidirectional", false) {
+                layer = layer.bidirectional();
+            }
+            if !of.flag("bias", true) {
+                layer = layer.no_bias();
+            }
+            layer.convert(DType::F64);
+            let state = names.iter().map(|(n, place)| (n.clone(), of.sample.inputs[*place].clone()));
+            layer.load_state_dict(state, &Exceptions::none()).unwrap_or_else(|e| panic!("{e}"));
+            let (x, parameters) = (x.clone(), layer.parameters());
+            let forward = move || {
+                let batch = |t: &Tensor| if single { t.unsqueeze(if first { 0 } else { 1 }) } else { t.clone() };
+                let swap = |t: &Tensor| if first { t.clone() } else { t.permute([1, 0, 2]) };
+                let held: Vec<Tensor> =
+                    states.iter().map(|h| if single { h.unsqueeze(1) } else { h.clone() }).collect();
+                let state = if held.is_empty() { None } else { Some($state(&held)) };
+                let (y, last) = layer.with_state(&swap(&batch(&x)), state.as_ref());
+                let y = swap(&y);
+                let y = if single { y.squeeze(if first { 0 } else { 1 }) } else { y };
+                let last: Vec<Tensor> = last.into_iter().collect();
+                let last = last.into_iter().map(|h| if single { h.squeeze(1) } else { h });
+                std::iter::once(y).chain(last).collect()
+            };
+            Ok(Built { call: Box::new(forward), parameters, names })
+        }};
+    }
+    let one = |held: &[Tensor]| [held[0].clone()];
+    let two = |held: &[Tensor]| [held[0].clone(), held[1].clone()];
+    match (name, of.get("nonlinearity").and_then(Json::str)) {
+        ("LSTM", _) => built!(Lstm::new(inputs, hidden), two),
+        ("GRU", _) => built!(Gru::new(inputs, hidden), one),
+        (_, Some("relu")) => built!(RnnRelu::new(inputs, hidden), one),
+        _ => built!(Rnn::new(inputs, hidden), one),
+    }
+}
+
+fn loss<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
+    let weighted = of.sample.kwargs.iter().any(|(key, value)| key == "weight" && *value != Json::Null);
+    let target = of.input(1, "target");
+    Some(match name {
+        "L1Loss" => of.loss("\"mae\""),
+        "MSELoss" => of.loss("\"mse\""),
+        "SmoothL1Loss" => of.loss(&format!("{{\"smooth_l1\": {:?}}}", of.number("beta", 1.0))),
+        "HuberLoss" => of.loss(&format!("{{\"huber\": {:?}}}", of.number("delta", 1.0))),
+        "SoftMarginLoss" => of.loss("\"soft_margin\""),
+        "HingeEmbeddingLoss" => of.loss(&format!("{{\"hinge_embedding\": {:?}}}", of.number("margin", 1.0))),
+        "PoissonNLLLoss" => of.loss(&format!(
+            "{{\"poisson_nll\": true, \"log_input\": {}, \"full\": {}, \"eps\": {:?}}}",
+            of.flag("log_input", true),
+            of.flag("full", false),
+            of.number("eps", 1e-8)
+        )),
+        "KLDivLoss" if of.flag("log_target", false) => no("a divergence of targets that are logarithms"),
+        "KLDivLoss" => {
+            let reduction = of.get("reduction").and_then(Json::str).unwrap_or("mean");
+            match reduction {
+                // Ours is PyTorch's mean over the batch.
+                "mean" => no("a mean over elements, which PyTorch itself warns of"),
+                "batchmean" if target?.le(0.0).any(..).item() != 0.0 => {
+                    no("a gradient at a target up to 0, which is NaN in PyTorch")
+                }
+                _ => of.loss("\"kl_div\""),
+            }
+        }
+        "BCELoss" if weighted => no("weights of elements"),
+        "BCELoss" => of.loss("\"bce\""),
+        "BCEWithLogitsLoss" if weighted => no("weights of elements"),
+        "BCEWithLogitsLoss" => of.loss("\"bce_with_logits\""),
+        "MultiMarginLoss" if weighted => no("weights of classes"),
+        "MultiMarginLoss" => of.loss(&format!(
+            "{{\"multi_margin\": {:?}, \"squared\": {}}}",
+            of.number("margin", 1.0),
+            of.number("p", 1.0) == 2.0
+        )),
+        "NLLLoss" | "CrossEntropyLoss" => classes(of, name, target?),
+        "CosineEmbeddingLoss" | "MarginRankingLoss" => {
+            let (a, b, t) = (of.input(0, "input1")?, of.input(1, "input2")?, of.input(2, "target")?);
+            if of.get("reduction").and_then(Json::str).is_some_and(|r| r != "mean") || a.rank() == 0 {
+                return Some(no("a loss of programs, which is a mean"));
+            }
+            if t.eq(0).any(..).item() != 0.0 {
+                return Some(no("a target of 0, which stands for −1 here"));
+            }
+            let (a, b, t, margin) = (a.clone(), b.clone(), t.clone(), of.number("margin", 0.0));
+            let cosine = name == "CosineEmbeddingLoss";
+            if cosine && a.rank() == 1 {
+                return Some(no("a pair without a batch"));
+            }
+            of.function(move || {
+                vec![match cosine {
+                    true => losses::cosine_embedding(&a, &b, &t, margin),
+                    false => losses::margin_ranking(&a, &b, &t, margin),
+                }]
+            })
+        }
+        _ => return None,
+    })
+}
+
+/// A loss of class ids: the classes are the last axis here and the second in PyTorch.
+fn classes<'a>(of: &Of<'a>, name: &str, target: &Tensor) -> Found<'a> {
+    let Some(y) = of.input(0, "input") else { return no("the arguments are no tensors") };
+    let ids = !target.dtype().is_float();
+    let mut options = String::new();
+    if let Some(i) = of.sample.kwargs.iter().find(|(k, v)| k == "weight" && *v != Json::Null).and_then(|(_, v)| of.place(v)) {
+        options += &format!(", \"weights\": {:?}", of.tensors[i].to_vec::<f64>());
+    }
+    if of.get("ignore_index").is_some() && ids {
+        options += &format!(", \"ignore_index\": {}", of.text("ignore_index", ""));
+    }
+    if of.number("label_smoothing", 0.0) > 0.0 {
+        options += &format!(", \"label_smoothing\": {:?}", of.number("label_smoothing", 0.0));
+    }
+    let kind = if name == "NLLLoss" { "nll" } else { "cross_entropy" };
+    let last = |t: &Tensor| if t.rank() > 2 { t.movedim(1, -1) } else { t.clone() };
+    let (y, t) = (last(y), if ids { target.clone() } else { last(target) });
+    of.loss_of(&format!("{{\"{kind}\": true{options}}}"), y, t)
+}
