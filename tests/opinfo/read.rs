@@ -65,11 +65,18 @@ fn tensors(path: &Path) -> HashMap<String, Tensor> {
         .collect()
 }
 
+/// The files of samples, without their endings.
+const FILES: [&str; 2] = ["samples", "samples_conv"];
+
 /// All samples whose tensors have at most six axes.
 pub fn samples() -> Vec<Sample> {
+    FILES.into_iter().flat_map(samples_of).collect()
+}
+
+fn samples_of(file: &str) -> Vec<Sample> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("opinfo");
-    let tensors = tensors(&folder.join("samples.safetensors"));
-    let lines = std::fs::read_to_string(folder.join("samples.jsonl")).expect("the samples");
+    let tensors = tensors(&folder.join(format!("{file}.safetensors")));
+    let lines = std::fs::read_to_string(folder.join(format!("{file}.jsonl"))).expect("the samples");
     let mut of: HashMap<&str, Vec<&String>> = HashMap::new();
     for name in tensors.keys() {
         of.entry(name.split('.').next().unwrap_or_default()).or_default().push(name);
