@@ -33,9 +33,9 @@ impl Call<'_> {
             Some("same") => Some(Padding::Same),
             Some("valid") => Some(Padding::Each([0; D])),
             Some(_) => None,
-            None => self.each(4, "padding", 0).map(Padding::Each),
+            None => self.each::<D>(4, "padding", 0).map(Padding::Each),
         };
-        let (stride, dilation) = (self.each(3, "stride", 1), self.each(5, "dilation", 1));
+        let (stride, dilation) = (self.each::<D>(3, "stride", 1), self.each::<D>(5, "dilation", 1));
         let (Some(stride), Some(padding), Some(dilation)) = (stride, padding, dilation) else {
             return no("sizes that no call can write");
         };
@@ -47,8 +47,9 @@ impl Call<'_> {
     }
 
     fn transposed<const D: usize>(&self, x: &Tensor) -> Found {
-        let (stride, padding) = (self.each(3, "stride", 1), self.each(4, "padding", 0));
-        let (output_padding, dilation) = (self.each(5, "output_padding", 0), self.each(7, "dilation", 1));
+        let (stride, padding) = (self.each::<D>(3, "stride", 1), self.each::<D>(4, "padding", 0));
+        let (output_padding, dilation) =
+            (self.each::<D>(5, "output_padding", 0), self.each::<D>(7, "dilation", 1));
         let (Some(stride), Some(padding), Some(output_padding), Some(dilation)) =
             (stride, padding, output_padding, dilation)
         else {
