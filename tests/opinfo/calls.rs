@@ -1,5 +1,7 @@
 //! How each of PyTorch's calls is written here, and which of its options have no counterpart.
 
+#[path = "convolutions.rs"]
+mod convolutions;
 #[path = "elementwise.rs"]
 mod elementwise;
 #[path = "more.rs"]
@@ -195,6 +197,7 @@ impl Call<'_> {
         let found = found
             .or_else(|| self.places(op, x))
             .or_else(|| self.networks(op, x))
+            .or_else(|| self.convolutions(op, x))
             .or_else(|| self.more(op, x));
         found.unwrap_or_else(|| panic!("`{op}` is in no list of calls.rs, or an argument of it is missing"))
     }

@@ -84,7 +84,7 @@ def sample(info, given, training, writer, seen):
 
 
 def main():
-    writer, names = Writer(), 0
+    writer, names = Writer("modules"), 0
     for info in module_db:
         if any(info.name.startswith(name) for name in LEFT_OUT):
             continue
@@ -99,7 +99,7 @@ def main():
                         kept += sample(info, given, training, writer, seen)
                 except (Skip, NotImplementedError):
                     continue
-    size = writer.write("modules")
+    size = writer.write()
     print(f"{writer.count} samples of {names} modules, {size / 1e6:.1f} MB, torch {torch.__version__}")
 
 

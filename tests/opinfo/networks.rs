@@ -2,7 +2,7 @@
 
 use super::{Call, Found, no, one, pair, whole, wholes};
 use mapsto::nn::{Huber, Loss, SmoothL1, mae};
-use mapsto::ops::{Conv2dOptions, Mask};
+use mapsto::ops::Mask;
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 
@@ -24,7 +24,6 @@ impl Call<'_> {
                 1 => one(x.unsqueeze(0).linear(second?, third).squeeze(0)),
                 _ => one(x.linear(second?, third)),
             },
-            "nn.functional.conv2d" => return Some(self.conv(x)),
             "nn.functional.layer_norm" => {
                 let width = self.arg(1, "normalized_shape").and_then(wholes)?;
                 let (gamma, beta) = (self.tensor(2, "weight"), self.tensor(3, "bias"));
@@ -162,28 +161,6 @@ impl Call<'_> {
             }
             _ => return None,
         })
-    }
-
-    fn conv(&self, x: &Tensor) -> Found {
-        if !x.dtype().is_float() {
-            return no("layers of integers");
-        }
-        let (Some(weight), bias) = (self.tensor(1, "weight"), self.tensor(2, "bias")) else {
-            return no("no weight");
-        };
-        let of = |i: usize, name: &str, default: usize| match self.arg(i, name) {
-            None => Some([default; 2]),
-            Some(Json::Str(word)) if word == "valid" => Some([0, 0]),
-            Some(json) => pair(json),
-        };
-        let (Some(stride), Some(padding), Some(dilation)) =
-            (of(3, "stride", 1), of(4, "padding", 0), of(5, "dilation", 1))
-        else {
-            return no("`padding=\"same\"`");
-        };
-        let groups = self.int(6, "groups").unwrap_or(1) as usize;
-        let options = Conv2dOptions { stride, padding, dilation, groups };
-        self.image(|x| x.conv2d(weight, bias, options))
     }
 
     fn attention(&self, q: &Tensor) -> Found {

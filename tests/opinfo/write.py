@@ -1,11 +1,12 @@
 """Writes samples of PyTorch's database of operations: inputs, options, results, gradients of both orders, and inputs that must
-be refused.
+be refused. `modules.py` does the same for modules.
 
     pip install torch numpy expecttest hypothesis pyyaml
     python tests/opinfo/write.py [--all]
 
-writes `samples.jsonl`, a line for each sample, and `samples.safetensors`, the tensors that the lines name; `modules.py` does the
-same for modules. `--all` keeps every sample rather than one of each kind, for a run by hand: `cargo test -p mapsto-tests --test opinfo` takes whatever lies here.
+writes `samples.jsonl`, a line for each sample, and `samples.safetensors`, the tensors that the lines name; and the same of
+convolutions, whose samples are larger, to `samples_conv.*`. The names of such files after the script choose among them. `--all` keeps every
+sample rather than one of each kind, for a run by hand: `cargo test -p mapsto-tests --test opinfo` takes whatever lies here.
 """
 
 import json
@@ -46,6 +47,17 @@ nansum nanmean count_nonzero aminmax diagonal trace diag tril triu repeat tile r
 index_fill scatter scatter_reduce masked_select nonzero bincount unfold outer kron cdist nn.functional.normalize
 nn.functional.cosine_similarity
 """.split()
+
+
+CONVOLUTIONS = """
+nn.functional.conv1d nn.functional.conv3d nn.functional.conv_transpose1d nn.functional.conv_transpose2d nn.functional.conv_transpose3d
+""".split()
+# Of each file the operations, the dtypes of their samples, and the most elements of one.
+EVERY_DTYPE = (torch.float64, torch.int64, torch.bool)
+FILES = {
+    "samples": (NAMES, EVERY_DTYPE, MOST_ELEMENTS),
+    "samples_conv": (CONVOLUTIONS, (torch.float64,), max(MOST_ELEMENTS, 1200)),
+}
 
 
 class Skip(Exception):
@@ -92,7 +104,8 @@ def flat(y):
 
 
 class Writer:
-    def __init__(self):
+    def __init__(self, file, most=MOST_ELEMENTS):
+        self.file, self.most = file, most
         self.lines, self.tensors, self.count = [], {}, 0
 
     def put(self, name, tensor):
@@ -107,8 +120,8 @@ class Writer:
                     self.put(f"{key}.{what}{i}", t)
         self.lines.append(json.dumps({"id": key, **line, "outputs": len(outputs)}, allow_nan=False))
 
-    def write(self, file):
-        with open(os.path.join(HERE, f"{file}.jsonl"), "w") as f:
+    def write(self):
+        with open(os.path.join(HERE, f"{self.file}.jsonl"), "w") as f:
             f.write("\n".join(self.lines) + "\n")
         codes = {"float64": "F64", "float32": "F32", "int64": "I64", "bool": "BOOL", "uint8": "U8"}
         header, data, at = {}, [], 0
@@ -120,9 +133,9 @@ class Writer:
             at += len(raw)
         head = json.dumps(header, separators=(",", ":")).encode()
         head += b" " * (-len(head) % 8)
-        with open(os.path.join(HERE, f"{file}.safetensors"), "wb") as f:
+        with open(os.path.join(HERE, f"{self.file}.safetensors"), "wb") as f:
             f.write(struct.pack("<Q", len(head)) + head + b"".join(data))
-        return sum(os.path.getsize(os.path.join(HERE, f"{file}.{end}")) for end in ("jsonl", "safetensors"))
+        return sum(os.path.getsize(os.path.join(HERE, f"{self.file}.{end}")) for end in ("jsonl", "safetensors"))
 
 
 def derivatives(op, sample, inputs, rebuild):
@@ -169,7 +182,7 @@ def samples_of(op, dtype, writer):
             here = kind(args, kwargs, tensors)
             if kwargs.get("ceil_mode") and kept >= 2 and not ALL:
                 continue  # two say that the option is lacking; the others would take the place of what is compared
-            if (here in seen and not ALL) or kept >= MOST_SAMPLES or sum(t.numel() for t in tensors) > MOST_ELEMENTS:
+            if (here in seen and not ALL) or kept >= MOST_SAMPLES or sum(t.numel() for t in tensors) > writer.most:
                 continue
 
             def rebuild(leaves):
@@ -177,7 +190,7 @@ def samples_of(op, dtype, writer):
                 return op.op(call[0], *call[1:], **{k: fill(v, leaves) for k, v in kwargs.items()})
 
             ys = flat(rebuild([t.detach() for t in tensors]))
-            if sum(y.numel() for y in ys) > 2 * MOST_ELEMENTS:
+            if sum(y.numel() for y in ys) > 2 * writer.most:
                 continue
             line = {"op": op.name, "variant": op.variant_test_name, "args": args, "kwargs": kwargs}
             first = second = ()
@@ -206,24 +219,26 @@ def refusals_of(op, writer):
             kwargs = {k: plain(v, tensors) for k, v in sample.kwargs.items()}
         except Skip:
             continue
-        if kept < MOST_SAMPLES and sum(t.numel() for t in tensors) <= MOST_ELEMENTS:
+        if kept < MOST_SAMPLES and sum(t.numel() for t in tensors) <= writer.most:
             line = {"op": op.name, "variant": op.variant_test_name, "args": args, "kwargs": kwargs}
             writer.add({**line, "refused": str(error.error_regex)[:120]}, tensors)
             kept += 1
 
 
-def main():
-    writer = Writer()
-    for op in sorted((o for o in op_db if o.name in NAMES), key=lambda o: (o.name, o.variant_test_name)):
+def main(file):
+    names, dtypes, most = FILES[file]
+    writer = Writer(file, most)
+    for op in sorted((o for o in op_db if o.name in names), key=lambda o: (o.name, o.variant_test_name)):
         if op.name == "polygamma" and not ALL and op.variant_test_name[-1] not in "02":
             continue  # five orders, of which two are enough
-        for dtype in (torch.float64, torch.int64, torch.bool):
+        for dtype in dtypes:
             if op.supports_dtype(dtype, "cpu"):
                 samples_of(op, dtype, writer)
         refusals_of(op, writer)
-    size = writer.write("samples")
-    print(f"{writer.count} samples of {len(NAMES)} operations, {size / 1e6:.1f} MB, torch {torch.__version__}")
+    size = writer.write()
+    print(f"{file}: {writer.count} samples of {len(names)} operations, {size / 1e6:.1f} MB, torch {torch.__version__}")
 
 
 if __name__ == "__main__":
-    main()
+    for file in [name for name in sys.argv[1:] if name in FILES] or FILES:
+        main(file)

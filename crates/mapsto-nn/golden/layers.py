@@ -18,7 +18,7 @@ def shown(x):
     return {"shape": list(x.shape), "values": [round(v, 8) for v in x.detach().flatten().tolist()]}
 
 
-def write(entry, x, layer):
+def write(entry, x, layer, names=None):
     x = x if not x.is_floating_point() else torch.round(x, decimals=8)
     state = {}
     if isinstance(layer, nn.Module):
@@ -26,7 +26,11 @@ def write(entry, x, layer):
         with torch.no_grad():
             for name, p in layer.named_parameters():
                 p.copy_(torch.round(torch.randn_like(p), decimals=8))
-                state[name] = shown(p)
+                state[name if names is None else names[name]] = shown(p)
+            for name, b in layer.named_buffers():
+                if b.is_floating_point():
+                    b.copy_(torch.round(b if names else torch.rand_like(b) + 0.5, decimals=8))
+                    state[name if names is None else names[name]] = shown(b)
     with torch.no_grad():
         y = layer(x)
     y = y[0] if isinstance(y, tuple) else y
@@ -102,3 +106,54 @@ write({"hardshrink": 0.75}, x, nn.Hardshrink(0.75))
 write({"celu": 0.7}, x, nn.CELU(0.7))
 write({"threshold": 0.3, "value": -2.0}, x, nn.Threshold(0.3, -2.0))
 write({"rrelu": True, "lower": 0.1, "upper": 0.3}, x, nn.RReLU(0.1, 0.3))
+
+# Convolutions of all kinds.
+torch.manual_seed(12)
+volumes, images, sequences = torch.randn(2, 2, 3, 4, 3), torch.randn(2, 4, 4, 5), torch.randn(2, 4, 6)
+write({"conv3d": 3, "kernel": 2}, volumes, nn.Conv3d(2, 3, 2))
+write({"conv3d": 4, "kernel": [2, 1, 3], "stride": [2, 1, 1], "padding": [1, 0, 2], "dilation": [1, 2, 1], "groups": 2, "bias": False}, volumes,
+      nn.Conv3d(2, 4, (2, 1, 3), stride=(2, 1, 1), padding=(1, 0, 2), dilation=(1, 2, 1), groups=2, bias=False))
+write({"conv3d": 2, "kernel": [2, 3, 1], "padding": "same", "padding_mode": "circular"}, volumes,
+      nn.Conv3d(2, 2, (2, 3, 1), padding="same", padding_mode="circular"))
+write({"conv1d": 3, "kernel": 4, "padding": "same", "dilation": 3}, sequences, nn.Conv1d(4, 3, 4, padding="same", dilation=3))
+write({"conv1d": 3, "kernel": 4, "padding": "valid"}, sequences, nn.Conv1d(4, 3, 4, padding="valid"))
+write({"conv2d": 2, "kernel": [2, 3], "padding": "same"}, images, nn.Conv2d(4, 2, (2, 3), padding="same"))
+for mode in ["reflect", "replicate", "circular"]:
+    write({"conv2d": 2, "kernel": 3, "padding": [2, 3], "stride": 2, "padding_mode": mode}, images,
+          nn.Conv2d(4, 2, 3, padding=(2, 3), stride=2, padding_mode=mode))
+    write({"conv1d": 2, "kernel": 4, "padding": "same", "padding_mode": mode}, sequences, nn.Conv1d(4, 2, 4, padding="same", padding_mode=mode))
+write({"conv3d": 2, "kernel": 3, "padding": 2, "padding_mode": "reflect"}, volumes, nn.Conv3d(2, 2, 3, padding=2, padding_mode="reflect"))
+write({"conv_transpose1d": 3, "kernel": 3, "stride": 2, "padding": 1, "output_padding": 1}, sequences,
+      nn.ConvTranspose1d(4, 3, 3, stride=2, padding=1, output_padding=1))
+write({"conv_transpose1d": 2, "kernel": 2, "stride": 2, "dilation": 4, "output_padding": 3, "groups": 2}, sequences,
+      nn.ConvTranspose1d(4, 2, 2, stride=2, dilation=4, output_padding=3, groups=2))
+write({"conv_transpose3d": 2, "kernel": [3, 2, 2], "stride": [2, 1, 3], "padding": [1, 0, 1], "output_padding": [1, 0, 2]}, volumes,
+      nn.ConvTranspose3d(2, 2, (3, 2, 2), stride=(2, 1, 3), padding=(1, 0, 1), output_padding=(1, 0, 2)))
+write({"conv_transpose3d": 4, "kernel": 2, "dilation": [2, 1, 1], "groups": 2, "bias": False}, volumes,
+      nn.ConvTranspose3d(2, 4, 2, dilation=(2, 1, 1), groups=2, bias=False))
+write({"depthwise_conv1d": True, "kernel": 3, "stride": 2, "depth_multiplier": 2}, sequences, nn.Conv1d(4, 8, 3, stride=2, groups=4))
+write({"depthwise_conv2d": True, "kernel": [3, 2], "padding": "same", "bias": False}, images,
+      nn.Conv2d(4, 4, (3, 2), padding="same", groups=4, bias=False))
+
+
+def separable(conv, inputs, outputs, kernel, multiplier=1, bias=True, **options):
+    parts = nn.Sequential()
+    parts.add_module("depthwise", conv(inputs, inputs * multiplier, kernel, groups=inputs, bias=False, **options))
+    parts.add_module("pointwise", conv(inputs * multiplier, outputs, 1, bias=bias))
+    return parts
+
+
+write({"separable_conv1d": 3, "kernel": 3, "padding": 1}, sequences, separable(nn.Conv1d, 4, 3, 3, padding=1))
+write({"separable_conv2d": 3, "kernel": [2, 3], "stride": 2, "depth_multiplier": 2, "bias": False}, images,
+      separable(nn.Conv2d, 4, 3, (2, 3), 2, False, stride=2))
+write({"batch_norm3d": True, "eps": 0.1}, volumes, nn.BatchNorm3d(2, eps=0.1))
+lengths = {"parametrizations.weight.original0": "g", "parametrizations.weight.original1": "layer.weight", "bias": "layer.bias"}
+weight_norm, spectral_norm = nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm
+write({"weight_norm": {"conv1d": 3, "kernel": 2}}, sequences, weight_norm(nn.Conv1d(4, 3, 2)), lengths)
+write({"weight_norm": {"conv_transpose2d": 3, "kernel": 2}, "dim": 1}, images, weight_norm(nn.ConvTranspose2d(4, 3, 2), dim=1), lengths)
+write({"weight_norm": {"linear": 3}}, rows, weight_norm(nn.Linear(4, 3)), lengths)
+vectors = {"parametrizations.weight.original": "layer.weight", "bias": "layer.bias", "parametrizations.weight.0._u": "u",
+           "parametrizations.weight.0._v": "v"}
+write({"spectral_norm": {"linear": 3}}, rows, spectral_norm(nn.Linear(4, 3)), vectors)
+write({"spectral_norm": {"conv2d": 3, "kernel": 2}}, images, spectral_norm(nn.Conv2d(4, 3, 2)), vectors)
+write({"spectral_norm": {"conv_transpose1d": 3, "kernel": 2}}, sequences, spectral_norm(nn.ConvTranspose1d(4, 3, 2)), vectors)

@@ -7,6 +7,7 @@
 
 mod budget;
 mod check_layer;
+mod convolution;
 mod golden;
 pub mod init;
 pub mod layers;
@@ -22,13 +23,14 @@ mod settings;
 mod spec;
 
 pub use check_layer::{LayerCheck, check_layer};
+pub use convolution::PaddingMode;
 pub use layers::*;
 pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
     Apply, ByChannel, Ema, Exceptions, Item, ItemMut, Layer, Line, LoadReport, Module, ModuleExt, Param,
-    Path, Segment, State, Then, Tied, deep_copy, frozen, matches,
+    Path, Segment, State, Then, Tied, Weighted, deep_copy, frozen, matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;
@@ -54,8 +56,8 @@ pub mod prelude {
         Constant, Cosine, ExponentialDecay, Horizon, LinearWarmup, Schedule, StepDecay,
     };
     pub use crate::{
-        Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, Param, Path,
-        State, frozen, seq,
+        Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, PaddingMode,
+        Param, Path, State, frozen, seq,
     };
     pub use mapsto_tensor::prelude::*;
 }

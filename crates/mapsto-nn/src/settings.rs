@@ -95,6 +95,8 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 name if images.contains(&name) || name == "adaptive_avg_pool2d" || name == "batch_norm2d" => {
                     vec![2, 6, 6]
                 }
+                "conv3d" | "conv_transpose3d" | "batch_norm3d" => vec![2, 4, 6, 6],
+                "depthwise_conv2d" | "separable_conv2d" => vec![2, 6, 6],
                 "embedding" | "embedding_bag" => vec![4],
                 name if larger.contains(&name) => vec![4, 6, 6],
                 _ => vec![4, 6],

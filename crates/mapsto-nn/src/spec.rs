@@ -252,7 +252,7 @@ mod tests {
                 plain.with_value(value(kind.name)).with_option("kernel", 3_usize),
                 Entry::new(kind.name).with_value(9_usize).with_option("size", 2_usize),
             ];
-            let inputs: [&[usize]; 4] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]];
+            let inputs: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]];
             let specs = inputs
                 .iter()
                 .flat_map(|input| entries.iter().map(|entry| ModelSpec::new(*input, [entry.clone()])));
@@ -340,6 +340,16 @@ mod tests {
             (entry("rnn_relu", 3).with_option("layers", 2usize), vec![5, 4]),
             (entry("conv1d", 4).with_option("kernel", 3usize), vec![2, 8]),
             (entry("conv_transpose2d", 4).with_option("kernel", 3usize), vec![2, 4, 4]),
+            (entry("conv3d", 4).with_option("kernel", 3usize), vec![2, 4, 4, 4]),
+            (entry("conv_transpose1d", 4).with_option("kernel", 3usize), vec![2, 8]),
+            (entry("conv_transpose3d", 4).with_option("kernel", 2usize), vec![2, 4, 4, 4]),
+            (Entry::new("depthwise_conv1d").with_option("kernel", 3usize), vec![4, 8]),
+            (Entry::new("depthwise_conv2d").with_option("kernel", 3usize), vec![4, 8, 8]),
+            (entry("separable_conv1d", 4).with_option("kernel", 3usize), vec![4, 8]),
+            (entry("separable_conv2d", 4).with_option("kernel", 3usize), vec![4, 8, 8]),
+            (Entry::new("batch_norm3d"), vec![9, 2, 2, 2]),
+            (Entry::new("weight_norm").with_value(linear(5)), vec![7]),
+            (Entry::new("spectral_norm").with_value(linear(5)), vec![7]),
             (entry("group_norm", 2), vec![4, 2, 2]),
             (Entry::new("instance_norm").with_option("affine", true), vec![4, 2, 2]),
             (Entry::new("rms_norm"), vec![9]),

@@ -5,7 +5,7 @@ use mapsto_nn::{LAYERS, LayerKind, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::graph::trace;
 
-const INPUTS: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[6, 4, 4], &[4, 6, 6]];
+const INPUTS: [&[usize]; 6] = [&[4], &[3, 4], &[2, 6, 6], &[6, 4, 4], &[4, 6, 6], &[2, 3, 4, 4]];
 
 type Built = Box<dyn Layer>;
 

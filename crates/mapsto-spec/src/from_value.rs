@@ -1,6 +1,7 @@
 //! Reading a typed Rust value out of a written one, exactly or not at all.
 
 use crate::{Entry, Span, Value};
+use mapsto_tensor::ops::Padding;
 
 /// A type that an option can be read as.
 ///
@@ -144,13 +145,34 @@ impl<T: FromValue> FromValue for Vec<T> {
     }
 }
 
-impl FromValue for [usize; 2] {
-    const EXPECTED: &'static str = "a whole number or a pair of them";
-    fn from_value(value: &Value) -> Option<[usize; 2]> {
-        if let Some(both) = usize::from_value(value) {
-            return Some([both, both]);
+/// A size along each of some axes; one number stands for all of them.
+impl<const D: usize> FromValue for [usize; D] {
+    const EXPECTED: &'static str = match D {
+        1 => usize::EXPECTED,
+        2 => "a whole number or a pair of them",
+        _ => "a whole number or one for each axis",
+    };
+    fn from_value(value: &Value) -> Option<[usize; D]> {
+        if let Some(all) = usize::from_value(value) {
+            return Some([all; D]);
         }
         Vec::<usize>::from_value(value)?.try_into().ok()
+    }
+}
+
+/// Zeros around the input of a convolution: a size, one for each axis, `"same"`, or `"valid"`, which is none.
+impl<const D: usize> FromValue for Padding<D> {
+    const EXPECTED: &'static str = match D {
+        1 => "a whole number, zero or more, or `\"same\"`",
+        2 => "a whole number, a pair of them, or `\"same\"`",
+        _ => "a whole number, one for each axis, or `\"same\"`",
+    };
+    fn from_value(value: &Value) -> Option<Padding<D>> {
+        match value {
+            Value::Str(word) if word == "same" => Some(Padding::Same),
+            Value::Str(word) if word == "valid" => Some(Padding::Each([0; D])),
+            numbers => <[usize; D]>::from_value(numbers).map(Padding::Each),
+        }
     }
 }
 
@@ -159,6 +181,22 @@ impl FromValue for [f64; 2] {
     fn from_value(value: &Value) -> Option<[f64; 2]> {
         Vec::<f64>::from_value(value)?.try_into().ok()
     }
+}
+
+#[test]
+fn a_padding_is_sizes_or_a_word() {
+    let read = |value: Value| Padding::<2>::from_value(&value);
+    assert_eq!(read(Value::Int(3)), Some(Padding::Each([3, 3])));
+    assert_eq!(read(Value::from([1, 2])), Some(Padding::Each([1, 2])));
+    assert_eq!(
+        (read("same".into()), read("valid".into())),
+        (Some(Padding::Same), Some(Padding::Each([0, 0])))
+    );
+    assert_eq!((read("full".into()), read(Value::Int(-1))), (None, None));
+    assert_eq!(Value::from(Padding::Each([2])), Value::Int(2));
+    assert_eq!(Value::from(Padding::<3>::Same), Value::from("same"));
+    assert_eq!(Value::from([1_usize, 2, 1]), Value::from(vec![1_usize, 2, 1]));
+    assert_eq!(<[usize; 3]>::from_value(&Value::Int(2)), Some([2, 2, 2]));
 }
 
 #[test]

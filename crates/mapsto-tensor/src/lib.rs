@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod check;
+mod convolution;
 pub mod create;
 mod device;
 mod display;

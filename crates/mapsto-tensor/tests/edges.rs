@@ -103,6 +103,17 @@ fn products_over_nothing() {
         ("conv2d", &[&[0, 2, 5, 5], &[3, 2, 3, 3]], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new())),
         ("conv2d", &[&[2, 0, 5, 5], &[3, 0, 3, 3]], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new())),
         ("conv2d", &[&[2, 2, 5, 5], &[0, 2, 3, 3]], |x| x[0].conv2d(&x[1], None, Conv2dOptions::new())),
+        ("conv1d", &[&[2, 0, 5], &[3, 0, 3]], |x| x[0].conv1d(&x[1], None, Conv1dOptions::new())),
+        ("conv3d", &[&[2, 0, 3, 3, 3], &[3, 0, 2, 2, 2]], |x| x[0].conv3d(&x[1], None, Conv3dOptions::new())),
+        ("conv_transpose1d", &[&[2, 0, 5], &[0, 3, 3]], |x| {
+            x[0].conv_transpose1d(&x[1], None, ConvTranspose1dOptions::new())
+        }),
+        ("conv_transpose2d", &[&[2, 2, 5, 5], &[2, 0, 3, 3]], |x| {
+            x[0].conv_transpose2d(&x[1], None, ConvTranspose2dOptions::new())
+        }),
+        ("conv_transpose3d", &[&[0, 2, 2, 2, 2], &[2, 1, 2, 2, 2]], |x| {
+            x[0].conv_transpose3d(&x[1], None, ConvTranspose3dOptions::new())
+        }),
         ("layer_norm", &[&[0, 4], &[4], &[4]], |x| x[0].layer_norm(&x[1], Some(&x[2]), 1e-5)),
         ("batch_norm", &[&[0, 4], &[4], &[4]], |x| x[0].batch_norm(&x[1], &x[2], 1e-5).0),
         ("cumsum", &[&[2, 0]], |x| x[0].cumsum(1)),
@@ -115,7 +126,7 @@ fn products_over_nothing() {
             let y = catch(|| call(&xs)).unwrap_or_else(|e| panic!("{name} {shapes:?}: {e}"));
             // Sums of nothing are 0; queries of no numbers fit all keys alike, and take the mean of the values.
             let nothing = shapes[0].contains(&0) || shapes[1..].iter().any(|s| s.len() == 4 && s[2] == 0);
-            if ["matmul", "attention", "conv2d"].contains(name)
+            if (name.starts_with("conv") || ["matmul", "attention"].contains(name))
                 && nothing
                 && !(*name == "attention" && shapes[0][3] == 0)
             {

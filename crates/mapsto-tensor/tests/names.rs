@@ -2,7 +2,11 @@
 //! of every dtype and many shapes, most of which are wrong for it.
 
 use mapsto_tensor::ops::{self, Order};
-use mapsto_tensor::ops::{Conv2dOptions, Pool2d, Window};
+use mapsto_tensor::ops::{
+    Conv1dOptions, Conv2dOptions, Conv3dOptions, ConvTranspose1dOptions, ConvTranspose2dOptions,
+    ConvTranspose3dOptions,
+};
+use mapsto_tensor::ops::{Pool2d, Window};
 use mapsto_tensor::prelude::*;
 
 type Call = fn(&[Tensor], isize) -> Tensor;
@@ -130,6 +134,17 @@ const CALLS: &[(&str, Call)] = &[
     ("chunk", |x, a| x[0].chunk::<2>(a)[0].clone()),
     ("clamp", |x, a| x[0].clamp(0.5, a as i64)),
     ("contiguous", |x, _| x[0].contiguous()),
+    ("conv1d", |x, a| x[0].conv1d(&x[1], Some(&x[2]), Conv1dOptions::new().groups(a.unsigned_abs()))),
+    ("conv3d", |x, a| x[0].conv3d(&x[1], Some(&x[2]), Conv3dOptions::new().groups(a.unsigned_abs()))),
+    ("conv_transpose1d", |x, a| {
+        x[0].conv_transpose1d(&x[1], Some(&x[2]), ConvTranspose1dOptions::new().groups(a.unsigned_abs()))
+    }),
+    ("conv_transpose2d", |x, a| {
+        x[0].conv_transpose2d(&x[1], Some(&x[2]), ConvTranspose2dOptions::new().groups(a.unsigned_abs()))
+    }),
+    ("conv_transpose3d", |x, a| {
+        x[0].conv_transpose3d(&x[1], Some(&x[2]), ConvTranspose3dOptions::new().groups(a.unsigned_abs()))
+    }),
     ("conv2d", |x, a| x[0].conv2d(&x[1], Some(&x[2]), Conv2dOptions::new().groups(a.unsigned_abs()))),
     ("conv2d_then", |x, _| {
         x[0].conv2d_then(&x[1], Conv2dOptions::new(), ops::Conv2dThen::new().bias(&x[2]).plus(&x[1]))

@@ -191,6 +191,11 @@ const TABLE: &[(&str, Reference)] = &[
     ("ge", Each(|x, _| truth(x[0] >= x[1]))),
     ("contiguous", Map(|_, _, at| at.to_vec())),
     ("conv2d", Composed),
+    ("conv1d", Composed),
+    ("conv3d", Composed),
+    ("conv_transpose1d", Composed),
+    ("conv_transpose2d", Composed),
+    ("conv_transpose3d", Composed),
     ("cos", Each(|x, _| x[0].cos())),
     ("cross_entropy", Composed),
     ("cumsum", Whole(|x, a| {

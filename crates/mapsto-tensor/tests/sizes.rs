@@ -72,6 +72,11 @@ fn uncountable() -> Vec<Case> {
         window_many: seen_as(&[1 << 40, 1 << 18, 2, 2]).window(Window::new(1));
         conv2d: seen_as(&[1 << 30, 1, 1, 1]).conv2d(&seen_as(&[1 << 30, 1, 1, 1]), None, Conv2dOptions::new());
         conv2d_then: seen_as(&[1, 1, 1, 1]).conv2d_then(&seen_as(&[1 << 30, 1, 1, 1]), Conv2dOptions::new().padding(1 << 20), Conv2dThen::new());
+        conv1d: seen_as(&[1 << 30, 1, 1]).conv1d(&seen_as(&[1 << 30, 1, 1]), None, Conv1dOptions::new());
+        conv3d: seen_as(&[1 << 30, 1, 1, 1, 1]).conv3d(&seen_as(&[1 << 30, 1, 1, 1, 1]), None, Conv3dOptions::new());
+        conv_transpose1d: seen_as(&[1 << 30, 1, 1]).conv_transpose1d(&seen_as(&[1, 1 << 30, 1]), None, ConvTranspose1dOptions::new());
+        conv_transpose2d: seen_as(&[1, 1, 2, 2]).conv_transpose2d(&seen_as(&[1, 1, 1, 1]), None, ConvTranspose2dOptions::new().stride(1 << 40));
+        conv_transpose3d: seen_as(&[1 << 30, 1, 1, 1, 1]).conv_transpose3d(&seen_as(&[1, 1 << 30, 1, 1, 1]), None, ConvTranspose3dOptions::new());
         avg_pool2d: Tensor::ones([1, 1, 1, 1]).avg_pool2d_with(Pool2d::new(1 << 40).padding(1 << 39));
         max_pool2d: seen_as(&[1 << 40, 1 << 19, 1, 1]).max_pool2d_with(Pool2d::new([2, 2]).stride(1).padding(1));
         adaptive_avg_pool2d: Tensor::ones([1, 1, 2, 2]).adaptive_avg_pool2d(1 << 31);
@@ -132,6 +137,12 @@ fn beyond_memory() -> Vec<Case> {
         compare: x().lt(0.5);
         contiguous: x().contiguous();
         conv2d: image().conv2d(&seen_as(&[1, N, 1, 1]), None, Conv2dOptions::new());
+        conv1d: sequence().conv1d(&seen_as(&[1, N, 1]), None, Conv1dOptions::new());
+        conv2d_then: image().conv2d_then(&seen_as(&[1, N, 1, 1]), Conv2dOptions::new(), Conv2dThen::new().relu());
+        conv3d: image().unsqueeze(-1).conv3d(&seen_as(&[1, N, 1, 1, 1]), None, Conv3dOptions::new());
+        conv_transpose1d: sequence().conv_transpose1d(&seen_as(&[N, 1, 1]), None, ConvTranspose1dOptions::new());
+        conv_transpose2d: image().conv_transpose2d(&seen_as(&[N, 1, 1, 1]), None, ConvTranspose2dOptions::new());
+        conv_transpose3d: image().unsqueeze(-1).conv_transpose3d(&seen_as(&[N, 1, 1, 1, 1]), None, ConvTranspose3dOptions::new());
         cos: x().cos();
         cross_entropy: x().cross_entropy(&zero_ids(N));
         cumsum: x().cumsum(0);

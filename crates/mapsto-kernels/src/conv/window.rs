@@ -18,8 +18,11 @@ pub fn window<T: Copy + Default + Send + Sync>(s: &ConvShape, x: &[T], cols: &mu
         let plane = &x[channel * s.h * s.w..][..s.h * s.w];
         cols.fill(T::default());
         overlaps(s, [oh, ow], |at, from, count| {
-            let to = cols[at..at + count].iter_mut();
-            to.zip(plane[from..].iter().step_by(s.stride[1])).for_each(|(to, &x)| *to = x);
+            let to = &mut cols[at..at + count];
+            match s.stride[1] {
+                1 => to.copy_from_slice(&plane[from..from + count]),
+                step => to.iter_mut().zip(plane[from..].iter().step_by(step)).for_each(|(to, &x)| *to = x),
+            }
         });
     });
 }

@@ -47,7 +47,7 @@ pub type BatchNorm1d = BatchNorm<1>;
 /// Batch normalisation of `[n, channels, height, width]`.
 pub type BatchNorm2d = BatchNorm<2>;
 
-/// Batch normalisation of `[n, channels, depth, height, width]`; model files have no such inputs.
+/// Batch normalisation of `[n, channels, depth, height, width]`.
 pub type BatchNorm3d = BatchNorm<3>;
 
 impl<const D: usize> BatchNorm<D> {
@@ -91,7 +91,7 @@ impl<const D: usize> BatchNorm<D> {
             let expected = match D {
                 1 => "[n, channels] or [n, channels, length]",
                 2 => "[n, channels, height, width]",
-                _ => "[n, channels, ..]",
+                _ => "[n, channels, depth, height, width]",
             };
             fail!(name, "{expected} was expected, found {:?}", x.shape());
         }
@@ -170,7 +170,7 @@ impl<const D: usize> Layer for BatchNorm<D> {
         let kind = match D {
             1 => KIND_1D,
             2 => KIND_2D,
-            _ => return None,
+            _ => KIND_3D,
         };
         Some(Entry::new(kind.name).with_option("momentum", self.momentum).with_option("eps", self.eps))
     }
@@ -210,6 +210,21 @@ pub(super) const KIND_2D: LayerKind = LayerKind::new(
         let [channels, ..] = super::image(args, input)?;
         crate::budget::weight(args, &[4, channels])?;
         Ok(Box::new(BatchNorm2d::new(channels).momentum(momentum).eps(eps)))
+    },
+)
+.options(&[
+    ("momentum", "the share of each batch in the running statistics"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+]);
+
+pub(super) const KIND_3D: LayerKind = LayerKind::new(
+    "batch_norm3d",
+    "Brings each channel to mean 0 and variance 1 over the batch and the volume.",
+    |args, input| {
+        let (momentum, eps) = settings(args)?;
+        let [channels, ..] = super::volume(args, input)?;
+        crate::budget::weight(args, &[4, channels])?;
+        Ok(Box::new(BatchNorm3d::new(channels).momentum(momentum).eps(eps)))
     },
 )
 .options(&[

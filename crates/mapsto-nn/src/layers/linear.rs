@@ -3,7 +3,7 @@
 use super::{LayerKind, drawn_by, features, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform};
-use crate::{Layer, Module, Param, Then};
+use crate::{Layer, Module, Param, Then, Weighted};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
@@ -131,11 +131,25 @@ fn no_bias_here() -> ! {
     fail!("linear", "the layer has no bias"; help = "make it without `.no_bias()`, or ask `layer.bias.is_some()` first")
 }
 
+impl Weighted for Linear {
+    fn weight(&self) -> &Param {
+        &self.weight
+    }
+    #[track_caller]
+    fn forward_by(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+        self.check(x);
+        x.linear(weight, self.bias.as_deref())
+    }
+}
+
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.check(x);
-        x.linear(&self.weight, self.bias.as_deref())
+        self.forward_by(x, &self.weight)
+    }
+
+    fn weighted(&self) -> Option<&dyn Weighted> {
+        Some(self)
     }
 
     #[track_caller]

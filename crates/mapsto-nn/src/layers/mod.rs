@@ -9,9 +9,9 @@ mod batch_norm;
 mod bilinear;
 mod channel_dropout;
 mod checkpointed;
-mod conv1d;
-mod conv2d;
-mod conv_transpose2d;
+mod conv;
+mod conv_transpose;
+mod depthwise_conv;
 mod drop_path;
 mod dropout;
 mod embedding;
@@ -38,11 +38,15 @@ mod repeat;
 mod residual;
 mod rms_norm;
 mod rnn;
+mod separable_conv;
 mod sequential;
+mod spectral_norm;
 mod squeeze_excite;
 mod transformer_block;
 mod upsample;
+mod weight_norm;
 
+pub(crate) use crate::convolution::by;
 pub use activation::Activation;
 pub(crate) use activation::is_activation;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
@@ -53,10 +57,9 @@ pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
 pub use channel_dropout::ChannelDropout;
 pub use checkpointed::Checkpointed;
-pub use conv_transpose2d::ConvTranspose2d;
-pub use conv1d::Conv1d;
-pub use conv2d::Conv2d;
-pub(crate) use conv2d::by;
+pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
+pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+pub use depthwise_conv::{DepthwiseConv, DepthwiseConv1d, DepthwiseConv2d};
 pub use drop_path::DropPath;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -83,11 +86,14 @@ pub use repeat::Repeat;
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;
 pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell};
+pub use separable_conv::{SeparableConv, SeparableConv1d, SeparableConv2d};
 pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
+pub use spectral_norm::SpectralNorm;
 pub use squeeze_excite::SqueezeExcite;
 pub use transformer_block::TransformerBlock;
 pub use upsample::Upsample;
+pub use weight_norm::WeightNorm;
 
 /// What `cargo xtask new layer` writes, which has to compile and to pass its test.
 #[cfg(test)]
@@ -104,7 +110,7 @@ pub type LayerKind = Kind<dyn Layer>;
 /// Every layer that can be named in a model file.
 pub const LAYERS: &[LayerKind] = &[
     linear::KIND,
-    conv2d::KIND,
+    conv::KIND_2D,
     max_pool2d::KIND,
     avg_pool2d::KIND,
     adaptive_max_pool2d::KIND,
@@ -125,8 +131,18 @@ pub const LAYERS: &[LayerKind] = &[
     parallel::KIND,
     repeat::KIND,
     sequential::KIND,
-    conv1d::KIND,
-    conv_transpose2d::KIND,
+    conv::KIND_1D,
+    conv_transpose::KIND_2D,
+    conv::KIND_3D,
+    conv_transpose::KIND_1D,
+    conv_transpose::KIND_3D,
+    depthwise_conv::KIND_1D,
+    depthwise_conv::KIND_2D,
+    separable_conv::KIND_1D,
+    separable_conv::KIND_2D,
+    batch_norm::KIND_3D,
+    weight_norm::KIND,
+    spectral_norm::KIND,
     group_norm::KIND,
     instance_norm::KIND,
     rms_norm::KIND,
@@ -194,10 +210,18 @@ fn channels(args: &Args, input: &[usize]) -> Result<usize> {
 }
 
 /// The channels and the length of an input that must have them.
-fn sequence_of_channels(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
+pub(crate) fn sequence_of_channels(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
     input.try_into().map_err(|_| {
         let e = args.misfit("", format!("the input should be [channels, length], it is {input:?}"));
         e.help("rows of numbers, such as those of a table, are no sequences: `linear` takes them; images go through `conv2d`")
+    })
+}
+
+/// The channels, depth, height and width of an input that must have them.
+pub(crate) fn volume(args: &Args, input: &[usize]) -> Result<[usize; 4]> {
+    input.try_into().map_err(|_| {
+        let e = args.misfit("", format!("the input should be [channels, depth, height, width], it is {input:?}"));
+        e.help("rows of numbers, such as those of a table, are no volumes: `linear` takes them; images go through `conv2d`")
     })
 }
 
@@ -273,7 +297,7 @@ mod tests {
     use crate::ModuleExt;
     use mapsto_tensor::Tensor;
 
-    const INPUTS: [&[usize]; 4] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]];
+    const INPUTS: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]];
 
     #[test]
     fn every_layer_says_its_entry() {

@@ -1,7 +1,7 @@
 //! What a layer does: one tensor in, one tensor out.
 
 use super::then::{activation_then, following};
-use super::{Module, Then, then};
+use super::{Module, Then, Weighted, then};
 use crate::layers::{is_activation, sequence};
 use mapsto_spec::Entry;
 use mapsto_tensor::error::within;
@@ -97,6 +97,11 @@ pub trait Layer: Module {
     /// ```
     fn clone_layer(&self) -> Option<Box<dyn Layer>> {
         self.boxed_clone()
+    }
+
+    /// The layer as one with a weight in whose place another can be put; `None` where it has none, or several.
+    fn weighted(&self) -> Option<&dyn Weighted> {
+        None
     }
 
     /// What this layer is to the layer before it, which may do it in its own pass; `None` where it never shares a pass.
@@ -234,6 +239,9 @@ impl Layer for Box<dyn Layer> {
     }
     fn clone_layer(&self) -> Option<Box<dyn Layer>> {
         (**self).clone_layer()
+    }
+    fn weighted(&self) -> Option<&dyn Weighted> {
+        (**self).weighted()
     }
     fn as_then(&self) -> Option<Then<'_>> {
         (**self).as_then()

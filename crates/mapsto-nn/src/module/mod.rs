@@ -12,6 +12,7 @@ mod pattern;
 mod state;
 mod then;
 mod tied;
+mod weighted;
 
 pub use cloned::{AsLayer, Cloner, NoLayer, NotCloned};
 pub use ema::Ema;
@@ -28,6 +29,7 @@ pub use state::State;
 pub use then::{ByChannel, Line, Then};
 pub(crate) use then::{MOST, activation_then};
 pub use tied::{Tied, deep_copy};
+pub use weighted::Weighted;
 
 use mapsto_tensor::{DType, Tensor};
 use std::marker::PhantomData;

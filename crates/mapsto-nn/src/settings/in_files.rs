@@ -146,6 +146,39 @@ pub(super) fn in_files() -> Vec<Settings> {
             let more = [("padding", Whole), ("output_padding", Whole)];
             ones.into_iter().map(|name| (name, Count)).chain(more).collect()
         }),
+        ("layer", "conv3d", {
+            let ones = ["", "kernel", "stride", "dilation", "groups"];
+            ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
+        }),
+        ("layer", "conv_transpose1d", {
+            let ones = ["", "kernel", "stride", "dilation", "groups"];
+            let more = [("padding", Whole), ("output_padding", Whole)];
+            ones.into_iter().map(|name| (name, Count)).chain(more).collect()
+        }),
+        ("layer", "conv_transpose3d", {
+            let ones = ["", "kernel", "stride", "dilation", "groups"];
+            let more = [("padding", Whole), ("output_padding", Whole)];
+            ones.into_iter().map(|name| (name, Count)).chain(more).collect()
+        }),
+        ("layer", "depthwise_conv1d", {
+            let ones = ["kernel", "stride", "dilation", "depth_multiplier"];
+            ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
+        }),
+        ("layer", "depthwise_conv2d", {
+            let ones = ["kernel", "stride", "dilation", "depth_multiplier"];
+            ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
+        }),
+        ("layer", "separable_conv1d", {
+            let ones = ["", "kernel", "stride", "dilation", "depth_multiplier"];
+            ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
+        }),
+        ("layer", "separable_conv2d", {
+            let ones = ["", "kernel", "stride", "dilation", "depth_multiplier"];
+            ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
+        }),
+        ("layer", "batch_norm3d", vec![("momentum", UpTo1), eps]),
+        ("layer", "weight_norm", vec![("dim", Whole)]),
+        ("layer", "spectral_norm", vec![("steps", Count), eps, ("dim", Whole)]),
         ("layer", "group_norm", vec![("", Count), eps]),
         ("layer", "instance_norm", vec![eps]),
         ("layer", "rms_norm", vec![eps]),

@@ -3,123 +3,17 @@
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
-use crate::backend::{Size2, Window};
-use crate::elementwise::same_dtype;
+use crate::backend::Window;
+use crate::convolution::Moves;
 use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused, times};
+use crate::ops::conv2d_then::{Conv2dThen, Follows};
 use crate::ops::relu::Step;
-use crate::shape::Shape;
 use crate::slope::times_slope;
-use crate::{Tensor, fail, is_recording};
+use crate::{Tensor, is_recording};
+pub use crate::convolution::{Conv2dOptions, ConvOptions, Padding};
 use mapsto_kernels::conv::{ConvShape, Ending, Norm, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
 use mapsto_kernels::gemm::Activation;
 use smallvec::SmallVec;
-
-/// How the kernel of [`Tensor::conv2d`] moves.
-///
-/// ```
-/// use mapsto_tensor::prelude::*;
-/// let options = Conv2dOptions::new().stride(2).padding([1, 0]);
-/// assert_eq!((options.stride, options.padding, options.dilation, options.groups), ([2, 2], [1, 0], [1, 1], 1));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv2dOptions {
-    /// Rows and columns from one output to the next.
-    pub stride: [usize; 2],
-    /// Rows and columns of zeros added on each side of the image.
-    pub padding: [usize; 2],
-    /// Rows and columns from one point of the kernel to the next.
-    pub dilation: [usize; 2],
-    /// Parts into which the channels are split, each convolved alone.
-    pub groups: usize,
-}
-
-impl Default for Conv2dOptions {
-    fn default() -> Conv2dOptions {
-        Conv2dOptions { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 }
-    }
-}
-
-impl Conv2dOptions {
-    /// Stride 1, no padding, a dense kernel, one group.
-    pub fn new() -> Conv2dOptions {
-        Conv2dOptions::default()
-    }
-    /// With another distance between outputs.
-    pub fn stride(self, stride: impl Into<Size2>) -> Conv2dOptions {
-        Conv2dOptions { stride: stride.into().0, ..self }
-    }
-    /// With zeros around the image.
-    pub fn padding(self, padding: impl Into<Size2>) -> Conv2dOptions {
-        Conv2dOptions { padding: padding.into().0, ..self }
-    }
-    /// With another distance between the points of the kernel.
-    pub fn dilation(self, dilation: impl Into<Size2>) -> Conv2dOptions {
-        Conv2dOptions { dilation: dilation.into().0, ..self }
-    }
-    /// With the channels split into groups.
-    pub fn groups(self, groups: usize) -> Conv2dOptions {
-        Conv2dOptions { groups, ..self }
-    }
-}
-
-/// What follows a convolution in the same pass: [`Tensor::conv2d_then`].
-///
-/// ```
-/// use mapsto_tensor::prelude::*;
-/// let bias = tensor![1.0];
-/// let then = Conv2dThen::new().bias(&bias).relu();
-/// assert_close!(tensor![[[[-3.0]]]].conv2d_then(&tensor![[[[1.0]]]], Conv2dOptions::new(), then).flatten(0), [0.0]);
-/// ```
-#[derive(Clone, Copy, Default)]
-pub struct Conv2dThen<'a> {
-    bias: Option<&'a Tensor>,
-    norm: Option<[&'a Tensor; 3]>,
-    add: Option<&'a Tensor>,
-    relu: bool,
-}
-
-impl<'a> Conv2dThen<'a> {
-    /// Nothing.
-    pub fn new() -> Conv2dThen<'a> {
-        Conv2dThen::default()
-    }
-    /// A number added to each output channel, first of all.
-    pub fn bias(self, bias: &'a Tensor) -> Conv2dThen<'a> {
-        Conv2dThen { bias: Some(bias), ..self }
-    }
-    /// `(y − mean) · scale + shift` with three numbers for each output channel, next: a batch norm with given statistics.
-    pub fn norm(self, mean: &'a Tensor, scale: &'a Tensor, shift: &'a Tensor) -> Conv2dThen<'a> {
-        Conv2dThen { norm: Some([mean, scale, shift]), ..self }
-    }
-    /// A tensor of the result's shape, added next.
-    pub fn plus(self, add: &'a Tensor) -> Conv2dThen<'a> {
-        Conv2dThen { add: Some(add), ..self }
-    }
-    /// `max(0, x)`, last of all.
-    pub fn relu(self) -> Conv2dThen<'a> {
-        Conv2dThen { relu: true, ..self }
-    }
-
-    /// Its bias is checked with the weight.
-    #[track_caller]
-    fn check(&self, x: &Tensor, w: &Tensor, options: &Conv2dOptions) {
-        let ([n, _, h, width], [o, ..]) = (x.dims(), w.dims::<4>());
-        let [oh, ow] = window(options, w).out([h, width]).expect("checked before");
-        let [mean, scale, shift] = self.norm.map_or([None; 3], |norm| norm.map(Some));
-        for (what, t, shape) in [
-            ("mean", mean, &[o][..]),
-            ("scale", scale, &[o]),
-            ("shift", shift, &[o]),
-            ("tensor to add", self.add, &[n, o, oh, ow]),
-        ] {
-            let Some(t) = t else { continue };
-            same_dtype("conv2d", x, t);
-            if t.shape() != shape {
-                fail!("conv2d", "the {what} {:?} does not fit the result {:?}", t.shape(), [n, o, oh, ow]; help = "it must be {shape:?}");
-            }
-        }
-    }
-}
 
 impl Tensor {
     /// The convolution (in the field's sense: cross-correlation, the kernel is not flipped)
@@ -139,131 +33,38 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn conv2d(&self, w: &Tensor, b: Option<&Tensor>, options: Conv2dOptions) -> Tensor {
-        check_shapes(self, w, b, &options);
-        let then = b.map_or(Conv2dThen::new(), |b| Conv2dThen::new().bias(b));
-        convolve(self, w, options, then)
-    }
-
-    /// A convolution and what follows it, in one pass: `relu((conv(x, w) + bias − mean) · scale + shift + add)`, of which
-    /// [`Conv2dThen`] says how much is there. That is a bias, a batch norm with given statistics, the way around a residual block,
-    /// and a ReLU. The bits are those of the steps one by one.
-    ///
-    /// * Shape: as [`conv2d`](Tensor::conv2d); `bias`, `mean`, `scale` and `shift` are `[o]`, `add` is the result's shape.
-    /// ```
-    /// # use mapsto_tensor::prelude::*;
-    /// let (x, w) = (tensor![[[[1.0, -1.0]]]], tensor![[[[3.0]]]]);
-    /// let (mean, scale, shift) = (tensor![1.0], tensor![2.0], tensor![3.0]);
-    /// let then = Conv2dThen::new().norm(&mean, &scale, &shift).relu();
-    /// assert_close!(x.conv2d_then(&w, Conv2dOptions::new(), then).flatten(0), [7.0, 0.0]);
-    /// ```
-    /// # Panics
-    /// When the shapes do not fit, or the dtypes differ.
-    #[track_caller]
-    pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
-        check_shapes(self, w, then.bias, &options);
-        then.check(self, w, &options);
-        convolve(self, w, options, then)
+        options.convolve(self, w, b)
     }
 }
 
 #[track_caller]
-fn convolve(x: &Tensor, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
+pub(crate) fn conv2d_of(x: &Tensor, w: &Tensor, b: Option<&Tensor>, moves: Moves<2>) -> Tensor {
+    following(x, w, moves, b.map_or(Conv2dThen::new(), |b| Conv2dThen::new().bias(b)))
+}
+
+/// The convolution of inputs that have been checked, and what follows it.
+#[track_caller]
+pub(super) fn following(x: &Tensor, w: &Tensor, moves: Moves<2>, then: Conv2dThen<'_>) -> Tensor {
     let mut xs: SmallVec<[&Tensor; 7]> = SmallVec::from_slice(&[x, w]);
-    xs.extend(then.bias);
-    xs.extend(then.norm.into_iter().flatten());
-    xs.extend(then.add);
-    let follows = Follows {
-        bias: then.bias.is_some(),
-        norm: then.norm.is_some(),
-        add: then.add.is_some(),
-        relu: then.relu,
-    };
+    xs.extend(then.inputs());
     // While parameters are recorded they are about to change.
-    fused(Conv2d { options, follows, remember: !is_recording() }, &xs)
+    fused(Conv2d { moves, follows: then.follows(), remember: !is_recording() }, &xs)
 }
 
-#[track_caller]
-fn check_shapes(x: &Tensor, w: &Tensor, b: Option<&Tensor>, options: &Conv2dOptions) {
-    const OP: &str = "conv2d";
-    same_dtype(OP, x, w);
-    if !x.dtype().is_float() {
-        fail!(OP, "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
-    }
-    let (xs, ws, groups) = (x.shape(), w.shape(), options.groups);
-    if xs.len() != 4 {
-        let help = match xs.len() {
-            3 => "one image needs a batch of 1: `x.unsqueeze(0)`; grey images need a channel: `x.unsqueeze(1)`",
-            _ => "`reshape` gives it four axes",
-        };
-        fail!(OP, "the input must be [n, c, h, w], it is {xs:?}"; help = "{help}");
-    }
-    if ws.len() != 4 {
-        fail!(OP, "the weight must be [out, in / groups, kh, kw], it is {ws:?}");
-    }
-    let c = xs[1];
-    if groups == 0 || !ws[0].is_multiple_of(groups) {
-        fail!(OP, "{} outputs cannot be split into {groups} groups", ws[0]; help = "the groups must divide both inputs and outputs");
-    }
-    // A group has at least one output, unless there are none; a product that overflows is not a number of channels.
-    let takes = ws[1].saturating_mul(groups);
-    if c != takes {
-        let help = if xs[3] == takes {
-            "the channels look last; try `x.permute([0, 3, 1, 2])`"
-        } else if groups > 1 {
-            "the weight is [out, in / groups, kh, kw]"
-        } else {
-            "the weight is [out, in, kh, kw]"
-        };
-        fail!(OP, "channels differ: x {xs:?} and w {ws:?}      {c} ≠ {takes}"; help = "{help}");
-    }
-    if let Some([oh, ow]) = window(options, w).out([xs[2], xs[3]]) {
-        Shape::new(&[xs[0], ws[0], oh, ow]).fit(OP);
-    } else {
-        let Conv2dOptions { stride, padding, dilation, .. } = options;
-        fail!(OP, "the kernel {:?} does not fit the image {:?} (stride {stride:?}, padding {padding:?}, dilation {dilation:?})", &ws[2..], &xs[2..];
-              help = "a smaller kernel or more padding is needed; no size may be 0 but that of the padding");
-    }
-    if let Some(b) = b {
-        same_dtype(OP, x, b);
-        if b.shape() != [ws[0]] {
-            fail!(OP, "the bias {:?} does not fit the weight {ws:?}, which has {} outputs", b.shape(), ws[0]; help = "the bias must be [{}]", ws[0]);
-        }
-    }
-}
-
-fn window(options: &Conv2dOptions, w: &Tensor) -> Window {
-    let Conv2dOptions { stride, padding, dilation, .. } = *options;
+fn window(moves: &Moves<2>, w: &Tensor) -> Window {
+    let Moves { stride, padding, dilation, .. } = *moves;
     Window { kernel: [w.shape()[2], w.shape()[3]], stride, padding, dilation }
 }
 
-/// What follows the sums, by what there is: the inputs after x and w are the bias, the mean, the scale and the shift of a norm, and
-/// what is added, in this order.
-#[derive(Clone, Copy, Default)]
-struct Follows {
-    bias: bool,
-    norm: bool,
-    add: bool,
-    relu: bool,
-}
-
-impl Follows {
-    /// The bias, the norm's mean, scale and shift, and what is added.
-    fn of<'a, X>(&self, xs: &'a [X]) -> [Option<&'a X>; 5] {
-        let mut rest = xs[2..].iter();
-        let there = [self.bias, self.norm, self.norm, self.norm, self.add];
-        there.map(|there| if there { rest.next() } else { None })
-    }
-}
-
-struct Conv2d {
-    options: Conv2dOptions,
-    follows: Follows,
+pub(super) struct Conv2d {
+    pub(super) moves: Moves<2>,
+    pub(super) follows: Follows,
     /// Whether the weights are worth packing for the next time.
-    remember: bool,
+    pub(super) remember: bool,
 }
 impl Conv2d {
     fn shape(&self, x: &Tensor, w: &Tensor) -> ConvShape {
-        ConvShape { c_out: w.shape()[0], groups: self.options.groups, ..conv_shape(x.shape(), &window(&self.options, w)) }
+        ConvShape { c_out: w.shape()[0], groups: self.moves.groups, ..conv_shape(x.shape(), &window(&self.moves, w)) }
     }
 }
 impl Fused for Conv2d {
@@ -279,18 +80,18 @@ impl Fused for Conv2d {
         Cost::products(xs, y, times(&[y.count(), filter])).plus(times(&[y.count(), after]))
     }
     fn attrs(&self, say: Say<'_>) {
-        say("stride", self.options.stride.into());
-        say("padding", self.options.padding.into());
-        say("dilation", self.options.dilation.into());
-        say("groups", self.options.groups.into());
+        say("stride", self.moves.stride.into());
+        say("padding", self.moves.padding.into());
+        say("dilation", self.moves.dilation.into());
+        say("groups", self.moves.groups.into());
         say("bias", self.follows.bias.into());
         say("norm", self.follows.norm.into());
         say("add", self.follows.add.into());
         say("relu", self.follows.relu.into());
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
-        let ([n, _, h, w], [o, c, kh, kw], groups) = (xs[0].dims(), xs[1].dims(), self.options.groups);
-        let window = window(&self.options, xs[1]);
+        let ([n, _, h, w], [o, c, kh, kw], groups) = (xs[0].dims(), xs[1].dims(), self.moves.groups);
+        let window = window(&self.moves, xs[1]);
         let [oh, ow] = window.out([h, w]).expect("checked by `conv2d`");
         let cols = xs[0].window(window).reshape([n, groups, c * kh * kw, oh * ow]);
         let mut y = xs[1].reshape([groups, o / groups, c * kh * kw]).matmul(&cols).reshape([n, o, oh, ow]);
@@ -372,7 +173,7 @@ impl Fused for Conv2d {
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("conv2d", "The convolution (in the field's sense: cross-correlation, the kernel is not flipped) `y[n, o, p, q] = b[o] + Σ w[o, c, i, j] x[n, c, p·s + i·d − pad, q·s + j·d − pad]`, zeros around the image.", Takes::Floats, samples).built(|a| Ok(boxed(Conv2d {
-            options: Conv2dOptions {
+            moves: Moves {
                 stride: a.need("stride")?,
                 padding: a.need("padding")?,
                 dilation: a.need("dilation")?,
@@ -403,6 +204,14 @@ fn samples(s: &mut Samples) {
         let then = Conv2dThen::new().bias(&x[2]).norm(&x[3], &x[4], &x[5]).plus(&x[6]);
         x[0].conv2d_then(&x[1], Conv2dOptions::new(), then)
     });
+}
+
+/// With a bias, by its attributes alone.
+#[cfg(test)]
+pub(super) fn biased(options: Conv2dOptions) -> Conv2d {
+    let Conv2dOptions { stride, padding: Padding::Each(padding), dilation, groups } = options else { panic!("{options:?}") };
+    let moves = Moves { stride, padding, dilation, groups };
+    Conv2d { moves, follows: Follows { bias: true, ..Follows::default() }, remember: false }
 }
 
 #[cfg(test)]
@@ -446,32 +255,6 @@ mod tests {
         let options = options.groups(4).padding(1);
         let plain = move || Conv2d { follows: Follows::default(), ..biased(options) };
         check_fused(plain, &[(&[2, 4, 7, 6], d()), (&[8, 1, 3, 3], d())]);
-    }
-
-    fn biased(options: Conv2dOptions) -> Conv2d {
-        Conv2d { options, follows: Follows { bias: true, ..Follows::default() }, remember: false }
-    }
-
-    #[test]
-    fn what_follows_in_the_same_pass_is_what_follows() {
-        let d = || floats(-0.5..0.5);
-        let options = Conv2dOptions::new().padding(1);
-        for (shape, outputs) in [([2, 3, 6, 5], 4), ([3, 16, 10, 9], 20)] {
-            let (w, add) = ([outputs, shape[1], 3, 3], [shape[0], outputs, shape[2], shape[3]]);
-            let relu = move || Conv2d { follows: Follows { bias: true, relu: true, ..Follows::default() }, ..biased(options) };
-            check_fused(relu, &[(&shape, d()), (&w, d()), (&[outputs], d())]);
-            let all = move || Conv2d { follows: Follows { bias: true, norm: true, add: true, relu: true }, ..biased(options) };
-            let outputs = [outputs];
-            let each = || (&outputs[..], d());
-            let [bias, mean, scale, shift] = [each(), each(), each(), each()];
-            check_fused(all, &[(&shape, d()), (&w, d()), bias, mean, scale, shift, (&add, d())]);
-        }
-        let (x, w) = (Tensor::ones([1, 2, 3, 3]), Tensor::ones([4, 2, 3, 3]));
-        let error = catch(|| x.conv2d_then(&w, options, Conv2dThen::new().plus(&Tensor::ones([4])))).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "conv2d: the tensor to add [4] does not fit the result [1, 4, 3, 3]\nhelp: it must be [1, 4, 3, 3]"
-        );
     }
 
     #[test]

@@ -68,7 +68,13 @@ ops! {
     clamp
     compare
     contiguous
+    conv1d
     conv2d
+    conv2d_then
+    conv3d
+    conv_transpose1d
+    conv_transpose2d
+    conv_transpose3d
     copysign
     cos
     cosine_similarity
