@@ -44,6 +44,7 @@ ops! {
     abs
     adaptive_avg_pool2d
     adaptive_max_pool2d
+    adaptive_pool3d
     add
     all
     any
@@ -55,6 +56,7 @@ ops! {
     atan2
     attention
     avg_pool2d
+    avg_pool3d
     batch_norm
     bce
     bce_with_logits
@@ -121,6 +123,7 @@ ops! {
     matmul
     max
     max_pool2d
+    max_pool3d
     maximum
     mean
     min
