@@ -46,6 +46,7 @@ ops! {
     adaptive_max_pool2d
     adaptive_pool3d
     add
+    affine_grid
     all
     any
     argmax
@@ -95,11 +96,13 @@ ops! {
     gather
     gelu
     gelu_tanh
+    grid_sample
     gru
     hardtanh
     index
     index_fill
     index_select
+    interpolate
     is_inf
     is_nan
     isclose
@@ -117,6 +120,7 @@ ops! {
     logical
     logit
     logsumexp
+    lp_pool
     lstm
     masked_fill
     masked_select
@@ -124,6 +128,7 @@ ops! {
     max
     max_pool2d
     max_pool3d
+    max_unpool
     maximum
     mean
     min
@@ -136,11 +141,14 @@ ops! {
     nan_to_num
     nansum
     neg
+    nms
     norm
     one_hot
     outer
     pad
+    pad_with
     permute
+    pixel_shuffle
     pow
     powt
     prod
@@ -150,8 +158,10 @@ ops! {
     remainder
     repeat
     reshape
+    roi_align
     roll
     round
+    sample
     rsqrt
     scatter_add
     scatter_reduce
