@@ -144,11 +144,16 @@ impl<T: FromValue> FromValue for Vec<T> {
     }
 }
 
-impl FromValue for [usize; 2] {
-    const EXPECTED: &'static str = "a whole number or a pair of them";
-    fn from_value(value: &Value) -> Option<[usize; 2]> {
-        if let Some(both) = usize::from_value(value) {
-            return Some([both, both]);
+/// A size along each of some axes; one number stands for all of them.
+impl<const D: usize> FromValue for [usize; D] {
+    const EXPECTED: &'static str = match D {
+        1 => usize::EXPECTED,
+        2 => "a whole number or a pair of them",
+        _ => "a whole number or one for each axis",
+    };
+    fn from_value(value: &Value) -> Option<[usize; D]> {
+        if let Some(all) = usize::from_value(value) {
+            return Some([all; D]);
         }
         Vec::<usize>::from_value(value)?.try_into().ok()
     }

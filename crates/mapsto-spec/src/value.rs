@@ -182,9 +182,12 @@ impl<T: Into<Value>> From<Vec<T>> for Value {
     }
 }
 
-impl From<[usize; 2]> for Value {
-    /// A pair of equal sizes is written as one number, the way `kernel = 3` means 3 × 3.
-    fn from(pair: [usize; 2]) -> Value {
-        if pair[0] == pair[1] { pair[0].into() } else { Value::List(pair.map(Value::from).to_vec()) }
+impl<const D: usize> From<[usize; D]> for Value {
+    /// Sizes that are all equal are written as one number, the way `kernel = 3` means 3 × 3.
+    fn from(sizes: [usize; D]) -> Value {
+        match sizes.first() {
+            Some(&first) if sizes == [first; D] => first.into(),
+            _ => Value::List(sizes.map(Value::from).to_vec()),
+        }
     }
 }

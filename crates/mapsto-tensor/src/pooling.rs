@@ -1,30 +1,10 @@
 //! The windows of pooling: their settings, and where they lie along each of one, two or three axes.
 
-use crate::backend::{Size2, Window};
+use crate::backend::{PerAxis, Window};
 use crate::graph::{Attrs, Say};
 use crate::shape::Shape;
 use crate::{Result, Tensor, fail};
 use mapsto_kernels::pool::{Divisors, PoolShape, Span, Spans};
-
-/// A number for each axis: `3` for all of them, `[1, 3]` for two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Each<const N: usize>(pub [usize; N]);
-
-impl<const N: usize> From<usize> for Each<N> {
-    fn from(n: usize) -> Each<N> {
-        Each([n; N])
-    }
-}
-impl<const N: usize> From<[usize; N]> for Each<N> {
-    fn from(n: [usize; N]) -> Each<N> {
-        Each(n)
-    }
-}
-impl From<Size2> for Each<2> {
-    fn from(n: Size2) -> Each<2> {
-        Each(n.0)
-    }
-}
 
 /// The windows of a pooling along `N` axes: side by side unless a stride is given.
 ///
@@ -62,7 +42,7 @@ pub type Pool3d = Pool<3>;
 
 impl<const N: usize> Pool<N> {
     /// Windows side by side, without padding.
-    pub fn new(kernel: impl Into<Each<N>>) -> Pool<N> {
+    pub fn new(kernel: impl Into<PerAxis<N>>) -> Pool<N> {
         let kernel = kernel.into().0;
         Pool {
             kernel,
@@ -75,15 +55,15 @@ impl<const N: usize> Pool<N> {
         }
     }
     /// With another distance between windows.
-    pub fn stride(self, stride: impl Into<Each<N>>) -> Pool<N> {
+    pub fn stride(self, stride: impl Into<PerAxis<N>>) -> Pool<N> {
         Pool { stride: stride.into().0, ..self }
     }
     /// With windows that reach out of the image.
-    pub fn padding(self, padding: impl Into<Each<N>>) -> Pool<N> {
+    pub fn padding(self, padding: impl Into<PerAxis<N>>) -> Pool<N> {
         Pool { padding: padding.into().0, ..self }
     }
     /// With another distance between the places of a window, for maxima alone.
-    pub fn dilation(self, dilation: impl Into<Each<N>>) -> Pool<N> {
+    pub fn dilation(self, dilation: impl Into<PerAxis<N>>) -> Pool<N> {
         Pool { dilation: dilation.into().0, ..self }
     }
     /// With a last window that is cut off at the end, where something is left over. It must not begin in the padding.

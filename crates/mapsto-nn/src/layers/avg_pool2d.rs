@@ -44,7 +44,7 @@ impl AvgPool2d {
     /// The same with padding around the image, whose zeros count in the mean.
     #[must_use]
     pub fn padding(self, padding: impl Into<Size2>) -> AvgPool2d {
-        AvgPool2d { pool: self.pool.padding(padding.into()) }
+        AvgPool2d { pool: self.pool.padding(padding) }
     }
 }
 

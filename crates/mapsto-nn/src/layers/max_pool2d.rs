@@ -45,7 +45,7 @@ impl MaxPool2d {
     /// The same with padding around the image, which never wins.
     #[must_use]
     pub fn padding(self, padding: impl Into<Size2>) -> MaxPool2d {
-        MaxPool2d { pool: self.pool.padding(padding.into()) }
+        MaxPool2d { pool: self.pool.padding(padding) }
     }
 
     /// `forward(relu(x))` in one pass.

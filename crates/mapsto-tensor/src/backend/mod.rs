@@ -26,7 +26,7 @@ use crate::{DType, Tensor};
 pub(crate) use host::counted;
 pub use mapsto_kernels::program::{Params, Program};
 pub use mapsto_kernels::sort::Order;
-pub use window::{Size2, Window};
+pub use window::{PerAxis, Size2, Window};
 
 /// A device's primitives. Every tensor given is a constant of that device with any layout; every result is a new,
 /// row-major constant. Shapes, dtypes and indices have been checked by the caller.

@@ -2,18 +2,21 @@
 
 use crate::shape::product;
 
-/// Rows and columns: `3` means 3 × 3, `[3, 5]` means 3 × 5.
+/// A size along each of `D` axes: `3` means 3 along each of them, `[3, 5]` one an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size2(pub [usize; 2]);
+pub struct PerAxis<const D: usize>(pub [usize; D]);
 
-impl From<usize> for Size2 {
-    fn from(n: usize) -> Size2 {
-        Size2([n, n])
+/// Rows and columns: `3` means 3 × 3, `[3, 5]` means 3 × 5.
+pub type Size2 = PerAxis<2>;
+
+impl<const D: usize> From<usize> for PerAxis<D> {
+    fn from(n: usize) -> PerAxis<D> {
+        PerAxis([n; D])
     }
 }
-impl From<[usize; 2]> for Size2 {
-    fn from(n: [usize; 2]) -> Size2 {
-        Size2(n)
+impl<const D: usize> From<[usize; D]> for PerAxis<D> {
+    fn from(n: [usize; D]) -> PerAxis<D> {
+        PerAxis(n)
     }
 }
 

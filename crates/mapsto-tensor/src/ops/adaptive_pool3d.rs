@@ -7,7 +7,8 @@ use crate::check::floats;
 use crate::error::named;
 use crate::graph::{boxed, fused};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::pooling::{Each, Rule, check_divided};
+use crate::backend::PerAxis;
+use crate::pooling::{Rule, check_divided};
 use crate::Tensor;
 
 impl Tensor {
@@ -38,7 +39,7 @@ impl Tensor {
     /// # Panics
     /// When the volumes are not `[n, c, d, h, w]` of floats, or a size is 0.
     #[track_caller]
-    pub fn adaptive_avg_pool3d(&self, out: impl Into<Each<3>>) -> Tensor {
+    pub fn adaptive_avg_pool3d(&self, out: impl Into<PerAxis<3>>) -> Tensor {
         let out = out.into().0;
         check_divided("adaptive_avg_pool3d", self, out);
         fused(AvgPool { rule: Rule::Adaptive(out) }, &[self])
@@ -72,7 +73,7 @@ impl Tensor {
     /// # Panics
     /// When the volumes are not `[n, c, d, h, w]` of floats, or a size is 0.
     #[track_caller]
-    pub fn adaptive_max_pool3d(&self, out: impl Into<Each<3>>) -> Tensor {
+    pub fn adaptive_max_pool3d(&self, out: impl Into<PerAxis<3>>) -> Tensor {
         let out = out.into().0;
         check_divided("adaptive_max_pool3d", self, out);
         fused(MaxPool { rule: Rule::Adaptive(out), at: false }, &[self])
@@ -105,7 +106,7 @@ impl Tensor {
     /// # Panics
     /// As [`adaptive_max_pool2d`](Tensor::adaptive_max_pool2d).
     #[track_caller]
-    pub fn adaptive_max_pool2d_with_indices(&self, out: impl Into<Each<2>>) -> (Tensor, Tensor) {
+    pub fn adaptive_max_pool2d_with_indices(&self, out: impl Into<PerAxis<2>>) -> (Tensor, Tensor) {
         with_indices("adaptive_max_pool2d_with_indices", self, out.into().0)
     }
 
@@ -121,7 +122,7 @@ impl Tensor {
     /// # Panics
     /// As [`adaptive_max_pool3d`](Tensor::adaptive_max_pool3d).
     #[track_caller]
-    pub fn adaptive_max_pool3d_with_indices(&self, out: impl Into<Each<3>>) -> (Tensor, Tensor) {
+    pub fn adaptive_max_pool3d_with_indices(&self, out: impl Into<PerAxis<3>>) -> (Tensor, Tensor) {
         with_indices("adaptive_max_pool3d_with_indices", self, out.into().0)
     }
 }

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::pooling::Each;
+use crate::backend::PerAxis;
 use crate::shape::Shape;
 use crate::{DType, Tensor, fail};
 
@@ -30,7 +30,7 @@ impl Tensor {
     /// # Panics
     /// When the maps are not `[n, 2, 3]` of floats, or a size is 0.
     #[track_caller]
-    pub fn affine_grid2d(&self, size: impl Into<Each<2>>, ends: Ends) -> Tensor {
+    pub fn affine_grid2d(&self, size: impl Into<PerAxis<2>>, ends: Ends) -> Tensor {
         grid("affine_grid2d", self, &size.into().0, ends)
     }
 
@@ -45,7 +45,7 @@ impl Tensor {
     /// # Panics
     /// When the maps are not `[n, 3, 4]` of floats, or a size is 0.
     #[track_caller]
-    pub fn affine_grid3d(&self, size: impl Into<Each<3>>, ends: Ends) -> Tensor {
+    pub fn affine_grid3d(&self, size: impl Into<PerAxis<3>>, ends: Ends) -> Tensor {
         grid("affine_grid3d", self, &size.into().0, ends)
     }
 }

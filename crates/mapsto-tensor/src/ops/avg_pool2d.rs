@@ -25,7 +25,7 @@ impl Tensor {
     /// When the images are not `[n, c, h, w]` of floats, or the windows do not fit them.
     #[track_caller]
     pub fn avg_pool2d(&self, k: impl Into<Size2>) -> Tensor {
-        self.avg_pool2d_with(Pool2d::new(k.into()))
+        self.avg_pool2d_with(Pool2d::new(k))
     }
 
     /// [`avg_pool2d`](Tensor::avg_pool2d) with any stride and padding; the padding counts as zeros, also in the divisor

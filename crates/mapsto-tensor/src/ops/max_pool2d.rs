@@ -12,7 +12,7 @@ use crate::{DType, Tensor};
 use mapsto_kernels::gemm::Activation;
 use mapsto_kernels::pool::{max_pool2d, max_pool2d_backward, max_pool2d_channels_last, max_pool2d_values};
 
-pub use crate::pooling::{Each, Pool, Pool1d, Pool2d, Pool3d};
+pub use crate::pooling::{Pool, Pool1d, Pool2d, Pool3d};
 
 impl Tensor {
     /// The largest element of each `k × k` window, the windows lying side by side; NaN if any is.
@@ -28,7 +28,7 @@ impl Tensor {
     /// When the images are not `[n, c, h, w]` of floats, or the windows do not fit them.
     #[track_caller]
     pub fn max_pool2d(&self, k: impl Into<Size2>) -> Tensor {
-        self.max_pool2d_with(Pool2d::new(k.into()))
+        self.max_pool2d_with(Pool2d::new(k))
     }
 
     /// [`max_pool2d`](Tensor::max_pool2d) with any stride, padding and dilation; what lies in the padding is never the largest.

@@ -5,7 +5,8 @@ use crate::check::floats;
 use crate::error::named;
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::pooling::{Each, Pool, Pool1d, Pool2d, Pool3d, Rule, as_volumes, from_volumes, table};
+use crate::backend::PerAxis;
+use crate::pooling::{Pool, Pool1d, Pool2d, Pool3d, Rule, as_volumes, from_volumes, table};
 use crate::{DType, Tensor};
 use mapsto_kernels::pool::{max_pool_spans, max_pool_spans_backward};
 
@@ -21,7 +22,7 @@ impl Tensor {
     /// # Panics
     /// When the input is not `[n, c, l]` of floats, or the windows do not fit it.
     #[track_caller]
-    pub fn max_pool1d(&self, k: impl Into<Each<1>>) -> Tensor {
+    pub fn max_pool1d(&self, k: impl Into<PerAxis<1>>) -> Tensor {
         self.max_pool1d_with(Pool1d::new(k))
     }
 
@@ -58,7 +59,7 @@ impl Tensor {
     /// # Panics
     /// When the volumes are not `[n, c, d, h, w]` of floats, or the windows do not fit them.
     #[track_caller]
-    pub fn max_pool3d(&self, k: impl Into<Each<3>>) -> Tensor {
+    pub fn max_pool3d(&self, k: impl Into<PerAxis<3>>) -> Tensor {
         self.max_pool3d_with(Pool3d::new(k))
     }
 

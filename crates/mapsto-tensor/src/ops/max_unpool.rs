@@ -3,7 +3,8 @@
 use crate::check::{floats, ints};
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::pooling::{Each, Pool, Pool1d, Pool2d, Pool3d, image_of};
+use crate::backend::PerAxis;
+use crate::pooling::{Pool, Pool1d, Pool2d, Pool3d, image_of};
 use crate::shape::Shape;
 use crate::{Tensor, fail};
 
@@ -64,7 +65,7 @@ impl Tensor {
     /// # Panics
     /// As [`max_unpool1d`](Tensor::max_unpool1d), and when the size is another.
     #[track_caller]
-    pub fn max_unpool2d_with(&self, at: &Tensor, pool: Pool2d, size: impl Into<Each<2>>) -> Tensor {
+    pub fn max_unpool2d_with(&self, at: &Tensor, pool: Pool2d, size: impl Into<PerAxis<2>>) -> Tensor {
         unpooled("max_unpool2d", self, at, pool, Some(size.into().0))
     }
 
@@ -95,7 +96,7 @@ impl Tensor {
     /// # Panics
     /// As [`max_unpool1d`](Tensor::max_unpool1d), and when the size is another.
     #[track_caller]
-    pub fn max_unpool3d_with(&self, at: &Tensor, pool: Pool3d, size: impl Into<Each<3>>) -> Tensor {
+    pub fn max_unpool3d_with(&self, at: &Tensor, pool: Pool3d, size: impl Into<PerAxis<3>>) -> Tensor {
         unpooled("max_unpool3d", self, at, pool, Some(size.into().0))
     }
 }

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::pooling::Each;
+use crate::backend::PerAxis;
 use crate::shape::Shape;
 use crate::{DType, Tensor, fail};
 
@@ -25,7 +25,7 @@ pub struct RoiAlign {
 
 impl RoiAlign {
     /// So many rows and columns of each box.
-    pub fn new(size: impl Into<Each<2>>) -> RoiAlign {
+    pub fn new(size: impl Into<PerAxis<2>>) -> RoiAlign {
         RoiAlign { size: size.into().0, scale: 1.0, samples: None, aligned: false }
     }
     /// With boxes in units of which an element of the map is `1 / scale` (torchvision: `spatial_scale`).

@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-pub use crate::backend::{Size2, Window};
+pub use crate::backend::{PerAxis, Size2, Window};
 use crate::graph::{At, Attrs, Cost, Keep, Op, Outline, Ran, Say, Vjp, apply};
 use crate::shape::Shape;
 use crate::{Result, Tensor, fail};
