@@ -24,6 +24,7 @@ pub mod product;
 pub mod program;
 pub mod real;
 pub mod reduce;
+pub mod resample;
 pub mod rnn;
 pub mod scan;
 pub mod simd;

@@ -1,13 +1,17 @@
-//! Two-dimensional pooling: the largest or the mean of each window, and both derivatives.
+//! Pooling: the largest or the mean of each window, and both derivatives; windows of images here, those of volumes in `spans`.
 
 mod channels_last;
 mod largest;
 mod mean;
+mod spans;
 
 pub use channels_last::{avg_pool2d_channels_last, max_pool2d_channels_last};
 pub(crate) use largest::{add_at, beats, larger};
 pub use largest::{max_pool2d, max_pool2d_backward, max_pool2d_values};
 pub use mean::{avg_pool2d, avg_pool2d_backward};
+pub use spans::{
+    Divisors, Span, Spans, max_pool_spans, max_pool_spans_backward, mean_pool_spans, mean_pool_spans_backward,
+};
 
 use crate::elements::elements;
 

@@ -33,7 +33,7 @@ pub(crate) fn read(args: &mut Args, input: &[usize]) -> Result<Pool2d> {
 
 /// `MaxPool2d(3×3, stride 2×2, padding 1×1)`, without what is as usual.
 pub(crate) fn spoken(name: &str, pool: &Pool2d) -> String {
-    let Pool2d { kernel, stride, padding } = *pool;
+    let Pool2d { kernel, stride, padding, .. } = *pool;
     let stride = if stride == kernel { String::new() } else { format!(", stride {}", by(stride)) };
     let padding = if padding == [0, 0] { String::new() } else { format!(", padding {}", by(padding)) };
     format!("{name}({}{stride}{padding})", by(kernel))
@@ -41,6 +41,6 @@ pub(crate) fn spoken(name: &str, pool: &Pool2d) -> String {
 
 /// The entry of a pooling layer.
 pub(crate) fn entry(name: &str, pool: &Pool2d) -> Entry {
-    let Pool2d { kernel, stride, padding } = *pool;
+    let Pool2d { kernel, stride, padding, .. } = *pool;
     Entry::new(name).with_value(kernel).with_option("stride", stride).with_option("padding", padding)
 }

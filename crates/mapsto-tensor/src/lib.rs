@@ -17,6 +17,7 @@ pub mod operators;
 pub mod ops;
 mod pair_loss;
 pub mod pairing;
+mod pooling;
 mod precision;
 pub mod random;
 mod reduce;

@@ -1,7 +1,9 @@
 //! Two-dimensional average pooling.
 
+use super::avg_pool3d::averages;
 use super::max_pool2d::{Pool2d, channels_last, filled_channels_last};
 use crate::check::floats;
+use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::Size2;
@@ -27,9 +29,9 @@ impl Tensor {
     }
 
     /// [`avg_pool2d`](Tensor::avg_pool2d) with any stride and padding; the padding counts as zeros, also in the divisor
-    /// (as by default in PyTorch).
+    /// (as by default in PyTorch), unless the pool says otherwise.
     ///
-    /// * Shape: `[n, c, h, w] → [n, c, oh, ow]` with `oh = (h + 2·padding − k) / stride + 1`.
+    /// * Shape: `[n, c, h, w] → [n, c, oh, ow]` with `oh = (h + 2·padding − k) / stride + 1`, rounded up with `ceil_mode`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let y = tensor![[[[3.0, 6.0, 9.0]]]].avg_pool2d_with(Pool2d::new([1, 3]).stride(1).padding([0, 1]));
@@ -39,8 +41,12 @@ impl Tensor {
     /// As [`avg_pool2d`](Tensor::avg_pool2d).
     #[track_caller]
     pub fn avg_pool2d_with(&self, pool: Pool2d) -> Tensor {
+        pool.of_averages("avg_pool2d");
         pool.check("avg_pool2d", self);
-        fused(AvgPool2d { pool }, &[self])
+        match pool.is_plain() {
+            true => fused(AvgPool2d { pool }, &[self]),
+            false => named("avg_pool2d", || averages(self, pool)),
+        }
     }
 }
 

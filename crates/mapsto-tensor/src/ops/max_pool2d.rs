@@ -1,94 +1,18 @@
 //! Two-dimensional max pooling: the strongest response of each window.
 
+use super::max_pool3d::largest;
 use crate::check::floats;
+use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::backend::{Size2, Window};
-use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
-use crate::shape::Shape;
+use crate::backend::Size2;
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::storage::Plain;
-use crate::{DType, Result, Tensor, fail};
+use crate::{DType, Tensor};
 use mapsto_kernels::gemm::Activation;
-use mapsto_kernels::pool::{PoolShape, max_pool2d, max_pool2d_backward, max_pool2d_channels_last, max_pool2d_values};
+use mapsto_kernels::pool::{max_pool2d, max_pool2d_backward, max_pool2d_channels_last, max_pool2d_values};
 
-/// The windows of a pooling: side by side unless a stride is given.
-///
-/// ```
-/// use mapsto_tensor::prelude::*;
-/// assert_eq!(Pool2d::new(2).stride, [2, 2]);
-/// assert_eq!(Pool2d::new(3).stride(2).padding(1).padding, [1, 1]);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool2d {
-    /// Rows and columns of a window.
-    pub kernel: [usize; 2],
-    /// Rows and columns from one window to the next.
-    pub stride: [usize; 2],
-    /// Rows and columns by which the first and last windows reach out of the image, at most half a window.
-    pub padding: [usize; 2],
-}
-
-impl Pool2d {
-    /// Windows side by side, without padding.
-    pub fn new(kernel: impl Into<Size2>) -> Pool2d {
-        let kernel = kernel.into().0;
-        Pool2d { kernel, stride: kernel, padding: [0, 0] }
-    }
-    /// With another distance between windows.
-    pub fn stride(self, stride: impl Into<Size2>) -> Pool2d {
-        Pool2d { stride: stride.into().0, ..self }
-    }
-    /// With windows that reach out of the image.
-    pub fn padding(self, padding: impl Into<Size2>) -> Pool2d {
-        Pool2d { padding: padding.into().0, ..self }
-    }
-
-    pub(crate) fn say(&self, say: Say<'_>) {
-        say("kernel", self.kernel.into());
-        say("stride", self.stride.into());
-        say("padding", self.padding.into());
-    }
-
-    pub(crate) fn of(a: &mut Attrs) -> Result<Pool2d> {
-        Ok(Pool2d { kernel: a.need("kernel")?, stride: a.need("stride")?, padding: a.need("padding")? })
-    }
-
-    pub(crate) fn window(&self) -> Window {
-        Window { kernel: self.kernel, stride: self.stride, padding: self.padding, dilation: [1, 1] }
-    }
-
-    /// The sizes for the kernels, of images known to fit.
-    pub(crate) fn shape(&self, x: &[usize]) -> PoolShape {
-        let Pool2d { kernel, stride, padding } = *self;
-        PoolShape { planes: x[0] * x[1], h: x[2], w: x[3], kernel, stride, padding }
-    }
-
-    /// The shape of the result.
-    ///
-    /// # Panics
-    /// When the images are not `[n, c, h, w]` of floats, or the windows do not fit them.
-    #[track_caller]
-    pub(crate) fn check(&self, op: &str, x: &Tensor) -> [usize; 4] {
-        if !x.dtype().is_float() {
-            fail!(op, "floats are needed, these are {}", x.dtype(); help = "convert them with `.to(DType::F32)`");
-        }
-        let &[n, c, h, w] = x.shape() else {
-            fail!(op, "the input must be [n, c, h, w], it is {:?}", x.shape(); help = "`unsqueeze` adds an axis");
-        };
-        let Pool2d { kernel, stride, padding } = self;
-        if (0..2).any(|d| padding[d] > kernel[d] / 2) {
-            fail!(op, "padding {padding:?} is more than half of the window {kernel:?}"; help = "such windows would lie outside of the image");
-        }
-        match self.window().out([h, w]) {
-            Some([oh, ow]) => {
-                Shape::new(&[n, c, oh, ow]).fit(op);
-                [n, c, oh, ow]
-            }
-            None => fail!(op, "the window {kernel:?} does not fit the image {:?} (stride {stride:?}, padding {padding:?})", [h, w];
-                          help = "a smaller window is needed; no size may be 0 but that of the padding"),
-        }
-    }
-}
+pub use crate::pooling::{Pool, Pool1d, Pool2d, Pool3d};
 
 impl Tensor {
     /// The largest element of each `k × k` window, the windows lying side by side; NaN if any is.
@@ -107,9 +31,9 @@ impl Tensor {
         self.max_pool2d_with(Pool2d::new(k))
     }
 
-    /// [`max_pool2d`](Tensor::max_pool2d) with any stride and padding; what lies in the padding is never the largest.
+    /// [`max_pool2d`](Tensor::max_pool2d) with any stride, padding and dilation; what lies in the padding is never the largest.
     ///
-    /// * Shape: `[n, c, h, w] → [n, c, oh, ow]` with `oh = (h + 2·padding − k) / stride + 1`.
+    /// * Shape: `[n, c, h, w] → [n, c, oh, ow]` with `oh = (h + 2·padding − dilation·(k − 1) − 1) / stride + 1`, rounded up with `ceil_mode`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let y = tensor![[[[-1.0, -2.0, -3.0]]]].max_pool2d_with(Pool2d::new([1, 3]).stride([1, 2]).padding([0, 1]));
@@ -119,8 +43,12 @@ impl Tensor {
     /// As [`max_pool2d`](Tensor::max_pool2d).
     #[track_caller]
     pub fn max_pool2d_with(&self, pool: Pool2d) -> Tensor {
+        pool.of_maxima("max_pool2d");
         pool.check("max_pool2d", self);
-        fused(MaxPool2d { pool, relu: false }, &[self])
+        match pool.is_plain() {
+            true => fused(MaxPool2d { pool, relu: false }, &[self]),
+            false => named("max_pool2d", || largest(self, pool)),
+        }
     }
 
     /// `max(0, ·)` of [`max_pool2d_with`](Tensor::max_pool2d_with), in the same pass. It is also the pooling of `relu(x)`:
@@ -136,8 +64,12 @@ impl Tensor {
     /// As [`max_pool2d`](Tensor::max_pool2d).
     #[track_caller]
     pub fn max_pool2d_relu(&self, pool: Pool2d) -> Tensor {
+        pool.of_maxima("max_pool2d");
         pool.check("max_pool2d", self);
-        fused(MaxPool2d { pool, relu: true }, &[self])
+        match pool.is_plain() {
+            true => fused(MaxPool2d { pool, relu: true }, &[self]),
+            false => named("max_pool2d", || largest(self, pool).relu()),
+        }
     }
 }
 

@@ -44,7 +44,9 @@ ops! {
     abs
     adaptive_avg_pool2d
     adaptive_max_pool2d
+    adaptive_pool3d
     add
+    affine_grid
     all
     any
     argmax
@@ -55,6 +57,7 @@ ops! {
     atan2
     attention
     avg_pool2d
+    avg_pool3d
     batch_norm
     bce
     bce_with_logits
@@ -99,11 +102,13 @@ ops! {
     gather
     gelu
     gelu_tanh
+    grid_sample
     gru
     hardtanh
     index
     index_fill
     index_select
+    interpolate
     is_inf
     is_nan
     isclose
@@ -121,12 +126,15 @@ ops! {
     logical
     logit
     logsumexp
+    lp_pool
     lstm
     masked_fill
     masked_select
     matmul
     max
     max_pool2d
+    max_pool3d
+    max_unpool
     maximum
     mean
     min
@@ -139,11 +147,14 @@ ops! {
     nan_to_num
     nansum
     neg
+    nms
     norm
     one_hot
     outer
     pad
+    pad_with
     permute
+    pixel_shuffle
     pow
     powt
     prod
@@ -153,8 +164,10 @@ ops! {
     remainder
     repeat
     reshape
+    roi_align
     roll
     round
+    sample
     rsqrt
     scatter_add
     scatter_reduce
