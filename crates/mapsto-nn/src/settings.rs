@@ -90,12 +90,13 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 "pixel_shuffle",
                 "pad2d",
                 "squeeze_excite",
+                "softmax2d",
             ];
             let input = match entry.name.as_str() {
                 name if images.contains(&name) || name == "adaptive_avg_pool2d" || name == "batch_norm2d" => {
                     vec![2, 6, 6]
                 }
-                "embedding" | "embedding_bag" => vec![4],
+                "embedding" | "embedding_bag" | "repeat_vector" => vec![4],
                 name if larger.contains(&name) => vec![4, 6, 6],
                 _ => vec![4, 6],
             };
