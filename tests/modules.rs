@@ -70,7 +70,10 @@ fn compare(sample: &Sample, leaves: &[Tensor], built: &Built) -> Result<usize, S
         };
         let Some(found) = found else { return Err(format!("there is no parameter {name:?}")) };
         if let Some(e) = difference(found, wanted) {
-            return Err(format!("gradient of {}: {e}", name.map_or(format!("input {k}"), |(n, _)| n.clone())));
+            return Err(format!(
+                "gradient of {}: {e}",
+                name.map_or(format!("input {k}"), |(n, _)| n.clone())
+            ));
         }
         count += 1;
     }

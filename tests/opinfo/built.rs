@@ -149,7 +149,9 @@ pub fn build<'a>(sample: &'a Sample, tensors: &'a [Tensor]) -> Found<'a> {
     let name = sample.op.strip_prefix("nn.").expect("a module");
     match activation(&of, name) {
         Some(found) => found,
-        None => layer(&of, name).or_else(|| loss(&of, name)).unwrap_or_else(|| no("nothing here corresponds")),
+        None => {
+            layer(&of, name).or_else(|| loss(&of, name)).unwrap_or_else(|| no("nothing here corresponds"))
+        }
     }
 }
 
@@ -219,11 +221,15 @@ fn activation<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
 
 fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
     let eps = of.number("eps", 1e-5);
-    let spatial = name.as_bytes().iter().rev().find(|c| c.is_ascii_digit()).map_or(0, |c| (c - b'0') as usize);
+    let spatial =
+        name.as_bytes().iter().rev().find(|c| c.is_ascii_digit()).map_or(0, |c| (c - b'0') as usize);
     Some(match name {
         "Linear" => {
-            let entry =
-                format!("{{\"linear\": {}, \"bias\": {}}}", of.text("out_features", ""), of.flag("bias", true));
+            let entry = format!(
+                "{{\"linear\": {}, \"bias\": {}}}",
+                of.text("out_features", ""),
+                of.flag("bias", true)
+            );
             of.plain(&entry, of.input(0, "input")?.rank().max(2) - 1)
         }
         "Embedding" => {
@@ -287,8 +293,10 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             if of.flag("track_running_stats", false) {
                 return Some(no("an instance norm with running statistics"));
             }
-            let entry =
-                format!("{{\"instance_norm\": true, \"eps\": {eps}, \"affine\": {}}}", of.flag("affine", false));
+            let entry = format!(
+                "{{\"instance_norm\": true, \"eps\": {eps}, \"affine\": {}}}",
+                of.flag("affine", false)
+            );
             of.plain(&entry, spatial + 1)
         }
         "LayerNorm" | "RMSNorm" => {
@@ -349,7 +357,10 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             of.plain(&entry, 3)
         }
         "MaxPool2d" | "AvgPool2d" => {
-            if of.flag("ceil_mode", false) || of.flag("return_indices", false) || of.get("divisor_override").is_some() {
+            if of.flag("ceil_mode", false)
+                || of.flag("return_indices", false)
+                || of.get("divisor_override").is_some()
+            {
                 return Some(no("an option of pooling that is lacking"));
             }
             let kind = if name == "MaxPool2d" { "max_pool2d" } else { "avg_pool2d" };
@@ -365,7 +376,8 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             of.plain(&entry, 3)
         }
         "AdaptiveAvgPool2d" | "AdaptiveMaxPool2d" => {
-            let kind = if name == "AdaptiveAvgPool2d" { "adaptive_avg_pool2d" } else { "adaptive_max_pool2d" };
+            let kind =
+                if name == "AdaptiveAvgPool2d" { "adaptive_avg_pool2d" } else { "adaptive_max_pool2d" };
             if of.get("output_size").and_then(Json::list).is_some_and(|l| l.contains(&Json::Null)) {
                 return Some(no("an adaptive pooling that leaves an axis as it is"));
             }
@@ -411,7 +423,8 @@ fn recurrent<'a>(of: &Of<'a>, name: &str) -> Found<'a> {
             layer.load_state_dict(state, &Exceptions::none()).unwrap_or_else(|e| panic!("{e}"));
             let (x, parameters) = (x.clone(), layer.parameters());
             let forward = move || {
-                let batch = |t: &Tensor| if single { t.unsqueeze(if first { 0 } else { 1 }) } else { t.clone() };
+                let batch =
+                    |t: &Tensor| if single { t.unsqueeze(if first { 0 } else { 1 }) } else { t.clone() };
                 let swap = |t: &Tensor| if first { t.clone() } else { t.permute([1, 0, 2]) };
                 let held: Vec<Tensor> =
                     states.iter().map(|h| if single { h.unsqueeze(1) } else { h.clone() }).collect();
@@ -504,7 +517,13 @@ fn classes<'a>(of: &Of<'a>, name: &str, target: &Tensor) -> Found<'a> {
     let Some(y) = of.input(0, "input") else { return no("the arguments are no tensors") };
     let ids = !target.dtype().is_float();
     let mut options = String::new();
-    if let Some(i) = of.sample.kwargs.iter().find(|(k, v)| k == "weight" && *v != Json::Null).and_then(|(_, v)| of.place(v)) {
+    if let Some(i) = of
+        .sample
+        .kwargs
+        .iter()
+        .find(|(k, v)| k == "weight" && *v != Json::Null)
+        .and_then(|(_, v)| of.place(v))
+    {
         options += &format!(", \"weights\": {:?}", of.tensors[i].to_vec::<f64>());
     }
     if of.get("ignore_index").is_some() && ids {

@@ -87,14 +87,18 @@ impl Call<'_> {
                     return Some(no("a length below 0, which as the end of a slice counts from behind"));
                 }
                 let start = match self.tensor(2, "start") {
-                    Some(start) if start.rank() == 0 && matches!(start.dtype(), DType::I64) => start.item_i64() as isize,
+                    Some(start) if start.rank() == 0 && matches!(start.dtype(), DType::I64) => {
+                        start.item_i64() as isize
+                    }
                     Some(_) => return Some(no("a start that is a tensor")),
                     None => self.int(2, "start")?,
                 };
                 let n = x.shape()[at.rem_euclid(x.rank().max(1) as isize) as usize] as isize;
                 let start = if start < 0 { start + n } else { start };
                 if start < 0 {
-                    return Some(no("a start before the first element, which the ends of a slice are cut to"));
+                    return Some(no(
+                        "a start before the first element, which the ends of a slice are cut to",
+                    ));
                 }
                 one(x.slice(at, start..start + len))
             }

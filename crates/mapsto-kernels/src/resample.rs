@@ -200,7 +200,11 @@ impl Places<'_> {
         assert_eq!(y, elements([rows, self.c, self.outs]), "sample: elements of the output");
         let count = elements([rows, self.outs, self.taps]);
         assert_eq!((w, self.at.len()), (count, count), "sample: weights and places");
-        assert!(self.image.iter().all(|&i| (0..self.n as i64).contains(&i)), "sample: an image beyond {}", self.n);
+        assert!(
+            self.image.iter().all(|&i| (0..self.n as i64).contains(&i)),
+            "sample: an image beyond {}",
+            self.n
+        );
         assert!(self.at.iter().all(|&i| i < self.size as i64), "sample: a place beyond {}", self.size);
     }
 
@@ -329,7 +333,8 @@ mod tests {
     #[test]
     fn any_number_of_taps_along_any_axis() {
         for each in [0, 1, 2, 3, 4, 9] {
-            let list = |i: usize| (0..each).map(|k| ((i * 5 + k * 3) % 12, 0.1 + (i * each + k) as f64)).collect();
+            let list =
+                |i: usize| (0..each).map(|k| ((i * 5 + k * 3) % 12, 0.1 + (i * each + k) as f64)).collect();
             let taps = Taps::new(12, (0..7).map(list));
             for inner in [1, 5] {
                 let (x, g) = (waves(3 * 12 * inner, 0.7), waves(3 * 7 * inner, 1.3));

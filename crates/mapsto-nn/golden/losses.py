@@ -194,3 +194,43 @@ one = signs[:, 0].contiguous()
 function("cosine_embedding", 0.2, [y, torch.randn(n, k)], one, nn.CosineEmbeddingLoss(margin=0.2))
 function("margin_ranking", 0.5, [y, torch.randn(n, k)], signs, nn.MarginRankingLoss(margin=0.5))
 function("triplet_margin", 1.5, [y, torch.randn(n, k), torch.randn(n, k)], None, lambda a, p, n, _: nn.TripletMarginLoss(margin=1.5)(a, p, n))
+
+alike = torch.tensor([0, 1, 0, 2, 1])
+
+
+def pairs(t):
+    same = t.unsqueeze(0) == t.unsqueeze(1)
+    return same & ~torch.eye(len(t)).bool(), ~same
+
+
+def circle(margin, scale):
+    """The authors' program for pairs, over the pairs of each anchor."""
+    def loss(y, t):
+        s, (same, other) = F.cosine_similarity(y.unsqueeze(1), y.unsqueeze(0), dim=-1), pairs(t)
+        losses = []
+        for i in range(len(y)):
+            if same[i].any() and other[i].any():
+                sp, sn = s[i][same[i]], s[i][other[i]]
+                ap, an = torch.clamp_min(-sp.detach() + 1 + margin, 0), torch.clamp_min(sn.detach() + margin, 0)
+                p, n = -ap * (sp - (1 - margin)) * scale, an * (sn - margin) * scale
+                losses.append(F.softplus(torch.logsumexp(n, 0) + torch.logsumexp(p, 0)))
+        return torch.stack(losses).mean()
+    return loss
+
+
+def triplet(margin, mining):
+    def loss(y, t):
+        d, (same, other) = (y.unsqueeze(1) - y.unsqueeze(0)).square().sum(-1), pairs(t)
+        d = torch.where(d > 0, d, 1.0).sqrt() * (d > 0)
+        anchors = [i for i in range(len(y)) if same[i].any() and other[i].any()]
+        if mining == "hard":
+            return torch.stack([F.relu(d[i][same[i]].max() - d[i][other[i]].min() + margin) for i in anchors]).mean()
+        each = torch.cat([F.relu(p - d[i][other[i]] + margin) for i in anchors for p in d[i][same[i]]])
+        return each.sum() / (each > 0).sum()
+    return loss
+
+
+entry("circle", y, alike, circle(0.4, 80.0))
+entry("circle", y, alike, circle(0.25, 4.0), 0.25, scale=4.0)
+entry("triplet", y, alike, triplet(1.0, "hard"))
+entry("triplet", y, alike, triplet(0.7, "all"), 0.7, mining="all")

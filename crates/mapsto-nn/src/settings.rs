@@ -90,6 +90,7 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 "pixel_shuffle",
                 "pad2d",
                 "squeeze_excite",
+                "softmax2d",
             ];
             let input = match entry.name.as_str() {
                 name if images.contains(&name) || name == "adaptive_avg_pool2d" || name == "batch_norm2d" => {
@@ -97,7 +98,7 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 }
                 "conv3d" | "conv_transpose3d" | "batch_norm3d" => vec![2, 4, 6, 6],
                 "depthwise_conv2d" | "separable_conv2d" => vec![2, 6, 6],
-                "embedding" | "embedding_bag" => vec![4],
+                "embedding" | "embedding_bag" | "repeat_vector" => vec![4],
                 name if larger.contains(&name) => vec![4, 6, 6],
                 _ => vec![4, 6],
             };

@@ -360,6 +360,22 @@ mod tests {
             (entry("attention", 2), vec![5, 16]),
             (entry("transformer_block", 2).with_option("bias", false), vec![5, 16]),
             (entry("transformer_block", 2).with_option("hidden", 3usize), vec![5, 16]),
+            (entry("attention", 4).with_option("kv_heads", 1usize).with_option("bias", false), vec![5, 16]),
+            (entry("transformer_encoder_layer", 2).with_option("hidden", 3usize), vec![5, 16]),
+            (
+                entry("transformer_encoder", 2)
+                    .with_option("heads", 2usize)
+                    .with_option("bias", false)
+                    .with_option("gated", true)
+                    .with_option("kv_heads", 1usize)
+                    .with_option("final_norm", true),
+                vec![5, 4],
+            ),
+            (
+                entry("mixture_of_experts", 3).with_option("hidden", 4usize).with_option("top", 2usize),
+                vec![5, 16],
+            ),
+            (entry("feed_forward", 2).with_option("gated", true).with_option("bias", false), vec![9]),
             (
                 Entry::new("residual").with_value(vec![linear(7), Entry::new("layer_norm"), linear(7)]),
                 vec![7],

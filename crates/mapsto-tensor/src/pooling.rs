@@ -81,12 +81,17 @@ impl<const N: usize> Pool<N> {
 
     /// Whether it is of windows that lie in the padded image whole, as the kernels of images take them.
     pub(crate) fn is_plain(&self) -> bool {
-        self.dilation == [1; N] && !self.ceil_mode && self.count_include_pad && self.divisor_override.is_none()
+        self.dilation == [1; N]
+            && !self.ceil_mode
+            && self.count_include_pad
+            && self.divisor_override.is_none()
     }
 
     /// The same along three axes, those before being of one place.
     pub(crate) fn of_volumes(&self) -> Pool3d {
-        let wide = |of: &[usize; N], usual: usize| std::array::from_fn(|d| if d + N < 3 { usual } else { of[d + N - 3] });
+        let wide = |of: &[usize; N], usual: usize| {
+            std::array::from_fn(|d| if d + N < 3 { usual } else { of[d + N - 3] })
+        };
         Pool {
             kernel: wide(&self.kernel, 1),
             stride: wide(&self.stride, 1),
@@ -106,10 +111,16 @@ impl<const N: usize> Pool<N> {
         let Pool { kernel, stride, padding, dilation, .. } = self;
         let mut out = [0; N];
         for d in 0..N {
-            let reach = kernel[d].checked_sub(1).and_then(|k| k.checked_mul(dilation[d])).map(|k| k.saturating_add(1));
+            let reach = kernel[d]
+                .checked_sub(1)
+                .and_then(|k| k.checked_mul(dilation[d]))
+                .map(|k| k.saturating_add(1));
             let none = || {
-                let apart = if *dilation == [1; N] { String::new() } else { format!(", dilation {dilation:?}") };
-                let message = format!("the window {kernel:?} does not fit the image {image:?} (stride {stride:?}, padding {padding:?}{apart})");
+                let apart =
+                    if *dilation == [1; N] { String::new() } else { format!(", dilation {dilation:?}") };
+                let message = format!(
+                    "the window {kernel:?} does not fit the image {image:?} (stride {stride:?}, padding {padding:?}{apart})"
+                );
                 (message, "a smaller window is needed; no size may be 0 but that of the padding")
             };
             let Some(reach) = reach.filter(|_| stride[d] > 0 && dilation[d] > 0) else { return Err(none()) };
@@ -193,7 +204,11 @@ impl<const N: usize> Pool<N> {
     }
 
     pub(crate) fn of(a: &mut Attrs) -> Result<Pool<N>> {
-        Ok(Pool { stride: a.need("stride")?, padding: a.need("padding")?, ..Pool::new(a.need::<[usize; N]>("kernel")?) })
+        Ok(Pool {
+            stride: a.need("stride")?,
+            padding: a.need("padding")?,
+            ..Pool::new(a.need::<[usize; N]>("kernel")?)
+        })
     }
 }
 
@@ -231,7 +246,9 @@ pub(crate) fn image_of<const N: usize>(op: &str, x: &Tensor) -> [usize; N] {
     let wanted = ["", "[n, c, l]", "[n, c, h, w]", "[n, c, d, h, w]"][N];
     match x.shape().get(2..).and_then(|image| image.try_into().ok()) {
         Some(image) => image,
-        None => fail!(op, "the input must be {wanted}, it is {:?}", x.shape(); help = "`unsqueeze` adds an axis"),
+        None => {
+            fail!(op, "the input must be {wanted}, it is {:?}", x.shape(); help = "`unsqueeze` adds an axis")
+        }
     }
 }
 
@@ -265,7 +282,9 @@ impl Rule {
         let spans = match self {
             Rule::Sliding(pool) => {
                 let out = pool.out_of(op, x);
-                let along = |d: usize| (0..out[d]).map(|i| pool.span(d, i, size[d]).expect("it was checked")).collect();
+                let along = |d: usize| {
+                    (0..out[d]).map(|i| pool.span(d, i, size[d]).expect("it was checked")).collect()
+                };
                 [along(0), along(1), along(2)]
             }
             Rule::Adaptive(out) => {

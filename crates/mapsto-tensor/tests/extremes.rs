@@ -12,7 +12,14 @@ const OFFSETS: [f64; 4] = [1e4, -1e4, 1e6, -1e6];
 const ROOTED: &[&str] = &["gelu", "gelu_tanh", "silu", "gelu_grad", "gelu_tanh_grad", "silu_grad"];
 
 /// Squares of the inputs, or products of two of them, must be numbers of f32 themselves.
-const SQUARED: &[&str] = &["batch_norm_with", "attention", "attention_weights", "bce", "rsqrt_grad"];
+const SQUARED: &[&str] = &[
+    "batch_norm_with",
+    "attention",
+    "attention_weights",
+    "scaled_dot_product_attention",
+    "bce",
+    "rsqrt_grad",
+];
 
 /// Sums inside decide between the two ends of a gate, whose slope is a difference from 1, as in PyTorch: with large weights
 /// they cancel, jump and saturate.

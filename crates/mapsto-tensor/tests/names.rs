@@ -69,6 +69,9 @@ const CALLS: &[(&str, Call)] = &[
     ("rot90", |x, a| x[0].rot90(1, a, 0)),
     ("scatter", |x, a| x[0].scatter(a, &x[1], &x[2])),
     ("scatter_reduce", |x, a| x[0].scatter_reduce(a, &x[1], &x[2], ops::Join::Mean)),
+    ("scaled_dot_product_attention", |x, _| {
+        ops::scaled_dot_product_attention(&x[0], &x[1], &x[2], &Default::default())
+    }),
     ("searchsorted", |x, _| x[0].searchsorted(&x[1], ops::Side::Left)),
     ("take_along_dim", |x, a| x[0].take_along_dim(&x[1], a)),
     ("trace", |x, _| x[0].trace()),

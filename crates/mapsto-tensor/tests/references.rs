@@ -158,6 +158,7 @@ const TABLE: &[(&str, Reference)] = &[
     })),
     ("attention", Composed),
     ("attention_weights", Composed),
+    ("scaled_dot_product_attention", Composed),
     ("avg_pool2d", Composed),
     ("batch_norm", Composed),
     ("batch_norm_with", Composed),

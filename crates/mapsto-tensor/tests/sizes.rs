@@ -82,6 +82,7 @@ fn uncountable() -> Vec<Case> {
         adaptive_avg_pool2d: Tensor::ones([1, 1, 2, 2]).adaptive_avg_pool2d(1 << 31);
         adaptive_max_pool2d: Tensor::ones([1, 1, 2, 2]).adaptive_max_pool2d(1 << 31);
         attention: attention(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1, 1]), &seen_as(&[1, 1, 1, 1 << 40]), Mask::None);
+        scaled_dot_product_attention: scaled_dot_product_attention(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1, 1]), &seen_as(&[1, 1, 1, 1 << 40]), &Default::default());
         attention_weights: attention_weights(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1 << 40, 1]), Mask::None);
         lstm: seen_as(&[1, 1 << 40, 1]).lstm(&seen_as(&[1, 1 << 20]), &seen_as(&[1, 1 << 20]), &seen_as(&[1 << 22, 1]), &seen_as(&[1 << 22, 1 << 20]), None).0;
         gru: seen_as(&[1, 1 << 40, 1]).gru(&seen_as(&[1, 1 << 20]), &seen_as(&[3 << 20, 1]), &seen_as(&[3 << 20, 1 << 20]), None).0;

@@ -240,7 +240,7 @@ const ROWS: &[Row] = &[
         }
         all
     }),
-    (&["attention", "attention_weights"], |d| {
+    (&["attention", "attention_weights", "scaled_dot_product_attention"], |d| {
         let t = 100_000;
         let q = tenths([1, 1, 2, 2], d);
         let [k, v] = [tenths([1, 1, t, 2], d), tenths([1, 1, t, 2], d)];

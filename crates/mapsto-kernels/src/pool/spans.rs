@@ -47,8 +47,18 @@ impl Spans {
     /// Elements of a plane of x and of y, after a check of both.
     fn check(&self, x: usize, y: usize) -> (usize, usize) {
         let (size, outs) = (elements(self.size), elements(self.out()));
-        assert_eq!(x, elements([self.planes, size]), "pooling: elements of the input of planes {:?}", self.size);
-        assert_eq!(y, elements([self.planes, outs]), "pooling: elements of the output, windows {:?}", self.out());
+        assert_eq!(
+            x,
+            elements([self.planes, size]),
+            "pooling: elements of the input of planes {:?}",
+            self.size
+        );
+        assert_eq!(
+            y,
+            elements([self.planes, outs]),
+            "pooling: elements of the output, windows {:?}",
+            self.out()
+        );
         for (spans, size) in self.spans.iter().zip(self.size) {
             let fits = |s: &Span| s.start < s.end && s.end <= size && s.step > 0;
             assert!(spans.iter().all(fits), "pooling: a window has no place among {size}");
@@ -63,7 +73,12 @@ impl Spans {
 
     /// Calls `f(first output, start of a row)` for each row of inputs of each row of windows.
     #[inline(always)]
-    fn rows(&self, mut begin: impl FnMut(usize, usize), mut row: impl FnMut(usize), mut end: impl FnMut(usize, usize)) {
+    fn rows(
+        &self,
+        mut begin: impl FnMut(usize, usize),
+        mut row: impl FnMut(usize),
+        mut end: impl FnMut(usize, usize),
+    ) {
         let [_, h, w] = self.size;
         let [_, oh, ow] = self.out();
         for (i, depth) in self.spans[0].iter().enumerate() {
@@ -88,7 +103,8 @@ impl Spans {
                 change[span.start] += 1;
                 change[span.end] -= 1;
             }
-            let (most, _) = change.iter().fold((0, 0), |(most, now), step| (most.max(now + step), now + step));
+            let (most, _) =
+                change.iter().fold((0, 0), |(most, now), step| (most.max(now + step), now + step));
             most as usize
         };
         elements([0, 1, 2].map(along))
@@ -136,7 +152,9 @@ pub fn max_pool_spans<T: Float>(s: &Spans, x: &[T], y: &mut [T], at: &mut [i32])
                     vectorize_light(
                         #[inline(always)]
                         || {
-                            for (i, ((best, place), &x)) in best.iter_mut().zip(places.iter_mut()).zip(x).enumerate() {
+                            for (i, ((best, place), &x)) in
+                                best.iter_mut().zip(places.iter_mut()).zip(x).enumerate()
+                            {
                                 let wins = beats(x, *best);
                                 *best = T::select(wins, x, *best);
                                 *place = if wins { first as i32 + i as i32 } else { *place };
@@ -146,7 +164,9 @@ pub fn max_pool_spans<T: Float>(s: &Spans, x: &[T], y: &mut [T], at: &mut [i32])
                 },
                 |out, ow| {
                     let (best, places) = &*buffers.borrow();
-                    for ((span, y), at) in s.spans[2].iter().zip(&mut y[out..][..ow]).zip(&mut at[out..][..ow]) {
+                    for ((span, y), at) in
+                        s.spans[2].iter().zip(&mut y[out..][..ow]).zip(&mut at[out..][..ow])
+                    {
                         (*y, *at) = (best[span.start], places[span.start]);
                         for c in span.places().skip(1) {
                             // Of equals the one that comes first, row by row.

@@ -5,7 +5,7 @@ use crate::module::activation_then;
 use crate::{Layer, Module, Then};
 use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::random::{self, Distribution, Stream};
-use mapsto_tensor::{Tensor, is_training};
+use mapsto_tensor::{Tensor, fail, is_training};
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
@@ -149,8 +149,13 @@ pub(super) const TANH: LayerKind =
         .function(|| type_of(&Tensor::tanh));
 
 pub(super) const SOFTPLUS: LayerKind =
-    LayerKind::new("softplus", "`log(1 + eˣ)`.", |_, _| Ok(Box::new(Tensor::softplus)))
-        .function(|| type_of(&Tensor::softplus));
+    LayerKind::new("softplus", "`log(1 + eˣ)`, or `log(1 + e^(beta x)) / beta`.", |args, _| {
+        let Some(beta) = args.main_optional()? else { return Ok(Box::new(Tensor::softplus)) };
+        let beta = Bounds::ABOVE_0.within(args, "", "beta", beta)?;
+        Ok(Activation::of(&SOFTPLUS, beta, move |x| (x * beta).softplus() / beta))
+    })
+    .function(|| type_of(&Tensor::softplus))
+    .options(&[("", "how sharp its bend is; 1 where nothing is said")]);
 
 pub(super) const SOFTMAX: LayerKind = LayerKind::new(
     "softmax",
@@ -158,6 +163,16 @@ pub(super) const SOFTMAX: LayerKind = LayerKind::new(
     |_, _| Ok(Box::new(softmax)),
 )
 .function(|| type_of(&softmax));
+
+pub(super) const SOFTMAX2D: LayerKind = LayerKind::new(
+    "softmax2d",
+    "Probabilities over the channels of an image, at each place.",
+    |args, input| {
+        super::image(args, input)?;
+        let entry = Some(Entry::new(SOFTMAX2D.name));
+        Ok(Box::new(Activation { entry, ..Activation::new(SOFTMAX2D.name, softmax2d) }))
+    },
+);
 
 pub(super) const LOG_SOFTMAX: LayerKind =
     LayerKind::new("log_softmax", "Logarithms of probabilities over the last axis.", |_, _| {
@@ -170,8 +185,26 @@ pub(super) const RELU6: LayerKind =
         .function(|| type_of(&Tensor::relu6));
 
 pub(super) const HARDTANH: LayerKind =
-    LayerKind::new("hardtanh", "`min(max(x, −1), 1)`.", |_, _| Ok(Box::new(hardtanh)))
-        .function(|| type_of(&hardtanh));
+    LayerKind::new("hardtanh", "`min(max(x, −1), 1)`, or between other bounds.", |args, _| {
+        let (min, max) = (Bounds::FINITE.optional(args, "min")?, Bounds::FINITE.optional(args, "max")?);
+        if (min, max) == (None, None) {
+            return Ok(Box::new(hardtanh));
+        }
+        let (min, max) = (min.unwrap_or(-1.0), max.unwrap_or(1.0));
+        if min >= max {
+            return Err(args.misfit("min", format!("the bounds from {min} to {max} do not rise")));
+        }
+        args.record("min", min);
+        args.record("max", max);
+        let entry = Some(Entry::new(HARDTANH.name).with_option("min", min).with_option("max", max));
+        let layer = Activation::new(format!("hardtanh({min}, {max})"), move |x| x.hardtanh(min, max));
+        Ok(Box::new(Activation { entry, ..layer }))
+    })
+    .function(|| type_of(&hardtanh))
+    .options(&[
+        ("min", "the least it gives; −1 where nothing is said"),
+        ("max", "the most it gives; 1 where nothing is said"),
+    ]);
 
 pub(super) const HARDSIGMOID: LayerKind =
     LayerKind::new("hardsigmoid", "`min(max(x / 6 + 1/2, 0), 1)`.", |_, _| Ok(Box::new(Tensor::hardsigmoid)))
@@ -280,6 +313,14 @@ fn softmax(x: &Tensor) -> Tensor {
 }
 
 #[track_caller]
+fn softmax2d(x: &Tensor) -> Tensor {
+    if x.rank() < 3 {
+        fail!("softmax2d", "images [.., channels, height, width] were expected, found {:?}", x.shape());
+    }
+    x.softmax(-3)
+}
+
+#[track_caller]
 fn log_softmax(x: &Tensor) -> Tensor {
     x.log_softmax(-1)
 }
@@ -289,7 +330,40 @@ mod tests {
     use crate::Then;
     use crate::check_layer::check_layer;
     use crate::prelude::*;
-    use mapsto_spec::Entry;
+    use mapsto_spec::{Entry, check_entry};
+
+    #[test]
+    fn what_pytorchs_take_besides_can_be_said() {
+        let build = |entry: Entry, input: &[usize]| {
+            check_entry::<dyn Layer>(&entry, input);
+            mapsto_spec::build::<dyn Layer>(&entry, input).unwrap()
+        };
+        let x = tensor![-3.0, 0.5, 4.0];
+        let softplus = build(Entry::new("softplus").with_value(2.0), &[3]).forward(&x);
+        assert_close!(softplus, [-3f64, 0.5, 4.0].map(|x| (1.0 + (2.0 * x).exp()).ln() / 2.0));
+        let hardtanh = Entry::new("hardtanh").with_option("min", -2.0);
+        assert_close!(build(hardtanh.clone(), &[3]).forward(&x), [-2.0, 0.5, 1.0]);
+        let wrong = mapsto_spec::build::<dyn Layer>(&hardtanh.with_option("max", -2.0), &[3]).err().unwrap();
+        assert!(wrong.message().contains("the bounds from -2 to -2 do not rise"), "{wrong}");
+        let image = Tensor::randn([2, 3, 4, 5]);
+        let softmax = build(Entry::new("softmax2d"), &[3, 4, 5]);
+        assert_close!(softmax.forward(&image).sum(1), Tensor::ones([2, 4, 5]));
+        assert!(catch(|| softmax.forward(&x)).unwrap_err().message().starts_with("softmax2d: images"));
+        check_layer(|| super::Activation::new("softmax2d", super::softmax2d))
+            .gives([1, 3, 2, 2], [1, 3, 2, 2]);
+    }
+
+    #[test]
+    fn rrelu_draws_its_slopes_in_training() {
+        let layer = mapsto_spec::build::<dyn Layer>(&Entry::new("rrelu"), &[2000]).unwrap();
+        let x = Tensor::full([2000], -1.0).leaf();
+        let y = train(|| layer.forward(&x));
+        let slopes = (-y.detach()).to_vec::<f32>();
+        assert!(slopes.iter().all(|s| (0.125..1.0 / 3.0 + 1e-6).contains(s)));
+        let mean = slopes.iter().sum::<f32>() / 2000.0;
+        assert!((mean - 0.229_17).abs() < 0.01, "{mean}");
+        assert_close!(y.sum(..).backward().of(&x), Tensor::from_vec(slopes, [2000]));
+    }
 
     #[test]
     fn every_activation_is_a_layer_with_its_values() {

@@ -35,6 +35,9 @@ pub struct EmbeddingBag {
     pub weight: Param,
     #[module(skip)]
     bag: Bag,
+    /// The id that stands for nothing.
+    #[module(skip)]
+    padding: Option<usize>,
     /// How the weight was drawn, where it was in a way of its own.
     #[module(skip)]
     drawn: Option<Box<Entry>>,
@@ -46,6 +49,7 @@ impl EmbeddingBag {
         EmbeddingBag {
             weight: Param::new(Normal::new(1.0).tensor(&[count, size])),
             bag: Bag::Mean,
+            padding: None,
             drawn: None,
         }
     }
@@ -60,6 +64,67 @@ impl EmbeddingBag {
     #[must_use]
     pub fn max(self) -> EmbeddingBag {
         EmbeddingBag { bag: Bag::Max, ..self }
+    }
+
+    /// The same, where this id fills bags that hold less: it counts for nothing, in means too, and its row is not trained. A bag of it
+    /// alone gives 0. PyTorch: `padding_idx`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut table = EmbeddingBag::new(3, 1).padding(0);
+    /// table.weight.set(&tensor![[9.0], [2.0], [4.0]])?;
+    /// assert_close!(table.forward(&tensor![[1, 2], [2, 0], [0, 0]]), [[3.0], [4.0], [0.0]]);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    /// # Panics
+    /// When there is no such id.
+    #[track_caller]
+    #[must_use]
+    pub fn padding(self, id: usize) -> EmbeddingBag {
+        let count = self.weight.shape()[0];
+        if id >= count {
+            fail!("embedding_bag", "the padding {id} is not within 0..{count}");
+        }
+        EmbeddingBag { padding: Some(id), ..self }
+    }
+
+    /// The sums of vectors, each times a weight of its own: `y[n, :] = Σ over l of weights[n, l] w[x[n, l], :]`. PyTorch:
+    /// `per_sample_weights`.
+    ///
+    /// * Shape: `[n, ids], [n, ids] → [n, size]`.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut table = EmbeddingBag::new(2, 1).sum();
+    /// table.weight.set(&tensor![[2.0], [4.0]])?;
+    /// assert_close!(table.weighted(&tensor![[0, 1]], &tensor![[3.0, 0.5]]), [[8.0]]);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    /// # Panics
+    /// When the bags are not summed, or the shapes differ.
+    #[track_caller]
+    pub fn weighted(&self, x: &Tensor, weights: &Tensor) -> Tensor {
+        if self.bag != Bag::Sum {
+            fail!("embedding_bag", "weights are for sums, and these bags give a {}", self.mode(); help = "make it `.sum()`");
+        }
+        if x.shape() != weights.shape() {
+            fail!("embedding_bag", "ids {:?} and weights {:?} differ in shape", x.shape(), weights.shape());
+        }
+        let weights = self.kept(x).map_or(weights.clone(), |kept| weights * kept.to(weights.dtype()));
+        (self.vectors(x) * weights.unsqueeze(-1)).sum(1)
+    }
+
+    /// True where an id is no padding, where there is any.
+    fn kept(&self, x: &Tensor) -> Option<Tensor> {
+        self.padding.map(|id| x.ne(id as i64))
+    }
+
+    /// `[n, ids, size]`.
+    #[track_caller]
+    fn vectors(&self, x: &Tensor) -> Tensor {
+        if x.rank() != 2 || x.shape()[1] == 0 {
+            fail!("embedding_bag", "bags [n, ids] were expected, found {:?}", x.shape());
+        }
+        x.embedding(&self.weight)
     }
 
     /// The same with its table drawn by another initialiser.
@@ -77,14 +142,25 @@ impl EmbeddingBag {
 impl Layer for EmbeddingBag {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        if x.rank() != 2 || x.shape()[1] == 0 {
-            fail!("embedding_bag", "bags [n, ids] were expected, found {:?}", x.shape());
-        }
-        let vectors = x.embedding(&self.weight); // [n, ids, size]
+        let vectors = self.vectors(x);
+        let Some(kept) = self.kept(x) else {
+            return match self.bag {
+                Bag::Mean => vectors.mean(1),
+                Bag::Sum => vectors.sum(1),
+                Bag::Max => vectors.max(1),
+            };
+        };
+        let (hidden, count) =
+            (kept.not().unsqueeze(-1).expand(vectors.shape()), kept.to(vectors.dtype()).sum(1));
+        let sum = |vectors: Tensor| vectors.masked_fill(&hidden, 0.0).sum(1);
         match self.bag {
-            Bag::Mean => vectors.mean(1),
-            Bag::Sum => vectors.sum(1),
-            Bag::Max => vectors.max(1),
+            Bag::Mean => sum(vectors) / count.maximum(1.0).unsqueeze(-1),
+            Bag::Sum => sum(vectors),
+            Bag::Max => {
+                let most = vectors.masked_fill(&hidden, f64::NEG_INFINITY).max(1);
+                let none = count.eq(0.0).unsqueeze(-1).expand(most.shape());
+                most.masked_fill(&none, 0.0)
+            }
         }
     }
 
@@ -100,7 +176,9 @@ impl Layer for EmbeddingBag {
     fn entry(&self) -> Option<Entry> {
         let [count, size] = self.weight.dims();
         let entry = Entry::new(KIND.name).with_value(count).with_option("size", size);
-        Some(drawn_by(entry.with_option("mode", self.mode()), &self.drawn))
+        let entry = entry.with_option("mode", self.mode());
+        let entry = self.padding.iter().fold(entry, |entry, id| entry.with_option("padding", *id));
+        Some(drawn_by(entry, &self.drawn))
     }
 }
 
@@ -125,7 +203,11 @@ pub(super) const KIND: LayerKind = LayerKind::new(
         let Some((_, bag)) = MODES.iter().find(|(word, _)| *word == mode) else {
             return Err(args.error("mode", format!("`mode` is mean, sum or max, got \"{mode}\"")));
         };
-        let layer = EmbeddingBag { bag: *bag, ..EmbeddingBag::new(count, size) };
+        let padding = args.optional::<usize>("padding")?;
+        if let Some(id) = padding.filter(|&id| id >= count) {
+            return Err(args.error("padding", format!("the padding {id} is not within 0..{count}")));
+        }
+        let layer = EmbeddingBag { bag: *bag, padding, ..EmbeddingBag::new(count, size) };
         Ok(Box::new(match super::init_option(args)? {
             Some(init) => layer.init(init),
             None => layer,
@@ -136,6 +218,7 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     ("", "the number of ids"),
     ("size", "the size of a vector"),
     ("mode", "what becomes of the vectors: `\"mean\"`, `\"sum\"` or `\"max\"`"),
+    ("padding", "the id that stands for nothing and counts for nothing"),
     ("init", "how its weights are drawn, instead of the layer's own way"),
 ])
 .example(|| Entry::new("embedding_bag").with_value(5_usize).with_option("size", 2_usize));
@@ -147,6 +230,27 @@ mod tests {
     use mapsto_spec::{Entry, check_entry};
 
     #[test]
+    fn padding_counts_for_nothing() {
+        let padded = || EmbeddingBag::new(4, 2).padding(1);
+        let (bags, short) = (tensor![[0, 1, 3], [1, 1, 1]], tensor![[0, 3]]);
+        for table in [padded(), padded().sum(), padded().max()] {
+            let y = train(|| table.forward(&bags));
+            assert_close!(y.slice(0, ..1), table.forward(&short));
+            assert_eq!(y.select(0, 1).to_vec::<f32>(), [0.0, 0.0]);
+            let grads = y.sum(..).backward();
+            assert_eq!(grads.of(&table.weight).select(0, 1).to_vec::<f32>(), [0.0, 0.0]);
+            assert!(grads.of(&table.weight).is_finite());
+        }
+        let (table, weights) = (padded().sum(), tensor![[0.5, 7.0, 2.0], [1.0, 1.0, 1.0]]);
+        let y = table.weighted(&bags, &weights);
+        assert_close!(y.slice(0, ..1), table.weighted(&short, &tensor![[0.5, 2.0]]));
+        let message = |f: &dyn Fn() -> Tensor| catch(f).unwrap_err().message().to_string();
+        assert!(message(&|| padded().weighted(&bags, &weights)).contains("weights are for sums"));
+        assert!(message(&|| table.weighted(&short, &weights)).contains("differ in shape"));
+        assert!(catch(|| EmbeddingBag::new(4, 2).padding(4)).is_err());
+    }
+
+    #[test]
     fn embedding_bag() {
         check_layer(|| EmbeddingBag::new(5, 3)).gives([2, 4], [2, 3]);
         check_layer(|| EmbeddingBag::new(5, 3).sum()).gives([2, 4], [2, 3]);
@@ -155,7 +259,9 @@ mod tests {
         assert_eq!(grads.of(&bag.weight).sum(..).item(), 6.0);
         let entry = Entry::new("embedding_bag").with_value(5_usize).with_option("size", 2_usize);
         for mode in ["mean", "sum", "max"] {
-            check_entry::<dyn Layer>(&entry.clone().with_option("mode", mode), &[4]);
+            let entry = entry.clone().with_option("mode", mode);
+            check_entry::<dyn Layer>(&entry, &[4]);
+            check_entry::<dyn Layer>(&entry.with_option("padding", 3_usize), &[4]);
         }
     }
 }

@@ -2,8 +2,11 @@
 
 mod activation;
 mod adaptive_avg_pool2d;
+mod adaptive_log_softmax;
 mod adaptive_max_pool2d;
+mod alibi;
 mod alpha_dropout;
+mod attention_cache;
 mod avg_pool2d;
 mod batch_norm;
 mod bilinear;
@@ -11,38 +14,57 @@ mod channel_dropout;
 mod checkpointed;
 mod conv;
 mod conv_transpose;
+mod cosine_similarity;
+mod cropping;
 mod depthwise_conv;
 mod drop_path;
 mod dropout;
 mod embedding;
 mod embedding_bag;
+mod feed_forward;
 mod flatten;
 mod gaussian_noise;
 mod global_pool;
 mod glu;
 mod group_norm;
 mod gru;
+mod identity;
 mod instance_norm;
 mod layer_norm;
 mod linear;
 mod local_response_norm;
 mod lstm;
 mod max_pool2d;
+mod mixture_of_experts;
 mod multi_head_attention;
 mod pad2d;
+mod pairwise_distance;
 mod parallel;
+mod permute;
 mod pixel_shuffle;
 mod positional_embedding;
 mod prelu;
+mod relative_position_bias;
 mod repeat;
+mod repeat_vector;
+mod reshape;
 mod residual;
 mod rms_norm;
 mod rnn;
+mod rotary_embedding;
+mod seen;
 mod separable_conv;
 mod sequential;
+mod sinusoidal_embedding;
 mod spectral_norm;
 mod squeeze_excite;
+mod transformer;
 mod transformer_block;
+mod transformer_decoder;
+mod transformer_decoder_layer;
+mod transformer_encoder;
+mod transformer_encoder_layer;
+mod unflatten;
 mod upsample;
 mod weight_norm;
 
@@ -50,8 +72,11 @@ pub(crate) use crate::convolution::by;
 pub use activation::Activation;
 pub(crate) use activation::is_activation;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
+pub use adaptive_log_softmax::AdaptiveLogSoftmax;
 pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
+pub use alibi::{alibi, alibi_slopes};
 pub use alpha_dropout::AlphaDropout;
+pub use attention_cache::AttentionCache;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
@@ -59,39 +84,58 @@ pub use channel_dropout::ChannelDropout;
 pub use checkpointed::Checkpointed;
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
 pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+pub use cosine_similarity::CosineSimilarity;
+pub use cropping::Cropping;
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConv1d, DepthwiseConv2d};
 pub use drop_path::DropPath;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use embedding_bag::EmbeddingBag;
+pub use feed_forward::FeedForward;
 pub use flatten::Flatten;
 pub use gaussian_noise::GaussianNoise;
 pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
 pub use glu::Glu;
 pub use group_norm::GroupNorm;
 pub use gru::{Gru, GruCell};
+pub use identity::Identity;
 pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use lstm::{Lstm, LstmCell};
 pub use max_pool2d::MaxPool2d;
+pub use mixture_of_experts::MixtureOfExperts;
 pub use multi_head_attention::MultiHeadAttention;
 pub use pad2d::Pad2d;
+pub use pairwise_distance::PairwiseDistance;
 pub use parallel::Parallel;
+pub use permute::Permute;
 pub use pixel_shuffle::PixelShuffle;
 pub use positional_embedding::PositionalEmbedding;
 pub use prelu::PRelu;
+pub use relative_position_bias::RelativePositionBias;
 pub use repeat::Repeat;
+pub use repeat_vector::RepeatVector;
+pub use reshape::Reshape;
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;
 pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell};
+pub use rotary_embedding::RotaryEmbedding;
+pub use seen::Seen;
 pub use separable_conv::{SeparableConv, SeparableConv1d, SeparableConv2d};
 pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
+pub use sinusoidal_embedding::SinusoidalEmbedding;
 pub use spectral_norm::SpectralNorm;
 pub use squeeze_excite::SqueezeExcite;
+pub use transformer::Transformer;
 pub use transformer_block::TransformerBlock;
+pub use transformer_decoder::TransformerDecoder;
+pub use transformer_decoder_layer::{DecoderCache, TransformerDecoderLayer};
+pub use transformer_encoder::TransformerEncoder;
+pub use transformer_encoder_layer::TransformerEncoderLayer;
+pub use unflatten::Unflatten;
 pub use upsample::Upsample;
 pub use weight_norm::WeightNorm;
 
@@ -126,6 +170,18 @@ pub const LAYERS: &[LayerKind] = &[
     positional_embedding::KIND,
     multi_head_attention::KIND,
     transformer_block::KIND,
+    transformer_encoder_layer::KIND,
+    transformer_encoder::KIND,
+    feed_forward::KIND,
+    rotary_embedding::KIND,
+    sinusoidal_embedding::KIND,
+    mixture_of_experts::KIND,
+    identity::KIND,
+    reshape::KIND,
+    unflatten::KIND,
+    permute::KIND,
+    repeat_vector::KIND,
+    cropping::KIND,
     residual::KIND,
     checkpointed::KIND,
     parallel::KIND,
@@ -172,6 +228,7 @@ pub const LAYERS: &[LayerKind] = &[
     activation::TANH,
     activation::SOFTPLUS,
     activation::SOFTMAX,
+    activation::SOFTMAX2D,
     activation::LOG_SOFTMAX,
     activation::RELU6,
     activation::HARDTANH,

@@ -1,9 +1,11 @@
 //! Multi-head attention: each step gathers what it needs from the others, in several ways at once.
 
-use super::LayerKind;
+use super::alibi::alibi;
+use super::seen::near;
+use super::{AttentionCache, LayerKind, RelativePositionBias, RmsNorm, RotaryEmbedding, Seen};
 use crate::init::{Uniform, XavierUniform};
 use crate::{Apply, Layer, Linear, Module, budget};
-use mapsto_spec::{Args, Bounds, Entry};
+use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::ops::{Mask, attention, attention_weights};
 use mapsto_tensor::{Result, Tensor, fail, is_training};
 
@@ -13,6 +15,10 @@ use mapsto_tensor::{Result, Tensor, fail, is_training};
 /// * Shape: `[b, t, size] → [b, t, size]`.
 /// * Parameters: `qkv.weight` `[3·size, size]`, Xavier uniform; `out.weight` `[size, size]`, uniform in ±1/√size; both
 ///   biases zero (as PyTorch draws them).
+/// * PyTorch: `MultiheadAttention(size, heads, batch_first=True)`, whose `in_proj_weight` and `in_proj_bias` are `qkv.weight` and
+///   `qkv.bias` here, and whose `out_proj` is `out`; with [`kdim`](MultiHeadAttention::kdim), `q_proj_weight`, `k_proj_weight` and
+///   `v_proj_weight` are `qkv.weight`, `k.weight` and `v.weight`, and `in_proj_bias` is their biases one after the other. Keras:
+///   `MultiHeadAttention`, `GroupedQueryAttention`.
 ///
 /// Source: Vaswani et al. (2017), Attention is all you need, arXiv:1706.03762, §3.2.2.
 /// ```
@@ -27,13 +33,27 @@ use mapsto_tensor::{Result, Tensor, fail, is_training};
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
 pub struct MultiHeadAttention {
-    /// The map to queries, keys and values, in this order.
+    /// The map to queries, keys and values, in this order; to queries alone where keys and values have maps of their own.
     pub qkv: Linear,
     /// The map of what the heads found.
     pub out: Linear,
+    /// The map to keys, where keys and values come from sequences of other features.
+    pub k: Option<Linear>,
+    /// The map to values, likewise.
+    pub v: Option<Linear>,
+    /// The norm of each query, where there is one.
+    pub q_norm: Option<RmsNorm>,
+    /// The norm of each key, where there is one.
+    pub k_norm: Option<RmsNorm>,
+    /// What is added to scores by distance, where it is learned.
+    pub relative: Option<RelativePositionBias>,
     heads: usize,
+    kv_heads: usize,
     causal: bool,
     dropout: f64,
+    rotary: Option<RotaryEmbedding>,
+    alibi: bool,
+    window: Option<usize>,
 }
 
 impl MultiHeadAttention {
@@ -49,9 +69,18 @@ impl MultiHeadAttention {
         MultiHeadAttention {
             qkv: Linear::new(size, size.saturating_mul(3)).init(XavierUniform::new()),
             out: Linear::new(size, size).init(Uniform::symmetric(1.0 / (size as f64).sqrt())),
+            k: None,
+            v: None,
+            q_norm: None,
+            k_norm: None,
+            relative: None,
             heads,
+            kv_heads: heads,
             causal: false,
             dropout: 0.0,
+            rotary: None,
+            alibi: false,
+            window: None,
         }
     }
 
@@ -74,11 +103,142 @@ impl MultiHeadAttention {
     /// The same without biases.
     #[must_use]
     pub fn no_bias(self) -> MultiHeadAttention {
-        MultiHeadAttention { qkv: self.qkv.no_bias(), out: self.out.no_bias(), ..self }
+        MultiHeadAttention {
+            qkv: self.qkv.no_bias(),
+            out: self.out.no_bias(),
+            k: self.k.map(Linear::no_bias),
+            v: self.v.map(Linear::no_bias),
+            ..self
+        }
+    }
+
+    /// The same with fewer heads of keys and values, each serving as many heads of queries: grouped-query attention, or multi-query
+    /// attention with 1. Its maps are drawn anew.
+    ///
+    /// Source: Ainslie et al. (2023), GQA, arXiv:2305.13245; Shazeer (2019), arXiv:1911.02150.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let layer = MultiHeadAttention::new(16, 4).kv_heads(2);
+    /// assert_eq!(layer.qkv.weight.shape(), [16 + 2 * 8, 16]);
+    /// ```
+    /// # Panics
+    /// When the heads are not a multiple of it.
+    #[track_caller]
+    #[must_use]
+    pub fn kv_heads(self, kv_heads: usize) -> MultiHeadAttention {
+        if kv_heads == 0 || !self.heads.is_multiple_of(kv_heads) {
+            fail!("attention", "{} heads cannot share {kv_heads} heads of keys and values", self.heads;
+                  help = "the heads must be a multiple of those of keys and values");
+        }
+        let from = self.key_features();
+        MultiHeadAttention { kv_heads, ..self }.drawn(from)
+    }
+
+    /// The same for keys that come from a sequence of so many features. Its maps are drawn anew. PyTorch: `kdim`.
+    ///
+    /// ```
+    /// use mapsto_nn::{layers::Seen, prelude::*};
+    /// let layer = MultiHeadAttention::new(8, 2).kdim(3).vdim(5);
+    /// let (q, k, v) = (Tensor::randn([1, 2, 8]), Tensor::randn([1, 4, 3]), Tensor::randn([1, 4, 5]));
+    /// assert_eq!(layer.attend_to(&q, &k, &v, Seen::all()).shape(), [1, 2, 8]);
+    /// ```
+    #[must_use]
+    pub fn kdim(self, features: usize) -> MultiHeadAttention {
+        let [_, v] = self.key_features();
+        self.drawn([features, v])
+    }
+
+    /// The same for values that come from a sequence of so many features. Its maps are drawn anew. PyTorch: `vdim`.
+    #[must_use]
+    pub fn vdim(self, features: usize) -> MultiHeadAttention {
+        let [k, _] = self.key_features();
+        self.drawn([k, features])
+    }
+
+    /// The same, where the queries and keys of each head are normalised, which keeps scores small.
+    ///
+    /// Source: Henry et al. (2020), Query-key normalization for transformers, arXiv:2010.04245, with the root mean square and a learned
+    /// scale of each feature, as Qwen3 has it.
+    #[must_use]
+    pub fn qk_norm(self) -> MultiHeadAttention {
+        let norm = || Some(RmsNorm::new(self.out.inputs() / self.heads));
+        MultiHeadAttention { q_norm: norm(), k_norm: norm(), ..self }
+    }
+
+    /// The same with rotary positions of queries and keys.
+    ///
+    /// # Panics
+    /// When what is turned of the features of a head is no pairs.
+    #[track_caller]
+    #[must_use]
+    pub fn rotary(self, rotary: RotaryEmbedding) -> MultiHeadAttention {
+        let head = self.out.inputs() / self.heads;
+        if rotary.turned(head).is_none() {
+            fail!("attention", "what is turned of heads of {head} features is no pairs"; help = "an even number of features can be turned");
+        }
+        MultiHeadAttention { rotary: Some(rotary), ..self }
+    }
+
+    /// The same with linear biases of the distance, [`alibi`](super::alibi()).
+    #[must_use]
+    pub fn alibi(self) -> MultiHeadAttention {
+        MultiHeadAttention { alibi: true, ..self }
+    }
+
+    /// The same with learned biases of the distance.
+    ///
+    /// # Panics
+    /// When they are of another number of heads.
+    #[track_caller]
+    #[must_use]
+    pub fn relative(self, bias: RelativePositionBias) -> MultiHeadAttention {
+        let heads = bias.weight.shape()[1];
+        if heads != self.heads {
+            fail!("attention", "a bias of {heads} heads does not fit {} heads", self.heads);
+        }
+        MultiHeadAttention { relative: Some(bias), ..self }
+    }
+
+    /// The same, where a step sees only those less than `steps` away.
+    ///
+    /// Source: Beltagy, Peters, Cohan (2020), Longformer, arXiv:2004.05150, §3.1.
+    ///
+    /// # Panics
+    /// When it is 0.
+    #[track_caller]
+    #[must_use]
+    pub fn window(self, steps: usize) -> MultiHeadAttention {
+        MultiHeadAttention { window: Some(at_least_1("attention", "window", steps)), ..self }
+    }
+
+    /// The features that keys and values are made of.
+    fn key_features(&self) -> [usize; 2] {
+        let of = |map: &Option<Linear>| map.as_ref().map_or(self.qkv.inputs(), Linear::inputs);
+        [of(&self.k), of(&self.v)]
+    }
+
+    /// The same with its maps drawn anew, for keys and values of so many features.
+    fn drawn(self, [kdim, vdim]: [usize; 2]) -> MultiHeadAttention {
+        let (size, bias) = (self.out.inputs(), self.qkv.bias.is_some());
+        let kv = size / self.heads * self.kv_heads;
+        let map = |inputs: usize, outputs: usize| {
+            let map = Linear::new(inputs, outputs).init(XavierUniform::new());
+            if bias { map } else { map.no_bias() }
+        };
+        if [kdim, vdim] == [size, size] {
+            MultiHeadAttention { qkv: map(size, size + 2 * kv), k: None, v: None, ..self }
+        } else {
+            MultiHeadAttention {
+                qkv: map(size, size),
+                k: Some(map(kdim, kv)),
+                v: Some(map(vdim, kv)),
+                ..self
+            }
+        }
     }
 
     /// What the steps of `x` find in another sequence (cross-attention): queries come from `x`, keys and values from
-    /// `memory`.
+    /// `memory`. Whether the layer is causal does not matter here: `seen` says what is seen.
     ///
     /// * Shape: `[b, t, size], [b, s, size] → [b, t, size]`.
     /// ```
@@ -90,29 +250,193 @@ impl MultiHeadAttention {
     /// assert_close!(layer.attend(&x, &memory.slice(1, ..3), Mask::None), y);
     /// ```
     #[track_caller]
-    pub fn attend(&self, x: &Tensor, memory: &Tensor, mask: impl Into<Mask>) -> Tensor {
-        let [wq, wk, wv] = self.qkv.weight.chunk(0);
-        let [bq, bk, bv] = match &self.qkv.bias {
-            Some(b) => b.chunk(0).map(Some),
-            None => [None, None, None],
+    pub fn attend(&self, x: &Tensor, memory: &Tensor, seen: impl Into<Seen>) -> Tensor {
+        self.attend_to(x, memory, memory, seen)
+    }
+
+    /// The same with values from another sequence than the keys.
+    ///
+    /// * Shape: `[b, t, size], [b, s, kdim], [b, s, vdim] → [b, t, size]`.
+    #[track_caller]
+    pub fn attend_to(&self, x: &Tensor, keys: &Tensor, values: &Tensor, seen: impl Into<Seen>) -> Tensor {
+        let [q, k, v] = [self.part(0, x, 0), self.part(1, keys, 0), self.part(2, values, 0)];
+        self.look([q, k, v], &seen.into(), 0)
+    }
+
+    /// What the layer gives for `x`, where some steps are hidden besides.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let layer = MultiHeadAttention::new(8, 2).causal();
+    /// let x = Tensor::randn([1, 4, 8]);
+    /// let y = layer.among(&x, Seen::all().keys(&tensor![[true, true, true, false]]));
+    /// assert_close!(y.slice(1, ..3), layer.forward(&x).slice(1, ..3));
+    /// ```
+    #[track_caller]
+    pub fn among(&self, x: &Tensor, seen: impl Into<Seen>) -> Tensor {
+        self.look(self.of_itself(x, 0), &self.ordered(seen.into()), 0)
+    }
+
+    /// How much each step of `x` takes from each step of `memory`, of each head. For looking at: `forward` never holds them.
+    ///
+    /// * Shape: `[b, t, size], [b, s, size] → [b, heads, t, s]`; `.mean(1)` is what PyTorch's `need_weights=True` returns.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (layer, x) = (MultiHeadAttention::new(8, 2), Tensor::randn([1, 3, 8]));
+    /// assert_close!(layer.weights(&x, &x, Mask::Causal).sum(-1), Tensor::ones([1, 2, 3]));
+    /// ```
+    #[track_caller]
+    pub fn weights(&self, x: &Tensor, memory: &Tensor, seen: impl Into<Seen>) -> Tensor {
+        let (q, k) = (self.part(0, x, 0), self.part(1, memory, 0));
+        let mask = self.mask(&q, &k, &seen.into(), 0);
+        attention_weights(&q, &self.shared(k), mask)
+    }
+
+    /// What the layer gives for further steps, after those that the cache holds; it holds these too then.
+    ///
+    /// * Shape: `[b, t, size] → [b, t, size]`. The numbers are those of the whole sequence.
+    ///
+    /// # Panics
+    /// When the layer is not [`causal`](MultiHeadAttention::causal): the steps before would see the new ones.
+    #[track_caller]
+    pub fn step(&self, x: &Tensor, cache: &mut AttentionCache) -> Tensor {
+        if !self.causal {
+            fail!("attention", "the steps before would see the new ones"; help = "make the layer `.causal()`");
+        }
+        self.next(x, cache)
+    }
+
+    /// [`step`](MultiHeadAttention::step), each step seeing itself and those before.
+    #[track_caller]
+    pub(super) fn next(&self, x: &Tensor, cache: &mut AttentionCache) -> Tensor {
+        let at = cache.len();
+        let [q, k, v] = self.of_itself(x, at);
+        let [k, v] = cache.extend(k, v);
+        self.look([q, k, v], &Seen::all().causal(), at)
+    }
+
+    /// The keys and values of a whole sequence, which [`look_up`](MultiHeadAttention::look_up) reads.
+    #[track_caller]
+    pub(super) fn remember(&self, memory: &Tensor) -> AttentionCache {
+        let mut cache = AttentionCache::new();
+        let _ = cache.extend(self.part(1, memory, 0), self.part(2, memory, 0));
+        cache
+    }
+
+    fn ordered(&self, seen: Seen) -> Seen {
+        if self.causal { seen.causal() } else { seen }
+    }
+
+    /// Queries, keys and values of one sequence, `[b, heads, t, d]` each, the first step of which stands at the place `from`: one
+    /// product where they are made of one matrix.
+    #[track_caller]
+    fn of_itself(&self, x: &Tensor, from: usize) -> [Tensor; 3] {
+        if self.k.is_some() {
+            return [0, 1, 2].map(|i| self.part(i, x, from));
+        }
+        self.check(x);
+        let all = x.apply(&self.qkv);
+        let parts: [Tensor; 3] = if self.kv_heads == self.heads {
+            all.chunk(-1)
+        } else {
+            let parts = all.split(&self.sizes(), -1);
+            [0, 1, 2].map(|i| parts[i].clone())
         };
-        self.mix(
-            [x.linear(&wq, bq.as_ref()), memory.linear(&wk, bk.as_ref()), memory.linear(&wv, bv.as_ref())],
-            mask.into(),
-        )
+        let [q, k, v] = parts;
+        [self.placed(0, q, from), self.placed(1, k, from), self.placed(2, v, from)]
+    }
+
+    /// Queries (0), keys (1) or values (2) of a sequence, the first step of which stands at the place `from`.
+    #[track_caller]
+    fn part(&self, i: usize, x: &Tensor, from: usize) -> Tensor {
+        self.check(x);
+        let made = match ([None, self.k.as_ref(), self.v.as_ref()][i], &self.k) {
+            (Some(map), _) => x.apply(map),
+            (None, Some(_)) => x.apply(&self.qkv),
+            (None, None) => {
+                let weight = &self.qkv.weight.split(&self.sizes(), 0)[i];
+                let bias = self.qkv.bias.as_ref().map(|bias| bias.split(&self.sizes(), 0)[i].clone());
+                x.linear(weight, bias.as_ref())
+            }
+        };
+        self.placed(i, made, from)
     }
 
     #[track_caller]
-    fn mix(&self, qkv: [Tensor; 3], mask: Mask) -> Tensor {
-        let [b, t, size] = qkv[0].dims();
-        let heads = |z: Tensor| z.reshape([b, z.shape()[1], self.heads, size / self.heads]).swap(1, 2);
-        let [q, k, v] = qkv.map(heads); // [b, heads, t, d]
+    fn check(&self, x: &Tensor) {
+        if x.rank() != 3 {
+            fail!("attention", "steps [b, t, size] were expected, found {:?}", x.shape();
+                  help = "one sequence is a batch of one: `x.unsqueeze(0)`");
+        }
+    }
+
+    /// The features of queries, of keys and of values.
+    fn sizes(&self) -> [usize; 3] {
+        let size = self.out.inputs();
+        let kv = size / self.heads * self.kv_heads;
+        [size, kv, kv]
+    }
+
+    /// `[b, t, heads · d]` as `[b, heads, t, d]`; queries and keys are normalised and turned.
+    #[track_caller]
+    fn placed(&self, i: usize, z: Tensor, from: usize) -> Tensor {
+        let ([b, t, features], d) = (z.dims(), self.out.inputs() / self.heads);
+        let z = z.reshape([b, t, features / d, d]).swap(1, 2);
+        let z = match [&self.q_norm, &self.k_norm, &None][i] {
+            Some(norm) => norm.forward(&z),
+            None => z,
+        };
+        match &self.rotary {
+            Some(rotary) if i < 2 => rotary.rotate(&z, from),
+            _ => z,
+        }
+    }
+
+    /// The mask of queries and keys, with what the distance adds; the first query stands at the place `at` among the keys.
+    #[track_caller]
+    fn mask(&self, q: &Tensor, k: &Tensor, seen: &Seen, at: usize) -> Mask {
+        let (t, s) = (q.shape()[2], k.shape()[2]);
+        let learned = self.relative.as_ref().map(|bias| bias.forward(q, s, at));
+        let bias = match (learned, self.alibi) {
+            (Some(learned), true) => Some(learned + alibi(q, s, at)),
+            (None, true) => Some(alibi(q, s, at)),
+            (learned, false) => learned,
+        };
+        seen.resolve(q, k, self.window.map(|window| near(q, at, t, s, window)), bias)
+    }
+
+    /// Keys or values of as many heads as there are queries.
+    fn shared(&self, x: Tensor) -> Tensor {
+        let each = self.heads / self.kv_heads;
+        if each == 1 { x } else { x.repeat_interleave(each, 1) }
+    }
+
+    #[track_caller]
+    fn look(&self, [q, k, v]: [Tensor; 3], seen: &Seen, at: usize) -> Tensor {
+        let [b, _, t, _] = q.dims();
+        let mask = self.mask(&q, &k, seen, at);
+        let size = self.out.inputs();
         let found = if self.dropout > 0.0 && is_training() {
-            attention_weights(&q, &k, mask).dropout(self.dropout).matmul(&v)
+            let weights = attention_weights(&q, &self.shared(k), mask).dropout(self.dropout);
+            weights.matmul(&self.shared(v))
+        } else if self.kv_heads < self.heads && t == 1 && matches!(mask, Mask::None | Mask::Causal) {
+            // The one query sees all, so those that share a head are rows of it, and nothing is copied.
+            let grouped = q.reshape([b, self.kv_heads, self.heads / self.kv_heads, size / self.heads]);
+            attention(&grouped, &k, &v, Mask::None).reshape([b, self.heads, 1, size / self.heads])
         } else {
-            attention(&q, &k, &v, mask)
+            attention(&q, &self.shared(k), &self.shared(v), mask)
         };
         found.swap(1, 2).reshape([b, t, size]).apply(&self.out)
+    }
+
+    /// What the steps of `x`, the first of which stands at the place `at`, find in a sequence that
+    /// [`remember`](MultiHeadAttention::remember) keeps.
+    #[track_caller]
+    pub(super) fn look_up(&self, x: &Tensor, memory: &AttentionCache, seen: &Seen, at: usize) -> Tensor {
+        let Some([k, v]) = memory.held() else {
+            fail!("attention", "no sequence is remembered");
+        };
+        self.look([self.part(0, x, at), k, v], seen, at)
     }
 
     /// Into how many heads it is cut.
@@ -120,16 +444,44 @@ impl MultiHeadAttention {
         self.heads
     }
 
+    /// The probability to forget a weight, while training.
+    pub(super) fn forgets(&self) -> f64 {
+        self.dropout
+    }
+
     /// Whether a step sees only itself and those before it.
     pub fn is_causal(&self) -> bool {
         self.causal
     }
+
+    /// An entry with what a file can say of it besides the heads; none of keys of other features, and of what has settings that no
+    /// file can hold.
+    pub(super) fn told(&self, entry: Entry) -> Option<Entry> {
+        let plain = self.k.is_none() && self.relative.is_none();
+        let [base, fraction] = match &self.rotary {
+            Some(rotary) => rotary.settings()?,
+            None => NO_ROTARY,
+        };
+        let entry = entry
+            .with_option("kv_heads", self.kv_heads)
+            .with_option("causal", self.causal)
+            .with_option("bias", self.qkv.bias.is_some())
+            .with_option("dropout", self.dropout)
+            .with_option("qk_norm", self.q_norm.is_some())
+            .with_option("rotary", fraction)
+            .with_option("rotary_base", base)
+            .with_option("alibi", self.alibi);
+        plain.then(|| self.window.iter().fold(entry, |entry, n| entry.with_option("window", *n)))
+    }
 }
+
+/// The base and the fraction where nothing is turned.
+const NO_ROTARY: [f64; 2] = [10_000.0, 0.0];
 
 impl Layer for MultiHeadAttention {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.mix(x.apply(&self.qkv).chunk(-1), if self.causal { Mask::Causal } else { Mask::None })
+        self.among(x, Seen::all())
     }
 
     fn describe(&self) -> String {
@@ -138,13 +490,7 @@ impl Layer for MultiHeadAttention {
     }
 
     fn entry(&self) -> Option<Entry> {
-        Some(
-            Entry::new(KIND.name)
-                .with_value(self.heads)
-                .with_option("causal", self.causal)
-                .with_option("bias", self.qkv.bias.is_some())
-                .with_option("dropout", self.dropout),
-        )
+        self.told(Entry::new(KIND.name).with_value(self.heads))
     }
 }
 
@@ -160,22 +506,76 @@ pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usiz
     Ok(size)
 }
 
+/// The options of an attention in an entry, for steps that [`size_for`] has checked, with the weights of queries and results: those of
+/// keys and values are taken out of the budget here. `dropout` is the default of that.
+pub(super) fn from_options(
+    args: &mut Args,
+    size: usize,
+    heads: usize,
+    dropout: f64,
+) -> Result<MultiHeadAttention> {
+    let kv_heads = count_option(args, "kv_heads", heads)?;
+    if !heads.is_multiple_of(kv_heads) {
+        let wrong = format!("{heads} heads cannot share {kv_heads} heads of keys and values");
+        return Err(args.misfit("kv_heads", wrong));
+    }
+    budget::weight(args, &[2, size / heads * kv_heads, size])?;
+    let layer = MultiHeadAttention::new(size, heads);
+    let layer = if args.get_or("causal", false)? { layer.causal() } else { layer };
+    let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
+    let layer = layer.dropout(Bounds::SHARE.option(args, "dropout", dropout)?);
+    let layer = if kv_heads == heads { layer } else { layer.kv_heads(kv_heads) };
+    let layer = if args.get_or("qk_norm", false)? { layer.qk_norm() } else { layer };
+    let fraction = Bounds::UP_TO_1.option(args, "rotary", NO_ROTARY[1])?;
+    let base = Bounds::ABOVE_0.option(args, "rotary_base", NO_ROTARY[0])?;
+    let rotary = RotaryEmbedding::new().base(base).fraction(fraction);
+    if rotary.turned(size / heads).is_none() {
+        let wrong = format!("{fraction} of the {} features of a head are no pairs", size / heads);
+        return Err(args.misfit("rotary", wrong));
+    }
+    let layer = MultiHeadAttention { rotary: Some(rotary), ..layer };
+    let layer = if args.get_or("alibi", false)? { layer.alibi() } else { layer };
+    match args.optional::<usize>("window")? {
+        Some(0) => Err(args.error("window", "`window` must be at least 1, got 0")),
+        Some(steps) => Ok(layer.window(steps)),
+        None => Ok(layer),
+    }
+}
+
+/// What the options of an attention mean.
+pub(super) const CAUSAL: (&str, &str) = ("causal", "whether a step sees only itself and those before it");
+pub(super) const KV_HEADS: (&str, &str) = (
+    "kv_heads",
+    "the heads of keys and values, each serving several of the heads; as many where nothing is said",
+);
+pub(super) const QK_NORM: (&str, &str) =
+    ("qk_norm", "whether the queries and keys of each head are normalised");
+pub(super) const ROTARY: (&str, &str) =
+    ("rotary", "how much of the features of a head is turned by its place, 1 for all");
+pub(super) const ROTARY_BASE: (&str, &str) = ("rotary_base", "how slowly the last of what is turned turns");
+pub(super) const ALIBI: (&str, &str) = ("alibi", "whether each head looks less at what is far away");
+pub(super) const WINDOW: (&str, &str) = ("window", "how many steps away is too far to be seen");
+
 pub(super) const KIND: LayerKind = LayerKind::new(
     "attention",
     "Lets each step gather from the others, with the given number of heads.",
     |args, input| {
         let heads: usize = args.main()?;
-        let layer = MultiHeadAttention::new(size_for(args, input, heads, 4)?, heads);
-        let layer = if args.get_or("causal", false)? { layer.causal() } else { layer };
-        let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
-        Ok(Box::new(layer.dropout(Bounds::SHARE.option(args, "dropout", 0.0)?)))
+        let size = size_for(args, input, heads, 2)?;
+        Ok(Box::new(from_options(args, size, heads, 0.0)?))
     },
 )
 .options(&[
     ("", "the number of heads"),
-    ("causal", "whether a step sees only itself and those before it"),
+    CAUSAL,
     ("bias", "whether it has a bias"),
     ("dropout", "the probability to forget a weight, while training"),
+    KV_HEADS,
+    QK_NORM,
+    ROTARY,
+    ROTARY_BASE,
+    ALIBI,
+    WINDOW,
 ])
 .example(|| Entry::new("attention").with_value(2_usize));
 
@@ -189,11 +589,31 @@ mod tests {
         check_layer(|| MultiHeadAttention::new(6, 2)).gives([2, 4, 6], [2, 4, 6]);
         check_layer(|| MultiHeadAttention::new(6, 3).causal().no_bias()).gives([2, 4, 6], [2, 4, 6]);
         check_layer(|| MultiHeadAttention::new(4, 1).causal().dropout(0.1)).gives([1, 3, 4], [1, 3, 4]);
+        check_layer(|| MultiHeadAttention::new(8, 4).kv_heads(2).dropout(0.1)).gives([1, 3, 8], [1, 3, 8]);
+        check_layer(|| MultiHeadAttention::new(8, 4).kv_heads(1).no_bias().alibi())
+            .gives([2, 3, 8], [2, 3, 8]);
+        let turned = || MultiHeadAttention::new(8, 2).rotary(RotaryEmbedding::new().fraction(0.5)).qk_norm();
+        check_layer(turned).gives([2, 3, 8], [2, 3, 8]);
+        check_layer(|| MultiHeadAttention::new(4, 2).window(2).causal()).gives([2, 4, 4], [2, 4, 4]);
+        let biased = || MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(2).buckets(4, 3));
+        check_layer(move || biased().alibi()).gives([1, 7, 4], [1, 7, 4]);
         let error = catch(|| MultiHeadAttention::new(10, 3)).unwrap_err().to_string();
         assert_eq!(
             error,
             "attention: 10 numbers cannot be cut into 3 heads\nhelp: the size must be a multiple of the heads"
         );
+        let e = catch(|| MultiHeadAttention::new(8, 4).kv_heads(3)).unwrap_err();
+        assert_eq!(e.message(), "attention: 4 heads cannot share 3 heads of keys and values");
+        let e = catch(|| MultiHeadAttention::new(6, 2).rotary(RotaryEmbedding::new())).unwrap_err();
+        assert_eq!(e.message(), "attention: what is turned of heads of 3 features is no pairs");
+        let e = catch(|| MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(3))).unwrap_err();
+        assert_eq!(e.message(), "attention: a bias of 3 heads does not fit 2 heads");
+        let e = catch(|| {
+            MultiHeadAttention::new(4, 2).step(&Tensor::ones([1, 1, 4]), &mut AttentionCache::new())
+        });
+        assert_eq!(e.unwrap_err().message(), "attention: the steps before would see the new ones");
+        let e = catch(|| MultiHeadAttention::new(4, 2).forward(&Tensor::ones([3, 4]))).unwrap_err();
+        assert_eq!(e.message(), "attention: steps [b, t, size] were expected, found [3, 4]");
     }
 
     #[test]

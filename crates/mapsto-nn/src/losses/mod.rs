@@ -9,6 +9,7 @@ mod bce;
 mod bce_with_logits;
 mod categorical_focal;
 mod categorical_hinge;
+mod circle;
 mod cosine_embedding;
 mod cosine_similarity;
 mod cross_entropy;
@@ -40,7 +41,9 @@ mod quantile;
 mod smooth_l1;
 mod soft_margin;
 mod squared_hinge;
+mod triplet;
 mod triplet_margin;
+mod triplet_margin_with_distance;
 mod tversky;
 
 pub use arcface::ArcFace;
@@ -48,6 +51,7 @@ pub use bce::bce;
 pub use bce_with_logits::{BceWithLogits, bce_with_logits};
 pub use categorical_focal::CategoricalFocal;
 pub use categorical_hinge::categorical_hinge;
+pub use circle::Circle;
 pub use cosine_embedding::cosine_embedding;
 pub use cosine_similarity::cosine_similarity;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
@@ -79,7 +83,9 @@ pub use quantile::Quantile;
 pub use smooth_l1::SmoothL1;
 pub use soft_margin::soft_margin;
 pub use squared_hinge::squared_hinge;
+pub use triplet::Triplet;
 pub use triplet_margin::triplet_margin;
+pub use triplet_margin_with_distance::TripletMarginWithDistance;
 pub use tversky::Tversky;
 
 /// What `cargo xtask new loss` writes, which has to compile and to pass its test.
@@ -281,6 +287,8 @@ pub const LOSSES: &[LossKind] = &[
     categorical_hinge::KIND,
     generalized_cross_entropy::KIND,
     ctc::KIND,
+    circle::KIND,
+    triplet::KIND,
 ];
 
 impl Family for dyn Loss {

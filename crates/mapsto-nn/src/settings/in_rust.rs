@@ -118,6 +118,12 @@ pub(super) const IN_RUST: &[Setter] = &[
     ("nt_xent::new", Above0, |x| _ = NtXent::new(x)),
     ("arcface::new", AtLeast0, |x| _ = ArcFace::new(x)),
     ("arcface::scale", Above0, |x| _ = ArcFace::new(0.5).scale(x)),
+    ("circle::new", Above0, |x| _ = Circle::new(x)),
+    ("circle::scale", Above0, |x| _ = Circle::new(0.4).scale(x)),
+    ("triplet::new", Above0, |x| _ = Triplet::new(x)),
+    ("triplet_margin_with_distance::margin", Above0, |x| {
+        drop(TripletMarginWithDistance::default().margin(x))
+    }),
     ("margin_ranking::margin_ranking", AtLeast0, |x| {
         _ = margin_ranking(&Tensor::ones([1]), &Tensor::ones([1]), &tensor![1], x)
     }),
@@ -134,6 +140,15 @@ pub(super) const IN_RUST: &[Setter] = &[
     ("layer_norm::eps", Above0, |x| drop(LayerNorm::new(1).eps(x))),
     ("multi_head_attention::dropout", Share, |x| drop(MultiHeadAttention::new(2, 1).dropout(x))),
     ("transformer_block::dropout", Share, |x| drop(TransformerBlock::new(2, 1).dropout(x))),
+    ("transformer_encoder_layer::dropout", Share, |x| drop(TransformerEncoderLayer::new(2, 1).dropout(x))),
+    ("transformer_decoder_layer::dropout", Share, |x| drop(TransformerDecoderLayer::new(2, 1).dropout(x))),
+    ("feed_forward::dropout", Share, |x| drop(FeedForward::new(2, 1).dropout(x))),
+    ("rotary_embedding::base", Above0, |x| _ = RotaryEmbedding::new().base(x)),
+    ("rotary_embedding::fraction", UpTo1, |x| _ = RotaryEmbedding::new().fraction(x)),
+    ("sinusoidal_embedding::base", Above0, |x| _ = SinusoidalEmbedding::new().base(x)),
+    ("cosine_similarity::eps", Above0, |x| _ = CosineSimilarity::new().eps(x)),
+    ("pairwise_distance::p", Above0, |x| _ = PairwiseDistance::new().p(x)),
+    ("pairwise_distance::eps", AtLeast0, |x| _ = PairwiseDistance::new().eps(x)),
     ("recurrent::dropout", Share, |x| drop((Lstm::new(1, 1).dropout(x), Gru::new(1, 1).dropout(x)))),
     ("group_norm::eps", Above0, |x| drop(GroupNorm::new(1, 1).eps(x))),
     ("instance_norm::eps", Above0, |x| drop(InstanceNorm::new(1).eps(x))),
@@ -154,7 +169,7 @@ pub(super) const IN_RUST: &[Setter] = &[
     ("orthogonal::gain", AtLeast0, |x| _ = Orthogonal::new().gain(x)),
     ("truncated_normal::new", AtLeast0, |x| _ = TruncatedNormal::new(x)),
     ("truncated_normal::cut", Above0, |x| _ = TruncatedNormal::new(1.0).cut(x)),
-    ("identity::gain", AtLeast0, |x| _ = Identity::new().gain(x)),
+    ("identity::gain", AtLeast0, |x| _ = crate::init::Identity::new().gain(x)),
     ("sparse::new", Share, |x| _ = Sparse::new(x)),
     ("sparse::std", AtLeast0, |x| _ = Sparse::new(0.5).std(x)),
     ("variance_scaling::new", Above0, |x| _ = VarianceScaling::new(x)),

@@ -179,6 +179,7 @@ fn every_loss_and_every_last_layer_are_legal_or_refused() {
         "gaussian_noise",
         "global_avg_pool",
         "global_max_pool",
+        "identity",
     ];
     for name in &names {
         let last = match *name {
@@ -242,6 +243,30 @@ fn probabilities_are_legal_as_targets_and_one_score_is_no_distribution() {
             assert!(e.message().contains("`softmax` of one number is constant"), "{e}");
         }
     });
+}
+
+/// A target of another shape than a loss takes is refused, also where it would broadcast.
+#[test]
+fn no_loss_broadcasts() {
+    let (mut refused, mut taken) = (0, 0);
+    for kind in LOSSES {
+        let loss = build::<dyn Loss>(&Entry::new(kind.name), &()).unwrap();
+        let below = if loss.outputs() == Some(Outputs::LogProbabilities) { 1.25 } else { 0.0 };
+        let y = Tensor::rand([4, 3]) - below;
+        for shape in [vec![1, 3], vec![3], vec![1], vec![], vec![4, 1, 3], vec![3, 4], vec![2, 4, 3]] {
+            for dtype in [DType::F32, DType::I64] {
+                let target = Tensor::ones(&shape[..]).to(dtype);
+                assert!(catch(|| loss.loss(&y, &target)).is_err(), "{} takes targets {shape:?}", kind.name);
+                refused += 1;
+            }
+        }
+        let even = Tensor::rand([4, 2]) - below;
+        let ids = tensor![0, 1, 0, 1];
+        let fitting = [(&y, Tensor::ones([4, 3])), (&y, ids), (&even, Tensor::ones([4, 1]))];
+        taken += usize::from(fitting.iter().any(|(y, t)| catch(|| loss.loss(y, t)).is_ok()));
+    }
+    // One reads sequences.
+    assert!(taken == LOSSES.len() - 1 && refused >= 450, "{taken} {refused}");
 }
 
 #[test]
