@@ -110,7 +110,8 @@ fn derivatives(sample: &Sample, leaves: &[Tensor], ys: &[Tensor]) -> Result<[boo
 
 #[test]
 fn operations_give_what_pytorch_gives() {
-    let samples: Vec<Sample> = ["samples", "samples_conv"].into_iter().flat_map(read::samples).collect();
+    let samples: Vec<Sample> =
+        ["samples", "samples_conv", "samples_pool"].into_iter().flat_map(read::samples).collect();
     let (mut wrong, mut names) = (Vec::new(), BTreeMap::<&str, [usize; 5]>::new());
     let mut reasons = BTreeMap::<&str, usize>::new();
     for sample in &samples {

@@ -10,9 +10,11 @@ mod more;
 mod networks;
 #[path = "places.rs"]
 mod places;
+#[path = "pools.rs"]
+mod pools;
 
 use super::read::Sample;
-use mapsto::ops::{Order, Pool2d};
+use mapsto::ops::{Order, Pool};
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 use mapsto::{Axes, Scalar};
@@ -153,26 +155,52 @@ impl Call<'_> {
         }
     }
 
-    fn pool(&self) -> Result<Pool2d, NotCompared> {
-        let Some(kernel) = self.arg(1, "kernel_size").and_then(pair) else {
-            return no("a pool of another rank");
+    /// The windows of a pool along `N` axes, whose arguments stand in another order for averages.
+    fn pool<const N: usize>(&self, average: bool) -> Result<Pool<N>, NotCompared> {
+        let sizes = |i: usize, name: &str| {
+            let found = wholes(self.arg(i, name).filter(|json| json.list() != Some(&[]))?)?;
+            let of = |n: &isize| usize::try_from(*n).ok();
+            match found.len() {
+                1 => Some([of(&found[0])?; N]),
+                n if n == N => found.iter().map(of).collect::<Option<Vec<_>>>()?.try_into().ok(),
+                _ => None,
+            }
         };
-        let stride =
-            self.arg(2, "stride").filter(|json| json.list() != Some(&[])).and_then(pair).unwrap_or(kernel);
-        let padding = self.arg(3, "padding").and_then(pair).unwrap_or([0, 0]);
-        Ok(Pool2d { kernel, stride, padding })
+        let Some(kernel) = sizes(1, "kernel_size") else { return no("sizes that no call can write") };
+        let mut pool = Pool::new(kernel);
+        if let Some(stride) = sizes(2, "stride") {
+            pool = pool.stride(stride);
+        }
+        if self.arg(3, "padding").is_some() {
+            let Some(padding) = sizes(3, "padding") else { return no("sizes that no call can write") };
+            pool = pool.padding(padding);
+        }
+        if !average && let Some(dilation) = sizes(4, "dilation") {
+            pool = pool.dilation(dilation);
+        }
+        if self.flag(if average { 4 } else { 5 }, "ceil_mode") {
+            pool = pool.ceil_mode();
+        }
+        if average && self.arg(5, "count_include_pad").and_then(Json::bool) == Some(false) {
+            pool = pool.exclude_pad();
+        }
+        if average && let Some(divisor) = self.arg(6, "divisor_override").and_then(Json::int) {
+            let Ok(divisor) = usize::try_from(divisor) else { return no("sizes that no call can write") };
+            pool = pool.divisor_override(divisor);
+        }
+        Ok(pool)
     }
 
-    /// An image with a batch axis, which a single one lacks; and the result without it again.
-    fn image(&self, f: impl FnOnce(&Tensor) -> Tensor) -> Found {
+    /// A batch of samples of `rank` axes, which a single one is no batch of; and the results without it again.
+    fn batch(&self, rank: usize, f: impl FnOnce(&Tensor) -> Vec<Tensor>) -> Found {
         let Some(x) = self.tensor(0, "input") else { return no("no input") };
         if !x.dtype().is_float() {
             return no("layers of integers");
         }
-        match x.rank() {
-            3 => one(f(&x.unsqueeze(0)).squeeze(0)),
-            _ => one(f(x)),
+        if x.rank() == rank {
+            return Ok(f(&x.unsqueeze(0)).iter().map(|y| y.squeeze(0)).collect());
         }
+        Ok(f(x))
     }
 
     pub fn run(&self) -> Found {
@@ -197,6 +225,7 @@ impl Call<'_> {
         let found = found
             .or_else(|| self.places(op, x))
             .or_else(|| self.networks(op, x))
+            .or_else(|| self.pools(op, x))
             .or_else(|| self.convolutions(op, x))
             .or_else(|| self.more(op, x));
         found.unwrap_or_else(|| panic!("`{op}` is in no list of calls.rs, or an argument of it is missing"))

@@ -36,62 +36,6 @@ impl Call<'_> {
                     _ => no("a `layer_norm` of several axes"),
                 }
             }
-            "nn.functional.max_pool2d" => {
-                let has = |name: &str| {
-                    self.arg(9, name).is_some_and(|json| match json {
-                        Json::Bool(on) => *on,
-                        other => pair(other) != Some([1, 1]),
-                    })
-                };
-                if has("ceil_mode")
-                    || has("dilation")
-                    || (has("return_indices") && self.sample.refused.is_none())
-                {
-                    return Some(no("a pool with `ceil_mode`, `dilation` or `return_indices`"));
-                }
-                let pool = match self.pool() {
-                    Ok(pool) => pool,
-                    Err(e) => return Some(Err(e)),
-                };
-                self.image(|x| x.max_pool2d_with(pool))
-            }
-            "nn.functional.avg_pool2d" => {
-                let with = self.arg(6, "divisor_override").is_some()
-                    || self.flag(4, "ceil_mode")
-                    || self.arg(5, "count_include_pad").and_then(Json::bool) == Some(false);
-                if with {
-                    return Some(no(
-                        "an average pool with `divisor_override`, `ceil_mode` or without the padding",
-                    ));
-                }
-                let pool = match self.pool() {
-                    Ok(pool) => pool,
-                    Err(e) => return Some(Err(e)),
-                };
-                self.image(|x| x.avg_pool2d_with(pool))
-            }
-            "nn.functional.adaptive_avg_pool2d" | "nn.functional.adaptive_max_pool2d" => {
-                if self.flag(2, "return_indices") {
-                    return Some(no("a pool with `ceil_mode`, `dilation` or `return_indices`"));
-                }
-                let size = self.arg(1, "output_size")?;
-                if size.list() == Some(&[]) {
-                    return Some(no("sizes that no call can write"));
-                }
-                let axis = |json: &Json, now: usize| {
-                    if *json == Json::Null { Some(now) } else { whole(json).map(|n| n as usize) }
-                };
-                let rank = x.rank();
-                let out = match size {
-                    Json::List(list) if list.len() == 2 && rank >= 2 => {
-                        [axis(&list[0], x.shape()[rank - 2])?, axis(&list[1], x.shape()[rank - 1])?]
-                    }
-                    one => pair(one).unwrap_or([1, 1]),
-                };
-                self.image(|x| {
-                    if op.contains("avg") { x.adaptive_avg_pool2d(out) } else { x.adaptive_max_pool2d(out) }
-                })
-            }
             "nn.functional.embedding" => {
                 if ["padding_idx", "max_norm", "scale_grad_by_freq"]
                     .iter()

@@ -5,7 +5,7 @@ be refused. `modules.py` does the same for modules.
     python tests/opinfo/write.py [--all]
 
 writes `samples.jsonl`, a line for each sample, and `samples.safetensors`, the tensors that the lines name; and the same of
-convolutions, whose samples are larger, to `samples_conv.*`. The names of such files after the script choose among them. `--all` keeps every
+convolutions and of pools, whose samples are larger, to `samples_conv.*` and `samples_pool.*`. The names of such files after the script choose among them. `--all` keeps every
 sample rather than one of each kind, for a run by hand: `cargo test -p mapsto-tests --test opinfo` takes whatever lies here.
 """
 
@@ -31,12 +31,12 @@ NAMES = """
 abs acos acosh add all amax amin any argmax argmin argsort asin asinh atan atanh bmm cat ceil chunk clamp cos cosh cumsum digamma
 div eq erf erfc erfinv exp exp2 expand expm1 flatten flip floor frac gather ge gt index_add index_select isinf isnan le lgamma log
 log10 log1p log2 log_softmax logical_and logical_not logical_or logical_xor logit logsumexp lt masked_fill matmul max maximum mean
-min minimum mm mul mv nan_to_num narrow ne neg nn.functional.adaptive_avg_pool2d nn.functional.adaptive_max_pool2d
-nn.functional.avg_pool2d nn.functional.binary_cross_entropy nn.functional.binary_cross_entropy_with_logits nn.functional.celu
+min minimum mm mul mv nan_to_num narrow ne neg 
+nn.functional.binary_cross_entropy nn.functional.binary_cross_entropy_with_logits nn.functional.celu
 nn.functional.conv2d nn.functional.cross_entropy nn.functional.elu nn.functional.embedding nn.functional.gelu
 nn.functional.hardshrink nn.functional.hardsigmoid nn.functional.hardswish nn.functional.hardtanh nn.functional.huber_loss
 nn.functional.l1_loss nn.functional.layer_norm nn.functional.leaky_relu nn.functional.linear nn.functional.logsigmoid
-nn.functional.max_pool2d nn.functional.mish nn.functional.mse_loss nn.functional.one_hot nn.functional.pad nn.functional.relu
+nn.functional.mish nn.functional.mse_loss nn.functional.one_hot nn.functional.pad nn.functional.relu
 nn.functional.relu6 nn.functional.scaled_dot_product_attention nn.functional.selu nn.functional.silu nn.functional.smooth_l1_loss
 nn.functional.softplus nn.functional.softshrink nn.functional.softsign nn.functional.tanhshrink permute polygamma positive pow
 prod reciprocal reshape round rsqrt scatter_add select sigmoid sign sin sinc sinh softmax sort split split_with_sizes sqrt square
@@ -52,10 +52,16 @@ nn.functional.cosine_similarity
 CONVOLUTIONS = """
 nn.functional.conv1d nn.functional.conv3d nn.functional.conv_transpose1d nn.functional.conv_transpose2d nn.functional.conv_transpose3d
 """.split()
+POOLS = """
+nn.functional.avg_pool1d nn.functional.avg_pool2d nn.functional.avg_pool3d nn.functional.max_pool1d nn.functional.max_pool2d
+nn.functional.max_pool3d nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool2d nn.functional.adaptive_avg_pool3d
+nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d
+""".split()
 # Of each file the operations, the dtypes of their samples, and the most elements of one.
 EVERY_DTYPE = (torch.float64, torch.int64, torch.bool)
 FILES = {
     "samples": (NAMES, EVERY_DTYPE, MOST_ELEMENTS),
+    "samples_pool": (POOLS, (torch.float64,), MOST_ELEMENTS),
     "samples_conv": (CONVOLUTIONS, (torch.float64,), max(MOST_ELEMENTS, 1200)),
 }
 
@@ -180,8 +186,6 @@ def samples_of(op, dtype, writer):
             args = [plain(a, tensors) for a in (sample.input, *sample.args)]
             kwargs = {k: plain(v, tensors) for k, v in sample.kwargs.items()}
             here = kind(args, kwargs, tensors)
-            if kwargs.get("ceil_mode") and kept >= 2 and not ALL:
-                continue  # two say that the option is lacking; the others would take the place of what is compared
             if (here in seen and not ALL) or kept >= MOST_SAMPLES or sum(t.numel() for t in tensors) > writer.most:
                 continue
 
