@@ -176,10 +176,14 @@ pub(crate) fn by<const D: usize>(sizes: [usize; D]) -> String {
     sizes.map(|n| n.to_string()).join("×")
 }
 
+/// A setting's name, its value along each axis, and its usual value along all of them.
+pub(crate) type Setting<const D: usize> = (&'static str, [usize; D], usize);
+
 /// A layer in words: `Conv2d(1 → 8, 3×3, stride 2)`. A setting that has its usual value along each axis is left out.
 pub(crate) fn described<const D: usize>(
     start: String,
-    settings: &[(&str, [usize; D], usize)],
+    settings: &[Setting<D>],
+    words: &str,
     groups: usize,
     has_bias: bool,
 ) -> String {
@@ -191,6 +195,7 @@ pub(crate) fn described<const D: usize>(
             text += &format!(", {name} {}", by(value));
         }
     }
+    text += words;
     if groups != 1 {
         text += &format!(", {groups} groups");
     }
@@ -201,7 +206,7 @@ pub(crate) fn described<const D: usize>(
 pub(crate) fn settings<const D: usize>(
     options: &ConvOptions<D>,
     mode: PaddingMode,
-) -> (Vec<(&'static str, [usize; D], usize)>, String) {
+) -> (Vec<Setting<D>>, String) {
     let mut settings = vec![("stride", options.stride, 1)];
     let mut words = String::new();
     match options.padding {

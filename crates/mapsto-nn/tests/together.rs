@@ -40,6 +40,28 @@ fn run(
     if !training {
         return (bits(&f(x)), Vec::new());
     }
+    // What training moves on stands where it stood before for the next run.
+    let before: Vec<Tensor> = layers.iter().flat_map(|layer| states(*layer, &mut |s| s.get())).collect();
+    let found = trained(layers, x, f);
+    let mut before = before.into_iter();
+    layers
+        .iter()
+        .for_each(|layer| _ = states(*layer, &mut |s| s.set(before.next().expect("as many as before"))));
+    found
+}
+
+/// What `f` makes of each state of a layer.
+fn states<R>(layer: &dyn Layer, f: &mut dyn FnMut(&State) -> R) -> Vec<R> {
+    let mut all = Vec::new();
+    layer.visit(&mut Path::new(), &mut |_, item| {
+        if let Item::State(state) = item {
+            all.push(f(state));
+        }
+    });
+    all
+}
+
+fn trained(layers: &[&dyn Layer], x: &Tensor, f: &dyn Fn(&Tensor) -> Tensor) -> (Vec<u32>, Vec<Tensor>) {
     let x = if x.dtype().is_float() { x.leaf() } else { x.clone() };
     let y = train(|| f(&x));
     let loss = train(|| (&y * Tensor::randn(y.shape())).sum(..));
@@ -107,10 +129,16 @@ fn every_layer_with_everything_that_follows() {
         ("conv2d", "batch_norm2d", false),
         ("conv2d", "relu", false),
         ("conv2d", "relu", true),
+        ("depthwise_conv2d", "batch_norm2d", false),
+        ("depthwise_conv2d", "relu", false),
+        ("depthwise_conv2d", "relu", true),
         ("linear", "relu", false),
         ("linear", "relu", true),
         ("relu", "max_pool2d", false),
         ("relu", "max_pool2d", true),
+        ("separable_conv2d", "batch_norm2d", false),
+        ("separable_conv2d", "relu", false),
+        ("separable_conv2d", "relu", true),
     ];
     assert_eq!(shared, expected, "what shares a pass with what");
 }

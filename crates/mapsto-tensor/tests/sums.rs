@@ -1,7 +1,8 @@
 //! Sums of very many f32 numbers keep their digits: every operation that adds up, forward and backward, on hundreds of
 //! thousands of equal addends, beside the same in f64.
 
-use mapsto_tensor::ops::{Conv2dOptions, Mask, OPS, Pool2d, Window, attention};
+use mapsto_tensor::ops::{Conv1dOptions, Conv2dOptions, Conv3dOptions, Mask, OPS, Pool2d, Window, attention};
+use mapsto_tensor::ops::{ConvTranspose1dOptions, ConvTranspose2dOptions, ConvTranspose3dOptions};
 use mapsto_tensor::prelude::*;
 
 /// The operations that a row tries, and what it computes in a dtype.
@@ -160,6 +161,30 @@ const ROWS: &[Row] = &[
             let x = if wide { x.detach() } else { x };
             let y = x.conv2d(&w, Some(&b), options);
             all.extend(if wide { both(y, &[&w, &b]) } else { both(y, &[&x, &w, &b]) });
+        }
+        all
+    }),
+    (&["conv1d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"], |d| {
+        let mut all = vec![];
+        let [x, w, b] = [tenths([2, 1, N / 2], d), tenths([1, 1, 3], d), tenths([1], d)];
+        all.extend(both(x.conv1d(&w, Some(&b), Conv1dOptions::new()), &[&x, &w, &b]));
+        all.extend(both(
+            x.conv_transpose1d(&w, Some(&b), ConvTranspose1dOptions::new().stride(2)),
+            &[&x, &w, &b],
+        ));
+        let [x, w] = [tenths([2, 1, 30, 70, 70], d), tenths([1, 1, 3, 2, 2], d)];
+        all.extend(both(x.conv3d(&w, None, Conv3dOptions::new()), &[&x, &w]));
+        all.extend(both(x.conv_transpose3d(&w, None, ConvTranspose3dOptions::new()), &[&x, &w]));
+        let options = ConvTranspose2dOptions::new();
+        for (x, w, options) in [
+            ([4, 1, 300, 300], [1, 1, 3, 3], options),
+            ([2, 2, 300, 300], [2, 1, 2, 2], options.groups(2).stride(2)),
+            ([1, 30_000, 3, 3], [30_000, 2, 3, 3], options.padding(1)),
+            ([2, 100_000, 1, 1], [100_000, 1, 1, 1], options),
+            ([1, 4, 3, 3], [4, 30_000, 2, 2], options.stride(2)),
+        ] {
+            let [x, w] = [tenths(x, d), tenths(w, d)];
+            all.extend(both(x.conv_transpose2d(&w, None, options), &[&x, &w]));
         }
         all
     }),

@@ -257,8 +257,8 @@ impl<const D: usize> Layer for Conv<D> {
 
     fn describe(&self) -> String {
         let (settings, words) = convolution::settings(&self.options, self.mode);
-        let start = format!("Conv{D}d({} → {}, {}{words}", self.inputs(), self.outputs(), by(self.kernel()));
-        convolution::described(start, &settings, self.options.groups, self.bias.is_some())
+        let start = format!("Conv{D}d({} → {}, {}", self.inputs(), self.outputs(), by(self.kernel()));
+        convolution::described(start, &settings, &words, self.options.groups, self.bias.is_some())
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -379,7 +379,7 @@ mod tests {
         check_layer(|| Conv1d::new(1, 1, 3).padding(4).padding_mode(PaddingMode::Replicate))
             .gives([1, 1, 2], [1, 1, 8]);
         let conv = Conv1d::new(1, 1, 3).padding(3).padding_mode(PaddingMode::Reflect);
-        assert_eq!(conv.describe(), "Conv1d(1 → 1, 3, reflect, padding 3)");
+        assert_eq!(conv.describe(), "Conv1d(1 → 1, 3, padding 3, reflect)");
         let e = catch(|| conv.forward(&Tensor::ones([1, 1, 3]))).unwrap_err();
         assert_eq!(
             e.message(),

@@ -181,7 +181,7 @@ impl<const D: usize> Layer for ConvTranspose<D> {
             ("dilation", o.dilation, 1),
             ("output padding", o.output_padding, 0),
         ];
-        convolution::described(start, &settings, o.groups, self.bias.is_some())
+        convolution::described(start, &settings, "", o.groups, self.bias.is_some())
     }
 
     fn entry(&self) -> Option<Entry> {

@@ -147,8 +147,8 @@ impl<const D: usize> Layer for DepthwiseConv<D> {
     fn describe(&self) -> String {
         let (settings, words) = convolution::settings(self.conv.options(), self.conv.mode());
         let (channels, outputs, kernel) = (self.conv.inputs(), self.conv.outputs(), by(self.conv.kernel()));
-        let start = format!("DepthwiseConv{D}d({channels} → {outputs}, {kernel}{words}");
-        convolution::described(start, &settings, 1, self.conv.bias.is_some())
+        let start = format!("DepthwiseConv{D}d({channels} → {outputs}, {kernel}");
+        convolution::described(start, &settings, &words, 1, self.conv.bias.is_some())
     }
 
     fn entry(&self) -> Option<Entry> {

@@ -126,8 +126,8 @@ impl<const D: usize> Layer for SeparableConv<D> {
         let conv = self.depthwise.conv();
         let (settings, words) = convolution::settings(conv.options(), conv.mode());
         let (inputs, outputs, kernel) = (conv.inputs(), self.pointwise.outputs(), by(conv.kernel()));
-        let start = format!("SeparableConv{D}d({inputs} → {outputs}, {kernel}{words}");
-        convolution::described(start, &settings, 1, self.pointwise.bias.is_some())
+        let start = format!("SeparableConv{D}d({inputs} → {outputs}, {kernel}");
+        convolution::described(start, &settings, &words, 1, self.pointwise.bias.is_some())
     }
 
     fn entry(&self) -> Option<Entry> {
