@@ -95,6 +95,10 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 name if images.contains(&name) || name == "adaptive_avg_pool2d" || name == "batch_norm2d" => {
                     vec![2, 6, 6]
                 }
+                name if name.ends_with("pool3d") => vec![2, 3, 4, 4],
+                "pad3d" => vec![2, 3, 4, 4],
+                "lp_pool2d" | "pixel_unshuffle" | "unfold" => vec![2, 6, 6],
+                "fold" => vec![3, 4],
                 "embedding" | "embedding_bag" => vec![4],
                 name if larger.contains(&name) => vec![4, 6, 6],
                 _ => vec![4, 6],

@@ -252,7 +252,7 @@ mod tests {
                 plain.with_value(value(kind.name)).with_option("kernel", 3_usize),
                 Entry::new(kind.name).with_value(9_usize).with_option("size", 2_usize),
             ];
-            let inputs: [&[usize]; 4] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]];
+            let inputs: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]];
             let specs = inputs
                 .iter()
                 .flat_map(|input| entries.iter().map(|entry| ModelSpec::new(*input, [entry.clone()])));

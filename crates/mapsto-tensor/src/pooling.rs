@@ -197,6 +197,15 @@ impl<const N: usize> Pool<N> {
     }
 }
 
+impl<const N: usize> Pool<N> {
+    /// The same of images, those of sequences having one row; of volumes none.
+    pub(crate) fn of_images(&self) -> Option<Pool2d> {
+        let last = |of: [usize; 3]| [of[1], of[2]];
+        let Pool { kernel, stride, padding, .. } = self.of_volumes();
+        (N < 3).then(|| Pool2d::new(last(kernel)).stride(last(stride)).padding(last(padding)))
+    }
+}
+
 impl Pool2d {
     pub(crate) fn window(&self) -> Window {
         Window { kernel: self.kernel, stride: self.stride, padding: self.padding, dilation: [1, 1] }

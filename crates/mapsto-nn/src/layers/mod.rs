@@ -1,13 +1,14 @@
 //! The layers, one file each, and the list of those that can be named in a model file.
 
 mod activation;
-mod adaptive_avg_pool2d;
-mod adaptive_max_pool2d;
+mod adaptive_avg_pool;
+mod adaptive_max_pool;
 mod alpha_dropout;
-mod avg_pool2d;
+mod avg_pool;
 mod batch_norm;
 mod bilinear;
 mod channel_dropout;
+mod channel_shuffle;
 mod checkpointed;
 mod conv1d;
 mod conv2d;
@@ -26,12 +27,14 @@ mod instance_norm;
 mod layer_norm;
 mod linear;
 mod local_response_norm;
+mod lp_pool;
 mod lstm;
-mod max_pool2d;
+mod max_pool;
 mod multi_head_attention;
-mod pad2d;
+mod pad;
 mod parallel;
 mod pixel_shuffle;
+mod pixel_unshuffle;
 mod positional_embedding;
 mod prelu;
 mod repeat;
@@ -41,17 +44,19 @@ mod rnn;
 mod sequential;
 mod squeeze_excite;
 mod transformer_block;
+mod unfold;
 mod upsample;
 
 pub use activation::Activation;
 pub(crate) use activation::is_activation;
-pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
-pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
+pub use adaptive_avg_pool::{AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d};
+pub use adaptive_max_pool::{AdaptiveMaxPool, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d};
 pub use alpha_dropout::AlphaDropout;
-pub use avg_pool2d::AvgPool2d;
+pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d, AvgPool3d};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
 pub use channel_dropout::ChannelDropout;
+pub use channel_shuffle::ChannelShuffle;
 pub use checkpointed::Checkpointed;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv1d::Conv1d;
@@ -71,12 +76,14 @@ pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
+pub use lp_pool::{LpPool, LpPool1d, LpPool2d, LpPool3d};
 pub use lstm::{Lstm, LstmCell};
-pub use max_pool2d::MaxPool2d;
+pub use max_pool::{MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use multi_head_attention::MultiHeadAttention;
-pub use pad2d::Pad2d;
+pub use pad::{Pad, Pad1d, Pad2d, Pad3d};
 pub use parallel::Parallel;
 pub use pixel_shuffle::PixelShuffle;
+pub use pixel_unshuffle::PixelUnshuffle;
 pub use positional_embedding::PositionalEmbedding;
 pub use prelu::PRelu;
 pub use repeat::Repeat;
@@ -87,6 +94,7 @@ pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
 pub use squeeze_excite::SqueezeExcite;
 pub use transformer_block::TransformerBlock;
+pub use unfold::{Fold, Unfold};
 pub use upsample::Upsample;
 
 /// What `cargo xtask new layer` writes, which has to compile and to pass its test.
@@ -94,7 +102,7 @@ pub use upsample::Upsample;
 #[path = "../../../../xtask/src/templates/layer.txt"]
 mod template;
 
-use crate::{Layer, budget, init};
+use crate::{Layer, init};
 use mapsto_spec::{Args, Entry, Family, Kind};
 use mapsto_tensor::Result;
 
@@ -105,10 +113,10 @@ pub type LayerKind = Kind<dyn Layer>;
 pub const LAYERS: &[LayerKind] = &[
     linear::KIND,
     conv2d::KIND,
-    max_pool2d::KIND,
-    avg_pool2d::KIND,
-    adaptive_max_pool2d::KIND,
-    adaptive_avg_pool2d::KIND,
+    max_pool::KIND_2D,
+    avg_pool::KIND_2D,
+    adaptive_max_pool::KIND_2D,
+    adaptive_avg_pool::KIND_2D,
     batch_norm::KIND_1D,
     batch_norm::KIND_2D,
     layer_norm::KIND,
@@ -137,7 +145,24 @@ pub const LAYERS: &[LayerKind] = &[
     gaussian_noise::KIND,
     upsample::KIND,
     pixel_shuffle::KIND,
-    pad2d::KIND,
+    pixel_unshuffle::KIND,
+    channel_shuffle::KIND,
+    unfold::UNFOLD,
+    unfold::FOLD,
+    pad::KIND_2D,
+    pad::KIND_1D,
+    pad::KIND_3D,
+    max_pool::KIND_1D,
+    max_pool::KIND_3D,
+    avg_pool::KIND_1D,
+    avg_pool::KIND_3D,
+    lp_pool::KIND_1D,
+    lp_pool::KIND_2D,
+    lp_pool::KIND_3D,
+    adaptive_max_pool::KIND_1D,
+    adaptive_max_pool::KIND_3D,
+    adaptive_avg_pool::KIND_1D,
+    adaptive_avg_pool::KIND_3D,
     global_pool::AVG,
     global_pool::MAX,
     squeeze_excite::KIND,
@@ -194,7 +219,7 @@ fn channels(args: &Args, input: &[usize]) -> Result<usize> {
 }
 
 /// The channels and the length of an input that must have them.
-fn sequence_of_channels(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
+pub(crate) fn sequence_of_channels(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
     input.try_into().map_err(|_| {
         let e = args.misfit("", format!("the input should be [channels, length], it is {input:?}"));
         e.help("rows of numbers, such as those of a table, are no sequences: `linear` takes them; images go through `conv2d`")
@@ -213,17 +238,6 @@ pub(crate) fn steps(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
             _ => "it reads sequences; images go through `conv2d`",
         })
     })
-}
-
-/// The rows and columns of windows that a layer's value asks an adaptive pooling to divide an image into.
-fn windows(args: &mut Args, input: &[usize]) -> Result<[usize; 2]> {
-    let out: [usize; 2] = args.main()?;
-    let [channels, h, w] = image(args, input)?;
-    if h * w == 0 || out.contains(&0) {
-        return Err(args.misfit("", format!("an image {input:?} cannot be divided into {out:?} windows")));
-    }
-    budget::output(args, &[channels, out[0], out[1]])?;
-    Ok(out)
 }
 
 /// The features on the last axis of an input `[features]` or `[steps, features]`.
@@ -273,7 +287,7 @@ mod tests {
     use crate::ModuleExt;
     use mapsto_tensor::Tensor;
 
-    const INPUTS: [&[usize]; 4] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]];
+    const INPUTS: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]];
 
     #[test]
     fn every_layer_says_its_entry() {
