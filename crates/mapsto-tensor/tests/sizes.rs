@@ -83,7 +83,7 @@ fn uncountable() -> Vec<Case> {
         affine_grid2d: Tensor::ones([1, 2, 3]).affine_grid2d(1 << 31, Ends::Edges);
         pad_with: seen_as(&[1 << 40, 2]).pad_with(&[(0, 0), (1 << 30, 0)], Border::Replicate);
         pad_with_two: Tensor::ones([2]).pad_with(&[(usize::MAX, 1)], Border::Replicate);
-        max_unpool1d: seen_as(&[1 << 40, 1 << 19, 2]).max_unpool1d(&zero_ids(1).reshape([1, 1, 1]).expand([1 << 40, 1 << 19, 2]), Pool1d::new(4));
+        max_unpool1d: seen_as(&[1 << 40, 1 << 19, 2]).max_unpool1d(&zero_ids(1).reshape([1, 1, 1]).expand([1usize << 40, 1 << 19, 2]), Pool1d::new(4));
         roi_align: seen_as(&[1, 1 << 40, 1, 1]).roi_align(&tensor![[0.0, 0.0, 0.0, 1.0, 1.0]], RoiAlign::new(1 << 12));
         attention: attention(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1, 1]), &seen_as(&[1, 1, 1, 1 << 40]), Mask::None);
         attention_weights: attention_weights(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1 << 40, 1]), Mask::None);
