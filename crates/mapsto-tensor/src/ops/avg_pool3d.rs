@@ -128,7 +128,7 @@ impl Fused for AvgPool {
         let ([n, c, ..], [od, oh, ow]) = (x.dims::<5>(), s.out());
         let (table, most) = table(&s);
         let [a, b, c_] = self.rule.divisors(&s);
-        let divisors = a.iter().flat_map(|a| b.iter().flat_map(|b| c_.iter().map(|c| (a * b * c) as f64).collect::<Vec<_>>()).collect::<Vec<_>>());
+        let divisors = a.iter().flat_map(|a| b.iter().flat_map(|b| c_.iter().map(|c| *a as f64 * *b as f64 * *c as f64).collect::<Vec<_>>()).collect::<Vec<_>>());
         let (table, divisors) = x.device().scope(|| {
             let divisors = Tensor::from_vec(divisors.collect::<Vec<_>>(), [od * oh * ow]).to(x.dtype());
             (Tensor::from_vec(table, [od * oh * ow * most]), divisors)
@@ -139,10 +139,13 @@ impl Fused for AvgPool {
         (all.sum(2) / divisors).reshape([n, c, od, oh, ow])
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, s) = (in_class(xs[0]), self.rule.spans(self.name(), xs[0]));
-        let ([n, c, ..], [od, oh, ow]) = (xs[0].dims::<5>(), s.out());
-        let divisors = self.rule.divisors(&s);
-        let y = with_float!(x.dtype(), T => Tensor::filled_by([n, c, od, oh, ow], |y: &mut [T]| mean_pool_spans(&s, &divisors, slice(&x), y)));
+        let (x, [od, oh, ow]) = (in_class(xs[0]), self.rule.out(self.name(), xs[0]));
+        let [n, c, ..] = xs[0].dims::<5>();
+        let y = with_float!(x.dtype(), T => Tensor::filled_by([n, c, od, oh, ow], |y: &mut [T]| {
+            // Where there is no memory for the result, there is none for its windows.
+            let s = self.rule.spans(self.name(), xs[0]);
+            mean_pool_spans(&s, &self.rule.divisors(&s), slice(&x), y)
+        }));
         Some(y.to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

@@ -207,11 +207,13 @@ impl Fused for MaxPool {
         y.reshape([n, c, od, oh, ow])
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, s) = (in_class(xs[0]), self.rule.spans(self.name(), xs[0]));
-        let ([n, c, ..], [od, oh, ow]) = (xs[0].dims::<5>(), s.out());
+        let (x, [od, oh, ow]) = (in_class(xs[0]), self.rule.out(self.name(), xs[0]));
+        let [n, c, ..] = xs[0].dims::<5>();
         let out = [n, c, od, oh, ow];
         let mut at = None;
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| {
+            // Where there is no memory for the result, there is none for its windows.
+            let s = self.rule.spans(self.name(), xs[0]);
             at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool_spans(&s, slice(&x), y, at)));
         }));
         match at {
