@@ -99,6 +99,10 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 "conv3d" | "conv_transpose3d" | "batch_norm3d" => vec![2, 4, 6, 6],
                 "depthwise_conv2d" | "separable_conv2d" => vec![2, 6, 6],
                 "embedding" | "embedding_bag" | "repeat_vector" => vec![4],
+                name if name.ends_with("pool3d") => vec![2, 3, 4, 4],
+                "pad3d" => vec![2, 3, 4, 4],
+                "lp_pool2d" | "pixel_unshuffle" | "unfold" => vec![2, 6, 6],
+                "fold" => vec![3, 4],
                 name if larger.contains(&name) => vec![4, 6, 6],
                 _ => vec![4, 6],
             };

@@ -75,7 +75,7 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.agrees(b))
             }
             (Value::List(pair), one) | (one, Value::List(pair)) => {
-                matches!(one, Value::Int(_)) && pair.len() == 2 && pair.iter().all(|size| size == one)
+                matches!(one, Value::Int(_)) && !pair.is_empty() && pair.iter().all(|size| size == one)
             }
             (Value::Entry(a), Value::Entry(b)) => a.agrees(b),
             (Value::Entry(entry), Value::Str(name)) | (Value::Str(name), Value::Entry(entry)) => {

@@ -2,7 +2,7 @@
 
 use crate::backend::{PerAxis, Window};
 use crate::graph::{Attrs, Say};
-use crate::shape::Shape;
+use crate::shape::{Shape, product};
 use crate::{Result, Tensor, fail};
 use mapsto_kernels::pool::{Divisors, PoolShape, Span, Spans};
 
@@ -109,7 +109,7 @@ impl<const N: usize> Pool<N> {
     /// What is wrong, with a way out.
     pub fn out(&self, image: [usize; N]) -> std::result::Result<[usize; N], (String, &'static str)> {
         let Pool { kernel, stride, padding, dilation, .. } = self;
-        let mut out = [0; N];
+        let (mut out, mut rooms) = ([0; N], [0; N]);
         for d in 0..N {
             let reach = kernel[d]
                 .checked_sub(1)
@@ -141,13 +141,20 @@ impl<const N: usize> Pool<N> {
             if self.ceil_mode && (out[d] - 1) * stride[d] >= image[d] + padding[d] {
                 out[d] -= 1;
             }
-            // Dilated windows may step over all that there is.
-            let missed = (0..out[d]).any(|i| self.span(d, i, image[d]).is_none());
-            if out[d] == 0 || (dilation[d] > 1 && missed) {
+            // Windows that begin before an image shorter than their steps may step over it.
+            let before = if dilation[d] > image[d] { out[d].min(padding[d] / stride[d] + 1) } else { 0 };
+            if out[d] == 0 || (0..before).any(|i| self.span(d, i, image[d]).is_none()) {
                 return Err(none());
             }
+            rooms[d] = room;
         }
-        Ok(out)
+        match product(kernel).and(product(&rooms)) {
+            Some(_) => Ok(out),
+            None => Err((
+                format!("the window {kernel:?} does not fit the image {image:?}: its places cannot be counted"),
+                "a smaller window is needed, or less padding",
+            )),
+        }
     }
 
     /// The places of window `i` along axis `d`, if it has any.
@@ -212,6 +219,15 @@ impl<const N: usize> Pool<N> {
     }
 }
 
+impl<const N: usize> Pool<N> {
+    /// The same of images, those of sequences having one row; of volumes none.
+    pub(crate) fn of_images(&self) -> Option<Pool2d> {
+        let last = |of: [usize; 3]| [of[1], of[2]];
+        let Pool { kernel, stride, padding, .. } = self.of_volumes();
+        (N < 3).then(|| Pool2d::new(last(kernel)).stride(last(stride)).padding(last(padding)))
+    }
+}
+
 impl Pool2d {
     pub(crate) fn window(&self) -> Window {
         Window { kernel: self.kernel, stride: self.stride, padding: self.padding, dilation: [1, 1] }
@@ -272,23 +288,34 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
+    /// How many windows there are of volumes `[n, c, d, h, w]`.
+    ///
+    /// # Panics
+    /// When they do not fit.
+    #[track_caller]
+    pub(crate) fn out(&self, op: &str, x: &Tensor) -> [usize; 3] {
+        match self {
+            Rule::Sliding(pool) => pool.out_of(op, x),
+            Rule::Adaptive(out) => {
+                check_divided(op, x, *out);
+                *out
+            }
+        }
+    }
+
     /// The windows of volumes `[n, c, d, h, w]`.
     ///
     /// # Panics
     /// When they do not fit.
     #[track_caller]
     pub(crate) fn spans(&self, op: &str, x: &Tensor) -> Spans {
-        let size = image_of::<3>(op, x);
+        let (size, out) = (image_of::<3>(op, x), self.out(op, x));
         let spans = match self {
             Rule::Sliding(pool) => {
-                let out = pool.out_of(op, x);
-                let along = |d: usize| {
-                    (0..out[d]).map(|i| pool.span(d, i, size[d]).expect("it was checked")).collect()
-                };
+                let along = |d: usize| (0..out[d]).map(|i| pool.span(d, i, size[d]).expect("it was checked")).collect();
                 [along(0), along(1), along(2)]
             }
-            Rule::Adaptive(out) => {
-                check_divided(op, x, *out);
+            Rule::Adaptive(_) => {
                 let along = |d: usize| (0..out[d]).map(|i| part(size[d], out[d], i)).collect();
                 [along(0), along(1), along(2)]
             }

@@ -39,6 +39,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("fmod", "likewise"),
     ("heaviside", "0 everywhere"),
     ("trunc", "0 everywhere"),
+    ("grid_sample", "jumps from one pair of elements to the next, at places that f32 and f64 round apart"),
     ("powt_grad_base", "a derivative itself, which its definition differentiates factor by factor"),
     ("powt_grad_exponent", "likewise"),
 ];

@@ -3,6 +3,7 @@
 
 use mapsto_tensor::ops::{Conv1dOptions, Conv2dOptions, Conv3dOptions, Mask, OPS, Pool2d, Window, attention};
 use mapsto_tensor::ops::{ConvTranspose1dOptions, ConvTranspose2dOptions, ConvTranspose3dOptions};
+use mapsto_tensor::ops::{Interpolation, Pool3d, Resize};
 use mapsto_tensor::prelude::*;
 
 /// The operations that a row tries, and what it computes in a dtype.
@@ -217,6 +218,43 @@ const ROWS: &[Row] = &[
         ]
         .concat()
     }),
+    (
+        &[
+            "avg_pool1d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool3d", "lp_pool1d", "lp_pool2d",
+            "lp_pool3d", "interpolate", "sample_places", "grid_sample", "roi_align",
+        ],
+        |d| {
+            let x = tenths([1, 1, 1, 500, 600], d);
+            let image = x.squeeze(2);
+            let mut all = vec![
+                x.avg_pool3d([1, 500, 600]).detach(),
+                x.adaptive_avg_pool3d([1, 1, 2]).detach(),
+                image.lp_pool2d(2.0, Pool2d::new([500, 600])).detach(),
+                image.interpolate(&Resize::to([1, 2]).mode(Interpolation::Bilinear).antialias()).detach(),
+            ];
+            let few = tenths([1, 1, 1, 3, 3], d);
+            all.extend(gradients(&few.adaptive_avg_pool3d([1, 600, 600]), &[&few]));
+            let few = tenths([1, 1, 3], d);
+            all.extend(gradients(&few.interpolate(&Resize::to([N]).mode(Interpolation::Linear)), &[&few]));
+            let (w, one) = (tenths([1, N, 1], d), zeros([1]));
+            all.extend(gradients(&few.sample_places(&one, &zeros([1, N, 1]), &w), &[&few]));
+            all.push(tenths([1, 1, 3], d).sample_places(&one, &zeros([1, 1, N]), &tenths([1, 1, N], d)).detach());
+            let (many, w) = (tenths([1, N, 1], d), tenths([1, 1, 1], d));
+            all.extend(gradients(&many.sample_places(&one, &zeros([1, 1, 1]), &w), &[&w]));
+            all
+        },
+    ),
+    (&["max_pool1d", "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool3d"], |d| {
+        let mut high = vec![0.0f32; 240 * 240];
+        high[120 * 240 + 120] = 1.0;
+        let x = Tensor::from_vec(high, [1, 1, 1, 240, 240]).to(d).leaf();
+        let few = tenths([1, 1, 1, 1, 1], d);
+        [
+            gradients(&x.max_pool3d_with(Pool3d::new([1, 120, 120]).stride(1)), &[&x]),
+            gradients(&few.adaptive_max_pool3d([1, 600, 600]), &[&few]),
+        ]
+        .concat()
+    }),
     (&["embedding", "index_select", "index_add", "gather", "scatter", "scatter_add", "index"], |d| {
         let mut all = vec![];
         for inner in [1, 2, 8, 16] {
@@ -338,6 +376,9 @@ const ADDS_NOTHING: &[&str] = &[
     "mode", "count_nonzero", "aminmax", "diagonal", "trace", "diag", "tril", "triu", "repeat",
     "repeat_interleave", "roll", "rot90", "movedim", "broadcast_tensors", "meshgrid", "take_along_dim",
     "index_fill", "scatter_reduce", "searchsorted", "bucketize", "unfold", "outer", "kron",
+    "max_pool3d_with_indices", "adaptive_max_pool3d_with_indices", "max_unpool1d", "max_unpool2d",
+    "max_unpool3d", "affine_grid2d", "affine_grid3d", "box_iou", "nms", "channel_shuffle", "pixel_shuffle",
+    "pixel_unshuffle", "pad_with",
 ];
 
 #[test]

@@ -1,16 +1,17 @@
 //! The layers, one file each, and the list of those that can be named in a model file.
 
 mod activation;
-mod adaptive_avg_pool2d;
 mod adaptive_log_softmax;
-mod adaptive_max_pool2d;
 mod alibi;
 mod alpha_dropout;
 mod attention_cache;
-mod avg_pool2d;
+mod adaptive_avg_pool;
+mod adaptive_max_pool;
+mod avg_pool;
 mod batch_norm;
 mod bilinear;
 mod channel_dropout;
+mod channel_shuffle;
 mod checkpointed;
 mod conv;
 mod conv_transpose;
@@ -33,15 +34,17 @@ mod instance_norm;
 mod layer_norm;
 mod linear;
 mod local_response_norm;
+mod lp_pool;
 mod lstm;
-mod max_pool2d;
 mod mixture_of_experts;
 mod multi_head_attention;
-mod pad2d;
 mod pairwise_distance;
+mod max_pool;
+mod pad;
 mod parallel;
 mod permute;
 mod pixel_shuffle;
+mod pixel_unshuffle;
 mod positional_embedding;
 mod prelu;
 mod relative_position_bias;
@@ -65,22 +68,24 @@ mod transformer_decoder_layer;
 mod transformer_encoder;
 mod transformer_encoder_layer;
 mod unflatten;
+mod unfold;
 mod upsample;
 mod weight_norm;
 
 pub(crate) use crate::convolution::by;
 pub use activation::Activation;
 pub(crate) use activation::is_activation;
-pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use adaptive_log_softmax::AdaptiveLogSoftmax;
-pub use adaptive_max_pool2d::AdaptiveMaxPool2d;
 pub use alibi::{alibi, alibi_slopes};
 pub use alpha_dropout::AlphaDropout;
 pub use attention_cache::AttentionCache;
-pub use avg_pool2d::AvgPool2d;
+pub use adaptive_avg_pool::{AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d};
+pub use adaptive_max_pool::{AdaptiveMaxPool, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d};
+pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d, AvgPool3d};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
 pub use channel_dropout::ChannelDropout;
+pub use channel_shuffle::ChannelShuffle;
 pub use checkpointed::Checkpointed;
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
 pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
@@ -103,15 +108,17 @@ pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
+pub use lp_pool::{LpPool, LpPool1d, LpPool2d, LpPool3d};
 pub use lstm::{Lstm, LstmCell};
-pub use max_pool2d::MaxPool2d;
 pub use mixture_of_experts::MixtureOfExperts;
 pub use multi_head_attention::MultiHeadAttention;
-pub use pad2d::Pad2d;
 pub use pairwise_distance::PairwiseDistance;
+pub use max_pool::{MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
+pub use pad::{Pad, Pad1d, Pad2d, Pad3d};
 pub use parallel::Parallel;
 pub use permute::Permute;
 pub use pixel_shuffle::PixelShuffle;
+pub use pixel_unshuffle::PixelUnshuffle;
 pub use positional_embedding::PositionalEmbedding;
 pub use prelu::PRelu;
 pub use relative_position_bias::RelativePositionBias;
@@ -136,6 +143,7 @@ pub use transformer_decoder_layer::{DecoderCache, TransformerDecoderLayer};
 pub use transformer_encoder::TransformerEncoder;
 pub use transformer_encoder_layer::TransformerEncoderLayer;
 pub use unflatten::Unflatten;
+pub use unfold::{Fold, Unfold};
 pub use upsample::Upsample;
 pub use weight_norm::WeightNorm;
 
@@ -144,7 +152,7 @@ pub use weight_norm::WeightNorm;
 #[path = "../../../../xtask/src/templates/layer.txt"]
 mod template;
 
-use crate::{Layer, budget, init};
+use crate::{Layer, init};
 use mapsto_spec::{Args, Entry, Family, Kind};
 use mapsto_tensor::Result;
 
@@ -155,10 +163,10 @@ pub type LayerKind = Kind<dyn Layer>;
 pub const LAYERS: &[LayerKind] = &[
     linear::KIND,
     conv::KIND_2D,
-    max_pool2d::KIND,
-    avg_pool2d::KIND,
-    adaptive_max_pool2d::KIND,
-    adaptive_avg_pool2d::KIND,
+    max_pool::KIND_2D,
+    avg_pool::KIND_2D,
+    adaptive_max_pool::KIND_2D,
+    adaptive_avg_pool::KIND_2D,
     batch_norm::KIND_1D,
     batch_norm::KIND_2D,
     layer_norm::KIND,
@@ -209,7 +217,24 @@ pub const LAYERS: &[LayerKind] = &[
     gaussian_noise::KIND,
     upsample::KIND,
     pixel_shuffle::KIND,
-    pad2d::KIND,
+    pixel_unshuffle::KIND,
+    channel_shuffle::KIND,
+    unfold::UNFOLD,
+    unfold::FOLD,
+    pad::KIND_2D,
+    pad::KIND_1D,
+    pad::KIND_3D,
+    max_pool::KIND_1D,
+    max_pool::KIND_3D,
+    avg_pool::KIND_1D,
+    avg_pool::KIND_3D,
+    lp_pool::KIND_1D,
+    lp_pool::KIND_2D,
+    lp_pool::KIND_3D,
+    adaptive_max_pool::KIND_1D,
+    adaptive_max_pool::KIND_3D,
+    adaptive_avg_pool::KIND_1D,
+    adaptive_avg_pool::KIND_3D,
     global_pool::AVG,
     global_pool::MAX,
     squeeze_excite::KIND,
@@ -294,17 +319,6 @@ pub(crate) fn steps(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
             _ => "it reads sequences; images go through `conv2d`",
         })
     })
-}
-
-/// The rows and columns of windows that a layer's value asks an adaptive pooling to divide an image into.
-fn windows(args: &mut Args, input: &[usize]) -> Result<[usize; 2]> {
-    let out: [usize; 2] = args.main()?;
-    let [channels, h, w] = image(args, input)?;
-    if h * w == 0 || out.contains(&0) {
-        return Err(args.misfit("", format!("an image {input:?} cannot be divided into {out:?} windows")));
-    }
-    budget::output(args, &[channels, out[0], out[1]])?;
-    Ok(out)
 }
 
 /// The features on the last axis of an input `[features]` or `[steps, features]`.

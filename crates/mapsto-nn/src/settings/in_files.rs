@@ -13,7 +13,9 @@ pub(super) fn in_files() -> Vec<Settings> {
     let decay = ("decay", AtLeast0);
     let (lr, eps) = (("", AtLeast0), ("eps", Above0));
     let betas = [("beta1", Share), ("beta2", Share)];
-    let pool = vec![("", Count), ("stride", Count), ("padding", Whole)];
+    let max_pool = vec![("", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)];
+    let avg_pool = vec![("", Count), ("stride", Count), ("padding", Whole), ("divisor_override", Count)];
+    let lp_pool = vec![("", Count), ("stride", Count), ("p", Above0)];
     let recurrent = vec![("", Count), ("layers", Count), ("dropout", Share)];
     let attention = vec![("kv_heads", Count), ("rotary", UpTo1), ("rotary_base", Above0), ("window", Count)];
     vec![
@@ -120,8 +122,25 @@ pub(super) fn in_files() -> Vec<Settings> {
             let ones = ["", "kernel", "stride", "dilation", "groups"];
             ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect()
         }),
-        ("layer", "max_pool2d", pool.clone()),
-        ("layer", "avg_pool2d", pool),
+        ("layer", "max_pool1d", max_pool.clone()),
+        ("layer", "max_pool2d", max_pool.clone()),
+        ("layer", "max_pool3d", max_pool),
+        ("layer", "avg_pool1d", avg_pool.clone()),
+        ("layer", "avg_pool2d", avg_pool.clone()),
+        ("layer", "avg_pool3d", avg_pool),
+        ("layer", "lp_pool1d", lp_pool.clone()),
+        ("layer", "lp_pool2d", lp_pool.clone()),
+        ("layer", "lp_pool3d", lp_pool),
+        ("layer", "adaptive_max_pool1d", vec![("", Count)]),
+        ("layer", "adaptive_max_pool3d", vec![("", Count)]),
+        ("layer", "adaptive_avg_pool1d", vec![("", Count)]),
+        ("layer", "adaptive_avg_pool3d", vec![("", Count)]),
+        ("layer", "pixel_unshuffle", vec![("", Count)]),
+        ("layer", "channel_shuffle", vec![("", Count)]),
+        ("layer", "unfold", vec![("", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)]),
+        ("layer", "fold", vec![("", Count), ("kernel", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)]),
+        ("layer", "pad1d", vec![("value", Finite)]),
+        ("layer", "pad3d", vec![("value", Finite)]),
         ("layer", "adaptive_max_pool2d", vec![("", Count)]),
         ("layer", "adaptive_avg_pool2d", vec![("", Count)]),
         ("layer", "batch_norm1d", vec![("momentum", UpTo1), eps]),
@@ -216,7 +235,7 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "drop_path", vec![("", Share)]),
         ("layer", "alpha_dropout", vec![("", Share)]),
         ("layer", "gaussian_noise", vec![("", AtLeast0)]),
-        ("layer", "upsample", vec![("", Count)]),
+        ("layer", "upsample", vec![("", Above0)]),
         ("layer", "pixel_shuffle", vec![("", Count)]),
         ("layer", "pad2d", vec![("value", Finite)]),
         ("layer", "global_avg_pool", vec![]),

@@ -5,6 +5,7 @@ use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::PerAxis;
 use crate::shape::Shape;
+use crate::storage::pool::room_for;
 use crate::{DType, Tensor, fail};
 
 /// What −1 and 1 are along the axes of an image.
@@ -75,7 +76,9 @@ fn grid(op: &str, theta: &Tensor, size: &[usize], ends: Ends) -> Tensor {
             };
             let value = |i: usize| if count == 1 { 0.0 } else { last * (2.0 * i as f64 / (count - 1) as f64 - 1.0) };
             let line: Shape = (0..axes).map(|axis| if axis == d { count } else { 1 }).collect();
-            theta.device().scope(|| Tensor::from_vec((0..count).map(value).collect::<Vec<_>>(), line).to(theta.dtype()))
+            let mut values = room_for(count);
+            values.extend((0..count).map(value));
+            theta.device().scope(|| Tensor::from_vec::<f64>(values, line).to(theta.dtype()))
         };
         let places = size.iter().product::<usize>();
         let column = |line: Tensor| line.expand(size).reshape([places, 1]);

@@ -1,6 +1,5 @@
 //! Average pooling of sequences and volumes, and with windows that are cut off or have a divisor of their own.
 
-use super::max_pool3d::one_row;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::check::floats;
 use crate::error::named;
@@ -41,12 +40,7 @@ impl Tensor {
     /// As [`avg_pool1d`](Tensor::avg_pool1d).
     #[track_caller]
     pub fn avg_pool1d_with(&self, pool: Pool1d) -> Tensor {
-        pool.of_averages("avg_pool1d");
-        pool.out_of("avg_pool1d", self);
-        named("avg_pool1d", || match pool.is_plain() {
-            true => self.unsqueeze(2).avg_pool2d_with(one_row(pool)).squeeze(2),
-            false => averages(self, pool),
-        })
+        pool.mean(self)
     }
 
     /// The mean of each `k × k × k` window of a volume, the windows lying side by side.
@@ -79,9 +73,29 @@ impl Tensor {
     /// As [`avg_pool3d`](Tensor::avg_pool3d).
     #[track_caller]
     pub fn avg_pool3d_with(&self, pool: Pool3d) -> Tensor {
-        pool.of_averages("avg_pool3d");
-        pool.out_of("avg_pool3d", self);
-        averages(self, pool)
+        pool.mean(self)
+    }
+}
+
+impl<const N: usize> Pool<N> {
+    /// The mean of each window, along whatever number of axes: [`Tensor::avg_pool2d_with`] and its like.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(Pool1d::new(2).mean(&tensor![[[1.0, 2.0, 0.0, 5.0]]]), [[[1.5, 2.5]]]);
+    /// ```
+    /// # Panics
+    /// As [`Tensor::avg_pool2d`].
+    #[track_caller]
+    pub fn mean(self, x: &Tensor) -> Tensor {
+        let op = ["", "avg_pool1d", "avg_pool2d", "avg_pool3d"][N];
+        self.of_averages(op);
+        self.out_of(op, x);
+        named(op, || match self.of_images().filter(|_| self.is_plain()) {
+            Some(pool) if N == 1 => x.unsqueeze(2).avg_pool2d_with(pool).squeeze(2),
+            Some(pool) => x.avg_pool2d_with(pool),
+            None => averages(x, self),
+        })
     }
 }
 
@@ -114,7 +128,7 @@ impl Fused for AvgPool {
         let ([n, c, ..], [od, oh, ow]) = (x.dims::<5>(), s.out());
         let (table, most) = table(&s);
         let [a, b, c_] = self.rule.divisors(&s);
-        let divisors = a.iter().flat_map(|a| b.iter().flat_map(|b| c_.iter().map(|c| (a * b * c) as f64).collect::<Vec<_>>()).collect::<Vec<_>>());
+        let divisors = a.iter().flat_map(|a| b.iter().flat_map(|b| c_.iter().map(|c| *a as f64 * *b as f64 * *c as f64).collect::<Vec<_>>()).collect::<Vec<_>>());
         let (table, divisors) = x.device().scope(|| {
             let divisors = Tensor::from_vec(divisors.collect::<Vec<_>>(), [od * oh * ow]).to(x.dtype());
             (Tensor::from_vec(table, [od * oh * ow * most]), divisors)
@@ -125,10 +139,13 @@ impl Fused for AvgPool {
         (all.sum(2) / divisors).reshape([n, c, od, oh, ow])
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, s) = (in_class(xs[0]), self.rule.spans(self.name(), xs[0]));
-        let ([n, c, ..], [od, oh, ow]) = (xs[0].dims::<5>(), s.out());
-        let divisors = self.rule.divisors(&s);
-        let y = with_float!(x.dtype(), T => Tensor::filled_by([n, c, od, oh, ow], |y: &mut [T]| mean_pool_spans(&s, &divisors, slice(&x), y)));
+        let (x, [od, oh, ow]) = (in_class(xs[0]), self.rule.out(self.name(), xs[0]));
+        let [n, c, ..] = xs[0].dims::<5>();
+        let y = with_float!(x.dtype(), T => Tensor::filled_by([n, c, od, oh, ow], |y: &mut [T]| {
+            // Where there is no memory for the result, there is none for its windows.
+            let s = self.rule.spans(self.name(), xs[0]);
+            mean_pool_spans(&s, &self.rule.divisors(&s), slice(&x), y)
+        }));
         Some(y.to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

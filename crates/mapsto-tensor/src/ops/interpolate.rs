@@ -6,6 +6,7 @@ use crate::error::named;
 use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Shape;
+use crate::storage::pool::room_for;
 use crate::{DType, Error, ErrorKind, Result, Tensor, fail};
 use mapsto_kernels::resample::{Taps, resample};
 
@@ -223,9 +224,10 @@ impl Tensor {
             order.sort_by(|a, b| (sizes[*a].0 * places[*b]).cmp(&(sizes[*b].0 * places[*a])));
             if !self.dtype().is_float() {
                 return order.into_iter().fold(self.clone(), |x, d| {
+                    let n = sizes[d].0;
+                    let mut at = room_for::<i64>(n);
                     let taps = axis(d).taps(places[d], true);
-                    let at: Vec<i64> = (0..taps.outputs()).flat_map(|i| taps.of(i).map(|(j, _)| j as i64)).collect();
-                    let n = at.len();
+                    at.extend((0..n).flat_map(|i| taps.of(i).map(|(j, _)| j as i64)));
                     x.index_select(d + 2, &x.device().scope(|| Tensor::from_vec(at, n)))
                 });
             }
@@ -300,8 +302,14 @@ impl Along {
 
     #[track_caller]
     fn taps_of(&self, x: &[usize], dtype: DType) -> Taps {
+        self.taps(self.check(x), dtype != DType::F64)
+    }
+
+    /// The places there are.
+    #[track_caller]
+    fn check(&self, x: &[usize]) -> usize {
         match x.get(self.axis) {
-            Some(&n) if n > 0 && self.out > 0 => self.taps(n, dtype != DType::F64),
+            Some(&n) if n > 0 && self.out > 0 => n,
             _ => fail!("interpolate", "axis {} of {x:?} cannot become {} places", self.axis, self.out),
         }
     }
@@ -345,10 +353,14 @@ impl Fused for Along {
         shares.matmul(&x.reshape([outer, n, inner])).reshape(x.shape_of().with(self.axis, m))
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let taps = self.taps_of(xs[0].shape(), xs[0].dtype());
+        let dtype = xs[0].dtype();
+        self.check(xs[0].shape());
         let (x, dims) = (in_class(xs[0]), around(xs[0].shape(), self.axis));
-        let shape = xs[0].shape_of().with(self.axis, self.out);
-        let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| resample(&taps, slice(&x), dims, y)));
+        let shape = xs[0].shape_of().with(self.axis, self.out).fit("interpolate");
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
+            // Where there is no memory for the result, there is none for its taps.
+            resample(&self.taps_of(xs[0].shape(), dtype), slice(&x), dims, y)
+        }));
         Some(y.to(xs[0].dtype()).into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {

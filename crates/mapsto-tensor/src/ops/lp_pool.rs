@@ -20,7 +20,7 @@ impl Tensor {
     /// When `p` is 0 or NaN, the pool has padding, dilation or a divisor, or the windows do not fit.
     #[track_caller]
     pub fn lp_pool1d(&self, p: f64, pool: Pool1d) -> Tensor {
-        powers("lp_pool1d", self, p, pool, Tensor::avg_pool1d_with, Tensor::max_pool1d_with)
+        pool.norm(self, p)
     }
 
     /// The same of windows of images.
@@ -35,7 +35,7 @@ impl Tensor {
     /// As [`lp_pool1d`](Tensor::lp_pool1d).
     #[track_caller]
     pub fn lp_pool2d(&self, p: f64, pool: Pool2d) -> Tensor {
-        powers("lp_pool2d", self, p, pool, Tensor::avg_pool2d_with, Tensor::max_pool2d_with)
+        pool.norm(self, p)
     }
 
     /// The same of windows of volumes.
@@ -50,34 +50,44 @@ impl Tensor {
     /// As [`lp_pool1d`](Tensor::lp_pool1d).
     #[track_caller]
     pub fn lp_pool3d(&self, p: f64, pool: Pool3d) -> Tensor {
-        powers("lp_pool3d", self, p, pool, Tensor::avg_pool3d_with, Tensor::max_pool3d_with)
+        pool.norm(self, p)
     }
 }
 
-type Pooling<const N: usize> = fn(&Tensor, Pool<N>) -> Tensor;
-
-#[track_caller]
-fn powers<const N: usize>(op: &str, x: &Tensor, p: f64, pool: Pool<N>, mean: Pooling<N>, most: Pooling<N>) -> Tensor {
-    if p == 0.0 || p.is_nan() {
-        fail!(op, "p is {p}"; help = "it is any number but 0; 2 is Euclid's norm");
-    }
-    if pool.padding != [0; N] || !pool.count_include_pad || pool.divisor_override.is_some() {
-        fail!(op, "a norm of windows has neither padding nor a divisor"; help = "`pad` adds zeros first");
-    }
-    pool.of_averages(op);
-    pool.out_of(op, x);
-    named(op, || {
-        if p.is_infinite() {
-            let y = most(&(x.abs() * p.signum()), pool);
-            return if p > 0.0 { y } else { -y };
+impl<const N: usize> Pool<N> {
+    /// The p-norm of each window, along whatever number of axes: [`Tensor::lp_pool2d`] and its like.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(Pool1d::new(2).norm(&tensor![[[3.0, 4.0, 0.0, 2.0]]], 2.0), [[[5.0, 2.0]]]);
+    /// ```
+    /// # Panics
+    /// As [`Tensor::lp_pool1d`].
+    #[track_caller]
+    pub fn norm(self, x: &Tensor, p: f64) -> Tensor {
+        let op = ["", "lp_pool1d", "lp_pool2d", "lp_pool3d"][N];
+        if p == 0.0 || p.is_nan() {
+            fail!(op, "p is {p}"; help = "it is any number but 0; 2 is Euclid's norm");
         }
-        // Powers leave the range of f32 long before their roots do.
-        let wide = x.to(DType::F64);
-        let sum = mean(&if p == 2.0 { wide.square() } else { wide.pow(p) }, pool) * pool.kernel.iter().product::<usize>() as f64;
-        // At 0 a root has no slope.
-        let zero = sum.detach().eq(0.0);
-        zero.choose(1.0, &sum).pow(1.0 / p).masked_fill(&zero, 0f64.powf(1.0 / p)).to(x.dtype())
-    })
+        if self.padding != [0; N] || !self.count_include_pad || self.divisor_override.is_some() {
+            fail!(op, "a norm of windows has neither padding nor a divisor"; help = "`pad` adds zeros first");
+        }
+        self.of_averages(op);
+        self.out_of(op, x);
+        named(op, || {
+            if p.is_infinite() {
+                let y = self.max(&(x.abs() * p.signum()));
+                return if p > 0.0 { y } else { -y };
+            }
+            // Powers leave the range of f32 long before their roots do.
+            let wide = x.to(DType::F64);
+            let powers = if p == 2.0 { wide.square() } else { wide.pow(p) };
+            let sum = self.mean(&powers) * self.kernel.iter().product::<usize>() as f64;
+            // At 0 a root has no slope.
+            let zero = sum.detach().eq(0.0);
+            zero.choose(1.0, &sum).pow(1.0 / p).masked_fill(&zero, 0f64.powf(1.0 / p)).to(x.dtype())
+        })
+    }
 }
 
 pub(super) const KINDS: &[OpKind] = &[

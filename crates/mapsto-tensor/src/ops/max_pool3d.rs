@@ -39,12 +39,7 @@ impl Tensor {
     /// As [`max_pool1d`](Tensor::max_pool1d).
     #[track_caller]
     pub fn max_pool1d_with(&self, pool: Pool1d) -> Tensor {
-        pool.of_maxima("max_pool1d");
-        pool.out_of("max_pool1d", self);
-        named("max_pool1d", || match pool.is_plain() {
-            true => self.unsqueeze(2).max_pool2d_with(one_row(pool)).squeeze(2),
-            false => largest(self, pool),
-        })
+        pool.max(self)
     }
 
     /// The largest element of each `k × k × k` window of a volume, the windows lying side by side; NaN if any is.
@@ -75,9 +70,7 @@ impl Tensor {
     /// As [`max_pool3d`](Tensor::max_pool3d).
     #[track_caller]
     pub fn max_pool3d_with(&self, pool: Pool3d) -> Tensor {
-        pool.of_maxima("max_pool3d");
-        pool.out_of("max_pool3d", self);
-        largest(self, pool)
+        pool.max(self)
     }
 
     /// [`max_pool1d_with`](Tensor::max_pool1d_with), and the positions (i64) of the largest elements: of equals the first, the
@@ -131,10 +124,27 @@ impl Tensor {
     }
 }
 
-/// The windows of a sequence as those of images of one row.
-pub(super) fn one_row(pool: Pool1d) -> Pool2d {
-    let ([k], [s], [p]) = (pool.kernel, pool.stride, pool.padding);
-    Pool2d::new([1, k]).stride([1, s]).padding([0, p])
+impl<const N: usize> Pool<N> {
+    /// The largest element of each window, along whatever number of axes: [`Tensor::max_pool2d_with`] and its like.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(Pool1d::new(2).max(&tensor![[[1.0, 2.0, 0.0, 5.0]]]), [[[2.0, 5.0]]]);
+    /// ```
+    /// # Panics
+    /// As [`Tensor::max_pool2d`].
+    #[track_caller]
+    pub fn max(self, x: &Tensor) -> Tensor {
+        let op = ["", "max_pool1d", "max_pool2d", "max_pool3d"][N];
+        self.of_maxima(op);
+        self.out_of(op, x);
+        named(op, || match self.of_images().filter(|_| self.is_plain()) {
+            // Kernels of their own.
+            Some(pool) if N == 1 => x.unsqueeze(2).max_pool2d_with(pool).squeeze(2),
+            Some(pool) => x.max_pool2d_with(pool),
+            None => largest(x, self),
+        })
+    }
 }
 
 /// The largest element of each window, of windows that fit.
@@ -197,11 +207,13 @@ impl Fused for MaxPool {
         y.reshape([n, c, od, oh, ow])
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let (x, s) = (in_class(xs[0]), self.rule.spans(self.name(), xs[0]));
-        let ([n, c, ..], [od, oh, ow]) = (xs[0].dims::<5>(), s.out());
+        let (x, [od, oh, ow]) = (in_class(xs[0]), self.rule.out(self.name(), xs[0]));
+        let [n, c, ..] = xs[0].dims::<5>();
         let out = [n, c, od, oh, ow];
         let mut at = None;
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| {
+            // Where there is no memory for the result, there is none for its windows.
+            let s = self.rule.spans(self.name(), xs[0]);
             at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool_spans(&s, slice(&x), y, at)));
         }));
         match at {

@@ -26,14 +26,15 @@ impl Tensor {
             fail!("box_iou", "boxes of {} and of {}", self.dtype(), other.dtype(); help = "`.to(..)` makes them one dtype");
         }
         named("box_iou", || {
-            let [a, b] = [self.unsqueeze(1), other.unsqueeze(0)];
+            // The areas of small boxes are too small for f32, and their shares are not.
+            let [a, b] = [self.to(DType::F64).unsqueeze(1), other.to(DType::F64).unsqueeze(0)];
             let area = |x: &Tensor| (x.select(-1, 2) - x.select(-1, 0)) * (x.select(-1, 3) - x.select(-1, 1));
             let shared = |low: usize| {
                 let (start, end) = (a.select(-1, low).maximum(b.select(-1, low)), a.select(-1, low + 2).minimum(b.select(-1, low + 2)));
                 (end - start).relu()
             };
             let both = shared(0) * shared(1);
-            &both / (area(&a) + area(&b) - &both)
+            (&both / (area(&a) + area(&b) - &both)).to(self.dtype())
         })
     }
 

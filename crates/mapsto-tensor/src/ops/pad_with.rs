@@ -4,6 +4,7 @@ use crate::check::floats;
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::{Shape, sum, too_many};
+use crate::storage::pool::room_for;
 use crate::{Tensor, fail};
 
 /// What a border is made of: [`Tensor::pad_with`].
@@ -49,7 +50,9 @@ impl Border {
             Border::Reflect => last - (last - i.abs()).abs(),
             Border::Circular => i.rem_euclid(n),
         };
-        (-(before as i64)..n + after as i64).map(at).collect()
+        let mut positions = room_for(size + before + after);
+        positions.extend((-(before as i64)..n + after as i64).map(at));
+        positions
     }
 }
 

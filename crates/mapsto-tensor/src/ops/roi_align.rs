@@ -5,6 +5,7 @@ use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::PerAxis;
 use crate::shape::Shape;
+use crate::storage::pool::room_for;
 use crate::{DType, Tensor, fail};
 
 /// How [`Tensor::roi_align`] reads boxes.
@@ -117,6 +118,8 @@ impl Tensor {
         }
         let single = self.dtype() != DType::F64;
         let r = |x: f64| if single { f64::from(x as f32) } else { x };
+        // Where there is no memory for the result, there is none for its parts.
+        drop(room_for::<f64>(shape.iter().product()));
         let numbers = boxes.detach().to(DType::F64).to_vec::<f64>();
         let mut images = Vec::with_capacity(count);
         let mut parts = Vec::with_capacity(count);
@@ -132,7 +135,8 @@ impl Tensor {
         }
         let most = |d: usize| parts.iter().flat_map(|p| &p[d]).map(Vec::len).max().unwrap_or(0).max(1);
         let each = most(0) * most(1);
-        let (mut at, mut weight) = (Vec::with_capacity(count * oh * ow * each), Vec::with_capacity(count * oh * ow * each));
+        let all = (count * oh * ow).saturating_mul(each);
+        let (mut at, mut weight) = (room_for(all), room_for(all));
         for [rows, columns] in &parts {
             for row in rows {
                 for column in columns {
