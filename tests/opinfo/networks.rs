@@ -1,8 +1,9 @@
 //! Products, layers and losses.
 
-use super::{Call, Found, no, one, pair, whole, wholes};
+use super::{Call, Found, no, number, one, pair, whole, wholes};
 use mapsto::nn::{Huber, Loss, SmoothL1, mae};
 use mapsto::ops::Mask;
+use mapsto::ops::Conv2dOptions;
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 
@@ -111,23 +112,16 @@ impl Call<'_> {
         let (Some(k), Some(v)) = (self.tensor(1, "key"), self.tensor(2, "value")) else {
             return no("no keys");
         };
-        if self.number(4, "dropout_p", 0.0) > 0.0
-            || self.arg(9, "scale").is_some()
-            || self.flag(9, "enable_gqa")
-        {
-            return no("attention with dropout, a scale or grouped heads");
+        if self.number(4, "dropout_p", 0.0) > 0.0 {
+            return no("a dropout that draws other random numbers");
         }
-        let mask = match (self.tensor(3, "attn_mask"), self.flag(5, "is_causal")) {
-            (Some(mask), _) => Mask::Tensor(mask.clone()),
-            (None, true) if q.shape().get(2) != k.shape().get(2) => {
-                return no("a causal mask of fewer queries than keys, aligned otherwise");
-            }
-            (None, true) => Mask::Causal,
-            (None, false) => Mask::None,
+        let options = mapsto::ops::AttentionOptions {
+            attn_mask: self.tensor(3, "attn_mask").cloned(),
+            dropout_p: 0.0,
+            is_causal: self.flag(5, "is_causal"),
+            scale: self.arg(9, "scale").and_then(number),
+            enable_gqa: self.flag(9, "enable_gqa"),
         };
-        match q.rank() {
-            4 if q.shape()[..2] == k.shape()[..2] => one(mapsto::ops::attention(q, k, v, mask)),
-            _ => no("attention of other ranks, or with broadcast heads"),
-        }
+        one(mapsto::ops::scaled_dot_product_attention(q, k, v, &options))
     }
 }

@@ -197,3 +197,17 @@ write({"upsample": 2.4, "mode": "bicubic", "align_corners": True}, images, nn.Up
 write({"upsample": True, "size": [4], "mode": "area"}, sequences, lambda x: F.interpolate(x, 4, mode="area"))
 write({"upsample": True, "size": [2, 3], "mode": "bicubic", "antialias": True}, large, lambda x: F.interpolate(x, (2, 3), mode="bicubic", antialias=True))
 write({"upsample": 0.4, "mode": "bilinear", "antialias": True}, large, lambda x: F.interpolate(x, scale_factor=0.4, mode="bilinear", antialias=True))
+# From here on with a seed of their own, so that lines above may be added.
+bags = torch.tensor([[0, 1, 2], [1, 1, 4], [1, 1, 1]])
+for mode in ["mean", "sum", "max"]:
+    write({"embedding_bag": 6, "size": 3, "mode": mode, "padding": 1}, bags, nn.EmbeddingBag(6, 3, mode=mode, padding_idx=1))
+images, rows, sequences = torch.randn(2, 4, 3, 5), torch.randn(3, 4), torch.randn(2, 4, 6)
+write("softmax2d", images, nn.Softmax2d())
+write({"softplus": 2.0}, x, nn.Softplus(2.0))
+write({"hardtanh": True, "min": -2.0, "max": 0.5}, x, nn.Hardtanh(-2.0, 0.5))
+write("identity", rows, nn.Identity())
+write({"reshape": [2, -1]}, rows, nn.Unflatten(1, (2, -1)))
+write({"unflatten": [3, 2], "axis": 2}, sequences, nn.Unflatten(2, (3, 2)))
+write({"permute": [3, 1, 2]}, images, lambda x: x.permute(0, 3, 1, 2))
+write({"repeat_vector": 3}, rows, lambda x: x.unsqueeze(1).repeat(1, 3, 1))
+write({"cropping": [1, 0, 0, 2]}, images, lambda x: F.pad(x, (0, -2, -1, 0)))

@@ -499,6 +499,7 @@ pub const NOT_MEASURED: &[(&str, &str)] = &[
     ("celu", "is as selu"),
     ("identity", "moves no element"),
     ("attention_weights", "is for looking at"),
+    ("scaled_dot_product_attention", "is attention"),
     ("chunk", "is a view"),
     ("split", "is a view"),
     ("index", "is a view"),

@@ -158,6 +158,9 @@ fn what_comes_later_changes_no_bit() {
     assert_eq!(bits(&decode(&x)), bits(&decode(&changed)));
 }
 
+/// What is run on the steps of a batch.
+type Run = dyn Fn(&Tensor) -> Tensor;
+
 #[test]
 fn a_padded_key_changes_no_bit_of_outputs_and_gradients() {
     let there = Tensor::arange(0..40).lt(tensor![[37], [12]]); // [2, 40]
@@ -166,7 +169,7 @@ fn a_padded_key_changes_no_bit_of_outputs_and_gradients() {
     let seen = Seen::all().keys(&there);
     let kinds = looking_back().into_iter().map(|(what, layer)| {
         let seen = seen.clone();
-        let run: Box<dyn Fn(&Tensor) -> Tensor> = Box::new(move |x| layer.among(x, &seen));
+        let run: Box<Run> = Box::new(move |x| layer.among(x, &seen));
         (what, run)
     });
     let (plain, encoder) = (
@@ -174,7 +177,7 @@ fn a_padded_key_changes_no_bit_of_outputs_and_gradients() {
         TransformerEncoder::new(2, || TransformerEncoderLayer::new(16, 4).hidden(8).norm_first()),
     );
     let (other, another) = (seen.clone(), seen.clone());
-    let both_ways: [(&str, Box<dyn Fn(&Tensor) -> Tensor>); 2] = [
+    let both_ways: [(&str, Box<Run>); 2] = [
         ("both ways", Box::new(move |x| plain.among(x, &other))),
         ("an encoder", Box::new(move |x| encoder.encode(x, &another))),
     ];
@@ -216,6 +219,18 @@ fn step_by_step_gives_the_numbers_of_the_whole_sequence() {
             assert!(error < 1e-12, "{what}: {error}");
         }
     }
+    let layer = || TransformerEncoderLayer::new(16, 4).hidden(8).gated().norm_first().norm(RmsNorm::new);
+    let llama = || layer().attention(|a| a.causal().kv_heads(2).rotary(RotaryEmbedding::new()));
+    let mut model = TransformerEncoder::new(2, llama).norm(RmsNorm::new(16));
+    model.convert(DType::F64);
+    let (whole, mut cache) = (model.forward(&x), model.cache());
+    for t in 0..11 {
+        let error =
+            (model.step(&x.slice(1, t..t + 1), &mut cache) - whole.slice(1, t..t + 1)).abs().max(..).item();
+        assert!(error < 1e-12, "step {t}: {error}");
+    }
+    let e = catch(|| model.step(&x, &mut [])).unwrap_err();
+    assert_eq!(e.message(), "transformer_encoder: 0 caches do not fit 2 layers");
     let mut decoder = TransformerDecoder::new(2, || {
         let layer = TransformerDecoderLayer::new(16, 4).hidden(8).norm_first();
         layer.attention(|a| a.kv_heads(2).rotary(RotaryEmbedding::new()))

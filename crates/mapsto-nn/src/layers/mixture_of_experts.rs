@@ -91,7 +91,7 @@ impl MixtureOfExperts {
             let chosen = ids.eq(e as i64);
             let gate = (&gates * chosen.to(gates.dtype())).sum(-1); // [n], 0 where it is not chosen
             if !x.device().backend().has_numbers() {
-                y = y + flat.apply(expert) * gate.unsqueeze(-1);
+                y += flat.apply(expert) * gate.unsqueeze(-1);
                 continue;
             }
             let rows = chosen.any(-1).nonzero().flatten(0);
@@ -120,9 +120,9 @@ impl Layer for MixtureOfExperts {
         let network = |expert: &FeedForward| {
             let (entry, told) = (expert.entry()?, Entry::new(KIND.name).with_value(self.experts.len()));
             let told = told.with_option("hidden", expert.linear2.inputs()).with_option("top", self.top);
-            let both = ["bias", "dropout"].iter();
+            let mut both = ["bias", "dropout"].iter();
             let told = both
-                .fold(Some(told), |told, name| Some(told?.with_option(*name, entry.option(name)?.clone())))?;
+                .try_fold(told, |told, name| Some(told.with_option(*name, entry.option(name)?.clone())))?;
             expert.told(told)
         };
         let said = network(&self.experts[0])?;

@@ -33,18 +33,35 @@ impl PositionalEmbedding {
     }
 }
 
-impl Layer for PositionalEmbedding {
+impl PositionalEmbedding {
+    /// The same for steps the first of which stands at the place `from`, as those are that continue a text.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (layer, x) = (PositionalEmbedding::new(5, 2), Tensor::randn([1, 5, 2]));
+    /// assert_close!(layer.after(&x.slice(1, 3..), 3), layer.forward(&x).slice(1, 3..));
+    /// ```
+    /// # Panics
+    /// When there is no such place, or the steps are of another size.
     #[track_caller]
-    fn forward(&self, x: &Tensor) -> Tensor {
+    pub fn after(&self, x: &Tensor, from: usize) -> Tensor {
         let ([context, size], shape) = (self.weight.dims(), x.shape());
         let &[.., t, have] = shape else {
             fail!("positional_embedding", "the input must be [.., t, {size}], it is {shape:?}");
         };
-        if t > context || have != size {
-            fail!("positional_embedding", "steps {shape:?} do not fit positions {:?}", [context, size];
+        if t > context.saturating_sub(from) || have != size {
+            let after = if from > 0 { format!(" after {from} others") } else { String::new() };
+            fail!("positional_embedding", "steps {shape:?}{after} do not fit positions {:?}", [context, size];
                   help = "the input must be [.., t, {size}] with t at most {context}");
         }
-        x + self.weight.slice(0, ..t as isize)
+        x + self.weight.slice(0, from as isize..(from + t) as isize)
+    }
+}
+
+impl Layer for PositionalEmbedding {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.after(x, 0)
     }
 
     fn describe(&self) -> String {
@@ -80,5 +97,8 @@ mod tests {
         check_layer(|| PositionalEmbedding::new(4, 3)).gives([2, 2, 3], [2, 2, 3]);
         let error = catch(|| PositionalEmbedding::new(4, 3).forward(&Tensor::ones([2, 5, 3]))).unwrap_err();
         assert_eq!(error.message(), "positional_embedding: steps [2, 5, 3] do not fit positions [4, 3]");
+        let error = catch(|| PositionalEmbedding::new(4, 3).after(&Tensor::ones([2, 1, 3]), 4)).unwrap_err();
+        let said = "positional_embedding: steps [2, 1, 3] after 4 others do not fit positions [4, 3]";
+        assert_eq!(error.message(), said);
     }
 }

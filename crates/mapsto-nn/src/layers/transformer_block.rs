@@ -1,7 +1,7 @@
 //! The block that transformers are stacks of: attention between the steps, then a small network on each step.
 
-use super::LayerKind;
 use super::multi_head_attention::size_for;
+use super::{AttentionCache, LayerKind};
 use crate::{Apply, Layer, LayerNorm, Linear, Module, MultiHeadAttention};
 use mapsto_spec::{Bounds, Entry, at_least_1};
 use mapsto_tensor::Tensor;
@@ -101,12 +101,37 @@ impl TransformerBlock {
     }
 }
 
+impl TransformerBlock {
+    /// What the block gives for further steps, after those that the cache holds; it holds these too then. The numbers are those of the
+    /// whole sequence.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let block = TransformerBlock::new(16, 4).causal();
+    /// let (x, mut cache) = (Tensor::randn([2, 5, 16]), AttentionCache::new());
+    /// let _ = block.step(&x.slice(1, ..4), &mut cache);
+    /// assert_close!(block.step(&x.slice(1, 4..), &mut cache), block.forward(&x).slice(1, 4..));
+    /// ```
+    /// # Panics
+    /// When the block is not causal: the steps before would see the new ones.
+    #[track_caller]
+    pub fn step(&self, x: &Tensor, cache: &mut AttentionCache) -> Tensor {
+        self.after(x, self.attention.step(&x.apply(&self.norm1), cache))
+    }
+
+    /// The block behind its attention, which found `found`.
+    #[track_caller]
+    fn after(&self, x: &Tensor, found: Tensor) -> Tensor {
+        let x = x + found.dropout(self.dropout);
+        let step = x.apply(&self.norm2).apply(&self.up).gelu().apply(&self.down);
+        x + step.dropout(self.dropout)
+    }
+}
+
 impl Layer for TransformerBlock {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let x = x + x.apply(&self.norm1).apply(&self.attention).dropout(self.dropout);
-        let step = x.apply(&self.norm2).apply(&self.up).gelu().apply(&self.down);
-        x + step.dropout(self.dropout)
+        self.after(x, x.apply(&self.norm1).apply(&self.attention))
     }
 
     fn describe(&self) -> String {

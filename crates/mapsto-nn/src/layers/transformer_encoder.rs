@@ -1,11 +1,13 @@
 //! The encoder of a transformer: layers one after the other, which read a sequence from all sides.
 
 use super::transformer_encoder_layer as layer;
-use super::{LayerKind, Seen, TransformerEncoderLayer, feed_forward, multi_head_attention as attention};
+use super::{
+    AttentionCache, LayerKind, Seen, TransformerEncoderLayer, feed_forward, multi_head_attention as attention,
+};
 use crate::{Apply, Layer, Module, budget};
 use mapsto_spec::{Entry, at_least_1};
-use mapsto_tensor::Tensor;
 use mapsto_tensor::memory::room_for;
+use mapsto_tensor::{Tensor, fail};
 use std::fmt;
 
 /// [`TransformerEncoderLayer`]s one after the other, and perhaps a norm at the end.
@@ -57,6 +59,35 @@ impl TransformerEncoder {
         let seen = seen.into();
         let y = self.layers.iter().fold(x.clone(), |x, layer| layer.encode(&x, &seen));
         y.apply(&self.norm)
+    }
+}
+
+impl TransformerEncoder {
+    /// A cache for each layer, before the first step.
+    pub fn cache(&self) -> Vec<AttentionCache> {
+        vec![AttentionCache::new(); self.layers.len()]
+    }
+
+    /// What the encoder gives for further steps, as [`TransformerEncoderLayer::step`].
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let layer = || TransformerEncoderLayer::new(16, 4).hidden(32).attention(|a| a.causal());
+    /// let encoder = TransformerEncoder::new(2, layer);
+    /// let (x, mut cache) = (Tensor::randn([1, 3, 16]), encoder.cache());
+    /// let first = encoder.step(&x.slice(1, ..2), &mut cache);
+    /// let last = encoder.step(&x.slice(1, 2..), &mut cache);
+    /// assert_close!(Tensor::cat(&[first, last], 1), encoder.forward(&x));
+    /// ```
+    /// # Panics
+    /// When an attention is not causal, or the cache is of another number of layers.
+    #[track_caller]
+    pub fn step(&self, x: &Tensor, cache: &mut [AttentionCache]) -> Tensor {
+        if cache.len() != self.layers.len() {
+            fail!("transformer_encoder", "{} caches do not fit {} layers", cache.len(), self.layers.len(); help = "begin with `encoder.cache()`");
+        }
+        let layers = self.layers.iter().zip(cache);
+        layers.fold(x.clone(), |x, (layer, cache)| layer.step(&x, cache)).apply(&self.norm)
     }
 }
 

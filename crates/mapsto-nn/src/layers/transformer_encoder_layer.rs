@@ -1,10 +1,11 @@
 //! A layer of a transformer's encoder: attention between the steps, then a network on each, both with a way around them.
 
-use super::{FeedForward, LayerKind, LayerNorm, MultiHeadAttention, Seen};
+use super::{AttentionCache, FeedForward, LayerKind, LayerNorm, MultiHeadAttention, Seen};
 use super::{feed_forward, multi_head_attention as attention};
 use crate::{Apply, Layer, Module, ModuleExt, budget};
 use mapsto_spec::{Args, Bounds, Entry, count_option};
 use mapsto_tensor::{Result, Tensor};
+use std::cell::RefCell;
 use std::fmt;
 
 /// `x ← norm₁(x + attention(x))`, then `y = norm₂(x + network(x))`; with [`norm_first`](TransformerEncoderLayer::norm_first)
@@ -156,6 +157,18 @@ impl TransformerEncoderLayer {
     pub fn encode(&self, x: &Tensor, seen: impl Into<Seen>) -> Tensor {
         let seen = seen.into();
         let x = self.around(&self.norm1, x, &|x| self.self_attn.among(x, &seen));
+        self.around(&self.norm2, &x, &|x| x.apply(&self.feed_forward))
+    }
+
+    /// What the layer gives for further steps, after those that the cache holds; it holds these too then. The numbers are those of the
+    /// whole sequence: so does a model decode that is made of such layers alone.
+    ///
+    /// # Panics
+    /// When the attention is not causal: the steps before would see the new ones.
+    #[track_caller]
+    pub fn step(&self, x: &Tensor, cache: &mut AttentionCache) -> Tensor {
+        let cache = RefCell::new(cache);
+        let x = self.around(&self.norm1, x, &|x| self.self_attn.step(x, &mut cache.borrow_mut()));
         self.around(&self.norm2, &x, &|x| x.apply(&self.feed_forward))
     }
 

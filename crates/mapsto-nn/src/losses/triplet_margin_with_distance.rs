@@ -21,10 +21,13 @@ use mapsto_tensor::{Tensor, fail};
 /// assert_close!(loss.loss(&a, &p, &n), 1.0);
 /// ```
 pub struct TripletMarginWithDistance {
-    distance: Box<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>,
+    distance: Box<Distance>,
     margin: f64,
     swap: bool,
 }
+
+/// A number for each pair of two batches.
+type Distance = dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync;
 
 impl Default for TripletMarginWithDistance {
     /// By the [`PairwiseDistance`].
@@ -75,7 +78,7 @@ impl TripletMarginWithDistance {
             }
         }
         let (near, far) = ((self.distance)(anchor, like), (self.distance)(anchor, other));
-        let far = if self.swap { far.minimum(&(self.distance)(like, other)) } else { far };
+        let far = if self.swap { far.minimum((self.distance)(like, other)) } else { far };
         (near - far + self.margin).relu().mean(..)
     }
 }
