@@ -18,7 +18,7 @@ mod op;
 mod origin;
 mod program;
 
-pub(crate) use apply::try_apply;
+pub(crate) use apply::{is_followed, try_apply};
 pub use apply::{apply, apply_onto};
 pub use at::{At, Vjp};
 pub use attr::{Attr, Attrs, Say};

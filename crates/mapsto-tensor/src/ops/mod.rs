@@ -58,20 +58,24 @@ ops! {
     batch_norm
     bce
     bce_with_logits
+    bessel
     bincount
     bitwise
+    block_diag
     cast
     cat
     ceil
     choose
     chunk
     clamp
+    combinations
     compare
     contiguous
     conv2d
     copysign
     cos
     cosine_similarity
+    cov
     cross_entropy
     cummax
     cumprod
@@ -83,24 +87,34 @@ ops! {
     einsum
     elu
     embedding
+    entr
     erf
     erfc
+    erfcx
     erfinv
     exp
     expand
     expm1
     floor
+    fmax
+    frexp
+    gammainc
     gather
+    gcd
     gelu
     gelu_tanh
     gru
     hardtanh
+    hstack
     index
+    index_copy
     index_fill
     index_select
     is_inf
     is_nan
     isclose
+    isin
+    kthvalue
     layer_norm
     leaky_relu
     lerp
@@ -117,6 +131,7 @@ ops! {
     logsumexp
     lstm
     masked_fill
+    masked_scatter
     masked_select
     matmul
     max
@@ -130,9 +145,13 @@ ops! {
     movedim
     mse
     mul
+    multigammaln
     nan_to_num
+    nanquantile
     nansum
+    ndtr
     neg
+    nextafter
     norm
     one_hot
     outer
@@ -162,6 +181,7 @@ ops! {
     sinc
     sinh
     slice
+    slice_scatter
     softmax
     softplus
     softsign
@@ -176,11 +196,15 @@ ops! {
     take_along_dim
     tan
     tanh
+    tensor_split
     to_device
     topk
+    trapezoid
+    tril_indices
     trunc
     unfold
     unique
     var
     window
+    zeta
 }
