@@ -298,7 +298,7 @@ const CALLS: &[(&str, Call)] = &[
     ("trapezoid", |x, a| x[0].trapezoid(0.5, a)),
     ("tril_indices", |_, a| Tensor::tril_indices(a.unsigned_abs(), 3, 0)),
     ("triu_indices", |_, a| Tensor::triu_indices(a.unsigned_abs(), 3, 0)),
-    ("unbind", |x, a| x[0].unbind(a)[0].clone()),
+    ("unbind", |x, a| x[0].unbind(a).pop().unwrap_or_else(|| x[1].clone())),
     ("unique_consecutive", |x, _| x[0].unique_consecutive().0),
     ("vstack", |x, _| Tensor::vstack(x)),
     ("xlog1py", |x, _| x[0].xlog1py(&x[1])),

@@ -275,6 +275,7 @@ fn beyond_memory() -> Vec<Case> {
         tensor_split: x().tensor_split(3, 0).remove(0);
         trapezoid: x().unsqueeze(0).cumulative_trapezoid(0.5, 1);
         tril_indices: x().diag_embed();
+        xlog1py: x().xlog1py(0.5);
         zeta: x().zeta(0.5);
     }
 }

@@ -267,7 +267,10 @@ const ROWS: &[Row] = &[
         all
     }),
     (
-        &["norm", "normalize", "nansum", "nanmean", "cosine_similarity", "einsum", "logcumsumexp", "cdist"],
+        &[
+            "norm", "normalize", "nansum", "nanmean", "cosine_similarity", "einsum", "logcumsumexp", "cdist",
+            "trapezoid", "cumulative_trapezoid",
+        ],
         |d| {
             let (x, y) = (tenths([1, N], d), tenths([1, N], d));
             let all = [
@@ -279,6 +282,8 @@ const ROWS: &[Row] = &[
                 Tensor::einsum("ij,ij->i", &[&x, &y]),
                 x.slice(1, ..N / 16).logcumsumexp(1),
                 (&x + &y).cdist(&y.detach(), 2.0),
+                x.trapezoid(0.5, 1),
+                x.cumulative_trapezoid(0.5, 1),
             ];
             // Along equal numbers these have no slope.
             let flat = vec![x.normalize(2.0, 1, 1e-12).detach(), x.cosine_similarity(&y, 1, 1e-8).detach()];
@@ -313,6 +318,12 @@ const ADDS_NOTHING: &[&str] = &[
     "mode", "count_nonzero", "aminmax", "diagonal", "trace", "diag", "tril", "triu", "repeat",
     "repeat_interleave", "roll", "rot90", "movedim", "broadcast_tensors", "meshgrid", "take_along_dim",
     "index_fill", "scatter_reduce", "searchsorted", "bucketize", "unfold", "outer", "kron",
+    "i0", "i0e", "i1", "i1e", "i0_grad", "i0e_grad", "i1_grad", "i1e_grad", "erfcx", "erfcx_grad", "ndtr",
+    "ndtr_grad", "log_ndtr", "log_ndtr_grad", "ndtri", "ndtri_grad", "entr", "entr_grad", "xlog1py", "zeta",
+    "gammainc", "gammaincc", "multigammaln", "logaddexp2", "quantiles", "nanquantile", "nanmedian", "kthvalue",
+    "msort", "index_copy", "index_reduce", "slice_scatter", "select_scatter", "hstack", "vstack", "dstack",
+    "column_stack", "tensor_split", "unbind", "block_diag", "diag_embed", "isin", "take", "fmax", "fmin",
+    "cov", "corrcoef",
 ];
 
 #[test]

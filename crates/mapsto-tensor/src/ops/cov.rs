@@ -48,9 +48,10 @@ impl Tensor {
             fail!("corrcoef", "there are no observations, the shape is {:?}", self.shape());
         }
         named("corrcoef", || {
-            let c = self.reshape([k, n]).cov(0);
-            let deviation = c.diagonal(0, 0, 1).sqrt();
-            let y = (c / deviation.unsqueeze(1) / deviation).clamp(-1.0, 1.0);
+            let rows = self.reshape([k, n]);
+            // Of lengths 1, whose squares leave the range of numbers nowhere.
+            let apart = (&rows - rows.mean(crate::keep(1))).normalize(2.0, 1, 0.0);
+            let y = apart.matmul(&apart.t()).clamp(-1.0, 1.0);
             if self.rank() == 1 { y.reshape(()) } else { y }
         })
     }
@@ -71,7 +72,7 @@ fn observed(op: &str, x: &Tensor) -> (usize, usize) {
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("cov", "The covariances of variables.", Takes::Floats, of_cov).made_of("mean, sub and matmul"),
-    OpKind::new("corrcoef", "The correlations of variables.", Takes::Floats, of_corrcoef).made_of("cov, diagonal and div"),
+    OpKind::new("corrcoef", "The correlations of variables.", Takes::Floats, of_corrcoef).made_of("mean, normalize and matmul"),
 ];
 
 fn of_cov(s: &mut Samples) {

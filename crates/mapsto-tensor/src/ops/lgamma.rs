@@ -132,6 +132,11 @@ impl Unary for LGamma {
     }
 }
 
+/// `ln |Γ(x)|` of one number, for samplers.
+pub(crate) fn lgamma_of(x: f64) -> f64 {
+    LGamma.f(x)
+}
+
 #[derive(Clone, Copy)]
 struct Digamma;
 impl Unary for Digamma {

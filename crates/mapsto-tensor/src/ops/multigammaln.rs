@@ -55,7 +55,7 @@ mod tests {
         check(|x| x.multigammaln(3)).absolute(1.0).on(floats(1.6..9.0));
         // Values of scipy.special.multigammaln.
         let y = Tensor::from_vec(vec![2.5, 10.0], [2]).multigammaln(4);
-        assert_close!(y, Tensor::from_vec(vec![4.188_249_066_295_97, 41.763_903_306_711_74], [2]));
+        assert_close!(y, Tensor::from_vec(vec![3.598_090_290_385_874_5, 48.079_220_718_473_19], [2]));
         let e = catch(|| tensor![0.5].multigammaln(2)).unwrap_err();
         assert!(e.message().starts_with("multigammaln: an element is not above 0.5"), "{e}");
     }

@@ -132,9 +132,12 @@ mod tests {
 
     #[test]
     fn float_power() {
-        check2(|a, b| a.float_power(b)).shapes([&[3, 1], &[2]]).on(floats(0.5..2.0), floats(-2.0..2.0));
-        let y = crate::tensor![2, 3].float_power(&crate::tensor![-1, 2]);
-        assert_eq!(y.to_vec::<f64>(), [0.5, 9.0]);
+        use crate::prelude::*;
+        let y = tensor![2, 3].float_power(&tensor![-1, 2]);
+        assert_eq!((y.dtype(), y.to_vec::<f64>()), (DType::F64, vec![0.5, 9.0]));
+        let x = tensor![3.0].leaf();
+        assert_close!(x.float_power(2.0).sum(..).backward().of(&x), [6.0]);
+        assert!(catch(|| tensor![1.0, 2.0].float_power(&tensor![1.0, 2.0, 3.0])).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::check::floats;
 use crate::elementwise::Operand;
 use crate::graph::{Op, apply};
 use crate::kind::{OpKind, Samples, Takes};
-use crate::Tensor;
+use crate::{DType, Tensor};
 
 impl Tensor {
     /// Hurwitz' `ζ(s, q) = Σₖ (q + k)⁻ˢ` over k = 0, 1, .. of each pair of elements, with this tensor as `s`; Riemann's for `q = 1`.
@@ -33,8 +33,9 @@ const ZETA: ByNumber = ByNumber {
     name: "zeta",
     f: zeta,
     slope: |at, g| {
-        let (s, q) = (at.a().detach(), at.b());
-        -(g * &s * (&s + 1.0).zeta(q))
+        // In f64: beside a pole it may be no number of f32 where the product with `g` is one.
+        let (s, q) = (at.a().detach().to(DType::F64), at.b().to(DType::F64));
+        -(g.to(DType::F64) * &s * (&s + 1.0).zeta(q)).to(g.dtype())
     },
 };
 
@@ -103,7 +104,8 @@ pub(super) const KINDS: &[OpKind] = &[
 ];
 
 fn samples(s: &mut Samples) {
-    s.pairs(floats(1.5..6.0), floats(0.3..9.0), |x| x[0].detach().zeta(&x[1]));
+    s.each(floats(0.3..9.0), |x| Tensor::full_like(&x[0], 2.5).zeta(&x[0]));
+    s.each(floats(0.3..9.0), |x| Tensor::full_like(&x[0], 6.0).zeta(&x[0]));
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn bessel_ratio(x: f64) -> f64 {
 
 /// `2/√π ∫ e^(−t² − 2xt)` over t from 0 on, by Simpson's rule.
 fn erfcx(x: f64) -> f64 {
-    let (n, h, f) = (10_000, 1.2e-3, |t: f64| (-t * t - 2.0 * x * t).exp());
+    let (n, h, f) = (40_000, 3e-4, |t: f64| (-t * t - 2.0 * x * t).exp());
     let inner: f64 = (1..n).map(|i| if i % 2 == 1 { 4.0 } else { 2.0 } * f(f64::from(i) * h)).sum();
     std::f64::consts::FRAC_2_SQRT_PI * h / 3.0 * (f(0.0) + inner)
 }
