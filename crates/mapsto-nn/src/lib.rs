@@ -7,6 +7,7 @@
 
 mod budget;
 mod check_layer;
+pub mod distributions;
 mod golden;
 pub mod init;
 pub mod layers;

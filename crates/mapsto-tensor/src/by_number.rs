@@ -11,7 +11,12 @@ use mapsto_kernels::threads::for_chunks;
 const COST: usize = 300;
 
 /// `f(a, b)` of each pair of elements, broadcast.
-pub(crate) fn by_number(a: &Tensor, b: &Tensor, shape: Shape, f: &(dyn Fn(f64, f64) -> f64 + Sync)) -> Tensor {
+pub(crate) fn by_number(
+    a: &Tensor,
+    b: &Tensor,
+    shape: Shape,
+    f: &(dyn Fn(f64, f64) -> f64 + Sync),
+) -> Tensor {
     if !a.device().backend().has_numbers() {
         return a.device().scope(|| Tensor::full_of(shape, 0, a.dtype()));
     }

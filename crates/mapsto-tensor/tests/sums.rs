@@ -268,8 +268,16 @@ const ROWS: &[Row] = &[
     }),
     (
         &[
-            "norm", "normalize", "nansum", "nanmean", "cosine_similarity", "einsum", "logcumsumexp", "cdist",
-            "trapezoid", "cumulative_trapezoid",
+            "norm",
+            "normalize",
+            "nansum",
+            "nanmean",
+            "cosine_similarity",
+            "einsum",
+            "logcumsumexp",
+            "cdist",
+            "trapezoid",
+            "cumulative_trapezoid",
         ],
         |d| {
             let (x, y) = (tenths([1, N], d), tenths([1, N], d));

@@ -23,8 +23,7 @@ impl Tensor {
             fail!("cov", "{n} observations, `ddof` is {ddof}"; help = "more observations than `ddof` are needed");
         }
         named("cov", || {
-            let rows = self.reshape([k, n]);
-            let apart = &rows - rows.mean(crate::keep(1));
+            let apart = apart(&self.reshape([k, n]));
             let y = apart.matmul(&apart.t()) / (n - ddof) as f64;
             if self.rank() == 1 { y.reshape(()) } else { y }
         })
@@ -48,13 +47,19 @@ impl Tensor {
             fail!("corrcoef", "there are no observations, the shape is {:?}", self.shape());
         }
         named("corrcoef", || {
-            let rows = self.reshape([k, n]);
             // Of lengths 1, whose squares leave the range of numbers nowhere.
-            let apart = (&rows - rows.mean(crate::keep(1))).normalize(2.0, 1, 0.0);
+            let apart = apart(&self.reshape([k, n])).normalize(2.0, 1, 0.0);
             let y = apart.matmul(&apart.t()).clamp(-1.0, 1.0);
             if self.rank() == 1 { y.reshape(()) } else { y }
         })
     }
+}
+
+/// How far the observations are from their mean: twice, for the first mean is rounded where it is far from 0.
+#[track_caller]
+fn apart(rows: &Tensor) -> Tensor {
+    let less = |x: &Tensor| x - x.mean(crate::keep(1));
+    less(&less(rows))
 }
 
 /// How many variables and observations there are.

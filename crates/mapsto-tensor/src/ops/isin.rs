@@ -30,7 +30,7 @@ impl Tensor {
             }
             let list = list.sort(0).0;
             let at = list.searchsorted(&self.detach(), super::Side::Left).minimum(list.len() as i64 - 1);
-            list.index_select(0, &at.reshape([at.len()])).reshape(self.shape()).eq(&self.detach())
+            list.index_select(0, &at.reshape([at.len()])).reshape(self.shape()).eq(self.detach())
         })
     }
 

@@ -206,5 +206,6 @@ ops! {
     unique
     var
     window
+    xlog1py
     zeta
 }

@@ -41,7 +41,7 @@ impl Tensor {
             }
             let shape = *counts.shape_of();
             let (low, high, weight) = self.device().scope(|| (Tensor::from_vec(lows, shape), Tensor::from_vec(highs, shape), Tensor::from_vec(weights, shape)));
-            let y = sorted.gather(axis, &low).lerp(&sorted.gather(axis, &high), &weight.to(self.dtype()));
+            let y = sorted.gather(axis, &low).lerp(&sorted.gather(axis, &high), weight.to(self.dtype()));
             y.squeeze(axis)
         })
     }

@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn float_power() {
         use crate::prelude::*;
-        let y = tensor![2, 3].float_power(&tensor![-1, 2]);
+        let y = tensor![2, 3].float_power(tensor![-1, 2]);
         assert_eq!((y.dtype(), y.to_vec::<f64>()), (DType::F64, vec![0.5, 9.0]));
         let x = tensor![3.0].leaf();
         assert_close!(x.float_power(2.0).sum(..).backward().of(&x), [6.0]);
-        assert!(catch(|| tensor![1.0, 2.0].float_power(&tensor![1.0, 2.0, 3.0])).is_err());
+        assert!(catch(|| tensor![1.0, 2.0].float_power(tensor![1.0, 2.0, 3.0])).is_err());
     }
 
     #[test]

@@ -87,7 +87,8 @@ pub fn log_normal(mean: &Tensor, std: &Tensor) -> Tensor {
     require("log_normal", "std", "at least 0", std, |v| v >= 0.0);
     let draw = next(Stream::User);
     named("log_normal", || {
-        let z = mean.device().scope(|| Tensor::random(draw, Distribution::Normal(0.0, 1.0), shape, mean.dtype()));
+        let z =
+            mean.device().scope(|| Tensor::random(draw, Distribution::Normal(0.0, 1.0), shape, mean.dtype()));
         (mean + std * z).exp()
     })
 }
@@ -185,7 +186,12 @@ mod tests {
         assert_eq!(e.message(), "exponential: `rate` must be above 0, got 0");
         let e = catch(|| laplace(&tensor![1.0], &tensor![f64::NAN])).unwrap_err();
         assert_eq!(e.message(), "laplace: `scale` must be above 0, got NaN");
-        assert!(catch(|| gumbel(&tensor![1, 2], &tensor![1, 2])).unwrap_err().message().starts_with("gumbel: parameters are floats"));
+        assert!(
+            catch(|| gumbel(&tensor![1, 2], &tensor![1, 2]))
+                .unwrap_err()
+                .message()
+                .starts_with("gumbel: parameters are floats")
+        );
         assert_eq!(exponential(&Tensor::ones([0, 3])).shape(), [0, 3]);
         assert_eq!(exponential(&Tensor::ones([2]).to(DType::BF16)).dtype(), DType::BF16);
     }

@@ -1,9 +1,9 @@
 //! Distributions of whole numbers.
 
 use super::words::{Words, each, require, together};
+use crate::Tensor;
 use crate::error::named;
 use crate::ops::lgamma_of;
-use crate::Tensor;
 use mapsto_kernels::real::Real;
 
 /// Ones and zeros, a one with the probability that each element says; in the dtype of the probabilities, from the user stream.
@@ -41,7 +41,9 @@ pub fn binomial(trials: u32, p: &Tensor) -> Tensor {
     check("binomial", p);
     let n = f64::from(trials);
     named("binomial", || {
-        let draw = move |words: &mut Words, p: f64| if p > 0.5 { n - successes(words, n, 1.0 - p) } else { successes(words, n, p) };
+        let draw = move |words: &mut Words, p: f64| {
+            if p > 0.5 { n - successes(words, n, 1.0 - p) } else { successes(words, n, p) }
+        };
         each(p, draw).to(p.dtype())
     })
 }
@@ -116,7 +118,9 @@ fn events(words: &mut Words, rate: f64) -> f64 {
         if k < 0.0 || (us < 0.013 && v > us) {
             continue;
         }
-        if Real::ln(v) + Real::ln(inverse) - Real::ln(a / (us * us) + b) <= k * log - rate - lgamma_of(k + 1.0) {
+        if Real::ln(v) + Real::ln(inverse) - Real::ln(a / (us * us) + b)
+            <= k * log - rate - lgamma_of(k + 1.0)
+        {
             return k;
         }
     }
@@ -187,7 +191,8 @@ mod tests {
             let z = chi_square(&x, share);
             assert!(z < 4.0, "binomial {t} {p}: {z}");
         }
-        let z = chi_square(&geometric(&of(0.3)), |k| if k < 1 { 0.0 } else { 0.3 * 0.7f64.powi(k as i32 - 1) });
+        let z =
+            chi_square(&geometric(&of(0.3)), |k| if k < 1 { 0.0 } else { 0.3 * 0.7f64.powi(k as i32 - 1) });
         assert!(z < 4.0, "geometric: {z}");
         let z = chi_square(&bernoulli(&of(0.3)), |k| if k == 1 { 0.3 } else { 0.7 });
         assert!(z < 4.0, "Bernoulli: {z}");
@@ -205,7 +210,10 @@ mod tests {
         assert_close!(geometric(&tensor![1.0]), [1.0]);
         let e = catch(|| bernoulli(&tensor![0.5, 1.5])).unwrap_err();
         assert_eq!(e.message(), "bernoulli: `p` must be from 0 to 1, got 1.5");
-        assert!(catch(|| poisson(&tensor![f64::INFINITY])).is_err() && catch(|| geometric(&tensor![0.0])).is_err());
+        assert!(
+            catch(|| poisson(&tensor![f64::INFINITY])).is_err()
+                && catch(|| geometric(&tensor![0.0])).is_err()
+        );
         assert_eq!(poisson(&Tensor::ones([2, 0])).shape(), [2, 0]);
     }
 }

@@ -158,7 +158,9 @@ mod tests {
             assert!(d < 1.95, "{a}: {d}");
         }
         // B(2, 3) has the distribution function 6x² − 8x³ + 3x⁴.
-        let d = distance(&beta(&Tensor::full([n], 2.0), &tensor![3.0]), |x| x * x * (6.0 - 8.0 * x + 3.0 * x * x));
+        let d = distance(&beta(&Tensor::full([n], 2.0), &tensor![3.0]), |x| {
+            x * x * (6.0 - 8.0 * x + 3.0 * x * x)
+        });
         assert!(d < 1.95, "{d}");
         // A share of a Dirichlet point follows the beta distribution.
         let x = dirichlet(&tensor![2.0, 1.0, 2.0].expand([n, 3]));

@@ -32,9 +32,12 @@ pub fn multinomial(weights: &Tensor, n: usize) -> Tensor {
     }
     // Whoever comes first of exponential times with these rates.
     named("multinomial", || {
-        each(&weights.detach(), |words, w| if w > 0.0 { -Real::ln(words.uniform()) / w } else { f64::INFINITY })
-            .topk_with(n, -1, crate::ops::Order::Ascending)
-            .1
+        each(
+            &weights.detach(),
+            |words, w| if w > 0.0 { -Real::ln(words.uniform()) / w } else { f64::INFINITY },
+        )
+        .topk_with(n, -1, crate::ops::Order::Ascending)
+        .1
     })
 }
 
@@ -123,8 +126,14 @@ mod tests {
     #[test]
     fn refusals() {
         let message = |w: Tensor, n: usize| catch(|| multinomial(&w, n)).unwrap_err().message().to_string();
-        assert_eq!(message(tensor![1.0, 0.0], 2), "multinomial: 2 different positions of 1 with a weight above 0");
-        assert_eq!(message(tensor![1.0, -1.0], 1), "multinomial: `weights` must be finite and at least 0, got -1");
+        assert_eq!(
+            message(tensor![1.0, 0.0], 2),
+            "multinomial: 2 different positions of 1 with a weight above 0"
+        );
+        assert_eq!(
+            message(tensor![1.0, -1.0], 1),
+            "multinomial: `weights` must be finite and at least 0, got -1"
+        );
         assert!(catch(|| multinomial_with_replacement(&tensor![0.0, 0.0], 1)).is_err());
         assert_eq!(multinomial(&Tensor::ones([2, 3]), 3).shape(), [2, 3]);
         assert_eq!(multinomial_with_replacement(&Tensor::ones([0, 3]), 2).shape(), [0, 2]);

@@ -75,10 +75,12 @@ fn zeta(s: f64, q: f64) -> f64 {
 /// The share of the gamma distribution below x, by its series.
 fn gammainc(a: f64, x: f64) -> f64 {
     let first = (a * x.ln() - x - lgamma(a + 1.0)).exp();
-    (1..200).fold((first, first), |(sum, term), n| {
-        let next = term * x / (a + f64::from(n));
-        (sum + next, next)
-    }).0
+    (1..200)
+        .fold((first, first), |(sum, term), n| {
+            let next = term * x / (a + f64::from(n));
+            (sum + next, next)
+        })
+        .0
 }
 
 fn sinc(x: f64) -> f64 {
@@ -124,14 +126,20 @@ pub const FUNCTIONS: &[(&str, Reference)] =
         ("i0", Each(|x, _| bessel(0, x[0]))),
         ("i0_grad", Each(|x, _| x[0] * bessel(1, x[1]))),
         ("i0e", Each(|x, _| bessel(0, x[0]) * (-x[0].abs()).exp())),
-        ("i0e_grad", Each(|x, _| x[0] * (bessel(1, x[1]) - x[1].signum() * bessel(0, x[1])) * (-x[1].abs()).exp())),
+        (
+            "i0e_grad",
+            Each(|x, _| x[0] * (bessel(1, x[1]) - x[1].signum() * bessel(0, x[1])) * (-x[1].abs()).exp()),
+        ),
         ("i1", Each(|x, _| bessel(1, x[0]))),
         ("i1_grad", Each(|x, _| x[0] * (bessel(0, x[1]) - bessel_ratio(x[1])))),
         ("i1e", Each(|x, _| bessel(1, x[0]) * (-x[0].abs()).exp())),
-        ("i1e_grad", Each(|x, _| {
-            let a = x[1].abs();
-            x[0] * (bessel(0, a) - bessel(1, a) - bessel_ratio(a)) * (-a).exp()
-        })),
+        (
+            "i1e_grad",
+            Each(|x, _| {
+                let a = x[1].abs();
+                x[0] * (bessel(0, a) - bessel(1, a) - bessel_ratio(a)) * (-a).exp()
+            }),
+        ),
         ("index_copy", Composed),
         ("index_reduce", Composed),
         ("isin", Composed),
