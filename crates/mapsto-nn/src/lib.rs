@@ -8,6 +8,7 @@
 mod budget;
 mod check_layer;
 mod convolution;
+pub mod distributions;
 mod golden;
 pub mod init;
 pub mod layers;

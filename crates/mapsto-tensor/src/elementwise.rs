@@ -7,7 +7,7 @@ mod polynomial;
 pub(crate) use compare::relation;
 pub use compare::{Compare, compare};
 pub use operand::Operand;
-pub(crate) use polynomial::polynomial;
+pub(crate) use polynomial::{chebyshev, polynomial};
 
 use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};

@@ -1,6 +1,7 @@
 //! The tensor of mapsto: values, views, operations and their derivatives.
 
 pub mod backend;
+mod by_number;
 pub mod check;
 mod convolution;
 pub mod create;

@@ -5,9 +5,19 @@
 //! mapsto, so a seed gives the same bits for any number of compute threads, and a saved state resumes exactly.
 //! Source: Salmon, Moraes, Dror, Shaw (2011), Parallel random numbers: as easy as 1, 2, 3.
 
+mod continuous;
+mod counts;
+mod gamma;
+mod multinomial;
+mod words;
+
 use crate::storage::pool::room_for;
+pub use continuous::{cauchy, exponential, gumbel, laplace, log_normal, student_t};
+pub use counts::{bernoulli, binomial, geometric, poisson};
+pub use gamma::{beta, chi2, dirichlet, gamma, standard_gamma};
 use mapsto_kernels::philox;
 pub use mapsto_kernels::philox::Draw;
+pub use multinomial::{multinomial, multinomial_with_replacement};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -389,8 +389,8 @@ const TABLE: &[(&str, Reference)] = &[
     ("tanh_grad", Each(|x, _| x[0] * (1.0 - x[1].tanh().powi(2)))),
     ("to_device", Map(|_, _, at| at.to_vec())),
     ("topk", Whole(|x, a| {
-        let k = whole(a, "k");
-        x[0].along(whole(a, "axis"), |v| order(v, true)[..k].iter().map(|&i| i as f64).collect())
+        let (k, down) = (whole(a, "k"), matches!(a.get("descending"), Some(Attr::Bool(true))));
+        x[0].along(whole(a, "axis"), |v| order(v, down)[..k].iter().map(|&i| i as f64).collect())
     })),
     ("var", Whole(|x, a| { let ddof = whole(a, "ddof"); reduced(x, a, |v| variance(v, ddof)) })),
     ("choose", Each(|x, _| if x[0] != 0.0 { x[1] } else { x[2] })),

@@ -286,6 +286,31 @@ fn beyond_memory() -> Vec<Case> {
         unfold: x().unsqueeze(0).unfold(0, 1, 1);
         unique: x().unique().0;
         window: image().window(Window::new(1));
+        bessel: x().i0();
+        block_diag: Tensor::block_diag(&[x(), one()]);
+        combinations: seen_as(&[N]).combinations(2);
+        cov: x().cov(1);
+        entr: x().entr();
+        erfcx: x().erfcx();
+        fmax: x().fmax(0.5);
+        frexp: x().frexp().0;
+        gammainc: x().gammainc(0.5);
+        gcd: whole().gcd(3);
+        hstack: Tensor::hstack(&[x(), x()]);
+        index_copy: x().index_copy(0, &zero_ids(1), &seen_as(&[1, N]));
+        isin: x().isin(&one());
+        kthvalue: x().kthvalue(1, 0).0;
+        masked_scatter: x().masked_scatter(&truth(), &one());
+        multigammaln: x().multigammaln(1);
+        nanquantile: x().nanquantile(0.5, 0, Between::Linear);
+        ndtr: x().ndtr();
+        nextafter: x().nextafter(0.5);
+        slice_scatter: x().slice_scatter(0, 0..1, &seen_as(&[1, N]));
+        tensor_split: x().tensor_split(3, 0).remove(0);
+        trapezoid: x().unsqueeze(0).cumulative_trapezoid(0.5, 1);
+        tril_indices: x().diag_embed();
+        xlog1py: x().xlog1py(0.5);
+        zeta: x().zeta(0.5);
     }
 }
 

@@ -330,7 +330,18 @@ const ROWS: &[Row] = &[
         all
     }),
     (
-        &["norm", "normalize", "nansum", "nanmean", "cosine_similarity", "einsum", "logcumsumexp", "cdist"],
+        &[
+            "norm",
+            "normalize",
+            "nansum",
+            "nanmean",
+            "cosine_similarity",
+            "einsum",
+            "logcumsumexp",
+            "cdist",
+            "trapezoid",
+            "cumulative_trapezoid",
+        ],
         |d| {
             let (x, y) = (tenths([1, N], d), tenths([1, N], d));
             let all = [
@@ -342,6 +353,8 @@ const ROWS: &[Row] = &[
                 Tensor::einsum("ij,ij->i", &[&x, &y]),
                 x.slice(1, ..N / 16).logcumsumexp(1),
                 (&x + &y).cdist(&y.detach(), 2.0),
+                x.trapezoid(0.5, 1),
+                x.cumulative_trapezoid(0.5, 1),
             ];
             // Along equal numbers these have no slope.
             let flat = vec![x.normalize(2.0, 1, 1e-12).detach(), x.cosine_similarity(&y, 1, 1e-8).detach()];
@@ -379,6 +392,12 @@ const ADDS_NOTHING: &[&str] = &[
     "max_pool3d_with_indices", "adaptive_max_pool3d_with_indices", "max_unpool1d", "max_unpool2d",
     "max_unpool3d", "affine_grid2d", "affine_grid3d", "box_iou", "nms", "channel_shuffle", "pixel_shuffle",
     "pixel_unshuffle", "pad_with",
+    "i0", "i0e", "i1", "i1e", "i0_grad", "i0e_grad", "i1_grad", "i1e_grad", "erfcx", "erfcx_grad", "ndtr",
+    "ndtr_grad", "log_ndtr", "log_ndtr_grad", "ndtri", "ndtri_grad", "entr", "entr_grad", "xlog1py", "zeta",
+    "gammainc", "gammaincc", "multigammaln", "logaddexp2", "quantiles", "nanquantile", "nanmedian", "kthvalue",
+    "msort", "index_copy", "index_reduce", "slice_scatter", "select_scatter", "hstack", "vstack", "dstack",
+    "column_stack", "tensor_split", "unbind", "block_diag", "diag_embed", "isin", "take", "fmax", "fmin",
+    "cov", "corrcoef",
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Loss, LossKind, Pointwise, REDUCTION, check_ids, check_outputs};
 use crate::Outputs;
 use mapsto_spec::{Bounds, Entry};
-use mapsto_tensor::Tensor;
+use mapsto_tensor::{DType, Tensor};
 use std::borrow::Cow;
 
 /// The mean of `−(1 − p)ᵞ log p`, where `p` is the probability of the target in the softmax of the outputs; with γ = 0 it is
@@ -40,8 +40,9 @@ impl Pointwise for CategoricalFocal {
         check_outputs("categorical_focal", Outputs::Logits, y);
         check_ids("categorical_focal", y, target);
         let log_p = y.log_softmax(-1).gather(-1, &target.unsqueeze(-1)).squeeze(-1);
-        // 1 − p without cancellation; bounded, since the slope of its power need not be finite at 0.
-        let rest = (-log_p.expm1()).maximum(1e-30);
+        // 1 − p without cancellation; bounded by a normal number, since the slope of its power need not be finite at 0.
+        let least = if y.dtype() == DType::F16 { 2f64.powi(-14) } else { 1e-30 };
+        let rest = (-log_p.expm1()).maximum(least);
         -(rest.pow(self.gamma) * log_p)
     }
 }
@@ -86,6 +87,13 @@ fn certainty_stays_finite() {
         for ids in [tensor![0, 1], tensor![1, 0]] {
             let loss = CategoricalFocal::new(gamma).loss(&y, &ids);
             assert!(loss.item().is_finite() && loss.backward().of(&y).is_finite(), "{gamma}");
+        }
+    }
+    for dtype in [DType::F16, DType::BF16] {
+        let y = y.detach().to(dtype).leaf();
+        for gamma in [0.25, 0.5, 2.0] {
+            let loss = CategoricalFocal::new(gamma).loss(&y, &tensor![0, 1]);
+            assert!(loss.backward().of(&y).is_finite(), "{gamma} of {dtype}");
         }
     }
     let (plain, found) =

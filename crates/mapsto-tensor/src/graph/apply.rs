@@ -18,6 +18,12 @@ pub fn apply<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
     finished(op, ran, xs, mode, Location::caller())
 }
 
+/// Whether an operation on this tensor would be recorded: for those that have no derivative by one of their inputs.
+pub(crate) fn is_followed(x: &Tensor) -> bool {
+    let inside = Inside::enter();
+    Fate::of(&[x], inside.0) == Fate::Recorded
+}
+
 // What depends on the operation's type is as little as possible: this is compiled once for each of them, all below once.
 #[inline]
 fn finished<O: Op>(

@@ -18,8 +18,8 @@ mod op;
 mod origin;
 mod program;
 
-pub(crate) use apply::try_apply;
 pub use apply::{apply, apply_onto};
+pub(crate) use apply::{is_followed, try_apply};
 pub use at::{At, Vjp};
 pub use attr::{Attr, Attrs, Say};
 pub use checkpoint::checkpoint;

@@ -57,19 +57,25 @@ impl Tensor {
         }
         let room = Shape::new(&[bins.saturating_add(1)]).fit("histogram");
         let width = (hi - lo) / bins as f64;
-        // Edges as they are shown: where a quotient is rounded over one, the edge decides.
-        let edge = |i: usize| if i == bins { hi } else { lo + width * i as f64 };
         named("histogram", || {
+            let mut edges = crate::memory::room_for(room.count());
+            edges.extend((0..=bins).map(|i| if i == bins { hi } else { lo + width * i as f64 }));
+            // Edges as they are shown, rounded to the dtype, decide.
+            let edges = Tensor::from_vec(edges, room).to(self.dtype());
+            let shown = edges.to(DType::F64).to_vec::<f64>();
             let mut counts = crate::memory::room_for(bins);
             counts.resize(bins, 0i64);
-            for v in self.to(DType::F64).to_vec::<f64>().into_iter().filter(|v| (lo..=hi).contains(v)) {
-                let near = (((v - lo) / width) as usize).min(bins - 1);
-                let bin = if v < edge(near) { near - 1 } else if near + 1 < bins && v >= edge(near + 1) { near + 1 } else { near };
+            for v in self.to(DType::F64).to_vec::<f64>().into_iter().filter(|v| (shown[0]..=shown[bins]).contains(v)) {
+                let mut bin = (((v - lo) / width) as usize).min(bins - 1);
+                while bin > 0 && v < shown[bin] {
+                    bin -= 1;
+                }
+                while bin + 1 < bins && v >= shown[bin + 1] {
+                    bin += 1;
+                }
                 counts[bin] += 1;
             }
-            let mut edges = crate::memory::room_for(room.count());
-            edges.extend((0..=bins).map(edge));
-            self.device().scope(|| (Tensor::from_vec(counts, [bins]), Tensor::from_vec(edges, room).to(self.dtype())))
+            (self.device().scope(|| Tensor::from_vec(counts, [bins])), edges.to_device(self.device()))
         })
     }
 }
@@ -96,5 +102,13 @@ mod tests {
         let tenths = Tensor::linspace(0.0, 1.0, 11).to(DType::F64);
         assert_eq!(tensor![f64::NAN, f64::INFINITY].histogram(1, 0.0, 1.0).0.to_vec::<i64>(), [0]);
         assert_eq!(tenths.histogram(2, 0.0, 1.0).0.to_vec::<i64>(), [5, 6]);
+        // Also where the dtype rounds it: 0.1 of f32 is above 0.1 of f64, and 0.3 of f16 below.
+        for dtype in [DType::F32, DType::F16, DType::F64] {
+            let x = Tensor::linspace(0.0, 1.0, 11).to(DType::F64).to(dtype);
+            let (counts, edges) = x.histogram(10, 0.0, 1.0);
+            let (edges, x) = (edges.to(DType::F64).to_vec::<f64>(), x.to(DType::F64).to_vec::<f64>());
+            let want: Vec<i64> = (0..10).map(|i| x.iter().filter(|v| **v >= edges[i] && (**v < edges[i + 1] || i == 9)).count() as i64).collect();
+            assert_eq!(counts.to_vec::<i64>(), want, "{dtype}");
+        }
     }
 }

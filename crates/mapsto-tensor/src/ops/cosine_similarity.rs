@@ -51,7 +51,11 @@ impl Tensor {
         if p.is_nan() || p < 0.0 {
             fail!("cdist", "`p` must be at least 0, got {p}");
         }
-        named("cdist", || (self.unsqueeze(-2) - other.unsqueeze(-3)).norm(p, -1))
+        named("cdist", || {
+            let apart = self.unsqueeze(-2) - other.unsqueeze(-3);
+            // Rows of nothing are 0 apart, whatever the norm: of infinite order it has no largest difference to find.
+            if apart.shape()[apart.rank() - 1] == 0 { apart.sum(-1) } else { apart.norm(p, -1) }
+        })
     }
 }
 
@@ -90,6 +94,10 @@ mod tests {
         // Values of torch.nn.functional.cosine_similarity.
         let y = tensor![1.0, 2.0, 3.0].cosine_similarity(&tensor![3.0, -1.0, 0.5], 0, 1e-8);
         assert_close!(y, 0.208_679);
+        for p in [0.0, 0.5, 1.0, 2.0, f64::INFINITY] {
+            assert_close!(Tensor::zeros([2, 0]).cdist(&Tensor::zeros([3, 0]), p), Tensor::zeros([2, 3]));
+            assert_eq!(Tensor::zeros([0, 4]).cdist(&Tensor::zeros([3, 4]), p).shape(), [0, 3]);
+        }
         let x = tensor![[1.0, 2.0]].leaf();
         assert_close!(x.cdist(&x.detach(), 2.0).sum(..).backward().of(&x), [[0.0, 0.0]]);
     }

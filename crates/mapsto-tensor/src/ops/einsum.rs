@@ -221,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn sums_over_nothing_are_zeros() {
+        let of = |shape: &[usize]| Tensor::zeros(shape);
+        assert_close!(Tensor::einsum("ij,jk->ik", &[of(&[2, 0]), of(&[0, 3])]), Tensor::zeros([2, 3]));
+        assert_close!(Tensor::einsum("ij,jk->k", &[of(&[0, 4]), of(&[4, 3])]), Tensor::zeros([3]));
+        assert_close!(Tensor::einsum("bij,bjk->ik", &[of(&[0, 2, 4]), of(&[0, 4, 3])]), Tensor::zeros([2, 3]));
+        assert_eq!(Tensor::einsum("i,j->ij", &[of(&[0]), of(&[3])]).shape(), [0, 3]);
+        assert_eq!(Tensor::einsum("i,i->", &[of(&[0]), of(&[0])]).item(), 0.0);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_error() {
         let (a, b) = (Tensor::zeros([2, 3]), Tensor::zeros([4, 5]));
         let message = |equation: &str, parts: &[&Tensor]| catch(|| Tensor::einsum(equation, parts)).unwrap_err().message().to_string();

@@ -40,10 +40,16 @@ const NEAR: [f64; 15] = [
     0.886_226_925_452_758,
 ];
 
+/// `erf⁻¹(x)` for |x| ≤ ½.
+#[inline(always)]
+pub(super) fn near<R: Real>(x: R) -> R {
+    x * polynomial(x * x, &NEAR)
+}
+
 /// The `t` at which the normal distribution's tail is `p ≤ ¼`: Abramowitz and Stegun (1964), 26.2.23, and two steps of
 /// Halley's method, after which the error is that of the tail itself.
 #[inline(always)]
-fn quantile<R: Real>(p: R) -> R {
+pub(super) fn quantile<R: Real>(p: R) -> R {
     let u = (p.ln() * R::from_f64(-2.0)).sqrt();
     let above = polynomial(u, &[0.010_328, 0.802_853, 2.515_517]);
     let below = polynomial(u, &[0.001_308, 0.189_269, 1.432_788, 1.0]);
@@ -63,9 +69,8 @@ impl Unary for Erfinv {
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         let a = x.abs();
-        let near = x * polynomial(x * x, &NEAR);
         let far = quantile((R::ONE - a) * R::HALF) * R::from_f64(std::f64::consts::FRAC_1_SQRT_2);
-        let y = R::select(a.lt(R::HALF), near, x.sign() * far);
+        let y = R::select(a.lt(R::HALF), near(x), x.sign() * far);
         R::select(a.eq(R::ONE), x * R::INFINITY, y)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {

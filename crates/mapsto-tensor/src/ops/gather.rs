@@ -4,6 +4,7 @@ use super::scatter_add::scatter;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
+use crate::error::named;
 use crate::indices::positions;
 use crate::shape::Axis;
 use crate::{Tensor, fail};
@@ -11,7 +12,7 @@ use crate::{Tensor, fail};
 impl Tensor {
     /// `y[.., i, ..] = x[.., index[.., i, ..], ..]`: element by element, along an axis.
     ///
-    /// * Shape: `[a, n] → [a, m]` for an index `[a, m]` along the last axis: all other axes are equal.
+    /// * Shape: `[a, n] → [b, m]` for an index `[b, m]` along the last axis: of the other axes it reaches the first `b` of `a`.
     /// * Gradient: `dx[.., index[.., i, ..], ..] += dy[.., i, ..]`.   * ONNX: `GatherElements`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -32,17 +33,34 @@ impl Tensor {
         let axis = axis.of("gather", self.shape());
         check_shapes("gather", self.shape(), axis, index.shape());
         let index = positions("gather", index, self.shape()[axis]);
-        apply(Gather { axis }, &[self, &index])
+        let x = named("gather", || first_of(self, index.shape(), Some(axis)));
+        apply(Gather { axis }, &[&x, &index])
     }
 }
 
-/// The index has the axes of `x`, and all but one have the same size.
+/// The index has the axes of `x`, and but for one axis it is nowhere larger.
 #[track_caller]
 pub(crate) fn check_shapes(op: &str, x: &[usize], axis: usize, index: &[usize]) {
-    let fits = x.len() == index.len() && (0..x.len()).all(|i| i == axis || x[i] == index[i]);
+    let fits = x.len() == index.len() && (0..x.len()).all(|i| i == axis || index[i] <= x[i]);
     if !fits {
         fail!(op, "the index {index:?} does not fit {x:?} along axis {axis}";
-              help = "all sizes but that of axis {axis} must be equal; `unsqueeze` adds an axis, `expand` repeats one, `index_select` takes whole slices");
+              help = "no size but that of axis {axis} may be larger; `unsqueeze` adds an axis, `expand` repeats one, `index_select` takes whole slices");
+    }
+}
+
+/// The first elements of each axis, as many as `sizes` says, but for one axis that stays whole.
+#[track_caller]
+pub(super) fn first_of(x: &Tensor, sizes: &[usize], but: Option<usize>) -> Tensor {
+    let smaller = (0..x.rank()).filter(|&i| Some(i) != but && sizes[i] < x.shape()[i]);
+    smaller.fold(x.clone(), |x, i| x.slice(i, ..sizes[i]))
+}
+
+/// `f` of the part of `x` that an index reaches; what it leaves out stays as it is.
+#[track_caller]
+pub(super) fn reached(x: &Tensor, axis: usize, index: &[usize], f: &dyn Fn(&Tensor) -> Tensor) -> Tensor {
+    match (0..x.rank()).find(|&i| i != axis && index[i] < x.shape()[i]) {
+        None => f(x),
+        Some(i) => Tensor::cat(&[reached(&x.slice(i, ..index[i]), axis, index, f), x.slice(i, index[i]..)], i),
     }
 }
 
@@ -99,8 +117,13 @@ mod tests {
             .on(floats(-2.0..2.0), ints(0..4));
         check2(|x, i| x.gather(-1, i)).shapes([&[2, 3, 4], &[2, 3, 1]]).on(floats(-2.0..2.0), ints(0..4));
         check2(|x, i| x.gather(1, i)).shapes([&[2, 3], &[2, 0]]).on(floats(-2.0..2.0), ints(0..3));
+        // An index that leaves out a part of the tensor, as in PyTorch.
+        check2(|x, i| x.gather(1, i)).shapes([&[3, 4, 2], &[2, 5, 1]])
+            .formula(|[x, i]| Numbers::from_fn(&[2, 5, 1], |at| x.at(&[at[0], i.at(at) as usize, at[2]])))
+            .on(floats(-2.0..2.0), ints(0..4));
         let message = |i: Tensor| catch(|| Tensor::zeros([2, 3]).gather(1, &i)).unwrap_err().message().to_string();
         assert_eq!(message(tensor![[0], [3]]), "gather: the index 3 at [1, 0] is not within 0..3");
         assert_eq!(message(tensor![0, 1]), "gather: the index [2] does not fit [2, 3] along axis 1");
+        assert_eq!(message(tensor![[0], [1], [2]]), "gather: the index [3, 1] does not fit [2, 3] along axis 1");
     }
 }

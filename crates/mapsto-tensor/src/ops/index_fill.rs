@@ -73,35 +73,64 @@ impl Tensor {
     /// When the shapes do not fit, the dtypes differ, or an index is not within its axis.
     #[track_caller]
     pub fn index_put(&self, indices: &[&Tensor], values: &Tensor) -> Tensor {
-        if indices.is_empty() || indices.len() > self.rank() {
-            fail!("index_put", "{} indices for the axes of {:?}", indices.len(), self.shape(); help = "an index for each axis from the first on");
-        }
-        same_dtype("index_put", self, values);
-        let (lead, rest) = self.shape().split_at(indices.len());
-        let mut many = Shape::new(&[]);
-        for index in indices {
-            many = broadcast("index_put", &many, index.shape_of());
-        }
-        let mut at = indices[0].detach();
-        for (i, index) in indices.iter().enumerate() {
-            let index = positions("index_put", index, lead[i]);
-            at = if i == 0 { index } else { at * lead[i] as i64 + index };
-        }
-        if !self.device().backend().has_numbers() {
-            return self.clone();
-        }
+        let Some((rows, width, places, values)) = places("index_put", self, indices, values) else { return self.clone() };
         named("index_put", || {
-            let (rows, width) = (lead.iter().product::<usize>(), rest.iter().product::<usize>());
-            let whole: Shape = many.iter().chain(rest).copied().collect();
             let mut from = crate::memory::room_for(rows);
             from.extend(0..rows as i64);
-            let places = at.expand(many).to_vec::<i64>();
-            places.iter().enumerate().for_each(|(k, row)| from[*row as usize] = (rows + k) as i64);
-            let values = values.expand(whole).reshape([places.len(), width]);
+            places.to_vec::<i64>().iter().enumerate().for_each(|(k, row)| from[*row as usize] = (rows + k) as i64);
             let all = Tensor::cat(&[self.reshape([rows, width]), values], 0);
             all.index_select(0, &self.device().scope(|| Tensor::from_vec(from, [rows]))).reshape(self.shape())
         })
     }
+
+    /// With the slices of `values` added at places that the indices name together, all of several for one place: PyTorch's
+    /// `index_put` with `accumulate`.
+    ///
+    /// * Shape: `[a, b, ..], [k], [k], [k, ..] → [a, b, ..]`; the indices broadcast, and the values to them; floats only.   * Gradient: `dx = dy`, `dvalues` the slices of `dy` at the places.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let y = Tensor::zeros([3]).index_put_accumulate(&[&tensor![0, 2, 0]], &tensor![1.0, 2.0, 3.0]);
+    /// assert_close!(y, [4.0, 0.0, 2.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, the dtypes differ, or an index is not within its axis.
+    #[track_caller]
+    pub fn index_put_accumulate(&self, indices: &[&Tensor], values: &Tensor) -> Tensor {
+        if !self.dtype().is_float() {
+            fail!("index_put_accumulate", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
+        }
+        let Some((rows, width, places, values)) = places("index_put_accumulate", self, indices, values) else { return self.clone() };
+        named("index_put_accumulate", || self.reshape([rows, width]).index_add(0, &places, &values).reshape(self.shape()))
+    }
+}
+
+/// The tensor as rows of how many elements, the row of each place that the indices name together, and its values; none where a
+/// device has no numbers.
+#[track_caller]
+fn places(op: &str, x: &Tensor, indices: &[&Tensor], values: &Tensor) -> Option<(usize, usize, Tensor, Tensor)> {
+    if indices.is_empty() || indices.len() > x.rank() {
+        fail!(op, "{} indices for the axes of {:?}", indices.len(), x.shape(); help = "an index for each axis from the first on");
+    }
+    same_dtype(op, x, values);
+    let (lead, rest) = x.shape().split_at(indices.len());
+    let mut many = Shape::new(&[]);
+    for index in indices {
+        many = broadcast(op, &many, index.shape_of());
+    }
+    let mut at = indices[0].detach();
+    for (i, index) in indices.iter().enumerate() {
+        let index = positions(op, index, lead[i]);
+        at = named(op, || if i == 0 { index } else { at * lead[i] as i64 + index });
+    }
+    if !x.device().backend().has_numbers() {
+        return None;
+    }
+    named(op, || {
+        let (rows, width) = (lead.iter().product::<usize>(), rest.iter().product::<usize>());
+        let whole: Shape = many.iter().chain(rest).copied().collect();
+        let count = many.count();
+        Some((rows, width, at.expand(many).reshape([count]), values.expand(whole).reshape([count, width])))
+    })
 }
 
 pub(super) const KINDS: &[OpKind] = &[
@@ -131,6 +160,18 @@ mod tests {
         assert_eq!(y.to_vec::<i64>(), [1, 2, 9, 9]);
         let e = catch(|| y.index_put(&[&tensor![0], &tensor![2]], &tensor![1])).unwrap_err();
         assert_eq!(e.message(), "index_put: the index 2 at position 0 is not within 0..2");
+    }
+
+    #[test]
+    fn added_at_places_named_together() {
+        check3(|x, i, v| x.index_put_accumulate(&[i, &i.bitwise_xor(1)], v)).shapes([&[4, 4, 2], &[5], &[5, 2]])
+            .formula(|[x, i, v]| Numbers::from_fn(&[4, 4, 2], |at| {
+                let here = |k: &usize| i.at(&[*k]) as usize == at[0] && i.at(&[*k]) as usize ^ 1 == at[1];
+                (0..5).filter(here).fold(x.at(at), |y, k| y + v.at(&[k, at[2]]))
+            }))
+            .on(floats(-2.0..2.0), ints(0..4), floats(-2.0..2.0));
+        let y = Tensor::zeros([2, 2]).index_put_accumulate(&[&tensor![[0, 0], [1, 0]]], &tensor![1.0, 10.0]);
+        assert_close!(y, [[3.0, 30.0], [1.0, 10.0]]);
     }
 
     #[test]

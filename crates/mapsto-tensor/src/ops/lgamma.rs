@@ -26,7 +26,7 @@ impl Tensor {
         map(LGamma, self)
     }
 
-    /// `ψ(x) = d ln Γ(x) / dx` of each element; NaN at −1, −2, .., and `∓∞` at ±0.
+    /// `ψ(x) = d ln Γ(x) / dx` of each element; NaN at −1, −2, .., `−∞` at 0 and `∞` at −0.
     ///
     /// Near its roots the error is small beside 1.
     ///
@@ -81,6 +81,16 @@ const BERNOULLI: [f64; 11] = [
     854_513.0 / 138.0,
 ];
 
+/// `cot πx`, exactly 0 in the middle between two integers.
+#[inline(always)]
+fn cotangent<R: Real>(x: R) -> R {
+    let part = x - x.round();
+    let rest = (R::HALF - part.abs()) * R::from_f64(std::f64::consts::PI);
+    let near = part * R::from_f64(std::f64::consts::PI);
+    let middle = part.sign() * (rest.sin() / rest.cos());
+    R::select(part.abs().gt(R::from_f64(0.25)), middle, near.cos() / near.sin())
+}
+
 /// The distance to the nearest integer with its sign, as an angle: a half turn for each integer.
 #[inline(always)]
 fn turn<R: Real>(x: R) -> R {
@@ -111,14 +121,20 @@ impl Unary for LGamma {
         let rest = series(w.recip(), |k| 1.0 / (2.0 * k * (2.0 * k - 1.0))) * w;
         let stirling = (w - R::HALF) * (w.ln() - R::ONE) + (R::from_f64(0.418_938_533_204_672_7) + rest);
         let right = stirling - R::select(far, R::ZERO, factors.ln());
-        // Γ(−z) Γ(z) = π / (z |sin π z|)
-        let mirror = (R::from_f64(std::f64::consts::PI) / (z * turn(z).sin().abs())).ln() - right;
+        // Γ(−z) Γ(z) = π / (z |sin π z|), by two logarithms: the product of two small factors would be 0.
+        let mirror = -((turn(z).sin().abs() * R::from_f64(std::f64::consts::FRAC_1_PI)).ln() + z.ln()) - right;
         let y = R::select(x.lt(R::ZERO), mirror, right);
-        R::select(z.eq(R::INFINITY), z, y)
+        // Far left all numbers are whole.
+        R::select(z.eq(R::INFINITY) | x.lt(R::from_f64(-1e16)), R::INFINITY, y)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(GammaSlope { n: 0 }, g, at.x())
     }
+}
+
+/// `ln |Γ(x)|` of one number, for samplers.
+pub(crate) fn lgamma_of(x: f64) -> f64 {
+    LGamma.f(x)
 }
 
 #[derive(Clone, Copy)]
@@ -223,16 +239,17 @@ fn polygamma<R: Real>(n: usize, x: R) -> R {
         }
         slopes = next;
     }
-    let turn = turn(x);
-    let c = turn.cos() / turn.sin();
+    let c = cotangent(x);
     let cot = slopes[..n + 2].iter().rev().fold(None, |sum: Option<R>, k| match sum {
         Some(sum) => Some(sum.fma(c, R::from_f64(*k))),
         None => Some(R::from_f64(*k)),
     });
     let mirror = (if even { right } else { -right }) - cot.unwrap_or(R::ZERO);
     // An even derivative has both infinities at a pole.
-    let mirror = if even { R::select(turn.eq(R::ZERO), R::NAN, mirror) } else { mirror };
-    R::select(left, mirror, right)
+    let mirror = if even { R::select(x.round().eq(x), R::NAN, mirror) } else { mirror };
+    let y = R::select(left, mirror, right);
+    // Beside 0 the sign of the zero says which.
+    if n == 0 { R::select(x.eq(R::ZERO), -x.recip(), y) } else { y }
 }
 
 /// The attribute `n`, a derivative that is known.

@@ -22,6 +22,20 @@ impl Tensor {
         zip(Logaddexp, self, &other.into().like("logaddexp", self))
     }
 
+    /// `log₂(2ᵃ + 2ᵇ)` of each pair of elements, without overflow.
+    ///
+    /// * Shape: `[..], [..] → broadcast`, floats only; or a tensor and a number.   * Gradient: `da = 2ᵃ⁻ʸ dy`, `db = 2ᵇ⁻ʸ dy`.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// assert_close!(tensor![0.0, 1000.0].logaddexp2(tensor![0.0, 1000.0]), [1.0, 1001.0]);
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast or the dtypes differ.
+    #[track_caller]
+    pub fn logaddexp2(&self, other: impl Into<Operand>) -> Tensor {
+        zip(Logaddexp2, self, &other.into().like("logaddexp2", self))
+    }
+
     /// `x ln y` of each pair of elements, 0 where `x` is 0 and `y` a number.
     ///
     /// * Shape: `[..], [..] → broadcast`, floats only; or a tensor and a number.   * Gradient: `dx = ln y · g`, `dy = x / y · g`; both 0 where `x` and `y` are.
@@ -52,6 +66,25 @@ impl Binary for Logaddexp {
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(|| g * zip(Share, at.a(), at.b()), || g * zip(Share, at.b(), at.a()))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Logaddexp2;
+impl Binary for Logaddexp2 {
+    const NAME: &'static str = "logaddexp2";
+    const KEEP: Keep = Keep::INPUTS;
+    const DOUBLE: bool = true;
+    #[inline(always)]
+    fn f<R: Real>(self, a: R, b: R) -> R {
+        let most = a.max(b);
+        let y = most + ((a - b).abs() * R::from_f64(-std::f64::consts::LN_2)).exp().ln_1p() * R::from_f64(std::f64::consts::LOG2_E);
+        // Two equal ones may be infinite.
+        R::select(a.eq(b), a + R::ONE, y)
+    }
+    fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let ln = |x: &Tensor| x * std::f64::consts::LN_2;
+        at.both(|| g * zip(Share, &ln(at.a()), &ln(at.b())), || g * zip(Share, &ln(at.b()), &ln(at.a())))
     }
 }
 
@@ -130,6 +163,7 @@ pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("xlogy_grad_x", "The derivative of `xlogy` by the factor: `g ln b`.", Takes::Floats, of_logarithm).built(|_| Ok(ternary(Logarithm))),
     OpKind::new("xlogy_grad_y", "The derivative of `xlogy` by the number under the logarithm: `g a / b`.", Takes::Floats, of_ratio).built(|_| Ok(ternary(Ratio))),
     OpKind::new("logaddexp", "`ln(eᵃ + eᵇ)` of each pair of elements, without overflow.", Takes::Floats, of_logaddexp).built(|_| Ok(binary(Logaddexp))),
+    OpKind::new("logaddexp2", "`log₂(2ᵃ + 2ᵇ)` of each pair of elements, without overflow.", Takes::Floats, of_logaddexp2).built(|_| Ok(binary(Logaddexp2))),
     OpKind::new("logaddexp_grad", "The derivative of `logaddexp`: the share `σ(a − b)`.", Takes::Floats, of_share).built(|_| Ok(binary(Share))),
     OpKind::new("xlogy", "`x ln y` of each pair of elements, 0 where `x` is 0.", Takes::Floats, of_xlogy).built(|_| Ok(binary(Xlogy))),
 ];
@@ -148,6 +182,10 @@ fn of_logaddexp(s: &mut Samples) {
     s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].logaddexp(&x[1]));
 }
 
+fn of_logaddexp2(s: &mut Samples) {
+    s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| x[0].logaddexp2(&x[1]));
+}
+
 fn of_share(s: &mut Samples) {
     s.pairs(floats(-2.0..2.0), floats(-2.0..2.0), |x| zip(Share, &x[0], &x[1]));
 }
@@ -164,6 +202,7 @@ mod tests {
     #[test]
     fn with_logarithms() {
         check2(|a, b| a.logaddexp(b)).absolute(1.0).reference(|a, b| (a.exp() + b.exp()).ln()).on(floats(-3.0..3.0), floats(-3.0..3.0));
+        check2(|a, b| a.logaddexp2(b)).absolute(1.0).reference(|a, b| (a.exp2() + b.exp2()).log2()).on(floats(-3.0..3.0), floats(-3.0..3.0));
         check2(|a, b| a.xlogy(b)).absolute(1.0).reference(|a, b| a * b.ln()).on(floats(-2.0..2.0).avoiding(0.0), floats(0.3..2.0));
         let low = tensor![f64::NEG_INFINITY, f64::NEG_INFINITY].leaf();
         let y = low.logaddexp(tensor![f64::NEG_INFINITY, 1.0]);

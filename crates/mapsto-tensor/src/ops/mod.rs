@@ -61,14 +61,17 @@ ops! {
     batch_norm
     bce
     bce_with_logits
+    bessel
     bincount
     bitwise
+    block_diag
     cast
     cat
     ceil
     choose
     chunk
     clamp
+    combinations
     compare
     contiguous
     conv1d
@@ -81,6 +84,7 @@ ops! {
     copysign
     cos
     cosine_similarity
+    cov
     cross_entropy
     cummax
     cumprod
@@ -92,26 +96,36 @@ ops! {
     einsum
     elu
     embedding
+    entr
     erf
     erfc
+    erfcx
     erfinv
     exp
     expand
     expm1
     floor
+    fmax
+    frexp
+    gammainc
     gather
+    gcd
     gelu
     gelu_tanh
     grid_sample
     gru
     hardtanh
+    hstack
     index
+    index_copy
     index_fill
     index_select
     interpolate
     is_inf
     is_nan
     isclose
+    isin
+    kthvalue
     layer_norm
     leaky_relu
     lerp
@@ -129,6 +143,7 @@ ops! {
     lp_pool
     lstm
     masked_fill
+    masked_scatter
     masked_select
     matmul
     max
@@ -144,10 +159,14 @@ ops! {
     movedim
     mse
     mul
+    multigammaln
     nan_to_num
+    nanquantile
     nansum
+    ndtr
     neg
     nms
+    nextafter
     norm
     one_hot
     outer
@@ -181,6 +200,7 @@ ops! {
     sinc
     sinh
     slice
+    slice_scatter
     softmax
     softplus
     softsign
@@ -195,11 +215,16 @@ ops! {
     take_along_dim
     tan
     tanh
+    tensor_split
     to_device
     topk
+    trapezoid
+    tril_indices
     trunc
     unfold
     unique
     var
     window
+    xlog1py
+    zeta
 }

@@ -83,9 +83,9 @@ fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
         _ => {
             // In units of the size that the sum is most of, so that the powers are numbers.
             let (part, unit) = if p > 0.0 { in_units(x, axes, 0.0) } else { in_smallest(x, axes) };
-            let sum = if p == 2.0 { part.square() } else { part.abs().pow(p) }.sum(keep(axes));
-            // Nothing has no direction: its slope is 0 and not that of the root.
-            let nothing = sum.detach().eq(0.0);
+            let sum = powers(&part, p).sum(keep(axes));
+            // Nothing has no direction: its slope is 0 and not that of the root. Of a negative `p` it is an infinite sum.
+            let nothing = sum.detach().eq(if p > 0.0 { 0.0 } else { f64::INFINITY });
             let safe = nothing.choose(1.0, &sum);
             let root = if p == 2.0 { safe.sqrt() } else { safe.pow(1.0 / p) };
             let y = nothing.choose(0.0, root) * &unit;
@@ -93,6 +93,19 @@ fn kept(x: &Tensor, p: f64, axes: &[usize]) -> Tensor {
             unit.is_inf().choose(&unit, y)
         }
     }
+}
+
+/// `|x|ᵖ`, with a slope of 0 at 0 where that of the power is infinite, as in PyTorch.
+#[track_caller]
+fn powers(x: &Tensor, p: f64) -> Tensor {
+    if p == 2.0 {
+        return x.square();
+    }
+    if p > 1.0 {
+        return x.abs().pow(p);
+    }
+    let zero = x.detach().eq(0.0);
+    zero.choose(if p > 0.0 { 0.0 } else { f64::INFINITY }, zero.choose(1.0, x).abs().pow(p))
 }
 
 /// As [`in_units`], of the smallest size.
@@ -189,6 +202,25 @@ mod tests {
         assert_close!(tensor![0.0, 1.0].norm(-1.0, ..), 0.0);
 let y = Tensor::ones([70001]).to(DType::F16).norm(3.0, 0).to(DType::F32).item();
         assert!((y - 41.213).abs() < 0.02, "{y}");
+    }
+
+    #[test]
+    fn zeros_have_no_slope_below_an_exponent_of_one() {
+        // Values of torch.linalg.vector_norm.
+        let slopes = |p: f64, x: &[f64]| {
+            let x = Tensor::from_vec(x.to_vec(), [x.len()]).leaf();
+            x.norm(p, ..).backward().of(&x).to_vec::<f64>()
+        };
+        for (p, x, want) in [
+            (0.5, [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+            (0.5, [0.0, -2.0, 1.0], [0.0, -1.707_106_781_186_547_2, 2.414_213_562_373_095]),
+            (0.9, [0.0, -2.0, 1.0], [0.0, -1.048_833_563_085_161_5, 1.124_111_979_532_061_3]),
+            (-1.0, [0.0, -2.0, 1.0], [0.0, 0.0, 0.0]),
+        ] {
+            for (got, want) in slopes(p, &x).into_iter().zip(want) {
+                assert!((got - want).abs() < 1e-14, "{p} {x:?}: {got} {want}");
+            }
+        }
     }
 
     #[test]

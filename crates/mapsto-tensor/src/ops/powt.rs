@@ -2,8 +2,9 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::Tensor;
-use crate::elementwise::{Binary, Real, binary, zip};
+use crate::{DType, Tensor};
+use crate::error::named;
+use crate::elementwise::{Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 use crate::ternary::{Ternary, product3, ternary, zip3};
 
@@ -22,6 +23,28 @@ impl Tensor {
     #[track_caller]
     pub fn powt(&self, exponent: &Tensor) -> Tensor {
         zip(PowerOf, self, exponent)
+    }
+
+    /// `aᵇ` of each pair of elements in f64, whatever dtypes they have.
+    ///
+    /// * Shape: `[..], [..] → broadcast` (f64), any number; or a tensor and a number.   * Gradient: as [`powt`](Tensor::powt).
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let y = tensor![2, 9].float_power(0.5);
+    /// assert_eq!((y.dtype(), y.to_vec::<f64>()[1]), (DType::F64, 3.0));
+    /// ```
+    /// # Panics
+    /// When the shapes do not broadcast.
+    #[track_caller]
+    pub fn float_power(&self, exponent: impl Into<Operand>) -> Tensor {
+        named("float_power", || {
+            let base = self.to(DType::F64);
+            let exponent = match exponent.into() {
+                Operand::Tensor(b) => b.to(DType::F64),
+                Operand::Scalar(b) => base.device().scope(|| Tensor::full_of((), b, DType::F64)),
+            };
+            base.powt(&exponent)
+        })
     }
 }
 
@@ -106,6 +129,16 @@ fn of_exponent(s: &mut Samples) {
 mod tests {
     use super::*;
     use crate::check::*;
+
+    #[test]
+    fn float_power() {
+        use crate::prelude::*;
+        let y = tensor![2, 3].float_power(tensor![-1, 2]);
+        assert_eq!((y.dtype(), y.to_vec::<f64>()), (DType::F64, vec![0.5, 9.0]));
+        let x = tensor![3.0].leaf();
+        assert_close!(x.float_power(2.0).sum(..).backward().of(&x), [6.0]);
+        assert!(catch(|| tensor![1.0, 2.0].float_power(tensor![1.0, 2.0, 3.0])).is_err());
+    }
 
     #[test]
     fn powt_grad() {

@@ -1,6 +1,7 @@
 //! Adding elements to places named by indices: the transpose of `gather`.
 
-use super::gather::check_shapes;
+use super::gather::{check_shapes, first_of, reached};
+use crate::error::named;
 use crate::check::{floats, ints};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
@@ -12,7 +13,8 @@ use crate::{Tensor, fail};
 impl Tensor {
     /// This tensor with `y[.., index[.., i, ..], ..] += src[.., i, ..]` along an axis, added in order of `i`.
     ///
-    /// * Shape: `[a, n], [a, m], [a, m] → [a, n]` along the last axis: all other axes are equal.
+    /// * Shape: `[a, n], [b, m], [c, k] → [a, n]` along the last axis: an index that is smaller than the tensor or the source reaches
+    ///   the first elements of their axes.
     /// * Gradient: `dx = dy`, `dsrc[.., i, ..] = dy[.., index[.., i, ..], ..]`.   * ONNX: `ScatterElements`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -34,12 +36,24 @@ impl Tensor {
         let axis = axis.of("scatter_add", self.shape());
         same_dtype("scatter_add", self, src);
         check_shapes("scatter_add", self.shape(), axis, index.shape());
-        if index.shape() != src.shape() {
-            fail!("scatter_add", "{:?} indices for {:?} elements", index.shape(), src.shape();
-                  help = "each element needs its index");
-        }
+        check_source("scatter_add", index, src);
         let index = positions("scatter_add", index, self.shape()[axis]);
-        apply(ScatterAdd { axis }, &[self, &index, src])
+        let add = |x: &Tensor, src: &Tensor| apply(ScatterAdd { axis }, &[x, &index, src]);
+        if index.shape() == src.shape() && index.shape_of().with(axis, self.shape()[axis]) == *self.shape_of() {
+            return add(self, src);
+        }
+        named("scatter_add", || {
+            let src = first_of(src, index.shape(), None);
+            reached(self, axis, index.shape(), &|x| add(x, &src))
+        })
+    }
+}
+
+/// Each position of the index has an element of the source.
+#[track_caller]
+pub(super) fn check_source(op: &str, index: &Tensor, src: &Tensor) {
+    if index.rank() != src.rank() || (0..src.rank()).any(|i| index.shape()[i] > src.shape()[i]) {
+        fail!(op, "{:?} indices for {:?} elements", index.shape(), src.shape(); help = "each index needs its element");
     }
 }
 
@@ -139,7 +153,15 @@ mod tests {
         let x = Tensor::zeros([2]);
         let y = x.scatter_add(0, &tensor![1], &tensor![5.0]);
         assert_eq!((x.to_vec::<f32>(), y.to_vec::<f32>()), (vec![0.0, 0.0], vec![0.0, 5.0]));
-        let e = catch(|| x.scatter_add(0, &tensor![1], &tensor![5.0, 6.0])).unwrap_err();
-        assert_eq!(e.message(), "scatter_add: [1] indices for [2] elements");
+        let e = catch(|| x.scatter_add(0, &tensor![1, 0], &tensor![5.0])).unwrap_err();
+        assert_eq!(e.message(), "scatter_add: [2] indices for [1] elements");
+        assert_close!(x.scatter_add(0, &tensor![1], &tensor![5.0, 6.0]), [0.0, 5.0]);
+        // An index that leaves out a part of both, as in PyTorch.
+        check3(|x, i, v| x.scatter_add(1, i, v)).shapes([&[4, 3], &[2, 5], &[3, 6]])
+            .formula(|[x, i, v]| Numbers::from_fn(&[4, 3], |at| {
+                let met = (0..5).filter(|&k| at[0] < 2 && i.at(&[at[0], k]) == at[1] as f64);
+                met.fold(x.at(at), |y, k| y + v.at(&[at[0], k]))
+            }))
+            .on(floats(-2.0..2.0), ints(0..3), floats(-2.0..2.0));
     }
 }

@@ -1,13 +1,14 @@
 //! Elements written to places named by indices, or joined with what is there.
 
-use super::gather::check_shapes;
+use super::gather::{check_shapes, first_of, reached};
+use super::scatter_add::check_source;
 use crate::backend::carry;
 use crate::backend::cpu::{around, moved, slice};
 use crate::backend::host::with_size;
 use crate::check::{floats, ints};
 use crate::elementwise::same_dtype;
 use crate::error::named;
-use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
+use crate::graph::{At, Cost, Fast, Fused, Keep, Op, Outline, Ran, Say, Vjp, apply, boxed, fused};
 use crate::indices::positions;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Axis;
@@ -19,7 +20,8 @@ use mapsto_kernels::real::Number;
 impl Tensor {
     /// With the elements of `src` at the places of an index along an axis; of several for one place the last counts.
     ///
-    /// * Shape: `[a, n], [a, m], [a, m] → [a, n]` along the last axis: all other axes are equal; any number.   * Gradient: each `dy` to where its element came from.
+    /// * Shape: `[a, n], [b, m], [c, k] → [a, n]` along the last axis: an index that is smaller than the tensor or the source reaches
+    ///   the first elements of their axes; any number.   * Gradient: each `dy` to where its element came from.
     /// * ONNX: `ScatterElements`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -30,13 +32,13 @@ impl Tensor {
     /// When the shapes do not fit, the dtypes differ, or an index is not within the axis.
     #[track_caller]
     pub fn scatter(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor) -> Tensor {
-        let Some((axis, index)) = checked("scatter", self, axis.into(), index, src) else { return self.clone() };
-        named("scatter", || fused(Scatter { axis, join: None }, &[self, &index, src]))
+        let Some((axis, index, src)) = checked("scatter", self, axis.into(), index, src) else { return self.clone() };
+        named("scatter", || reached(self, axis, index.shape(), &|x| fused(Scatter { axis, join: None }, &[x, &index, &src])))
     }
 
     /// With the elements of `src` joined to what is at the places of an index along an axis.
     ///
-    /// * Shape: `[a, n], [a, m], [a, m] → [a, n]` along the last axis: all other axes are equal; sums and means of floats.   * Gradient: that of the sum, mean, product or extreme, which equals share.
+    /// * Shape: as [`scatter`](Tensor::scatter); sums and means of floats.   * Gradient: that of the sum, mean, product or extreme, which equals share evenly.
     /// * ONNX: `ScatterElements`.
     /// ```
     /// # use mapsto_tensor::prelude::*;
@@ -48,25 +50,68 @@ impl Tensor {
     /// When the shapes do not fit, the dtypes differ, or an index is not within the axis.
     #[track_caller]
     pub fn scatter_reduce(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor, join: Join) -> Tensor {
-        let Some((axis, index)) = checked("scatter_reduce", self, axis.into(), index, src) else { return self.clone() };
-        let index = &index;
+        self.scatter_reduce_with(axis, index, src, join, Base::Included)
+    }
+
+    /// [`scatter_reduce`](Tensor::scatter_reduce) that counts what is at the places, or leaves it out: PyTorch's `include_self`.
+    ///
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (x, index, src) = (tensor![9.0, 2.0], tensor![0, 0], tensor![5.0, 3.0]);
+    /// assert_close!(x.scatter_reduce_with(0, &index, &src, Join::Max, Base::Excluded), [5.0, 2.0]);
+    /// ```
+    /// # Panics
+    /// As [`scatter_reduce`](Tensor::scatter_reduce).
+    #[track_caller]
+    pub fn scatter_reduce_with(&self, axis: impl Into<Axis>, index: &Tensor, src: &Tensor, join: Join, base: Base) -> Tensor {
+        let Some((axis, index, src)) = checked("scatter_reduce", self, axis.into(), index, src) else { return self.clone() };
         if matches!(join, Join::Sum | Join::Mean) && !self.dtype().is_float() {
             fail!("scatter_reduce", "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }
-        named("scatter_reduce", || match join {
-            Join::Sum => self.scatter_add(axis, index, src),
-            // A count has no place in 16 bits.
-            Join::Mean if self.dtype().size() < 4 => {
-                let [x, src] = [self, src].map(|x| x.to(DType::F32));
-                x.scatter_reduce(axis, index, &src, join).to(self.dtype())
-            }
-            Join::Mean => {
-                let counts = Tensor::ones_like(&self.detach()).scatter_add(axis, index, &Tensor::ones_like(&src.detach()));
-                self.scatter_add(axis, index, src) / counts
-            }
-            Join::Prod | Join::Max | Join::Min => fused(Scatter { axis, join: Some(join) }, &[self, index, src]),
-        })
+        named("scatter_reduce", || reached(self, axis, index.shape(), &|x| reduced(x, axis, &index, &src, join, base)))
     }
+}
+
+/// What [`Tensor::scatter_reduce_with`] makes of a part that the index reaches.
+#[track_caller]
+fn reduced(x: &Tensor, axis: usize, index: &Tensor, src: &Tensor, join: Join, base: Base) -> Tensor {
+    // A count has no place in 16 bits.
+    if join == Join::Mean && x.dtype().size() < 4 {
+        let [wide, src] = [x, src].map(|x| x.to(DType::F32));
+        return reduced(&wide, axis, index, &src, join, base).to(x.dtype());
+    }
+    let ones = |x: &Tensor| Tensor::ones_like(&x.detach());
+    let (start, counts) = match base {
+        Base::Included => (x.clone(), ones(x)),
+        Base::Excluded => {
+            // Where nothing comes to, all stays as it is.
+            let many = Tensor::zeros_like(x).to(DType::I64);
+            let met = fused(Scatter { axis, join: None }, &[&many, index, &ones(src).to(DType::I64)]).ne(0);
+            let counts = met.choose(Tensor::zeros_like(x), ones(x));
+            let first = match join {
+                Join::Prod => ones(x),
+                Join::Sum | Join::Mean => Tensor::zeros_like(x),
+                // One of the elements themselves changes no extreme.
+                Join::Max | Join::Min => fused(Scatter { axis, join: None }, &[&x.detach(), index, &src.detach()]),
+            };
+            (met.choose(first, x), counts)
+        }
+    };
+    match join {
+        Join::Sum => start.scatter_add(axis, index, src),
+        Join::Mean => start.scatter_add(axis, index, src) / counts.scatter_add(axis, index, &ones(src)),
+        Join::Prod => fused(Scatter { axis, join: Some(join) }, &[&start, index, src]),
+        Join::Max | Join::Min => apply(Extreme { axis, join, counts: base == Base::Included }, &[&start, index, src]),
+    }
+}
+
+/// Whether [`Tensor::scatter_reduce_with`] counts what is at the places already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// It counts as one more element.
+    Included,
+    /// It is left out where an element comes.
+    Excluded,
 }
 
 /// How [`Tensor::scatter_reduce`] joins the elements that meet at a place, with the one that was there.
@@ -84,17 +129,61 @@ pub enum Join {
     Min,
 }
 
-/// The axis and the positions, checked; none where a device has no numbers.
+/// The axis, the positions and their elements, checked; none where a device has no numbers.
 #[track_caller]
-fn checked(op: &str, x: &Tensor, axis: Axis, index: &Tensor, src: &Tensor) -> Option<(usize, Tensor)> {
+fn checked(op: &str, x: &Tensor, axis: Axis, index: &Tensor, src: &Tensor) -> Option<(usize, Tensor, Tensor)> {
     let axis = axis.of(op, x.shape());
     same_dtype(op, x, src);
     check_shapes(op, x.shape(), axis, index.shape());
-    if index.shape() != src.shape() {
-        fail!(op, "{:?} indices for {:?} elements", index.shape(), src.shape(); help = "each element needs its index");
-    }
+    check_source(op, index, src);
     let index = positions(op, index, x.shape()[axis]);
-    x.device().backend().has_numbers().then_some((axis, index))
+    let src = named(op, || first_of(src, index.shape(), None));
+    x.device().backend().has_numbers().then_some((axis, index, src))
+}
+
+/// An extreme of all that meet at a place, whose gradient those that are equal to it share evenly.
+struct Extreme {
+    axis: usize,
+    join: Join,
+    /// Whether what was there counts among them.
+    counts: bool,
+}
+impl Op for Extreme {
+    fn name(&self) -> &'static str {
+        "scatter_reduce"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        3..=3
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        Cost::moved(xs, y).plus(xs[2].count())
+    }
+    fn attrs(&self, say: Say<'_>) {
+        Scatter { axis: self.axis, join: Some(self.join) }.attrs(say);
+        if !self.counts {
+            say("counts", false.into());
+        }
+    }
+    fn run(&self, xs: &[&Tensor]) -> Ran {
+        fused(Scatter { axis: self.axis, join: Some(self.join) }, xs).into()
+    }
+    fn keep(&self) -> Keep {
+        Keep::BOTH
+    }
+    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
+        let (index, y) = (at.b(), at.y().detach());
+        let mine = at.a().detach().eq(&y);
+        let mine = if self.counts { mine } else { mine.and(&mine.not()) };
+        let theirs = at.input(2).detach().eq(y.gather(self.axis, index));
+        // A count has no place in 16 bits.
+        let inner = if g.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let count = mine.to(inner).scatter_add(self.axis, index, &theirs.to(inner));
+        let share = (g.to(inner) / count.maximum(1.0)).to(g.dtype());
+        let of_src = at.wants(2).then(|| theirs.choose(share.gather(self.axis, index), 0.0));
+        // Where nothing else comes, what was there is the extreme of itself.
+        let alone = count.eq(0.0).and(&y.eq(&y));
+        Vjp::from([at.wants(0).then(|| mine.or(&alone).choose(&share, 0.0)), None, of_src])
+    }
 }
 
 /// The last element that comes to a place, or the product or an extreme of all that meet there.
@@ -267,7 +356,11 @@ fn joined(x: &Tensor, src: &Tensor, places: &[usize], join: &dyn Fn(&Tensor, &Te
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("scatter_reduce", "Elements joined with what is at the places of an index along an axis.", Takes::Floats, samples).built(|a| {
-        Ok(boxed(Scatter { axis: a.need("axis")?, join: Scatter::named(a.need("join")?)? }))
+        let (axis, join) = (a.need("axis")?, Scatter::named(a.need("join")?)?);
+        Ok(match join {
+            Some(join @ (Join::Max | Join::Min)) => Box::new(Extreme { axis, join, counts: a.may("counts")?.unwrap_or(true) }) as Box<dyn Op>,
+            join => boxed(Scatter { axis, join }),
+        })
     }),
 ];
 
@@ -306,6 +399,31 @@ mod tests {
             check_fused(|| Scatter { axis: 1, join }, &[(&[2, 4, 3], d()), (&[2, 9, 3], ints(0..4)), (&[2, 9, 3], d())]);
             check_fused(|| Scatter { axis: 0, join }, &[(&[40], d()), (&[90], ints(0..40)), (&[90], d())]);
         }
+        for join in [Join::Sum, Join::Mean, Join::Prod, Join::Max, Join::Min] {
+            check3(move |x, i, s| x.scatter_reduce_with(1, i, s, join, Base::Excluded)).shapes([&[3, 4], &[2, 5], &[2, 6]])
+                .formula(move |[x, i, s]| Numbers::from_fn(&[3, 4], |at| {
+                    let met: Vec<f64> = (0..5).filter(|&k| at[0] < 2 && i.at(&[at[0], k]) == at[1] as f64).map(|k| s.at(&[at[0], k])).collect();
+                    match join {
+                        _ if met.is_empty() => x.at(at),
+                        Join::Sum => met.iter().sum(),
+                        Join::Mean => met.iter().sum::<f64>() / met.len() as f64,
+                        Join::Prod => met.iter().product(),
+                        Join::Max => met.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                        Join::Min => met.into_iter().fold(f64::INFINITY, f64::min),
+                    }
+                }))
+                .on(d(), ints(0..4), d());
+        }
+        // Equals share evenly, as in PyTorch.
+        let (x, src) = (tensor![2.0, 1.0, 7.0].leaf(), tensor![2.0, 2.0, 0.0, 1.0].leaf());
+        let y = x.scatter_reduce(0, &tensor![0, 0, 0, 1], &src, Join::Max);
+        let grads = (y * tensor![3.0, 1.0, 1.0]).sum(..).backward();
+        assert_close!(grads.of(&x), [1.0, 0.5, 1.0]);
+        assert_close!(grads.of(&src), [1.0, 1.0, 0.0, 0.5]);
+        let y = x.scatter_reduce_with(0, &tensor![0, 0, 0, 1], &src, Join::Max, Base::Excluded);
+        let grads = (y * tensor![3.0, 1.0, 1.0]).sum(..).backward();
+        assert_close!(grads.of(&x), [0.0, 0.0, 1.0]);
+        assert_close!(grads.of(&src), [1.5, 1.5, 0.0, 1.0]);
         for dtype in DType::ALL {
             let y = tensor![0, 1, 1].to(dtype).scatter(0, &tensor![2, 1, 2], &tensor![1, 0, 0].to(dtype));
             assert_eq!((y.dtype(), y.to(DType::I64).to_vec::<i64>()), (dtype, vec![0, 0, 0]));
