@@ -33,6 +33,7 @@ mod written;
 pub use device::Device;
 pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
+pub use sequence::Walk;
 pub use graph::{Grads, LeafId, grad, grad_or_zeros, grad_with, trace};
 pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
@@ -54,7 +55,7 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad, grad_or_zeros, grad_with};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch, infer,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, Walk, assert_close, catch, infer,
         is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
         with_matmul_precision,
     };

@@ -73,6 +73,7 @@ ops! {
     cos
     cosine_similarity
     cross_entropy
+    ctc_loss
     cummax
     cumprod
     cumsum
@@ -147,6 +148,7 @@ ops! {
     remainder
     repeat
     reshape
+    rnn
     roll
     round
     rsqrt
