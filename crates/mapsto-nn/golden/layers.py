@@ -102,3 +102,17 @@ write({"hardshrink": 0.75}, x, nn.Hardshrink(0.75))
 write({"celu": 0.7}, x, nn.CELU(0.7))
 write({"threshold": 0.3, "value": -2.0}, x, nn.Threshold(0.3, -2.0))
 write({"rrelu": True, "lower": 0.1, "upper": 0.3}, x, nn.RReLU(0.1, 0.3))
+
+
+class Merged(nn.GRU):
+    def __init__(self, merge, *args):
+        super().__init__(*args, bidirectional=True, batch_first=True)
+        self.merge = merge
+
+    def forward(self, x):
+        return self.merge(*super().forward(x)[0].chunk(2, -1))
+
+
+write({"gru": 3, "bidirectional": True, "merge": "sum"}, steps, Merged(torch.add, 4, 3))
+write({"gru": 3, "bidirectional": True, "merge": "mul"}, steps, Merged(torch.mul, 4, 3))
+write({"gru": 3, "bidirectional": True, "merge": "ave"}, steps, Merged(lambda a, b: (a + b) / 2, 4, 3))

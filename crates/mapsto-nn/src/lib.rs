@@ -7,6 +7,7 @@
 
 mod budget;
 mod check_layer;
+mod ctc_decode;
 mod golden;
 pub mod init;
 pub mod layers;
@@ -22,6 +23,7 @@ mod settings;
 mod spec;
 
 pub use check_layer::{LayerCheck, check_layer};
+pub use ctc_decode::{ctc_beam_decode, ctc_greedy_decode};
 pub use layers::*;
 pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.

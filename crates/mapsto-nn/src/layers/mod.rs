@@ -40,6 +40,7 @@ mod rms_norm;
 mod rnn;
 mod sequential;
 mod squeeze_excite;
+mod time_distributed;
 mod transformer_block;
 mod upsample;
 
@@ -66,12 +67,12 @@ pub use gaussian_noise::GaussianNoise;
 pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
 pub use glu::Glu;
 pub use group_norm::GroupNorm;
-pub use gru::{Gru, GruCell};
+pub use gru::{Gru, GruCell, GruSteps};
 pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
-pub use lstm::{Lstm, LstmCell};
+pub use lstm::{Lstm, LstmCell, LstmSteps};
 pub use max_pool2d::MaxPool2d;
 pub use multi_head_attention::MultiHeadAttention;
 pub use pad2d::Pad2d;
@@ -82,10 +83,11 @@ pub use prelu::PRelu;
 pub use repeat::Repeat;
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;
-pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell};
+pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell, RnnReluSteps, RnnSteps};
 pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
 pub use squeeze_excite::SqueezeExcite;
+pub use time_distributed::TimeDistributed;
 pub use transformer_block::TransformerBlock;
 pub use upsample::Upsample;
 
@@ -143,6 +145,7 @@ pub const LAYERS: &[LayerKind] = &[
     squeeze_excite::KIND,
     rnn::KIND,
     rnn::RELU,
+    time_distributed::KIND,
     embedding_bag::KIND,
     prelu::KIND,
     glu::KIND,
@@ -304,6 +307,7 @@ mod tests {
                 entry("lstm")
                     .with_option("layers", 3_usize)
                     .with_option("bidirectional", yes)
+                    .with_option("merge", "sum")
                     .with_option("dropout", 0.25)
                     .with_option("last", yes)
                     .with_option("bias", no),
