@@ -101,27 +101,11 @@ impl Ctc<'_> {
         for_blocks([kept, y], [self.kept(), 1], cost, |i, [alpha, y]| {
             let (classes, skips) = self.states(i);
             let log_p = &log_p[i * self.steps * self.classes..][..self.steps * self.classes];
-            let (n, steps) = (classes.len(), self.len(i));
-            let mut shares = vec![0.0; n];
-            for t in 0..steps {
-                gather(&log_p[t * self.classes..][..self.classes], &classes, &mut shares);
-                let (past, now) = alpha.split_at_mut(t * row);
-                let now = &mut now[..EDGE + n];
-                now[..EDGE].fill(NEVER);
-                let now = &mut now[EDGE..];
-                if t == 0 {
-                    now.fill(NEVER);
-                    now.iter_mut().zip(&shares).take(2).for_each(|(a, &share)| *a = share);
-                } else {
-                    let before = &past[(t - 1) * row..][..EDGE + n];
-                    vectorize(
-                        #[inline(always)]
-                        || step(before, &skips, &shares, now),
-                    );
-                }
+            let alpha = &mut alpha[..self.len(i) * row];
+            for (alpha, log_p) in alpha.chunks_exact_mut(row).zip(log_p.chunks_exact(self.classes)) {
+                gather(log_p, &classes, &mut alpha[EDGE..]);
             }
-            let last = &alpha[(steps - 1) * row..][..EDGE + n];
-            y[0] = -log_sum([last[n + 1], last[n], NEVER]);
+            y[0] = said(alpha, row, &skips);
         });
     }
 
@@ -145,35 +129,16 @@ impl Ctc<'_> {
             let classes: Vec<usize> = classes.into_iter().rev().collect();
             let skips: Vec<f64> =
                 (0..n).map(|s| if s < EDGE { NEVER } else { skips[n - 1 - (s - EDGE)] }).collect();
-            let (mut beta, mut next, mut shares) =
-                (scratch::<f64>(EDGE + n), scratch::<f64>(EDGE + n), vec![0.0; n]);
-            let mut parts = vec![0.0; n];
-            for t in (0..steps).rev() {
-                beta[..EDGE].fill(NEVER);
-                if t + 1 == steps {
-                    beta[EDGE..].fill(NEVER);
-                    beta[EDGE..].iter_mut().take(2).for_each(|b| *b = 0.0);
-                } else {
-                    // What comes after step t: the way on from each state, which says its class at t + 1.
-                    next.copy_from_slice(&beta);
-                    next[EDGE..].iter_mut().zip(&shares).for_each(|(b, &share)| *b += share);
-                    parts.fill(0.0);
-                    vectorize(
-                        #[inline(always)]
-                        || step(&next, &skips, &parts, &mut beta[EDGE..]),
-                    );
-                }
-                let alpha = &alpha[t * row + EDGE..][..n];
-                vectorize(
-                    #[inline(always)]
-                    || shown(alpha, &beta[EDGE..], y[i], &mut parts),
-                );
-                let dx = &mut dx[t * self.classes..][..self.classes];
-                let scale = dy[i].to_f64();
-                for (&class, &part) in classes.iter().zip(&parts) {
+            let mut parts = scratch::<f64>(steps * n);
+            for (parts, log_p) in parts.chunks_exact_mut(n).zip(log_p.chunks_exact(self.classes)) {
+                gather(log_p, &classes, parts);
+            }
+            shown(alpha, row, &skips, y[i], &mut parts);
+            let scale = dy[i].to_f64();
+            for (dx, parts) in dx.chunks_exact_mut(self.classes).zip(parts.chunks_exact(n)) {
+                for (&class, &part) in classes.iter().zip(parts) {
                     dx[class] -= T::from_f64(part * scale);
                 }
-                gather(&log_p[t * self.classes..][..self.classes], &classes, &mut shares);
             }
         });
     }
@@ -187,6 +152,55 @@ fn gather<T: Float>(log_p: &[T], classes: &[usize], shares: &mut [f64]) {
     }
 }
 
+/// Makes the logarithms of each step's classes, in rows after [`EDGE`] places, those of the probability to be in a state after the
+/// step; gives minus the logarithm of that of the target. (By itself, so that it is compiled once for all dtypes.)
+fn said(alpha: &mut [f64], row: usize, skips: &[f64]) -> f64 {
+    let n = skips.len();
+    let (first, rest) = alpha.split_at_mut(row);
+    first[..EDGE].fill(NEVER);
+    first[EDGE..].iter_mut().skip(2).for_each(|a| *a = NEVER);
+    let mut before: &[f64] = &first[..EDGE + n];
+    for now in rest.chunks_exact_mut(row) {
+        now[..EDGE].fill(NEVER);
+        let states = &mut now[EDGE..EDGE + n];
+        vectorize(
+            #[inline(always)]
+            || step(before, skips, states),
+        );
+        before = &now[..EDGE + n];
+    }
+    -log_sum([before[n + 1], before[n], NEVER])
+}
+
+/// Makes the logarithms of each step's classes, from the last state to the first, the probability of each state, given that the
+/// target is said, where `y` is minus the logarithm of its own.
+fn shown(alpha: &[f64], row: usize, skips: &[f64], y: f64, parts: &mut [f64]) {
+    let n = skips.len();
+    let (mut before, mut beta) = (scratch::<f64>(EDGE + n), scratch::<f64>(n));
+    // Behind the last step stands one in which both ends are sure.
+    before.fill(NEVER);
+    beta.fill(NEVER);
+    beta.iter_mut().take(2).for_each(|b| *b = 0.0);
+    let steps = parts.len() / n;
+    for (t, parts) in parts.chunks_exact_mut(n).enumerate().rev() {
+        if t + 1 < steps {
+            // What comes after step t: the way on from each state, which says its class at t + 1.
+            beta.fill(0.0);
+            vectorize(
+                #[inline(always)]
+                || step(&before, skips, &mut beta),
+            );
+        }
+        let after = &mut before[EDGE..];
+        after.iter_mut().zip(&*beta).zip(&*parts).for_each(|((after, &b), &share)| *after = b + share);
+        let alpha = &alpha[t * row + EDGE..][..n];
+        vectorize(
+            #[inline(always)]
+            || occupied(alpha, &beta, y, parts),
+        );
+    }
+}
+
 /// `log(eᵃ + eᵇ + eᶜ)`; NaN of any of them shows.
 #[inline(always)]
 fn log_sum([a, b, c]: [f64; 3]) -> f64 {
@@ -196,19 +210,19 @@ fn log_sum([a, b, c]: [f64; 3]) -> f64 {
     most + Real::ln(sum) + (a + b + c) * 0.0
 }
 
-/// One step of all states: `before` begins with [`EDGE`] places that are before the first.
+/// One step of all states, to what they are added to: `before` begins with [`EDGE`] places that are before the first.
 #[inline(always)]
-fn step(before: &[f64], skips: &[f64], shares: &[f64], now: &mut [f64]) {
+fn step(before: &[f64], skips: &[f64], now: &mut [f64]) {
     let n = now.len();
-    assert!(before.len() == n + EDGE && skips.len() == n && shares.len() == n);
+    assert!(before.len() == n + EDGE && skips.len() == n);
     for s in 0..n {
-        now[s] = log_sum([before[s + 2], before[s + 1], before[s] + skips[s]]) + shares[s];
+        now[s] += log_sum([before[s + 2], before[s + 1], before[s] + skips[s]]);
     }
 }
 
-/// The probability of each state, given that the target is said; `alpha` from the first state, `beta` from the last.
+/// The probability of each state, from the last to the first; `alpha` from the first on.
 #[inline(always)]
-fn shown(alpha: &[f64], beta: &[f64], y: f64, parts: &mut [f64]) {
+fn occupied(alpha: &[f64], beta: &[f64], y: f64, parts: &mut [f64]) {
     let n = parts.len();
     assert!(alpha.len() == n && beta.len() == n);
     for s in 0..n {
