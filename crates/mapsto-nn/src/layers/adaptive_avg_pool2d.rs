@@ -13,6 +13,7 @@ use mapsto_tensor::ops::Size2;
 /// Yan 2013, Network in network, arXiv:1312.4400, section 3.2).
 ///
 /// * Shape: `[n, c, h, w] → [n, c, oh, ow]`.
+/// * PyTorch: `AdaptiveAvgPool2d`; Keras: `AdaptiveAveragePooling2D`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[1.0, 2.0, 3.0, 4.0, 6.0]]]];

@@ -11,6 +11,7 @@ use mapsto_tensor::ops::Size2;
 ///
 /// * Shape: `[n, c, h, w] → [n, c, oh, ow]`.
 /// * The gradient goes to the first maximum of a window.
+/// * PyTorch: `AdaptiveMaxPool2d`; Keras: `AdaptiveMaxPooling2D`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[1.0, 5.0, 3.0, 4.0, 6.0]]]];

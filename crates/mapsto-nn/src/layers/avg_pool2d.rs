@@ -9,6 +9,7 @@ use mapsto_tensor::ops::{Pool2d, Size2};
 /// The mean of each window: `y[n, c, i, j] = 1/k² · Σ x[n, c, i·s + u − p, j·s + v − p]`.
 ///
 /// * Shape: `[n, c, h, w] → [n, c, h', w']` with `h' = (h + 2p − k)/s + 1`, rounded down.
+/// * PyTorch: `AvgPool2d`; Keras: `AveragePooling2D`; ONNX: `AveragePool`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[1.0, 2.0, 0.0, 1.0], [3.0, 4.0, 1.0, 0.0]]]];

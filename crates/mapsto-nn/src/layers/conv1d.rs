@@ -11,7 +11,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// * Shape: `[n, inputs, length] → [n, outputs, length']` with `length' = (length + 2p − d(k − 1) − 1)/s + 1`, rounded down.
 /// * Parameters: `weight` `[outputs, inputs/groups, k]` and `bias` `[outputs]`, both uniform in ±1/√fan_in.
-/// * PyTorch: `Conv1d`; Keras: `Conv1D`, whose channels come last.
+/// * PyTorch: `Conv1d`; Keras: `Conv1D`, whose channels come last; ONNX: `Conv`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let sum = Conv1d::new(1, 1, 2).no_bias().init(mapsto_nn::init::Ones);

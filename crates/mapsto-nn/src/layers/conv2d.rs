@@ -14,6 +14,7 @@ use mapsto_tensor::{DType, Tensor, is_recording};
 /// * Shape: `[n, inputs, h, w] → [n, outputs, h', w']` with `h' = (h + 2p − d(k − 1) − 1)/s + 1`, rounded down.
 /// * Parameters: `weight` `[outputs, inputs/groups, kh, kw]` and `bias` `[outputs]`, both uniform in ±1/√fan_in where
 ///   `fan_in = inputs/groups · kh · kw`.
+/// * PyTorch: `Conv2d`; Keras: `Conv2D`, whose channels come last; ONNX: `Conv`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let conv = Conv2d::new(1, 32, 3).stride(2).padding(1);

@@ -13,7 +13,7 @@ use mapsto_tensor::{Tensor, fail};
 /// * Shape: `[n, inputs, h, w] → [n, outputs, h', w']` with `h' = (h − 1)s − 2p + d(k − 1) + 1 + output_padding`.
 /// * Parameters: `weight` `[inputs, outputs/groups, kh, kw]` and `bias` `[outputs]`, both uniform in ±1/√fan with
 ///   `fan = outputs/groups · kh · kw`.
-/// * PyTorch: `ConvTranspose2d`; Keras: `Conv2DTranspose`, whose channels come last.
+/// * PyTorch: `ConvTranspose2d`; Keras: `Conv2DTranspose`, whose channels come last; ONNX: `ConvTranspose`.
 ///
 /// Source: Dumoulin, Visin (2016), A guide to convolution arithmetic for deep learning, arXiv:1603.07285, chapter 4.
 /// ```

@@ -12,6 +12,7 @@ use mapsto_tensor::{Tensor, Walk};
 /// * State: `[h]`, `[layers·directions, b, hidden]`, for [`with_state`](Recurrent::with_state).
 /// * Parameters: as the [`Lstm`](crate::Lstm)'s, of `3·hidden` rows; names, shapes, the order of the gates and the
 ///   initialisation are PyTorch's, so its files load.
+/// * PyTorch: `GRU`; Keras: `GRU`, and `Bidirectional` around it; ONNX: `GRU`.
 ///
 /// Source: Cho et al. (2014), Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078; the reset gate
 /// acts after the product, as in its first version, cuDNN and PyTorch.

@@ -13,6 +13,7 @@ use mapsto_tensor::{Tensor, Walk};
 /// * Parameters, for each layer `k`: `weight_ih_lk` `[4·hidden, inputs]`, `weight_hh_lk` `[4·hidden, hidden]`, `bias_ih_lk`
 ///   and `bias_hh_lk` `[4·hidden]`, and the same with `_reverse`; all uniform in ±1/√hidden. Names, shapes, the order of
 ///   the gates and the initialisation are PyTorch's, so its files load.
+/// * PyTorch: `LSTM`; Keras: `LSTM`, and `Bidirectional` around it; ONNX: `LSTM`.
 ///
 /// Source: Hochreiter & Schmidhuber (1997), Long short-term memory, Neural Computation 9(8); the forget gate: Gers,
 /// Schmidhuber & Cummins (2000), Learning to forget, Neural Computation 12(10).

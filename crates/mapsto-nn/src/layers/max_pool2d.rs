@@ -10,6 +10,7 @@ use mapsto_tensor::ops::{Pool2d, Size2};
 ///
 /// * Shape: `[n, c, h, w] → [n, c, h', w']` with `h' = (h + 2p − k)/s + 1`, rounded down.
 /// * The gradient goes to the first maximum of a window.
+/// * PyTorch: `MaxPool2d`; Keras: `MaxPooling2D`; ONNX: `MaxPool`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[1.0, 2.0, 0.0, 1.0], [3.0, 4.0, 1.0, 0.0]]]];

@@ -13,6 +13,7 @@ use mapsto_tensor::{Result, Tensor, fail, is_training};
 /// * Shape: `[b, t, size] → [b, t, size]`.
 /// * Parameters: `qkv.weight` `[3·size, size]`, Xavier uniform; `out.weight` `[size, size]`, uniform in ±1/√size; both
 ///   biases zero (as PyTorch draws them).
+/// * PyTorch: `MultiheadAttention`; Keras: `MultiHeadAttention`; ONNX: `Attention`.
 ///
 /// Source: Vaswani et al. (2017), Attention is all you need, arXiv:1706.03762, §3.2.2.
 /// ```

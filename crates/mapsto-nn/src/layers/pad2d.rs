@@ -21,7 +21,7 @@ enum Border {
 ///
 /// * Shape: `[n, c, h, w] → [n, c, h + top + bottom, w + left + right]`.
 /// * PyTorch: `ZeroPad2d`, `ConstantPad2d`, `ReflectionPad2d`, `ReplicationPad2d` and `CircularPad2d`, whose order is left, right, top,
-///   bottom; Keras: `ZeroPadding2D`.
+///   bottom; Keras: `ZeroPadding2D`; ONNX: `Pad`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[1.0, 2.0, 3.0]]]];

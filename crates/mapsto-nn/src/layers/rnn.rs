@@ -10,7 +10,7 @@ use mapsto_tensor::{Tensor, Walk};
 ///   [`bidirectional`](Recurrent::bidirectional).
 /// * State: `[h]`, `[layers·directions, b, hidden]`, for [`with_state`](Recurrent::with_state).
 /// * Parameters: as the [`Lstm`](crate::Lstm)'s, of `hidden` rows; names, shapes and the initialisation are PyTorch's, so its files load.
-/// * PyTorch: `RNN`; Keras: `SimpleRNN`.
+/// * PyTorch: `RNN`; Keras: `SimpleRNN`; ONNX: `RNN`.
 ///
 /// Source: Elman (1990), Finding structure in time.
 /// ```
@@ -22,7 +22,7 @@ pub type Rnn = Recurrent<RnnSteps>;
 
 /// The same with a rectifier in place of the hyperbolic tangent: `h ← relu(W_ih x + b_ih + W_hh h + b_hh)`.
 ///
-/// PyTorch: `RNN(nonlinearity="relu")`; Keras: `SimpleRNN(activation="relu")`.
+/// PyTorch: `RNN(nonlinearity="relu")`; Keras: `SimpleRNN(activation="relu")`; ONNX: `RNN`.
 ///
 /// Source: Le, Jaitly, Hinton (2015), A simple way to initialize recurrent networks of rectified linear units, arXiv:1504.00941.
 /// ```

@@ -12,7 +12,7 @@ use mapsto_tensor::{Tensor, fail};
 /// along both axes.
 ///
 /// * Shape: `[n, c, h, w] → [n, c, factor·h, factor·w]`.
-/// * PyTorch: `Upsample(scale_factor=factor, mode="nearest")` and `"bilinear"` with `align_corners=False`; Keras: `UpSampling2D`.
+/// * PyTorch: `Upsample(scale_factor=factor, mode="nearest")` and `"bilinear"` with `align_corners=False`; Keras: `UpSampling2D`; ONNX: `Resize`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[0.0, 4.0]]]];
