@@ -97,6 +97,9 @@ def named(name, known, find):
 
 
 keras = keras_names()
+classes = {name.lower(): "nn." + name for name in dir(torch.nn) if name[0].isupper()}
+# What is called `unfold` here is the method of a tensor; the class is that of images.
+classes["window"], classes["windowtranspose"] = classes.pop("unfold"), classes["fold"]
 old = {}
 path = ROOT + "/tests/elsewhere.txt"
 if os.path.exists(path):
@@ -104,8 +107,11 @@ if os.path.exists(path):
 rows = dict(old)
 for name in operations() - set(old):
     there = named(name, TORCH, in_torch) or "?"
+    of_class = classes.get(name.replace("_", ""), "-")
     there = "torch." + there if there in TORCH.values() and hasattr(torch, there) else there
     of_keras = named(name, KERAS, lambda n: n if n in keras else None) or "-"
+    if of_class not in ("-", there):
+        there += ", " + of_class
     rows[name] = f"{name} | {there} | {of_keras}"
 with open(path, "w") as file:
     file.write("# name | PyTorch | keras.ops; `-`: there is none. Written by elsewhere.py; rows that stand here are kept.\n")

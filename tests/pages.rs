@@ -94,7 +94,10 @@ fn elsewhere(text: &str, framework: &str) -> Option<String> {
 
 /// The rows of `elsewhere.txt`: for each name, those in PyTorch and in `keras.ops`.
 fn table() -> BTreeMap<String, [String; 2]> {
-    let code = |name: &str| if name == "-" { "none".to_string() } else { format!("`{name}`") };
+    let code = |names: &str| match names {
+        "-" => "none".to_string(),
+        names => names.split(", ").map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    };
     let row = |line: &str| match line.split(" | ").collect::<Vec<_>>()[..] {
         [name, torch, keras] => (name.to_string(), [code(torch), code(keras)]),
         _ => panic!("tests/elsewhere.txt: `{line}` is no row of three"),
@@ -195,51 +198,66 @@ fn makes(source: &str, name: &str) -> bool {
 /// The page of a registry: each kind under its names, by the documentation of the item that it is.
 fn page_of<T: Family + ?Sized>(title: &str, folder: &str, kinds: &[Kind<T>]) -> String {
     let (files, methods, table) = (rust_files(folder), operations(), table());
-    let mut page = format!(
+    let heads = ["in files", "in Rust", "what it is", "shape", "PyTorch", "Keras", "ONNX"];
+    let rows: Vec<[String; 7]> = kinds.iter().map(|kind| row_of(kind, folder, &files, &methods, &table)).collect();
+    // A schedule has no shape, and nothing is called in ONNX what it is here.
+    let shown: Vec<usize> = (0..7).filter(|&i| rows.iter().any(|row| !row[i].is_empty())).collect();
+    let line = |row: &[String]| {
+        let cells: Vec<&str> = shown.iter().map(|&i| &*row[i]).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let head = line(&heads.map(String::from)) + &"|---".repeat(shown.len()) + "|\n";
+    let rows: String = rows.iter().map(|row| line(row)).collect();
+    format!(
         "# {title}\n\nEvery {} that a file can name, as its own documentation says it; `cargo doc` shows examples and errors, and\n\
          [the reference of options](options.md) every setting. This page is written by\n\
-         `MAPSTO_BLESS=1 cargo test -p mapsto-tests --test pages`.\n\n\
-         | in files | in Rust | what it is | shape | PyTorch | Keras | ONNX |\n|---|---|---|---|---|---|---|\n",
+         `MAPSTO_BLESS=1 cargo test -p mapsto-tests --test pages`.\n\n{head}{rows}",
         T::NOUN
-    );
+    )
+}
+
+/// The cells of a kind: its names here, what it is, its shape, its names elsewhere.
+fn row_of<T: Family + ?Sized>(
+    kind: &Kind<T>,
+    folder: &str,
+    files: &[(String, String)],
+    methods: &[Method],
+    table: &BTreeMap<String, [String; 2]>,
+) -> [String; 7] {
     let plain = |name: &str| name.replace('_', "").to_lowercase();
-    for kind in kinds {
-        let found = files.iter().find(|(_, source)| makes(source, kind.name));
-        let (path, source) = found.unwrap_or_else(|| panic!("no file of {folder} makes `{}`", kind.name));
-        let items = items(source);
+    let found = files.iter().find(|(_, source)| makes(source, kind.name));
+    let (path, source) = found.unwrap_or_else(|| panic!("no file of {folder} makes `{}`", kind.name));
+    let items = items(source);
+    let named: Vec<&Documented> = items.iter().filter(|item| plain(&item.name) == plain(kind.name)).collect();
+    let first = items.first();
+    let (rust, texts): (Vec<String>, Vec<&str>) = if path.ends_with("/activation.rs") {
+        // Activations are operations, or variants of one.
         let method = methods.iter().find(|m| m.name == kind.name);
-        let named: Vec<&Documented> =
-            items.iter().filter(|item| plain(&item.name) == plain(kind.name)).collect();
-        let first = items.first().map_or("", |item| &item.text);
-        let (rust, texts): (Vec<String>, Vec<&str>) = match (&named[..], method) {
-            ([], Some(m)) => (vec![format!("Tensor::{}", m.name)], vec![&m.text]),
-            ([], None) if path.ends_with("/activation.rs") => (vec![], vec![]),
-            ([], None) => (items.first().iter().map(|item| item.name.clone()).collect(), vec![first]),
-            (all, _) => {
-                let own = all.iter().map(|item| &*item.text);
-                (all.iter().map(|item| item.name.clone()).collect(), own.chain([first]).collect())
-            }
-        };
-        let told = |find: &dyn Fn(&str) -> Option<String>| texts.iter().find_map(|text| find(text));
-        let what = texts.first().map_or(kind.doc.to_string(), |text| summary(text));
-        let row = table.get(kind.name);
-        let name_in = |framework: &str, column: usize| {
-            let name =
-                told(&|text| elsewhere(text, framework)).or_else(|| row.map(|row| row[column].clone()));
-            name.unwrap_or_else(|| {
-                panic!("{path}: the documentation of `{}` does not say its name in {framework}: `PyTorch: ..; Keras: ..`, or that it has none", kind.name)
-            })
-        };
-        let (torch, keras) = (cell(&name_in("PyTorch", 0)), cell(&name_in("Keras", 1)));
-        let onnx = told(&|text| elsewhere(text, "ONNX").or_else(|| part(text, "ONNX")));
-        let (onnx, shape) = (cell(&onnx.unwrap_or_default()), told(&|text| part(text, "Shape")));
-        let shape = cell(&shape.unwrap_or_default());
-        let rust = rust.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let what = cell(&what);
-        writeln!(page, "| `{}` | {rust} | {what} | {shape} | {torch} | {keras} | {onnx} |", kind.name)
-            .expect("text");
-    }
-    page
+        (method.map(|m| format!("Tensor::{}", m.name)).into_iter().collect(), method.map(|m| &*m.text).into_iter().collect())
+    } else if named.is_empty() {
+        (first.map(|item| item.name.clone()).into_iter().collect(), first.map(|item| &*item.text).into_iter().collect())
+    } else {
+        let texts = named.iter().copied().chain(first).map(|item| &*item.text);
+        (named.iter().map(|item| item.name.clone()).collect(), texts.collect())
+    };
+    let told = |find: &dyn Fn(&str) -> Option<String>| texts.iter().find_map(|text| find(text));
+    let name_in = |framework: &str, column: usize| {
+        let listed = || table.get(kind.name).map(|row| row[column].clone());
+        told(&|text| elsewhere(text, framework)).or_else(listed).unwrap_or_else(|| {
+            panic!("{path}: the documentation of `{}` does not say its name in {framework}: `PyTorch: ..; Keras: ..`, or that it has none", kind.name)
+        })
+    };
+    let onnx = told(&|text| elsewhere(text, "ONNX").or_else(|| part(text, "ONNX"))).unwrap_or_default();
+    [
+        format!("`{}`", kind.name),
+        rust.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        texts.first().map_or(kind.doc.to_string(), |text| summary(text)),
+        told(&|text| part(text, "Shape")).unwrap_or_default(),
+        name_in("PyTorch", 0),
+        name_in("Keras", 1),
+        onnx,
+    ]
+    .map(|text| cell(&text))
 }
 
 /// Requires that a page is what it would be written as; writes it where that is asked for.
