@@ -199,7 +199,8 @@ fn makes(source: &str, name: &str) -> bool {
 fn page_of<T: Family + ?Sized>(title: &str, folder: &str, kinds: &[Kind<T>]) -> String {
     let (files, methods, table) = (rust_files(folder), operations(), table());
     let heads = ["in files", "in Rust", "what it is", "shape", "PyTorch", "Keras", "ONNX"];
-    let rows: Vec<[String; 7]> = kinds.iter().map(|kind| row_of(kind, folder, &files, &methods, &table)).collect();
+    let rows: Vec<[String; 7]> =
+        kinds.iter().map(|kind| row_of(kind, folder, &files, &methods, &table)).collect();
     // A schedule has no shape, and nothing is called in ONNX what it is here.
     let shown: Vec<usize> = (0..7).filter(|&i| rows.iter().any(|row| !row[i].is_empty())).collect();
     let line = |row: &[String]| {
@@ -233,9 +234,15 @@ fn row_of<T: Family + ?Sized>(
     let (rust, texts): (Vec<String>, Vec<&str>) = if path.ends_with("/activation.rs") {
         // Activations are operations, or variants of one.
         let method = methods.iter().find(|m| m.name == kind.name);
-        (method.map(|m| format!("Tensor::{}", m.name)).into_iter().collect(), method.map(|m| &*m.text).into_iter().collect())
+        (
+            method.map(|m| format!("Tensor::{}", m.name)).into_iter().collect(),
+            method.map(|m| &*m.text).into_iter().collect(),
+        )
     } else if named.is_empty() {
-        (first.map(|item| item.name.clone()).into_iter().collect(), first.map(|item| &*item.text).into_iter().collect())
+        (
+            first.map(|item| item.name.clone()).into_iter().collect(),
+            first.map(|item| &*item.text).into_iter().collect(),
+        )
     } else {
         let texts = named.iter().copied().chain(first).map(|item| &*item.text);
         (named.iter().map(|item| item.name.clone()).collect(), texts.collect())

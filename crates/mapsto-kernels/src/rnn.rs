@@ -288,15 +288,7 @@ mod tests {
         Sequences { batch: 10, steps: 5, inputs: 17, hidden: 33, is_reversed: true, ..ALL },
         Sequences { batch: 3, steps: 19, inputs: 5, hidden: 7, lengths: Some(&[17, 3, 0]), ..ALL },
         Sequences { batch: 11, steps: 40, inputs: 5, hidden: 7, lengths: Some(&LENGTHS), ..ALL },
-        Sequences {
-            batch: 11,
-            steps: 40,
-            inputs: 5,
-            hidden: 7,
-            lengths: Some(&LENGTHS),
-            is_reversed: true,
-            ..ALL
-        },
+        Sequences { batch: 11, steps: 40, inputs: 5, hidden: 7, lengths: Some(&LENGTHS), is_reversed: true },
     ];
     const LENGTHS: [usize; 11] = [40, 40, 37, 33, 32, 31, 2, 2, 2, 1, 0];
 

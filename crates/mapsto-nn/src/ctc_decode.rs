@@ -126,7 +126,12 @@ fn sum(a: f64, b: f64) -> f64 {
 #[track_caller]
 fn checked(y: &Tensor, lengths: Option<&[usize]>) -> Vec<usize> {
     if y.rank() != 3 || y.shape()[2] == 0 || !y.dtype().is_float() {
-        fail!("ctc_decode", "outputs [n, steps, k] of floats were expected, found {} {:?}", y.dtype(), y.shape());
+        fail!(
+            "ctc_decode",
+            "outputs [n, steps, k] of floats were expected, found {} {:?}",
+            y.dtype(),
+            y.shape()
+        );
     }
     let (n, steps) = (y.shape()[0], y.shape()[1]);
     let Some(lengths) = lengths else { return vec![steps; n] };

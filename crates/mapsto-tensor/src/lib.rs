@@ -33,7 +33,6 @@ mod written;
 pub use device::Device;
 pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
-pub use sequence::Walk;
 pub use graph::{Grads, LeafId, grad, grad_or_zeros, grad_with, trace};
 pub use layout::Layout;
 pub use precision::{MatmulPrecision, Operands, matmul_precision, with_matmul_precision};
@@ -42,6 +41,7 @@ pub use scalar::Scalar;
 pub use scope::{
     infer, is_recomputing, is_recording, is_training, no_grad, outside, record, train, with_frozen,
 };
+pub use sequence::Walk;
 pub use shape::{Axes, Axis, MAX_ELEMENTS, MAX_RANK, Shape, keep, product};
 pub use tensor::Tensor;
 
@@ -55,8 +55,8 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad, grad_or_zeros, grad_with};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, Walk, assert_close, catch, infer,
-        is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
-        with_matmul_precision,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, Walk, assert_close, catch,
+        infer, is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace,
+        train, with_matmul_precision,
     };
 }

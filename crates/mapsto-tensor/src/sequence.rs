@@ -6,6 +6,9 @@ use crate::graph::{Attr, Attrs, Say};
 use crate::shape::Shape;
 use crate::{Result, Tensor, fail};
 
+/// Runs a recurrence with `N` states: from a walk, sequences and first states to all states of the one that is seen, and the last states.
+type Run<'a, const N: usize> = &'a dyn Fn(Walk, &Tensor, [&Tensor; N]) -> (Tensor, [Tensor; N]);
+
 /// Which steps of a batch of sequences a recurrence reads, and in which order.
 ///
 /// ```
@@ -98,7 +101,10 @@ impl Walk {
     pub(crate) fn of_attrs(a: &mut Attrs) -> Result<Walk> {
         let lengths = a.may("lengths")?;
         if lengths.as_ref().is_some_and(|lengths: &Vec<usize>| !lengths.is_sorted_by(|a, b| a >= b)) {
-            return Err(crate::Error::new(crate::ErrorKind::Model, "`lengths` must fall from the longest to the shortest"));
+            return Err(crate::Error::new(
+                crate::ErrorKind::Model,
+                "`lengths` must fall from the longest to the shortest",
+            ));
         }
         Ok(Walk { lengths, is_reversed: a.need("reversed")? })
     }
@@ -152,7 +158,7 @@ impl Walk {
         op: &'static str,
         x: &Tensor,
         states: [&Tensor; N],
-        run: &dyn Fn(Walk, &Tensor, [&Tensor; N]) -> (Tensor, [Tensor; N]),
+        run: Run<'_, N>,
     ) -> (Tensor, [Tensor; N]) {
         let [batch, steps, _] = x.dims();
         self.check(op, batch, steps);
@@ -245,7 +251,8 @@ pub(crate) fn pack(states: &[Tensor], last: &[&Tensor]) -> Tensor {
 /// Every way to read `batch` sequences of `steps`, for tests of kernels: whole or ragged, forwards or from the end.
 #[cfg(test)]
 pub(crate) fn walks(batch: usize, steps: usize) -> [Walk; 4] {
-    let lengths: Vec<usize> = (0..batch).map(|i| (steps * (batch - i)).div_ceil(batch) - usize::from(i + 1 == batch)).collect();
+    let lengths: Vec<usize> =
+        (0..batch).map(|i| (steps * (batch - i)).div_ceil(batch) - usize::from(i + 1 == batch)).collect();
     let ragged = Walk::new().lengths(&lengths);
     [Walk::new(), Walk::new().reversed(), ragged.clone(), ragged.reversed()]
 }

@@ -291,7 +291,8 @@ fn messages_name_the_operation_that_was_called() {
                     errors += 1;
                     let said = e.message().split(": ").next().unwrap_or_default();
                     // Forms of one operation share its name.
-                    let forms = ["_with", "_then", "_relu", "_along", "_relu_along"].map(|form| name.strip_suffix(form));
+                    let forms = ["_with", "_then", "_relu", "_along", "_relu_along"]
+                        .map(|form| name.strip_suffix(form));
                     let is_own = said == *name || forms.contains(&Some(said));
                     if !is_own || !e.location().is_some_and(|at| at.contains("names.rs:")) {
                         wrong.entry((*name, said.to_string())).or_insert_with(|| {

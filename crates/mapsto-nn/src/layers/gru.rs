@@ -71,7 +71,8 @@ mod tests {
         check_layer(|| Gru::new(3, 4)).gives([2, 5, 3], [2, 5, 4]);
         check_layer(|| Gru::new(3, 2).layers(2).bidirectional().no_bias()).gives([2, 3, 3], [2, 3, 4]);
         check_layer(|| Gru::new(3, 2).bidirectional().last()).gives([2, 3, 3], [2, 4]);
-        check_layer(|| Gru::new(3, 2).layers(2).bidirectional().merge(Merge::Ave)).gives([2, 3, 3], [2, 3, 2]);
+        check_layer(|| Gru::new(3, 2).layers(2).bidirectional().merge(Merge::Ave))
+            .gives([2, 3, 3], [2, 3, 2]);
         check_layer(|| Gru::new(3, 2).bidirectional().merge(Merge::Mul).last()).gives([2, 3, 3], [2, 2]);
         check_layer(|| GruCell::new(3, 2)).gives([4, 3], [4, 2]);
         assert_eq!(Gru::new(3, 2).last().no_bias().describe(), "Gru(3 → 2, last, no bias)");

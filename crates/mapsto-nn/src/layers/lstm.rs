@@ -119,7 +119,8 @@ mod tests {
         check_layer(|| LstmCell::new(3, 2).no_bias()).gives([4, 3], [4, 2]);
         let e = catch(|| cell.step(&x, None)).unwrap_err();
         assert_eq!(e.message(), "lstm_cell: [batch, 3] was expected, found [2, 5, 3]");
-        let e = catch(|| cell.step(&x.select(1, 0), Some(&[Tensor::zeros([2, 4]), Tensor::zeros([1, 4])]))).unwrap_err();
+        let e = catch(|| cell.step(&x.select(1, 0), Some(&[Tensor::zeros([2, 4]), Tensor::zeros([1, 4])])))
+            .unwrap_err();
         assert_eq!(e.message(), "lstm_cell: a state of [2, 4] was expected, found [1, 4]");
     }
 

@@ -42,7 +42,9 @@ impl<L: Layer> Layer for TimeDistributed<L> {
         let y = self.layer.forward(&x.reshape(&[&[b * t], rest].concat()[..]));
         match y.shape() {
             &[n, ref rest @ ..] if n == b * t => y.reshape(&[&[b, t], rest].concat()[..]),
-            shape => fail!("time_distributed", "the layer makes {shape:?} of {} samples", b * t; help = "it has to keep the axis of the batch"),
+            shape => {
+                fail!("time_distributed", "the layer makes {shape:?} of {} samples", b * t; help = "it has to keep the axis of the batch")
+            }
         }
     }
 

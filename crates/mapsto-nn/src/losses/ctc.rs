@@ -64,7 +64,9 @@ fn each(y: &Tensor, lengths: Option<&[usize]>, target: &Tensor) -> Tensor {
     let fits = y.rank() == 3 && target.rank() == 2 && y.shape()[0] == target.shape()[0];
     if !fits || target.is_empty() {
         let help = match target.rank() {
-            1 => "`ctc` learns sequences of labels, which programs give; one class for each sample, as data sets of training files have, is for `cross_entropy`",
+            1 => {
+                "`ctc` learns sequences of labels, which programs give; one class for each sample, as data sets of training files have, is for `cross_entropy`"
+            }
             _ => "a row of labels for each sample, shorter ones filled up with −1",
         };
         fail!(

@@ -68,7 +68,9 @@ impl<C: Cell> RecurrentCell<C> {
             fail!(name, "a state of {want:?} was expected, found {:?}", part.shape(); help = "its axes are batch, hidden");
         }
         let (_, last) = C::run(&x.unsqueeze(1), &first, &self.weights, &Walk::new());
-        let Ok(state) = C::State::try_from(last) else { unreachable!("a cell gives the state that it takes") };
+        let Ok(state) = C::State::try_from(last) else {
+            unreachable!("a cell gives the state that it takes")
+        };
         state
     }
 }

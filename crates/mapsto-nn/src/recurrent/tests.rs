@@ -110,7 +110,11 @@ fn keeps_its_bits<C: Cell>() {
     let x = Tensor::randn([LENGTHS.len(), 7, 3]);
     let first = results(&layer, &padded(&x, 0.0, 7), &LENGTHS);
     for (filling, steps) in [(f64::NAN, 7), (1e30, 7), (0.0, 12), (f64::NAN, 9)] {
-        assert_eq!(results(&layer, &padded(&x, filling, steps), &LENGTHS), first, "{filling} to {steps} steps");
+        assert_eq!(
+            results(&layer, &padded(&x, filling, steps), &LENGTHS),
+            first,
+            "{filling} to {steps} steps"
+        );
     }
     for threads in [1, 3] {
         let again = with_threads(threads, || results(&layer, &padded(&x, 0.0, 7), &LENGTHS));
