@@ -36,7 +36,9 @@ TORCH = {
     "rnn_along": "nn.RNN of packed sequences", "rnn_relu": "nn.RNN(nonlinearity='relu')", "rnn_relu_along": "nn.RNN of packed sequences",
     "slice": "narrow", "to_device": "Tensor.to", "window": "F.unfold", "window_transpose": "F.fold", "ctc_loss": "F.ctc_loss",
     "cross_entropy": "F.cross_entropy", "softmin": "F.softmin", "hardsigmoid": "F.hardsigmoid", "unfold": "Tensor.unfold",
-    "index": "x[..]", "max_pool2d_with": "F.max_pool2d",
+    "index": "x[..]", "roi_align": "torchvision.ops.roi_align", "nms": "torchvision.ops.nms", "box_iou": "torchvision.ops.box_iou",
+    "affine_grid2d": "F.affine_grid", "affine_grid3d": "F.affine_grid", "index_put_accumulate": "index_put(accumulate=True)",
+    "quantiles": "quantile", "combinations_with_replacement": "combinations(with_replacement=True)", "sample_places": "-", "max_pool2d_with": "F.max_pool2d",
 }
 KERAS = {
     "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2", "atanh": "arctanh",
@@ -56,7 +58,10 @@ KERAS = {
     "neg": "negative", "permute": "transpose", "pow": "power", "powt": "power", "recip": "reciprocal", "remainder": "mod",
     "repeat_interleave": "repeat", "repeat": "tile", "scatter": "-", "scatter_add": "-", "select": "-", "unfold": "-", "sub": "subtract", "to": "cast", "topk": "top_k",
     "unsqueeze": "expand_dims", "swap": "swapaxes", "matmul": "matmul", "pixel_shuffle": "depth_to_space", "inverse": "inv",
-    "t": "transpose", "log_sigmoid": "log_sigmoid", "window": "unfold", "window_transpose": "fold", "interpolate": "image.resize",
+    "avg_pool1d": "average_pool", "avg_pool3d": "average_pool", "max_pool1d": "max_pool", "max_pool3d": "max_pool",
+    "adaptive_avg_pool1d": "adaptive_average_pool", "adaptive_avg_pool3d": "adaptive_average_pool",
+    "adaptive_max_pool1d": "adaptive_max_pool", "adaptive_max_pool3d": "adaptive_max_pool", "pixel_unshuffle": "space_to_depth",
+    "scaled_dot_product_attention": "dot_product_attention", "t": "transpose", "log_sigmoid": "log_sigmoid", "window": "unfold", "window_transpose": "fold", "interpolate": "image.resize",
     "hann_window": "hanning", "hamming_window": "hamming", "blackman_window": "blackman", "kaiser_window": "kaiser",
     "bartlett_window": "bartlett", "split": "split", "detach": "stop_gradient",
 }
@@ -92,6 +97,9 @@ def in_torch(name):
 
 
 def named(name, known, find):
+    if name.endswith("_with_indices"):
+        of_values = named(name.removesuffix("_with_indices"), known, find)
+        return of_values and known is TORCH and of_values + "(return_indices=True)"
     stem = re.sub(r"_(with|along|of)$", "", name)
     return known.get(name) or find(name) or known.get(stem) or find(stem)
 
@@ -114,6 +122,7 @@ for name in operations() - set(old):
         there += ", " + of_class
     rows[name] = f"{name} | {there} | {of_keras}"
 with open(path, "w") as file:
-    file.write("# name | PyTorch | keras.ops; `-`: there is none. Written by elsewhere.py; rows that stand here are kept.\n")
+    file.write("# name | PyTorch | keras.ops; `-`: there is none. Operations, activations, and layers that do not say it themselves. ")
+    file.write("Rows that stand here are kept by elsewhere.py.\n")
     file.writelines(rows[name] + "\n" for name in sorted(rows))
 print(len(rows), "rows;", [name for name in rows if "?" in rows[name]])
