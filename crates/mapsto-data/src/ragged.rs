@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Sequences of different lengths, padded with zeros to the longest, and their lengths.
 ///
-/// Recurrent layers and attention read [`padded`](Ragged::padded). Losses and metrics read rows without padding: what a model
+/// Recurrent layers and attention read [`padded`](Ragged::padded), the former with lengths: `lstm.forward_lengths(x.padded(), x.lengths())`. Losses and metrics read rows without padding: what a model
 /// says of the padded sequences goes through [`pack`](Ragged::pack), so no padding can get into a mean. A vector of numbers is a
 /// sample that becomes a `Ragged`.
 ///

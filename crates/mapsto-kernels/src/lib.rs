@@ -1,4 +1,4 @@
-//! Loops over slices: SIMD, matrix products, convolution, attention, reductions, random bits and the thread pool of mapsto.
+//! Loops over slices: SIMD, matrix products, convolution, attention, recurrence, reductions, random bits and the thread pool of mapsto.
 //!
 //! The crate knows no tensor, does no I/O and keeps three promises. Every public function is safe and checks the
 //! lengths it is given. Work is cut into blocks that depend on the sizes alone and is combined in a fixed order, so
@@ -11,6 +11,7 @@ pub mod blocks;
 pub mod cast;
 pub mod conv;
 pub mod copy;
+pub mod ctc;
 pub mod elements;
 pub mod gemm;
 pub mod index;

@@ -1,4 +1,7 @@
-//! Recurrent networks over whole sequences, forward and backward: the LSTM and the GRU.
+//! Recurrent networks over whole sequences, forward and backward: the plain one, the LSTM and the GRU.
+//!
+//! Sequences may be of different lengths, and may be read from their ends ([`Sequences`]). They stand from the longest to the
+//! shortest, so the sequences of a block that have a step are its first rows, and padded steps cost nothing but their zeros.
 //!
 //! The samples of a batch do not see each other, so a block of [`ROWS`] sequences runs through all its steps alone, and
 //! threads never wait for one another within a sequence; products cut by columns instead would hand over at each step.
@@ -26,19 +29,26 @@ mod gate;
 mod gru;
 mod lstm;
 mod panels;
+mod plain;
 mod slopes;
 mod sweep;
 
 pub use gru::{Gru, GruGrads, GruKept};
 pub use lstm::{Lstm, LstmGrads, LstmKept};
+pub use plain::{Bend, Plain, PlainGrads};
 
 use crate::elements::elements;
 use crate::gemm::Gemm;
 use crate::real::Float;
 use crate::simd::vectorize_light;
+use panels::Panels;
 
 /// The numbers sequences are made of, f32 and f64, for each of which the recurrences are compiled once (see [`Gemm`]).
 pub trait Rnn: Gemm {
+    /// [`Plain::forward`], its lengths checked.
+    fn plain(plain: &Plain<Self>, y: &mut [Self]);
+    /// [`Plain::backward`], its lengths checked.
+    fn plain_backward(plain: &Plain<Self>, y: &[Self], dy: &[Self], grads: PlainGrads<Self>);
     /// [`Lstm::forward`], its lengths checked.
     fn lstm(lstm: &Lstm<Self>, gates: &mut [Self], cells: &mut [Self], y: &mut [Self]);
     /// [`Lstm::backward`], its lengths checked.
@@ -52,6 +62,14 @@ pub trait Rnn: Gemm {
 macro_rules! rnn {
     ($($t:ty)*) => {$(
         impl Rnn for $t {
+            #[inline(never)]
+            fn plain(plain: &Plain<$t>, y: &mut [$t]) {
+                plain::forward(plain, y)
+            }
+            #[inline(never)]
+            fn plain_backward(plain: &Plain<$t>, y: &[$t], dy: &[$t], grads: PlainGrads<$t>) {
+                plain::backward(plain, y, dy, grads)
+            }
             #[inline(never)]
             fn lstm(lstm: &Lstm<$t>, gates: &mut [$t], cells: &mut [$t], y: &mut [$t]) {
                 lstm::forward(lstm, gates, cells, y)
@@ -76,9 +94,16 @@ rnn!(f32 f64);
 /// Sequences in a block.
 const ROWS: usize = sweep::HIGH;
 
-/// The sizes of a batch of sequences and of what remembers them.
+/// The sizes of a batch of sequences and of what remembers them, and how their steps are read.
+///
+/// ```
+/// use mapsto_kernels::rnn::Sequences;
+/// let all = Sequences { batch: 2, steps: 5, inputs: 3, hidden: 4, ..Sequences::WHOLE };
+/// let ragged = Sequences { lengths: Some(&[5, 2]), is_reversed: true, ..all };
+/// assert_ne!(all, ragged);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sequences {
+pub struct Sequences<'a> {
     /// Sequences.
     pub batch: usize,
     /// Steps of each, at least 1.
@@ -87,9 +112,18 @@ pub struct Sequences {
     pub inputs: usize,
     /// Features of the state.
     pub hidden: usize,
+    /// How many of its steps each sequence has, none more than the one before it; `None` where all have all. What stands in the
+    /// steps after them is not read, and their states and gradients are 0.
+    pub lengths: Option<&'a [usize]>,
+    /// Whether each sequence is read from its last step to the first.
+    pub is_reversed: bool,
 }
 
-impl Sequences {
+impl Sequences<'_> {
+    /// Nothing: whole sequences, read forwards, whose sizes are to be filled in.
+    pub const WHOLE: Sequences<'static> =
+        Sequences { batch: 0, steps: 0, inputs: 0, hidden: 0, lengths: None, is_reversed: false };
+
     /// Steps of all sequences.
     fn rows(&self) -> usize {
         elements([self.batch, self.steps])
@@ -106,6 +140,11 @@ impl Sequences {
             self.steps > 0 && self.inputs > 0,
             "{name}: sequences have at least one step and one feature"
         );
+        if let Some(lengths) = self.lengths {
+            assert_eq!(lengths.len(), self.batch, "{name}: a length for each sequence");
+            let fall = lengths.windows(2).all(|w| w[0] >= w[1]) && lengths.iter().all(|&n| n <= self.steps);
+            assert!(fall, "{name}: lengths fall, from at most {}", self.steps);
+        }
         let wide = elements([gates, self.hidden]);
         for (what, len, want) in [
             ("x", x.len(), elements([self.rows(), self.inputs])),
@@ -116,12 +155,89 @@ impl Sequences {
         }
     }
 
-    /// The state before a step of a sequence: of `h0`, or of `y` one step earlier.
-    fn before<'a, T>(&self, h0: &'a [T], y: &'a [T], sequence: usize, step: usize) -> &'a [T] {
+    /// The steps that a sequence has.
+    fn len(&self, sequence: usize) -> usize {
+        self.lengths.map_or(self.steps, |lengths| lengths[sequence])
+    }
+
+    /// How many of the `rows` sequences from `first` on have a step.
+    fn active(&self, first: usize, rows: usize, step: usize) -> usize {
+        match self.lengths {
+            None => rows,
+            Some(lengths) => lengths[first..first + rows].partition_point(|&n| n > step),
+        }
+    }
+
+    /// The steps of the block of sequences that begins with `first`, in the order in which they are read, each with the number of
+    /// those before it.
+    fn order(&self, first: usize) -> impl DoubleEndedIterator<Item = (usize, usize)> + use<> {
+        let (n, is_reversed) = (self.len(first), self.is_reversed);
+        (0..n).map(move |i| (if is_reversed { n - 1 - i } else { i }, i))
+    }
+
+    /// The step that is read before this one, if there is one.
+    fn previous(&self, sequence: usize, step: usize) -> Option<usize> {
+        match self.is_reversed {
+            false => step.checked_sub(1),
+            true => (step + 1 < self.len(sequence)).then_some(step + 1),
+        }
+    }
+
+    /// The state before a step of a sequence, which is row `sequence − first`: of `h0`, or of `y` at the step read before.
+    fn before<'a, T>(&self, first: usize, h0: &'a [T], y: &'a [T], row: usize, step: usize) -> &'a [T] {
         let h = self.hidden;
-        match step {
-            0 => &h0[sequence * h..][..h],
-            _ => &y[(sequence * self.steps + step - 1) * h..][..h],
+        match self.previous(first + row, step) {
+            None => &h0[row * h..][..h],
+            Some(previous) => &y[(row * self.steps + previous) * h..][..h],
+        }
+    }
+
+    /// The place of a step's state among all, and the state before it.
+    fn now_and_before<'a, T>(
+        &self,
+        first: usize,
+        h0: &'a [T],
+        y: &'a mut [T],
+        row: usize,
+        step: usize,
+    ) -> (&'a mut [T], &'a [T]) {
+        let h = self.hidden;
+        let at = |step: usize| (row * self.steps + step) * h;
+        match self.previous(first + row, step) {
+            None => (&mut y[at(step)..][..h], &h0[row * h..][..h]),
+            Some(previous) if previous < step => {
+                let (past, now) = y.split_at_mut(at(step));
+                (&mut now[..h], &past[at(previous)..][..h])
+            }
+            Some(previous) => {
+                let (now, past) = y.split_at_mut(at(previous));
+                (&mut now[at(step)..][..h], &past[..h])
+            }
+        }
+    }
+
+    /// The inputs' share of the gates of the sequences from `first` on, at every step that they have; and zeros for the states of
+    /// those that they have not.
+    fn shares<T: Gemm>(
+        &self,
+        first: usize,
+        w_ih: &Panels<T>,
+        x: &[T],
+        gates: &mut [T],
+        y: &mut [T],
+        b: Option<&[T]>,
+    ) {
+        let (h, wide) = (self.hidden, gates.len() / (y.len() / self.hidden));
+        let rows = y.len() / (self.steps * h);
+        let x = &x[first * self.steps * self.inputs..][..rows * self.steps * self.inputs];
+        if self.lengths.is_none() {
+            return w_ih.times_dense(x, self.inputs, gates, b);
+        }
+        for row in 0..rows {
+            let (start, n) = (row * self.steps, self.len(first + row));
+            let x = &x[start * self.inputs..][..n * self.inputs];
+            w_ih.times_dense(x, self.inputs, &mut gates[start * wide..][..n * wide], b);
+            y[(start + n) * h..(start + self.steps) * h].fill(T::default());
         }
     }
 }
@@ -162,16 +278,47 @@ mod tests {
     use crate::simd::{Isa, with_isa};
     use crate::threads::with_threads;
 
-    const CASES: [Sequences; 5] = [
-        Sequences { batch: 1, steps: 1, inputs: 1, hidden: 1 },
-        Sequences { batch: 3, steps: 19, inputs: 5, hidden: 7 },
-        Sequences { batch: 10, steps: 5, inputs: 17, hidden: 33 },
-        Sequences { batch: 8, steps: 2, inputs: 3, hidden: 100 },
-        Sequences { batch: 21, steps: 9, inputs: 30, hidden: 50 },
+    const ALL: Sequences = Sequences::WHOLE;
+    const CASES: [Sequences; 9] = [
+        Sequences { batch: 1, steps: 1, inputs: 1, hidden: 1, ..ALL },
+        Sequences { batch: 3, steps: 19, inputs: 5, hidden: 7, ..ALL },
+        Sequences { batch: 10, steps: 5, inputs: 17, hidden: 33, ..ALL },
+        Sequences { batch: 8, steps: 2, inputs: 3, hidden: 100, ..ALL },
+        Sequences { batch: 21, steps: 9, inputs: 30, hidden: 50, ..ALL },
+        Sequences { batch: 10, steps: 5, inputs: 17, hidden: 33, is_reversed: true, ..ALL },
+        Sequences { batch: 3, steps: 19, inputs: 5, hidden: 7, lengths: Some(&[17, 3, 0]), ..ALL },
+        Sequences { batch: 11, steps: 40, inputs: 5, hidden: 7, lengths: Some(&LENGTHS), ..ALL },
+        Sequences { batch: 11, steps: 40, inputs: 5, hidden: 7, lengths: Some(&LENGTHS), is_reversed: true },
     ];
+    const LENGTHS: [usize; 11] = [40, 40, 37, 33, 32, 31, 2, 2, 2, 1, 0];
 
     fn numbers(n: usize, key: usize) -> Vec<f64> {
         (0..n).map(|i| (((i + 31 * key) * 7919) % 1009) as f64 / 504.5 - 1.0).collect()
+    }
+
+    /// The numbers of the steps that each sequence has: what is written for the others is not read.
+    fn seen(sizes: Sequences, x: Vec<f64>) -> Vec<f64> {
+        let each = x.len() / sizes.rows();
+        let rows = x.chunks(each).enumerate();
+        rows.filter(|(i, _)| i % sizes.steps < sizes.len(i / sizes.steps))
+            .flat_map(|(_, row)| row)
+            .copied()
+            .collect()
+    }
+
+    /// All results of a plain network, forward and backward.
+    fn plain(sizes: Sequences) -> Vec<Vec<f64>> {
+        let Sequences { batch, inputs, hidden: h, .. } = sizes;
+        let (all, lens) = (sizes.rows() * h, [sizes.rows() * inputs, batch * h, h * inputs, h * h, h]);
+        let [x, h0, w_ih, w_hh, b] = std::array::from_fn(|i| numbers(lens[i], i));
+        let plain = Plain { sizes, bend: Bend::Tanh, x: &x, h0: &h0, w_ih: &w_ih, w_hh: &w_hh, b: Some(&b) };
+        let mut y = vec![9.0; all];
+        plain.forward(&mut y);
+        let [mut dx, mut dh, mut dw_ih, mut dw_hh, mut db] = std::array::from_fn(|i| numbers(lens[i], 9));
+        let (w_ih, w_hh, b) = (Some(&mut dw_ih[..]), Some(&mut dw_hh[..]), Some(&mut db[..]));
+        let grads = PlainGrads { x: Some(&mut dx), h0: &mut dh, w_ih, w_hh, b };
+        plain.backward(&y, &numbers(all, 8), grads);
+        vec![y, dx, dh, dw_ih, dw_hh, db]
     }
 
     /// All results of an LSTM, forward and backward.
@@ -195,7 +342,7 @@ mod tests {
             b: Some(&mut db),
         };
         lstm.backward(LstmKept { gates: &gates, cells: &cells, y: &y }, &numbers(all, 8), grads);
-        vec![gates, cells, y, dx, dh, dc, dw_ih, dw_hh, db]
+        vec![seen(sizes, gates), seen(sizes, cells), y, dx, dh, dc, dw_ih, dw_hh, db]
     }
 
     /// All results of a GRU, forward and backward.
@@ -218,13 +365,13 @@ mod tests {
             b: Some([&mut b_ih, &mut b_hh]),
         };
         gru.backward(GruKept { gates: &gates, u: &u, y: &y }, &numbers(all, 8), grads);
-        vec![gates, u, y, dx, dh, dw_ih, dw_hh, b_ih, b_hh]
+        vec![seen(sizes, gates), seen(sizes, u), y, dx, dh, dw_ih, dw_hh, b_ih, b_hh]
     }
 
     #[test]
     fn every_family_agrees_and_threads_change_no_bit() {
         for sizes in CASES {
-            for run in [lstm, gru] {
+            for run in [plain, lstm, gru] {
                 let plain = with_isa(Isa::Portable, || run(sizes));
                 for &isa in Isa::available() {
                     let one = with_isa(isa, || with_threads(1, || run(sizes)));

@@ -299,7 +299,7 @@ fn walks_along_an_axis_and_picks_from_one() {
 fn sequences() {
     let calls = quiet();
     each(|[batch, steps, inputs, hidden]| {
-        let sizes = Sequences { batch, steps, inputs, hidden };
+        let sizes = Sequences { batch, steps, inputs, hidden, ..Sequences::WHOLE };
         let len = |all: &[usize]| wrapped(all).map(|n| vec![0.5f32; n]);
         let Some(x) = len(&[batch, steps, inputs]) else { return };
         let (Some(state), Some(y)) = (len(&[batch, hidden]), len(&[batch, steps, hidden])) else { return };

@@ -174,8 +174,8 @@ fn attention_and_its_gradients() {
 
 #[test]
 fn recurrent_networks_and_their_gradients() {
-    let sizes = Sequences { batch: 9, steps: 2, inputs: 3, hidden: 5 };
-    let Sequences { batch, steps, inputs, hidden } = sizes;
+    let sizes = Sequences { batch: 9, steps: 2, inputs: 3, hidden: 5, ..Sequences::WHOLE };
+    let Sequences { batch, steps, inputs, hidden, .. } = sizes;
     let (x, h0, c0) =
         (numbers(batch * steps * inputs, 1), numbers(batch * hidden, 2), numbers(batch * hidden, 3));
     let (w_ih, w_hh, b) =

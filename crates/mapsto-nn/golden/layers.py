@@ -211,3 +211,16 @@ write({"unflatten": [3, 2], "axis": 2}, sequences, nn.Unflatten(2, (3, 2)))
 write({"permute": [3, 1, 2]}, images, lambda x: x.permute(0, 3, 1, 2))
 write({"repeat_vector": 3}, rows, lambda x: x.unsqueeze(1).repeat(1, 3, 1))
 write({"cropping": [1, 0, 0, 2]}, images, lambda x: F.pad(x, (0, -2, -1, 0)))
+
+class Merged(nn.GRU):
+    def __init__(self, merge, *args):
+        super().__init__(*args, bidirectional=True, batch_first=True)
+        self.merge = merge
+
+    def forward(self, x):
+        return self.merge(*super().forward(x)[0].chunk(2, -1))
+
+
+write({"gru": 3, "bidirectional": True, "merge": "sum"}, steps, Merged(torch.add, 4, 3))
+write({"gru": 3, "bidirectional": True, "merge": "mul"}, steps, Merged(torch.mul, 4, 3))
+write({"gru": 3, "bidirectional": True, "merge": "ave"}, steps, Merged(lambda a, b: (a + b) / 2, 4, 3))

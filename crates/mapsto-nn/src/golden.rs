@@ -22,7 +22,7 @@ fn lines(text: &str) -> Vec<(Entry, Json)> {
     text.lines().map(read).collect()
 }
 
-fn numbers(json: &Json) -> Vec<f64> {
+pub(crate) fn numbers(json: &Json) -> Vec<f64> {
     json.list().unwrap().iter().map(|x| x.number().unwrap()).collect()
 }
 
@@ -34,7 +34,7 @@ fn check_complete<T: Family + ?Sized>(lines: &[(Entry, Json)], others: &[&str]) 
     assert!(missing.is_empty(), "no golden numbers of the {} {missing:?}", T::NOUN);
 }
 
-fn all_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+pub(crate) fn all_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
         assert!((f - e).abs() <= tolerance * e.abs().max(1.0), "{what}: element {i} is {f}, not {e}");
@@ -124,7 +124,7 @@ fn every_optimizer_follows_the_trajectory_of_pytorch_or_of_its_paper() {
     assert!(lines.len() >= 30, "{} trajectories", lines.len());
 }
 
-fn tensor_of(json: &Json) -> Tensor {
+pub(crate) fn tensor_of(json: &Json) -> Tensor {
     let shape = numbers(json.get("shape").unwrap()).into_iter().map(|n| n as usize).collect::<Vec<_>>();
     Tensor::from_vec(numbers(json.get("values").unwrap()), shape)
 }
@@ -232,6 +232,7 @@ fn every_layer_gives_what_pytorch_gives_with_the_same_weights() {
         "alpha_dropout",
         "gaussian_noise",
         "squeeze_excite",
+        "time_distributed",
     ];
     check_complete::<dyn Layer>(&lines, &others);
 }

@@ -9,6 +9,7 @@ mod budget;
 mod check_layer;
 mod convolution;
 pub mod distributions;
+mod ctc_decode;
 mod golden;
 pub mod init;
 pub mod layers;
@@ -25,6 +26,7 @@ mod spec;
 
 pub use check_layer::{LayerCheck, check_layer};
 pub use convolution::PaddingMode;
+pub use ctc_decode::{ctc_beam_decode, ctc_greedy_decode};
 pub use layers::*;
 pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.

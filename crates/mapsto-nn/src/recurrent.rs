@@ -1,4 +1,10 @@
-//! Recurrent layers: what the LSTM and the GRU have in common, which is all but their cell.
+//! Recurrent layers: what the plain network, the LSTM and the GRU have in common, which is all but their cell.
+
+mod one_step;
+#[cfg(test)]
+mod tests;
+
+pub use one_step::RecurrentCell;
 
 use crate::init::{Init, Uniform};
 use crate::layers::LayerKind;
@@ -6,14 +12,15 @@ use crate::module::{Item, ItemMut, Path, Segment};
 use crate::{Layer, Module, Param, budget};
 use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::memory::room_for;
-use mapsto_tensor::{Result, Tensor, fail};
+use mapsto_tensor::{Result, Tensor, Walk, fail};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
 /// A cell `C` carried over sequences, in one or more layers, in one or both directions.
 ///
 /// Each layer reads the states of all steps of the one below. In both directions, a second cell reads the steps from the
-/// last to the first, and the states of both stand side by side. See [`Lstm`](crate::Lstm) and
+/// last to the first, and the states of both stand side by side, or are [merged](Recurrent::merge) in another way. Sequences of
+/// different lengths go through [`forward_lengths`](Recurrent::forward_lengths). See [`Rnn`](crate::Rnn), [`Lstm`](crate::Lstm) and
 /// [`Gru`](crate::Gru).
 #[derive(Clone, Debug)]
 pub struct Recurrent<C> {
@@ -22,9 +29,48 @@ pub struct Recurrent<C> {
     inputs: usize,
     hidden: usize,
     directions: usize,
+    merge: Merge,
     dropout: f64,
     last: bool,
     cell: PhantomData<C>,
+}
+
+/// What becomes of the outputs of both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// They stand side by side, forwards first.
+    #[default]
+    Concat,
+    /// They are added.
+    Sum,
+    /// They are multiplied.
+    Mul,
+    /// Their mean.
+    Ave,
+}
+
+impl Merge {
+    const WORDS: [(&'static str, Merge); 4] =
+        [("concat", Merge::Concat), ("sum", Merge::Sum), ("mul", Merge::Mul), ("ave", Merge::Ave)];
+
+    fn word(self) -> &'static str {
+        Merge::WORDS.iter().find(|(_, merge)| *merge == self).map_or("", |(word, _)| word)
+    }
+
+    /// How many times as wide as a state the outputs of so many directions are.
+    fn times(self, directions: usize) -> usize {
+        if self == Merge::Concat { directions } else { 1 }
+    }
+
+    fn of(self, outputs: &[&Tensor]) -> Tensor {
+        match (self, outputs) {
+            (_, [one]) => (*one).clone(),
+            (Merge::Sum, [a, b]) => *a + *b,
+            (Merge::Mul, [a, b]) => *a * *b,
+            (Merge::Ave, [a, b]) => (*a + *b) * 0.5,
+            _ => Tensor::cat(outputs, -1),
+        }
+    }
 }
 
 /// The weights of one cell, for `gates` parts of the hidden size.
@@ -50,9 +96,23 @@ pub trait Cell: Send + Sync + 'static {
     const PARTS: usize;
     /// Its state, an array of [`PARTS`](Cell::PARTS) tensors.
     type State: AsRef<[Tensor]> + TryFrom<Vec<Tensor>>;
-    /// From sequences `[b, t, in]` and the first state, each tensor `[b, hidden]`: the states of all steps `[b, t, hidden]`,
-    /// and the last state.
-    fn run(x: &Tensor, first: &[Tensor], weights: &Weights) -> (Tensor, Vec<Tensor>);
+    /// From sequences `[b, t, in]` and the first state, each tensor `[b, hidden]`: the states of the steps that `walk` says,
+    /// `[b, t, hidden]`, and the last state.
+    fn run(x: &Tensor, first: &[Tensor], weights: &Weights, walk: &Walk) -> (Tensor, Vec<Tensor>);
+}
+
+impl Weights {
+    /// Drawn uniform in ±1/√hidden, for so many gates.
+    fn drawn(inputs: usize, hidden: usize, gates: usize, bias: bool) -> Weights {
+        let rows = hidden.saturating_mul(gates);
+        let init = Uniform::symmetric(1.0 / (hidden.max(1) as f64).sqrt());
+        let draw = |shape: &[usize]| Param::new(init.tensor(shape));
+        Weights {
+            weight_ih: draw(&[rows, inputs]),
+            weight_hh: draw(&[rows, hidden]),
+            bias: bias.then(|| [draw(&[rows]), draw(&[rows])]),
+        }
+    }
 }
 
 impl<C: Cell> Recurrent<C> {
@@ -63,6 +123,7 @@ impl<C: Cell> Recurrent<C> {
             inputs,
             hidden,
             directions: 1,
+            merge: Merge::Concat,
             dropout: 0.0,
             last: false,
             cell: PhantomData,
@@ -72,20 +133,14 @@ impl<C: Cell> Recurrent<C> {
 
     /// The same with weights drawn anew: uniform in ±1/√hidden.
     fn drawn(mut self, layers: usize, bias: bool) -> Self {
-        let (rows, hidden) = (self.hidden.saturating_mul(C::GATES), self.hidden);
-        let init = Uniform::symmetric(1.0 / (hidden.max(1) as f64).sqrt());
-        let draw = |shape: &[usize]| Param::new(init.tensor(shape));
+        let hidden = self.hidden;
+        let deeper = hidden.saturating_mul(self.merge.times(self.directions));
         let count = layers.saturating_mul(self.directions);
         // A list that memory cannot hold is an error here, and not the end of the process.
         let mut weights = room_for(count);
         weights.extend((0..count).map(|i| {
-            let inputs =
-                if i < self.directions { self.inputs } else { hidden.saturating_mul(self.directions) };
-            Weights {
-                weight_ih: draw(&[rows, inputs]),
-                weight_hh: draw(&[rows, hidden]),
-                bias: bias.then(|| [draw(&[rows]), draw(&[rows])]),
-            }
+            let inputs = if i < self.directions { self.inputs } else { deeper };
+            Weights::drawn(inputs, hidden, C::GATES, bias)
         }));
         self.weights = weights;
         self
@@ -108,6 +163,26 @@ impl<C: Cell> Recurrent<C> {
     pub fn bidirectional(self) -> Self {
         let (layers, bias) = (self.depth(), self.has_bias());
         Recurrent { directions: 2, ..self }.drawn(layers, bias)
+    }
+
+    /// The same with the outputs of both directions merged in this way, between layers too; weights are drawn anew.
+    ///
+    /// PyTorch has [`Merge::Concat`]; Keras: `Bidirectional(merge_mode=..)`.
+    /// ```
+    /// use mapsto_nn::{prelude::*, recurrent::Merge};
+    /// let gru = Gru::new(3, 4).layers(2).bidirectional().merge(Merge::Sum);
+    /// assert_eq!(gru.forward(&Tensor::zeros([2, 5, 3])).shape(), [2, 5, 4]);
+    /// ```
+    /// # Panics
+    /// When there is one direction only.
+    #[track_caller]
+    #[must_use]
+    pub fn merge(self, merge: Merge) -> Self {
+        if self.directions == 1 {
+            fail!(C::NAME.to_lowercase(), "one direction has nothing to merge"; help = "`.bidirectional()` comes before `.merge(..)`");
+        }
+        let (layers, bias) = (self.depth(), self.has_bias());
+        Recurrent { merge, ..self }.drawn(layers, bias)
     }
 
     /// The same with dropout of probability `p` between its layers.
@@ -176,7 +251,59 @@ impl<C: Cell> Recurrent<C> {
     /// When `x` is not `[b, t, inputs]`, or the state has another shape.
     #[track_caller]
     pub fn with_state(&self, x: &Tensor, state: Option<&C::State>) -> (Tensor, C::State) {
-        let (y, ends) = self.run(x, state.map(AsRef::as_ref));
+        self.checked_state(x, None, state)
+    }
+
+    /// [`with_state`](Recurrent::with_state) of sequences of different lengths, padded to the longest: what stands after the last
+    /// step of a sequence changes no bit of any result, its outputs there are 0, and its last state is that of its own last step. The backward cell
+    /// begins there.
+    ///
+    /// PyTorch: `pack_padded_sequence` and `pad_packed_sequence` around the layer; Keras: `mask`.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (lstm, x) = (Lstm::new(3, 4).bidirectional(), Tensor::randn([2, 5, 3]));
+    /// let (y, [h, _]) = lstm.with_lengths(&x, &[5, 2], None);
+    /// let short = lstm.forward(&x.slice(0, 1..).slice(1, ..2)); // the second sequence alone
+    /// assert_close!(y.slice(0, 1..).slice(1, ..2), short);
+    /// assert_close!(y.select(0, 1).slice(0, 2..), Tensor::zeros([3, 8]));
+    /// assert_close!(h.select(0, 0).select(0, 1), short.select(0, 0).select(0, 1).slice(0, ..4));
+    /// ```
+    /// # Panics
+    /// When `x` is not `[b, t, inputs]`, the state has another shape, or there is not a length of at most `t` for each sequence.
+    #[track_caller]
+    pub fn with_lengths(
+        &self,
+        x: &Tensor,
+        lengths: &[usize],
+        state: Option<&C::State>,
+    ) -> (Tensor, C::State) {
+        self.checked_state(x, Some(lengths), state)
+    }
+
+    /// [`forward`](Layer::forward) of sequences of different lengths, padded to the longest, as
+    /// [`with_lengths`](Recurrent::with_lengths) reads them: `gru.forward_lengths(batch.padded(), batch.lengths())`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (gru, x) = (Gru::new(3, 4).last(), Tensor::randn([2, 5, 3]));
+    /// let y = gru.forward_lengths(&x, &[5, 2]);
+    /// assert_close!(y.slice(0, 1..), gru.forward(&x.slice(0, 1..).slice(1, ..2)));
+    /// ```
+    /// # Panics
+    /// When `x` is not `[b, t, inputs]`, or there is not a length of at most `t` for each sequence.
+    #[track_caller]
+    pub fn forward_lengths(&self, x: &Tensor, lengths: &[usize]) -> Tensor {
+        self.output(x, Some(lengths))
+    }
+
+    #[track_caller]
+    fn checked_state(
+        &self,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        state: Option<&C::State>,
+    ) -> (Tensor, C::State) {
+        let (y, ends) = self.run(x, lengths, state.map(AsRef::as_ref));
         // `ends[i]` is the state of cell i; a tensor of the result holds one part of all of them.
         let part = |k: usize| Tensor::stack(&ends.iter().map(|e| &e[k]).collect::<Vec<_>>(), 0);
         let state: Vec<Tensor> = (0..C::PARTS).map(part).collect();
@@ -186,10 +313,49 @@ impl<C: Cell> Recurrent<C> {
         (y, state)
     }
 
+    /// What the layer gives on: the states of all steps, or the last ones.
+    #[track_caller]
+    fn output(&self, x: &Tensor, lengths: Option<&[usize]>) -> Tensor {
+        let (y, ends) = self.run(x, lengths, None);
+        if !self.last {
+            return y;
+        }
+        let top: Vec<&Tensor> = ends[ends.len() - self.directions..].iter().map(|end| &end[0]).collect();
+        self.merge.of(&top)
+    }
+
     /// The states of all steps of the last layer, and each cell's last state.
     #[track_caller]
-    fn run(&self, x: &Tensor, state: Option<&[Tensor]>) -> (Tensor, Vec<Vec<Tensor>>) {
-        self.check(x, state);
+    fn run(
+        &self,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        state: Option<&[Tensor]>,
+    ) -> (Tensor, Vec<Vec<Tensor>>) {
+        self.check(x, lengths, state);
+        let Some(lengths) = lengths else { return self.walk(x, &Walk::new(), state) };
+        // Steps that no sequence has are left out, so that not even a sum over steps sees how many there are.
+        let (steps, most) = (x.shape()[1], lengths.iter().copied().max().unwrap_or(0));
+        let x = if most < steps { x.slice(1, ..most as isize) } else { x.clone() };
+        let walk = Walk::new().lengths(lengths);
+        let (y, ends) = match walk.sorted() {
+            None => self.walk(&x, &walk, state),
+            Some((walk, order, back)) => {
+                let (order, back) = (order.to_device(x.device()), back.to_device(x.device()));
+                let state: Option<Vec<Tensor>> =
+                    state.map(|state| state.iter().map(|s| s.index_select(1, &order)).collect());
+                let (y, ends) = self.walk(&x.index_select(0, &order), &walk, state.as_deref());
+                let put_back = |end: Vec<Tensor>| end.iter().map(|s| s.index_select(0, &back)).collect();
+                (y.index_select(0, &back), ends.into_iter().map(put_back).collect())
+            }
+        };
+        let y = if most < steps { y.pad(&[(0, 0), (0, steps - most), (0, 0)], 0.0) } else { y };
+        (y, ends)
+    }
+
+    /// [`run`](Recurrent::run) of the steps that `walk` says, of sequences from the longest to the shortest.
+    #[track_caller]
+    fn walk(&self, x: &Tensor, walk: &Walk, state: Option<&[Tensor]>) -> (Tensor, Vec<Vec<Tensor>>) {
         let shape = [x.shape()[0], self.hidden];
         let zero = || x.device().scope(|| Tensor::full_of(shape, 0.0, x.dtype()));
         let (mut x, mut ends) = (x.clone(), Vec::new());
@@ -204,24 +370,34 @@ impl<C: Cell> Recurrent<C> {
                     Some(state) => state.iter().map(|s| s.select(0, i as isize)).collect(),
                     None => (0..C::PARTS).map(|_| zero()).collect(),
                 };
-                let steps = if direction == 0 { x.clone() } else { x.flip(1) };
-                let (y, end) = C::run(&steps, &first, &self.weights[i]);
-                outputs.push(if direction == 0 { y } else { y.flip(1) });
+                let walk = if direction == 0 { walk.clone() } else { walk.clone().reversed() };
+                let (y, end) = C::run(&x, &first, &self.weights[i], &walk);
+                outputs.push(y);
                 ends.push(end);
             }
-            x = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(&outputs, -1) };
+            x = self.merge.of(&outputs.iter().collect::<Vec<_>>());
         }
         (x, ends)
     }
 
     #[track_caller]
-    fn check(&self, x: &Tensor, state: Option<&[Tensor]>) {
+    fn check(&self, x: &Tensor, lengths: Option<&[usize]>, state: Option<&[Tensor]>) {
         let (name, inputs) = (C::NAME.to_lowercase(), self.inputs);
         if x.rank() != 3 || x.shape()[2] != inputs {
             fail!(name, "[batch, steps, {inputs}] was expected, found {:?}", x.shape();
                   help = "{}", if x.rank() == 2 { "one sequence is a batch of one: `x.unsqueeze(0)`" } else { "the features come last" });
         }
-        let want = [self.weights.len(), x.shape()[0], self.hidden];
+        let [batch, steps, _] = x.dims();
+        if let Some(lengths) = lengths {
+            if lengths.len() != batch {
+                fail!(name, "{} lengths for {batch} sequences", lengths.len(); help = "there is one for each sequence of the batch");
+            }
+            if let Some(i) = lengths.iter().position(|&n| n > steps) {
+                fail!(name, "sequence {i} is said to have {} steps, and there are {steps}", lengths[i];
+                      help = "the sequences are padded to the longest: [batch, steps, {inputs}]");
+            }
+        }
+        let want = [self.weights.len(), batch, self.hidden];
         for part in state.unwrap_or_default() {
             if part.shape() != want {
                 fail!(name, "a state of {want:?} was expected, found {:?}", part.shape();
@@ -238,12 +414,7 @@ impl<C: Cell> Layer for Recurrent<C> {
 
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (y, ends) = self.run(x, None);
-        if !self.last {
-            return y;
-        }
-        let top: Vec<&Tensor> = ends[ends.len() - self.directions..].iter().map(|end| &end[0]).collect();
-        if top.len() == 1 { top[0].clone() } else { Tensor::cat(&top, -1) }
+        self.output(x, None)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -257,6 +428,9 @@ impl<C: Cell> Layer for Recurrent<C> {
         }
         if self.directions == 2 {
             text += ", bidirectional";
+        }
+        if self.merge != Merge::Concat {
+            text += &format!(", {}", self.merge.word());
         }
         if self.dropout > 0.0 {
             text += &format!(", dropout {}", self.dropout);
@@ -272,6 +446,7 @@ impl<C: Cell> Layer for Recurrent<C> {
             .with_value(self.hidden)
             .with_option("layers", self.depth())
             .with_option("bidirectional", self.directions == 2)
+            .with_option("merge", self.merge.word())
             .with_option("dropout", self.dropout)
             .with_option("last", self.last);
         Some(entry.with_option("bias", self.has_bias()))
@@ -319,6 +494,11 @@ pub(crate) const fn kind<C: Cell>(name: &'static str, doc: &'static str) -> Laye
             ("", "the size of the state"),
             ("layers", "how many of them are stacked"),
             ("bidirectional", "whether a second one reads the steps backwards"),
+            (
+                "merge",
+                "what becomes of both directions: `\"concat\"` puts them side by side, `\"sum\"` adds, `\"mul\"` multiplies them, \
+                 `\"ave\"` takes their mean",
+            ),
             ("dropout", "the probability to forget between stacked layers, while training"),
             ("last", "whether only the last step is given on"),
             ("bias", "whether it has a bias"),
@@ -334,6 +514,15 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     let hidden: usize = args.main()?;
     let layers: usize = count_option(args, "layers", 1)?;
     let both = args.get_or("bidirectional", false)?;
+    let word: String = args.get_or("merge", Merge::Concat.word().to_string())?;
+    let Some((_, merge)) = Merge::WORDS.into_iter().find(|(known, _)| *known == word) else {
+        let words = "\"concat\", \"sum\", \"mul\" or \"ave\"";
+        return Err(args.error("merge", format!("`merge` must be {words}, got \"{word}\"")));
+    };
+    if merge != Merge::Concat && !both {
+        let message = format!("`merge = \"{word}\"` merges two directions, and there is one");
+        return Err(args.error("merge", message).help("add `bidirectional = true`, or leave `merge` out"));
+    }
     let dropout = Bounds::SHARE.option(args, "dropout", 0.0)?;
     let last = args.get_or("last", false)?;
     let bias = args.get_or("bias", true)?;
@@ -345,7 +534,7 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     // The entry itself has been counted as one.
     budget::layers(layers.saturating_mul(directions) - 1)?;
     let biases = if bias { 2 } else { 0 };
-    for (layers, inputs) in [(1, inputs), (layers - 1, hidden.saturating_mul(directions))] {
+    for (layers, inputs) in [(1, inputs), (layers - 1, hidden.saturating_mul(merge.times(directions)))] {
         for columns in [inputs, hidden, biases] {
             if layers > 0 && columns > 0 {
                 budget::weight(args, &[layers, directions, C::GATES, hidden, columns])?;
@@ -354,6 +543,6 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     }
     budget::output(args, &[steps, C::GATES, directions, hidden])?;
     let one = Recurrent::<C>::new(0, 0);
-    let layer = Recurrent { inputs, hidden, directions, dropout, last, ..one }.drawn(layers, bias);
+    let layer = Recurrent { inputs, hidden, directions, merge, dropout, last, ..one }.drawn(layers, bias);
     Ok(Box::new(layer))
 }

@@ -44,6 +44,7 @@ pub use scalar::Scalar;
 pub use scope::{
     infer, is_recomputing, is_recording, is_training, no_grad, outside, record, train, with_frozen,
 };
+pub use sequence::Walk;
 pub use shape::{Axes, Axis, MAX_ELEMENTS, MAX_RANK, Shape, keep, product};
 pub use tensor::Tensor;
 
@@ -57,8 +58,8 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad, grad_or_zeros, grad_with};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch, infer,
-        is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
-        with_matmul_precision,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, Walk, assert_close, catch,
+        infer, is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace,
+        train, with_matmul_precision,
     };
 }

@@ -1,8 +1,174 @@
-//! What the operations over sequences share: the shapes they ask for, and a result that holds the last states too.
+//! What the operations over sequences share: which steps they read, the shapes they ask for, and a result that holds the last
+//! states too.
 
 use crate::elementwise::same_dtype;
+use crate::graph::{Attr, Attrs, Say};
 use crate::shape::Shape;
-use crate::{Tensor, fail};
+use crate::{Result, Tensor, fail};
+
+/// Runs a recurrence with `N` states: from a walk, sequences and first states to all states of the one that is seen, and the last states.
+type Run<'a, const N: usize> = &'a dyn Fn(Walk, &Tensor, [&Tensor; N]) -> (Tensor, [Tensor; N]);
+
+/// Which steps of a batch of sequences a recurrence reads, and in which order.
+///
+/// ```
+/// use mapsto_tensor::prelude::*;
+/// let (x, h0, w) = (tensor![[[1.0], [2.0], [4.0]]], Tensor::zeros([1, 1]), tensor![[1.0]]);
+/// // The third step is padding, and the second is read first.
+/// let walk = Walk::new().lengths(&[2]).reversed();
+/// let (y, h) = x.rnn_relu_along(&h0, &w, &w, None, &walk);
+/// assert_close!(y, [[[3.0], [2.0], [0.0]]]);
+/// assert_close!(h, [[3.0]]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    lengths: Option<Vec<usize>>,
+    is_reversed: bool,
+}
+
+impl Walk {
+    /// All steps, from the first to the last.
+    pub fn new() -> Walk {
+        Walk::default()
+    }
+
+    /// The same of sequences of these lengths: what stands after the last step of one is not read, its states are 0 there, and its last
+    /// state is that after its own last step.
+    #[must_use]
+    pub fn lengths(self, lengths: &[usize]) -> Walk {
+        Walk { lengths: Some(lengths.to_vec()), ..self }
+    }
+
+    /// The same from each sequence's last step to its first.
+    #[must_use]
+    pub fn reversed(self) -> Walk {
+        Walk { is_reversed: true, ..self }
+    }
+
+    /// The same of the sequences from the longest to the shortest, with the positions that order them so and those that put them
+    /// back; `None` where they stand so already.
+    ///
+    /// Kernels want this order, and bring it about for themselves. Who runs several of them over the same sequences does it once.
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// let (sorted, order, back) = Walk::new().lengths(&[1, 3, 2]).sorted().unwrap();
+    /// assert_eq!((order.to_vec::<i64>(), back.to_vec::<i64>()), (vec![1, 2, 0], vec![2, 0, 1]));
+    /// assert!(sorted.sorted().is_none());
+    /// ```
+    pub fn sorted(&self) -> Option<(Walk, Tensor, Tensor)> {
+        let lengths = self.lengths.as_ref().filter(|lengths| !lengths.is_sorted_by(|a, b| a >= b))?;
+        let mut order: Vec<usize> = (0..lengths.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(lengths[i]));
+        let mut back = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(to, &from)| back[from] = to as i64);
+        let walk = Walk { lengths: Some(order.iter().map(|&i| lengths[i]).collect()), ..self.clone() };
+        let n = order.len();
+        let order = order.into_iter().map(|i| i as i64).collect::<Vec<_>>();
+        Some((walk, Tensor::from_vec(order, n), Tensor::from_vec(back, n)))
+    }
+
+    /// The number of steps of each sequence, where they differ, for a kernel.
+    pub(crate) fn each(&self) -> Option<&[usize]> {
+        self.lengths.as_deref()
+    }
+
+    /// Whether sequences are read from their ends, for a kernel.
+    pub(crate) fn is_reversed(&self) -> bool {
+        self.is_reversed
+    }
+
+    /// Requires a length for each sequence, of at most its steps.
+    #[track_caller]
+    pub(crate) fn check(&self, op: &str, batch: usize, steps: usize) {
+        let Some(lengths) = &self.lengths else { return };
+        if lengths.len() != batch {
+            fail!(op, "{} lengths for {batch} sequences", lengths.len(); help = "there is one for each sequence of the batch");
+        }
+        if let Some(i) = lengths.iter().position(|&n| n > steps) {
+            fail!(op, "sequence {i} is said to have {} steps, and there are {steps}", lengths[i];
+                  help = "the sequences are padded to the longest: [batch, steps, features]");
+        }
+    }
+
+    /// Says both settings, as [`Op::attrs`](crate::graph::Op::attrs).
+    pub(crate) fn say(&self, say: Say<'_>) {
+        if let Some(lengths) = &self.lengths {
+            say("lengths", Attr::from(&lengths[..]));
+        }
+        say("reversed", self.is_reversed.into());
+    }
+
+    pub(crate) fn of_attrs(a: &mut Attrs) -> Result<Walk> {
+        let lengths = a.may("lengths")?;
+        if lengths.as_ref().is_some_and(|lengths: &Vec<usize>| !lengths.is_sorted_by(|a, b| a >= b)) {
+            return Err(crate::Error::new(
+                crate::ErrorKind::Model,
+                "`lengths` must fall from the longest to the shortest",
+            ));
+        }
+        Ok(Walk { lengths, is_reversed: a.need("reversed")? })
+    }
+
+    /// The sequences with zeros where they have no step.
+    fn only(&self, x: &Tensor) -> Tensor {
+        let Some(lengths) = &self.lengths else { return x.clone() };
+        let t = x.shape()[1];
+        let is_step: Vec<bool> = lengths.iter().flat_map(|&n| (0..t).map(move |j| j < n)).collect();
+        let is_step = Tensor::from_vec(is_step, [lengths.len(), t, 1]).to_device(x.device());
+        is_step.choose(x, 0.0)
+    }
+
+    /// The definition of a recurrence: the states of all steps, of which the first part is seen, and the last state. `step` makes a state
+    /// of the inputs of a step and of the state before it.
+    #[track_caller]
+    pub(crate) fn along(
+        &self,
+        x: &Tensor,
+        first: &[&Tensor],
+        lines: &dyn Fn(&Tensor) -> Tensor,
+        step: &dyn Fn(&Tensor, &[Tensor]) -> Vec<Tensor>,
+    ) -> Tensor {
+        self.check("recurrence", x.shape()[0], x.shape()[1]);
+        let a = lines(&self.only(x)); // [b, t, gates·hidden]
+        let steps = x.shape()[1];
+        let mut state: Vec<Tensor> = first.iter().map(|&s| s.clone()).collect();
+        let mut seen = vec![None; steps];
+        for i in 0..steps {
+            let t = if self.is_reversed { steps - 1 - i } else { i };
+            let new = step(&a.select(1, t as isize), &state);
+            (seen[t], state) = match &self.lengths {
+                None => (Some(new[0].clone()), new),
+                Some(lengths) => {
+                    let here: Vec<bool> = lengths.iter().map(|&n| t < n).collect();
+                    let here = Tensor::from_vec(here, [lengths.len(), 1]).to_device(x.device());
+                    let kept = new.iter().zip(&state).map(|(new, old)| here.choose(new, old)).collect();
+                    (Some(here.choose(&new[0], 0.0)), kept)
+                }
+            };
+        }
+        let seen: Vec<Tensor> = seen.into_iter().flatten().collect();
+        pack(&seen, &state.iter().collect::<Vec<_>>())
+    }
+
+    /// Runs a recurrence on the sequences from the longest to the shortest: `run` gets what is beside them in the order that they
+    /// have then, and what it gives is put back.
+    #[track_caller]
+    pub(crate) fn in_order<const N: usize>(
+        &self,
+        op: &'static str,
+        x: &Tensor,
+        states: [&Tensor; N],
+        run: Run<'_, N>,
+    ) -> (Tensor, [Tensor; N]) {
+        let [batch, steps, _] = x.dims();
+        self.check(op, batch, steps);
+        let Some((walk, order, back)) = self.sorted() else { return run(self.clone(), x, states) };
+        let (order, back) = (order.to_device(x.device()), back.to_device(x.device()));
+        let sorted = states.map(|s| s.index_select(0, &order));
+        let (y, last) = run(walk, &x.index_select(0, &order), sorted.each_ref());
+        (y.index_select(0, &back), last.map(|s| s.index_select(0, &back)))
+    }
+}
 
 /// Checks `x [b, t, in]`, states `[b, hidden]` and weights `[gates·hidden, in]`, `[gates·hidden, hidden]`.
 #[track_caller]
@@ -80,4 +246,13 @@ pub(crate) fn pack(states: &[Tensor], last: &[&Tensor]) -> Tensor {
         parts.insert(0, flat(&Tensor::stack(states, 1)));
     }
     Tensor::cat(&parts, 0)
+}
+
+/// Every way to read `batch` sequences of `steps`, for tests of kernels: whole or ragged, forwards or from the end.
+#[cfg(test)]
+pub(crate) fn walks(batch: usize, steps: usize) -> [Walk; 4] {
+    let lengths: Vec<usize> =
+        (0..batch).map(|i| (steps * (batch - i)).div_ceil(batch) - usize::from(i + 1 == batch)).collect();
+    let ragged = Walk::new().lengths(&lengths);
+    [Walk::new(), Walk::new().reversed(), ragged.clone(), ragged.reversed()]
 }

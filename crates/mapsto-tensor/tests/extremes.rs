@@ -23,7 +23,7 @@ const SQUARED: &[&str] = &[
 
 /// Sums inside decide between the two ends of a gate, whose slope is a difference from 1, as in PyTorch: with large weights
 /// they cancel, jump and saturate.
-const JUMPING: &[&str] = &["lstm", "gru"];
+const JUMPING: &[&str] = &["lstm", "gru", "rnn"];
 
 /// An operation whose derivative this test leaves out, and why.
 const LEFT_OUT: &[(&str, &str)] = &[

@@ -214,6 +214,13 @@ const CALLS: &[(&str, Call)] = &[
     ("ge", |x, _| x[0].ge(&x[1])),
     ("gelu", |x, _| x[0].gelu()),
     ("gelu_tanh", |x, _| x[0].gelu_tanh()),
+    ("rnn", |x, _| x[0].rnn(&x[1], &x[2], &x[1], Some(&x[2])).0),
+    ("rnn_along", |x, _| x[0].rnn_along(&x[1], &x[2], &x[1], None, &Walk::new().reversed()).0),
+    ("rnn_relu", |x, _| x[0].rnn_relu(&x[1], &x[2], &x[1], None).0),
+    ("rnn_relu_along", |x, _| x[0].rnn_relu_along(&x[1], &x[2], &x[1], None, &Walk::new()).0),
+    ("gru_along", |x, _| x[0].gru_along(&x[1], &x[2], &x[1], None, &Walk::new().lengths(&[1])).0),
+    ("lstm_along", |x, _| x[0].lstm_along(&x[1], &x[2], &x[1], &x[2], None, &Walk::new().lengths(&[1])).0),
+    ("ctc_loss", |x, _| x[0].ctc_loss(&x[1], Some(&[1]))),
     ("gru", |x, _| x[0].gru(&x[1], &x[2], &x[1], Some([&x[2], &x[2]])).0),
     ("gt", |x, _| x[0].gt(&x[1])),
     ("index", |x, a| x[0].index((.., 1, a..5))),
@@ -405,7 +412,8 @@ fn messages_name_the_operation_that_was_called() {
                     errors += 1;
                     let said = e.message().split(": ").next().unwrap_or_default();
                     // Forms of one operation share its name.
-                    let forms = ["_with", "_then", "_relu"].map(|form| name.strip_suffix(form));
+                    let forms = ["_with", "_then", "_relu", "_along", "_relu_along"]
+                        .map(|form| name.strip_suffix(form));
                     let is_own = said == *name || forms.contains(&Some(said));
                     if !is_own || !e.location().is_some_and(|at| at.contains("names.rs:")) {
                         wrong.entry((*name, said.to_string())).or_insert_with(|| {

@@ -227,6 +227,7 @@ const TABLE: &[(&str, Reference)] = &[
     ("conv_transpose3d", Composed),
     ("cos", Each(|x, _| x[0].cos())),
     ("cross_entropy", Composed),
+    ("ctc_loss", Composed),
     ("cumsum", Whole(|x, a| {
         let back = !matches!(a.get("backward"), Some(Attr::Bool(false)) | None);
         x[0].along(whole(a, "axis"), |v| (0..v.len()).map(|i| if back { v[i..].iter().sum::<f64>() } else { v[..=i].iter().sum() }).collect())
@@ -262,6 +263,7 @@ const TABLE: &[(&str, Reference)] = &[
         x[0] * 0.5 * (1.0 + u.tanh() + x[1] * (1.0 - u.tanh().powi(2)) * du)
     })),
     ("gru", Composed),
+    ("rnn", Composed),
     ("index", Composed),
     ("index_select", Whole(|x, a| {
         let axis = whole(a, "axis");

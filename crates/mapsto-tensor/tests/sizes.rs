@@ -94,6 +94,7 @@ fn uncountable() -> Vec<Case> {
         scaled_dot_product_attention: scaled_dot_product_attention(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1, 1]), &seen_as(&[1, 1, 1, 1 << 40]), &Default::default());
         attention_weights: attention_weights(&seen_as(&[1, 1, 1 << 40, 1]), &seen_as(&[1, 1, 1 << 40, 1]), Mask::None);
         lstm: seen_as(&[1, 1 << 40, 1]).lstm(&seen_as(&[1, 1 << 20]), &seen_as(&[1, 1 << 20]), &seen_as(&[1 << 22, 1]), &seen_as(&[1 << 22, 1 << 20]), None).0;
+        rnn: seen_as(&[1, 1 << 40, 1]).rnn(&seen_as(&[1, 1 << 20]), &seen_as(&[1 << 20, 1]), &seen_as(&[1 << 20, 1 << 20]), None).0;
         gru: seen_as(&[1, 1 << 40, 1]).gru(&seen_as(&[1, 1 << 20]), &seen_as(&[3 << 20, 1]), &seen_as(&[3 << 20, 1 << 20]), None).0;
     }
 }
@@ -181,6 +182,8 @@ fn beyond_memory() -> Vec<Case> {
         gather: x().gather(0, &whole());
         gelu: x().gelu();
         gelu_tanh: x().gelu_tanh();
+        rnn: sequence().rnn(&seen_as(&[N, 1]), &seen_as(&[1, 1]), &seen_as(&[1, 1]), None).0;
+        ctc_loss: seen_as(&[1, N, N]).ctc_loss(&tensor![[1]], None);
         gru: sequence().gru(&seen_as(&[N, 1]), &seen_as(&[3, 1]), &seen_as(&[3, 1]), None).0;
         index: x().index((1.., 0..5));
         index_select: x().index_select(0, &zero_ids(N));

@@ -313,7 +313,11 @@ const ROWS: &[Row] = &[
         let wide = attention(&q, &k, &v, Mask::None);
         [long[..1].to_vec(), gradients(&wide, &[&v])].concat()
     }),
-    (&["lstm", "gru"], |d| {
+    (&["ctc_loss"], |d| {
+        let x = tenths([1, 30_000, 3], d);
+        both(x.ctc_loss(&tensor![[1, 2, 2]], None), &[&x])
+    }),
+    (&["lstm", "gru", "rnn"], |d| {
         let (b, t) = (30_000, 3);
         let mut all = vec![];
         let [x, zero] = [tenths([b, t, 1], d), Tensor::zeros([b, 1]).to(d)];
@@ -323,6 +327,8 @@ const ROWS: &[Row] = &[
         let biases = [tenths([3], d), tenths([3], d)];
         let y = x.gru(&zero, &w, &u, Some([&biases[0], &biases[1]])).0;
         all.extend(gradients(&y, &[&w, &u, &biases[0], &biases[1]]));
+        let [w, u, bias] = [tenths([1, 1], d), tenths([1, 1], d), tenths([1], d)];
+        all.extend(gradients(&x.rnn(&zero, &w, &u, Some(&bias)).0, &[&w, &u, &bias]));
         // Many inputs of a step.
         let [x, w] = [tenths([1, 1, N / 4], d), (tenths([4, N / 4], d) * 1e-4).detach()];
         let zero = Tensor::zeros([1, 1]).to(d);

@@ -99,9 +99,9 @@ fn main() {
     bench.conv(ConvShape { n: 8, c_in: 64, h: 56, w: 56, c_out: 64, groups: 64, ..s });
     bench.resnet(1);
     bench.resnet(16);
-    bench.lstm(Sequences { batch: 32, steps: 64, inputs: 128, hidden: 256 });
-    bench.lstm(Sequences { batch: 1, steps: 64, inputs: 128, hidden: 256 });
-    bench.gru(Sequences { batch: 32, steps: 64, inputs: 128, hidden: 256 });
+    bench.lstm(Sequences { batch: 32, steps: 64, inputs: 128, hidden: 256, ..Sequences::WHOLE });
+    bench.lstm(Sequences { batch: 1, steps: 64, inputs: 128, hidden: 256, ..Sequences::WHOLE });
+    bench.gru(Sequences { batch: 32, steps: 64, inputs: 128, hidden: 256, ..Sequences::WHOLE });
     bench.pool(64 * 32, 28);
     bench.pool(64 * 64, 14);
     let s = PoolShape { planes: 64, h: 112, w: 112, kernel: [3, 3], stride: [2, 2], padding: [1, 1] };
@@ -306,8 +306,8 @@ impl Bench {
     }
 
     /// An LSTM, and the chain of its way back alone.
-    fn lstm(&self, sizes: Sequences) {
-        let Sequences { batch, steps, inputs, hidden } = sizes;
+    fn lstm(&self, sizes: Sequences<'_>) {
+        let Sequences { batch, steps, inputs, hidden, .. } = sizes;
         let (rows, state) = (batch * steps, batch * hidden);
         let near_zero = |n: usize| numbers(n).into_iter().map(|x| 0.1 * x).collect::<Vec<f32>>();
         let (x, w_ih, w_hh) =
@@ -339,8 +339,8 @@ impl Bench {
         });
     }
 
-    fn gru(&self, sizes: Sequences) {
-        let Sequences { batch, steps, inputs, hidden } = sizes;
+    fn gru(&self, sizes: Sequences<'_>) {
+        let Sequences { batch, steps, inputs, hidden, .. } = sizes;
         let (rows, state) = (batch * steps, batch * hidden);
         let near_zero = |n: usize| numbers(n).into_iter().map(|x| 0.1 * x).collect::<Vec<f32>>();
         let (x, w_ih, w_hh) =

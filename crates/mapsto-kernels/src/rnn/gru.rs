@@ -20,7 +20,7 @@ use crate::workspace::scratch;
 #[derive(Clone, Copy)]
 pub struct Gru<'a, T> {
     /// The sizes.
-    pub sizes: Sequences,
+    pub sizes: Sequences<'a>,
     /// `[batch, steps, inputs]`.
     pub x: &'a [T],
     /// The first state, `[batch, hidden]`.
@@ -63,7 +63,7 @@ impl<T: Rnn> Gru<'_, T> {
     ///
     /// ```
     /// use mapsto_kernels::rnn::{Gru, Sequences};
-    /// let sizes = Sequences { batch: 1, steps: 1, inputs: 1, hidden: 1 };
+    /// let sizes = Sequences { batch: 1, steps: 1, inputs: 1, hidden: 1, ..Sequences::WHOLE };
     /// let gru = Gru { sizes, x: &[2.0f64], h0: &[1.0], w_ih: &[0.0, 0.0, 1.0], w_hh: &[0.0; 3], b: None };
     /// let (mut gates, mut u, mut y) = ([0.0; 3], [0.0], [0.0]);
     /// gru.forward(&mut gates, &mut u, &mut y);
@@ -128,25 +128,24 @@ pub fn forward<T: Gemm + Gate>(gru: &Gru<T>, gates: &mut [T], u: &mut [T], y: &m
     let (wide, narrow) = (elements([3, steps, h]), elements([steps, h]));
     let chunks = [elements([ROWS, wide]), elements([ROWS, narrow]), elements([ROWS, narrow])];
     for_blocks([gates, u, y], chunks, s.cost(3), |block, [gates, u, y]| {
-        let rows = y.len() / narrow;
-        let x = &gru.x[block * ROWS * steps * inputs..][..rows * steps * inputs];
-        w_ih.times_dense(x, inputs, gates, b_ih);
-        let h0 = &gru.h0[block * ROWS * h..];
+        let (first, rows) = (block * ROWS, y.len() / narrow);
+        s.shares(first, &w_ih, gru.x, gates, y, b_ih);
+        let h0 = &gru.h0[first * h..];
         let (mut state, mut shares) = (w_hh.room(), scratch::<T>(rows * 3 * h));
-        for t in 0..steps {
+        for (t, _) in s.order(first) {
+            let rows = s.active(first, rows, t);
             for row in 0..rows {
-                lay(&mut state, row, s.before(h0, y, row, t));
+                lay(&mut state, row, s.before(first, h0, y, row, t));
             }
             let to = To { c: &mut shares, stride: 3 * h, add: false, bias: b_hh };
             w_hh.times(w_hh.rows(&state), rows, to);
             for row in 0..rows {
-                let (past, now) = y.split_at_mut(row * narrow + t * h);
-                let h_before = if t == 0 { &h0[row * h..][..h] } else { &past[past.len() - h..] };
+                let (now, h_before) = s.now_and_before(first, h0, y, row, t);
                 let gates = &mut gates[row * wide + t * 3 * h..][..3 * h];
                 let (shares, u) = (&shares[row * 3 * h..][..3 * h], &mut u[row * narrow + t * h..][..h]);
                 vectorize(
                     #[inline(always)]
-                    || cell(gates, shares, h_before, u, &mut now[..h]),
+                    || cell(gates, shares, h_before, u, now),
                 );
             }
         }
@@ -176,7 +175,7 @@ fn cell<T: Gate>(gates: &mut [T], shares: &[T], h_before: &[T], u: &mut [T], y: 
 ///
 /// The gradients of a step's gates are four parts, `n, r, z, u_n`: the first three are `da`, the last three `du`.
 pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], grads: GruGrads<'_, T>) {
-    let s @ Sequences { batch, steps, inputs, hidden: h } = gru.sizes;
+    let s @ Sequences { batch, steps, inputs, hidden: h, .. } = gru.sizes;
     let w_hh = Panels::new(&parts(gru.w_hh, h, h));
     let mut slopes = Slopes::new(s, 4);
     let (block, layout) = (slopes.block(), slopes.layout());
@@ -184,7 +183,7 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
     let slices = [slopes.all(), &mut sums, grads.h0];
     for_blocks(slices, [block, 4 * h, ROWS * h], s.cost(3), |block, [slopes, sums, dh]| {
         let (first, rows) = (block * ROWS, dh.len() / h);
-        if rows < ROWS {
+        if rows < ROWS || s.lengths.is_some() {
             slopes.fill(T::ZERO);
         }
         sums.fill(T::ZERO);
@@ -192,10 +191,12 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
         let mut recent = scratch::<T>(4 * h);
         recent.fill(T::ZERO);
         let mut d = scratch::<T>(rows * 4 * h);
-        for t in (0..steps).rev() {
-            for row in 0..rows {
+        for (t, earlier) in s.order(first).rev() {
+            let active = s.active(first, rows, t);
+            d[active * 4 * h..].fill(T::ZERO);
+            for row in 0..active {
                 let at = ((first + row) * steps + t) * h;
-                let h_before = s.before(gru.h0, kept.y, first + row, t);
+                let h_before = s.before(0, gru.h0, kept.y, first + row, t);
                 let (gates, u, dy) = (&kept.gates[3 * at..][..3 * h], &kept.u[at..][..h], &dy[at..][..h]);
                 let (dh, d) = (&mut dh[row * h..][..h], &mut d[row * 4 * h..][..4 * h]);
                 vectorize(
@@ -204,13 +205,13 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
                 );
             }
             add_rows(&d, &mut recent);
-            if t % STEPS == 0 {
+            if earlier % STEPS == 0 {
                 add_rows(&recent, sums);
                 recent.fill(T::ZERO);
             }
             layout.put(slopes, t, &d);
             let to = To { c: dh, stride: h, add: true, bias: None };
-            w_hh.times(layout.step(slopes, rows, t, 1, &w_hh), rows, to);
+            w_hh.times(layout.step(slopes, rows, t, 1, &w_hh), active, to);
         }
     });
 
@@ -226,7 +227,7 @@ pub fn backward<T: Gemm + Gate>(gru: &Gru<T>, kept: GruKept<'_, T>, dy: &[T], gr
         slopes.times(0, &Panels::new(&[n, r, z]), dx);
     }
     let input = |b: usize, t: usize| &gru.x[(b * steps + t) * inputs..][..inputs];
-    let before = |b: usize, t: usize| s.before(gru.h0, kept.y, b, t);
+    let before = |b: usize, t: usize| s.before(0, gru.h0, kept.y, b, t);
     let mut wanted = Vec::new();
     if let Some(dw) = grads.w_ih {
         wanted.push(Weight { parts: &[Some(2), Some(0), Some(1), None], cols: inputs, right: &input, dw });

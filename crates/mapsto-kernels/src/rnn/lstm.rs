@@ -19,7 +19,7 @@ use crate::workspace::scratch;
 #[derive(Clone, Copy)]
 pub struct Lstm<'a, T> {
     /// The sizes.
-    pub sizes: Sequences,
+    pub sizes: Sequences<'a>,
     /// `[batch, steps, inputs]`.
     pub x: &'a [T],
     /// The first state, `[batch, hidden]`.
@@ -66,7 +66,7 @@ impl<T: Rnn> Lstm<'_, T> {
     ///
     /// ```
     /// use mapsto_kernels::rnn::{Lstm, Sequences};
-    /// let sizes = Sequences { batch: 1, steps: 1, inputs: 1, hidden: 1 };
+    /// let sizes = Sequences { batch: 1, steps: 1, inputs: 1, hidden: 1, ..Sequences::WHOLE };
     /// let (w_ih, w_hh) = ([0.0, 0.0, 1.0, 0.0], [0.0; 4]);
     /// let lstm = Lstm { sizes, x: &[2.0f64], h0: &[0.0], c0: &[1.0], w_ih: &w_ih, w_hh: &w_hh, b: None };
     /// let (mut gates, mut cells, mut y) = ([0.0; 4], [0.0], [0.0]);
@@ -131,22 +131,21 @@ pub fn forward<T: Gemm + Gate>(lstm: &Lstm<T>, gates: &mut [T], cells: &mut [T],
     let (wide, narrow) = (elements([4, steps, h]), elements([steps, h]));
     let chunks = [elements([ROWS, wide]), elements([ROWS, narrow]), elements([ROWS, narrow])];
     for_blocks([gates, cells, y], chunks, s.cost(4), |block, [gates, cells, y]| {
-        let rows = y.len() / narrow;
-        let x = &lstm.x[block * ROWS * steps * inputs..][..rows * steps * inputs];
-        w_ih.times_dense(x, inputs, gates, lstm.b);
-        let (h0, c0) = (&lstm.h0[block * ROWS * h..], &lstm.c0[block * ROWS * h..]);
+        let (first, rows) = (block * ROWS, y.len() / narrow);
+        s.shares(first, &w_ih, lstm.x, gates, y, lstm.b);
+        let (h0, c0) = (&lstm.h0[first * h..], &lstm.c0[first * h..]);
         let mut state = w_hh.room();
-        for t in 0..steps {
+        for (t, _) in s.order(first) {
+            let rows = s.active(first, rows, t);
             for row in 0..rows {
-                lay(&mut state, row, s.before(h0, y, row, t));
+                lay(&mut state, row, s.before(first, h0, y, row, t));
             }
             let to = To { c: &mut gates[t * 4 * h..], stride: wide, add: true, bias: None };
             w_hh.times(w_hh.rows(&state), rows, to);
             for row in 0..rows {
-                let (past, now) = cells.split_at_mut(row * narrow + t * h);
-                let c_before = if t == 0 { &c0[row * h..][..h] } else { &past[past.len() - h..] };
+                let (c, c_before) = s.now_and_before(first, c0, cells, row, t);
                 let gates = &mut gates[row * wide + t * 4 * h..][..4 * h];
-                let (c, y) = (&mut now[..h], &mut y[row * narrow + t * h..][..h]);
+                let y = &mut y[row * narrow + t * h..][..h];
                 vectorize(
                     #[inline(always)]
                     || cell(gates, c_before, c, y),
@@ -178,7 +177,7 @@ fn cell<T: Gate>(gates: &mut [T], c_before: &[T], c: &mut [T], y: &mut [T]) {
 
 /// [`Lstm::backward`] with lengths checked.
 pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T], grads: LstmGrads<'_, T>) {
-    let s @ Sequences { batch, steps, inputs, hidden: h } = lstm.sizes;
+    let s @ Sequences { batch, steps, inputs, hidden: h, .. } = lstm.sizes;
     let w_hh = Panels::new(&parts(lstm.w_hh, h, h));
     let mut slopes = Slopes::new(s, 4);
     let (block, layout) = (slopes.block(), slopes.layout());
@@ -186,7 +185,7 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
     let slices = [slopes.all(), &mut sums, grads.h0, grads.c0];
     for_blocks(slices, [block, 4 * h, ROWS * h, ROWS * h], s.cost(4), |block, [slopes, sums, dh, dc]| {
         let (first, rows) = (block * ROWS, dh.len() / h);
-        if rows < ROWS {
+        if rows < ROWS || s.lengths.is_some() {
             slopes.fill(T::ZERO);
         }
         sums.fill(T::ZERO);
@@ -194,10 +193,12 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
         let mut recent = scratch::<T>(4 * h);
         recent.fill(T::ZERO);
         let mut da = scratch::<T>(rows * 4 * h);
-        for t in (0..steps).rev() {
-            for row in 0..rows {
+        for (t, earlier) in s.order(first).rev() {
+            let active = s.active(first, rows, t);
+            da[active * 4 * h..].fill(T::ZERO);
+            for row in 0..active {
                 let at = ((first + row) * steps + t) * h;
-                let c_before = s.before(lstm.c0, kept.cells, first + row, t);
+                let c_before = s.before(0, lstm.c0, kept.cells, first + row, t);
                 let (gates, c, dy) = (&kept.gates[4 * at..][..4 * h], &kept.cells[at..][..h], &dy[at..][..h]);
                 let (dh, dc) = (&dh[row * h..][..h], &mut dc[row * h..][..h]);
                 let da = &mut da[row * 4 * h..][..4 * h];
@@ -207,13 +208,13 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
                 );
             }
             add_rows(&da, &mut recent);
-            if t % STEPS == 0 {
+            if earlier % STEPS == 0 {
                 add_rows(&recent, sums);
                 recent.fill(T::ZERO);
             }
             layout.put(slopes, t, &da);
             let to = To { c: dh, stride: h, add: false, bias: None };
-            w_hh.times(layout.step(slopes, rows, t, 0, &w_hh), rows, to);
+            w_hh.times(layout.step(slopes, rows, t, 0, &w_hh), active, to);
         }
     });
 
@@ -225,7 +226,7 @@ pub fn backward<T: Gemm + Gate>(lstm: &Lstm<T>, kept: LstmKept<'_, T>, dy: &[T],
     }
     let parts = &[Some(0), Some(1), Some(2), Some(3)];
     let input = |b: usize, t: usize| &lstm.x[(b * steps + t) * inputs..][..inputs];
-    let before = |b: usize, t: usize| s.before(lstm.h0, kept.y, b, t);
+    let before = |b: usize, t: usize| s.before(0, lstm.h0, kept.y, b, t);
     let mut wanted = Vec::new();
     if let Some(dw) = grads.w_ih {
         wanted.push(Weight { parts, cols: inputs, right: &input, dw });

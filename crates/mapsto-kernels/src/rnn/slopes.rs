@@ -7,6 +7,7 @@ use crate::gemm::Gemm;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::{Scratch, scratch};
+use std::ops::Range;
 
 /// The gradients of so many parts of the hidden size, for each sequence at each step a row.
 ///
@@ -14,9 +15,9 @@ use crate::workspace::{Scratch, scratch};
 /// is a line of tiles. So a step of a block is a left operand where it lies, a group is one of the inputs' gradient, and a
 /// column of tiles, through the groups, one of the weights' gradients: nothing is packed again, where products of any
 /// layout read the 8 MiB of an LSTM's three times and packed them twice.
-pub struct Slopes<T> {
+pub struct Slopes<'a, T> {
     store: Scratch<T>,
-    sizes: Sequences,
+    sizes: Sequences<'a>,
     parts: usize,
 }
 
@@ -39,9 +40,9 @@ const GAP: usize = 64;
 /// Numbers of the right operands packed at a time: 768 KiB of f32, which leaves room in an L2 cache of 1 MiB.
 const PIECE: usize = 3 << 16;
 
-impl<T: Gemm> Slopes<T> {
+impl<'s, T: Gemm> Slopes<'s, T> {
     /// Of this many parts.
-    pub fn new(sizes: Sequences, parts: usize) -> Slopes<T> {
+    pub fn new(sizes: Sequences<'s>, parts: usize) -> Slopes<'s, T> {
         let mut slopes = Slopes { store: scratch(0), sizes, parts };
         slopes.store = scratch(slopes.groups() * slopes.pitch());
         slopes
@@ -80,6 +81,33 @@ impl<T: Gemm> Slopes<T> {
         (row < rows && step < steps).then_some((first + row, step))
     }
 
+    /// The groups of each run in which there are steps: all in one, where all sequences have all steps. Short gaps, whose rows are
+    /// zeros, are multiplied too, for a run costs a packing of its own.
+    fn runs(&self) -> Vec<Range<usize>> {
+        let Sequences { batch, steps, .. } = self.sizes;
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for first in (0..batch).step_by(ROWS) {
+            let rows = padded(ROWS.min(batch - first));
+            let start = first / ROWS * steps;
+            let end = start + (rows * self.sizes.len(first)).div_ceil(HIGH);
+            match runs.last_mut() {
+                Some(last) if end > start && (start - last.end) * 8 <= steps => last.end = end,
+                _ if end > start => runs.push(start..end),
+                _ => {}
+            }
+        }
+        runs
+    }
+
+    /// Whether any sequence of a group has its steps.
+    fn is_active(&self, group: usize) -> bool {
+        let (step, first) = match self.place(group * HIGH) {
+            Some((first, step)) => (step, first),
+            None => return false,
+        };
+        step < self.sizes.len(first)
+    }
+
     /// `dx = slopes·w`, of the parts from `part` on that `w` was made for, into a row of `dx` for each sequence and step.
     pub fn times(&self, part: usize, w: &Panels<T>, dx: &mut [T]) {
         let (steps, cols) = (self.sizes.steps, self.sizes.inputs);
@@ -88,8 +116,12 @@ impl<T: Gemm> Slopes<T> {
         parallel(self.groups(), self.store.len() * cols, |group| {
             let tiles = &self.store[group * layout.pitch..][..layout.pitch];
             let mut rows = scratch::<T>(HIGH * cols);
-            let to = To { c: &mut rows, stride: cols, add: false, bias: None };
-            w.times(w.rows(&tiles[part * layout.part()..]), HIGH, to);
+            if self.is_active(group) {
+                let to = To { c: &mut rows, stride: cols, add: false, bias: None };
+                w.times(w.rows(&tiles[part * layout.part()..]), HIGH, to);
+            } else {
+                rows.fill(T::default());
+            }
             for (i, row) in rows.chunks_exact(cols).enumerate() {
                 if let Some((sequence, step)) = self.place(group * HIGH + i) {
                     // SAFETY: a row of its own for each sequence and step.
@@ -104,21 +136,27 @@ impl<T: Gemm> Slopes<T> {
     /// Loop nest: pieces of the groups › packing of the right operands, to stay in L2 › columns of tiles (in parallel) ›
     /// panels › micro-tiles › groups.
     pub fn weights(&self, weights: &mut [Weight<'_, T>]) {
-        let (h, pitch, groups) = (self.sizes.hidden, self.pitch(), self.groups());
+        let (h, pitch, runs) = (self.sizes.hidden, self.pitch(), self.runs());
         let cols = weights.iter().map(|w| w.cols).sum::<usize>();
-        if groups * cols == 0 {
-            return;
+        if runs.is_empty() || cols == 0 {
+            return weights.iter_mut().for_each(|w| w.dw.fill(T::default()));
         }
-        let pieces = groups.div_ceil((PIECE / cols / HIGH).max(8));
+        let most = (PIECE / cols / HIGH).max(8);
+        let cut = |run: &Range<usize>| {
+            let (start, groups) = (run.start, run.len());
+            let pieces = groups.div_ceil(most);
+            (0..pieces).map(move |i| (start + groups * i / pieces, start + groups * (i + 1) / pieces))
+        };
         let across = h.div_ceil(SIDE);
-        for piece in 0..pieces {
-            let (first, end) = (groups * piece / pieces, groups * (piece + 1) / pieces);
+        for (piece, (first, end)) in runs.iter().flat_map(cut).enumerate() {
             let depth = (end - first) * HIGH;
             let right: Vec<Panels<T>> = weights
                 .iter()
                 .map(|w| {
-                    let row =
-                        |k| self.place(first * HIGH + k).map(|(sequence, step)| (w.right)(sequence, step));
+                    let row = |k| {
+                        let (sequence, step) = self.place(first * HIGH + k)?;
+                        (step < self.sizes.len(sequence)).then(|| (w.right)(sequence, step))
+                    };
                     Panels::of_rows(depth, w.cols, row)
                 })
                 .collect();

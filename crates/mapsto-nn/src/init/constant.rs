@@ -6,6 +6,7 @@ use mapsto_tensor::Tensor;
 
 /// The same value everywhere.
 ///
+/// PyTorch: `constant_`; Keras: `Constant`.
 /// ```
 /// use mapsto_nn::init::{Constant, Init};
 /// assert_eq!(Constant(0.25).tensor(&[3]).to_vec::<f32>(), [0.25, 0.25, 0.25]);
@@ -18,6 +19,7 @@ pub struct Constant(
 
 /// Zero everywhere; the usual start of a bias.
 ///
+/// PyTorch: `zeros_`; Keras: `Zeros`.
 /// ```
 /// use mapsto_nn::init::{Init, Zeros};
 /// assert_eq!(Zeros.tensor(&[2]).to_vec::<f32>(), [0.0, 0.0]);
@@ -27,6 +29,7 @@ pub struct Zeros;
 
 /// One everywhere; the usual start of a norm's scale.
 ///
+/// PyTorch: `ones_`; Keras: `Ones`.
 /// ```
 /// use mapsto_nn::init::{Init, Ones};
 /// assert_eq!(Ones.tensor(&[2]).to_vec::<f32>(), [1.0, 1.0]);

@@ -6,6 +6,8 @@ use mapsto_tensor::{Result, Tensor};
 
 /// Uniform in ±`√(6 / ((1 + a²) · fan))`, a being the slope of the activation below 0.
 ///
+/// PyTorch: `kaiming_uniform_`; Keras: `HeUniform`.
+///
 /// Source: He, Zhang, Ren, Sun (2015), Delving deep into rectifiers, arXiv:1502.01852, eq. 10 and 15.
 /// ```
 /// use mapsto_nn::init::{Init, KaimingUniform};
@@ -22,6 +24,8 @@ pub struct KaimingUniform {
 }
 
 /// Normal with standard deviation `√(2 / ((1 + a²) · fan))`, a being the slope of the activation below 0.
+///
+/// PyTorch: `kaiming_normal_`; Keras: `HeNormal`, which is truncated.
 ///
 /// Source: He, Zhang, Ren, Sun (2015), arXiv:1502.01852, eq. 10 and 15.
 /// ```

@@ -8,6 +8,7 @@ use mapsto_tensor::random::{self, Distribution, Stream};
 
 /// Normal with a given standard deviation, and mean 0 unless told otherwise.
 ///
+/// PyTorch: `normal_`; Keras: `RandomNormal`.
 /// ```
 /// use mapsto_nn::init::{Init, Normal};
 /// let w = Normal::new(0.1).tensor(&[100, 100]);

@@ -8,6 +8,8 @@ use mapsto_tensor::Tensor;
 ///
 /// Axes after the first are taken together. Uniform over all such matrices: the Gram-Schmidt process applied to normal
 /// numbers. Source: Saxe, McClelland, Ganguli (2013), arXiv:1312.6120.
+///
+/// PyTorch: `orthogonal_`; Keras: `Orthogonal`.
 /// ```
 /// use mapsto_nn::init::{Init, Orthogonal};
 /// use mapsto_nn::prelude::*;

@@ -10,6 +10,8 @@ use mapsto_tensor::random::{self, Distribution, Stream};
 ///
 /// Drawn by inverting the distribution function, so each number is a function of one uniform number; rejection would
 /// need a number of draws that depends on the values. `std` is that of the normal before the cut.
+///
+/// PyTorch: `trunc_normal_`; Keras: `TruncatedNormal`.
 /// ```
 /// use mapsto_nn::init::{Init, TruncatedNormal};
 /// let w = TruncatedNormal::new(0.02).tensor(&[10_000]);

@@ -8,6 +8,7 @@ use mapsto_tensor::random::{self, Distribution, Stream};
 
 /// Uniform between two bounds.
 ///
+/// PyTorch: `uniform_`; Keras: `RandomUniform`.
 /// ```
 /// use mapsto_nn::init::{Init, Uniform};
 /// let w = Uniform::new(-0.5, 0.5).tensor(&[1000]);

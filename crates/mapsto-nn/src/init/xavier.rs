@@ -6,6 +6,8 @@ use mapsto_tensor::{Result, Tensor};
 
 /// Uniform in ±`gain · √(6 / (fan_in + fan_out))`.
 ///
+/// PyTorch: `xavier_uniform_`; Keras: `GlorotUniform`.
+///
 /// Source: Glorot, Bengio (2010), Understanding the difficulty of training deep feedforward neural networks, eq. 16.
 /// ```
 /// use mapsto_nn::init::{Init, XavierUniform};
@@ -18,6 +20,8 @@ pub struct XavierUniform {
 }
 
 /// Normal with standard deviation `gain · √(2 / (fan_in + fan_out))`.
+///
+/// PyTorch: `xavier_normal_`; Keras: `GlorotNormal`, which is truncated.
 ///
 /// Source: Glorot, Bengio (2010), eq. 12 in its normal form.
 /// ```

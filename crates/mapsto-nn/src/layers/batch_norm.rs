@@ -15,7 +15,7 @@ use mapsto_tensor::{DType, Result, Tensor, fail, is_recomputing, is_recording, i
 /// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros.
 /// * States: `running_mean` `[channels]`, zeros; `running_var` `[channels]`, ones.
 ///
-/// PyTorch: `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`; Keras: `BatchNormalization`, whose momentum is one minus this one.
+/// PyTorch: `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`; Keras: `BatchNormalization`, whose momentum is one minus this one; ONNX: `BatchNormalization`.
 ///
 /// Source: Ioffe, Szegedy (2015), Batch normalization, arXiv:1502.03167, algorithms 1 and 2.
 /// ```

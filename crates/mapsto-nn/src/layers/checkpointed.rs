@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 /// The layer must not be written between the two, as by an optimizer's step, which is an error.
 ///
 /// A deep model whose blocks are checkpointed takes the memory of one block beside its inputs, and a third more time. Loss, gradients
-/// and running statistics are the same, to the bit. PyTorch: `torch.utils.checkpoint.checkpoint(f, x)`.
+/// and running statistics are the same, to the bit. PyTorch: `torch.utils.checkpoint.checkpoint(f, x)`; Keras: `RematScope`.
 ///
 /// * Shape: that of `f`.   * Parameters: those of `f`, under its own names.
 ///

@@ -8,6 +8,7 @@ use mapsto_tensor::Tensor;
 /// In training, sets each element to 0 with probability `p` and divides the others by `1 − p`; otherwise the identity.
 ///
 /// * Shape: `[..] → [..]`.
+/// * PyTorch: `Dropout`; Keras: `Dropout`; ONNX: `Dropout`.
 ///
 /// Source: Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov (2014), Dropout, JMLR 15; in the inverted form.
 /// ```

@@ -10,6 +10,7 @@ use mapsto_tensor::{DType, Tensor, fail};
 ///
 /// * Shape: `[..] → [.., size]`; ids are integers in `0..count`.
 /// * Parameters: `weight` `[count, size]`, standard normal.
+/// * PyTorch: `Embedding`; Keras: `Embedding`; ONNX: `Gather`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let mut table = Embedding::new(3, 2);

@@ -8,6 +8,7 @@ use mapsto_tensor::Tensor;
 /// All axes after the batch become one.
 ///
 /// * Shape: `[n, ..] → [n, product of the rest]`.
+/// * PyTorch: `Flatten`; Keras: `Flatten`; ONNX: `Flatten`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// assert_eq!(Tensor::zeros([8, 64, 7, 7]).apply(&Flatten::new()).shape(), [8, 3136]);

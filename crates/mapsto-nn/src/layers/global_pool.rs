@@ -9,7 +9,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// * Shape: `[n, channels, ..] → [n, channels]`.
 /// * PyTorch: `AdaptiveAvgPool2d(1)` and `Flatten`; Keras: `GlobalAveragePooling1D`, `GlobalAveragePooling2D` and
-///   `GlobalAveragePooling3D`.
+///   `GlobalAveragePooling3D`; ONNX: `GlobalAveragePool`.
 ///
 /// Source: Lin, Chen, Yan (2013), Network in network, arXiv:1312.4400, section 3.2.
 /// ```
@@ -23,7 +23,7 @@ pub struct GlobalAvgPool {}
 /// The maximum of each channel, `y[n, c] = max of x[n, c, ..]`.
 ///
 /// * Shape: `[n, channels, ..] → [n, channels]`.
-/// * PyTorch: `AdaptiveMaxPool2d(1)` and `Flatten`; Keras: `GlobalMaxPooling1D`, `GlobalMaxPooling2D` and `GlobalMaxPooling3D`.
+/// * PyTorch: `AdaptiveMaxPool2d(1)` and `Flatten`; Keras: `GlobalMaxPooling1D`, `GlobalMaxPooling2D` and `GlobalMaxPooling3D`; ONNX: `GlobalMaxPool`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// assert_close!(GlobalMaxPool::new().forward(&tensor![[[1.0, 3.0], [0.0, 4.0]]]), [[3.0, 4.0]]);

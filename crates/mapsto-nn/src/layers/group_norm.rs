@@ -10,7 +10,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// * Shape: `[n, channels, ..] → [n, channels, ..]`.
 /// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros.
-/// * PyTorch: `GroupNorm(groups, channels)`; Keras: `GroupNormalization`. With one group it is a layer norm of whole images, with as many
+/// * PyTorch: `GroupNorm(groups, channels)`; Keras: `GroupNormalization`; ONNX: `GroupNormalization`. With one group it is a layer norm of whole images, with as many
 ///   as there are channels an [`InstanceNorm`](super::InstanceNorm).
 ///
 /// Source: Wu, He (2018), Group normalization, arXiv:1803.08494, equation 7.

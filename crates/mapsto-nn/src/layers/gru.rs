@@ -1,8 +1,8 @@
 //! The gated recurrent unit: a recurrent layer lighter than the LSTM by a gate and the cell.
 
 use super::LayerKind;
-use crate::recurrent::{Cell, Recurrent, Weights, kind};
-use mapsto_tensor::Tensor;
+use crate::recurrent::{Cell, Recurrent, RecurrentCell, Weights, kind};
+use mapsto_tensor::{Tensor, Walk};
 
 /// Gated recurrent unit: at each step `h ← (1 − z) n + z h`, with `r = σ(a_r + u_r)`, `z = σ(a_z + u_z)`,
 /// `n = tanh(a_n + r u_n)`, where `a = W_ih x + b_ih` and `u = W_hh h + b_hh` have the parts `r, z, n`.
@@ -12,6 +12,7 @@ use mapsto_tensor::Tensor;
 /// * State: `[h]`, `[layers·directions, b, hidden]`, for [`with_state`](Recurrent::with_state).
 /// * Parameters: as the [`Lstm`](crate::Lstm)'s, of `3·hidden` rows; names, shapes, the order of the gates and the
 ///   initialisation are PyTorch's, so its files load.
+/// * PyTorch: `GRU`; Keras: `GRU`, and `Bidirectional` around it; ONNX: `GRU`.
 ///
 /// Source: Cho et al. (2014), Learning phrase representations using RNN encoder-decoder, arXiv:1406.1078; the reset gate
 /// acts after the product, as in its first version, cuDNN and PyTorch.
@@ -21,13 +22,27 @@ use mapsto_tensor::Tensor;
 /// let (y, [h]) = gru.with_state(&Tensor::randn([2, 5, 3]), None);
 /// assert_eq!((y.shape(), h.shape()), (&[2, 5, 8][..], &[2, 2, 4][..]));
 /// ```
-pub type Gru = Recurrent<GruCell>;
+pub type Gru = Recurrent<GruSteps>;
+
+/// One step of a [`Gru`]: from inputs `[b, inputs]` and the state `[h]`, `[b, hidden]`, the next state.
+///
+/// * Parameters: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, as the layer's; PyTorch's names.
+/// * PyTorch: `GRUCell`; Keras: `GRUCell`.
+///
+/// Source: as [`Gru`].
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let (cell, x) = (GruCell::new(3, 4), Tensor::randn([2, 3]));
+/// let [h] = cell.step(&x, None);
+/// assert_close!(cell.step(&x, Some(&[Tensor::zeros([2, 4])]))[0], h);
+/// ```
+pub type GruCell = RecurrentCell<GruSteps>;
 
 /// What makes a recurrent layer a [`Gru`].
 #[derive(Clone, Copy, Debug)]
-pub struct GruCell;
+pub struct GruSteps;
 
-impl Cell for GruCell {
+impl Cell for GruSteps {
     const NAME: &'static str = "Gru";
     const FILE: Option<&'static str> = Some("gru");
     const GATES: usize = 3;
@@ -35,26 +50,31 @@ impl Cell for GruCell {
     type State = [Tensor; 1];
 
     #[track_caller]
-    fn run(x: &Tensor, first: &[Tensor], w: &Weights) -> (Tensor, Vec<Tensor>) {
+    fn run(x: &Tensor, first: &[Tensor], w: &Weights, walk: &Walk) -> (Tensor, Vec<Tensor>) {
         let b = w.bias.as_ref().map(|b| b.each_ref().map(|b| &**b));
-        let (y, h) = x.gru(&first[0], &w.weight_ih, &w.weight_hh, b);
+        let (y, h) = x.gru_along(&first[0], &w.weight_ih, &w.weight_hh, b, walk);
         (y, vec![h])
     }
 }
 
 pub(super) const KIND: LayerKind =
-    kind::<GruCell>("gru", "Gated recurrent unit with a state of the given size.");
+    kind::<GruSteps>("gru", "Gated recurrent unit with a state of the given size.");
 
 #[cfg(test)]
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
+    use crate::recurrent::Merge;
 
     #[test]
     fn gru() {
         check_layer(|| Gru::new(3, 4)).gives([2, 5, 3], [2, 5, 4]);
         check_layer(|| Gru::new(3, 2).layers(2).bidirectional().no_bias()).gives([2, 3, 3], [2, 3, 4]);
         check_layer(|| Gru::new(3, 2).bidirectional().last()).gives([2, 3, 3], [2, 4]);
+        check_layer(|| Gru::new(3, 2).layers(2).bidirectional().merge(Merge::Ave))
+            .gives([2, 3, 3], [2, 3, 2]);
+        check_layer(|| Gru::new(3, 2).bidirectional().merge(Merge::Mul).last()).gives([2, 3, 3], [2, 2]);
+        check_layer(|| GruCell::new(3, 2)).gives([4, 3], [4, 2]);
         assert_eq!(Gru::new(3, 2).last().no_bias().describe(), "Gru(3 → 2, last, no bias)");
     }
 

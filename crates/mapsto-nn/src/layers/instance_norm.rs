@@ -12,7 +12,7 @@ use mapsto_tensor::{Tensor, fail};
 /// * Shape: `[n, channels, ..] → [n, channels, ..]`, of at least two places.
 /// * Parameters: none, or `weight` `[channels]`, ones, and `bias` `[channels]`, zeros.
 /// * PyTorch: `InstanceNorm1d`, `InstanceNorm2d` and `InstanceNorm3d`, without running statistics; Keras:
-///   `GroupNormalization(groups=-1)`.
+///   `GroupNormalization(groups=-1)`; ONNX: `InstanceNormalization`.
 ///
 /// Source: Ulyanov, Vedaldi, Lempitsky (2016), Instance normalization, arXiv:1607.08022.
 /// ```

@@ -9,6 +9,7 @@ use mapsto_tensor::Tensor;
 ///
 /// * Shape: `[.., size] → [.., size]`.
 /// * Parameters: `weight` `[size]`, ones; `bias` `[size]`, zeros.
+/// * PyTorch: `LayerNorm`; Keras: `LayerNormalization`; ONNX: `LayerNormalization`.
 ///
 /// Source: Ba, Kiros, Hinton (2016), Layer normalization, arXiv:1607.06450.
 /// ```

@@ -12,6 +12,7 @@ use mapsto_tensor::{Tensor, fail};
 /// * Shape: `[.., inputs] → [.., outputs]`.
 /// * Parameters: `weight` `[outputs, inputs]` and `bias` `[outputs]`, both uniform in ±1/√inputs (LeCun, Bottou, Orr,
 ///   Müller 1998, Efficient backprop, as PyTorch draws them: Kaiming uniform of slope √5).
+/// * PyTorch: `Linear`; Keras: `Dense`; ONNX: `Gemm`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let mut fc = Linear::new(2, 1);

@@ -8,7 +8,7 @@ use mapsto_tensor::{Tensor, fail};
 /// `y = x / (k + α/size · Σ x²)^β`, the sum taken over `size` channels around each one, those beyond the first and the last being 0.
 ///
 /// * Shape: `[n, channels, ..] → [n, channels, ..]`.
-/// * PyTorch: `LocalResponseNorm(size)`; Keras has none.
+/// * PyTorch: `LocalResponseNorm(size)`; Keras has none; ONNX: `LRN`.
 ///
 /// Source: Krizhevsky, Sutskever, Hinton (2012), ImageNet classification with deep convolutional neural networks, section 3.3, with α
 /// divided by the size as in PyTorch.

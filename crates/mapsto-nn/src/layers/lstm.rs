@@ -1,8 +1,8 @@
 //! The long short-term memory: a recurrent layer that learns what to keep.
 
 use super::LayerKind;
-use crate::recurrent::{Cell, Recurrent, Weights, kind};
-use mapsto_tensor::Tensor;
+use crate::recurrent::{Cell, Recurrent, RecurrentCell, Weights, kind};
+use mapsto_tensor::{Tensor, Walk};
 
 /// Long short-term memory: at each step `c ← σ(f) c + σ(i) tanh(g)`, `h ← σ(o) tanh(c)`, with `i, f, g, o` the parts of
 /// `W_ih x + b_ih + W_hh h + b_hh`.
@@ -13,6 +13,7 @@ use mapsto_tensor::Tensor;
 /// * Parameters, for each layer `k`: `weight_ih_lk` `[4·hidden, inputs]`, `weight_hh_lk` `[4·hidden, hidden]`, `bias_ih_lk`
 ///   and `bias_hh_lk` `[4·hidden]`, and the same with `_reverse`; all uniform in ±1/√hidden. Names, shapes, the order of
 ///   the gates and the initialisation are PyTorch's, so its files load.
+/// * PyTorch: `LSTM`; Keras: `LSTM`, and `Bidirectional` around it; ONNX: `LSTM`.
 ///
 /// Source: Hochreiter & Schmidhuber (1997), Long short-term memory, Neural Computation 9(8); the forget gate: Gers,
 /// Schmidhuber & Cummins (2000), Learning to forget, Neural Computation 12(10).
@@ -24,13 +25,28 @@ use mapsto_tensor::Tensor;
 /// let names: Vec<String> = net.parameters().into_iter().map(|(name, _)| name).collect();
 /// assert_eq!(names[1..3], ["1.weight_ih_l0", "1.weight_hh_l0"]);
 /// ```
-pub type Lstm = Recurrent<LstmCell>;
+pub type Lstm = Recurrent<LstmSteps>;
+
+/// One step of an [`Lstm`]: from inputs `[b, inputs]` and the state `[h, c]`, each `[b, hidden]`, the next state.
+///
+/// * Parameters: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, as the layer's; PyTorch's names.
+/// * PyTorch: `LSTMCell`; Keras: `LSTMCell`.
+///
+/// Source: as [`Lstm`].
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let (cell, x) = (LstmCell::new(3, 4), Tensor::randn([2, 3]));
+/// let first = cell.step(&x, None);
+/// let [h, c] = cell.step(&x, Some(&first));
+/// assert_eq!((h.shape(), c.shape()), (&[2, 4][..], &[2, 4][..]));
+/// ```
+pub type LstmCell = RecurrentCell<LstmSteps>;
 
 /// What makes a recurrent layer an [`Lstm`].
 #[derive(Clone, Copy, Debug)]
-pub struct LstmCell;
+pub struct LstmSteps;
 
-impl Cell for LstmCell {
+impl Cell for LstmSteps {
     const NAME: &'static str = "Lstm";
     const FILE: Option<&'static str> = Some("lstm");
     const GATES: usize = 4;
@@ -38,15 +54,15 @@ impl Cell for LstmCell {
     type State = [Tensor; 2];
 
     #[track_caller]
-    fn run(x: &Tensor, first: &[Tensor], w: &Weights) -> (Tensor, Vec<Tensor>) {
+    fn run(x: &Tensor, first: &[Tensor], w: &Weights, walk: &Walk) -> (Tensor, Vec<Tensor>) {
         let b = w.bias.as_ref().map(|[b_ih, b_hh]| b_ih + b_hh);
-        let (y, h, c) = x.lstm(&first[0], &first[1], &w.weight_ih, &w.weight_hh, b.as_ref());
+        let (y, h, c) = x.lstm_along(&first[0], &first[1], &w.weight_ih, &w.weight_hh, b.as_ref(), walk);
         (y, vec![h, c])
     }
 }
 
 pub(super) const KIND: LayerKind =
-    kind::<LstmCell>("lstm", "Long short-term memory with a state of the given size.");
+    kind::<LstmSteps>("lstm", "Long short-term memory with a state of the given size.");
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +102,29 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_steps_as_the_layer_does() {
+        let (lstm, x) = (Lstm::new(3, 4), Tensor::randn([2, 5, 3]));
+        let mut cell = LstmCell::new(3, 4);
+        let state = lstm.state_dict().into_iter().map(|(name, p)| (name.replace("_l0", ""), p));
+        cell.load_state_dict(state, &Exceptions::none()).unwrap();
+        let (y, last) = lstm.with_state(&x, None);
+        let mut state = None;
+        for t in 0..5 {
+            let next = cell.step(&x.select(1, t), state.as_ref());
+            assert_close!(next[0], y.select(1, t));
+            state = Some(next);
+        }
+        assert_close!(state.unwrap()[1], last[1].select(0, 0));
+        check_layer(|| LstmCell::new(3, 2)).gives([4, 3], [4, 2]);
+        check_layer(|| LstmCell::new(3, 2).no_bias()).gives([4, 3], [4, 2]);
+        let e = catch(|| cell.step(&x, None)).unwrap_err();
+        assert_eq!(e.message(), "lstm_cell: [batch, 3] was expected, found [2, 5, 3]");
+        let e = catch(|| cell.step(&x.select(1, 0), Some(&[Tensor::zeros([2, 4]), Tensor::zeros([1, 4])])))
+            .unwrap_err();
+        assert_eq!(e.message(), "lstm_cell: a state of [2, 4] was expected, found [1, 4]");
+    }
+
+    #[test]
     fn a_model_file_can_name_it() {
         let lstm = |n: usize| Entry::new("lstm").with_value(n);
         let embed = Entry::new("embedding").with_value(10_usize).with_option("size", 4_usize);
@@ -96,7 +135,7 @@ mod tests {
         assert_eq!(spec.shapes().unwrap(), [vec![7, 4], vec![7, 6], vec![5], vec![2]]);
         assert_eq!(
             spec.rendered().unwrap().layers[2].to_string(),
-            "{ lstm = 5, layers = 1, bidirectional = false, dropout = 0.0, last = true, bias = true }"
+            "{ lstm = 5, layers = 1, bidirectional = false, merge = \"concat\", dropout = 0.0, last = true, bias = true }"
         );
         assert_eq!(spec.build().unwrap().layers()[1].describe(), "Lstm(4 → 3, 2 layers, bidirectional)");
         let error =

@@ -62,6 +62,7 @@ mod sinusoidal_embedding;
 mod spectral_norm;
 mod squeeze_excite;
 mod transformer;
+mod time_distributed;
 mod transformer_block;
 mod transformer_decoder;
 mod transformer_decoder_layer;
@@ -102,15 +103,15 @@ pub use gaussian_noise::GaussianNoise;
 pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
 pub use glu::Glu;
 pub use group_norm::GroupNorm;
-pub use gru::{Gru, GruCell};
 pub use identity::Identity;
+pub use gru::{Gru, GruCell, GruSteps};
 pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use lp_pool::{LpPool, LpPool1d, LpPool2d, LpPool3d};
-pub use lstm::{Lstm, LstmCell};
 pub use mixture_of_experts::MixtureOfExperts;
+pub use lstm::{Lstm, LstmCell, LstmSteps};
 pub use multi_head_attention::MultiHeadAttention;
 pub use pairwise_distance::PairwiseDistance;
 pub use max_pool::{MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
@@ -127,16 +128,17 @@ pub use repeat_vector::RepeatVector;
 pub use reshape::Reshape;
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;
-pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell};
 pub use rotary_embedding::RotaryEmbedding;
 pub use seen::Seen;
 pub use separable_conv::{SeparableConv, SeparableConv1d, SeparableConv2d};
+pub use rnn::{Rnn, RnnCell, RnnRelu, RnnReluCell, RnnReluSteps, RnnSteps};
 pub use sequential::Sequential;
 pub(crate) use sequential::sequence;
 pub use sinusoidal_embedding::SinusoidalEmbedding;
 pub use spectral_norm::SpectralNorm;
 pub use squeeze_excite::SqueezeExcite;
 pub use transformer::Transformer;
+pub use time_distributed::TimeDistributed;
 pub use transformer_block::TransformerBlock;
 pub use transformer_decoder::TransformerDecoder;
 pub use transformer_decoder_layer::{DecoderCache, TransformerDecoderLayer};
@@ -240,6 +242,7 @@ pub const LAYERS: &[LayerKind] = &[
     squeeze_excite::KIND,
     rnn::KIND,
     rnn::RELU,
+    time_distributed::KIND,
     embedding_bag::KIND,
     prelu::KIND,
     glu::KIND,
@@ -399,6 +402,7 @@ mod tests {
                 entry("lstm")
                     .with_option("layers", 3_usize)
                     .with_option("bidirectional", yes)
+                    .with_option("merge", "sum")
                     .with_option("dropout", 0.25)
                     .with_option("last", yes)
                     .with_option("bias", no),

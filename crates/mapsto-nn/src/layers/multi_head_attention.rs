@@ -18,7 +18,7 @@ use mapsto_tensor::{Result, Tensor, fail, is_training};
 /// * PyTorch: `MultiheadAttention(size, heads, batch_first=True)`, whose `in_proj_weight` and `in_proj_bias` are `qkv.weight` and
 ///   `qkv.bias` here, and whose `out_proj` is `out`; with [`kdim`](MultiHeadAttention::kdim), `q_proj_weight`, `k_proj_weight` and
 ///   `v_proj_weight` are `qkv.weight`, `k.weight` and `v.weight`, and `in_proj_bias` is their biases one after the other. Keras:
-///   `MultiHeadAttention`, `GroupedQueryAttention`.
+///   `MultiHeadAttention`, `GroupedQueryAttention`; ONNX: `Attention`.
 ///
 /// Source: Vaswani et al. (2017), Attention is all you need, arXiv:1706.03762, §3.2.2.
 /// ```

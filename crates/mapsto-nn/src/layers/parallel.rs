@@ -11,6 +11,7 @@ use mapsto_tensor::{DType, Result, Tensor, fail};
 /// * Shape: side by side, the channels of images `[n, c, h, w]` and otherwise the features on the last axis add up, and all
 ///   other sizes are the same; added, all sizes are the same.
 /// * Parameters: those of every branch, `branches.0.0.weight`, `branches.1.0.weight`, ..
+/// * PyTorch has none; Keras: `Concatenate` or `Add`, of what the branches give.
 ///
 /// Source: Szegedy et al. (2014), Going deeper with convolutions, arXiv:1409.4842, figure 2.
 /// ```

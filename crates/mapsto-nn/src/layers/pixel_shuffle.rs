@@ -8,7 +8,7 @@ use mapsto_tensor::{Tensor, fail};
 /// `y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w]` with the factor `r`.
 ///
 /// * Shape: `[n, c·r², h, w] → [n, c, h·r, w·r]`.
-/// * PyTorch: `PixelShuffle(r)`; Keras has none.
+/// * PyTorch: `PixelShuffle(r)`; Keras has none; ONNX: `DepthToSpace`.
 ///
 /// Source: Shi et al. (2016), Real-time single image and video super-resolution, arXiv:1609.05158, equation 4.
 /// ```

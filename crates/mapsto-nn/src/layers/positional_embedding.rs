@@ -10,6 +10,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// * Shape: `[.., t, size] → [.., t, size]`, `t` being at most the context.
 /// * Parameters: `weight` `[context, size]`, normal with standard deviation 0.02.
+/// * PyTorch and Keras have none.
 ///
 /// Source: Radford et al. (2018), Improving language understanding by generative pre-training, §3.1.
 /// ```

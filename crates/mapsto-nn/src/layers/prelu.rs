@@ -9,7 +9,7 @@ use mapsto_tensor::{Tensor, fail};
 ///
 /// * Shape: `[n, channels, ..] → [n, channels, ..]`, or `[..] → [..]` with one slope.
 /// * Parameters: `weight` `[channels]` or `[1]`, 0.25.
-/// * PyTorch: `PReLU(channels)`; Keras: `PReLU(shared_axes=..)`.
+/// * PyTorch: `PReLU(channels)`; Keras: `PReLU(shared_axes=..)`; ONNX: `PRelu`.
 ///
 /// Source: He, Zhang, Ren, Sun (2015), Delving deep into rectifiers, arXiv:1502.01852, equation 1.
 /// ```

@@ -11,6 +11,7 @@ use mapsto_tensor::{DType, Tensor, fail};
 ///
 /// * Shape: that of the last one.
 /// * Parameters: those of every copy, `copies.0.0.weight`, `copies.1.0.weight`, ..
+/// * PyTorch and Keras have none.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let deep = Repeat::new(3, || seq![Linear::new(8, 8), Tensor::relu]);

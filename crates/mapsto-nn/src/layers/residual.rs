@@ -10,6 +10,7 @@ use mapsto_tensor::{DType, Tensor, fail};
 /// `y = x + f(x)`, or `g(x) + f(x)` with a shortcut `g` where the shapes differ.
 ///
 /// * Shape: that of `f`, which must be that of `x` (or of `g(x)`).
+/// * PyTorch and Keras have none.
 ///
 /// Source: He, Zhang, Ren, Sun (2015), Deep residual learning, arXiv:1512.03385, eq. 1 and 2.
 /// ```

@@ -9,7 +9,7 @@ use mapsto_tensor::{DType, Tensor, fail, keep};
 ///
 /// * Shape: `[.., size] → [.., size]`.
 /// * Parameters: `weight` `[size]`, ones.
-/// * PyTorch: `RMSNorm(size, eps=1e-6)`; Keras: `RMSNormalization`.
+/// * PyTorch: `RMSNorm(size, eps=1e-6)`; Keras: `RMSNormalization`; ONNX: `RMSNormalization`.
 ///
 /// Source: Zhang, Sennrich (2019), Root mean square layer normalization, arXiv:1910.07467, equation 4.
 /// ```

@@ -1,8 +1,8 @@
 //! The plain recurrent network: each state is a line of the input and the last state, bent once.
 
 use super::LayerKind;
-use crate::recurrent::{Cell, Recurrent, Weights, kind};
-use mapsto_tensor::Tensor;
+use crate::recurrent::{Cell, Recurrent, RecurrentCell, Weights, kind};
+use mapsto_tensor::{Tensor, Walk};
 
 /// Elman network: at each step `h ← tanh(W_ih x + b_ih + W_hh h + b_hh)`.
 ///
@@ -10,7 +10,7 @@ use mapsto_tensor::Tensor;
 ///   [`bidirectional`](Recurrent::bidirectional).
 /// * State: `[h]`, `[layers·directions, b, hidden]`, for [`with_state`](Recurrent::with_state).
 /// * Parameters: as the [`Lstm`](crate::Lstm)'s, of `hidden` rows; names, shapes and the initialisation are PyTorch's, so its files load.
-/// * PyTorch: `RNN`; Keras: `SimpleRNN`.
+/// * PyTorch: `RNN`; Keras: `SimpleRNN`; ONNX: `RNN`.
 ///
 /// Source: Elman (1990), Finding structure in time.
 /// ```
@@ -18,11 +18,11 @@ use mapsto_tensor::Tensor;
 /// let (y, [h]) = Rnn::new(3, 4).with_state(&Tensor::randn([2, 5, 3]), None);
 /// assert_eq!((y.shape(), h.shape()), (&[2, 5, 4][..], &[1, 2, 4][..]));
 /// ```
-pub type Rnn = Recurrent<RnnCell>;
+pub type Rnn = Recurrent<RnnSteps>;
 
 /// The same with a rectifier in place of the hyperbolic tangent: `h ← relu(W_ih x + b_ih + W_hh h + b_hh)`.
 ///
-/// PyTorch: `RNN(nonlinearity="relu")`; Keras: `SimpleRNN(activation="relu")`.
+/// PyTorch: `RNN(nonlinearity="relu")`; Keras: `SimpleRNN(activation="relu")`; ONNX: `RNN`.
 ///
 /// Source: Le, Jaitly, Hinton (2015), A simple way to initialize recurrent networks of rectified linear units, arXiv:1504.00941.
 /// ```
@@ -30,36 +30,42 @@ pub type Rnn = Recurrent<RnnCell>;
 /// let y = RnnRelu::new(3, 4).last().forward(&Tensor::randn([2, 5, 3]));
 /// assert!(y.min(..).item() >= 0.0);
 /// ```
-pub type RnnRelu = Recurrent<RnnReluCell>;
+pub type RnnRelu = Recurrent<RnnReluSteps>;
+
+/// One step of an [`Rnn`]: from inputs `[b, inputs]` and the state `[h]`, `[b, hidden]`, the next state.
+///
+/// * Parameters: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`, as the layer's; PyTorch's names.
+/// * PyTorch: `RNNCell`; Keras: `SimpleRNNCell`.
+///
+/// Source: as [`Rnn`].
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let [h] = RnnCell::new(3, 4).step(&Tensor::randn([2, 3]), None);
+/// assert_eq!(h.shape(), [2, 4]);
+/// ```
+pub type RnnCell = RecurrentCell<RnnSteps>;
+
+/// One step of an [`RnnRelu`], as [`RnnCell`].
+///
+/// PyTorch: `RNNCell(nonlinearity="relu")`; Keras: `SimpleRNNCell(activation="relu")`.
+///
+/// Source: as [`RnnRelu`].
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let [h] = RnnReluCell::new(3, 4).step(&Tensor::randn([2, 3]), None);
+/// assert!(h.min(..).item() >= 0.0);
+/// ```
+pub type RnnReluCell = RecurrentCell<RnnReluSteps>;
 
 /// What makes a recurrent layer an [`Rnn`].
 #[derive(Clone, Copy, Debug)]
-pub struct RnnCell;
+pub struct RnnSteps;
 
 /// What makes a recurrent layer an [`RnnRelu`].
 #[derive(Clone, Copy, Debug)]
-pub struct RnnReluCell;
+pub struct RnnReluSteps;
 
-/// The states of all steps and the last one, each step's bent by `f`.
-#[track_caller]
-fn run(x: &Tensor, first: &[Tensor], w: &Weights, f: fn(&Tensor) -> Tensor) -> (Tensor, Vec<Tensor>) {
-    let [of_input, of_state] = match &w.bias {
-        Some([ih, hh]) => [Some(&**ih), Some(&**hh)],
-        None => [None, None],
-    };
-    // The inputs' part of all steps is one product.
-    let inputs = x.linear(&w.weight_ih, of_input); // [b, t, hidden]
-    let mut h = first[0].clone();
-    let mut states = Vec::new();
-    for t in 0..x.shape()[1] {
-        h = f(&(inputs.select(1, t as isize) + h.linear(&w.weight_hh, of_state)));
-        states.push(h.clone());
-    }
-    let y = if states.is_empty() { inputs } else { Tensor::stack(&states, 1) };
-    (y, vec![h])
-}
-
-impl Cell for RnnCell {
+impl Cell for RnnSteps {
     const NAME: &'static str = "Rnn";
     const FILE: Option<&'static str> = Some("rnn");
     const GATES: usize = 1;
@@ -67,12 +73,14 @@ impl Cell for RnnCell {
     type State = [Tensor; 1];
 
     #[track_caller]
-    fn run(x: &Tensor, first: &[Tensor], w: &Weights) -> (Tensor, Vec<Tensor>) {
-        run(x, first, w, Tensor::tanh)
+    fn run(x: &Tensor, first: &[Tensor], w: &Weights, walk: &Walk) -> (Tensor, Vec<Tensor>) {
+        let b = w.bias.as_ref().map(|[b_ih, b_hh]| b_ih + b_hh);
+        let (y, h) = x.rnn_along(&first[0], &w.weight_ih, &w.weight_hh, b.as_ref(), walk);
+        (y, vec![h])
     }
 }
 
-impl Cell for RnnReluCell {
+impl Cell for RnnReluSteps {
     const NAME: &'static str = "RnnRelu";
     const FILE: Option<&'static str> = Some("rnn_relu");
     const GATES: usize = 1;
@@ -80,16 +88,18 @@ impl Cell for RnnReluCell {
     type State = [Tensor; 1];
 
     #[track_caller]
-    fn run(x: &Tensor, first: &[Tensor], w: &Weights) -> (Tensor, Vec<Tensor>) {
-        run(x, first, w, Tensor::relu)
+    fn run(x: &Tensor, first: &[Tensor], w: &Weights, walk: &Walk) -> (Tensor, Vec<Tensor>) {
+        let b = w.bias.as_ref().map(|[b_ih, b_hh]| b_ih + b_hh);
+        let (y, h) = x.rnn_relu_along(&first[0], &w.weight_ih, &w.weight_hh, b.as_ref(), walk);
+        (y, vec![h])
     }
 }
 
 pub(super) const KIND: LayerKind =
-    kind::<RnnCell>("rnn", "Plain recurrent network of hyperbolic tangents with a state of the given size.");
+    kind::<RnnSteps>("rnn", "Plain recurrent network of hyperbolic tangents with a state of the given size.");
 
 pub(super) const RELU: LayerKind =
-    kind::<RnnReluCell>("rnn_relu", "Plain recurrent network of rectifiers with a state of the given size.");
+    kind::<RnnReluSteps>("rnn_relu", "Plain recurrent network of rectifiers with a state of the given size.");
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +111,12 @@ mod tests {
         check_layer(|| Rnn::new(3, 4)).gives([2, 5, 3], [2, 5, 4]);
         check_layer(|| Rnn::new(3, 2).layers(2).bidirectional().no_bias()).gives([2, 3, 3], [2, 3, 4]);
         check_layer(|| RnnRelu::new(3, 2).bidirectional().last()).gives([2, 3, 3], [2, 4]);
+    }
+
+    #[test]
+    fn cells() {
+        check_layer(|| RnnCell::new(3, 2)).gives([4, 3], [4, 2]);
+        check_layer(|| RnnReluCell::new(3, 2).no_bias()).gives([4, 3], [4, 2]);
     }
 
     #[test]

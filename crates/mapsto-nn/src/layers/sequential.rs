@@ -13,6 +13,8 @@ use std::fmt;
 ///
 /// Its parameters are named by position: `0.weight`, `0.bias`, `2.weight`. A clone, such as a target network, has the same values
 /// under identities of its own.
+///
+/// PyTorch: `Sequential`; Keras: `Sequential`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let net = seq![Linear::new(784, 64), Tensor::relu, Linear::new(64, 10)];

@@ -12,6 +12,7 @@ use mapsto_tensor::Tensor;
 /// * Shape: `[b, t, size] → [b, t, size]`.
 /// * Parameters: those of [`MultiHeadAttention`], two [`LayerNorm`]s and two [`Linear`] layers, `up` to `4 · size`
 ///   features and `down` again.
+/// * PyTorch: `TransformerEncoderLayer(norm_first=True)`; Keras has none.
 ///
 /// Source: Vaswani et al. (2017), arXiv:1706.03762, §3; Radford et al. (2019), Language models are unsupervised
 /// multitask learners, §2.3, for the order; Hendrycks, Gimpel (2016), arXiv:1606.08415, for GELU.

@@ -13,7 +13,7 @@ use mapsto_tensor::ops::{Interpolation, Resize};
 /// along both axes. [`mode`](Upsample::mode) has all the ways of [`Tensor::interpolate`].
 ///
 /// * Shape: `[n, c, h, w] → [n, c, factor·h, factor·w]`; sequences and volumes likewise.
-/// * PyTorch: `Upsample`; Keras: `UpSampling1D`, `UpSampling2D`, `UpSampling3D`, and `Resizing`.
+/// * PyTorch: `Upsample`; Keras: `UpSampling1D`, `UpSampling2D`, `UpSampling3D`, and `Resizing`; ONNX: `Resize`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// use mapsto_tensor::ops::Interpolation;

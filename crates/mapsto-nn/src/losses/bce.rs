@@ -11,6 +11,7 @@ use mapsto_tensor::Tensor;
 /// before the sigmoid is exact everywhere and should be preferred.
 ///
 /// * Shape: `[..], [..] → []`; `y` in 0..1.
+/// * PyTorch: `BCELoss`; Keras: `BinaryCrossentropy`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let loss = bce(&tensor![0.5, 0.9], &tensor![1.0, 1.0]);

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 ///
 /// * Shape: `[.., classes]` with ids `[..]` or probabilities `[.., classes]` `→ []`.
 /// * Gradient: `(softmax(y) − t) / rows`.
+/// * PyTorch: `CrossEntropyLoss`; Keras: `SparseCategoricalCrossentropy(from_logits=True)`, and `CategoricalCrossentropy(from_logits=True)` of probabilities; ONNX: `SoftmaxCrossEntropyLoss`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let y = tensor![[1.0, 3.0], [0.0, 0.0]];

@@ -3,11 +3,13 @@
 use super::{Loss, LossKind, Pointwise, REDUCTION, check_outputs};
 use crate::Outputs;
 use mapsto_spec::{Entry, type_of};
-use mapsto_tensor::{DType, Tensor, fail, keep};
+use mapsto_tensor::{DType, Tensor, fail};
 use std::borrow::Cow;
 
 /// `−mean 1/Lᵢ · log p(labels of i | y_i)`, where the probability of a sequence of `L` labels is the sum over all ways to spread them over the
 /// steps, each step being a label or the blank, class 0, and repetitions counting as one: `a a _ b` and `_ a b b` both say `a b`.
+///
+/// Where sequences have different numbers of steps, [`ctc_lengths`]. What such outputs say: [`ctc_greedy_decode`](crate::ctc_greedy_decode).
 ///
 /// * Shape: `[n, steps, k], [n, longest] → []`; outputs are scores of classes, of which class 0 is the blank; targets are ids from 1,
 ///   shorter ones filled up with −1.
@@ -27,86 +29,60 @@ pub fn ctc(y: &Tensor, target: &Tensor) -> Tensor {
     Ctc.each(y, target).mean(..)
 }
 
+/// [`ctc`] of sequences of different lengths, padded to the longest: what stands after the last step of one is not read.
+///
+/// * Shape: `[n, steps, k], [n, longest] → []`, and a number of steps for each of the `n`.
+/// ```
+/// use mapsto_nn::prelude::*;
+/// let y = Tensor::randn([2, 5, 4]);
+/// let loss = ctc_lengths(&y, &[5, 3], &tensor![[1, 2], [3, -1]]);
+/// let each = [ctc(&y.slice(0, ..1), &tensor![[1, 2]]), ctc(&y.slice(0, 1..).slice(1, ..3), &tensor![[3]])];
+/// assert_close!(loss, (&each[0] + &each[1]) / 2.0);
+/// ```
+/// # Panics
+/// As [`ctc`], or when there is not a number of steps from 1 to all for each sequence.
+#[track_caller]
+pub fn ctc_lengths(y: &Tensor, lengths: &[usize], target: &Tensor) -> Tensor {
+    each(y, Some(lengths), target).mean(..)
+}
+
 /// [`ctc`], for a list.
 #[derive(Clone, Copy, Debug)]
 struct Ctc;
 
-/// What stands for the logarithm of 0: finite, so that its slope is 0 and not NaN.
-const NEVER: f64 = -1e30;
-
 impl Pointwise for Ctc {
     #[track_caller]
     fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        check_outputs("ctc", Outputs::Logits, y);
-        let (n, longest) = checked(y, target);
-        let [_, steps, _] = y.dims();
-        // Of 16 bits in f32: so small a number is none there.
-        let half = matches!(y.dtype(), DType::F16 | DType::BF16);
-        let log_p = if half { y.to(DType::F32) } else { y.clone() }.log_softmax(-1); // [n, steps, k]
-        let device = y.device();
-        // The labels with a blank around each: [n, 2·longest + 1]; where there is none, a blank stands for it.
-        let lengths = target.ge(0).to(DType::I64).sum(keep(1)); // [n, 1]
-        let labels = target.maximum(0);
-        let blanks = device.scope(|| Tensor::full_of([n, longest], 0, DType::I64));
-        let spread = Tensor::stack(&[&blanks, &labels], 2).reshape([n, 2 * longest]);
-        let spread = Tensor::cat(&[&spread, &device.scope(|| Tensor::full_of([n, 1], 0, DType::I64))], 1);
-        let states = 2 * longest + 1;
-        // Of a label that differs from the one before, the blank between may be left out.
-        let skips = spread.slice(1, 2..).ne(spread.slice(1, ..-2)).and(&spread.slice(1, 2..).ne(0));
-        let skips = Tensor::cat(&[&device.scope(|| Tensor::full_of([n, 2], 0, DType::Bool)), &skips], 1);
-        let at = |t: usize| log_p.select(1, t as isize).gather(1, &spread); // [n, states]
-        let place = device.scope(|| Tensor::arange(0..states as i64)).unsqueeze(0);
-        let mut alpha = place.lt(2).choose(at(0), NEVER);
-        for t in 1..steps {
-            let before = alpha.pad(&[(0, 0), (2, 0)], NEVER);
-            let (stay, next) = (&alpha, before.slice(1, 1..states as isize + 1));
-            let skip = skips.choose(before.slice(1, ..states as isize), NEVER);
-            alpha = Tensor::stack(&[stay, &next, &skip], 2).logsumexp(-1) + at(t);
-        }
-        // It ends in the last label or in the blank after it.
-        let ends = place.eq(&lengths * 2).or(&place.eq(&lengths * 2 - 1));
-        let total = ends.choose(&alpha, NEVER).logsumexp(-1);
-        let counts = lengths.squeeze(1).maximum(1).to(total.dtype());
-        (-total / counts).to(y.dtype())
+        each(y, None, target)
     }
 }
 
-/// The number of sequences and of the labels of the longest.
+/// Of each sequence, by its labels.
 #[track_caller]
-fn checked(y: &Tensor, target: &Tensor) -> (usize, usize) {
-    let ([n, steps, k], &[m, longest]) = (if y.rank() == 3 { y.dims() } else { [0; 3] }, target.shape())
-    else {
+fn each(y: &Tensor, lengths: Option<&[usize]>, target: &Tensor) -> Tensor {
+    check_outputs("ctc", Outputs::Logits, y);
+    let fits = y.rank() == 3 && target.rank() == 2 && y.shape()[0] == target.shape()[0];
+    if !fits || target.is_empty() {
+        let help = match target.rank() {
+            1 => {
+                "`ctc` learns sequences of labels, which programs give; one class for each sample, as data sets of training files have, is for `cross_entropy`"
+            }
+            _ => "a row of labels for each sample, shorter ones filled up with −1",
+        };
         fail!(
             "ctc",
             "outputs [n, steps, k] and labels [n, longest] were expected, found {:?} and {:?}",
             y.shape(),
-            target.shape()
-        );
-    };
-    if n != m || n == 0 || longest == 0 {
-        fail!(
-            "ctc",
-            "outputs [n, steps, k] and labels [n, longest] were expected, found {:?} and {:?}",
-            y.shape(),
-            target.shape()
+            target.shape();
+            help = "{help}"
         );
     }
-    if target.dtype().is_float() {
-        fail!("ctc", "labels are integers, these targets are {}", target.dtype(); help = "convert them with `.to(DType::I64)`");
-    }
-    for (i, row) in target.to_vec::<i64>().chunks(longest.max(1)).enumerate() {
-        let labels: Vec<i64> = row.iter().copied().take_while(|&id| id >= 0).collect();
-        if row[labels.len()..].iter().any(|&id| id >= 0) || labels.iter().any(|&id| id == 0 || id >= k as i64)
-        {
-            fail!("ctc", "the labels {row:?} of sample {i} are not within 1..{k}"; help = "class 0 is the blank, and −1 fills up at the end");
-        }
-        // Between equal labels there has to be a blank.
-        let needed = labels.len() + labels.windows(2).filter(|w| w[0] == w[1]).count();
-        if needed > steps {
-            fail!("ctc", "the labels {row:?} of sample {i} need {needed} steps, and there are {steps}");
-        }
-    }
-    (n, longest)
+    // Of 16 bits in f32, which a sum over steps needs.
+    let half = matches!(y.dtype(), DType::F16 | DType::BF16);
+    let log_p = if half { y.to(DType::F32) } else { y.clone() }.log_softmax(-1); // [n, steps, k]
+    let total = log_p.ctc_loss(target, lengths); // [n]
+    let counts = target.ge(0).to(DType::I64).sum(1).maximum(1).to(total.dtype());
+    (total / counts).to(y.dtype())
 }
 
 impl Loss for Ctc {
@@ -177,6 +153,9 @@ mod tests {
         assert!(message([1, 2, 3], tensor![[0]]).contains("not within 1..3"));
         assert!(message([1, 2, 3], tensor![[3]]).contains("not within 1..3"));
         assert!(message([2, 2, 3], tensor![[1]]).contains("were expected, found [2, 2, 3] and [1, 1]"));
+        let error = catch(|| ctc(&Tensor::zeros([2, 5, 3]), &tensor![1, 2])).unwrap_err();
+        assert!(error.help_text().unwrap().contains("is for `cross_entropy`"));
+        assert!(message([1, 2, 3], Tensor::full_of([1, 0], 0, DType::I64)).contains("were expected"));
         let y = (Tensor::randn([2, 5, 3]) * 1e4).leaf();
         let loss = ctc(&y, &tensor![[1, 2, 2], [2, -1, -1]]);
         assert!(loss.item().is_finite() && loss.backward().of(&y).is_finite());

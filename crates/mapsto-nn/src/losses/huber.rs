@@ -9,6 +9,7 @@ use std::borrow::Cow;
 /// Huber loss with δ = 1: `mean of ½ d²` where `d = |y − t| ≤ δ`, and of `δ (d − ½ δ)` beyond.
 ///
 /// * Shape: `[..], [..] → []`.
+/// * PyTorch: `HuberLoss`; Keras: `Huber`.
 ///
 /// Source: Huber (1964), Robust estimation of a location parameter.
 /// ```

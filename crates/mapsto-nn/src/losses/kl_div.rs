@@ -9,6 +9,7 @@ use mapsto_tensor::{DType, Tensor};
 /// averaged over that; `0 log 0` is 0.
 ///
 /// * Shape: `[n, ..], [n, ..] → []`.
+/// * PyTorch: `KLDivLoss(reduction="batchmean")`; Keras: `KLDivergence`, of probabilities.
 ///
 /// Source: Kullback, Leibler (1951), On information and sufficiency.
 /// ```

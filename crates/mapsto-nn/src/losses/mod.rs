@@ -55,7 +55,7 @@ pub use circle::Circle;
 pub use cosine_embedding::cosine_embedding;
 pub use cosine_similarity::cosine_similarity;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
-pub use ctc::ctc;
+pub use ctc::{ctc, ctc_lengths};
 pub use dice::dice;
 pub use focal::Focal;
 pub use gaussian_nll::GaussianNll;

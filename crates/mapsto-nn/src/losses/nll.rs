@@ -10,6 +10,7 @@ use std::borrow::Cow;
 /// `−mean y[i, t[i]]`, where `y` holds log-probabilities, as from a `log_softmax`.
 ///
 /// * Shape: `[.., classes], [..] → []`; targets are class ids.
+/// * PyTorch: `NLLLoss`; Keras: `SparseCategoricalCrossentropy`, of probabilities; ONNX: `NegativeLogLikelihoodLoss`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let y = tensor![[0.25, 0.75], [0.5, 0.5]].log();

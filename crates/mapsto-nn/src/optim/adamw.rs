@@ -11,6 +11,8 @@ use mapsto_tensor::Grads;
 ///
 /// β₁ is 0.9, β₂ 0.999, ε 10⁻⁸ and λ 0.01.
 ///
+/// PyTorch: `optim.AdamW`; Keras: `AdamW`.
+///
 /// Source: Loshchilov, Hutter (2019), Decoupled weight decay regularization, arXiv:1711.05101, algorithm 2.
 /// ```
 /// use mapsto_nn::prelude::*;

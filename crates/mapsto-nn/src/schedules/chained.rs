@@ -5,6 +5,7 @@ use mapsto_spec::Entry;
 
 /// The first schedule up to a step, then the second, whose steps count from there; [`Schedule::then`] makes it.
 ///
+/// PyTorch: `SequentialLR`; Keras has none.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let schedule = Constant.then(10, StepDecay::new(5, 0.1));

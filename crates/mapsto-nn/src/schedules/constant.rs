@@ -5,6 +5,7 @@ use mapsto_spec::Entry;
 
 /// `lr(t) = base`.
 ///
+/// PyTorch: `ConstantLR(factor=1)`; Keras has none.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// assert_eq!(Constant.lr(1000, 0.1), 0.1);

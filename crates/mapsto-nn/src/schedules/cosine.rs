@@ -6,6 +6,8 @@ use super::{Horizon, Schedule, ScheduleKind};
 
 /// `lr(t) = base · (floor + (1 − floor) · ½ (1 + cos(π t / steps)))`, and `base · floor` after `steps`.
 ///
+/// PyTorch: `CosineAnnealingLR(T_max=steps)`; Keras: `CosineDecay`.
+///
 /// Source: Loshchilov, Hutter (2017), SGDR, arXiv:1608.03983, eq. 5, without restarts.
 /// ```
 /// use mapsto_nn::prelude::*;

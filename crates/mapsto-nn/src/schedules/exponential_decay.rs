@@ -6,6 +6,7 @@ use super::{Horizon, Schedule, ScheduleKind};
 
 /// `lr(t) = base · factor^(t / steps)`: a fall by `factor` in `steps` steps.
 ///
+/// PyTorch: `ExponentialLR(gamma)`; Keras: `ExponentialDecay`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let schedule = ExponentialDecay::new(100, 0.25);

@@ -241,6 +241,7 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "global_avg_pool", vec![]),
         ("layer", "global_max_pool", vec![]),
         ("layer", "squeeze_excite", vec![("", Count)]),
+        ("layer", "time_distributed", vec![]),
         ("layer", "rnn", recurrent.clone()),
         ("layer", "rnn_relu", recurrent.clone()),
         ("layer", "embedding_bag", vec![("", Count), ("size", Count)]),

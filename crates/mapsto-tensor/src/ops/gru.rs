@@ -4,9 +4,9 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused, times};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused, times};
 use crate::backend::recurrent::{last_states, room, sequences};
-use crate::sequence::{check_bias, check_sequence, pack, unpack};
+use crate::sequence::{Walk, check_bias, check_sequence, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, GruGrads, GruKept, Sequences};
 
@@ -35,26 +35,47 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn gru(&self, h0: &Tensor, w_ih: &Tensor, w_hh: &Tensor, b: Option<[&Tensor; 2]>) -> (Tensor, Tensor) {
+        self.gru_along(h0, w_ih, w_hh, b, &Walk::new())
+    }
+
+    /// [`gru`](Tensor::gru) over the steps that a [`Walk`] says: sequences of different lengths, or read from their ends.
+    ///
+    /// * Shape: as `gru`; 0 in the states of steps that a sequence has not.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (x, zero) = (Tensor::randn([2, 5, 3]), Tensor::zeros([2, 4]));
+    /// let (w_ih, w_hh) = (Tensor::randn([12, 3]), Tensor::randn([12, 4]));
+    /// // Read from the end, the last state is that of the first step.
+    /// let (y, h) = x.gru_along(&zero, &w_ih, &w_hh, None, &Walk::new().lengths(&[2, 4]).reversed());
+    /// assert_close!(h, y.select(1, 0));
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, the dtypes differ, or there is not a length of at most `t` for each sequence.
+    #[track_caller]
+    pub fn gru_along(&self, h0: &Tensor, w_ih: &Tensor, w_hh: &Tensor, b: Option<[&Tensor; 2]>, walk: &Walk) -> (Tensor, Tensor) {
         check_sequence("gru", 3, self, &[h0], [w_ih, w_hh]);
-        let mut xs = vec![self, h0, w_ih, w_hh];
-        for b in b.into_iter().flatten() {
-            check_bias("gru", w_hh, b);
-            xs.push(b);
-        }
-        let [batch, steps, _] = self.dims();
-        let (y, [h]) = unpack(&fused(Gru, &xs), [batch, steps, h0.shape()[1]]);
+        b.into_iter().flatten().for_each(|b| check_bias("gru", w_hh, b));
+        let (y, [h]) = walk.in_order("gru", self, [h0], &|walk, x, [h0]| {
+            let mut xs = vec![x, h0, w_ih, w_hh];
+            xs.extend(b.into_iter().flatten());
+            let [batch, steps, _] = x.dims();
+            unpack(&fused(Gru(walk), &xs), [batch, steps, h0.shape()[1]])
+        });
         (y, h)
     }
 }
 
 /// Of `x, h0, w_ih, w_hh` and perhaps `b_ih, b_hh`.
-struct Gru;
+struct Gru(Walk);
 impl Fused for Gru {
     fn name(&self) -> &'static str {
         "gru"
     }
     fn takes(&self) -> std::ops::RangeInclusive<usize> {
         4..=6
+    }
+    fn attrs(&self, say: Say<'_>) {
+        self.0.say(say);
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let steps = xs[0].count() / xs[0].last().max(1);
@@ -63,20 +84,17 @@ impl Fused for Gru {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let [x, h0, w_ih, w_hh] = [xs[0], xs[1], xs[2], xs[3]];
-        let a = x.linear(w_ih, xs.get(4).copied());
-        let (mut h, mut states) = (h0.clone(), Vec::new());
-        for t in 0..x.shape()[1] {
-            let [a_r, a_z, a_n] = a.select(1, t as isize).chunk(-1);
-            let [u_r, u_z, u_n] = h.linear(w_hh, xs.get(5).copied()).chunk(-1);
+        let lines = |x: &Tensor| x.linear(w_ih, xs.get(4).copied());
+        self.0.along(x, &[h0], &lines, &|a, state| {
+            let [a_r, a_z, a_n] = a.chunk(-1);
+            let [u_r, u_z, u_n] = state[0].linear(w_hh, xs.get(5).copied()).chunk(-1);
             let (r, z) = ((a_r + u_r).sigmoid(), (a_z + u_z).sigmoid());
             let n = (a_n + r * u_n).tanh();
-            h = (1.0 - &z) * n + z * h;
-            states.push(h.clone());
-        }
-        pack(&states, &[&h])
+            vec![(1.0 - &z) * n + z * &state[0]]
+        })
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let s = sequences(xs[0], xs[3])?;
+        let s = sequences(xs[0], xs[3], &self.0)?;
         let all: Vec<Tensor> = xs.iter().map(|x| in_class(x)).collect();
         let state = s.batch * s.hidden;
         let [y, gates, u] = with_float!(all[0].dtype(), T => {
@@ -85,7 +103,7 @@ impl Fused for Gru {
             let mut packed = room::<T>([state * (s.steps + 1)]);
             let (y, h) = packed.as_mut_slice().split_at_mut(state * s.steps);
             inputs::<T>(s, &all).forward(gates.as_mut_slice(), u.as_mut_slice(), y);
-            last_states(y, s, h);
+            last_states(y, slice(&all[1]), s, h);
             [packed, gates, u]
         });
         Some(Fast { y: y.to(xs[0].dtype()), kept: vec![gates, u] })
@@ -95,7 +113,7 @@ impl Fused for Gru {
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let all: Vec<Tensor> = (0..at.inputs()).map(|i| in_class(at.input(i))).collect();
-        let s = sequences(&all[0], &all[3])?;
+        let s = sequences(&all[0], &all[3], &self.0)?;
         let (packed, g) = (in_class(&at.y()), in_class(g));
         Some(with_float!(all[0].dtype(), T => {
             let (dy, last) = slice::<T>(&g).split_at(s.batch * s.steps * s.hidden);
@@ -126,14 +144,14 @@ impl Fused for Gru {
     }
 }
 
-fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Gru<'_, T> {
+fn inputs<'a, T: Plain>(sizes: Sequences<'a>, xs: &'a [Tensor]) -> rnn::Gru<'a, T> {
     let [x, h0, w_ih, w_hh] = [0, 1, 2, 3].map(|i| slice(&xs[i]));
     let b = (xs.len() == 6).then(|| [slice(&xs[4]), slice(&xs[5])]);
     rnn::Gru { sizes, x, h0, w_ih, w_hh, b }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("gru", "A gated recurrent unit over sequences: the states of all steps and the last state.", Takes::Floats, samples).built(|_| Ok(boxed(Gru))),
+    OpKind::new("gru", "A gated recurrent unit over sequences: the states of all steps and the last state.", Takes::Floats, samples).built(|a| Ok(boxed(Gru(Walk::of_attrs(a)?)))),
 ];
 
 fn samples(s: &mut Samples) {
@@ -143,6 +161,9 @@ fn samples(s: &mut Samples) {
         x[0].gru(&x[1], &x[2], &x[3], Some([&x[4], &x[5]])).0
     });
     s.of(&[(x, &d), (h, &d), (&[9, 4], &d), (&[9, 3], &d)], |x| x[0].gru(&x[1], &x[2], &x[3], None).1);
+    s.of(&[(x, &d), (h, &d), (&[9, 4], &d), (&[9, 3], &d)], |x| {
+        x[0].gru_along(&x[1], &x[2], &x[3], None, &Walk::new().lengths(&[3, 1]).reversed()).0
+    });
 }
 
 #[cfg(test)]
@@ -150,6 +171,7 @@ mod tests {
     use super::*;
     use crate::check::*;
     use crate::prelude::*;
+    use crate::sequence::walks;
 
     fn d() -> Domain {
         floats(-1.0..1.0)
@@ -165,8 +187,10 @@ mod tests {
         check3(all).shapes([&[2, 3, 3], &[6, 3], &[6, 2]]).tolerance(4.0).on(d(), d(), d());
         for (b, t, n, h) in [(3, 4, 5, 6), (11, 3, 2, 20)] {
             let sizes: [&[usize]; 6] = [&[b, t, n], &[b, h], &[3 * h, n], &[3 * h, h], &[3 * h], &[3 * h]];
-            check_fused(|| Gru, &sizes.map(|s| (s, d())));
-            check_fused(|| Gru, &sizes[..4].iter().map(|&s| (s, d())).collect::<Vec<_>>());
+            for walk in walks(b, t) {
+                check_fused(|| Gru(walk.clone()), &sizes.map(|s| (s, d())));
+            }
+            check_fused(|| Gru(Walk::new()), &sizes[..4].iter().map(|&s| (s, d())).collect::<Vec<_>>());
         }
     }
 

@@ -4,9 +4,9 @@ use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
-use crate::graph::{At, Cost, Fast, Fused, Outline, Vjp, boxed, fused, times};
+use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused, times};
 use crate::backend::recurrent::{last_states, room, sequences};
-use crate::sequence::{check_bias, check_sequence, pack, unpack};
+use crate::sequence::{Walk, check_bias, check_sequence, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, LstmGrads, LstmKept, Sequences};
 
@@ -42,26 +42,57 @@ impl Tensor {
         w_hh: &Tensor,
         b: Option<&Tensor>,
     ) -> (Tensor, Tensor, Tensor) {
+        self.lstm_along(h0, c0, w_ih, w_hh, b, &Walk::new())
+    }
+
+    /// [`lstm`](Tensor::lstm) over the steps that a [`Walk`] says: sequences of different lengths, or read from their ends.
+    ///
+    /// * Shape: as `lstm`; 0 in the states of steps that a sequence has not.
+    /// ```
+    /// # use mapsto_tensor::prelude::*;
+    /// let (x, zero) = (Tensor::randn([2, 5, 3]), Tensor::zeros([2, 4]));
+    /// let (w_ih, w_hh) = (Tensor::randn([16, 3]), Tensor::randn([16, 4]));
+    /// let (y, h, _) = x.lstm_along(&zero, &zero, &w_ih, &w_hh, None, &Walk::new().lengths(&[5, 3]));
+    /// assert_close!(h.select(0, 1), y.select(0, 1).select(0, 2));
+    /// assert_close!(y.select(0, 1).slice(0, 3..), Tensor::zeros([2, 4]));
+    /// ```
+    /// # Panics
+    /// When the shapes do not fit, the dtypes differ, or there is not a length of at most `t` for each sequence.
+    #[track_caller]
+    pub fn lstm_along(
+        &self,
+        h0: &Tensor,
+        c0: &Tensor,
+        w_ih: &Tensor,
+        w_hh: &Tensor,
+        b: Option<&Tensor>,
+        walk: &Walk,
+    ) -> (Tensor, Tensor, Tensor) {
         check_sequence("lstm", 4, self, &[h0, c0], [w_ih, w_hh]);
-        let mut xs = vec![self, h0, c0, w_ih, w_hh];
         if let Some(b) = b {
             check_bias("lstm", w_hh, b);
-            xs.push(b);
         }
-        let [batch, steps, _] = self.dims();
-        let (y, [h, c]) = unpack(&fused(Lstm, &xs), [batch, steps, h0.shape()[1]]);
+        let (y, [h, c]) = walk.in_order("lstm", self, [h0, c0], &|walk, x, [h0, c0]| {
+            let mut xs = vec![x, h0, c0, w_ih, w_hh];
+            xs.extend(b);
+            let [batch, steps, _] = x.dims();
+            unpack(&fused(Lstm(walk), &xs), [batch, steps, h0.shape()[1]])
+        });
         (y, h, c)
     }
 }
 
 /// Of `x, h0, c0, w_ih, w_hh` and perhaps `b`.
-struct Lstm;
+struct Lstm(Walk);
 impl Fused for Lstm {
     fn name(&self) -> &'static str {
         "lstm"
     }
     fn takes(&self) -> std::ops::RangeInclusive<usize> {
         5..=6
+    }
+    fn attrs(&self, say: Say<'_>) {
+        self.0.say(say);
     }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         let steps = xs[0].count() / xs[0].last().max(1);
@@ -70,18 +101,15 @@ impl Fused for Lstm {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let [x, h0, c0, w_ih, w_hh] = [xs[0], xs[1], xs[2], xs[3], xs[4]];
-        let a = x.linear(w_ih, xs.get(5).copied());
-        let (mut h, mut c, mut states) = (h0.clone(), c0.clone(), Vec::new());
-        for t in 0..x.shape()[1] {
-            let [i, f, g, o] = (a.select(1, t as isize) + h.linear(w_hh, None)).chunk(-1);
-            c = f.sigmoid() * &c + i.sigmoid() * g.tanh();
-            h = o.sigmoid() * c.tanh();
-            states.push(h.clone());
-        }
-        pack(&states, &[&h, &c])
+        let lines = |x: &Tensor| x.linear(w_ih, xs.get(5).copied());
+        self.0.along(x, &[h0, c0], &lines, &|a, state| {
+            let [i, f, g, o] = (a + state[0].linear(w_hh, None)).chunk(-1);
+            let c = f.sigmoid() * &state[1] + i.sigmoid() * g.tanh();
+            vec![o.sigmoid() * c.tanh(), c]
+        })
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
-        let s = sequences(xs[0], xs[4])?;
+        let s = sequences(xs[0], xs[4], &self.0)?;
         let all: Vec<Tensor> = xs.iter().map(|x| in_class(x)).collect();
         let state = s.batch * s.hidden;
         let kept = with_float!(all[0].dtype(), T => {
@@ -91,8 +119,8 @@ impl Fused for Lstm {
             let (y, last) = packed.as_mut_slice().split_at_mut(state * s.steps);
             inputs::<T>(s, &all).forward(gates.as_mut_slice(), cells.as_mut_slice(), y);
             let (h, c) = last.split_at_mut(state);
-            last_states(y, s, h);
-            last_states(slice(&cells), s, c);
+            last_states(y, slice(&all[1]), s, h);
+            last_states(slice(&cells), slice(&all[2]), s, c);
             [packed, gates, cells]
         });
         let [y, gates, cells] = kept;
@@ -103,7 +131,7 @@ impl Fused for Lstm {
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let all: Vec<Tensor> = (0..at.inputs()).map(|i| in_class(at.input(i))).collect();
-        let s = sequences(&all[0], &all[4])?;
+        let s = sequences(&all[0], &all[4], &self.0)?;
         let (state, packed, g) = (s.batch * s.hidden, in_class(&at.y()), in_class(g));
         Some(with_float!(all[0].dtype(), T => {
             let (dy, last) = slice::<T>(&g).split_at(state * s.steps);
@@ -131,13 +159,13 @@ impl Fused for Lstm {
     }
 }
 
-fn inputs<T: Plain>(sizes: Sequences, xs: &[Tensor]) -> rnn::Lstm<'_, T> {
+fn inputs<'a, T: Plain>(sizes: Sequences<'a>, xs: &'a [Tensor]) -> rnn::Lstm<'a, T> {
     let [x, h0, c0, w_ih, w_hh] = [0, 1, 2, 3, 4].map(|i| slice(&xs[i]));
     rnn::Lstm { sizes, x, h0, c0, w_ih, w_hh, b: xs.get(5).map(slice) }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("lstm", "A long short-term memory over sequences: the states of all steps, the last state and the last cell.", Takes::Floats, samples).built(|_| Ok(boxed(Lstm))),
+    OpKind::new("lstm", "A long short-term memory over sequences: the states of all steps, the last state and the last cell.", Takes::Floats, samples).built(|a| Ok(boxed(Lstm(Walk::of_attrs(a)?)))),
 ];
 
 fn samples(s: &mut Samples) {
@@ -147,6 +175,9 @@ fn samples(s: &mut Samples) {
         x[0].lstm(&x[1], &x[2], &x[3], &x[4], Some(&x[5])).0
     });
     s.of(&[(x, &d), (h, &d), (h, &d), (&[12, 4], &d), (&[12, 3], &d)], |x| x[0].lstm(&x[1], &x[2], &x[3], &x[4], None).1);
+    s.of(&[(x, &d), (h, &d), (h, &d), (&[12, 4], &d), (&[12, 3], &d)], |x| {
+        x[0].lstm_along(&x[1], &x[2], &x[3], &x[4], None, &Walk::new().lengths(&[3, 1]).reversed()).0
+    });
 }
 
 #[cfg(test)]
@@ -154,6 +185,7 @@ mod tests {
     use super::*;
     use crate::check::*;
     use crate::prelude::*;
+    use crate::sequence::walks;
 
     fn d() -> Domain {
         floats(-1.0..1.0)
@@ -170,9 +202,23 @@ mod tests {
         check3(all).shapes([&[2, 3, 3], &[8, 3], &[8, 2]]).tolerance(4.0).on(d(), d(), d());
         for (b, t, n, h) in [(3, 4, 5, 6), (11, 3, 2, 20)] {
             let sizes: [&[usize]; 6] = [&[b, t, n], &[b, h], &[b, h], &[4 * h, n], &[4 * h, h], &[4 * h]];
-            check_fused(|| Lstm, &sizes.map(|s| (s, d())));
-            check_fused(|| Lstm, &sizes[..5].iter().map(|&s| (s, d())).collect::<Vec<_>>());
+            for walk in walks(b, t) {
+                check_fused(|| Lstm(walk.clone()), &sizes.map(|s| (s, d())));
+            }
+            check_fused(|| Lstm(Walk::new()), &sizes[..5].iter().map(|&s| (s, d())).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_named() {
+        let (x, h) = (Tensor::zeros([2, 5, 3]), Tensor::zeros([2, 4]));
+        let (w_ih, w_hh) = (Tensor::zeros([16, 3]), Tensor::zeros([16, 4]));
+        let error = |n: &[usize]| {
+            let walk = Walk::new().lengths(n);
+            catch(|| x.lstm_along(&h, &h, &w_ih, &w_hh, None, &walk)).unwrap_err().message().to_string()
+        };
+        assert_eq!(error(&[5]), "lstm: 1 lengths for 2 sequences");
+        assert_eq!(error(&[5, 6]), "lstm: sequence 1 is said to have 6 steps, and there are 5");
     }
 
     #[test]

@@ -86,6 +86,7 @@ ops! {
     cosine_similarity
     cov
     cross_entropy
+    ctc_loss
     cummax
     cumprod
     cumsum
@@ -184,6 +185,7 @@ ops! {
     repeat
     reshape
     roi_align
+    rnn
     roll
     round
     sample
