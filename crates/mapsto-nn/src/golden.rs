@@ -5,7 +5,7 @@
 
 #![cfg(test)]
 
-use crate::optim::{Looks, Objective};
+use crate::optim::{Looks, Objective, Part};
 use crate::prelude::*;
 use mapsto_spec::{Entry, Family, Json};
 use mapsto_tensor::Device;
@@ -98,8 +98,8 @@ struct Course<'m> {
 }
 
 impl Objective for Course<'_> {
-    fn model(&mut self) -> &mut dyn Module {
-        self.net
+    fn model(&mut self) -> Part<'_> {
+        Part::whole(self.net)
     }
 
     fn gradients(&mut self) -> mapsto_tensor::Result<(f64, Grads)> {

@@ -178,7 +178,7 @@ impl Line<'_> {
     fn flat(&mut self, grads: &Grads) -> Tensor {
         let (mut parts, mut has_any) = (Vec::new(), false);
         let mut dtype = DType::F32;
-        each(self.objective.model(), &mut |path, p| {
+        each(&mut self.objective.model(), &mut |path, p| {
             if !matches!(p.dtype(), DType::F32 | DType::F64) {
                 fail!("lbfgs", "`{path}` is of {}, whose steps a line search cannot see", p.dtype();
                       help = "train in f32: `model.convert(DType::F32)`");
@@ -203,13 +203,13 @@ impl Line<'_> {
     fn begin(&mut self) {
         let start = &mut self.start;
         start.clear();
-        each(self.objective.model(), &mut |_, p| start.push(p.detach()));
+        each(&mut self.objective.model(), &mut |_, p| start.push(p.detach()));
     }
 
     /// Puts the parameters at `start + t d`.
     fn go(&mut self, t: f64, d: &Tensor) -> Result<()> {
         let (mut at, mut start, mut done) = (0, self.start.iter(), Ok(()));
-        each(self.objective.model(), &mut |_, p| {
+        each(&mut self.objective.model(), &mut |_, p| {
             let step = d.slice(0, at..at + p.len()).reshape(p.shape()).to(p.dtype());
             at += p.len();
             let start = start.next().expect("as many as at the beginning");

@@ -1,7 +1,7 @@
 //! Lookahead: another optimizer runs ahead, and every few steps the weights go a part of the way after it.
 
 use super::setting::{Held, Setting, read, say};
-use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState, inside};
+use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState, Part, inside};
 use crate::module::{Item, ItemMut, Module, Path};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, no_grad};
@@ -132,8 +132,8 @@ struct Given<'m> {
 }
 
 impl Objective for Given<'_> {
-    fn model(&mut self) -> &mut dyn Module {
-        self.model
+    fn model(&mut self) -> Part<'_> {
+        Part::whole(self.model)
     }
     fn gradients(&mut self) -> Result<(f64, Grads)> {
         Ok((f64::NAN, self.grads.take().unwrap_or_default()))
@@ -148,7 +148,7 @@ impl Optimizer for Lookahead {
         let mut given = Given { model, grads: Some(grads) };
         let step = |inner: &mut dyn Optimizer, given: &mut dyn Objective| {
             let (_, grads) = given.gradients()?;
-            inner.step(given.model(), grads);
+            inner.step(&mut given.model(), grads);
             Ok(())
         };
         self.around(&mut given, step).unwrap_or_else(|e| mapsto_tensor::error::raise(e));

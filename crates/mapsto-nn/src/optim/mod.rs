@@ -121,7 +121,7 @@ pub use lookahead::Lookahead;
 pub use memory::{Memory, OptimizerState};
 pub use muon::Muon;
 pub use nadam::NAdam;
-pub use objective::{Before, Closure, Objective};
+pub use objective::{Before, Closure, Objective, Part};
 pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
@@ -176,7 +176,7 @@ pub trait Optimizer: Send {
     /// As [`step`](Optimizer::step).
     fn descend(&mut self, objective: &mut dyn Objective) -> Result<f64> {
         let (loss, grads) = objective.gradients()?;
-        self.step(objective.model(), grads);
+        self.step(&mut objective.model(), grads);
         Ok(loss)
     }
 

@@ -1,6 +1,6 @@
 //! A model with its loss, as optimizers see them that look at the loss more than once a step.
 
-use crate::module::{Item, Module, Path};
+use crate::module::{Item, ItemMut, Module, Path, Segment};
 use mapsto_tensor::random::{self, RandomState};
 use mapsto_tensor::{Grads, Result, Tensor, train};
 
@@ -19,7 +19,7 @@ use mapsto_tensor::{Grads, Result, Tensor, train};
 /// ```
 pub trait Objective {
     /// The model, whose weights may be changed.
-    fn model(&mut self) -> &mut dyn Module;
+    fn model(&mut self) -> Part<'_>;
 
     /// The loss and its gradients at the present weights: each time of the same function, with the same draws of dropout and the
     /// like, and states such as running means see it once.
@@ -58,8 +58,8 @@ impl<'m, M: Module, F: Fn(&M) -> Tensor> Closure<'m, M, F> {
 }
 
 impl<M: Module, F: Fn(&M) -> Tensor> Objective for Closure<'_, M, F> {
-    fn model(&mut self) -> &mut dyn Module {
-        self.model
+    fn model(&mut self) -> Part<'_> {
+        Part::whole(self.model)
     }
 
     fn gradients(&mut self) -> Result<(f64, Grads)> {
@@ -117,6 +117,60 @@ impl Before {
             }
         });
         result
+    }
+}
+
+/// A part of a model under its path in the whole: optimizers know parameters by the model's names.
+///
+/// ```
+/// use mapsto_nn::optim::Part;
+/// use mapsto_nn::prelude::*;
+/// use mapsto_nn::Segment;
+/// let mut head = Linear::new(2, 1).no_bias();
+/// let part = Part::under(&[Segment::Name("head")], &mut head);
+/// assert_eq!(part.state_dict()[0].0, "head.weight");
+/// ```
+pub struct Part<'m> {
+    prefix: &'m [Segment],
+    part: &'m mut dyn Module,
+}
+
+impl<'m> Part<'m> {
+    /// The whole model.
+    pub fn whole(model: &'m mut dyn Module) -> Part<'m> {
+        Part { prefix: &[], part: model }
+    }
+
+    /// A part, under this path.
+    pub fn under(prefix: &'m [Segment], part: &'m mut dyn Module) -> Part<'m> {
+        Part { prefix, part }
+    }
+}
+
+impl Module for Part<'_> {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
+        fn under(prefix: &[Segment], part: &dyn Module, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
+            match prefix {
+                [] => part.visit(path, f),
+                [first, rest @ ..] => path.enter(*first, |path| under(rest, part, path, f)),
+            }
+        }
+        under(self.prefix, &*self.part, path, f);
+    }
+
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
+        fn under(
+            prefix: &[Segment],
+            part: &mut dyn Module,
+            path: &mut Path,
+            f: &mut dyn FnMut(&Path, ItemMut<'_>),
+        ) {
+            match prefix {
+                [] => part.visit_mut(path, f),
+                [first, rest @ ..] => path.enter(*first, |path| under(rest, part, path, f)),
+            }
+        }
+        under(self.prefix, &mut *self.part, path, f);
     }
 }
 

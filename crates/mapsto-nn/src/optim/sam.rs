@@ -130,15 +130,15 @@ impl Optimizer for Sam {
         if !grads.is_finite() {
             return Err(not_finite("a gradient is infinite or NaN"));
         }
-        let before = no_grad(|| self.rule.climb(objective.model(), &grads))?;
+        let before = no_grad(|| self.rule.climb(&mut objective.model(), &grads))?;
         let there = objective.gradients();
         let mut before = before.into_iter();
-        each(objective.model(), &grads, &mut |p, _| p.set(&before.next().expect("one for each gradient")))?;
+        each(&mut objective.model(), &grads, &mut |p, _| p.set(&before.next().expect("one for each gradient")))?;
         let (_, worst) = there?;
         if !worst.is_finite() {
             return Err(not_finite("a gradient at the worst point nearby is infinite or NaN"));
         }
-        self.inner.step(objective.model(), worst);
+        self.inner.step(&mut objective.model(), worst);
         Ok(loss)
     }
 

@@ -1,6 +1,6 @@
 //! What holds for every optimizer that can be named.
 
-use crate::optim::{Closure, Looks, OPTIMIZERS, Objective, OptimizerKind};
+use crate::optim::{Closure, Looks, OPTIMIZERS, Objective, OptimizerKind, Part};
 use crate::prelude::*;
 use mapsto_spec::{Entry, Value};
 
@@ -22,8 +22,8 @@ fn with_rate(kind: &OptimizerKind, lr: f64) -> Entry {
 struct Fixed<'m>(&'m mut Linear, Tensor);
 
 impl Objective for Fixed<'_> {
-    fn model(&mut self) -> &mut dyn Module {
-        self.0
+    fn model(&mut self) -> Part<'_> {
+        Part::whole(self.0)
     }
     fn gradients(&mut self) -> mapsto_tensor::Result<(f64, Grads)> {
         let mut grads = Grads::new();
