@@ -18,6 +18,7 @@ enum May {
     Finite,
     AtLeast0,
     Above0,
+    AtLeast1,
     Share,
     UpTo1,
     /// From −1 to 1.
@@ -36,6 +37,7 @@ impl May {
                 Finite => true,
                 AtLeast0 => x >= 0.0,
                 Above0 => x > 0.0,
+                AtLeast1 => x >= 1.0,
                 Share => (0.0..1.0).contains(&x),
                 UpTo1 => (0.0..=1.0).contains(&x),
                 Cosines => (-1.0..=1.0).contains(&x),

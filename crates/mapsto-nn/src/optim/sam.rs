@@ -133,7 +133,9 @@ impl Optimizer for Sam {
         let before = no_grad(|| self.rule.climb(&mut objective.model(), &grads))?;
         let there = objective.gradients();
         let mut before = before.into_iter();
-        each(&mut objective.model(), &grads, &mut |p, _| p.set(&before.next().expect("one for each gradient")))?;
+        each(&mut objective.model(), &grads, &mut |p, _| {
+            p.set(&before.next().expect("one for each gradient"))
+        })?;
         let (_, worst) = there?;
         if !worst.is_finite() {
             return Err(not_finite("a gradient at the worst point nearby is infinite or NaN"));

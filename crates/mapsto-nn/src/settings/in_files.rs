@@ -96,7 +96,7 @@ pub(super) fn in_files() -> Vec<Settings> {
         (
             "schedule",
             "one_cycle",
-            vec![("rise", UpTo1), ("div_factor", Above0), ("final_div_factor", Above0)],
+            vec![("rise", UpTo1), ("div_factor", AtLeast1), ("final_div_factor", Above0)],
         ),
         ("schedule", "cyclic", vec![("", Above0), ("floor", UpTo1), ("decay", UpTo1)]),
         ("schedule", "inverse_time", vec![("", Above0)]),

@@ -338,6 +338,7 @@ impl<'a> Fit<'a> {
                 folder: self.plan.folder.as_deref(),
                 there: self.plan.folder.as_deref().filter(|_| self.seen.is_some()),
                 wishes: Wishes::default(),
+                has_schedule: self.plan.schedule.is_some(),
                 is_open: self.plan.reports_terms && self.history.rows.is_empty(),
             };
             callback.at(moment, &mut run)?;

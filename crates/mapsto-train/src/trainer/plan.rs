@@ -95,7 +95,9 @@ impl Plan {
     /// Checks that an optimizer that looks at the loss more than once a step can do so.
     pub(super) fn check_looks(&self, optimizer: &dyn Optimizer, batches: usize) -> Result<()> {
         let name = optimizer.name();
-        let refuse = |what: String, help: String| Err(Error::new(ErrorKind::Usage, format!("training: {what}")).help(help));
+        let refuse = |what: String, help: String| {
+            Err(Error::new(ErrorKind::Usage, format!("training: {what}")).help(help))
+        };
         if optimizer.looks() == Looks::Once {
             return Ok(());
         }
@@ -105,8 +107,13 @@ impl Plan {
         }
         if optimizer.looks() == Looks::AlwaysAtTheSame {
             if batches > 1 {
-                let what = format!("{name} compares one step with the next, and an epoch has {batches} batches of other samples");
-                return refuse(what, "take all samples as one batch, with a batch size that is not below their number".into());
+                let what = format!(
+                    "{name} compares one step with the next, and an epoch has {batches} batches of other samples"
+                );
+                return refuse(
+                    what,
+                    "take all samples as one batch, with a batch size that is not below their number".into(),
+                );
             }
             if self.clip_norm.is_some() || self.clip_value.is_some() {
                 let what = format!("{name} needs the gradient as it is, and it is to be clipped");
