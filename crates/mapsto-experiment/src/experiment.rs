@@ -195,9 +195,7 @@ impl Experiment {
             trainer = trainer.boxed_metric(build::<dyn Metric>(entry, &())?);
         }
         if let Some(schedule) = &train.schedule {
-            let epoch = self.train.len().div_ceil(train.accumulate) as u64;
-            let horizon = Horizon { steps: epoch * train.epochs as u64, epoch };
-            trainer = trainer.boxed_schedule(build::<dyn Schedule>(schedule, &horizon)?);
+            trainer = trainer.boxed_schedule(build::<dyn Schedule>(schedule, &self.horizon())?);
         }
         if let Some(most) = train.clip_norm {
             trainer = trainer.clip_norm(most);
@@ -206,6 +204,26 @@ impl Experiment {
             trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
         }
         Ok(trainer.on(MetricsLog::new()))
+    }
+
+    /// The steps of the training.
+    fn horizon(&self) -> Horizon {
+        let train = &self.config.train;
+        let epoch = self.train.len().div_ceil(train.accumulate) as u64;
+        Horizon { steps: epoch * train.epochs as u64, epoch }
+    }
+
+    /// The learning rate of each step of the training, as its schedule will have it, and the steps of an epoch.
+    ///
+    /// # Errors
+    /// None that opening has not found.
+    pub fn learning_rates(&self) -> Result<(Vec<f64>, u64)> {
+        let (horizon, train) = (self.horizon(), &self.config.train);
+        let base = build::<dyn Optimizer>(&train.optimizer, &())?.lr();
+        let schedule =
+            train.schedule.as_ref().map(|entry| build::<dyn Schedule>(entry, &horizon)).transpose()?;
+        let rate = |t| schedule.as_ref().map_or(base, |schedule| schedule.lr(t, base));
+        Ok(((0..horizon.steps).map(rate).collect(), horizon.epoch))
     }
 
     /// The loss and metrics of the model, as it is now, on a loader.

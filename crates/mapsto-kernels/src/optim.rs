@@ -1,5 +1,8 @@
 //! The update rules of the optimizers, each one pass over a parameter, its gradient and its running values, in place.
 //!
+//! Each answers whether all went well: a gradient that is infinite or NaN changes nothing of its block of elements, and of one
+//! beyond 10¹⁹ the running square is infinite in f32, after which its element would never move again.
+//!
 //! The formulas are those of PyTorch 2, operation for operation but for Adam's correction of v, which is moved out of the
 //! pass. Numbers of a rule are given in f64 and rounded once to the parameter's type.
 
@@ -7,9 +10,9 @@ mod amsgrad;
 mod update;
 
 pub use amsgrad::amsgrad;
+pub use update::{update, update_watched};
 
 use crate::real::Float;
-use update::{update, update_watched};
 
 /// How a parameter is drawn towards zero at each step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +51,8 @@ pub struct Sgd {
 
 /// `b ← μ b + (1 − τ) g`, `p ← p − lr b` (Nesterov: `p ← p − lr (g + μ b)`); with no running sum `p ← p − lr g`.
 ///
+/// Answers whether the gradient is finite.
+///
 /// ```
 /// use mapsto_kernels::optim::{Decay, Momentum, Sgd, sgd};
 /// let rule = Sgd { lr: 0.5, momentum: 0.0, dampening: 0.0, kind: Momentum::Classical, decay: Decay::None };
@@ -58,7 +63,7 @@ pub struct Sgd {
 ///
 /// # Panics
 /// If lengths differ (also in every other function here).
-pub fn sgd<T: Float>(rule: &Sgd, p: &mut [T], g: &[T], sum: Option<&mut [T]>) {
+pub fn sgd<T: Float>(rule: &Sgd, p: &mut [T], g: &[T], sum: Option<&mut [T]>) -> bool {
     let [lr, momentum, fresh] = [rule.lr, rule.momentum, 1.0 - rule.dampening].map(T::from_f64);
     let (l2, keep) = rule.decay.factors(rule.lr);
     let Some(sum) = sum else {
@@ -112,8 +117,7 @@ pub struct Adam {
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `p ← p − lr m̂ / (√v̂ + ε)`, with `m̂ = m / (1 − β₁ᵗ)` and
 /// `v̂ = v / (1 − β₂ᵗ)` (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1).
 ///
-/// Answers whether every running square is a number: of a gradient beyond 10¹⁹ the square is infinite in f32, and its element
-/// would never move again.
+/// Answers whether the gradient and every running square are finite.
 ///
 /// ```
 /// use mapsto_kernels::optim::{Adam, Decay, adam};
@@ -167,8 +171,7 @@ pub struct RmsProp {
 /// arXiv:1308.0850, eq. 38-45), taken as 0 where rounding made it negative (PyTorch gives NaN there). Given the running `sum`, the steps have momentum: `b ← μ b + g / (√v + ε)`,
 /// `p ← p − lr b`.
 ///
-/// Answers whether every running square is a number: of a gradient beyond 10¹⁹ the square is infinite in f32, and its element
-/// would never move again.
+/// Answers whether the gradient and every running square are finite.
 ///
 /// ```
 /// use mapsto_kernels::optim::{Decay, RmsProp, rmsprop};
@@ -251,8 +254,7 @@ pub struct Adagrad {
 
 /// `s ← s + g²`, `p ← p − lr g / (√s + ε)` (Duchi, Hazan & Singer 2011).
 ///
-/// Answers whether every running square is a number: of a gradient beyond 10¹⁹ the square is infinite in f32, and its element
-/// would never move again.
+/// Answers whether the gradient and every running square are finite.
 ///
 /// ```
 /// use mapsto_kernels::optim::{Adagrad, Decay, adagrad};
@@ -355,8 +357,8 @@ mod tests {
         for decay in DECAYS {
             let rule = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, kind: Momentum::Classical, decay };
             check(
-                |_, g, [p]| sgd(&rule, p, g, None),
-                |_, g, [p]| sgd(&rule, p, g, None),
+                |_, g, [p]| assert!(sgd(&rule, p, g, None)),
+                |_, g, [p]| assert!(sgd(&rule, p, g, None)),
                 |_, g, [p]| {
                     let (p, g) = decayed(decay, 0.1, p, g);
                     [p - 0.1 * g]
@@ -365,8 +367,8 @@ mod tests {
             for (kind, dampening) in [(Momentum::Classical, 0.3), (Momentum::Nesterov, 0.0)] {
                 let at = |step| Sgd { kind, dampening: if step == 1 { 0.0 } else { dampening }, ..rule };
                 check(
-                    |step, g, [p, b]| sgd(&at(step), p, g, Some(b)),
-                    |step, g, [p, b]| sgd(&at(step), p, g, Some(b)),
+                    |step, g, [p, b]| assert!(sgd(&at(step), p, g, Some(b))),
+                    |step, g, [p, b]| assert!(sgd(&at(step), p, g, Some(b))),
                     |step, g, [p, b]| {
                         let (p, g) = decayed(decay, 0.1, p, g);
                         // PyTorch's first step sets the buffer to the gradient.
@@ -457,12 +459,12 @@ mod tests {
         }
     }
 
-    /// At any place, in whole tiles and in the rest; NaN is the parameter's to show.
+    /// At any place, in whole tiles and in the rest.
     #[test]
-    fn a_square_that_is_infinite_is_noticed() {
+    fn a_square_or_a_gradient_that_is_infinite_is_noticed() {
         for n in [1, 31, 32, 100, 20_000] {
             for at in [0, n / 2, n - 1] {
-                for (value, fine) in [(1e18f32, true), (2e20, false), (-3e38, false), (f32::NAN, true)] {
+                for (value, fine) in [(1e18f32, true), (2e20, false), (-3e38, false), (f32::NAN, false)] {
                     let mut g = vec![1f32; n];
                     g[at] = value;
                     let new = || vec![0f32; n];
@@ -475,6 +477,11 @@ mod tests {
                     );
                     let rule = Adagrad { lr: 0.1, lr_decay: 0.0, step: 1, eps: 1e-8, decay: Decay::None };
                     assert_eq!(adagrad(&rule, &mut new(), &g, &mut new()), fine);
+                    let (mut p, finite) = (new(), value.is_finite());
+                    let (kind, decay) = (Momentum::Classical, Decay::None);
+                    let rule = Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, kind, decay };
+                    assert_eq!(sgd(&rule, &mut p, &g, None), finite);
+                    assert_eq!(p[at] == 0.0, !finite, "a gradient that is no number moves nothing");
                     let rule = RmsProp { lr: 0.1, alpha: 0.0, eps: 1e-8, momentum: 0.5, decay: Decay::None };
                     for (centred, moving) in [(false, false), (true, false), (false, true), (true, true)] {
                         let (mut mean, mut sum) = (new(), new());

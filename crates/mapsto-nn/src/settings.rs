@@ -18,6 +18,7 @@ enum May {
     Finite,
     AtLeast0,
     Above0,
+    AtLeast1,
     Share,
     UpTo1,
     /// From −1 to 1.
@@ -36,6 +37,7 @@ impl May {
                 Finite => true,
                 AtLeast0 => x >= 0.0,
                 Above0 => x > 0.0,
+                AtLeast1 => x >= 1.0,
                 Share => (0.0..1.0).contains(&x),
                 UpTo1 => (0.0..=1.0).contains(&x),
                 Cosines => (-1.0..=1.0).contains(&x),
@@ -176,6 +178,9 @@ fn every_builder_refuses_what_it_cannot_mean() {
     for file in files.chain(["recurrent.rs", "module/ema.rs"].map(|f| src.join(f))) {
         let stem = file.file_stem().unwrap().to_str().unwrap().to_string();
         for line in std::fs::read_to_string(&file).unwrap().lines() {
+            // What many have alike is made by a macro: `settings!(betas, eps, decay);`.
+            let made = line.trim().strip_prefix("settings!(").and_then(|l| l.strip_suffix(");"));
+            found.extend(made.into_iter().flat_map(|l| l.split(", ")).map(|name| format!("{stem}::{name}")));
             let Some((name, rest)) = line.trim().strip_prefix("pub fn ").and_then(|l| l.split_once('('))
             else {
                 continue;

@@ -35,6 +35,8 @@ impl Bounds {
     /// Finite and above 0: what something is divided by, or a limit that lets nothing through at 0.
     pub const ABOVE_0: Bounds =
         Bounds { words: "finite and above 0", least: 0.0, closed: [false, true], ..Bounds::FINITE };
+    /// Finite and at least 1: a divisor that makes something smaller.
+    pub const AT_LEAST_1: Bounds = Bounds { words: "finite and at least 1", least: 1.0, ..Bounds::FINITE };
     /// From 0 to below 1: a momentum, the probability to drop an element.
     pub const SHARE: Bounds = Bounds {
         words: "at least 0 and below 1",
@@ -175,7 +177,7 @@ where
 #[test]
 fn no_bounds_hold_what_is_not_finite() {
     let all = [Bounds::FINITE, Bounds::AT_LEAST_0, Bounds::ABOVE_0, Bounds::SHARE, Bounds::UP_TO_1];
-    for bounds in all.into_iter().chain([Bounds::HALF_TURN, Bounds::NOT_0]) {
+    for bounds in all.into_iter().chain([Bounds::HALF_TURN, Bounds::NOT_0, Bounds::AT_LEAST_1]) {
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e39] {
             assert!(!bounds.hold(x), "{bounds:?} {x}");
             assert!(!bounds.complaint("x", x).contains("00000"));
@@ -192,6 +194,7 @@ fn no_bounds_hold_what_is_not_finite() {
     assert_eq!(held(Bounds::FINITE), [true; 5]);
     assert_eq!(held(Bounds::AT_LEAST_0), [false, true, true, true, true]);
     assert_eq!(held(Bounds::ABOVE_0), [false, false, true, true, true]);
+    assert_eq!(held(Bounds::AT_LEAST_1), [false, false, false, true, true]);
     assert_eq!(held(Bounds::SHARE), [false, true, true, false, false]);
     assert_eq!(held(Bounds::UP_TO_1), [false, true, true, true, false]);
 }

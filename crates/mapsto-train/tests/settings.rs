@@ -14,6 +14,8 @@ type Fits = fn(f64) -> bool;
 const FINITE: Fits = f64::is_finite;
 const AT_LEAST_0: Fits = |x| x.is_finite() && x >= 0.0;
 const ABOVE_0: Fits = |x| x.is_finite() && x > 0.0;
+const WHOLE: Fits = |x| x.is_finite() && x >= 0.0 && x.fract() == 0.0;
+const PART: Fits = |x| (0.0..1.0).contains(&x);
 const COUNT: Fits = |x| x.is_finite() && x >= 1.0 && x.fract() == 0.0;
 
 #[test]
@@ -22,6 +24,16 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
         ("early_stop", &[("patience", COUNT), ("least", AT_LEAST_0)]),
         ("best", &[("every", COUNT)]),
         ("last", &[("every", COUNT)]),
+        (
+            "reduce_on_plateau",
+            &[
+                ("factor", PART),
+                ("patience", WHOLE),
+                ("threshold", AT_LEAST_0),
+                ("cooldown", WHOLE),
+                ("min_lr", AT_LEAST_0),
+            ],
+        ),
     ];
     let metrics: &[(&str, &[(&str, Fits)])] = &[
         ("accuracy", &[("threshold", FINITE)]),
@@ -42,7 +54,7 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
     for (name, settings) in callbacks.iter().chain(metrics) {
         for (option, fits) in *settings {
             for x in NUMBERS {
-                let whole = x.fract() == 0.0 && *fits as usize == COUNT as usize;
+                let whole = x.fract() == 0.0 && [COUNT as usize, WHOLE as usize].contains(&(*fits as usize));
                 let value = if whole { Value::Int(x as i64) } else { Value::Float(x) };
                 let entry = match *option {
                     "" => Entry::new(*name).with_value(value),

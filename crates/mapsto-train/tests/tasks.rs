@@ -379,3 +379,81 @@ fn a_loss_with_a_derivative_by_its_inputs_is_validated() {
     let history = trainer.fit(&mut Linear::new(1, 1), set.clone().batches(2), set.batches(2)).unwrap();
     assert!(history.rows[0].values.iter().any(|(name, value)| name == "val loss" && *value > 0.0));
 }
+
+/// Stopped in the middle of an epoch and gone on with, optimizers that average, look again or are watched give the same bits, and
+/// what is validated and saved is what they are judged at.
+#[test]
+fn optimizers_that_average_or_look_again_resume_to_the_bit() {
+    use mapsto_nn::optim::{Asgd, Lbfgs, Lookahead, Optimizer, Sam, ScheduleFreeAdamW};
+    use mapsto_train::callbacks::{Checkpoint, ReduceOnPlateau};
+    type Build = fn() -> Box<dyn Optimizer>;
+    let all: [(&str, usize, Build); 5] = [
+        ("schedule_free", 8, || Box::new(ScheduleFreeAdamW::new(0.05))),
+        ("asgd", 8, || Box::new(Asgd::new(0.05).t0(2.0))),
+        ("sam", 8, || Box::new(Sam::new(Adam::new(0.01)))),
+        ("lookahead", 8, || Box::new(Lookahead::new(Sam::new(Sgd::new(0.05))).k(3))),
+        ("lbfgs", 64, || Box::new(Lbfgs::new(1.0).max_iter(3))),
+    ];
+    for (name, batch, build) in all {
+        let folder = folder(name);
+        let x = Tensor::linspace(-2.0, 2.0, 64).reshape([64, 1]);
+        let set = InMemory::new(x.clone(), x.square());
+        let model = || {
+            mapsto_tensor::seed(3);
+            seq![Linear::new(1, 8), Tensor::tanh, Dropout::new(0.1), Linear::new(8, 1)]
+        };
+        let trainer = || {
+            let plateau = ReduceOnPlateau::watching("loss").patience(0).factor(0.7);
+            Trainer::new(build(), mse)
+                .epochs(4)
+                .seed(7)
+                .quiet()
+                .folder(&folder)
+                .on(Checkpoint::last())
+                .on(plateau)
+        };
+        let mut whole = model();
+        let expected =
+            trainer().fit(&mut whole, set.batches(batch).seed(5).shuffle(), set.batches(64)).unwrap();
+        // What was validated last is what the model holds now.
+        let found = evaluate(&whole, &set.batches(64), &mse, &[]).unwrap();
+        assert_eq!(Some(found.loss), expected.last("val loss"), "{name}");
+        assert!(expected.last("val loss").unwrap() < expected.rows[0].values[1].1, "{name}: {expected:?}");
+
+        let (interrupt, mut part) = (Interrupt::new(), model());
+        let at = if batch == 64 { 2 } else { 13 };
+        let mut stopped = trainer().interrupt(interrupt.clone()).on(StopAt(at, interrupt));
+        assert!(
+            stopped
+                .fit(&mut part, set.batches(batch).seed(5).shuffle(), set.batches(64))
+                .unwrap()
+                .interrupted
+        );
+        let mut rest = model();
+        let mut resumed = trainer().resume(folder.join("last.safetensors"));
+        resumed.fit(&mut rest, set.batches(batch).seed(5).shuffle(), set.batches(64)).unwrap();
+        assert_eq!(bits(&rest), bits(&whole), "{name}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[test]
+fn an_optimizer_that_looks_again_is_refused_where_it_cannot() {
+    use mapsto_nn::optim::{Lbfgs, Sam};
+    use mapsto_train::callbacks::ReduceOnPlateau;
+    let set = InMemory::new(Tensor::ones([8, 1]), Tensor::ones([8, 1]));
+    let mut model = Linear::new(1, 1);
+    let mut message = |mut trainer: Trainer, batch: usize| {
+        trainer.fit(&mut model, set.batches(batch), None).unwrap_err().message().to_string()
+    };
+    let lbfgs = || Trainer::new(Lbfgs::new(1.0), mse).quiet();
+    assert!(
+        message(lbfgs(), 4).contains("Lbfgs compares one step with the next, and an epoch has 2 batches")
+    );
+    assert!(message(lbfgs().clip_norm(1.0), 8).contains("Lbfgs needs the gradient as it is"));
+    let sam = Trainer::new(Sam::new(Sgd::new(0.1)), mse).quiet().accumulate(2);
+    assert!(message(sam, 4).contains("Sam(Sgd) computes the loss of its batch again"));
+    let both =
+        Trainer::new(Sgd::new(0.1), mse).quiet().schedule(Constant).on(ReduceOnPlateau::watching("loss"));
+    assert_eq!(message(both, 4), "reduce_on_plateau: the schedule sets the learning rate at every step");
+}

@@ -7,7 +7,7 @@ use crate::real::Float;
 /// As [`adam`](super::adam), divided by the largest `√v̂` so far: `s ← max(s, v)`, `p ← p − lr m̂ / (√(s / (1 − β₂ᵗ)) + ε)`
 /// (Reddi, Kale & Kumar 2018, arXiv:1904.09237, algorithm 2, with the corrections of Adam as in PyTorch).
 ///
-/// Answers whether every running square is a number, as `adam` does.
+/// Answers whether the gradient and every running square are finite, as `adam` does.
 ///
 /// ```
 /// use mapsto_kernels::optim::{Adam, Decay, amsgrad};

@@ -9,15 +9,14 @@ const BLOCK: usize = 8192;
 
 const LANES: usize = 32;
 
-/// As [`update`], and answers whether all new elements of `values[W]`, which are not negative, are finite; NaN counts as such,
-/// for it shows in the parameter. They are looked at block by block, while they are in the first cache.
+/// As [`update`], and answers besides whether all new elements of `values[W]`, which are not negative, are finite; NaN counts
+/// as such, for it shows in the parameter. They are looked at block by block, while they are in the first cache.
 #[inline(always)]
 pub fn update_watched<T: Float, const N: usize, const W: usize>(
     g: &[T],
     values: [&mut [T]; N],
     f: impl Fn(T, [T; N]) -> [T; N] + Sync,
 ) -> bool {
-    let finite = AtomicBool::new(true);
     update_then(g, values, f, |values| {
         let (tiles, rest) = values[W].as_chunks::<LANES>();
         let mut most = [T::ZERO; LANES];
@@ -26,24 +25,48 @@ pub fn update_watched<T: Float, const N: usize, const W: usize>(
                 most[l] = if tile[l] > most[l] { tile[l] } else { most[l] };
             }
         }
-        if most.iter().chain(rest).any(|v| *v > T::MAX) {
-            finite.store(false, Relaxed);
-        }
-    });
-    finite.into_inner()
+        !most.iter().chain(rest).any(|v| *v > T::MAX)
+    })
 }
 
-/// Replaces the `i`-th elements of all `values` by `f(gᵢ, those elements)`.
+/// Replaces the `i`-th elements of all `values` by `f(gᵢ, those elements)`, and answers whether all of `g` is finite: a rule of
+/// one's own is one call of it. A block of elements with a gradient that is not finite stays as it was.
+///
+/// ```
+/// use mapsto_kernels::optim::update;
+/// let (mut p, mut most) = ([1.0f32, 2.0], [0.0, 5.0]);
+/// let finite = update(&[3.0, -4.0], [&mut p, &mut most], |g: f32, [p, most]| {
+///     let most = most.max(g.abs());
+///     [p - 0.5 * g / most, most]
+/// });
+/// assert_eq!((finite, p, most), (true, [0.5, 2.4], [3.0, 5.0]));
+/// ```
+///
+/// # Panics
+/// If lengths differ.
 #[inline(always)]
 pub fn update<T: Float, const N: usize>(
     g: &[T],
     values: [&mut [T]; N],
     f: impl Fn(T, [T; N]) -> [T; N] + Sync,
-) {
-    update_then(g, values, f, |_| {});
+) -> bool {
+    update_then(g, values, f, |_| true)
 }
 
-/// The same, and `then` something with each block of them.
+/// Whether no element is infinite or NaN: `x − x` is 0 for all others.
+#[inline(always)]
+fn is_finite<T: Float>(x: &[T]) -> bool {
+    let (tiles, rest) = x.as_chunks::<LANES>();
+    let mut sums = [T::ZERO; LANES];
+    for tile in tiles {
+        for l in 0..LANES {
+            sums[l] = sums[l] + (tile[l] - tile[l]);
+        }
+    }
+    sums.iter().chain(rest).all(|x| x.is_finite())
+}
+
+/// The same, and answers besides what `then` answers of each block.
 ///
 /// In tiles copied out and back: straight on the slices LLVM cannot tell that they do not overlap, and stays scalar. The
 /// last tile, which may be shorter, is apart: with one loop for both, whole tiles go through memory and calls of memcpy
@@ -53,14 +76,18 @@ fn update_then<T: Float, const N: usize>(
     g: &[T],
     values: [&mut [T]; N],
     f: impl Fn(T, [T; N]) -> [T; N] + Sync,
-    then: impl Fn(&[&mut [T]; N]) + Sync,
-) {
+    then: impl Fn(&[&mut [T]; N]) -> bool + Sync,
+) -> bool {
     assert!(values.iter().all(|v| v.len() == g.len()), "optimizer: the slices differ in length");
+    let fine = AtomicBool::new(true);
     for_blocks(values, [BLOCK; N], 4 * N * g.len(), |k, mut values| {
         let g = &g[k * BLOCK..][..values[0].len()];
         vectorize(
             #[inline(always)]
             || {
+                if !is_finite(g) {
+                    return fine.store(false, Relaxed);
+                }
                 let whole = g.len() - g.len() % LANES;
                 for at in (0..whole).step_by(LANES) {
                     let here = at..at + LANES;
@@ -77,10 +104,13 @@ fn update_then<T: Float, const N: usize>(
                         values[v][whole..].copy_from_slice(&new[v][..g.len() - whole]);
                     }
                 }
-                then(&values);
+                if !then(&values) {
+                    fine.store(false, Relaxed);
+                }
             },
         );
     });
+    fine.into_inner()
 }
 
 /// The new values of a tile.

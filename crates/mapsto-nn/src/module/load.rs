@@ -24,7 +24,8 @@ impl Exceptions {
         Exceptions::default()
     }
 
-    /// Names that fit one of these patterns (`head.*`) need not match; what does match is loaded all the same.
+    /// Names that fit one of these patterns (`head.*`) need not match; what does match is loaded all the same. A pattern that fits
+    /// no name of the model or the file is an error of loading.
     pub fn of<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Exceptions {
         Exceptions { patterns: patterns.into_iter().map(Into::into).collect(), converts: false }
     }
@@ -144,6 +145,7 @@ pub(super) fn compare<M: Module + ?Sized>(
     };
     report.unexpected = given.into_iter().filter(|given| !is_counter(given)).map(|(name, _)| name).collect();
 
+    check_patterns(exceptions, &report)?;
     let excused = |line: &String| exceptions.cover(line.split(": ").next().unwrap_or(line));
     if ![&report.missing, &report.unexpected, &report.mismatched].into_iter().flatten().all(excused) {
         let message = format!("load: the file's weights are not the model's: {report}");
@@ -151,6 +153,21 @@ pub(super) fn compare<M: Module + ?Sized>(
         return Err(Error::new(ErrorKind::Model, message).help(help));
     }
     Ok((fit, report))
+}
+
+/// Checks that every exception is of some name: one that is misspelt would excuse nothing, and say nothing.
+fn check_patterns(exceptions: &Exceptions, report: &LoadReport) -> Result<()> {
+    let lists = [&report.matched, &report.missing, &report.unexpected, &report.mismatched];
+    let names: Vec<&str> =
+        lists.into_iter().flatten().map(|line| line.split(": ").next().unwrap_or(line)).collect();
+    let idle = exceptions.patterns.iter().find(|pattern| !names.iter().any(|name| matches(pattern, name)));
+    let Some(pattern) = idle else { return Ok(()) };
+    let message = format!("load: the exception `{pattern}` fits no name of the model or the file");
+    let help = match mapsto_spec::nearest(pattern, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("names look like `{}`", names.first().unwrap_or(&"weight")),
+    };
+    Err(Error::new(ErrorKind::Model, message).help(help))
 }
 
 /// Checks everything first and then writes: a model is loaded as a whole or left as it was.
@@ -264,6 +281,9 @@ mod tests {
         );
         assert_eq!(b.forward(&Tensor::ones([1, 2])).to_vec::<f32>(), before);
         assert!(b.load_state_dict(dict.clone(), &Exceptions::of(["head.*", "0.bias"])).is_err());
+        // An exception that fits nothing is a mistake.
+        let e = b.load_state_dict(dict.clone(), &Exceptions::of(["zzz.*", "head.*"])).unwrap_err();
+        assert_eq!(e.message(), "load: the exception `zzz.*` fits no name of the model or the file");
         let report = b.load_state_dict(dict, &Exceptions::of(["head.*", "0.bias", "2.*"])).unwrap();
         assert_eq!((report.matched.len(), report.missing), (6, vec!["0.bias".to_string()]));
     }

@@ -1,8 +1,10 @@
 //! Adadelta: each element steps by its gradient in units of its size, times the typical size of its own steps.
 
-use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr};
+use super::setting::{DECAY, EPS, Held, LR, Setting, read};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, numbers, slots};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_kernels::optim::update_watched;
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `v ← ρ v + (1 − ρ) g²`, `d = √(u + ε) / √(v + ε) · g`, `u ← ρ u + (1 − ρ) d²`, `p ← p − lr d`.
@@ -49,38 +51,42 @@ impl Adadelta {
     #[track_caller]
     #[must_use]
     pub fn rho(mut self, rho: f64) -> Adadelta {
-        self.rule.rho = Bounds::SHARE.check("adadelta", "rho", rho);
+        self.rule.rho = RHO.check(KIND.name, rho);
         self
     }
 
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Adadelta {
-        self.rule.eps = Bounds::ABOVE_0.check("adadelta", "eps", eps);
-        self
-    }
+    settings!(eps, decay);
+}
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Adadelta {
-        self.rule.decay = Bounds::AT_LEAST_0.check("adadelta", "decay", decay);
-        self
+impl AdadeltaRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![RHO.at(&mut self.rho), EPS.at(&mut self.eps), DECAY.at(&mut self.decay)]
     }
 }
 
 impl Rule for AdadeltaRule {
-    const KERNEL: bool = false;
-
     fn slots(&self) -> &'static [&'static str] {
         &["v", "u"]
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let [v, u] = slots::<T, _>(memory);
+        let decay = now.decay.unwrap_or(self.decay);
+        let [lr, rho, fresh, eps, decay] =
+            numbers::<T, _>([now.lr, self.rho, 1.0 - self.rho, self.eps, decay]);
+        let finite = update_watched::<T, _, 1>(
+            g,
+            [p, v, u],
+            #[inline(always)]
+            |g, [p, v, u]| {
+                let g = g + decay * p;
+                let v = rho * v + fresh * (g * g);
+                let d = (u + eps).sqrt() / (v + eps).sqrt() * g;
+                [p - lr * d, v, rho * u + fresh * (d * d)]
+            },
+        );
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
@@ -96,35 +102,20 @@ impl Rule for AdadeltaRule {
 
 impl Optimizer for Adadelta {
     by_rule!("adadelta");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("rho", self.rule.rho)
-            .with_option("eps", self.rule.eps)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const RHO: Setting = Setting::new("rho", Bounds::SHARE, "how slowly the means of squares change");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "adadelta",
     "Steps in units of the gradient's size and of its own steps (Zeiler 2012).",
     |args, ()| {
         let mut opt = Adadelta::new(lr(args, 1.0)?);
-        opt.rule.rho = Bounds::SHARE.option(args, "rho", 0.9)?;
-        opt.rule.eps = Bounds::ABOVE_0.option(args, "eps", 1e-6)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.0)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("rho", "how slowly the means of squares change"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, RHO.told(), EPS.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

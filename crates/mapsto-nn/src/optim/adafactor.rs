@@ -1,8 +1,9 @@
 //! Adafactor: Adam without a mean, which remembers of a matrix's squared gradients the means of rows and of columns alone.
 
+use super::setting::{DECAY, Held, LR, Setting, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, SlotShape, Update, lr, norm};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{DType, Grads, Tensor, keep};
 
 /// Of a matrix `r ← βₜ r + (1 − βₜ) mean of g² along the last axis`, `c` likewise along the last but one, and `v = r c / mean(r)`; of a vector
@@ -57,7 +58,7 @@ impl Adafactor {
     #[track_caller]
     #[must_use]
     pub fn decay_rate(mut self, decay_rate: f64) -> Adafactor {
-        self.rule.decay_rate = Bounds::ABOVE_0.check("adafactor", "decay_rate", decay_rate);
+        self.rule.decay_rate = DECAY_RATE.check(KIND.name, decay_rate);
         self
     }
 
@@ -68,7 +69,7 @@ impl Adafactor {
     #[track_caller]
     #[must_use]
     pub fn eps(mut self, eps: f64) -> Adafactor {
-        self.rule.eps = Bounds::ABOVE_0.check("adafactor", "eps", eps);
+        self.rule.eps = SIZE.check(KIND.name, eps);
         self
     }
 
@@ -79,19 +80,22 @@ impl Adafactor {
     #[track_caller]
     #[must_use]
     pub fn clip(mut self, clip: f64) -> Adafactor {
-        self.rule.clip = Bounds::ABOVE_0.check("adafactor", "clip", clip);
+        self.rule.clip = CLIP.check(KIND.name, clip);
         self
     }
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Adafactor {
-        self.rule.decay = Bounds::AT_LEAST_0.check("adafactor", "decay", decay);
-        self
+    settings!(decay);
+}
+
+impl AdafactorRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            DECAY_RATE.at(&mut self.decay_rate),
+            SIZE.at(&mut self.eps),
+            CLIP.at(&mut self.clip),
+            DECAY.at(&mut self.decay),
+        ]
     }
 }
 
@@ -148,38 +152,28 @@ fn remembered(slot: usize, shape: &[usize]) -> Vec<usize> {
 
 impl Optimizer for Adafactor {
     by_rule!("adafactor");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("decay_rate", self.rule.decay_rate)
-            .with_option("eps", self.rule.eps)
-            .with_option("clip", self.rule.clip)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const DECAY_RATE: Setting =
+    Setting::new("decay_rate", Bounds::ABOVE_0, "how fast the means of squares become slow");
+const SIZE: Setting =
+    Setting::new("eps", Bounds::ABOVE_0, "the size that a parameter is at least taken to have");
+const CLIP: Setting = Setting::new(
+    "clip",
+    Bounds::ABOVE_0,
+    "the root of the mean square that a step has at most, in units of the learning rate",
+);
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "adafactor",
     "Adam's steps from means of rows and columns, with little memory (Shazeer, Stern 2018).",
     |args, ()| {
         let mut opt = Adafactor::new(lr(args, 1e-2)?);
-        opt.rule.decay_rate = Bounds::ABOVE_0.option(args, "decay_rate", 0.8)?;
-        opt.rule.eps = Bounds::ABOVE_0.option(args, "eps", 1e-3)?;
-        opt.rule.clip = Bounds::ABOVE_0.option(args, "clip", 1.0)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.0)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("decay_rate", "how fast the means of squares become slow"),
-    ("eps", "the size that a parameter is at least taken to have"),
-    ("clip", "the root of the mean square that a step has at most, in units of the learning rate"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, DECAY_RATE.told(), SIZE.told(), CLIP.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

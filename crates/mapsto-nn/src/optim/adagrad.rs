@@ -1,16 +1,17 @@
 //! Adagrad: each element steps by its gradient in units of all its gradients so far.
 
-use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
+use super::setting::{DECAY, EPS, Held, LR, Setting, read};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, numbers, slots};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `s ← s + g²`, `p ← p − lr g / (√s + ε)`.
 ///
 /// ε is 10⁻¹⁰. Weight decay adds `λ p` to `g`; with a learning-rate decay δ the rate of step t is `lr / (1 + (t − 1) δ)`.
 ///
-/// PyTorch: `optim.Adagrad`; Keras: `Adagrad`.
+/// PyTorch: `optim.Adagrad`, with `initial_accumulator_value` for `initial`; Keras: `Adagrad`, which begins at 0.1.
 ///
 /// Source: Duchi, Hazan, Singer (2011), Adaptive subgradient methods, JMLR 12.
 /// ```
@@ -36,24 +37,17 @@ struct AdagradRule {
     eps: f64,
     lr_decay: f64,
     decay: f64,
+    initial: f64,
 }
 
 impl Adagrad {
     /// With ε = 10⁻¹⁰; 10⁻² is a usual learning rate.
     #[track_caller]
     pub fn new(lr: f64) -> Adagrad {
-        Adagrad { rule: AdagradRule { eps: 1e-10, lr_decay: 0.0, decay: 0.0 }, memory: Memory::new(lr) }
-    }
-
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Adagrad {
-        self.rule.eps = Bounds::ABOVE_0.check("adagrad", "eps", eps);
-        self
+        Adagrad {
+            rule: AdagradRule { eps: 1e-10, lr_decay: 0.0, decay: 0.0, initial: 0.0 },
+            memory: Memory::new(lr),
+        }
     }
 
     /// The same with a learning rate that falls as `1 / (1 + (t − 1) δ)`.
@@ -63,19 +57,33 @@ impl Adagrad {
     #[track_caller]
     #[must_use]
     pub fn lr_decay(mut self, lr_decay: f64) -> Adagrad {
-        self.rule.lr_decay = Bounds::AT_LEAST_0.check("adagrad", "lr_decay", lr_decay);
+        self.rule.lr_decay = LR_DECAY.check(KIND.name, lr_decay);
         self
     }
 
-    /// The same with weight decay λ.
+    /// The same whose sum of squares begins at this number, so that the first steps are shorter.
     ///
     /// # Panics
     /// When it is not finite and at least 0.
     #[track_caller]
     #[must_use]
-    pub fn decay(mut self, decay: f64) -> Adagrad {
-        self.rule.decay = Bounds::AT_LEAST_0.check("adagrad", "decay", decay);
+    pub fn initial(mut self, initial: f64) -> Adagrad {
+        self.rule.initial = INITIAL.check(KIND.name, initial);
         self
+    }
+
+    settings!(eps, decay);
+}
+
+impl AdagradRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            EPS.at(&mut self.eps),
+            LR_DECAY.at(&mut self.lr_decay),
+            DECAY.at(&mut self.decay),
+            INITIAL.at(&mut self.initial),
+        ]
     }
 }
 
@@ -88,13 +96,18 @@ impl Rule for AdagradRule {
         let decay = Decay::L2(now.decay.unwrap_or(self.decay));
         let rule =
             optim::Adagrad { lr: now.lr, lr_decay: self.lr_decay, step: now.step, eps: self.eps, decay };
-        let finite = optim::adagrad(&rule, p, g, memory[0].as_mut_slice::<T>());
-        now.require_finite(finite);
+        let [sum] = slots::<T, _>(memory);
+        if now.step == 1 {
+            sum.fill(numbers::<T, _>([self.initial])[0]);
+        }
+        let finite = optim::adagrad(&rule, p, g, sum);
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
         let (g, sum) = (g + p * now.decay.unwrap_or(self.decay), &mut memory[0]);
-        *sum = &*sum + g.square();
+        let before = if now.step == 1 { &*sum + self.initial } else { sum.clone() };
+        *sum = before + g.square();
         let lr = now.lr / (1.0 + (now.step - 1) as f64 * self.lr_decay);
         p - g * lr / (sum.sqrt() + self.eps)
     }
@@ -102,35 +115,22 @@ impl Rule for AdagradRule {
 
 impl Optimizer for Adagrad {
     by_rule!("adagrad");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("eps", self.rule.eps)
-            .with_option("lr_decay", self.rule.lr_decay)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const LR_DECAY: Setting =
+    Setting::new("lr_decay", Bounds::AT_LEAST_0, "how fast the learning rate falls with the number of steps");
+const INITIAL: Setting = Setting::new("initial", Bounds::AT_LEAST_0, "what the sum of squares begins at");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "adagrad",
     "Steps in units of all gradients so far (Duchi et al. 2011).",
     |args, ()| {
-        let opt = Adagrad::new(lr(args, 1e-2)?).eps(Bounds::ABOVE_0.option(args, "eps", 1e-10)?);
-        Ok(Box::new(
-            opt.lr_decay(Bounds::AT_LEAST_0.option(args, "lr_decay", 0.0)?)
-                .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?),
-        ))
+        let mut opt = Adagrad::new(lr(args, 1e-2)?);
+        read(args, opt.rule.settings())?;
+        Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("lr_decay", "how fast the learning rate falls with the number of steps"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, EPS.told(), LR_DECAY.told(), DECAY.told(), INITIAL.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,9 @@
 //! Adam: each element steps by its mean gradient in units of the gradient's typical size.
 
+use super::setting::{AMSGRAD, BETA1, BETA2, DECAY, EPS, Held, LR, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
-use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Grads, Tensor};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `p ← p − lr m̂ / (√v̂ + ε)`, with `m̂ = m / (1 − β₁ᵗ)` and
@@ -49,40 +49,6 @@ impl Adam {
         Adam { rule, memory: Memory::new(lr) }
     }
 
-    /// The same with other β₁ and β₂.
-    ///
-    /// # Panics
-    /// When one of them is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Adam {
-        self.rule.beta1 = Bounds::SHARE.check("adam", "beta1", beta1);
-        self.rule.beta2 = Bounds::SHARE.check("adam", "beta2", beta2);
-        self
-    }
-
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Adam {
-        self.rule.eps = Bounds::ABOVE_0.check("adam", "eps", eps);
-        self
-    }
-
-    /// The same with weight decay λ through the gradient.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Adam {
-        self.rule.decay = Bounds::AT_LEAST_0.check("adam", "decay", decay);
-        self
-    }
-
     /// The same in units of the largest typical size so far, `√max v̂` (Reddi, Kale, Kumar 2018, On the convergence of Adam and
     /// beyond, arXiv:1904.09237).
     #[must_use]
@@ -90,14 +56,20 @@ impl Adam {
         self.rule.amsgrad = true;
         self
     }
+
+    settings!(betas, eps, decay);
 }
 
 impl AdamRule {
-    /// The entry of the optimizer of this name that has this rule.
-    pub(super) fn entry(&self, name: &str, memory: &Memory) -> Entry {
-        let entry = Entry::new(name).with_value(memory.base()).with_option("beta1", self.beta1);
-        let entry = entry.with_option("beta2", self.beta2).with_option("eps", self.eps);
-        memory.with_groups(entry.with_option("decay", self.decay).with_option("amsgrad", self.amsgrad))
+    /// In the order in which an entry says them.
+    pub(super) fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            BETA1.at(&mut self.beta1),
+            BETA2.at(&mut self.beta2),
+            EPS.at(&mut self.eps),
+            DECAY.at(&mut self.decay),
+            Held::Flag(AMSGRAD, &mut self.amsgrad),
+        ]
     }
 }
 
@@ -122,7 +94,7 @@ impl Rule for AdamRule {
             Some(most) => optim::amsgrad(&rule, p, g, m, v, most.as_mut_slice::<T>()),
             None => optim::adam(&rule, p, g, m, v),
         };
-        now.require_finite(finite);
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
@@ -148,37 +120,18 @@ impl Rule for AdamRule {
 
 impl Optimizer for Adam {
     by_rule!("adam");
-
-    fn entry(&self) -> Option<Entry> {
-        Some(self.rule.entry(KIND.name, &self.memory))
-    }
 }
-
-/// The option that Adam and AdamW have.
-pub(super) const AMSGRAD: (&str, &str) =
-    ("amsgrad", "whether steps are in units of the gradient's largest typical size so far");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "adam",
     "Steps in units of the gradient's typical size (Kingma, Ba 2015).",
     |args, ()| {
-        let opt = Adam::new(lr(args, 1e-3)?)
-            .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
-        let opt = opt
-            .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
-            .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?);
-        Ok(Box::new(if args.get_or("amsgrad", false)? { opt.amsgrad() } else { opt }))
+        let mut opt = Adam::new(lr(args, 1e-3)?);
+        read(args, opt.rule.settings())?;
+        Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("beta1", "how slowly the mean of the gradients changes"),
-    ("beta2", "how slowly the mean of their squares changes"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("decay", "the weight decay"),
-    AMSGRAD,
-    GROUPS,
-]);
+.options(&[LR, BETA1.told(), BETA2.told(), EPS.told(), DECAY.told(), AMSGRAD, GROUPS]);
 
 #[cfg(test)]
 mod tests {

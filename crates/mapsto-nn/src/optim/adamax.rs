@@ -1,8 +1,9 @@
 //! Adamax: Adam in units of the gradient's largest recent size instead of its typical one.
 
-use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr};
+use super::setting::{BETA1, BETA2, DECAY, EPS, Held, LR, read};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, numbers, slots};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_kernels::optim::update;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `m ← β₁ m + (1 − β₁) g`, `u ← max(β₂ u, |g| + ε)`, `p ← p − lr / (1 − β₁ᵗ) · m / u`.
@@ -46,46 +47,42 @@ impl Adamax {
         }
     }
 
-    /// The same with other β₁ and β₂.
-    ///
-    /// # Panics
-    /// When one of them is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Adamax {
-        self.rule.beta1 = Bounds::SHARE.check("adamax", "beta1", beta1);
-        self.rule.beta2 = Bounds::SHARE.check("adamax", "beta2", beta2);
-        self
-    }
+    settings!(betas, eps, decay);
+}
 
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Adamax {
-        self.rule.eps = Bounds::ABOVE_0.check("adamax", "eps", eps);
-        self
-    }
-
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Adamax {
-        self.rule.decay = Bounds::AT_LEAST_0.check("adamax", "decay", decay);
-        self
+impl AdamaxRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            BETA1.at(&mut self.beta1),
+            BETA2.at(&mut self.beta2),
+            EPS.at(&mut self.eps),
+            DECAY.at(&mut self.decay),
+        ]
     }
 }
 
 impl Rule for AdamaxRule {
-    const KERNEL: bool = false;
-
     fn slots(&self) -> &'static [&'static str] {
         &["m", "u"]
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let [m, u] = slots::<T, _>(memory);
+        let decay = now.decay.unwrap_or(self.decay);
+        let [lr, beta1, beta2] = numbers::<T, _>([now.lr / now.begun(self.beta1), self.beta1, self.beta2]);
+        let [fresh, eps, decay] = numbers::<T, _>([1.0 - self.beta1, self.eps, decay]);
+        let finite = update(
+            g,
+            [p, m, u],
+            #[inline(always)]
+            |g, [p, m, u]| {
+                let g = g + decay * p;
+                let (m, u) = (beta1 * m + fresh * g, (beta2 * u).max(g.abs() + eps));
+                [p - lr * (m / u), m, u]
+            },
+        );
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
@@ -99,16 +96,6 @@ impl Rule for AdamaxRule {
 
 impl Optimizer for Adamax {
     by_rule!("adamax");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("beta1", self.rule.beta1)
-            .with_option("beta2", self.rule.beta2)
-            .with_option("eps", self.rule.eps)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
@@ -116,21 +103,11 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "Adam in units of the gradient's largest recent size (Kingma, Ba 2015).",
     |args, ()| {
         let mut opt = Adamax::new(lr(args, 2e-3)?);
-        opt.rule.beta1 = Bounds::SHARE.option(args, "beta1", 0.9)?;
-        opt.rule.beta2 = Bounds::SHARE.option(args, "beta2", 0.999)?;
-        opt.rule.eps = Bounds::ABOVE_0.option(args, "eps", 1e-8)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.0)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("beta1", "how slowly the mean of the gradients changes"),
-    ("beta2", "how slowly the mean of their squares changes"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, BETA1.told(), BETA2.told(), EPS.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! AdamW: Adam whose weight decay stands beside the gradient's step and not inside it.
 
-use super::adam::{AMSGRAD, AdamRule};
-use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, lr};
+use super::adam::AdamRule;
+use super::setting::{AMSGRAD, BETA1, BETA2, DECAY, EPS, LR, read};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, lr};
 use crate::Module;
 use mapsto_kernels::optim::Decay;
-use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Grads;
 
 /// As [`Adam`](super::Adam), after `p ← p − lr λ p`: the decay is the same for all, however large their gradients.
@@ -38,77 +38,30 @@ impl AdamW {
         AdamW { rule, memory: Memory::new(lr) }
     }
 
-    /// The same with other β₁ and β₂.
-    ///
-    /// # Panics
-    /// When one of them is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> AdamW {
-        self.rule.beta1 = Bounds::SHARE.check("adamw", "beta1", beta1);
-        self.rule.beta2 = Bounds::SHARE.check("adamw", "beta2", beta2);
-        self
-    }
-
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> AdamW {
-        self.rule.eps = Bounds::ABOVE_0.check("adamw", "eps", eps);
-        self
-    }
-
-    /// The same with another weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> AdamW {
-        self.rule.decay = Bounds::AT_LEAST_0.check("adamw", "decay", decay);
-        self
-    }
-
     /// The same in units of the largest typical size so far, as [`Adam::amsgrad`](super::Adam::amsgrad).
     #[must_use]
     pub fn amsgrad(mut self) -> AdamW {
         self.rule.amsgrad = true;
         self
     }
+
+    settings!(betas, eps, decay);
 }
 
 impl Optimizer for AdamW {
     by_rule!("adamw");
-
-    fn entry(&self) -> Option<Entry> {
-        Some(self.rule.entry(KIND.name, &self.memory))
-    }
 }
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "adamw",
     "Adam with weight decay beside the gradient's step (Loshchilov, Hutter 2019).",
     |args, ()| {
-        let opt = AdamW::new(lr(args, 1e-3)?)
-            .betas(Bounds::SHARE.option(args, "beta1", 0.9)?, Bounds::SHARE.option(args, "beta2", 0.999)?);
-        let opt = opt
-            .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?)
-            .decay(Bounds::AT_LEAST_0.option(args, "decay", 0.01)?);
-        Ok(Box::new(if args.get_or("amsgrad", false)? { opt.amsgrad() } else { opt }))
+        let mut opt = AdamW::new(lr(args, 1e-3)?);
+        read(args, opt.rule.settings())?;
+        Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("beta1", "how slowly the mean of the gradients changes"),
-    ("beta2", "how slowly the mean of their squares changes"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("decay", "the weight decay"),
-    AMSGRAD,
-    GROUPS,
-]);
+.options(&[LR, BETA1.told(), BETA2.told(), EPS.told(), DECAY.told(), AMSGRAD, GROUPS]);
 
 #[cfg(test)]
 mod tests {

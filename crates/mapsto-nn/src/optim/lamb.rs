@@ -1,8 +1,8 @@
 //! LAMB: Adam whose step is, for each parameter as a whole, in proportion to the parameter's size.
 
+use super::setting::{BETA1, BETA2, DECAY, EPS, Held, LR, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr, norm};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Grads, Tensor};
 
 /// `r = m̂ / (√v̂ + ε) + λ p` with Adam's `m̂` and `v̂`, and `p ← p − lr ‖p‖ / ‖r‖ · r`; where one of both norms is 0, `p ← p − lr r`.
@@ -44,38 +44,18 @@ impl Lamb {
         Lamb { rule: LambRule { beta1: 0.9, beta2: 0.999, eps: 1e-6, decay: 0.01 }, memory: Memory::new(lr) }
     }
 
-    /// The same with other β₁ and β₂.
-    ///
-    /// # Panics
-    /// When one of them is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Lamb {
-        self.rule.beta1 = Bounds::SHARE.check("lamb", "beta1", beta1);
-        self.rule.beta2 = Bounds::SHARE.check("lamb", "beta2", beta2);
-        self
-    }
+    settings!(betas, eps, decay);
+}
 
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Lamb {
-        self.rule.eps = Bounds::ABOVE_0.check("lamb", "eps", eps);
-        self
-    }
-
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Lamb {
-        self.rule.decay = Bounds::AT_LEAST_0.check("lamb", "decay", decay);
-        self
+impl LambRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            BETA1.at(&mut self.beta1),
+            BETA2.at(&mut self.beta2),
+            EPS.at(&mut self.eps),
+            DECAY.at(&mut self.decay),
+        ]
     }
 }
 
@@ -104,16 +84,6 @@ impl Rule for LambRule {
 
 impl Optimizer for Lamb {
     by_rule!("lamb");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("beta1", self.rule.beta1)
-            .with_option("beta2", self.rule.beta2)
-            .with_option("eps", self.rule.eps)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
@@ -121,21 +91,11 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "Adam with steps in proportion to each parameter's size, for large batches (You et al. 2020).",
     |args, ()| {
         let mut opt = Lamb::new(lr(args, 1e-3)?);
-        opt.rule.beta1 = Bounds::SHARE.option(args, "beta1", 0.9)?;
-        opt.rule.beta2 = Bounds::SHARE.option(args, "beta2", 0.999)?;
-        opt.rule.eps = Bounds::ABOVE_0.option(args, "eps", 1e-6)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.01)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("beta1", "how slowly the mean of the gradients changes"),
-    ("beta2", "how slowly the mean of their squares changes"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, BETA1.told(), BETA2.told(), EPS.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! LARS: momentum whose steps are, for each parameter as a whole, in proportion to the parameter's size.
 
+use super::setting::{DECAY, Held, LR, MOMENTUM, Setting, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr, norm};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `b ← μ b + lr η ‖p‖ / (‖g‖ + λ ‖p‖) · (g + λ p)`, `p ← p − b`; where `‖p‖` or `‖g‖` is 0, the factor `η ‖p‖ / ..` is 1.
@@ -42,17 +43,6 @@ impl Lars {
         Lars { rule: LarsRule { momentum: 0.9, trust: 1e-3, decay: 0.0 }, memory: Memory::new(lr) }
     }
 
-    /// The same with another momentum μ.
-    ///
-    /// # Panics
-    /// When it is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn momentum(mut self, momentum: f64) -> Lars {
-        self.rule.momentum = Bounds::SHARE.check("lars", "momentum", momentum);
-        self
-    }
-
     /// The same with another trust η.
     ///
     /// # Panics
@@ -60,19 +50,17 @@ impl Lars {
     #[track_caller]
     #[must_use]
     pub fn trust(mut self, trust: f64) -> Lars {
-        self.rule.trust = Bounds::ABOVE_0.check("lars", "trust", trust);
+        self.rule.trust = TRUST.check(KIND.name, trust);
         self
     }
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Lars {
-        self.rule.decay = Bounds::AT_LEAST_0.check("lars", "decay", decay);
-        self
+    settings!(momentum, decay);
+}
+
+impl LarsRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![MOMENTUM.at(&mut self.momentum), TRUST.at(&mut self.trust), DECAY.at(&mut self.decay)]
     }
 }
 
@@ -99,35 +87,24 @@ impl Rule for LarsRule {
 
 impl Optimizer for Lars {
     by_rule!("lars");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("momentum", self.rule.momentum)
-            .with_option("trust", self.rule.trust)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const TRUST: Setting = Setting::new(
+    "trust",
+    Bounds::ABOVE_0,
+    "the length of a step in units of the parameter's, at a learning rate of 1",
+);
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "lars",
     "Momentum with steps in proportion to each parameter's size, for large batches (You et al. 2017).",
     |args, ()| {
         let mut opt = Lars::new(lr(args, 1.0)?);
-        opt.rule.momentum = Bounds::SHARE.option(args, "momentum", 0.9)?;
-        opt.rule.trust = Bounds::ABOVE_0.option(args, "trust", 1e-3)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.0)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("momentum", "the share of the last step that is taken again"),
-    ("trust", "the length of a step in units of the parameter's, at a learning rate of 1"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, MOMENTUM.told(), TRUST.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

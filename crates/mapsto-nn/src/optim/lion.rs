@@ -1,8 +1,10 @@
 //! Lion: each element steps by the learning rate against the sign of a mean of its gradients.
 
-use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr};
+use super::setting::{DECAY, Held, LR, Setting, read};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, numbers, slots};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_kernels::optim::update;
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `p ← p − lr (sign(β₁ m + (1 − β₁) g) + λ p)`, then `m ← β₂ m + (1 − β₂) g`.
@@ -43,35 +45,34 @@ impl Lion {
         Lion { rule: LionRule { beta1: 0.9, beta2: 0.99, decay: 0.0 }, memory: Memory::new(lr) }
     }
 
-    /// The same with other β₁ and β₂.
-    ///
-    /// # Panics
-    /// When one of them is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Lion {
-        self.rule.beta1 = Bounds::SHARE.check("lion", "beta1", beta1);
-        self.rule.beta2 = Bounds::SHARE.check("lion", "beta2", beta2);
-        self
-    }
+    settings!(betas, decay);
+}
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Lion {
-        self.rule.decay = Bounds::AT_LEAST_0.check("lion", "decay", decay);
-        self
+impl LionRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![KEPT.at(&mut self.beta1), SLOW.at(&mut self.beta2), DECAY.at(&mut self.decay)]
     }
 }
 
 impl Rule for LionRule {
-    const KERNEL: bool = false;
-
     fn slots(&self) -> &'static [&'static str] {
         &["m"]
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let [m] = slots::<T, _>(memory);
+        let keep = 1.0 - now.lr * now.decay.unwrap_or(self.decay);
+        let [lr, keep] = numbers::<T, _>([now.lr, keep]);
+        let [beta1, fresh1, beta2, fresh2] =
+            numbers::<T, _>([self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2]);
+        let finite = update(
+            g,
+            [p, m],
+            #[inline(always)]
+            |g, [p, m]| [p * keep - lr * (beta1 * m + fresh1 * g).sign(), beta2 * m + fresh2 * g],
+        );
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
@@ -84,35 +85,22 @@ impl Rule for LionRule {
 
 impl Optimizer for Lion {
     by_rule!("lion");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("beta1", self.rule.beta1)
-            .with_option("beta2", self.rule.beta2)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const KEPT: Setting =
+    Setting::new("beta1", Bounds::SHARE, "how much of the remembered mean is in the direction of a step");
+const SLOW: Setting = Setting::new("beta2", Bounds::SHARE, "how slowly the mean of the gradients changes");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "lion",
     "Steps by the sign of a mean of the gradients (Chen et al. 2023).",
     |args, ()| {
         let mut opt = Lion::new(lr(args, 1e-4)?);
-        opt.rule.beta1 = Bounds::SHARE.option(args, "beta1", 0.9)?;
-        opt.rule.beta2 = Bounds::SHARE.option(args, "beta2", 0.99)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.0)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("beta1", "how much of the remembered mean is in the direction of a step"),
-    ("beta2", "how slowly the mean of the gradients changes"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, KEPT.told(), SLOW.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use super::rule::{Now, Rule, SlotShape, Update};
 use crate::module::{Item, ItemMut, Module, Param, Path, matches, unknown};
 use mapsto_spec::{Bounds, Entry, Value};
 use mapsto_tensor::error::raise;
-use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail};
+use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
@@ -37,10 +37,13 @@ struct Slot {
     tensors: Vec<Tensor>,
     /// Of a parameter in half precision, its value in f32: steps smaller than the parameter's last digit add up here.
     master: Option<Tensor>,
+    /// Of a parameter that holds what is to be judged, the value that it is trained at.
+    trained: Option<Tensor>,
 }
 
-/// The name of [`Slot::master`] in a saved state.
+/// The names of [`Slot::master`] and [`Slot::trained`] in a saved state.
 const MASTER: &str = "master";
+const TRAINED: &str = "trained";
 
 /// Everything that an optimizer needs to continue exactly.
 #[derive(Clone, Debug)]
@@ -159,8 +162,15 @@ impl Memory {
             let zeros = |slot| p.device().scope(|| Tensor::full_of(shape(slot, p.shape()), 0.0, dtype));
             let tensors = (0..rule.slots().len()).map(zeros).collect();
             let group = group_of(groups, &name);
-            Slot { group, name, step: 0, kinds: rule.slots(), tensors, master: None }
+            Slot { group, name, step: 0, kinds: rule.slots(), tensors, master: None, trained: None }
         });
+        if slot.trained.is_some() {
+            let mistake =
+                format!("{op}: `{path}` holds the weights to be judged, and this is a gradient of them");
+            raise(Error::new(ErrorKind::Usage, mistake).on_line(line).help(
+                "call `opt.train(&mut model)` before the forward pass, and `opt.eval(&mut model)` before validation",
+            ));
+        }
         slot.step += 1;
         // A state that was loaded from a file lies on another device than the model, before its first step.
         let device = p.device();
@@ -186,6 +196,57 @@ impl Memory {
                 slot.master = Some(master);
             }
         }
+    }
+
+    /// Puts what is remembered in a slot into the parameters, which [`hide`](Memory::hide) takes out again.
+    pub(super) fn show(&mut self, slot: usize, model: &mut dyn Module) -> Result<()> {
+        let mut done = Ok(());
+        model.visit_mut(&mut Path::new(), &mut |_, item| {
+            let ItemMut::Param(p) = item else { return };
+            let Some(found) = self.slots.get_mut(&p.id()).filter(|found| found.trained.is_none()) else {
+                return;
+            };
+            let before = p.detach();
+            let shown = p.set(&found.shown(slot, p));
+            found.trained = shown.is_ok().then_some(before);
+            done = std::mem::replace(&mut done, Ok(())).and(shown);
+        });
+        done
+    }
+
+    /// Puts back what the parameters are trained at. Of one that was written to meanwhile everything is forgotten.
+    pub(super) fn hide(&mut self, slot: usize, model: &mut dyn Module) -> Result<()> {
+        let mut done = Ok(());
+        model.visit_mut(&mut Path::new(), &mut |_, item| {
+            let ItemMut::Param(p) = item else { return };
+            let Some(found) = self.slots.get_mut(&p.id()) else { return };
+            let Some(trained) = found.trained.take() else { return };
+            let shown = found.shown(slot, p);
+            let is_it = p.is_empty() || no_grad(|| (p.detach() - shown).abs().max(..).item()) == 0.0;
+            match is_it {
+                true => {
+                    done = std::mem::replace(&mut done, Ok(())).and(p.set(&trained.to_device(p.device())))
+                }
+                false => drop(self.slots.remove(&p.id())),
+            }
+        });
+        done
+    }
+
+    /// A parameter's value in the dtype that it is updated in.
+    pub(super) fn wide(&self, p: &Param) -> Tensor {
+        match is_half(p.dtype()) {
+            true => master_of(p, self.slots.get(&p.id()).and_then(|slot| slot.master.clone())),
+            false => p.detach(),
+        }
+    }
+
+    /// Writes a value in the dtype that a parameter is updated in.
+    pub(super) fn put(&mut self, p: &mut Param, wide: &Tensor) -> Result<()> {
+        if let (true, Some(slot)) = (is_half(p.dtype()), self.slots.get_mut(&p.id())) {
+            slot.master = Some(wide.clone());
+        }
+        p.set(&wide.to(p.dtype()))
     }
 
     /// Checks that every group has a parameter.
@@ -234,7 +295,8 @@ impl Memory {
         let mut tensors = Vec::new();
         for slot in slots {
             let master = slot.master.iter().map(|master| (&MASTER, master));
-            for (kind, tensor) in slot.kinds.iter().zip(&slot.tensors).chain(master) {
+            let trained = slot.trained.iter().map(|trained| (&TRAINED, trained));
+            for (kind, tensor) in slot.kinds.iter().zip(&slot.tensors).chain(master).chain(trained) {
                 tensors.push((format!("{kind}/{}", slot.name), tensor.clone()));
             }
             tensors.push((format!("step/{}", slot.name), Tensor::from_slice(&[slot.step as i64], 1)));
@@ -275,6 +337,7 @@ impl Memory {
                 kinds,
                 tensors: Vec::new(),
                 master: None,
+                trained: None,
             });
             if slot_name == "step" {
                 if tensor.dtype() != DType::I64 || tensor.len() != 1 {
@@ -286,14 +349,19 @@ impl Memory {
             }
             // Saved in the order of the slots, and read in it.
             let at = slot.tensors.len();
-            if slot_name != MASTER && kinds.get(at) != Some(&slot_name) {
+            if ![MASTER, TRAINED].contains(&slot_name) && kinds.get(at) != Some(&slot_name) {
                 return Err(wrong(format!("`{key}` is out of place")));
             }
-            let dtype = updated_in(*own);
-            let shape = if slot_name == MASTER { shape.clone() } else { shape_of(at, shape) };
+            let dtype = if slot_name == TRAINED { *own } else { updated_in(*own) };
+            let shape =
+                if [MASTER, TRAINED].contains(&slot_name) { shape.clone() } else { shape_of(at, shape) };
             if tensor.shape() != &shape[..] || tensor.dtype() != dtype {
                 let found = format!("{:?} {}", tensor.shape(), tensor.dtype());
                 return Err(wrong(format!("`{key}` should be {shape:?} {dtype}, found {found}")));
+            }
+            if slot_name == TRAINED {
+                slot.trained = Some(tensor.detach().contiguous());
+                continue;
             }
             if slot_name == MASTER {
                 if !is_half(*own) {
@@ -327,6 +395,13 @@ impl Memory {
         }
         let groups = self.groups.iter().map(|(pattern, group)| Value::Entry(Box::new(group.entry(pattern))));
         entry.with_option("groups", Value::List(groups.collect()))
+    }
+}
+
+impl Slot {
+    /// What a slot remembers, as the parameter would hold it.
+    fn shown(&self, slot: usize, p: &Param) -> Tensor {
+        self.tensors[slot].to_device(p.device()).to(p.dtype())
     }
 }
 
@@ -388,6 +463,9 @@ mod tests {
         for opt in <dyn Optimizer as mapsto_spec::Family>::kinds().iter().map(|kind| kind.sample()) {
             for shape in [&[1, 2][..], &[2], &[1], &[], &[4, 1]] {
                 let mut opt = mapsto_spec::build::<dyn Optimizer>(&opt, &()).unwrap();
+                if opt.looks() != crate::optim::Looks::Once {
+                    continue;
+                }
                 let mut net = Linear::new(2, 2).no_bias();
                 let mut grads = Grads::new();
                 grads.insert(net.weight.id(), Tensor::ones(shape));

@@ -1,17 +1,25 @@
 //! The optimizers, one file each, and the list of those that can be named in a file: how gradients change parameters.
 
-/// What every optimizer says that has its settings in `rule` and what it remembers in `memory`.
+/// What every optimizer says that has its settings in `rule` and what it remembers in `memory`; one that says its own entry is
+/// `applied`.
 macro_rules! by_rule {
     ($name:literal) => {
+        by_rule!(applied $name);
+        fn entry(&self) -> Option<mapsto_spec::Entry> {
+            let mut rule = self.rule;
+            Some($crate::optim::setting::told($name, &self.memory, rule.settings()))
+        }
+    };
+    (applied $name:literal) => {
         #[track_caller]
         fn step(&mut self, model: &mut dyn Module, grads: Grads) {
             self.memory.apply($name, &self.rule, model, grads);
         }
         fn slots(&self) -> &'static [&'static str] {
-            self.rule.slots()
+            $crate::optim::Rule::slots(&self.rule)
         }
         fn slot_shape(&self) -> $crate::optim::SlotShape {
-            self.rule.slot_shape()
+            $crate::optim::Rule::slot_shape(&self.rule)
         }
         fn memory(&self) -> &Memory {
             &self.memory
@@ -22,25 +30,79 @@ macro_rules! by_rule {
     };
 }
 
+/// What an optimizer says that is judged at what it remembers in a slot.
+macro_rules! shows {
+    ($slot:expr) => {
+        fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
+            self.memory.show($slot, model)
+        }
+        fn train(&mut self, model: &mut dyn Module) -> Result<()> {
+            self.memory.hide($slot, model)
+        }
+        fn shows_other_weights(&self) -> bool {
+            true
+        }
+    };
+}
+
+/// What an optimizer says that changes the steps of the one `inner`.
+macro_rules! by_inner {
+    () => {
+        fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
+            self.inner.eval(model)
+        }
+        fn train(&mut self, model: &mut dyn Module) -> Result<()> {
+            self.inner.train(model)
+        }
+        fn shows_other_weights(&self) -> bool {
+            self.inner.shows_other_weights()
+        }
+        fn takes_groups(&self) -> bool {
+            false
+        }
+        fn check(&self, model: &dyn Module) -> Result<()> {
+            self.inner.check(model)
+        }
+        fn memory(&self) -> &Memory {
+            self.inner.memory()
+        }
+        fn memory_mut(&mut self) -> &mut Memory {
+            self.inner.memory_mut()
+        }
+    };
+}
+
+#[macro_use]
+mod setting;
+
 mod adadelta;
 mod adafactor;
 mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
+mod asgd;
 mod check_rule;
 mod group;
 mod lamb;
 mod lars;
+mod lbfgs;
 mod lion;
+mod lookahead;
 mod memory;
 mod muon;
 mod nadam;
+mod objective;
 mod radam;
 mod rmsprop;
 mod rprop;
 mod rule;
+mod sam;
+mod schedule_free;
+mod schedule_free_adamw;
+mod schedule_free_sgd;
 mod sgd;
+mod strong_wolfe;
 
 pub use adadelta::Adadelta;
 pub use adafactor::Adafactor;
@@ -48,20 +110,28 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
+pub use asgd::Asgd;
 pub use check_rule::{RuleCheck, check_rule};
 pub use group::Group;
 pub use lamb::Lamb;
 pub use lars::Lars;
+pub use lbfgs::Lbfgs;
 pub use lion::Lion;
+pub use lookahead::Lookahead;
 pub use memory::{Memory, OptimizerState};
 pub use muon::Muon;
 pub use nadam::NAdam;
+pub use objective::{Before, Closure, Objective, Part};
 pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
-use rule::norm;
 pub use rule::{Rule, Scalar, SlotShape, Update};
+use rule::{norm, numbers, slots};
+pub use sam::Sam;
+pub use schedule_free_adamw::ScheduleFreeAdamW;
+pub use schedule_free_sgd::ScheduleFreeSgd;
 pub use sgd::Sgd;
+pub use strong_wolfe::{Trial, strong_wolfe};
 
 /// What `cargo xtask new optimizer` writes, which has to compile and to pass its test.
 #[cfg(test)]
@@ -70,7 +140,7 @@ mod template;
 
 use crate::Module;
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
-use mapsto_tensor::{Grads, Result};
+use mapsto_tensor::{Error, ErrorKind, Grads, Result};
 use std::borrow::Cow;
 
 /// A way to change the parameters of a model by their gradients.
@@ -91,9 +161,59 @@ pub trait Optimizer: Send {
     /// Changes every parameter that has a gradient and is not frozen, in place.
     ///
     /// # Panics
-    /// When no parameter of the model has a gradient, a group's pattern fits no name, or an optimizer that divides by the size
-    /// of gradients meets one whose square is infinite (above 10¹⁹ in f32): its element would never move again.
+    /// When no parameter of the model has a gradient, a group's pattern fits no name, or a gradient is infinite or NaN; when an
+    /// optimizer that divides by the size of gradients meets one whose square is infinite (above 10¹⁹ in f32), since its element
+    /// would never move again; and when a step needs the loss more than once: see [`descend`](Optimizer::descend).
     fn step(&mut self, model: &mut dyn Module, grads: Grads);
+
+    /// Takes a step on a model and its loss, which it computes as often as it needs, and answers the loss before the step. By hand,
+    /// with a [`Closure`], this works with every optimizer.
+    ///
+    /// # Errors
+    /// What the loss reports; of optimizers that compute it more than once, numbers that are not finite.
+    ///
+    /// # Panics
+    /// As [`step`](Optimizer::step).
+    fn descend(&mut self, objective: &mut dyn Objective) -> Result<f64> {
+        let (loss, grads) = objective.gradients()?;
+        self.step(&mut objective.model(), grads);
+        Ok(loss)
+    }
+
+    /// How often a step computes the loss.
+    fn looks(&self) -> Looks {
+        Looks::Once
+    }
+
+    /// Puts the weights into the model that are to be judged and saved, where they are others than those that it trains at; the
+    /// trainer does so before each validation. A state that is saved now and loaded goes on as from before.
+    ///
+    /// # Errors
+    /// When the model has other dtypes than in training.
+    fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
+        let _ = model;
+        Ok(())
+    }
+
+    /// Takes them out again, before the next forward pass in training. A parameter that somebody has written to since keeps
+    /// what was written, and what was remembered of it is forgotten.
+    ///
+    /// # Errors
+    /// As [`eval`](Optimizer::eval).
+    fn train(&mut self, model: &mut dyn Module) -> Result<()> {
+        let _ = model;
+        Ok(())
+    }
+
+    /// Whether [`eval`](Optimizer::eval) changes anything.
+    fn shows_other_weights(&self) -> bool {
+        false
+    }
+
+    /// Whether parameters can have settings of their own.
+    fn takes_groups(&self) -> bool {
+        true
+    }
 
     /// The names of what it remembers of each parameter; those of its rule.
     fn slots(&self) -> &'static [&'static str] {
@@ -165,19 +285,106 @@ pub trait Optimizer: Send {
     /// let opt = AdamW::new(1e-3).decay(0.05).group("*.bias", |g| g.decay(0.0).lr(2e-3));
     /// # let _ = opt;
     /// ```
+    ///
+    /// # Panics
+    /// When it has no groups, because it moves all parameters as one or takes the steps of another optimizer.
     #[must_use]
+    #[track_caller]
     fn group(mut self, pattern: impl Into<String>, settings: impl FnOnce(Group) -> Group) -> Self
     where
         Self: Sized,
     {
+        if !self.takes_groups() {
+            mapsto_tensor::fail!("group", "{} has no groups", self.name();
+                                 help = "give them to the optimizer inside, if there is one");
+        }
         self.memory_mut().add_group(pattern.into(), settings(Group::default()));
         self
     }
 }
 
+/// How often a step of an optimizer computes the loss of its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// Once, as most do: gradients are all that it needs.
+    Once,
+    /// Several times, at weights nearby.
+    Again,
+    /// Several times, and compares one step with the next, which must be of the same samples.
+    AlwaysAtTheSame,
+}
+
+#[track_caller]
+fn needs_an_objective(optimizer: &str) -> ! {
+    mapsto_tensor::fail!(optimizer, "a step computes the loss again";
+        help = "take it with the loss: `opt.descend(&mut Closure::new(&mut net, |net| mse(&net.forward(&x), &y)))`; the trainer does so by itself")
+}
+
+/// The value of an entry of an optimizer that changes the steps of another one.
+const INSIDE: (&str, &str) =
+    ("", "the optimizer whose steps are changed, with its learning rate and settings");
+
+/// That an optimizer may be inside of one that decides when the loss is computed.
+fn inside(outer: &str, optimizer: &dyn Optimizer) -> Result<()> {
+    if optimizer.looks() == Looks::Once {
+        return Ok(());
+    }
+    let message = format!("{outer}: `{}` computes the loss again itself", optimizer.name());
+    Err(Error::new(ErrorKind::Usage, message)
+        .help("take it alone, or another optimizer inside, such as `adamw`"))
+}
+
+/// The optimizer inside of an entry, if it fits.
+fn read_inner(args: &mut Args, fits: impl Fn(&dyn Optimizer) -> Result<()>) -> Result<Box<dyn Optimizer>> {
+    let entry: Entry = args.main()?;
+    let (optimizer, entry) = mapsto_spec::filled::<dyn Optimizer>(&entry, &())?;
+    fits(&*optimizer).map_err(|e| {
+        let help = e.help_text().unwrap_or_default().to_string();
+        args.error("", e.message()).help(help)
+    })?;
+    args.record_main(entry);
+    Ok(optimizer)
+}
+
+/// The state of the optimizer inside, of a state of the one around it, which is called `name`.
+fn of_inner(state: &OptimizerState, name: &str, inner: &dyn Optimizer) -> Result<OptimizerState> {
+    if state.name != name {
+        let message = format!("optimizer state: it is of `{}`, this is `{name}`", state.name);
+        return Err(Error::new(ErrorKind::Model, message));
+    }
+    Ok(OptimizerState { name: inner.name().into(), ..state.clone() })
+}
+
 impl Optimizer for Box<dyn Optimizer> {
     fn step(&mut self, model: &mut dyn Module, grads: Grads) {
         (**self).step(model, grads);
+    }
+    fn descend(&mut self, objective: &mut dyn Objective) -> Result<f64> {
+        (**self).descend(objective)
+    }
+    fn looks(&self) -> Looks {
+        (**self).looks()
+    }
+    fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
+        (**self).eval(model)
+    }
+    fn train(&mut self, model: &mut dyn Module) -> Result<()> {
+        (**self).train(model)
+    }
+    fn shows_other_weights(&self) -> bool {
+        (**self).shows_other_weights()
+    }
+    fn takes_groups(&self) -> bool {
+        (**self).takes_groups()
+    }
+    fn check(&self, model: &dyn Module) -> Result<()> {
+        (**self).check(model)
+    }
+    fn state(&self) -> OptimizerState {
+        (**self).state()
+    }
+    fn load_state(&mut self, model: &dyn Module, state: &OptimizerState) -> Result<()> {
+        (**self).load_state(model, state)
     }
     fn memory(&self) -> &Memory {
         (**self).memory()
@@ -204,7 +411,7 @@ pub type OptimizerKind = Kind<dyn Optimizer>;
 
 /// Every optimizer that can be named in a file.
 ///
-/// Each takes `groups`, a list of patterns with settings: `groups = [{ "*.bias" = true, decay = 0.0 }]`.
+/// Each that takes its own steps on each parameter has `groups`, a list of patterns with settings: `groups = [{ "*.bias" = true, decay = 0.0 }]`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// use mapsto_spec::{Entry, build};
@@ -230,6 +437,12 @@ pub const OPTIMIZERS: &[OptimizerKind] = &[
     adafactor::KIND,
     rprop::KIND,
     muon::KIND,
+    asgd::KIND,
+    lbfgs::KIND,
+    schedule_free_adamw::KIND,
+    schedule_free_sgd::KIND,
+    sam::KIND,
+    lookahead::KIND,
 ];
 
 impl Family for dyn Optimizer {
@@ -242,6 +455,9 @@ impl Family for dyn Optimizer {
         optimizer.entry()
     }
     fn finish(mut optimizer: Box<dyn Optimizer>, args: &mut Args) -> Result<Box<dyn Optimizer>> {
+        if !optimizer.takes_groups() {
+            return Ok(optimizer);
+        }
         if let Some(groups) = args.optional::<Vec<Entry>>(GROUPS.0).map_err(|e| e.help(group::SPELLING))? {
             let mut rendered = Vec::new();
             for entry in &groups {

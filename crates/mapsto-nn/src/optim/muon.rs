@@ -1,8 +1,9 @@
 //! Muon: matrices step by the orthogonal matrix that is nearest to their momentum; vectors by AdamW.
 
+use super::setting::{DECAY, Held, LR, Setting, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, SlotShape, Update, lr, norm};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// Of a parameter with two axes or more, as a matrix `[a, b]` of its first axis and the others: `m ← μ m + g`,
@@ -51,26 +52,13 @@ impl Muon {
         Muon { rule: MuonRule { momentum: 0.95, decay: 0.1 }, memory: Memory::new(lr) }
     }
 
-    /// The same with another momentum μ.
-    ///
-    /// # Panics
-    /// When it is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn momentum(mut self, momentum: f64) -> Muon {
-        self.rule.momentum = Bounds::SHARE.check("muon", "momentum", momentum);
-        self
-    }
+    settings!(momentum, decay);
+}
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Muon {
-        self.rule.decay = Bounds::AT_LEAST_0.check("muon", "decay", decay);
-        self
+impl MuonRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![KEPT.at(&mut self.momentum), DECAY.at(&mut self.decay)]
     }
 }
 
@@ -119,32 +107,20 @@ fn orthogonal(x: &Tensor) -> Tensor {
 
 impl Optimizer for Muon {
     by_rule!("muon");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("momentum", self.rule.momentum)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const KEPT: Setting = Setting::new("momentum", Bounds::SHARE, "the share of the last direction that is kept");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "muon",
     "Orthogonal steps of matrices, AdamW for the rest (Jordan et al. 2024).",
     |args, ()| {
         let mut opt = Muon::new(lr(args, 1e-3)?);
-        opt.rule.momentum = Bounds::SHARE.option(args, "momentum", 0.95)?;
-        opt.rule.decay = Bounds::AT_LEAST_0.option(args, "decay", 0.1)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("momentum", "the share of the last direction that is kept"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, KEPT.told(), DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! RMSprop: each element steps by its gradient in units of the gradient's recent size.
 
+use super::setting::{DECAY, EPS, Held, LR, MOMENTUM, Setting, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay};
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// `v ← α v + (1 − α) g²`, `p ← p − lr g / (√v + ε)`; with momentum `b ← μ b + g / (√v + ε)`, `p ← p − lr b`.
@@ -52,29 +53,7 @@ impl RmsProp {
     #[track_caller]
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> RmsProp {
-        self.rule.alpha = Bounds::SHARE.check("rmsprop", "alpha", alpha);
-        self
-    }
-
-    /// The same with another ε.
-    ///
-    /// # Panics
-    /// When it is not finite and above 0.
-    #[track_caller]
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> RmsProp {
-        self.rule.eps = Bounds::ABOVE_0.check("rmsprop", "eps", eps);
-        self
-    }
-
-    /// The same with momentum μ.
-    ///
-    /// # Panics
-    /// When it is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn momentum(mut self, momentum: f64) -> RmsProp {
-        self.rule.momentum = Bounds::SHARE.check("rmsprop", "momentum", momentum);
+        self.rule.alpha = ALPHA.check(KIND.name, alpha);
         self
     }
 
@@ -86,15 +65,19 @@ impl RmsProp {
         self
     }
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> RmsProp {
-        self.rule.decay = Bounds::AT_LEAST_0.check("rmsprop", "decay", decay);
-        self
+    settings!(eps, momentum, decay);
+}
+
+impl RmsPropRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            ALPHA.at(&mut self.alpha),
+            EPS.at(&mut self.eps),
+            MOMENTUM.at(&mut self.momentum),
+            Held::Flag(CENTRED, &mut self.centred),
+            DECAY.at(&mut self.decay),
+        ]
     }
 }
 
@@ -122,7 +105,7 @@ impl Rule for RmsPropRule {
             mean.first_mut().map(|a| a.as_mut_slice::<T>()),
             sum.first_mut().map(|b| b.as_mut_slice::<T>()),
         );
-        now.require_finite(finite);
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
@@ -146,40 +129,22 @@ impl Rule for RmsPropRule {
 
 impl Optimizer for RmsProp {
     by_rule!("rmsprop");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("alpha", self.rule.alpha)
-            .with_option("eps", self.rule.eps)
-            .with_option("momentum", self.rule.momentum)
-            .with_option("centred", self.rule.centred)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const ALPHA: Setting =
+    Setting::new("alpha", Bounds::SHARE, "how slowly the mean of squared gradients changes");
+const CENTRED: (&str, &str) = ("centred", "whether the size is taken from the gradient's own mean");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "rmsprop",
     "Steps in units of the gradient's recent size (Tieleman, Hinton 2012).",
     |args, ()| {
-        let opt = RmsProp::new(lr(args, 1e-2)?)
-            .alpha(Bounds::SHARE.option(args, "alpha", 0.99)?)
-            .eps(Bounds::ABOVE_0.option(args, "eps", 1e-8)?);
-        let opt = opt.momentum(Bounds::SHARE.option(args, "momentum", 0.0)?);
-        let opt = if args.get_or("centred", false)? { opt.centred() } else { opt };
-        Ok(Box::new(opt.decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?)))
+        let mut opt = RmsProp::new(lr(args, 1e-2)?);
+        read(args, opt.rule.settings())?;
+        Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("alpha", "how slowly the mean of squared gradients changes"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-    ("momentum", "the share of the last step that is taken again"),
-    ("centred", "whether the size is taken from the gradient's own mean"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, ALPHA.told(), EPS.told(), MOMENTUM.told(), CENTRED, DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

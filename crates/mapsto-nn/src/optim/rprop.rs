@@ -1,8 +1,10 @@
 //! Rprop: each element has a step of its own, which grows while its gradient keeps its sign and shrinks where it turns.
 
-use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Update, lr};
+use super::setting::{Held, LR, Setting, read};
+use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr, numbers, slots};
 use crate::Module;
-use mapsto_spec::{Bounds, Entry};
+use mapsto_kernels::optim::update;
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// Where `g` has the sign of the last gradient, `s ← s · grow`; where it has the other one, `s ← s · shrink` and `g ← 0`; always within
@@ -56,7 +58,7 @@ impl Rprop {
     #[track_caller]
     #[must_use]
     pub fn shrink(mut self, shrink: f64) -> Rprop {
-        self.rule.shrink = Bounds::SHARE.check("rprop", "shrink", shrink);
+        self.rule.shrink = SHRINK.check(KIND.name, shrink);
         self
     }
 
@@ -67,7 +69,7 @@ impl Rprop {
     #[track_caller]
     #[must_use]
     pub fn grow(mut self, grow: f64) -> Rprop {
-        self.rule.grow = Bounds::ABOVE_0.check("rprop", "grow", grow);
+        self.rule.grow = GROW.check(KIND.name, grow);
         self
     }
 
@@ -78,7 +80,7 @@ impl Rprop {
     #[track_caller]
     #[must_use]
     pub fn least(mut self, least: f64) -> Rprop {
-        self.rule.least = Bounds::ABOVE_0.check("rprop", "least", least);
+        self.rule.least = LEAST.check(KIND.name, least);
         self
     }
 
@@ -89,16 +91,50 @@ impl Rprop {
     #[track_caller]
     #[must_use]
     pub fn most(mut self, most: f64) -> Rprop {
-        self.rule.most = Bounds::ABOVE_0.check("rprop", "most", most);
+        self.rule.most = MOST.check(KIND.name, most);
         self
     }
 }
 
-impl Rule for RpropRule {
-    const KERNEL: bool = false;
+impl RpropRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            SHRINK.at(&mut self.shrink),
+            GROW.at(&mut self.grow),
+            LEAST.at(&mut self.least),
+            MOST.at(&mut self.most),
+        ]
+    }
+}
 
+impl Rule for RpropRule {
     fn slots(&self) -> &'static [&'static str] {
         &["last", "size"]
+    }
+
+    fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
+        let [last, size] = slots::<T, _>(memory);
+        let [shrink, grow, least, most, lr] =
+            numbers::<T, _>([self.shrink, self.grow, self.least, self.most, now.lr]);
+        if now.step == 1 {
+            size.fill(lr);
+        }
+        let finite = update(
+            g,
+            [p, last, size],
+            #[inline(always)]
+            |g, [p, last, size]| {
+                // The signs alone: the product of two gradients may be too small for a number.
+                let agreement = g.sign() * last.sign();
+                let turned = agreement.lt(T::ZERO);
+                let factor = T::select(agreement.gt(T::ZERO), grow, T::select(turned, shrink, T::ONE));
+                let size = (size * factor).max(least).min(most);
+                let last = T::select(turned, T::ZERO, g);
+                [p - last.sign() * size, last, size]
+            },
+        );
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
@@ -117,38 +153,25 @@ impl Rule for RpropRule {
 
 impl Optimizer for Rprop {
     by_rule!("rprop");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("shrink", self.rule.shrink)
-            .with_option("grow", self.rule.grow)
-            .with_option("least", self.rule.least)
-            .with_option("most", self.rule.most);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const SHRINK: Setting =
+    Setting::new("shrink", Bounds::SHARE, "the factor of a step whose gradient has turned");
+const GROW: Setting =
+    Setting::new("grow", Bounds::ABOVE_0, "the factor of a step whose gradient keeps its sign");
+const LEAST: Setting = Setting::new("least", Bounds::ABOVE_0, "the smallest step");
+const MOST: Setting = Setting::new("most", Bounds::ABOVE_0, "the largest step");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "rprop",
     "Steps of their own for all elements, by the signs of gradients of all samples (Riedmiller, Braun 1993).",
     |args, ()| {
         let mut opt = Rprop::new(lr(args, 1e-2)?);
-        opt.rule.shrink = Bounds::SHARE.option(args, "shrink", 0.5)?;
-        opt.rule.grow = Bounds::ABOVE_0.option(args, "grow", 1.2)?;
-        opt.rule.least = Bounds::ABOVE_0.option(args, "least", 1e-6)?;
-        opt.rule.most = Bounds::ABOVE_0.option(args, "most", 50.0)?;
+        read(args, opt.rule.settings())?;
         Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("shrink", "the factor of a step whose gradient has turned"),
-    ("grow", "the factor of a step whose gradient keeps its sign"),
-    ("least", "the smallest step"),
-    ("most", "the largest step"),
-    GROUPS,
-]);
+.options(&[LR, SHRINK.told(), GROW.told(), LEAST.told(), MOST.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use mapsto_kernels::real::Float;
 use mapsto_tensor::backend;
 use mapsto_tensor::error::raise;
 use mapsto_tensor::storage::Plain;
-use mapsto_tensor::{DType, Device, Error, ErrorKind, Tensor, fail, no_grad};
+use mapsto_tensor::{DType, Device, Element, Error, ErrorKind, Tensor, fail, no_grad};
 use std::panic::Location;
 
 /// A float type that parameters are updated in: f32 or f64.
@@ -113,6 +113,9 @@ impl<R: Rule> Now<'_, R> {
     /// Changes a parameter, or the master of one, by the device's kernel or else by operations.
     pub(super) fn run(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
         if !p.device().backend().update(self, p, g, memory) {
+            if g.device().backend().has_numbers() && !g.is_finite() {
+                self.now.refuse(false);
+            }
             let new = no_grad(|| self.rule.compose(&self.now, &p.detach(), g, memory));
             p.replace(&new);
         }
@@ -149,21 +152,57 @@ impl Update {
     pub(super) fn require_finite_squares(&self, squares: &Tensor) {
         if squares.device().backend().is_host() && !squares.is_empty() {
             // NaN is the parameter's to show.
-            self.require_finite(squares.max(..).item() != f64::INFINITY);
+            if squares.max(..).item() == f64::INFINITY {
+                self.refuse(true);
+            }
         }
     }
 
-    /// Stops where a running square has become infinite: its element would never move again, and nothing would say so.
-    pub(super) fn require_finite(&self, finite: bool) {
+    /// Stops where a kernel has met a gradient that is not finite, or a running square has become infinite: its element would never
+    /// move again, or always in one direction, and nothing would say so.
+    pub(super) fn require_finite<T: Scalar>(&self, finite: bool, g: &[T]) {
         if !finite {
-            let mistake = format!("{}: a gradient is too large, its square is infinite", self.op);
-            raise(Error::new(ErrorKind::NonFinite, mistake).on_line(self.line).help(
+            self.refuse(g.iter().all(|g| g.is_finite()));
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, is_finite: bool) -> ! {
+        let (mistake, help) = match is_finite {
+            true => (
+                "a gradient is too large, its square is infinite",
                 "standardize inputs and targets, lower the learning rate, or limit gradients before the step, e.g. \
                  `grads.clip_norm(1.0)`; what the optimizer remembers of this parameter is spoilt, so go on from saved weights \
                  and a new optimizer",
-            ));
-        }
+            ),
+            false => (
+                "a gradient is infinite or NaN",
+                "leave such a step out, as by `if grads.is_finite() { .. }`, or look for where the number comes from; parts of the \
+                 model may have taken this step, so go on from saved weights",
+            ),
+        };
+        raise(
+            Error::new(ErrorKind::NonFinite, format!("{}: {mistake}", self.op)).on_line(self.line).help(help),
+        )
     }
+
+    /// What of the parameter is added to the gradient, and what of the parameter is kept, by a weight decay that is `own` where the
+    /// parameter's group has none.
+    pub(super) fn decays(&self, own: f64, is_decoupled: bool) -> (f64, f64) {
+        let decay = self.decay.unwrap_or(own);
+        if is_decoupled { (0.0, 1.0 - self.lr * decay) } else { (decay, 1.0) }
+    }
+}
+
+/// Settings as numbers of the parameter's type.
+pub(super) fn numbers<T: Scalar, const N: usize>(xs: [f64; N]) -> [T; N] {
+    xs.map(<T as Element>::from_f64)
+}
+
+/// The elements of what is remembered, to be written.
+pub(super) fn slots<T: Scalar, const N: usize>(memory: &mut [Tensor]) -> [&mut [T]; N] {
+    let mut memory = memory.iter_mut();
+    std::array::from_fn(|_| memory.next().expect("as many as the rule has slots").as_mut_slice::<T>())
 }
 
 /// The root of the sum of squares, in f64: squares of f32 leave its range before their root does.
@@ -184,8 +223,9 @@ mod tests {
     #[test]
     fn a_square_without_bound_stops_by_the_optimizers_name() {
         let now = Update { lr: 0.1, step: 1, decay: None, op: "lion", line: Location::caller() };
-        now.require_finite(true);
-        let e = catch(|| now.require_finite(false)).unwrap_err().to_string();
-        assert!(e.contains("lion: a gradient is too large") && e.contains("clip_norm"), "{e}");
+        now.require_finite(true, &[f64::NAN]);
+        let said = |g: f32| catch(|| now.require_finite(false, &[1.0, g])).unwrap_err().to_string();
+        assert!(said(1e30).contains("lion: a gradient is too large") && said(1e30).contains("clip_norm"));
+        assert!(said(f32::NAN).contains("lion: a gradient is infinite or NaN"));
     }
 }

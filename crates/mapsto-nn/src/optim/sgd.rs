@@ -1,9 +1,10 @@
 //! Stochastic gradient descent, plain, with momentum, or looking ahead.
 
+use super::setting::{DECAY, Held, LR, MOMENTUM, Setting, read};
 use super::{GROUPS, Memory, Optimizer, OptimizerKind, Rule, Scalar, Update, lr};
 use crate::Module;
 use mapsto_kernels::optim::{self, Decay, Momentum};
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::Bounds;
 use mapsto_tensor::{Grads, Tensor};
 
 /// Gradient descent: `p ← p − lr g`; with momentum `b ← μ b + g`, `p ← p − lr b`; with Nesterov's `p ← p − lr (g + μ b)`.
@@ -36,7 +37,7 @@ pub struct Sgd {
 struct SgdRule {
     momentum: f64,
     dampening: f64,
-    kind: Momentum,
+    nesterov: bool,
     decay: f64,
 }
 
@@ -44,19 +45,8 @@ impl Sgd {
     /// Plain gradient descent.
     #[track_caller]
     pub fn new(lr: f64) -> Sgd {
-        let rule = SgdRule { momentum: 0.0, dampening: 0.0, kind: Momentum::Classical, decay: 0.0 };
+        let rule = SgdRule { momentum: 0.0, dampening: 0.0, nesterov: false, decay: 0.0 };
         Sgd { rule, memory: Memory::new(lr) }
-    }
-
-    /// The same with momentum μ, usually 0.9.
-    ///
-    /// # Panics
-    /// When it is not in 0..1.
-    #[track_caller]
-    #[must_use]
-    pub fn momentum(mut self, momentum: f64) -> Sgd {
-        self.rule.momentum = Bounds::SHARE.check("sgd", "momentum", momentum);
-        self
     }
 
     /// The same leaving this share τ of a gradient out of the momentum: `b ← μ b + (1 − τ) g`, but all of the first one, as in
@@ -67,30 +57,31 @@ impl Sgd {
     #[track_caller]
     #[must_use]
     pub fn dampening(mut self, dampening: f64) -> Sgd {
-        self.rule.dampening = Bounds::UP_TO_1.check("sgd", "dampening", dampening);
+        self.rule.dampening = DAMPENING.check(KIND.name, dampening);
         self
     }
 
     /// The same looking one momentum step ahead; without momentum it changes nothing.
     #[must_use]
     pub fn nesterov(mut self) -> Sgd {
-        self.rule.kind = Momentum::Nesterov;
+        self.rule.nesterov = true;
         self
     }
 
-    /// The same with weight decay λ.
-    ///
-    /// # Panics
-    /// When it is not finite and at least 0.
-    #[track_caller]
-    #[must_use]
-    pub fn decay(mut self, decay: f64) -> Sgd {
-        self.rule.decay = Bounds::AT_LEAST_0.check("sgd", "decay", decay);
-        self
-    }
+    settings!(momentum, decay);
 }
 
 impl SgdRule {
+    /// In the order in which an entry says them.
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![
+            MOMENTUM.at(&mut self.momentum),
+            DAMPENING.at(&mut self.dampening),
+            Held::Flag(NESTEROV, &mut self.nesterov),
+            DECAY.at(&mut self.decay),
+        ]
+    }
+
     /// The share of this step's gradient that is left out.
     fn damped(&self, now: &Update) -> f64 {
         if now.step == 1 { 0.0 } else { self.dampening }
@@ -105,53 +96,41 @@ impl Rule for SgdRule {
     fn apply<T: Scalar>(&self, now: &Update, p: &mut [T], g: &[T], memory: &mut [Tensor]) {
         let decay = Decay::L2(now.decay.unwrap_or(self.decay));
         let (momentum, dampening) = (self.momentum, self.damped(now));
-        let rule = optim::Sgd { lr: now.lr, momentum, dampening, kind: self.kind, decay };
-        optim::sgd(&rule, p, g, memory.first_mut().map(|b| b.as_mut_slice::<T>()));
+        let kind = if self.nesterov { Momentum::Nesterov } else { Momentum::Classical };
+        let rule = optim::Sgd { lr: now.lr, momentum, dampening, kind, decay };
+        let finite = optim::sgd(&rule, p, g, memory.first_mut().map(|b| b.as_mut_slice::<T>()));
+        now.require_finite(finite, g);
     }
 
     fn compose(&self, now: &Update, p: &Tensor, g: &Tensor, memory: &mut [Tensor]) -> Tensor {
         let g = g + p * now.decay.unwrap_or(self.decay);
         let Some(b) = memory.first_mut() else { return p - g * now.lr };
         *b = &*b * self.momentum + &g * (1.0 - self.damped(now));
-        match self.kind {
-            Momentum::Classical => p - &*b * now.lr,
-            Momentum::Nesterov => p - (g + &*b * self.momentum) * now.lr,
+        match self.nesterov {
+            false => p - &*b * now.lr,
+            true => p - (g + &*b * self.momentum) * now.lr,
         }
     }
 }
 
 impl Optimizer for Sgd {
     by_rule!("sgd");
-
-    fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(KIND.name)
-            .with_value(self.memory.base())
-            .with_option("momentum", self.rule.momentum)
-            .with_option("dampening", self.rule.dampening)
-            .with_option("nesterov", self.rule.kind == Momentum::Nesterov)
-            .with_option("decay", self.rule.decay);
-        Some(self.memory.with_groups(entry))
-    }
 }
+
+const DAMPENING: Setting =
+    Setting::new("dampening", Bounds::UP_TO_1, "the share of a gradient that is left out of the momentum");
+const NESTEROV: (&str, &str) = ("nesterov", "whether the gradient is looked at after the momentum");
 
 pub(super) const KIND: OptimizerKind = OptimizerKind::new(
     "sgd",
     "Gradient descent, with `momentum`, `nesterov` and weight `decay` as wished.",
     |args, ()| {
-        let opt = Sgd::new(lr(args, 0.01)?).momentum(Bounds::SHARE.option(args, "momentum", 0.0)?);
-        let opt = opt.dampening(Bounds::UP_TO_1.option(args, "dampening", 0.0)?);
-        let opt = if args.get_or("nesterov", false)? { opt.nesterov() } else { opt };
-        Ok(Box::new(opt.decay(Bounds::AT_LEAST_0.option(args, "decay", 0.0)?)))
+        let mut opt = Sgd::new(lr(args, 0.01)?);
+        read(args, opt.rule.settings())?;
+        Ok(Box::new(opt))
     },
 )
-.options(&[
-    ("", "the learning rate"),
-    ("momentum", "the share of the last step that is taken again"),
-    ("dampening", "the share of a gradient that is left out of the momentum"),
-    ("nesterov", "whether the gradient is looked at after the momentum"),
-    ("decay", "the weight decay"),
-    GROUPS,
-]);
+.options(&[LR, MOMENTUM.told(), DAMPENING.told(), NESTEROV, DECAY.told(), GROUPS]);
 
 #[cfg(test)]
 mod tests {

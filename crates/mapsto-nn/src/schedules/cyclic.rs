@@ -2,7 +2,7 @@
 
 use mapsto_spec::{Bounds, Entry, at_least_1};
 
-use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
+use super::{Horizon, Schedule, ScheduleKind, epochs, steps_within};
 
 /// `lr = base · (floor + (1 − floor) · decayᶜ · (1 − |2 u / steps − 1|))`, `u` steps after the beginning of the cycle `c`, which counts from 0.
 ///
@@ -71,7 +71,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "Up from the share `floor` and down to it along lines, over the given number of epochs each time.",
     |args, horizon| {
         let cycle: f64 = args.main()?;
-        let schedule = Cyclic::new(steps(args, "", cycle, horizon)?);
+        let schedule = Cyclic::new(steps_within(args, "", cycle, horizon, "no cycle would be a whole one")?);
         let schedule = schedule.floor(Bounds::UP_TO_1.option(args, "floor", 0.1)?);
         Ok(Box::new(schedule.decay(Bounds::UP_TO_1.option(args, "decay", 1.0)?)))
     },

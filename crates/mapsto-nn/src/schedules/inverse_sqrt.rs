@@ -1,6 +1,6 @@
 //! The learning rate of the first transformers: up along a line, then down as one over the root of the time.
 
-use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
+use super::{Horizon, Schedule, ScheduleKind, epochs, steps_within};
 use mapsto_spec::{Entry, at_least_1};
 
 /// `lr(t) = base · min((t + 1) / warmup, √(warmup / (t + 1)))`, which is `base` at the end of the warm-up.
@@ -46,7 +46,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "Rises over the given number of epochs, then falls as one over the root of the time (Vaswani et al. 2017).",
     |args, horizon| {
         let warmup: f64 = args.main_or(1.0)?;
-        Ok(Box::new(InverseSqrt::new(steps(args, "", warmup, horizon)?)))
+        Ok(Box::new(InverseSqrt::new(steps_within(args, "", warmup, horizon, "the learning rate would never be reached")?)))
     },
 )
 .options(&[("", "the epochs it rises for")]);

@@ -1,7 +1,7 @@
 //! The learning rate that rises from near 0, while the first gradients are still wild.
 
-use super::{Constant, Horizon, Schedule, ScheduleKind, epochs, steps};
-use mapsto_spec::{Entry, brief};
+use super::{Constant, Horizon, Schedule, ScheduleKind, epochs, steps_within};
+use mapsto_spec::Entry;
 
 /// `lr(t) = base · (t + 1) / steps`, and `base` from then on; the first step is not lost to a rate of 0.
 ///
@@ -49,14 +49,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "Rises over the given number of epochs, then follows `then`.",
     |args, horizon| {
         let epochs: f64 = args.main_or(1.0)?;
-        let up = steps(args, "", epochs, horizon)?;
-        if up > horizon.steps {
-            let planned = horizon.steps as f64 / horizon.epoch.max(1) as f64;
-            let got = brief(epochs);
-            let message =
-                format!("number of epochs must be at most the {planned} of the training, got {got}");
-            return Err(args.error("", message).help("the learning rate would never be reached"));
-        }
+        let up = steps_within(args, "", epochs, horizon, "the learning rate would never be reached")?;
         let next: Entry = args.get_or("then", Entry::new("constant"))?;
         let rest = Horizon { steps: horizon.steps.saturating_sub(up), ..*horizon };
         let (next, rendered) = mapsto_spec::filled::<dyn Schedule>(&next, &rest)?;

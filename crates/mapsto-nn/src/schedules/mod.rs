@@ -39,7 +39,7 @@ pub use warmup_stable_decay::WarmupStableDecay;
 #[path = "../../../../xtask/src/templates/schedule.txt"]
 mod template;
 
-use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
+use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value, brief};
 use mapsto_tensor::Result;
 
 /// The learning rate as a function of the number of steps taken.
@@ -153,6 +153,18 @@ fn steps(args: &mut Args, name: &str, epochs: f64, horizon: &Horizon) -> Result<
     Ok(rounded(epochs, horizon))
 }
 
+/// As [`steps`], of what the training must be long enough for.
+fn steps_within(args: &mut Args, name: &str, epochs: f64, horizon: &Horizon, lost: &str) -> Result<u64> {
+    let length = steps(args, name, epochs, horizon)?;
+    if length <= horizon.steps {
+        return Ok(length);
+    }
+    let setting = if name.is_empty() { "number of epochs".to_string() } else { format!("`{name}`") };
+    let planned = horizon.steps as f64 / horizon.epoch.max(1) as f64;
+    let message = format!("{setting} must be at most the {planned} of the training, got {}", brief(epochs));
+    Err(args.error(name, message).help(lost))
+}
+
 fn rounded(epochs: f64, horizon: &Horizon) -> u64 {
     ((epochs * horizon.epoch as f64).round() as u64).max(1)
 }
@@ -209,11 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn what_the_training_is_too_short_for_is_refused() {
+        let horizon = Horizon { steps: 30, epoch: 10 };
+        let said = |entry: Entry| mapsto_spec::build::<dyn Schedule>(&entry, &horizon).map(drop);
+        for entry in [
+            |x: f64| Entry::new("linear_warmup").with_value(x),
+            |x: f64| Entry::new("inverse_sqrt").with_value(x),
+            |x: f64| Entry::new("cyclic").with_value(x),
+            |x: f64| Entry::new("step_decay").with_option("every", x),
+            |x: f64| Entry::new("multi_step").with_value(vec![1.0, x]),
+        ] {
+            said(entry(3.0)).unwrap();
+            let e = said(entry(3.5)).unwrap_err();
+            assert!(e.message().contains("must be at most the 3 of the training, got 3.5"), "{e}");
+            assert!(e.help_text().is_some(), "{e}");
+        }
+        let e = said(Entry::new("one_cycle").with_option("div_factor", 0.5)).unwrap_err();
+        assert!(e.message().contains("`div_factor` must be finite and at least 1, got 0.5"), "{e}");
+    }
+
+    #[test]
     fn every_schedule_says_its_entry() {
         let horizon = Horizon { steps: 9380, epoch: 938 };
         mapsto_spec::check_family::<dyn Schedule>(&[&horizon]);
         let check = |entry: Entry| mapsto_spec::check_entry::<dyn Schedule>(&entry, &horizon);
-        for every in [0.001, 0.35, 1.5, 7.0] {
+        for every in [0.001, 0.35, 1.5, 4.5] {
             check(Entry::new("step_decay").with_value(0.2).with_option("every", every));
             let next = Entry::new("step_decay").with_value(0.2).with_option("every", every);
             check(Entry::new("linear_warmup").with_value(every).with_option("then", next));

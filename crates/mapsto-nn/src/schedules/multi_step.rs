@@ -3,7 +3,7 @@
 use mapsto_spec::{Bounds, Entry, Value};
 use mapsto_tensor::fail;
 
-use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
+use super::{Horizon, Schedule, ScheduleKind, epochs, steps_within};
 
 /// `lr(t) = base · factorⁿ` after `n` of the milestones.
 ///
@@ -53,7 +53,13 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
         let given: Vec<f64> = args.main()?;
         let mut milestones = Vec::new();
         for &at in &given {
-            milestones.push(steps(args, "", at, horizon)?);
+            milestones.push(steps_within(
+                args,
+                "",
+                at,
+                horizon,
+                "the learning rate would not drop there: leave it out, or train longer",
+            )?);
         }
         if milestones.windows(2).any(|w| w[0] >= w[1]) {
             return Err(args.error("", format!("the epochs {given:?} do not rise")));

@@ -54,11 +54,11 @@ impl OneCycle {
     /// The same beginning at another part of the base.
     ///
     /// # Panics
-    /// When it is not finite and above 0.
+    /// When it is not finite and at least 1: below, it would begin above the rate that it rises to.
     #[track_caller]
     #[must_use]
     pub fn div_factor(self, div_factor: f64) -> OneCycle {
-        OneCycle { div_factor: Bounds::ABOVE_0.check("one_cycle", "div_factor", div_factor), ..self }
+        OneCycle { div_factor: Bounds::AT_LEAST_1.check("one_cycle", "div_factor", div_factor), ..self }
     }
 
     /// The same ending at another part of where it began.
@@ -109,7 +109,7 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "Up from a part of the learning rate, and down to a much smaller one at the end of the training (Smith, Topin 2018).",
     |args, horizon| {
         let schedule = OneCycle::new(horizon.steps.max(1)).rise(Bounds::UP_TO_1.option(args, "rise", 0.3)?);
-        let schedule = schedule.div_factor(Bounds::ABOVE_0.option(args, "div_factor", 25.0)?);
+        let schedule = schedule.div_factor(Bounds::AT_LEAST_1.option(args, "div_factor", 25.0)?);
         Ok(Box::new(schedule.final_div_factor(Bounds::ABOVE_0.option(args, "final_div_factor", 1e4)?)))
     },
 )

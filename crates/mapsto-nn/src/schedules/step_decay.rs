@@ -2,7 +2,7 @@
 
 use mapsto_spec::{Bounds, Entry, at_least_1};
 
-use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
+use super::{Horizon, Schedule, ScheduleKind, epochs, steps_within};
 
 /// `lr(t) = base · factor^⌊t / every⌋`.
 ///
@@ -46,7 +46,10 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     |args, horizon| {
         let factor = Bounds::ABOVE_0.main(args, "factor", 0.1)?;
         let every: f64 = args.required("every")?;
-        Ok(Box::new(StepDecay::new(steps(args, "every", every, horizon)?, factor)))
+        Ok(Box::new(StepDecay::new(
+            steps_within(args, "every", every, horizon, "the learning rate would never drop")?,
+            factor,
+        )))
     },
 )
 .options(&[("", "the factor at each drop"), ("every", "the epochs between drops")])

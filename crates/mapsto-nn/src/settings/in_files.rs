@@ -21,7 +21,7 @@ pub(super) fn in_files() -> Vec<Settings> {
     vec![
         ("optimizer", "sgd", vec![lr, ("momentum", Share), ("dampening", UpTo1), decay]),
         ("optimizer", "rmsprop", vec![lr, ("alpha", Share), eps, ("momentum", Share), decay]),
-        ("optimizer", "adagrad", vec![lr, eps, ("lr_decay", AtLeast0), decay]),
+        ("optimizer", "adagrad", vec![lr, eps, ("lr_decay", AtLeast0), ("initial", AtLeast0), decay]),
         ("optimizer", "adam", [vec![lr, eps, decay], betas.to_vec()].concat()),
         ("optimizer", "adamw", [vec![lr, eps, decay], betas.to_vec()].concat()),
         ("optimizer", "adadelta", vec![lr, ("rho", Share), ("eps", Above0), ("decay", AtLeast0)]),
@@ -65,6 +65,30 @@ pub(super) fn in_files() -> Vec<Settings> {
             vec![lr, ("decay_rate", Above0), ("eps", Above0), ("clip", Above0), ("decay", AtLeast0)],
         ),
         ("optimizer", "muon", vec![lr, ("momentum", Share), ("decay", AtLeast0)]),
+        ("optimizer", "asgd", vec![lr, ("lambd", AtLeast0), ("alpha", AtLeast0), ("t0", AtLeast0), decay]),
+        (
+            "optimizer",
+            "lbfgs",
+            vec![
+                lr,
+                ("max_iter", Count),
+                ("history_size", Count),
+                ("tolerance_grad", AtLeast0),
+                ("tolerance_change", AtLeast0),
+            ],
+        ),
+        (
+            "optimizer",
+            "schedule_free_adamw",
+            [vec![lr, eps, decay, ("r", AtLeast0), ("weight_lr_power", AtLeast0)], betas.to_vec()].concat(),
+        ),
+        (
+            "optimizer",
+            "schedule_free_sgd",
+            vec![lr, ("momentum", Share), decay, ("r", AtLeast0), ("weight_lr_power", AtLeast0)],
+        ),
+        ("optimizer", "sam", vec![("rho", AtLeast0)]),
+        ("optimizer", "lookahead", vec![("k", Count), ("alpha", UpTo1)]),
         ("schedule", "constant", vec![]),
         ("schedule", "step_decay", vec![("", Above0), ("every", Above0)]),
         ("schedule", "exponential_decay", vec![("", Above0)]),
@@ -75,7 +99,7 @@ pub(super) fn in_files() -> Vec<Settings> {
         (
             "schedule",
             "one_cycle",
-            vec![("rise", UpTo1), ("div_factor", Above0), ("final_div_factor", Above0)],
+            vec![("rise", UpTo1), ("div_factor", AtLeast1), ("final_div_factor", Above0)],
         ),
         ("schedule", "cyclic", vec![("", Above0), ("floor", UpTo1), ("decay", UpTo1)]),
         ("schedule", "inverse_time", vec![("", Above0)]),

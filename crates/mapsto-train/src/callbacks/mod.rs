@@ -8,6 +8,7 @@ mod each;
 mod early_stop;
 mod gradients;
 mod metrics_log;
+mod reduce_on_plateau;
 mod run;
 
 pub use checkpoint::Checkpoint;
@@ -16,6 +17,7 @@ pub use each::{EachEpoch, EachStep, each_epoch, each_step};
 pub use early_stop::EarlyStop;
 pub use gradients::Gradients;
 pub use metrics_log::MetricsLog;
+pub use reduce_on_plateau::ReduceOnPlateau;
 pub(crate) use run::Wishes;
 pub use run::{Column, Pace, Run};
 
@@ -33,7 +35,8 @@ use std::path::PathBuf;
 /// let said = r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#;
 /// assert_eq!(callback.entry().unwrap().to_string(), said);
 /// ```
-pub const CALLBACKS: &[CallbackKind] = &[early_stop::KIND, checkpoint::BEST, checkpoint::LAST];
+pub const CALLBACKS: &[CallbackKind] =
+    &[early_stop::KIND, checkpoint::BEST, checkpoint::LAST, reduce_on_plateau::KIND];
 
 /// A callback that files can name: its name, one line about it, and how to build it from its entry.
 pub type CallbackKind = Kind<dyn Callback>;
@@ -220,7 +223,8 @@ mod tests {
             [
                 r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#,
                 r#"{ best = "val loss", every = 1 }"#,
-                "{ last = true, every = 1 }"
+                "{ last = true, every = 1 }",
+                r#"{ reduce_on_plateau = "val loss", factor = 0.1, patience = 10, threshold = 0.0001, absolute = false, cooldown = 0, min_lr = 0.0 }"#
             ]
         );
     }

@@ -62,6 +62,8 @@ pub struct Run<'a> {
     pub(crate) wishes: Wishes,
     /// Whether a task may report terms that no epoch has shown yet.
     pub(crate) is_open: bool,
+    /// Whether a schedule sets the learning rate at every step.
+    pub(crate) has_schedule: bool,
 }
 
 /// What an epoch is worth in the column that decides which is the best.

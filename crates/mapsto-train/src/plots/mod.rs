@@ -6,11 +6,13 @@ mod confusion;
 mod curves;
 mod filters;
 mod pictures;
+mod schedule;
 
 pub use confusion::confusion;
 pub use curves::curves;
 pub use filters::filters;
 pub use pictures::{Picture, misclassified, pictures};
+pub use schedule::schedule;
 
 use mapsto_tensor::{Error, ErrorKind, Result};
 use plotters::coord::Shift;

@@ -3,7 +3,8 @@
 use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
-use mapsto_nn::{Item, ItemMut, Module, Optimizer, Path, Segment};
+use mapsto_nn::optim::{Before, Looks, Objective, Part};
+use mapsto_nn::{Item, Module, Optimizer, Path, Segment};
 use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -57,17 +58,38 @@ impl Cx<'_> {
         loss: impl Fn(&P) -> R,
     ) -> Result<Step> {
         let by = self.0.find(by)?;
-        let (step, grads) = self.0.forward(&*part, &|| loss(part).into())?;
-        self.0.update(by, part, grads)?;
-        Ok(step)
+        self.0.descend(by, &mut Lowered { part, loss: |part: &P| loss(part).into() })
+    }
+}
+
+/// A part of a model and what is to be lowered in it, of whatever type.
+trait Lower {
+    fn part(&self) -> &dyn Module;
+    fn part_mut(&mut self) -> &mut dyn Module;
+    fn loss(&self) -> Step;
+}
+
+struct Lowered<'p, P, F> {
+    part: &'p mut P,
+    loss: F,
+}
+
+impl<P: Module, F: Fn(&P) -> Step> Lower for Lowered<'_, P, F> {
+    fn part(&self) -> &dyn Module {
+        self.part
+    }
+    fn part_mut(&mut self) -> &mut dyn Module {
+        self.part
+    }
+    fn loss(&self) -> Step {
+        (self.loss)(self.part)
     }
 }
 
 /// What stands behind a [`Cx`]: the same code for every task.
 trait Descend {
     fn find(&self, by: Option<&str>) -> Result<usize>;
-    fn forward(&mut self, part: &dyn Module, loss: &dyn Fn() -> Step) -> Result<(Step, Weighed)>;
-    fn update(&mut self, by: usize, part: &mut dyn Module, grads: Weighed) -> Result<()>;
+    fn descend(&mut self, by: usize, lowered: &mut dyn Lower) -> Result<Step>;
     fn steps(&self) -> u64;
 }
 
@@ -151,6 +173,22 @@ impl<'a> Engine<'a> {
         Cx(self)
     }
 
+    /// Puts the weights into the model that are to be judged, where an optimizer trains at others.
+    pub(super) fn judge(&mut self, model: &mut dyn Module) -> Result<()> {
+        self.drivers.iter_mut().try_for_each(|driver| driver.optimizer.eval(model))
+    }
+
+    /// Puts those back that are trained at.
+    pub(super) fn learn(&mut self, model: &mut dyn Module) -> Result<()> {
+        self.drivers.iter_mut().try_for_each(|driver| driver.optimizer.train(model))
+    }
+
+    /// Whether a callback looks at the model after each step, and would see weights that are not to be judged.
+    pub(super) fn shows_each_step(&self) -> bool {
+        self.drivers.iter().any(|driver| driver.optimizer.shows_other_weights())
+            && self.callbacks.iter().any(|callback| callback.moments().contains(&Moment::Step))
+    }
+
     /// Checks that a batch in which optimizers step has left no gradients behind.
     pub(super) fn end(&self) -> Result<()> {
         match self.drivers.iter().find(|driver| self.due && driver.pending.is_some()) {
@@ -180,17 +218,12 @@ impl<'a> Engine<'a> {
     }
 
     /// The loss, in training mode; the second is with the penalties on the weights.
-    fn run(&self, part: &dyn Module, loss: &dyn Fn() -> Step) -> (Step, Tensor) {
-        train(|| {
-            let step = loss();
-            let penalties = self.plan.penalties.iter().map(|penalty| penalty(part));
-            let total = penalties.fold(step.loss.clone(), |total, p| &total + &p);
-            (step, total)
-        })
+    fn run(&self, lowered: &dyn Lower) -> (Step, Tensor) {
+        with_penalties(self.plan, lowered)
     }
 
     /// As [`Engine::run`], with the outputs of layers shown to the callbacks that watch them.
-    fn watched(&mut self, part: &dyn Module, loss: &dyn Fn() -> Step) -> (Step, Tensor) {
+    fn watched(&mut self, lowered: &dyn Lower) -> (Step, Tensor) {
         let seen: Rc<RefCell<Vec<(LeafId, Tensor)>>> = Rc::default();
         let (out, ids) = (seen.clone(), self.names.keys().copied().collect::<HashSet<LeafId>>());
         let look = move |event: &trace::TraceEvent<'_>| {
@@ -198,7 +231,7 @@ impl<'a> Engine<'a> {
                 out.borrow_mut().push((id, event.output.detach()));
             }
         };
-        let result = trace::with(look, || self.run(part, loss));
+        let result = trace::with(look, || self.run(lowered));
         let seen = seen.take();
         let layers: Vec<String> = seen.iter().map(|(id, _)| self.layer_of(*id)).collect();
         for (i, ((_, y), layer)) in seen.iter().zip(&layers).enumerate() {
@@ -248,16 +281,7 @@ impl<'a> Engine<'a> {
             true => grads,
             // A loss of one part may reach others, as a generator's reaches the discriminator: those gradients are no part
             // of this step, and of its norm least of all.
-            false => {
-                let mut own = Grads::new();
-                let mut grads = grads;
-                ids.iter().for_each(|&id| {
-                    if let Some(g) = grads.remove(id) {
-                        own.insert(id, g);
-                    }
-                });
-                own
-            }
+            false => of_part(part, grads),
         };
         Ok((Some((grads, weight)), prefix.unwrap_or_default().to_vec()))
     }
@@ -273,29 +297,51 @@ impl Descend for Engine<'_> {
         })
     }
 
-    fn forward(&mut self, part: &dyn Module, loss: &dyn Fn() -> Step) -> Result<(Step, Weighed)> {
+    fn descend(&mut self, by: usize, lowered: &mut dyn Lower) -> Result<Step> {
+        let before = Before::now();
+        let (step, total, grads) = self.forward(&*lowered)?;
+        self.update(by, lowered, total, grads, &before)?;
+        Ok(step)
+    }
+
+    fn steps(&self) -> u64 {
+        self.all_steps()
+    }
+}
+
+impl Engine<'_> {
+    /// What a loss gave, its value with the penalties, and its gradients.
+    fn forward(&mut self, lowered: &dyn Lower) -> Result<(Step, f64, Weighed)> {
         let before = random::state();
         let is_watched = self.callbacks.iter().any(|callback| callback.watches().is_some());
-        let (mut step, total) = if is_watched { self.watched(part, loss) } else { self.run(part, loss) };
+        let (mut step, total) = if is_watched { self.watched(lowered) } else { self.run(lowered) };
         let weight = step.weight.unwrap_or(self.rows);
         if weight == 0.0 {
-            return Ok((step, None));
+            return Ok((step, 0.0, None));
         }
         let value = step.loss.item();
-        if !value.is_finite() || !total.item().is_finite() {
+        let with_penalties = total.item();
+        if !value.is_finite() || !with_penalties.is_finite() {
             self.ruined = Some(value);
-            return Err(non_finite::in_loss(&self.names, part, value, &self.place, || {
+            return Err(non_finite::in_loss(&self.names, lowered.part(), value, &self.place, || {
                 random::set_state(&before);
-                let _ = self.run(part, loss);
+                let _ = self.run(lowered);
             }));
         }
         let grads = total.backward();
         step.loss = step.loss.detach();
-        Ok((step, Some((grads, weight))))
+        Ok((step, with_penalties, Some((grads, weight))))
     }
 
-    fn update(&mut self, by: usize, part: &mut dyn Module, grads: Weighed) -> Result<()> {
-        let (grads, prefix) = self.own(&*part, grads)?;
+    fn update(
+        &mut self,
+        by: usize,
+        lowered: &mut dyn Lower,
+        loss: f64,
+        grads: Weighed,
+        before: &Before,
+    ) -> Result<()> {
+        let (grads, prefix) = self.own(lowered.part(), grads)?;
         let (plan, due) = (self.plan, self.due);
         let driver = &mut self.drivers[by];
         driver.was_used = true;
@@ -324,14 +370,9 @@ impl Descend for Engine<'_> {
             grads.scale(1.0 / weight);
         }
         if !grads.is_finite() {
-            return Err(non_finite::in_gradients(&self.names, &*part, &grads, &self.place));
+            return Err(non_finite::in_gradients(&self.names, lowered.part(), &grads, &self.place));
         }
-        if let Some(most) = plan.clip_value {
-            grads.clip_value(most);
-        }
-        if let Some(most) = plan.clip_norm {
-            grads.clip_norm(most);
-        }
+        plan.clip(&mut grads);
         if let Some(schedule) = &plan.schedule {
             let at = if plan.by_epoch { self.place.epoch as u64 - 1 } else { driver.steps };
             driver.optimizer.set_lr(schedule.lr(at, driver.base_lr));
@@ -350,48 +391,71 @@ impl Descend for Engine<'_> {
             }
         }
         // The optimizer sees a part under its path in the model, so that groups and saved states go by the model's names.
-        match prefix.is_empty() {
-            true => driver.optimizer.step(part, grads),
-            false => driver.optimizer.step(&mut Under { prefix: &prefix, part }, grads),
+        match driver.optimizer.looks() {
+            Looks::Once if prefix.is_empty() => driver.optimizer.step(lowered.part_mut(), grads),
+            Looks::Once => driver.optimizer.step(&mut Part::under(&prefix, lowered.part_mut()), grads),
+            _ => {
+                let known = Some((loss, grads));
+                let mut again = Again { plan, prefix: &prefix, lowered, known, before };
+                driver.optimizer.descend(&mut again)?;
+            }
         }
         driver.steps += 1;
         Ok(())
     }
-
-    fn steps(&self) -> u64 {
-        self.all_steps()
-    }
 }
 
-/// A part of a model under its path in the whole.
-struct Under<'m> {
+/// The loss of a step, in training mode; the second is with the penalties on the weights.
+fn with_penalties(plan: &Plan, lowered: &dyn Lower) -> (Step, Tensor) {
+    train(|| {
+        let step = lowered.loss();
+        let penalties = plan.penalties.iter().map(|penalty| penalty(lowered.part()));
+        let total = penalties.fold(step.loss.clone(), |total, p| &total + &p);
+        (step, total)
+    })
+}
+
+/// The gradients of a part's own parameters.
+fn of_part(part: &dyn Module, mut grads: Grads) -> Grads {
+    let mut own = Grads::new();
+    part.visit(&mut Path::new(), &mut |_, item| {
+        if let Item::Param(p) = item
+            && let Some(g) = grads.remove(p.id())
+        {
+            own.insert(p.id(), g);
+        }
+    });
+    own
+}
+
+/// A step of an optimizer that looks at the loss more than once: what is known of it, and how it is computed again.
+struct Again<'m> {
+    plan: &'m Plan,
     prefix: &'m [Segment],
-    part: &'m mut dyn Module,
+    lowered: &'m mut dyn Lower,
+    known: Option<(f64, Grads)>,
+    before: &'m Before,
 }
 
-impl Module for Under<'_> {
-    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
-        fn under(prefix: &[Segment], part: &dyn Module, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
-            match prefix {
-                [] => part.visit(path, f),
-                [first, rest @ ..] => path.enter(*first, |path| under(rest, part, path, f)),
-            }
-        }
-        under(self.prefix, &*self.part, path, f);
+impl Objective for Again<'_> {
+    fn model(&mut self) -> Part<'_> {
+        Part::under(self.prefix, self.lowered.part_mut())
     }
 
-    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
-        fn under(
-            prefix: &[Segment],
-            part: &mut dyn Module,
-            path: &mut Path,
-            f: &mut dyn FnMut(&Path, ItemMut<'_>),
-        ) {
-            match prefix {
-                [] => part.visit_mut(path, f),
-                [first, rest @ ..] => path.enter(*first, |path| under(rest, part, path, f)),
-            }
+    fn gradients(&mut self) -> Result<(f64, Grads)> {
+        if let Some(known) = self.known.take() {
+            return Ok(known);
         }
-        under(self.prefix, &mut *self.part, path, f);
+        let lowered = &*self.lowered;
+        let (loss, grads) = self.before.again(lowered.part(), || {
+            let (_, total) = with_penalties(self.plan, lowered);
+            (total.item(), total.backward())
+        });
+        let mut grads = of_part(lowered.part(), grads);
+        // Those that are not finite are the optimizer's to refuse, or to come back from.
+        if grads.is_finite() {
+            self.plan.clip(&mut grads);
+        }
+        Ok((loss, grads))
     }
 }

@@ -132,7 +132,10 @@ impl<'a> Fit<'a> {
     fn epoch(&mut self) -> Result<Outcome> {
         self.look();
         self.notify(Moment::EpochStart)?;
-        if self.learn()? == Outcome::Interrupted {
+        self.engine.learn(self.drive.model_mut())?;
+        let outcome = self.learn()?;
+        self.engine.judge(self.drive.model_mut())?;
+        if outcome == Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
         }
         let start = Instant::now();
@@ -193,7 +196,14 @@ impl<'a> Fit<'a> {
             if due {
                 self.position.seconds = before + start.elapsed().as_secs_f64();
                 self.look();
+                let shows = self.engine.shows_each_step();
+                if shows {
+                    self.engine.judge(self.drive.model_mut())?;
+                }
                 self.notify(Moment::Step)?;
+                if shows {
+                    self.engine.learn(self.drive.model_mut())?;
+                }
                 if self.plan.interrupt.as_ref().is_some_and(Interrupt::requested) {
                     return Ok(Outcome::Interrupted);
                 }
@@ -328,6 +338,7 @@ impl<'a> Fit<'a> {
                 folder: self.plan.folder.as_deref(),
                 there: self.plan.folder.as_deref().filter(|_| self.seen.is_some()),
                 wishes: Wishes::default(),
+                has_schedule: self.plan.schedule.is_some(),
                 is_open: self.plan.reports_terms && self.history.rows.is_empty(),
             };
             callback.at(moment, &mut run)?;

@@ -411,6 +411,7 @@ impl<T> Trainer<T> {
         let batches = plan.check(&typed)?;
         for (_, optimizer) in &*optimizers {
             optimizer.check(typed.model).map_err(|e| e.on_line(caller))?;
+            plan.check_looks(&**optimizer, batches)?;
         }
         if let Some(seed) = *seed {
             mapsto_tensor::seed(seed);

@@ -4,8 +4,9 @@ use super::drive::Drive;
 use crate::interrupt::Interrupt;
 use crate::metrics::Metric;
 use crate::model_file::ModelInfo;
-use mapsto_nn::{Module, Schedule};
-use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
+use mapsto_nn::optim::Looks;
+use mapsto_nn::{Module, Optimizer, Schedule};
+use mapsto_tensor::{Error, ErrorKind, Grads, Result, Tensor};
 use std::path::PathBuf;
 
 /// A penalty on the weights, added to the loss.
@@ -79,6 +80,47 @@ impl Plan {
             (None, None) => Err(Error::new(ErrorKind::Usage, "training: the source does not end")
                 .help("say how many batches make an epoch, such as `.batches_per_epoch(1000)`")),
         }
+    }
+
+    /// Limits gradients as it was asked for.
+    pub(super) fn clip(&self, grads: &mut Grads) {
+        if let Some(most) = self.clip_value {
+            grads.clip_value(most);
+        }
+        if let Some(most) = self.clip_norm {
+            grads.clip_norm(most);
+        }
+    }
+
+    /// Checks that an optimizer that looks at the loss more than once a step can do so.
+    pub(super) fn check_looks(&self, optimizer: &dyn Optimizer, batches: usize) -> Result<()> {
+        let name = optimizer.name();
+        let refuse = |what: String, help: String| {
+            Err(Error::new(ErrorKind::Usage, format!("training: {what}")).help(help))
+        };
+        if optimizer.looks() == Looks::Once {
+            return Ok(());
+        }
+        if self.accumulate > 1 {
+            let what = format!("{name} computes the loss of its batch again, so batches cannot be added up");
+            return refuse(what, "leave out `accumulate`, and take larger batches".into());
+        }
+        if optimizer.looks() == Looks::AlwaysAtTheSame {
+            if batches > 1 {
+                let what = format!(
+                    "{name} compares one step with the next, and an epoch has {batches} batches of other samples"
+                );
+                return refuse(
+                    what,
+                    "take all samples as one batch, with a batch size that is not below their number".into(),
+                );
+            }
+            if self.clip_norm.is_some() || self.clip_value.is_some() {
+                let what = format!("{name} needs the gradient as it is, and it is to be clipped");
+                return refuse(what, "leave out `clip_norm` and `clip_value`".into());
+            }
+        }
+        Ok(())
     }
 
     /// The metrics as plain references.

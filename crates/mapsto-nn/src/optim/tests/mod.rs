@@ -1,5 +1,6 @@
 //! What holds for every optimizer that can be named.
 
+use crate::optim::{Closure, Looks, OPTIMIZERS, Objective, OptimizerKind, Part};
 use crate::prelude::*;
 use mapsto_spec::{Entry, Value};
 
@@ -8,15 +9,68 @@ fn rate(name: &str, lr: f64) -> f64 {
     if ["adadelta", "lars"].contains(&name) { 100.0 * lr } else { lr }
 }
 
+/// The entry of a kind with a learning rate, which stands in the optimizer inside where there is one.
+fn with_rate(kind: &OptimizerKind, lr: f64) -> Entry {
+    let sample = kind.sample();
+    match sample.value.clone() {
+        Some(Value::Entry(inner)) => sample.with_value(inner.with_value(lr)),
+        _ => sample.with_value(rate(kind.name, lr)),
+    }
+}
+
+/// A model with gradients that are given, whatever its weights.
+struct Fixed<'m>(&'m mut Linear, Tensor);
+
+impl Objective for Fixed<'_> {
+    fn model(&mut self) -> Part<'_> {
+        Part::whole(self.0)
+    }
+    fn gradients(&mut self) -> mapsto_tensor::Result<(f64, Grads)> {
+        let mut grads = Grads::new();
+        grads.insert(self.0.weight.id(), self.1.clone());
+        Ok((0.0, grads))
+    }
+}
+
+/// Those that go by gradients alone; L-BFGS goes by the loss, and has tests of its own.
+fn by_gradients() -> impl Iterator<Item = &'static OptimizerKind> {
+    let looks =
+        |kind: &OptimizerKind| mapsto_spec::build::<dyn Optimizer>(&kind.sample(), &()).unwrap().looks();
+    OPTIMIZERS.iter().filter(move |kind| looks(kind) != Looks::AlwaysAtTheSame)
+}
+
+/// One rule for all: a gradient that is no number is refused in the same words, and nothing moves.
+#[test]
+fn gradients_that_are_not_finite_are_refused_by_all() {
+    let mut checked = 0;
+    for kind in OPTIMIZERS {
+        for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for dtype in [DType::F32, DType::F64, DType::BF16] {
+                let mut opt = mapsto_spec::build::<dyn Optimizer>(&with_rate(kind, 0.1), &()).unwrap();
+                if opt.looks() == Looks::AlwaysAtTheSame && dtype == DType::BF16 {
+                    continue;
+                }
+                let mut net = Linear::new(2, 2).no_bias();
+                net.convert(dtype);
+                let before = net.weight.to(DType::F64).to_vec::<f64>();
+                let g = tensor![[1.0, wrong], [-1.0, 0.0]].to(dtype);
+                let e = catch(|| opt.descend(&mut Fixed(&mut net, g)).map(drop)).and_then(|r| r).unwrap_err();
+                assert_eq!(e.kind(), mapsto_tensor::ErrorKind::NonFinite, "{kind:?}: {e}");
+                assert!(e.message().ends_with(": a gradient is infinite or NaN"), "{kind:?}: {e}");
+                assert!(e.help_text().is_some());
+                assert_eq!(net.weight.to(DType::F64).to_vec::<f64>(), before, "{kind:?} {dtype}");
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(checked, 9 * OPTIMIZERS.len() - 3);
+}
+
 #[test]
 fn every_optimizer_is_built_from_its_name_and_learns() {
-    for kind in crate::optim::OPTIMIZERS {
+    for kind in OPTIMIZERS {
         seed(1);
-        let (mut opt, rendered) = mapsto_spec::filled::<dyn Optimizer>(
-            &Entry::new(kind.name).with_value(rate(kind.name, 0.1)),
-            &(),
-        )
-        .unwrap();
+        let (mut opt, rendered) = mapsto_spec::filled::<dyn Optimizer>(&with_rate(kind, 0.1), &()).unwrap();
         assert_eq!(
             rendered,
             mapsto_spec::filled::<dyn Optimizer>(&rendered, &()).unwrap().1,
@@ -28,9 +82,9 @@ fn every_optimizer_is_built_from_its_name_and_learns() {
         let (x, y) = (Tensor::randn([16, 2]), Tensor::ones([16, 3]));
         let before = mse(&net.forward(&x), &y).item();
         for _ in 0..100 {
-            let grads = train(|| mse(&net.forward(&x), &y)).backward();
-            opt.step(&mut net, grads);
+            opt.descend(&mut Closure::new(&mut net, |net: &Linear| mse(&net.forward(&x), &y))).unwrap();
         }
+        opt.eval(&mut net).unwrap();
         let after = mse(&net.forward(&x), &y).item();
         assert!(after < 0.2 * before, "{}: {before} → {after}", kind.name);
     }
@@ -145,9 +199,9 @@ fn steps_that_can_do_nothing_are_refused() {
 #[test]
 fn no_gradient_makes_an_optimizer_stand_still() {
     let (mut moved, mut refused) = (0, 0);
-    for kind in crate::optim::OPTIMIZERS {
+    for kind in by_gradients() {
         for options in [&[][..], &["centred"], &["momentum"]] {
-            let mut entry = Entry::new(kind.name).with_value(1e-3);
+            let mut entry = with_rate(kind, 1e-3);
             for option in options {
                 entry = match *option {
                     "momentum" => entry.with_option("momentum", 0.9),
@@ -159,9 +213,7 @@ fn no_gradient_makes_an_optimizer_stand_still() {
                 let mut net = Linear::new(1, 1).no_bias();
                 net.weight.set(&tensor![[0.0]]).unwrap();
                 let mut step = |g: f64, net: &mut Linear| {
-                    let mut grads = Grads::new();
-                    grads.insert(net.weight.id(), Tensor::full([1, 1], g));
-                    catch(|| opt.step(net, grads))
+                    catch(|| opt.descend(&mut Fixed(net, Tensor::full([1, 1], g)))).map(drop)
                 };
                 match step(size, &mut net) {
                     Ok(()) => {
@@ -224,16 +276,9 @@ fn frozen_parameters_stay() {
 #[test]
 fn half_precision_parameters_do_not_stand_still() {
     let mut checked = 0;
-    for kind in crate::optim::OPTIMIZERS {
+    for kind in by_gradients() {
         for dtype in [DType::BF16, DType::F16] {
-            let build = || {
-                mapsto_spec::filled::<dyn Optimizer>(
-                    &Entry::new(kind.name).with_value(rate(kind.name, 1e-4)),
-                    &(),
-                )
-                .unwrap()
-                .0
-            };
+            let build = || mapsto_spec::build::<dyn Optimizer>(&with_rate(kind, 1e-4), &()).unwrap();
             let new = |dtype| {
                 let mut net = Linear::new(1, 1).no_bias();
                 net.weight.set(&tensor![[1.0]]).unwrap();
@@ -241,9 +286,8 @@ fn half_precision_parameters_do_not_stand_still() {
                 net
             };
             let step = |net: &mut Linear, opt: &mut dyn Optimizer| {
-                let mut grads = Grads::new();
-                grads.insert(net.weight.id(), tensor![[1.0]].to(net.weight.dtype()));
-                opt.step(net, grads);
+                let g = tensor![[1.0]].to(net.weight.dtype());
+                opt.descend(&mut Fixed(net, g)).unwrap();
             };
             let (mut wide, mut half) = ((new(DType::F32), build()), (new(dtype), build()));
             let mut resumed: Option<(Linear, Box<dyn Optimizer>)> = None;
@@ -271,7 +315,7 @@ fn half_precision_parameters_do_not_stand_still() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 2 * crate::optim::OPTIMIZERS.len());
+    assert_eq!(checked, 2 * by_gradients().count());
 }
 
 #[test]
