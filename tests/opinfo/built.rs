@@ -1,7 +1,10 @@
 //! Which of PyTorch's modules is what here, and how it is called.
 
 use super::read::Sample;
-use mapsto::nn::{Exceptions, Gru, Loss, Lstm, ModelSpec, Rnn, RnnRelu, losses};
+use mapsto::nn::recurrent::{Cell, RecurrentCell};
+use mapsto::nn::{
+    Bilinear, Exceptions, Gru, GruCell, Loss, Lstm, LstmCell, ModelSpec, Rnn, RnnCell, RnnRelu, RnnReluCell, losses,
+};
 use mapsto::prelude::*;
 use mapsto::spec::{self, Entry, Json};
 
@@ -112,6 +115,44 @@ impl<'a> Of<'a> {
         self.layer(entry, rank, &|name| Some(name.to_string()))
     }
 
+    fn size(&self, name: &str) -> usize {
+        self.number(name, 0.0) as usize
+    }
+
+    /// A module of the same names with the parameters of the sample, and what is called of it.
+    fn module<M: Module + 'a>(&self, mut module: M, call: impl Fn(&M) -> Vec<Tensor> + 'a) -> Found<'a> {
+        module.convert(DType::F64);
+        let names = self.state();
+        let state = names.iter().map(|(name, place)| (name.clone(), self.sample.inputs[*place].clone()));
+        module.load_state_dict(state, &Exceptions::none()).unwrap_or_else(|e| panic!("{e}"));
+        let parameters = module.parameters();
+        Ok(Built { call: Box::new(move || call(&module)), parameters, names })
+    }
+
+    /// One step of a recurrence.
+    fn cell<C: Cell + 'a>(
+        &self,
+        cell: RecurrentCell<C>,
+        state: impl Fn(&[Tensor]) -> C::State + 'a,
+    ) -> Found<'a> {
+        let (Some(x), Some(held)) = (self.input(0, "input"), self.sample.args.get(1)) else {
+            return no("a step without a state");
+        };
+        let held: Vec<Tensor> = match held {
+            Json::List(list) => {
+                list.iter().filter_map(|j| self.place(j)).map(|i| self.tensors[i].clone()).collect()
+            }
+            json => self.place(json).map(|i| self.tensors[i].clone()).into_iter().collect(),
+        };
+        if x.rank() != 2 {
+            return no("a step without a batch");
+        }
+        let x = x.clone();
+        self.module(cell, move |cell: &RecurrentCell<C>| {
+            cell.step(&x, Some(&state(&held))).as_ref().to_vec()
+        })
+    }
+
     /// A function of the arguments, with no parameters.
     fn function(&self, call: impl Fn() -> Vec<Tensor> + 'a) -> Found<'a> {
         Ok(Built { call: Box::new(call), parameters: Vec::new(), names: Vec::new() })
@@ -192,8 +233,10 @@ fn activation<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             of.number("threshold", 0.0),
             of.number("value", 0.0)
         )),
-        "Softplus" if of.get("beta").is_some() => no("softplus has no steepness and no threshold here"),
-        "Softplus" => of.each("\"softplus\""),
+        "Softplus" if of.number("threshold", 20.0) < 20.0 => {
+            no("a softplus with an early threshold, beyond which PyTorch's is not exact")
+        }
+        "Softplus" => with("softplus", "beta", 1.0),
         "Softmax" | "LogSoftmax" | "Softmin" | "GLU" => {
             let x = of.input(0, "input")?;
             let axis = of.number("dim", -1.0) as isize;
@@ -240,32 +283,20 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             );
             of.plain(&entry, of.input(0, "input")?.rank() - 1)
         }
-        "Conv1d" | "Conv2d" => {
-            if of.get("padding").is_some_and(|p| p.str().is_some()) {
-                return Some(no("no padding by a word"));
-            }
-            let window = |key: &str, default: &str| format!("\"{key}\": {}", of.text(key, default));
+        "Conv1d" | "Conv2d" | "Conv3d" | "ConvTranspose1d" | "ConvTranspose2d" | "ConvTranspose3d" => {
+            let kind = if name.starts_with("ConvT") { "conv_transpose" } else { "conv" };
             let entry = format!(
-                "{{\"conv{spatial}d\": {}, \"kernel\": {}, {}, {}, {}, {}}}",
+                "{{\"{kind}{spatial}d\": {}, \"kernel\": {}, \"stride\": {}, \"padding\": {}, \"dilation\": {}, \"groups\": {}}}",
                 of.text("out_channels", ""),
                 of.text("kernel_size", ""),
-                window("stride", "1"),
-                window("padding", "0"),
-                window("dilation", "1"),
-                window("groups", "1")
+                of.text("stride", "1"),
+                of.text("padding", "0"),
+                of.text("dilation", "1"),
+                of.text("groups", "1")
             );
             of.plain(&entry, spatial + 1)
         }
-        "ConvTranspose2d" => {
-            let entry = format!(
-                "{{\"conv_transpose2d\": {}, \"kernel\": {}, \"stride\": {}}}",
-                of.text("out_channels", ""),
-                of.text("kernel_size", ""),
-                of.text("stride", "1")
-            );
-            of.plain(&entry, 3)
-        }
-        "BatchNorm1d" | "BatchNorm2d" => {
+        "BatchNorm1d" | "BatchNorm2d" | "BatchNorm3d" => {
             if !of.flag("affine", true) || !of.flag("track_running_stats", true) || !of.flag("bias", true) {
                 return Some(no("a batch norm without parts of its own"));
             }
@@ -286,7 +317,7 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             let entry = format!("{{\"group_norm\": {}, \"eps\": {eps}}}", of.text("num_groups", ""));
             of.plain(&entry, of.input(0, "input")?.rank() - 1)
         }
-        "InstanceNorm1d" | "InstanceNorm2d" => {
+        "InstanceNorm1d" | "InstanceNorm2d" | "InstanceNorm3d" => {
             if of.flag("affine", false) && !of.flag("bias", true) {
                 return Some(no("an instance norm of a scale alone"));
             }
@@ -331,57 +362,70 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             let entry = format!("{{\"prelu\": 0.25, \"shared\": {}}}", slopes == 1);
             if slopes == 1 { of.each(&entry) } else { of.plain(&entry, x.rank() - 1) }
         }
-        "ZeroPad2d" | "ConstantPad2d" | "ReflectionPad2d" | "ReplicationPad2d" | "CircularPad2d" => {
-            let sides = match of.get("padding")? {
+        name if name.contains("Pad") => {
+            let sides: Vec<i64> = match of.get("padding")? {
                 Json::List(sides) => sides.iter().map(|s| s.int().expect("a number")).collect(),
-                one => vec![one.int()?; 4],
+                one => vec![one.int()?; 2 * spatial],
             };
-            // Ours are above, below, left, right.
-            let mode = match name {
-                "ReflectionPad2d" => "reflect",
-                "ReplicationPad2d" => "replicate",
-                "CircularPad2d" => "circular",
+            // PyTorch begins at the last axis and we at the first.
+            let ours: Vec<i64> = sides.chunks(2).rev().flatten().copied().collect();
+            let mode = match &name[..3] {
+                "Ref" => "reflect",
+                "Rep" => "replicate",
+                "Cir" => "circular",
                 _ => "constant",
             };
-            let entry = format!(
-                "{{\"pad2d\": [{}, {}, {}, {}], \"mode\": \"{mode}\"{}}}",
-                sides[2],
-                sides[3],
-                sides[0],
-                sides[1],
-                match of.get("value") {
-                    Some(value) => format!(", \"value\": {value}"),
-                    None => String::new(),
-                }
-            );
-            of.plain(&entry, 3)
+            let value = of.get("value").map_or(String::new(), |value| format!(", \"value\": {value}"));
+            of.plain(&format!("{{\"pad{spatial}d\": {ours:?}, \"mode\": \"{mode}\"{value}}}"), spatial + 1)
         }
-        "MaxPool2d" | "AvgPool2d" => {
-            if of.flag("ceil_mode", false)
-                || of.flag("return_indices", false)
-                || of.get("divisor_override").is_some()
-            {
-                return Some(no("an option of pooling that is lacking"));
-            }
-            let kind = if name == "MaxPool2d" { "max_pool2d" } else { "avg_pool2d" };
-            let stride = match of.get("stride") {
-                Some(stride) => format!(", \"stride\": {stride}"),
-                None => String::new(),
-            };
-            let entry = format!(
-                "{{\"{kind}\": {}{stride}, \"padding\": {}}}",
-                of.text("kernel_size", ""),
-                of.text("padding", "0")
-            );
-            of.plain(&entry, 3)
-        }
-        "AdaptiveAvgPool2d" | "AdaptiveMaxPool2d" => {
-            let kind =
-                if name == "AdaptiveAvgPool2d" { "adaptive_avg_pool2d" } else { "adaptive_max_pool2d" };
+        name if name.starts_with("Adaptive") => {
+            let kind = if name.contains("Avg") { "avg" } else { "max" };
             if of.get("output_size").and_then(Json::list).is_some_and(|l| l.contains(&Json::Null)) {
                 return Some(no("an adaptive pooling that leaves an axis as it is"));
             }
-            of.plain(&format!("{{\"{kind}\": {}}}", of.text("output_size", "1")), 3)
+            of.plain(&format!("{{\"adaptive_{kind}_pool{spatial}d\": {}}}", of.text("output_size", "1")), spatial + 1)
+        }
+        name if name.starts_with("Fractional") => no("pooling of windows at random places"),
+        name if name.contains("Pool") => {
+            if of.flag("return_indices", false) {
+                return Some(no("a layer of two results, which is a method of tensors here"));
+            }
+            let kind = name[..3].to_lowercase().replace("lpp", "lp");
+            // One number stands for all axes, and a list of one is that number.
+            let size = |name: &str| match of.get(name)? {
+                Json::List(list) if list.len() == 1 => Some(list[0].to_string()),
+                json => Some(json.to_string()),
+            };
+            let mut entry = format!("{{\"{kind}_pool{spatial}d\": {}", size("kernel_size")?);
+            let options = ["stride", "padding", "dilation", "ceil_mode", "count_include_pad", "divisor_override"];
+            for option in options {
+                if let Some(value) = size(option) {
+                    entry += &format!(", \"{option}\": {value}");
+                }
+            }
+            if name.starts_with("LP") {
+                entry += &format!(", \"p\": {:?}", of.number("norm_type", 2.0));
+            }
+            of.plain(&(entry + "}"), spatial + 1)
+        }
+        "Bilinear" => {
+            let [a, b, out] = ["in1_features", "in2_features", "out_features"].map(|n| of.number(n, 0.0) as usize);
+            let layer = Bilinear::new(a, b, out);
+            let layer = if of.flag("bias", true) { layer } else { layer.no_bias() };
+            let (x, y) = (of.input(0, "input1")?.clone(), of.input(1, "input2")?.clone());
+            of.module(layer, move |layer: &Bilinear| vec![layer.forward(&x, &y)])
+        }
+        "RNNCell" if of.get("nonlinearity").and_then(Json::str) == Some("relu") => {
+            of.cell(RnnReluCell::new(of.size("input_size"), of.size("hidden_size")), |h| h[0].clone())
+        }
+        "RNNCell" => of.cell(RnnCell::new(of.size("input_size"), of.size("hidden_size")), |h| h[0].clone()),
+        "GRUCell" => of.cell(GruCell::new(of.size("input_size"), of.size("hidden_size")), |h| h[0].clone()),
+        "LSTMCell" => of.cell(LstmCell::new(of.size("input_size"), of.size("hidden_size")), |h| {
+            [h[0].clone(), h[1].clone()]
+        }),
+        "MultiheadAttention" => no("attention, whose numbers of PyTorch stand in mapsto-nn's golden files"),
+        name if name.starts_with("Transformer") => {
+            no("a transformer, whose numbers of PyTorch stand in mapsto-nn's golden files")
         }
         "RNN" | "GRU" | "LSTM" => recurrent(of, name),
         _ => return None,

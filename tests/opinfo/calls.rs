@@ -62,14 +62,6 @@ fn wholes(json: &Json) -> Option<Vec<isize>> {
     }
 }
 
-fn pair(json: &Json) -> Option<[usize; 2]> {
-    match wholes(json)?[..] {
-        [n] => Some([n as usize; 2]),
-        [h, w] => Some([h as usize, w as usize]),
-        _ => None,
-    }
-}
-
 impl Call<'_> {
     /// A positional argument, or the keyword's.
     fn arg(&self, i: usize, name: &str) -> Option<&Json> {

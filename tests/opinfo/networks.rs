@@ -1,9 +1,7 @@
 //! Products, layers and losses.
 
-use super::{Call, Found, no, number, one, pair, whole, wholes};
+use super::{Call, Found, no, number, one, wholes};
 use mapsto::nn::{Huber, Loss, SmoothL1, mae};
-use mapsto::ops::Mask;
-use mapsto::ops::Conv2dOptions;
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 

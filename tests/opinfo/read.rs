@@ -16,6 +16,7 @@ pub struct Sample {
     pub outputs: Vec<Tensor>,
     /// Of each input the gradient of `Σ y · wave`, and that of `Σ gradients · wave`.
     pub first: Vec<Option<Tensor>>,
+    #[allow(dead_code, reason = "modules have none")]
     pub second: Vec<Option<Tensor>>,
     /// PyTorch's message, where it refuses.
     pub refused: Option<String>,

@@ -2,7 +2,7 @@
 //! image: one test over all of them.
 
 use mapsto_data::prelude::*;
-use mapsto_data::preprocess::STEPS;
+use mapsto_data::preprocess::{Resize, STEPS};
 use mapsto_data::transforms::TRANSFORMS;
 use mapsto_spec::{Entry, Value};
 use mapsto_tensor::prelude::*;
