@@ -416,10 +416,10 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             of.module(layer, move |layer: &Bilinear| vec![layer.forward(&x, &y)])
         }
         "RNNCell" if of.get("nonlinearity").and_then(Json::str) == Some("relu") => {
-            of.cell(RnnReluCell::new(of.size("input_size"), of.size("hidden_size")), |h| h[0].clone())
+            of.cell(RnnReluCell::new(of.size("input_size"), of.size("hidden_size")), |h| [h[0].clone()])
         }
-        "RNNCell" => of.cell(RnnCell::new(of.size("input_size"), of.size("hidden_size")), |h| h[0].clone()),
-        "GRUCell" => of.cell(GruCell::new(of.size("input_size"), of.size("hidden_size")), |h| h[0].clone()),
+        "RNNCell" => of.cell(RnnCell::new(of.size("input_size"), of.size("hidden_size")), |h| [h[0].clone()]),
+        "GRUCell" => of.cell(GruCell::new(of.size("input_size"), of.size("hidden_size")), |h| [h[0].clone()]),
         "LSTMCell" => of.cell(LstmCell::new(of.size("input_size"), of.size("hidden_size")), |h| {
             [h[0].clone(), h[1].clone()]
         }),
