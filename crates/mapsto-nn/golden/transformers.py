@@ -185,3 +185,13 @@ def swiglu(x):
 
 
 write({"feed_forward": 5, "activation": "silu", "gated": True}, {"x": x}, {}, state, swiglu)
+
+sdpa = F.scaled_dot_product_attention
+qkv = lambda *shapes: {name: torch.randn(*shape) for name, shape in zip("qkv", shapes)}
+write("of scaled products, grouped", qkv((1, 4, 3, 4), (1, 2, 5, 4), (1, 2, 5, 3)), {}, {}, lambda q, k, v: sdpa(q, k, v, scale=0.3, enable_gqa=True))
+write("of scaled products, causal", qkv((2, 3, 4), (2, 5, 4), (2, 5, 2)), {}, {}, lambda q, k, v: sdpa(q, k, v, is_causal=True))
+added = rounded(torch.randn(3, 5))
+write("of scaled products, added", qkv((2, 3, 4), (2, 5, 4), (2, 5, 2)), {"mask": added}, {}, lambda q, k, v: sdpa(q, k, v, attn_mask=added))
+# The second query sees nothing.
+hidden = torch.tensor([[True, False, True, True], [False] * 4, [False, True, False, False]])
+write("of scaled products, hidden", qkv((1, 2, 2, 3, 4), (2, 1, 2, 4, 4), (2, 2, 2, 4, 3)), {"mask": hidden}, {}, lambda q, k, v: sdpa(q, k, v, attn_mask=hidden))

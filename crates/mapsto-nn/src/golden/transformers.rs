@@ -5,6 +5,7 @@ use super::{all_close, numbers, tensor_of};
 use crate::prelude::*;
 use mapsto_kernels::threads::with_threads;
 use mapsto_spec::{Entry, Json};
+use mapsto_tensor::ops::{AttentionOptions, scaled_dot_product_attention};
 use std::cell::RefCell;
 
 /// A line of the file.
@@ -107,6 +108,20 @@ fn attention_and_transformers_give_what_pytorchs_give() {
                 let decoder = TransformerDecoder::new(2, decoder).norm(LayerNorm::new(4));
                 case.hold(what, "", Transformer::new(encoder, decoder), |m, x| {
                     m.forward(&x[0], &x[1], &keys, &mask)
+                });
+            }
+            what if what.starts_with("of scaled products, ") => {
+                let options = AttentionOptions {
+                    attn_mask: case
+                        .mask("mask")
+                        .map(|m| if what.ends_with("hidden") { m.ne(0.0) } else { m }),
+                    is_causal: what.ends_with("causal"),
+                    scale: what.ends_with("grouped").then_some(0.3),
+                    enable_gqa: what.ends_with("grouped"),
+                    ..Default::default()
+                };
+                case.hold(what, "", Identity::new(), |_, x| {
+                    scaled_dot_product_attention(&x[0], &x[1], &x[2], &options)
                 });
             }
             other => panic!("{other}"),

@@ -121,8 +121,8 @@ impl Layer for MixtureOfExperts {
             let (entry, told) = (expert.entry()?, Entry::new(KIND.name).with_value(self.experts.len()));
             let told = told.with_option("hidden", expert.linear2.inputs()).with_option("top", self.top);
             let mut both = ["bias", "dropout"].iter();
-            let told = both
-                .try_fold(told, |told, name| Some(told.with_option(*name, entry.option(name)?.clone())))?;
+            let told =
+                both.try_fold(told, |told, name| Some(told.with_option(*name, entry.option(name)?.clone())))?;
             expert.told(told)
         };
         let said = network(&self.experts[0])?;
