@@ -289,10 +289,11 @@ impl Call<'_> {
                 }
             }
             "topk" => {
-                if self.arg(3, "largest").and_then(Json::bool) == Some(false) {
-                    return Some(no("the smallest k: `topk` of the negative"));
-                }
-                let (values, at) = x.topk(self.int(1, "k").unwrap_or(1) as usize, along(2));
+                let order = match self.arg(3, "largest").and_then(Json::bool) {
+                    Some(false) => Order::Ascending,
+                    _ => Order::Descending,
+                };
+                let (values, at) = x.topk_with(self.int(1, "k").unwrap_or(1) as usize, along(2), order);
                 // Of equal integers PyTorch may name any.
                 if !x.dtype().is_float() {
                     return Some(Ok(vec![values, self.sample.outputs[1].clone()]));

@@ -1,7 +1,7 @@
 //! Scans, order statistics, triangles, and what is composed of other operations.
 
 use super::{Call, Found, NotCompared, no, number, one, scalar, wholes};
-use mapsto::ops::Join;
+use mapsto::ops::{Base, Between, Join};
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 
@@ -89,23 +89,32 @@ impl Call<'_> {
                     Ok(vec![kept(values), places])
                 }
             },
-            "quantile" => match (self.arg(1, "q").and_then(number), axis(2)) {
-                (Some(q), at)
-                    if self.arg(9, "interpolation").and_then(Json::str).is_none_or(|i| i == "linear") =>
-                {
-                    let (x, at) = match at {
-                        Some(at) => (x.clone(), at),
-                        None => (x.flatten(0), 0),
-                    };
-                    let y = x.quantile(q, at);
-                    one(if self.flag(3, "keepdim") && self.arg(2, "dim").is_some() {
-                        y.unsqueeze(at)
-                    } else {
-                        y
-                    })
+            "quantile" => {
+                let between = match self.arg(9, "interpolation").and_then(Json::str) {
+                    None | Some("linear") => Between::Linear,
+                    Some("lower") => Between::Lower,
+                    Some("higher") => Between::Higher,
+                    Some("nearest") => Between::Nearest,
+                    Some("midpoint") => Between::Midpoint,
+                    Some(_) => return Some(no("an unknown way between neighbours")),
+                };
+                let (list, at) = (axis(2).map_or_else(|| x.flatten(0), |_| x.clone()), axis(2).unwrap_or(0));
+                let kept = self.flag(3, "keepdim") && axis(2).is_some();
+                let tensor = self.arg(1, "q").and_then(|q| self.tensor_of(q));
+                match (self.arg(1, "q").and_then(number), tensor) {
+                    (Some(q), _) => {
+                        let y = list.quantile_with(q, at, between);
+                        one(if kept { y.unsqueeze(at) } else { y })
+                    }
+                    (None, Some(q)) if q.rank() == 1 && !q.is_empty() => {
+                        let y = list.quantiles(&q.to(DType::F64).to_vec::<f64>(), at, between);
+                        // The numbers stand along a first axis of their own.
+                        let place = if at < 0 { at } else { at + 1 };
+                        one(if kept { y.unsqueeze(place) } else { y })
+                    }
+                    _ => no("numbers of a quantile that are no list"),
                 }
-                _ => no("several quantiles at once, or another way between neighbours"),
-            },
+            }
             "nansum" if !x.dtype().is_float() => one(x.sum(self.axes(x, 1, 2))),
             "nansum" => one(x.nansum(self.axes(x, 1, 2))),
             "nanmean" => one(x.nanmean(self.axes(x, 1, 2))),
@@ -248,12 +257,6 @@ impl Call<'_> {
             return no("no index");
         };
         let Some(src) = self.tensor(3, "src") else { return no("a scatter of one number: `full_like`") };
-        let around = |i: usize| i as isize != at.rem_euclid(x.rank() as isize);
-        let partial =
-            index.rank() == x.rank() && (0..x.rank()).any(|i| around(i) && index.shape()[i] < x.shape()[i]);
-        if self.sample.refused.is_none() && (partial || index.shape() != src.shape()) {
-            return no("an index that leaves out a part of the tensor");
-        }
         let join = match self.arg(4, "reduce").and_then(Json::str) {
             None if op == "scatter" => return one(x.scatter(at, index, src)),
             Some("sum" | "add") => Join::Sum,
@@ -266,9 +269,10 @@ impl Call<'_> {
         if !x.dtype().is_float() {
             return no("a scatter of integers");
         }
-        match self.arg(9, "include_self").and_then(Json::bool) {
-            Some(false) => no("a scatter that forgets what was there"),
-            _ => one(x.scatter_reduce(at, index, src, join)),
-        }
+        let base = match self.arg(9, "include_self").and_then(Json::bool) {
+            Some(false) => Base::Excluded,
+            _ => Base::Included,
+        };
+        one(x.scatter_reduce_with(at, index, src, join, base))
     }
 }

@@ -114,14 +114,6 @@ impl Call<'_> {
             "scatter_add" => match x.rank() {
                 0 => no("an axis of a tensor that has none"),
                 _ if x.dtype() == DType::Bool => no("arithmetic and order of bool"),
-                rank if self.sample.refused.is_none()
-                    && (0..rank).any(|i| {
-                        i as isize != axis(1).unwrap_or(0).rem_euclid(rank as isize)
-                            && self.tensor(2, "index").is_some_and(|index| index.shape()[i] < x.shape()[i])
-                    }) =>
-                {
-                    no("an index that leaves out a part of the tensor")
-                }
                 _ => one(x.scatter_add(axis(1)?, self.tensor(2, "index")?, self.tensor(3, "src")?)),
             },
             "masked_fill" => {
@@ -143,7 +135,13 @@ impl Call<'_> {
                 Some(n) if n > 0 => one(x.one_hot(n as usize)),
                 _ => no("`one_hot` that counts the classes itself"),
             },
-            "index_add" => no("`index_add` is called by position of a whole slice"),
+            "index_add" => match (x.rank(), self.number(4, "alpha", 1.0)) {
+                (0, _) => no("an axis of a tensor that has none"),
+                _ if !x.dtype().is_float() => no("a scatter of integers"),
+                (_, alpha) => {
+                    one(x.index_add(axis(1)?, self.tensor(2, "index")?, &(self.tensor(3, "source")? * alpha)))
+                }
+            },
             _ => return None,
         })
     }

@@ -29,6 +29,9 @@ const NAMES: [&str; 13] = [
 /// A distribution by its name, and its divergence from another one.
 type Made = (Box<dyn Distribution>, Box<dyn Fn(&[Tensor]) -> Tensor>);
 
+/// A number of a distribution that is asked for.
+type Found<'a> = Box<dyn Fn() -> Tensor + 'a>;
+
 /// A distribution of these parameters, and what its divergence from one of other parameters is.
 fn made(name: &str, p: &[Tensor]) -> Made {
     macro_rules! of {
@@ -89,7 +92,7 @@ fn densities_entropies_moments_and_divergences_are_pytorchs() {
         assert_eq!(d.name(), name);
         let x = tensor_of(line.get("x").unwrap());
         let x = if name == "categorical" { x.to(DType::I64) } else { x };
-        let found: [(&str, Box<dyn Fn() -> Tensor>); 5] = [
+        let found: [(&str, Found); 5] = [
             ("log_prob", Box::new(|| d.log_prob(&x))),
             ("entropy", Box::new(|| d.entropy())),
             ("mean", Box::new(|| d.mean())),

@@ -48,7 +48,7 @@ impl Distribution for Uniform {
     #[track_caller]
     fn log_prob(&self, x: &Tensor) -> Tensor {
         let x = x.detach();
-        where_inside(&x.ge(&self.low.detach()).and(&x.lt(&self.high.detach())), -self.width().log())
+        where_inside(&x.ge(self.low.detach()).and(&x.lt(self.high.detach())), -self.width().log())
     }
 
     fn entropy(&self) -> Tensor {
@@ -68,7 +68,7 @@ impl Divergence for Uniform {
     /// Infinite where this one reaches beyond `q`.
     #[track_caller]
     fn kl(&self, q: &Uniform) -> Tensor {
-        let within = q.low.detach().le(&self.low.detach()).and(&q.high.detach().ge(&self.high.detach()));
+        let within = q.low.detach().le(self.low.detach()).and(&q.high.detach().ge(self.high.detach()));
         within.choose((q.width() / self.width()).log(), f64::INFINITY)
     }
 }
