@@ -169,6 +169,7 @@ fn what_an_attribute_alone_tells_is_refused_when_the_operation_is_built() {
         ("reshape", &[("shape", Attr::Ints(vec![1; 9]))]),
         ("cross_entropy", &[("label_smoothing", Attr::Float(1.5))]),
         ("pow", &[("p", Attr::Float(f64::NAN))]),
+        ("lstm", &[("lengths", Attr::Ints(vec![1, 3])), ("reversed", Attr::Bool(false))]),
     ];
     for (name, attrs) in rows {
         let attrs = attrs.iter().fold(Attrs::new(), |all, (n, v)| all.with(n, v.clone()));
