@@ -121,7 +121,7 @@ fn page() -> String {
     family::<Sets>(&mut text, "Sets", &[&()]);
     family::<dyn Step>(&mut text, "Preprocessing", &[&()]);
     family::<dyn Transform>(&mut text, "Transforms", &[&()]);
-    family::<dyn Layer>(&mut text, "Layers", &[&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6]]);
+    family::<dyn Layer>(&mut text, "Layers", &[&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]]);
     family::<dyn Init>(&mut text, "Initialisers", &[&()]);
     family::<dyn Loss>(&mut text, "Losses", &[&()]);
     family::<dyn Metric>(&mut text, "Metrics", &[&()]);

@@ -4,7 +4,8 @@ use super::cell::{Input, Layout, Values};
 use Values::{Bits, Ids, Normal, Positive, Unit};
 use mapsto::backend::Window;
 use mapsto::kind::OpKind;
-use mapsto::ops::{Conv2dOptions, Mask, attention};
+use mapsto::ops::{Conv1dOptions, Conv2dOptions, Conv3dOptions, Mask, attention};
+use mapsto::ops::{ConvTranspose1dOptions, ConvTranspose2dOptions, ConvTranspose3dOptions};
 use mapsto::prelude::*;
 
 /// One operation of the registry, or one way to use it.
@@ -164,6 +165,14 @@ fn conv1(size: usize, _: Layout) -> Vec<Input> {
 fn depthwise(size: usize, _: Layout) -> Vec<Input> {
     convolved(size, 3, true)
 }
+fn along(size: usize, _: Layout) -> Vec<Input> {
+    let [n, c, length] = [[1, 1, 3], [2, 8, 60], [8, 16, 800], [32, 32, 1000], [64, 64, 2400]][size];
+    vec![laid(vec![n, c, length], Normal), weight(vec![c, c, 3], Normal)]
+}
+fn volumes(size: usize, _: Layout) -> Vec<Input> {
+    let [n, c, side] = [[1, 1, 3], [1, 4, 6], [2, 8, 18], [8, 16, 20], [8, 32, 32]][size];
+    vec![laid(vec![n, c, side, side, side], Normal), weight(vec![c, c, 3, 3, 3], Normal)]
+}
 fn pooled(size: usize, _: Layout) -> Vec<Input> {
     let [n, c, side] = [[1, 1, 2], [1, 10, 10], [8, 16, 28], [32, 32, 32], [64, 64, 48]][size];
     vec![laid(vec![n, c, side, side], Normal)]
@@ -313,6 +322,36 @@ pub static CASES: &[Case] = &[
         depthwise,
         |x| x[0].conv2d(&x[1], None, Conv2dOptions::new().padding(1).groups(x[0].shape()[1])),
         "F.conv2d(a, b, None, 1, 1, 1, a.shape[1])",
+    ),
+    smooth(
+        "conv1d",
+        along,
+        |x| x[0].conv1d(&x[1], None, Conv1dOptions::new().padding(1)),
+        "F.conv1d(a, b, None, 1, 1)",
+    ),
+    smooth(
+        "conv3d",
+        volumes,
+        |x| x[0].conv3d(&x[1], None, Conv3dOptions::new().padding(1)),
+        "F.conv3d(a, b, None, 1, 1)",
+    ),
+    smooth(
+        "conv_transpose1d",
+        along,
+        |x| x[0].conv_transpose1d(&x[1], None, ConvTranspose1dOptions::new().stride(2)),
+        "F.conv_transpose1d(a, b, None, 2)",
+    ),
+    smooth(
+        "conv_transpose2d",
+        conv3,
+        |x| x[0].conv_transpose2d(&x[1], None, ConvTranspose2dOptions::new().stride(2)),
+        "F.conv_transpose2d(a, b, None, 2)",
+    ),
+    smooth(
+        "conv_transpose3d",
+        volumes,
+        |x| x[0].conv_transpose3d(&x[1], None, ConvTranspose3dOptions::new().stride(2)),
+        "F.conv_transpose3d(a, b, None, 2)",
     ),
     smooth("cos", one, |x| x[0].cos(), "a.cos()"),
     smooth("cross_entropy", classes, |x| x[0].cross_entropy(&x[1]), "F.cross_entropy(a, b)"),
