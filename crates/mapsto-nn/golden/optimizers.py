@@ -182,6 +182,17 @@ def lookahead(k_steps, alpha, lr, mu):
     return step
 
 
+def ema(entry, beta, lr, mu):
+    """Shows the average."""
+    def step(t, ps, memory):
+        ps = memory.setdefault("p", ps)
+        averages = memory.setdefault("a", [p.copy() for p in ps])
+        memory["p"] = momentum(t, ps, [gradient(k, p, t) for k, p in enumerate(ps)], memory, lr, mu)
+        memory["a"] = [beta * a + (1 - beta) * p for a, p in zip(averages, memory["p"])]
+        return memory["a"]
+    together(entry, step)
+
+
 def also(name, lr, **options):
     return {name: lr, **options}
 
@@ -244,3 +255,4 @@ together({"sam": also("sgd", 0.05, momentum=0.8)}, sam(0.05, False, 0.05, 0.8))
 together({"sam": also("sgd", 0.05), "rho": 0.5, "adaptive": True}, sam(0.5, True, 0.05, 0.0))
 together({"lookahead": also("sgd", 0.05, momentum=0.8)}, lookahead(5, 0.5, 0.05, 0.8))
 together({"lookahead": also("sgd", 0.1), "k": 3, "alpha": 0.8}, lookahead(3, 0.8, 0.1, 0.0))
+ema({"ema": also("sgd", 0.05, momentum=0.8), "beta": 0.9}, 0.9, 0.05, 0.8)

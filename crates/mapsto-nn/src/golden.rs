@@ -167,7 +167,7 @@ fn every_optimizer_follows_the_trajectory_of_pytorch_or_of_its_paper() {
             }
         }
     }
-    assert!(lines.len() >= 47, "{} trajectories", lines.len());
+    assert!(lines.len() >= 48, "{} trajectories", lines.len());
 }
 
 pub(crate) fn tensor_of(json: &Json) -> Tensor {

@@ -384,14 +384,15 @@ fn a_loss_with_a_derivative_by_its_inputs_is_validated() {
 /// what is validated and saved is what they are judged at.
 #[test]
 fn optimizers_that_average_or_look_again_resume_to_the_bit() {
-    use mapsto_nn::optim::{Asgd, Lbfgs, Lookahead, Optimizer, Sam, ScheduleFreeAdamW};
+    use mapsto_nn::optim::{Asgd, Lbfgs, Lookahead, Optimizer, Sam, ScheduleFreeAdamW, WeightEma};
     use mapsto_train::callbacks::{Checkpoint, ReduceOnPlateau};
     type Build = fn() -> Box<dyn Optimizer>;
-    let all: [(&str, usize, Build); 5] = [
+    let all: [(&str, usize, Build); 6] = [
         ("schedule_free", 8, || Box::new(ScheduleFreeAdamW::new(0.05))),
         ("asgd", 8, || Box::new(Asgd::new(0.05).t0(2.0))),
         ("sam", 8, || Box::new(Sam::new(Adam::new(0.01)))),
         ("lookahead", 8, || Box::new(Lookahead::new(Sam::new(Sgd::new(0.05))).k(3))),
+        ("ema", 8, || Box::new(WeightEma::new(Adam::new(0.02)).beta(0.8))),
         ("lbfgs", 64, || Box::new(Lbfgs::new(1.0).max_iter(3))),
     ];
     for (name, batch, build) in all {

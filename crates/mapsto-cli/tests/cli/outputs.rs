@@ -190,3 +190,15 @@ fn a_run_judges_only_data_of_its_own_classes() {
     assert_eq!(outcome.code, 3, "{}", outcome.err);
     assert!(outcome.err.contains("the model tells the classes left, right apart"), "{}", outcome.err);
 }
+
+#[test]
+fn a_schedule_is_drawn_before_anything_is_trained() {
+    let folder = points(["left", "right"]);
+    let said = folder.run("plot --schedule net.toml --train.schedule=one_cycle --epochs 3 --svg lr.svg").ok();
+    assert!(said.starts_with("learning rate over "), "{said}");
+    assert!(said.contains("\nfirst 4.000000e-5, highest ") && said.contains("lr.svg"), "{said}");
+    assert!(folder.read("lr.svg").contains("learning rate"));
+    assert!(!folder.path().join("runs").exists());
+    let said = folder.run("plot --schedule net.toml").ok();
+    assert!(said.contains("first 1.000000e-3, highest 1.000000e-3 at step 0, last 1.000000e-3"), "{said}");
+}

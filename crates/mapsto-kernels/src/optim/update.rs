@@ -53,14 +53,14 @@ pub fn update<T: Float, const N: usize>(
     update_then(g, values, f, |_| true)
 }
 
-/// Whether no element is infinite or NaN: `x − x` is 0 for all others.
+/// Whether no element is infinite or NaN: `0 x` is 0 for all others.
 #[inline(always)]
 fn is_finite<T: Float>(x: &[T]) -> bool {
     let (tiles, rest) = x.as_chunks::<LANES>();
     let mut sums = [T::ZERO; LANES];
     for tile in tiles {
         for l in 0..LANES {
-            sums[l] = sums[l] + (tile[l] - tile[l]);
+            sums[l] += tile[l] * T::ZERO;
         }
     }
     sums.iter().chain(rest).all(|x| x.is_finite())

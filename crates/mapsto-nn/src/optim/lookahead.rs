@@ -126,9 +126,15 @@ fn check(optimizer: &dyn Optimizer) -> Result<()> {
 }
 
 /// A model, and gradients that are there already.
-struct Given<'m> {
+pub(super) struct Given<'m> {
     model: &'m mut dyn Module,
     grads: Option<Grads>,
+}
+
+impl<'m> Given<'m> {
+    pub(super) fn new(model: &'m mut dyn Module, grads: Grads) -> Given<'m> {
+        Given { model, grads: Some(grads) }
+    }
 }
 
 impl Objective for Given<'_> {
@@ -145,7 +151,7 @@ impl Optimizer for Lookahead {
 
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-        let mut given = Given { model, grads: Some(grads) };
+        let mut given = Given::new(model, grads);
         let step = |inner: &mut dyn Optimizer, given: &mut dyn Objective| {
             let (_, grads) = given.gradients()?;
             inner.step(&mut given.model(), grads);

@@ -103,6 +103,7 @@ mod schedule_free_adamw;
 mod schedule_free_sgd;
 mod sgd;
 mod strong_wolfe;
+mod weight_ema;
 
 pub use adadelta::Adadelta;
 pub use adafactor::Adafactor;
@@ -132,6 +133,7 @@ pub use schedule_free_adamw::ScheduleFreeAdamW;
 pub use schedule_free_sgd::ScheduleFreeSgd;
 pub use sgd::Sgd;
 pub use strong_wolfe::{Trial, strong_wolfe};
+pub use weight_ema::WeightEma;
 
 /// What `cargo xtask new optimizer` writes, which has to compile and to pass its test.
 #[cfg(test)]
@@ -443,6 +445,7 @@ pub const OPTIMIZERS: &[OptimizerKind] = &[
     schedule_free_sgd::KIND,
     sam::KIND,
     lookahead::KIND,
+    weight_ema::KIND,
 ];
 
 impl Family for dyn Optimizer {

@@ -88,6 +88,7 @@ pub(super) fn in_files() -> Vec<Settings> {
             vec![lr, ("momentum", Share), decay, ("r", AtLeast0), ("weight_lr_power", AtLeast0)],
         ),
         ("optimizer", "sam", vec![("rho", AtLeast0)]),
+        ("optimizer", "ema", vec![("beta", Share)]),
         ("optimizer", "lookahead", vec![("k", Count), ("alpha", UpTo1)]),
         ("schedule", "constant", vec![]),
         ("schedule", "step_decay", vec![("", Above0), ("every", Above0)]),

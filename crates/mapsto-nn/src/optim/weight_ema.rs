@@ -1,0 +1,298 @@
+//! A moving average of the weights around another optimizer: what is validated and saved is the average.
+
+use super::lookahead::Given;
+use super::setting::{Held, Setting, read, say};
+use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState, inside};
+use crate::Param;
+use crate::module::{Item, ItemMut, Module, Path};
+use mapsto_spec::{Bounds, Entry};
+use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// After each step of the optimizer inside `a ← β a + (1 − β) p`, where the averages `a` begin at the parameters.
+///
+/// β is 0.999. Training goes on as without it; [`eval`](Optimizer::eval) puts the averages into the model and
+/// [`train`](Optimizer::train) the parameters, and the trainer does both around each validation, so that the best model and the last state
+/// hold averages. States such as running means are taken as they are. In a loop written by hand [`Ema`](crate::Ema) keeps the average beside the
+/// model.
+///
+/// PyTorch: `swa_utils.AveragedModel` with `get_ema_multi_avg_fn(β)`; Keras: `use_ema=True` with `ema_momentum=β`.
+///
+/// Source: Polyak, Juditsky (1992), Acceleration of stochastic approximation by averaging; Tarvainen, Valpola (2017), arXiv:1703.01780.
+/// ```
+/// use mapsto_nn::optim::WeightEma;
+/// use mapsto_nn::prelude::*;
+/// let mut w = Linear::new(1, 1).no_bias();
+/// w.weight.set(&tensor![[1.0]])?;
+/// let mut opt = WeightEma::new(Sgd::new(0.1)).beta(0.5);
+/// let grads = train(|| w.forward(&tensor![[1.0]]).sum(..)).backward();
+/// opt.step(&mut w, grads);
+/// opt.eval(&mut w)?;
+/// assert_close!(w.weight, [[0.95]]);
+/// opt.train(&mut w)?;
+/// assert_close!(w.weight, [[0.9]]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+pub struct WeightEma {
+    inner: Box<dyn Optimizer>,
+    rule: EmaRule,
+    averages: BTreeMap<LeafId, Average>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct EmaRule {
+    beta: f64,
+}
+
+/// The average of a parameter, in f32 where it is in half precision.
+struct Average {
+    name: String,
+    value: Tensor,
+    /// While the model holds the average, the parameter.
+    trained: Option<Tensor>,
+}
+
+impl WeightEma {
+    /// With β = 0.999.
+    ///
+    /// # Panics
+    /// When the optimizer compares the loss of one step with that of the next, or averages its weights itself.
+    #[track_caller]
+    pub fn new(optimizer: impl Optimizer + 'static) -> WeightEma {
+        check(&optimizer).unwrap_or_else(|e| mapsto_tensor::error::raise(e));
+        WeightEma { inner: Box::new(optimizer), rule: EmaRule { beta: 0.999 }, averages: BTreeMap::new() }
+    }
+
+    /// The same keeping another share of the past.
+    ///
+    /// # Panics
+    /// When it is not in 0..1.
+    #[track_caller]
+    #[must_use]
+    pub fn beta(mut self, beta: f64) -> WeightEma {
+        self.rule.beta = BETA.check(KIND.name, beta);
+        self
+    }
+
+    /// Runs a step of the optimizer inside, and follows it.
+    #[track_caller]
+    fn around<R>(
+        &mut self,
+        given: &mut dyn Objective,
+        step: impl FnOnce(&mut dyn Optimizer, &mut dyn Objective) -> Result<R>,
+    ) -> Result<R> {
+        let (inner, averages, beta) = (&mut self.inner, &mut self.averages, self.rule.beta);
+        if averages.values().any(|average| average.trained.is_some()) {
+            fail!("ema", "the model holds the averages, and this is a gradient of them";
+                  help = "call `opt.train(&mut model)` before the forward pass, and `opt.eval(&mut model)` before validation");
+        }
+        given.model().visit(&mut Path::new(), &mut |path, item| {
+            if let Item::Param(p) = item
+                && !p.is_frozen()
+            {
+                let begin =
+                    || Average { name: path.to_string(), value: inner.memory().wide(p), trained: None };
+                averages.entry(p.id()).or_insert_with(begin);
+            }
+        });
+        let result = step(&mut **inner, given)?;
+        given.model().visit(&mut Path::new(), &mut |_, item| {
+            let Item::Param(p) = item else { return };
+            let Some(average) = averages.get_mut(&p.id()).filter(|_| !p.is_frozen()) else { return };
+            let before = average.value.to_device(p.device());
+            average.value = no_grad(|| before * beta + inner.memory().wide(p) * (1.0 - beta));
+        });
+        Ok(result)
+    }
+
+    /// Shows each parameter with its average.
+    fn each(
+        &mut self,
+        model: &mut dyn Module,
+        f: &mut dyn FnMut(&mut Param, &mut Average) -> Result<()>,
+    ) -> Result<()> {
+        let mut done = Ok(());
+        model.visit_mut(&mut Path::new(), &mut |_, item| {
+            if let ItemMut::Param(p) = item
+                && let (true, Some(average)) = (done.is_ok(), self.averages.get_mut(&p.id()))
+            {
+                done = f(p, average);
+            }
+        });
+        done
+    }
+}
+
+/// That an optimizer may be averaged.
+fn check(optimizer: &dyn Optimizer) -> Result<()> {
+    if optimizer.shows_other_weights() {
+        let message = format!("{}: `{}` averages its weights itself", KIND.name, optimizer.name());
+        return Err(Error::new(ErrorKind::Usage, message).help("take it alone"));
+    }
+    match optimizer.looks() {
+        Looks::AlwaysAtTheSame => inside(KIND.name, optimizer),
+        _ => Ok(()),
+    }
+}
+
+impl Optimizer for WeightEma {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: Grads) {
+        let step = |inner: &mut dyn Optimizer, given: &mut dyn Objective| {
+            let (_, grads) = given.gradients()?;
+            inner.step(&mut given.model(), grads);
+            Ok(())
+        };
+        self.around(&mut Given::new(model, grads), step).unwrap_or_else(|e| mapsto_tensor::error::raise(e));
+    }
+
+    fn descend(&mut self, objective: &mut dyn Objective) -> Result<f64> {
+        self.around(objective, |inner, objective| inner.descend(objective))
+    }
+
+    fn looks(&self) -> Looks {
+        self.inner.looks()
+    }
+
+    fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
+        self.each(model, &mut |p, average| {
+            if average.trained.is_none() {
+                average.trained = Some(p.detach());
+                p.set(&average.value.to_device(p.device()).to(p.dtype()))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn train(&mut self, model: &mut dyn Module) -> Result<()> {
+        self.each(model, &mut |p, average| {
+            let Some(trained) = average.trained.take() else { return Ok(()) };
+            let shown = average.value.to_device(p.device()).to(p.dtype());
+            if p.is_empty() || no_grad(|| (p.detach() - shown).abs().max(..).item()) == 0.0 {
+                return p.set(&trained.to_device(p.device()));
+            }
+            // Somebody has written to it: there the average begins again.
+            average.value = p.detach().to(average.value.dtype());
+            Ok(())
+        })
+    }
+
+    fn shows_other_weights(&self) -> bool {
+        true
+    }
+
+    fn takes_groups(&self) -> bool {
+        false
+    }
+
+    fn check(&self, model: &dyn Module) -> Result<()> {
+        self.inner.check(model)
+    }
+
+    fn memory(&self) -> &Memory {
+        self.inner.memory()
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        self.inner.memory_mut()
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        format!("WeightEma({})", self.inner.name()).into()
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        let mut rule = self.rule;
+        Some(say(Entry::new(KIND.name).with_value(self.inner.entry()?), rule.settings()))
+    }
+
+    fn state(&self) -> OptimizerState {
+        let mut state = OptimizerState { name: self.name().into(), ..self.inner.state() };
+        for Average { name, value, trained } in self.averages.values() {
+            state.tensors.push((format!("{AVERAGE}/{name}"), value.clone()));
+            state.tensors.extend(trained.iter().map(|p| (format!("{AVERAGE} trained/{name}"), p.clone())));
+        }
+        state
+    }
+
+    fn load_state(&mut self, model: &dyn Module, state: &OptimizerState) -> Result<()> {
+        let mut inner = super::of_inner(state, &self.name(), &*self.inner)?;
+        let own: BTreeMap<String, Tensor> =
+            inner.tensors.extract_if(.., |(name, _)| name.starts_with(AVERAGE)).collect();
+        let (mut averages, mut found) = (BTreeMap::new(), 0);
+        model.visit(&mut Path::new(), &mut |path, item| {
+            let Item::Param(p) = item else { return };
+            let find = |slot: &str| {
+                let value = own.get(&format!("{slot}/{path}"));
+                value
+                    .filter(|x| x.shape() == p.shape() && x.dtype().is_float())
+                    .map(|x| x.detach().contiguous())
+            };
+            let Some(value) = find(AVERAGE) else { return };
+            let trained = find("average trained");
+            found += 1 + usize::from(trained.is_some());
+            averages.insert(p.id(), Average { name: path.to_string(), value, trained });
+        });
+        if found != own.len() {
+            let message = "optimizer state: its averages are of other parameters, or of other shapes";
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+        self.inner.load_state(model, &inner)?;
+        self.averages = averages;
+        Ok(())
+    }
+}
+
+const AVERAGE: &str = "average";
+
+impl EmaRule {
+    fn settings(&mut self) -> Vec<Held<'_>> {
+        vec![BETA.at(&mut self.beta)]
+    }
+}
+
+const BETA: Setting = Setting::new("beta", Bounds::SHARE, "the share of the past that the average keeps");
+
+pub(super) const KIND: OptimizerKind = OptimizerKind::new(
+    "ema",
+    "Another optimizer's steps, judged and saved at a moving average of the weights (Polyak, Juditsky 1992).",
+    |args, ()| {
+        let inner = super::read_inner(args, check)?;
+        let mut rule = EmaRule { beta: 0.999 };
+        read(args, rule.settings())?;
+        Ok(Box::new(WeightEma { inner, rule, averages: BTreeMap::new() }))
+    },
+)
+.options(&[super::INSIDE, BETA.told()])
+.example(|| Entry::new("ema").with_value(Entry::new("sgd").with_value(0.01)).with_option("beta", 0.9));
+
+#[cfg(test)]
+mod tests {
+    use crate::optim::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn it_is_the_average_that_ema_keeps_beside_the_model() {
+        let mut net = Linear::new(3, 2);
+        let (x, mut beside) = (Tensor::randn([8, 3]), Ema::new(&net, 0.8));
+        let mut opt = WeightEma::new(Adam::new(0.1)).beta(0.8);
+        for _ in 0..10 {
+            let grads = train(|| net.forward(&x).square().sum(..)).backward();
+            opt.step(&mut net, grads);
+            beside.update(&net);
+        }
+        let trained = net.weight.to_vec::<f32>();
+        opt.eval(&mut net).unwrap();
+        let shown: Vec<_> = net.state_dict().into_iter().map(|(name, t)| (name, t.to_vec::<f32>())).collect();
+        let kept: Vec<_> =
+            beside.state_dict().into_iter().map(|(name, t)| (name, t.to_vec::<f32>())).collect();
+        assert_eq!(shown, kept);
+        let e = catch(|| opt.step(&mut net, Grads::new())).unwrap_err();
+        assert!(e.message().contains("the model holds the averages"), "{e}");
+        opt.train(&mut net).unwrap();
+        assert_eq!(net.weight.to_vec::<f32>(), trained);
+        let e = catch(|| WeightEma::new(Asgd::new(0.1))).map(drop).unwrap_err();
+        assert_eq!(e.message(), "ema: `Asgd` averages its weights itself");
+    }
+}
