@@ -254,9 +254,10 @@ struct Along {
 }
 
 impl Along {
-    /// Whether each place is its own.
+    /// Whether each place is its own: as in PyTorch also where a factor was rounded to as many places, but for two modes.
     fn is_identity(&self, n: usize) -> bool {
-        self.out == n && self.factor.is_none_or(|f| f == 1.0)
+        let by_factor = self.mode == Interpolation::NearestExact || (self.mode == Interpolation::Bicubic && !self.antialias);
+        self.out == n && (!by_factor || self.factor.is_none_or(|f| f == 1.0))
     }
 
     /// What each output is made of, of `n` places; in f32 as PyTorch computes them for it, since at an edge the last bit decides.
@@ -280,6 +281,8 @@ impl Along {
             (from..to).zip(weights.into_iter().map(|w| if sum == 0.0 { w } else { w / sum })).collect()
         };
         Taps::new(n, (0..self.out).map(|i| match self.mode {
+            // Of as many places, and of twice as many, by the sizes alone, as PyTorch does it.
+            Interpolation::Nearest if self.out == n || self.out == 2 * n => vec![(i * n / self.out, 1.0)],
             Interpolation::Nearest => vec![((r(i as f64 * scale).floor() as usize).min(last), 1.0)],
             Interpolation::NearestExact => vec![((r((i as f64 + 0.5) * scale).floor() as usize).min(last), 1.0)],
             Interpolation::Bicubic if self.antialias => filter(&|x| cubic(x, -0.5), 2.0, i),
