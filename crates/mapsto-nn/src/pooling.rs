@@ -44,9 +44,8 @@ fn begin<const N: usize>(args: &mut Args) -> Result<Pool<N>> {
 fn padded<const N: usize>(args: &mut Args, pool: Pool<N>) -> Result<Pool<N>> {
     let padding: [usize; N] = args.get_or("padding", [0; N])?;
     for d in 0..N {
-        let reach = (pool.kernel[d] - 1).saturating_mul(pool.dilation[d]).saturating_add(1);
-        if padding[d] > reach / 2 {
-            let message = format!("a padding of {} is more than half the window of {reach}", padding[d]);
+        if padding[d] > pool.kernel[d] / 2 {
+            let message = format!("a padding of {} is more than half the window of {}", padding[d], pool.kernel[d]);
             return Err(args.error("padding", message));
         }
     }

@@ -124,7 +124,7 @@ impl<const N: usize> Pool<N> {
                 (message, "a smaller window is needed; no size may be 0 but that of the padding")
             };
             let Some(reach) = reach.filter(|_| stride[d] > 0 && dilation[d] > 0) else { return Err(none()) };
-            if padding[d] > reach / 2 {
+            if padding[d] > kernel[d] / 2 {
                 return Err((
                     format!("padding {padding:?} is more than half of the window {kernel:?}"),
                     "such windows would lie outside of the image",
