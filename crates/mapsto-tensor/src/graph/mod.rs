@@ -18,10 +18,9 @@ mod op;
 mod origin;
 mod program;
 
-pub(crate) use apply::try_apply;
-pub use apply::{apply, apply_onto};
+pub use apply::{apply, apply_onto, try_apply};
 pub use at::{At, Vjp};
-pub use attr::{Attr, Attrs, Say};
+pub use attr::{Attr, Attrs, FromAttr, Say};
 pub use checkpoint::checkpoint;
 pub(crate) use cost::times;
 pub use cost::{Cost, Outline};
