@@ -25,6 +25,7 @@ mod complex;
 mod fft;
 mod fftn;
 mod frequencies;
+mod golden;
 mod hfft;
 mod rfft;
 mod rfftn;

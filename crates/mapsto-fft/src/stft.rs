@@ -1,7 +1,7 @@
 //! The short-time Fourier transform: transforms of overlapping pieces of a signal, and the signal of such pieces.
 
 use crate::complex::from_real;
-use crate::fft::{fft_with, ifft_with};
+use crate::fft::fft_with;
 use crate::rfft::{irfft_with, rfft_with};
 use crate::transform::{Norm, Transform, real_signal, signal};
 use mapsto_tensor::{DType, MAX_RANK, Tensor, fail};
@@ -180,6 +180,7 @@ fn bordered(x: &Tensor, by: usize, border: Border) -> Tensor {
 
 /// The signal of a short-time Fourier transform: the pieces, each times the window, added up and divided by the sum of the squared
 /// windows. With the settings of [`stft`] it gives the signal back, but for an end that no whole piece covered; [`istft_to`] says its length.
+/// Of a transform of two sides the first half is read, as in PyTorch: the signal is real.
 ///
 /// * Shape: `[.., frequencies, frames, 2] → [.., n]`, floats only.   * Gradient: that of its parts.
 /// ```
@@ -229,7 +230,7 @@ fn inverse(z: &Tensor, how: &Stft, length: Option<usize>) -> Tensor {
     }
     let by = Transform::new().n(n).norm(how.norm);
     let z = z.swap(-2, -3);  // [.., frames, frequencies, 2]
-    let pieces = if how.one_sided { irfft_with(&z, by) } else { ifft_with(&z, by).select(-1, 0) };
+    let pieces = irfft_with(&z.slice(-2, ..n / 2 + 1), by);
     let signal = overlapped(&(pieces * &weights), hop);  // [.., whole]
     let squares = weights.square().unsqueeze(0).expand([frames, n]);
     let envelope = overlapped(&squares, hop);
