@@ -212,7 +212,13 @@ mod tests {
         check2(polar).shapes([&[5], &[5]]).on(d(), d());
         let z = d().draw(&[6, 2], 1);
         assert_tensors_close(&polar(&complex_abs(&z), &angle(&z)), &z, 1e-14, 0.0, "polar");
-        assert_tensors_close(&complex_mul(&complex_div(&z, &conj(&z)), &conj(&z)), &z, 1e-14, 0.0, "a / b · b");
+        assert_tensors_close(
+            &complex_mul(&complex_div(&z, &conj(&z)), &conj(&z)),
+            &z,
+            1e-14,
+            0.0,
+            "a / b · b",
+        );
     }
 
     #[test]

@@ -135,7 +135,9 @@ mod tests {
     fn many_rows_give_the_same_bits_on_any_number_of_threads() {
         seed(2);
         let z = Tensor::randn([300, 96, 2]);
-        let of = |n| mapsto_kernels::threads::with_threads(n, || (fft(&z).to_vec::<f32>(), rfft(&z).to_vec::<f32>()));
+        let of = |n| {
+            mapsto_kernels::threads::with_threads(n, || (fft(&z).to_vec::<f32>(), rfft(&z).to_vec::<f32>()))
+        };
         assert!(of(1) == of(2) && of(1) == of(7));
     }
 }

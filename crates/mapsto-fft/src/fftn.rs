@@ -144,7 +144,9 @@ mod tests {
     #[test]
     fn several_axes_are_one_after_the_other() {
         check(|x| fft2(x)).shapes([&[3, 4, 2]]).on(floats(-2.0..2.0));
-        check(|x| ifftn_with(x, &TransformN::new().sizes(&[2, 5]).norm(Norm::Ortho))).shapes([&[2, 3, 4, 2]]).on(floats(-2.0..2.0));
+        check(|x| ifftn_with(x, &TransformN::new().sizes(&[2, 5]).norm(Norm::Ortho)))
+            .shapes([&[2, 3, 4, 2]])
+            .on(floats(-2.0..2.0));
         let x = floats(-2.0..2.0).draw(&[3, 4, 5, 2], 1);
         let steps = (0..3).fold(x.clone(), |x, axis| fft_with(&x, Transform::new().axis(axis)));
         assert_tensors_close(&fftn(&x), &steps, 1e-12, 0.0, "fftn");

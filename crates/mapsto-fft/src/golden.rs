@@ -12,7 +12,8 @@ fn list(json: Option<&Json>) -> Option<Vec<f64>> {
 }
 
 fn tensor(line: &Json, key: &str) -> Tensor {
-    let of = |i| list(line.get(key).and_then(|pair| pair.index(i))).unwrap_or_else(|| panic!("{key} of {line}"));
+    let of =
+        |i| list(line.get(key).and_then(|pair| pair.index(i))).unwrap_or_else(|| panic!("{key} of {line}"));
     let shape: Vec<usize> = of(0).iter().map(|n| *n as usize).collect();
     Tensor::from_vec(of(1), &shape[..])
 }
@@ -32,7 +33,9 @@ fn one(line: &Json) -> Transform {
 }
 
 fn many(line: &Json) -> TransformN {
-    let axes = line.get("dim").map(|dim| dim.int().map_or_else(|| list(Some(dim)).expect("axes"), |axis| vec![axis as f64]));
+    let axes = line
+        .get("dim")
+        .map(|dim| dim.int().map_or_else(|| list(Some(dim)).expect("axes"), |axis| vec![axis as f64]));
     let mut how = TransformN::new().norm(norm(line));
     if let Some(axes) = axes {
         how = how.axes(&axes.iter().map(|a| *a as isize).collect::<Vec<_>>());

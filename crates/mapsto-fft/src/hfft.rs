@@ -78,7 +78,13 @@ mod tests {
             let x = floats(-2.0..2.0).draw(&[n], 1);
             let how = Transform::new().n(n);
             let whole = fft(&from_real(&x));
-            assert_tensors_close(&ihfft(&x), &(conj(&whole) / n as f64).slice(0, ..n / 2 + 1), 1e-12, 0.0, "ihfft");
+            assert_tensors_close(
+                &ihfft(&x),
+                &(conj(&whole) / n as f64).slice(0, ..n / 2 + 1),
+                1e-12,
+                0.0,
+                "ihfft",
+            );
             assert_tensors_close(&hfft_with(&ihfft(&x), how), &x, 1e-12, 0.0, "hfft of ihfft");
         }
         check(|x| hfft(x)).shapes([&[4, 2]]).on(floats(-2.0..2.0));

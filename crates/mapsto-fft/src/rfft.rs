@@ -105,7 +105,8 @@ mod tests {
                     Numbers::from_fn(&[n / 2 + 1, 2, 2], |at| {
                         let angle = |j: usize| -TAU * (j * at[0] % n) as f64 / n as f64;
                         let wave = |j: usize| if at[2] == 0 { angle(j).cos() } else { angle(j).sin() };
-                        norm.scale(n, false) * (0..n.min(size)).map(|j| x.at(&[j, at[1]]) * wave(j)).sum::<f64>()
+                        norm.scale(n, false)
+                            * (0..n.min(size)).map(|j| x.at(&[j, at[1]]) * wave(j)).sum::<f64>()
                     })
                 };
                 check(move |x| rfft_with(x, how)).shapes([&[size, 2]]).formula(formula).on(floats(-2.0..2.0));
@@ -129,7 +130,10 @@ mod tests {
                         norm.scale(n, true) * (0..(n / 2 + 1).min(size)).map(term).sum::<f64>()
                     })
                 };
-                check(move |z| irfft_with(z, how)).shapes([&[size, 2, 2]]).formula(formula).on(floats(-2.0..2.0));
+                check(move |z| irfft_with(z, how))
+                    .shapes([&[size, 2, 2]])
+                    .formula(formula)
+                    .on(floats(-2.0..2.0));
             }
         }
     }
@@ -141,7 +145,13 @@ mod tests {
             let x = Tensor::randn([3, n]).to(DType::F64);
             let z = rfft(&x);
             assert_tensors_close(&irfft_with(&z, Transform::new().n(n)), &x, 1e-12, 0.0, "the inverse");
-            assert_tensors_close(&z, &fft(&from_real(&x)).slice(1, ..n / 2 + 1), 1e-10, 0.0, "half of the whole");
+            assert_tensors_close(
+                &z,
+                &fft(&from_real(&x)).slice(1, ..n / 2 + 1),
+                1e-10,
+                0.0,
+                "half of the whole",
+            );
         }
     }
 

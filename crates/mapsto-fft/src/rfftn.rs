@@ -131,7 +131,8 @@ pub fn irfftn_with(x: &Tensor, how: &TransformN) -> Tensor {
 /// Steps of which the last is to be of the real side.
 #[track_caller]
 fn steps(op: &str, signal: &[usize], how: &TransformN) -> (Transform, Vec<Transform>) {
-    let mut steps: Vec<_> = how.each(op, signal).into_iter().map(|(axis, n, norm)| Transform::of(n, axis, norm)).collect();
+    let mut steps: Vec<_> =
+        how.each(op, signal).into_iter().map(|(axis, n, norm)| Transform::of(n, axis, norm)).collect();
     let Some(last) = steps.pop() else {
         fail!(op, "no axis is named"; help = "name at least one axis, of a tensor that has any")
     };
@@ -160,7 +161,9 @@ mod tests {
     #[test]
     fn rfftn_is_half_of_fftn_and_irfftn_gives_it_back() {
         check(|x| rfft2(x)).shapes([&[3, 4]]).on(floats(-2.0..2.0));
-        check(|x| irfft2_with(x, &TransformN::new().sizes(&[3, 5]))).shapes([&[3, 3, 2]]).on(floats(-2.0..2.0));
+        check(|x| irfft2_with(x, &TransformN::new().sizes(&[3, 5])))
+            .shapes([&[3, 3, 2]])
+            .on(floats(-2.0..2.0));
         let x = floats(-2.0..2.0).draw(&[3, 4, 5], 1);
         let whole = fftn(&from_real(&x));
         assert_tensors_close(&rfftn(&x), &whole.slice(2, ..3), 1e-12, 0.0, "rfftn");

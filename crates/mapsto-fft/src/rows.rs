@@ -16,12 +16,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The kinds of operations of this crate, as [`mapsto_tensor::ops::OPS`] lists those of the tensor.
 pub static OPS: &[OpKind] = &[
-    OpKind::new("fft", "The discrete Fourier transform of complex rows, or its inverse, times a factor.", Takes::Floats, of_fft)
-        .built(|a| Ok(Box::new(Fft { inverse: a.need("inverse")?, scale: a.need("scale")? }))),
-    OpKind::new("rfft", "The first half of the discrete Fourier transform of real rows, times a factor.", Takes::Floats, of_rfft)
-        .built(|a| Ok(Box::new(Rfft { scale: a.need("scale")? }))),
-    OpKind::new("irfft", "Real rows of the first half of their discrete Fourier transform, times a factor.", Takes::Floats, of_irfft)
-        .built(of_attrs),
+    OpKind::new(
+        "fft",
+        "The discrete Fourier transform of complex rows, or its inverse, times a factor.",
+        Takes::Floats,
+        of_fft,
+    )
+    .built(|a| Ok(Box::new(Fft { inverse: a.need("inverse")?, scale: a.need("scale")? }))),
+    OpKind::new(
+        "rfft",
+        "The first half of the discrete Fourier transform of real rows, times a factor.",
+        Takes::Floats,
+        of_rfft,
+    )
+    .built(|a| Ok(Box::new(Rfft { scale: a.need("scale")? }))),
+    OpKind::new(
+        "irfft",
+        "Real rows of the first half of their discrete Fourier transform, times a factor.",
+        Takes::Floats,
+        of_irfft,
+    )
+    .built(of_attrs),
 ];
 
 fn of_attrs(a: &mut Attrs) -> Result<Box<dyn Op>> {
@@ -131,7 +146,7 @@ impl<T: FftNum> Row<T> for HalfRow<T> {
         load(x, &mut room.complex);
         // A real signal has no imaginary part there, and none is read.
         room.complex[0].im = T::zero();
-        if y.len() % 2 == 0 {
+        if y.len().is_multiple_of(2) {
             room.complex[y.len() / 2].im = T::zero();
         }
         let done = self.0.process_with_scratch(&mut room.complex, y, &mut room.scratch);
@@ -231,7 +246,11 @@ impl Op for Fft {
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         if !matches!(signal("fft", xs[0]), [.., n] if *n > 0) {
-            fail!("fft", "complex rows [.., n, 2] of at least one number are needed, this is {:?}", xs[0].shape());
+            fail!(
+                "fft",
+                "complex rows [.., n, 2] of at least one number are needed, this is {:?}",
+                xs[0].shape()
+            );
         }
         computed(xs[0], xs[0].shape().into(), &Step::Fft(*self))
     }
@@ -267,8 +286,14 @@ impl Op for Rfft {
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let x = xs[0];
-        let Some((&n, before)) = x.shape().split_last().filter(|(n, _)| **n > 0 && x.dtype().is_float()) else {
-            fail!("rfft", "rows [.., n] of at least one float are needed, this is {:?} of {}", x.shape(), x.dtype())
+        let Some((&n, before)) = x.shape().split_last().filter(|(n, _)| **n > 0 && x.dtype().is_float())
+        else {
+            fail!(
+                "rfft",
+                "rows [.., n] of at least one float are needed, this is {:?} of {}",
+                x.shape(),
+                x.dtype()
+            )
         };
         let shape = before.iter().copied().chain([n / 2 + 1, 2]).collect();
         computed(x, shape, &Step::Rfft(*self))
@@ -308,8 +333,15 @@ impl Op for Irfft {
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let signal = signal("irfft", xs[0]);
-        let Some((_, before)) = signal.split_last().filter(|(m, _)| self.n > 0 && **m == self.n / 2 + 1) else {
-            fail!("irfft", "the half of a transform of length {} has {} numbers, this is {:?}", self.n, self.n / 2 + 1, xs[0].shape())
+        let Some((_, before)) = signal.split_last().filter(|(m, _)| self.n > 0 && **m == self.n / 2 + 1)
+        else {
+            fail!(
+                "irfft",
+                "the half of a transform of length {} has {} numbers, this is {:?}",
+                self.n,
+                self.n / 2 + 1,
+                xs[0].shape()
+            )
         };
         let shape = before.iter().copied().chain([self.n]).collect();
         computed(xs[0], shape, &Step::Irfft(*self))
@@ -352,10 +384,14 @@ fn of_rfft(s: &mut Samples) {
 fn of_irfft(s: &mut Samples) {
     let d = floats(-2.0..2.0);
     for shape in [&[1, 2][..], &[2, 2], &[4, 2], &[3, 5, 2], &[2, 3, 3, 2], &[0, 3, 2]] {
-        s.of(&[(shape, &d)], |x| apply(Irfft { n: 2 * x[0].shape()[x[0].rank() - 2] - 1, scale: 1.0 }, &[&x[0]]));
+        s.of(&[(shape, &d)], |x| {
+            apply(Irfft { n: 2 * x[0].shape()[x[0].rank() - 2] - 1, scale: 1.0 }, &[&x[0]])
+        });
     }
     for shape in [&[2, 2][..], &[3, 5, 2], &[2, 1, 4, 2], &[2, 0, 3, 2]] {
-        s.of(&[(shape, &d)], |x| apply(Irfft { n: 2 * x[0].shape()[x[0].rank() - 2] - 2, scale: 0.5 }, &[&x[0]]));
+        s.of(&[(shape, &d)], |x| {
+            apply(Irfft { n: 2 * x[0].shape()[x[0].rank() - 2] - 2, scale: 0.5 }, &[&x[0]])
+        });
     }
 }
 

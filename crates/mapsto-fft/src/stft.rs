@@ -136,7 +136,9 @@ impl Stft {
 pub fn stft(x: &Tensor, how: &Stft) -> Tensor {
     let size = match real_signal("stft", x) {
         [.., size] if x.rank() + 2 <= MAX_RANK => *size,
-        shape => fail!("stft", "signals [.., n] of at most {} axes are needed, this is {shape:?}", MAX_RANK - 2),
+        shape => {
+            fail!("stft", "signals [.., n] of at most {} axes are needed, this is {shape:?}", MAX_RANK - 2)
+        }
     };
     let (n, weights) = (how.n, how.weights("stft", x));
     let x = if how.centered { bordered(x, n / 2, how.border) } else { x.clone() };
@@ -144,7 +146,7 @@ pub fn stft(x: &Tensor, how: &Stft) -> Tensor {
     if whole < n {
         fail!("stft", "pieces of {n} samples do not fit a signal of {size}"; help = "a shorter `n` or a longer signal is needed");
     }
-    let frames = x.unfold(-1, n, how.step()) * weights;  // [.., frames, n]
+    let frames = x.unfold(-1, n, how.step()) * weights; // [.., frames, n]
     let by = Transform::new().norm(how.norm);
     let z = if how.one_sided { rfft_with(&frames, by) } else { fft_with(&from_real(&frames), by) };
     z.swap(-2, -3)
@@ -155,7 +157,8 @@ pub fn stft(x: &Tensor, how: &Stft) -> Tensor {
 fn bordered(x: &Tensor, by: usize, border: Border) -> Tensor {
     let (axis, n) = (x.rank() - 1, x.shape()[x.rank() - 1]);
     if border == Border::Constant {
-        let around: Vec<(usize, usize)> = (0..x.rank()).map(|i| if i == axis { (by, by) } else { (0, 0) }).collect();
+        let around: Vec<(usize, usize)> =
+            (0..x.rank()).map(|i| if i == axis { (by, by) } else { (0, 0) }).collect();
         return x.pad(&around, 0.0);
     }
     let fits = match border {
@@ -220,8 +223,10 @@ fn inverse(z: &Tensor, how: &Stft, length: Option<usize>) -> Tensor {
     let (n, hop, frequencies) = (how.n, how.step(), how.frequencies());
     let frames = match signal("istft", z) {
         [.., f, frames] if *f == frequencies && *frames > 0 => *frames,
-        shape => fail!("istft", "[.., {frequencies}, frames] of at least one frame is needed, this is {shape:?}";
-                       help = "`n` and `two_sided` must be those of the `stft`"),
+        shape => {
+            fail!("istft", "[.., {frequencies}, frames] of at least one frame is needed, this is {shape:?}";
+                       help = "`n` and `two_sided` must be those of the `stft`")
+        }
     };
     let weights = how.weights("istft", z);
     let length_of_window = how.win_length.unwrap_or(n);
@@ -229,9 +234,9 @@ fn inverse(z: &Tensor, how: &Stft, length: Option<usize>) -> Tensor {
         fail!("istft", "windows of {length_of_window} samples every {hop} leave gaps"; help = "a step of at most {length_of_window} is needed");
     }
     let by = Transform::new().n(n).norm(how.norm);
-    let z = z.swap(-2, -3);  // [.., frames, frequencies, 2]
+    let z = z.swap(-2, -3); // [.., frames, frequencies, 2]
     let pieces = irfft_with(&z.slice(-2, ..n / 2 + 1), by);
-    let signal = overlapped(&(pieces * &weights), hop);  // [.., whole]
+    let signal = overlapped(&(pieces * &weights), hop); // [.., whole]
     let squares = weights.square().unsqueeze(0).expand([frames, n]);
     let envelope = overlapped(&squares, hop);
     let whole = n + hop * (frames - 1);
@@ -253,7 +258,8 @@ fn inverse(z: &Tensor, how: &Stft, length: Option<usize>) -> Tensor {
     }
     let y = cut(&signal) / envelope;
     let missing = end - start - y.shape()[y.rank() - 1];
-    let around: Vec<(usize, usize)> = (0..y.rank()).map(|i| (0, if i + 1 == y.rank() { missing } else { 0 })).collect();
+    let around: Vec<(usize, usize)> =
+        (0..y.rank()).map(|i| (0, if i + 1 == y.rank() { missing } else { 0 })).collect();
     if missing > 0 { y.pad(&around, 0.0) } else { y }
 }
 
@@ -302,7 +308,8 @@ mod tests {
         check(move |x| stft(x, &how(x))).shapes([&[2, 7]]).on(floats(-2.0..2.0));
         check(move |z| istft(z, &how(z))).shapes([&[3, 4, 2]]).on(floats(-2.0..2.0));
         let w = hann(4).leaf();
-        let loss = |w: &Tensor| stft(&Tensor::arange(0..9).to(DType::F64), &Stft::new(4).window(w)).square().sum(..);
+        let loss =
+            |w: &Tensor| stft(&Tensor::arange(0..9).to(DType::F64), &Stft::new(4).window(w)).square().sum(..);
         let g = loss(&w).backward().of(&w).clone();
         let up = Tensor::from_slice(&[0.0, 1e-6, 0.0, 0.0], 4);
         let numeric = (loss(&(hann(4) + &up)).item() - loss(&(hann(4) - &up)).item()) / 2e-6;
@@ -316,12 +323,18 @@ mod tests {
         assert_eq!(said(Stft::new(0)), "stft: pieces of 0 samples every 0");
         assert_eq!(said(Stft::new(4).hop(0)), "stft: pieces of 4 samples every 0");
         assert_eq!(said(Stft::new(4).win_length(5)), "stft: a window of 5 samples for pieces of 4");
-        assert_eq!(said(Stft::new(4).window(&Tensor::ones([3]))), "stft: the window is [3] of f32, [4] of f32 is needed");
+        assert_eq!(
+            said(Stft::new(4).window(&Tensor::ones([3]))),
+            "stft: the window is [3] of f32, [4] of f32 is needed"
+        );
         assert_eq!(said(Stft::new(8).not_centered()), "stft: pieces of 8 samples do not fit a signal of 6");
         assert_eq!(said(Stft::new(12)), "stft: a signal of 6 samples cannot be continued by 6 (Reflect)");
         let back = |z: &Tensor, how: Stft| catch(|| istft(z, &how)).unwrap_err().message().to_string();
         let z = Tensor::ones([3, 5, 2]);
-        assert_eq!(back(&z, Stft::new(6)), "istft: [.., 4, frames] of at least one frame is needed, this is [3, 5]");
+        assert_eq!(
+            back(&z, Stft::new(6)),
+            "istft: [.., 4, frames] of at least one frame is needed, this is [3, 5]"
+        );
         assert_eq!(back(&z, Stft::new(4).hop(5)), "istft: windows of 4 samples every 5 leave gaps");
         assert_eq!(
             back(&z, Stft::new(4).hop(4).window(&SignalWindow::Hann.periodic(4)).not_centered()),

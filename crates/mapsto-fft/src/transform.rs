@@ -150,8 +150,10 @@ impl TransformN {
 pub(crate) fn signal<'a>(op: &str, z: &'a Tensor) -> &'a [usize] {
     match z.shape() {
         [signal @ .., 2] if z.dtype().is_float() => signal,
-        shape => fail!(op, "a complex tensor [.., 2] of floats is needed, this is {shape:?} of {}", z.dtype();
-                       help = "the last axis holds the real and the imaginary part; `fft::from_real` makes a complex tensor of a real one"),
+        shape => {
+            fail!(op, "a complex tensor [.., 2] of floats is needed, this is {shape:?} of {}", z.dtype();
+                       help = "the last axis holds the real and the imaginary part; `fft::from_real` makes a complex tensor of a real one")
+        }
     }
 }
 
@@ -193,7 +195,10 @@ mod tests {
     fn what_does_not_fit_is_named() {
         let x = Tensor::ones([2, 3]);
         let said = |f: &dyn Fn() -> Tensor| catch(f).unwrap_err().message().to_string();
-        assert_eq!(said(&|| rfft_with(&x, Transform::new().axis(2))), "rfft: axis 2 of [2, 3], which has 2 axes");
+        assert_eq!(
+            said(&|| rfft_with(&x, Transform::new().axis(2))),
+            "rfft: axis 2 of [2, 3], which has 2 axes"
+        );
         assert_eq!(
             said(&|| rfft_with(&x, Transform::new().n(0))),
             "rfft: a transform of length 0 was asked for, of axis 1 of a signal [2, 3]"

@@ -103,13 +103,15 @@ impl SignalWindow {
             fail!("window", "{self:?} cannot have {name} = {setting}"; help = "give a finite number, above 0 where it is a width");
         }
         // One sample is the middle, in both kinds.
-        let values: Vec<f64> = if n == 1 { vec![1.0] } else { (0..n).map(|k| self.at(k as f64, m as f64)).collect() };
+        let values: Vec<f64> =
+            if n == 1 { vec![1.0] } else { (0..n).map(|k| self.at(k as f64, m as f64)).collect() };
         Tensor::from_vec(values, n).to(dtype)
     }
 
     fn at(self, k: f64, m: f64) -> f64 {
         let cosines = |weights: &[f64]| -> f64 {
-            let term = |(i, a): (usize, &f64)| if i % 2 == 0 { *a } else { -a } * (i as f64 * TAU * k / m).cos();
+            let term =
+                |(i, a): (usize, &f64)| if i % 2 == 0 { *a } else { -a } * (i as f64 * TAU * k / m).cos();
             weights.iter().enumerate().map(term).sum()
         };
         match self {
@@ -169,11 +171,17 @@ mod tests {
         let mut lines = 0;
         for line in include_str!("../golden/windows.jsonl").lines() {
             let json = Json::parse(line).unwrap();
-            let (name, n) = (json.get("window").unwrap().str().unwrap(), json.get("n").unwrap().int().unwrap() as usize);
+            let (name, n) =
+                (json.get("window").unwrap().str().unwrap(), json.get("n").unwrap().int().unwrap() as usize);
             let is_symmetric = json.get("symmetric").unwrap().int().unwrap() == 1;
             let window = named(name);
-            let found = if is_symmetric { window.symmetric_of(n, DType::F64) } else { window.periodic_of(n, DType::F64) };
-            let wanted: Vec<f64> = json.get("values").unwrap().list().unwrap().iter().map(|v| v.number().unwrap()).collect();
+            let found = if is_symmetric {
+                window.symmetric_of(n, DType::F64)
+            } else {
+                window.periodic_of(n, DType::F64)
+            };
+            let wanted: Vec<f64> =
+                json.get("values").unwrap().list().unwrap().iter().map(|v| v.number().unwrap()).collect();
             let close = found.to_vec::<f64>().iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-12);
             assert!(close && found.len() == wanted.len(), "{line}: {found}");
             lines += 1;
