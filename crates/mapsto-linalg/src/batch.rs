@@ -140,14 +140,12 @@ pub(crate) fn together(op: &str, a: &Tensor, b: &Tensor) -> (Tensor, Tensor) {
     (over(a), over(b))
 }
 
+/// From the matrices of one place of the batch to the numbers of the result there, in rows.
+pub(crate) type Each<'a> = dyn Fn(&[Matrix]) -> Result<Vec<f64>, Fault> + 'a;
+
 /// What `each` makes of the matrices of each place of the batch, one after the other. It is told them in f64 and answers the numbers of
 /// the result in rows.
-pub(crate) fn batched(
-    op: &str,
-    xs: &[&Tensor],
-    shape: &[usize],
-    each: &dyn Fn(&[Matrix]) -> Result<Vec<f64>, Fault>,
-) -> Result<Tensor> {
+pub(crate) fn batched(op: &str, xs: &[&Tensor], shape: &[usize], each: &Each<'_>) -> Result<Tensor> {
     let (device, dtype, shape) = (xs[0].device(), xs[0].dtype(), Shape::new(shape));
     if !device.backend().has_numbers() || shape.count() == 0 {
         return Ok(device.scope(|| Tensor::full_of(shape, 0.0, dtype)));

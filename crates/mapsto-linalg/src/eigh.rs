@@ -156,7 +156,7 @@ impl Op for Eigh {
             let [_, gv] = parts(g, [(1, n), (n, n)]);
             if !is_unused(&gv) {
                 let gaps = &w - w.t() + &eye; // [i, j]: wⱼ − wᵢ
-                inner = inner + v.t().matmul(&gv) * (1.0 - &eye) / gaps;
+                inner += v.t().matmul(&gv) * (1.0 - &eye) / gaps;
             }
         }
         let da = v.matmul(&inner).matmul(&v.t());

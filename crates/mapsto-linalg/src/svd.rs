@@ -234,17 +234,17 @@ impl Op for Svd {
         let (has_u, has_v) = (!is_unused(&gu), !is_unused(&gvt));
         let mut inner = gs * &eye;
         if has_u {
-            inner = inner + skew(u.t().matmul(&gu)) * &s;
+            inner += skew(u.t().matmul(&gu)) * &s;
         }
         if has_v {
-            inner = inner + skew(vt.matmul(&gvt.t())) * s.t();
+            inner += skew(vt.matmul(&gvt.t())) * s.t();
         }
         let mut da = u.matmul(&inner).matmul(&vt);
         if has_u && m > k {
-            da = da + ((&gu - u.matmul(&u.t().matmul(&gu))) / &s).matmul(&vt);
+            da += ((&gu - u.matmul(&u.t().matmul(&gu))) / &s).matmul(&vt);
         }
         if has_v && n > k {
-            da = da + u.matmul(&((&gvt - gvt.matmul(&vt.t()).matmul(&vt)) / s.t()));
+            da += u.matmul(&((&gvt - gvt.matmul(&vt.t()).matmul(&vt)) / s.t()));
         }
         da.into()
     }

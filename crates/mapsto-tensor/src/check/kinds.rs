@@ -18,7 +18,10 @@ pub fn check_kinds(kinds: &[OpKind]) {
     for (i, kind) in kinds.iter().enumerate() {
         let name = kind.name;
         assert!(kind.doc.len() > 8 && !kind.doc.contains("  "), "{name}: {:?}", kind.doc);
-        assert!(kinds[..i].iter().all(|k| k.name != name) && ops::kind(name).is_none(), "{name} is listed twice");
+        assert!(
+            kinds[..i].iter().all(|k| k.name != name) && ops::kind(name).is_none(),
+            "{name} is listed twice"
+        );
         for dtype in DType::ALL {
             let samples = kind.samples(dtype, 1);
             assert_eq!(samples.is_empty(), !kind.takes(dtype), "{name} of {dtype}");
@@ -46,7 +49,8 @@ pub fn check_kinds(kinds: &[OpKind]) {
 fn elsewhere(sample: &Sample, y: &Tensor, dtype: DType, what: &str) {
     let on = |device: Device| {
         let inputs = sample.inputs.iter().map(|x| x.to_device(device)).collect::<Vec<_>>();
-        catch(|| device.scope(|| (sample.call)(&inputs))).unwrap_or_else(|e| panic!("on {device:?}, {what}: {e}"))
+        catch(|| device.scope(|| (sample.call)(&inputs)))
+            .unwrap_or_else(|e| panic!("on {device:?}, {what}: {e}"))
     };
     let outline = on(Device::shape());
     assert_eq!((outline.shape(), outline.dtype()), (y.shape(), y.dtype()), "{what}");
@@ -65,7 +69,8 @@ fn forward(sample: &Sample, what: &str) {
     if xs.iter().any(|x| !x.dtype().is_float()) {
         return;
     }
-    let dxs: Vec<Tensor> = xs.iter().enumerate().map(|(i, x)| floats(-1.0..1.0).draw(x.shape(), 40 + i as u64)).collect();
+    let dxs: Vec<Tensor> =
+        xs.iter().enumerate().map(|(i, x)| floats(-1.0..1.0).draw(x.shape(), 40 + i as u64)).collect();
     let dy = match (&xs[..], &dxs[..]) {
         ([x], [dx]) => jvp(|[x]| (sample.call)(std::slice::from_ref(x)), [x], [dx]).1,
         ([a, b], [da, db]) => jvp(|[a, b]| (sample.call)(&[a.clone(), b.clone()]), [a, b], [da, db]).1,
@@ -92,7 +97,13 @@ fn rebuilt(kind: &OpKind, sample: &Sample, what: &str) {
     if let Some(inputs) = step.inputs.iter().map(input).collect::<Option<Vec<Tensor>>>() {
         let refs: Vec<&Tensor> = inputs.iter().collect();
         let again = apply(kind.build(attrs.clone()).unwrap_or_else(|e| panic!("{what}: {e}")), &refs);
-        assert_tensors_close(&again, &no_grad(|| step.op().run(&refs).y), 0.0, 0.0, &format!("built again, {what}"));
+        assert_tensors_close(
+            &again,
+            &no_grad(|| step.op().run(&refs).y),
+            0.0,
+            0.0,
+            &format!("built again, {what}"),
+        );
         let odd = Tensor::zeros([1, 2, 1, 3, 1, 1]);
         for wrong in [vec![], vec![&odd; refs.len()], vec![refs[0]; 40]] {
             let e = catch(|| apply(kind.build(attrs.clone()).expect("it was built"), &wrong)).err();

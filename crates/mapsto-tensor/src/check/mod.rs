@@ -421,17 +421,12 @@ fn derivatives(f: &dyn Fn(&[Tensor]) -> Tensor, xs: &[Tensor]) {
             assert_tensors_close(b, g, 1e-9, 1e-9, &format!("`backward` against `grad` for input {i}"));
         }
     }
-    let directions: Vec<Tensor> =
-        floats.iter().map(|&i| floats_of(xs[i].shape(), 2 + i as u64)).collect();
+    let directions: Vec<Tensor> = floats.iter().map(|&i| floats_of(xs[i].shape(), 2 + i as u64)).collect();
     let along = |xs: &[Tensor]| -> Tensor {
         let leaves: Vec<Tensor> = xs.to_vec();
         let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
         let gs = grads_or_zeros(&scalar(&leaves), &wanted);
-        gs.iter()
-            .zip(&directions)
-            .map(|(g, d)| (g * d).sum(..))
-            .reduce(|a, b| a + b)
-            .expect("a float input")
+        gs.iter().zip(&directions).map(|(g, d)| (g * d).sum(..)).reduce(|a, b| a + b).expect("a float input")
     };
     let second = gradients(xs, &along);
     for (&i, g) in floats.iter().zip(&second) {

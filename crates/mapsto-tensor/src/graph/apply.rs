@@ -69,11 +69,7 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
 /// # Errors
 /// The operation, where `run` gives nothing.
 #[track_caller]
-pub fn try_apply<O: Op>(
-    op: O,
-    xs: &[&Tensor],
-    run: impl FnOnce(&O) -> Option<Ran>,
-) -> Result<Tensor, O> {
+pub fn try_apply<O: Op>(op: O, xs: &[&Tensor], run: impl FnOnce(&O) -> Option<Ran>) -> Result<Tensor, O> {
     let inside = Inside::enter();
     let (ran, mode) = (run(&op), inside.0);
     drop(inside);
