@@ -294,7 +294,7 @@ pub fn here<T>(body: impl FnOnce() -> T) -> T {
 /// caller's line.
 #[track_caller]
 #[inline]
-pub(crate) fn named<T>(op: &str, body: impl FnOnce() -> T) -> T {
+pub fn named<T>(op: &str, body: impl FnOnce() -> T) -> T {
     retold(|error| error.of(op), body)
 }
 

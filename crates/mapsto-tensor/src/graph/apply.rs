@@ -69,13 +69,13 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
     }
 }
 
-/// As [`apply`] for an operation that may find that it cannot run on these inputs.
+/// As [`apply`] for an operation that may find that it cannot run on these inputs, a matrix that is singular for one: `run`
+/// computes in place of [`Op::run`], and where it gives nothing the operation comes back.
+///
+/// # Errors
+/// The operation, where `run` gives nothing.
 #[track_caller]
-pub(crate) fn try_apply<O: Op>(
-    op: O,
-    xs: &[&Tensor],
-    run: impl FnOnce(&O) -> Option<Ran>,
-) -> Result<Tensor, O> {
+pub fn try_apply<O: Op>(op: O, xs: &[&Tensor], run: impl FnOnce(&O) -> Option<Ran>) -> Result<Tensor, O> {
     let inside = Inside::enter();
     let (ran, mode) = (run(&op), inside.0);
     drop(inside);

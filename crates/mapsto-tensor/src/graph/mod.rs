@@ -18,10 +18,10 @@ mod op;
 mod origin;
 mod program;
 
-pub use apply::{apply, apply_onto};
-pub(crate) use apply::{is_followed, try_apply};
+pub(crate) use apply::is_followed;
+pub use apply::{apply, apply_onto, try_apply};
 pub use at::{At, Vjp};
-pub use attr::{Attr, Attrs, Say};
+pub use attr::{Attr, Attrs, FromAttr, Say};
 pub use checkpoint::checkpoint;
 pub(crate) use cost::times;
 pub use cost::{Cost, Outline};
