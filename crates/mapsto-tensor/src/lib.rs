@@ -1,5 +1,6 @@
 //! The tensor of mapsto: values, views, operations and their derivatives.
 
+pub mod autocast;
 pub mod backend;
 pub mod check;
 pub mod create;
@@ -30,6 +31,7 @@ mod ternary;
 pub mod trace;
 mod written;
 
+pub use autocast::{autocast, autocast_dtype};
 pub use device::Device;
 pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
@@ -54,7 +56,8 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad, grad_or_zeros, grad_with};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, catch, infer,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, autocast,
+        autocast_dtype, catch, infer,
         is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
         with_matmul_precision,
     };

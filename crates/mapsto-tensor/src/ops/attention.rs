@@ -1,5 +1,6 @@
 //! Scaled dot-product attention: each query's mean of the values, weighted by how well their keys fit it.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, widened, with_float};
@@ -67,6 +68,10 @@ impl From<Tensor> for Mask {
 #[track_caller]
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: impl Into<Mask>) -> Tensor {
     let mask = mask.into();
+    let bias = if let Mask::Tensor(bias) = &mask { Some(bias) } else { None };
+    if let Some([Some(q), Some(k), Some(v), bias]) = low([Some(q), Some(k), Some(v), bias]) {
+        return attention(&q, &k, &v, bias.map_or(mask, Mask::Tensor));
+    }
     let s = check_shapes(q, k, v, &mask);
     let causal = matches!(mask, Mask::Causal);
     let op = Attention { causal, scale: 1.0 / (s.d.max(1) as f64).sqrt() };
@@ -92,6 +97,9 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: impl Into<Mask>) -> T
 #[track_caller]
 pub fn attention_weights(q: &Tensor, k: &Tensor, mask: impl Into<Mask>) -> Tensor {
     let mask = mask.into();
+    if let Some([Some(q), Some(k)]) = low([Some(q), Some(k)]) {
+        return attention_weights(&q, &k, mask);
+    }
     let s = check_shapes(q, k, k, &mask);
     Shape::new(&[s.b, s.heads, s.t, s.s]).fit("attention");
     // In f32 at least, as the kernel computes them: scores may leave the range of 16 bits.

@@ -1,5 +1,6 @@
 //! Two-dimensional convolution.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{conv_shape, in_class, slice, with_float};
@@ -139,6 +140,9 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn conv2d(&self, w: &Tensor, b: Option<&Tensor>, options: Conv2dOptions) -> Tensor {
+        if let Some([Some(x), Some(w), b]) = low([Some(self), Some(w), b]) {
+            return x.conv2d(&w, b.as_ref(), options);
+        }
         check_shapes(self, w, b, &options);
         let then = b.map_or(Conv2dThen::new(), |b| Conv2dThen::new().bias(b));
         convolve(self, w, options, then)
@@ -160,6 +164,17 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
+        let [mean, scale, shift] = then.norm.map_or([None; 3], |norm| norm.map(Some));
+        if let Some([Some(x), Some(w), bias, mean, scale, shift, add]) =
+            low([Some(self), Some(w), then.bias, mean, scale, shift, then.add])
+        {
+            let norm = match (&mean, &scale, &shift) {
+                (Some(mean), Some(scale), Some(shift)) => Some([mean, scale, shift]),
+                _ => None,
+            };
+            let then = Conv2dThen { bias: bias.as_ref(), norm, add: add.as_ref(), ..then };
+            return x.conv2d_then(&w, options, then);
+        }
         check_shapes(self, w, then.bias, &options);
         then.check(self, w, &options);
         convolve(self, w, options, then)

@@ -1,5 +1,6 @@
 //! The gated recurrent unit over whole sequences.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
@@ -35,6 +36,12 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn gru(&self, h0: &Tensor, w_ih: &Tensor, w_hh: &Tensor, b: Option<[&Tensor; 2]>) -> (Tensor, Tensor) {
+        let [b_ih, b_hh] = b.map_or([None; 2], |b| b.map(Some));
+        if let Some([Some(x), Some(h0), Some(w_ih), Some(w_hh), b_ih, b_hh]) =
+            low([Some(self), Some(h0), Some(w_ih), Some(w_hh), b_ih, b_hh])
+        {
+            return x.gru(&h0, &w_ih, &w_hh, b_ih.as_ref().zip(b_hh.as_ref()).map(|(a, b)| [a, b]));
+        }
         check_sequence("gru", 3, self, &[h0], [w_ih, w_hh]);
         let mut xs = vec![self, h0, w_ih, w_hh];
         for b in b.into_iter().flatten() {

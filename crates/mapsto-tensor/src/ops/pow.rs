@@ -47,6 +47,7 @@ struct Power {
 }
 impl Unary for Power {
     const NAME: &'static str = "pow";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     fn attrs(self, say: Say<'_>) {
         say("p", self.p.into());
@@ -70,6 +71,7 @@ struct Whole {
 }
 impl Unary for Whole {
     const NAME: &'static str = "pow";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     fn attrs(self, say: Say<'_>) {
         say("p", (self.p as f64).into());
@@ -91,6 +93,7 @@ impl Unary for Whole {
 struct Known<const P: i32>;
 impl<const P: i32> Unary for Known<P> {
     const NAME: &'static str = "pow";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     fn attrs(self, say: Say<'_>) {
         say("p", (P as f64).into());
