@@ -1,6 +1,6 @@
 //! Anomaly mode: the first value that is not finite is named by its operation, its layer and the line that called it.
 
-use super::{Attr, Node, Op, Vjp};
+use super::{At, Attr, Node, Op, Vjp};
 use crate::error::{is_library, raise};
 use crate::storage::Shared;
 use crate::{Error, ErrorKind, Tensor, no_grad, scope};
@@ -28,15 +28,23 @@ use std::panic::Location;
 /// At the first value that is not finite, with an error of [`ErrorKind::NonFinite`].
 #[track_caller]
 pub fn detect_anomaly<R>(body: impl FnOnce() -> R) -> R {
-    struct Back(bool, Option<Seen>);
+    struct Back(State, Option<Seen>);
     impl Drop for Back {
         fn drop(&mut self) {
-            ON.set(self.0);
+            STATE.set(self.0);
             SEEN.set(self.1.take().unwrap_or_default());
         }
     }
-    let _back = Back(ON.replace(true), Some(SEEN.take()));
+    let _back = Back(STATE.replace(State::On), Some(SEEN.take()));
     scope::within(|m| m.watched = true, body)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Off,
+    On,
+    /// In a derivative, whose results are looked at as a whole.
+    Within,
 }
 
 #[derive(Default)]
@@ -54,13 +62,35 @@ struct Called {
 }
 
 thread_local! {
-    static ON: Cell<bool> = const { Cell::new(false) };
+    static STATE: Cell<State> = const { Cell::new(State::Off) };
     static SEEN: RefCell<Seen> = RefCell::default();
 }
 
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ON.get()
+    STATE.get() != State::Off
+}
+
+/// The gradients that an operation gives, looked at.
+#[track_caller]
+#[cold]
+pub(super) fn derivative(node: &Shared<Node>, at: &At<'_>, g: &Tensor) -> Vjp {
+    struct Back(State);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            STATE.set(self.0);
+        }
+    }
+    let came_finite = g.is_finite();
+    let vjp = {
+        let _back = Back(STATE.get());
+        if is_on() {
+            STATE.set(State::Within);
+        }
+        node.op.vjp(at, g)
+    };
+    check_gradients(node, came_finite, &vjp);
+    vjp
 }
 
 /// A layer while it runs; in anomaly mode its name is kept.
@@ -88,6 +118,9 @@ impl Drop for Layer {
 /// Looks at a result. The layers around are added on the way out.
 #[track_caller]
 pub(super) fn check_result(op: &dyn Op, xs: &[&Tensor], y: &Tensor, caller: &'static Location<'static>) {
+    if STATE.get() == State::Within {
+        return;
+    }
     let Some(word) = unasked(op, xs, y) else { return };
     let from = if xs.is_empty() { String::new() } else { format!(", from inputs {}", shapes(xs)) };
     let message = format!("anomaly: `{}` gave the first {word}{from}{}", op.name(), at(caller));
@@ -122,8 +155,7 @@ fn place(node: &Shared<Node>) -> (usize, u64) {
 
 /// Looks at the gradient that comes to an operation and at those that it gives to its inputs.
 #[track_caller]
-#[cold]
-pub(super) fn check_gradients(node: &Shared<Node>, came_finite: bool, vjp: &Vjp) {
+fn check_gradients(node: &Shared<Node>, came_finite: bool, vjp: &Vjp) {
     if !is_on() {
         return;
     }

@@ -123,15 +123,15 @@ impl Visits {
                 mixed(node.op.name());
             }
             let Some(kept) = node.kept().clone() else { return };
-            if kept.inputs.iter().any(|input| comes_from(input, &ids)) {
-                let of_params = kept.inputs.iter().all(is_of_params);
+            if kept.inputs.iter().any(|input| comes_from(input, node, &ids)) {
+                let of_params = kept.inputs.iter().all(|input| is_of_params(input, node));
                 all.push(Visit { node: node.clone(), kept, g: g.clone(), apart: false, of_params });
             }
         });
         let mut next = 0;
         let mut same = true;
         visit(losses, &scales, &mut |node, scaled| {
-            if node.kept().as_ref().is_some_and(|kept| kept.inputs.iter().any(|input| comes_from(input, &ids))) {
+            if node.kept().as_ref().is_some_and(|kept| kept.inputs.iter().any(|input| comes_from(input, node, &ids))) {
                 match all.get_mut(next) {
                     Some(visit) if visit.node.op.name() == node.op.name() && visit.g.shape() == scaled.shape() => {
                         visit.apart = are_apart(&visit.g, scaled, &powers);
@@ -163,7 +163,7 @@ impl Visits {
             };
             for (j, input) in visit.kept.inputs.iter().enumerate() {
                 let node = match input.origin() {
-                    Origin::Made(node) if comes_from(input, &self.ids) => {
+                    Origin::Made(node) if comes_from(input, &visit.node, &self.ids) => {
                         if apart.contains(&place(node)) {
                             continue; // its own gradient is apart, and goes on from there
                         }
@@ -241,29 +241,29 @@ fn are_apart(g: &Tensor, scaled: &Tensor, powers: &[f64]) -> bool {
 }
 
 /// Whether one of these leaves comes into an input, through operations on leaves alone if not by itself.
-fn comes_from(input: &Input, ids: &[LeafId]) -> bool {
+fn comes_from(input: &Input, node: &Node, ids: &[LeafId]) -> bool {
     input.wanted
         && match input.origin() {
             Origin::Leaf(id, _) => ids.contains(id),
-            Origin::Made(_) => is_of_params(input) && leaves(input.origin()).iter().any(|id| ids.contains(id)),
+            Origin::Made(_) => is_of_params(input, node) && leaves(input.origin()).iter().any(|id| ids.contains(id)),
             _ => false,
         }
 }
 
-/// Whether a value is a leaf, or made of leaves by a few operations.
-fn is_of_params(input: &Input) -> bool {
-    fn is(origin: &Origin, left: &mut usize) -> bool {
-        match origin {
+/// Whether a value is a leaf, or made of leaves and single numbers by a few operations.
+fn is_of_params(input: &Input, node: &Node) -> bool {
+    fn is(input: &Input, node: &Node, left: &mut usize) -> bool {
+        match input.origin() {
             Origin::Leaf(..) => true,
-            Origin::Made(node) if *left > 0 => {
+            Origin::Made(made) if *left > 0 => {
                 *left -= 1;
-                let kept = node.kept();
-                kept.as_ref().is_some_and(|kept| kept.inputs.iter().all(|input| is(input.origin(), left)))
+                made.kept().as_ref().is_some_and(|kept| kept.inputs.iter().all(|input| is(input, made, left)))
             }
-            _ => false,
+            Origin::Made(_) => false,
+            Origin::Constant | Origin::Unrecorded(_) => input.shape(node).known_count() == 1,
         }
     }
-    is(input.origin(), &mut 64)
+    is(input, node, &mut 64)
 }
 
 /// The leaves that a value of parameters is made of.

@@ -1,5 +1,6 @@
 //! Powers with one exponent for all elements.
 
+use crate::autocast::full;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::{DType, Tensor};
@@ -21,6 +22,9 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn pow(&self, p: f64) -> Tensor {
+        if let Some([Some(x)]) = full([Some(self)]) {
+            return x.pow(p);
+        }
         match p {
             // Integers are refused in the name of this operation.
             _ if self.dtype() == DType::Bool => map(Known::<3>, self),
