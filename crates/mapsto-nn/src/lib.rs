@@ -8,6 +8,7 @@
 mod budget;
 mod check_layer;
 mod golden;
+mod grad_scaler;
 pub mod init;
 pub mod layers;
 pub mod losses;
@@ -22,6 +23,7 @@ mod settings;
 mod spec;
 
 pub use check_layer::{LayerCheck, check_layer};
+pub use grad_scaler::GradScaler;
 pub use layers::*;
 pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.

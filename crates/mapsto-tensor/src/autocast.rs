@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 ///
 /// The scope holds for the forward pass: `backward` differentiates each operation in the dtypes it ran in, wherever it is
 /// called. f64 is left alone, and beside it f16 and bf16 are refused as elsewhere. Scopes nest, and `DType::F32` switches the outer one off. Under f16
-/// gradients below 6e-8 become 0: multiply the loss before `backward`, as `mapsto::train::GradScaler` does. bf16 has the range of
+/// gradients below 6e-8 become 0: multiply the loss before `backward`, as `mapsto::nn::GradScaler` does. bf16 has the range of
 /// f32 and needs none of that.
 ///
 /// ```
@@ -61,6 +61,12 @@ pub fn low<const N: usize>(xs: [Option<&Tensor>; N]) -> Option<[Option<Tensor>; 
     }
     let mut all = xs.map(|x| x.cloned());
     lowered(&mut all).then_some(all)
+}
+
+/// The same for any number of them.
+pub(crate) fn low_list(xs: &[&Tensor]) -> Option<Vec<Tensor>> {
+    let mut all: Vec<Option<Tensor>> = xs.iter().map(|&x| Some(x.clone())).collect();
+    lowered(&mut all).then(|| all.into_iter().flatten().collect())
 }
 
 #[cold]

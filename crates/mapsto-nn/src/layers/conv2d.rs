@@ -6,7 +6,7 @@ use crate::init::{Init, Uniform, fans};
 use crate::{Layer, Line, Module, Param, Then};
 use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::ops::{Conv2dOptions, Conv2dThen, Size2};
-use mapsto_tensor::{DType, Tensor, is_recording};
+use mapsto_tensor::{DType, Tensor, autocast_dtype, is_recording};
 
 /// Two-dimensional convolution (as everywhere in this field, a cross-correlation):
 /// `y[n, o, i, j] = b[o] + Σ w[o, c, u, v] · x[n, c, i·s + u·d − p, j·s + v·d − p]`.
@@ -151,12 +151,15 @@ impl Layer for Conv2d {
     }
 
     /// A norm, a sum and a ReLU, as many of them as follow in this order. A norm and a sum run in a pass of their own while something is
-    /// recorded, since the convolution has no kernel for their derivatives, and in half precision, where that pass rounds its input.
+    /// recorded, since the convolution has no kernel for their derivatives, and in half precision and under `autocast`,
+    /// where that pass rounds its input.
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         let (mut follows, mut taken, mut line) = (self.biased(), 0, None);
-        let exact =
-            !is_recording() && matches!(x.dtype(), DType::F32 | DType::F64) && x.device().backend().is_host();
+        let exact = !is_recording()
+            && matches!(x.dtype(), DType::F32 | DType::F64)
+            && autocast_dtype().is_none()
+            && x.device().backend().is_host();
         if let (true, Some(Then::Norm(norm))) = (exact, then.first()) {
             let fits = |t: &Tensor| t.shape() == [self.outputs()] && t.dtype() == x.dtype();
             line = norm.line().filter(|l| [&l.mean, &l.scale, &l.shift].into_iter().all(fits));

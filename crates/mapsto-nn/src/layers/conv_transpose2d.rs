@@ -5,6 +5,7 @@ use crate::init::{Init, Uniform, fans};
 use crate::{Layer, Module, Param, budget};
 use mapsto_spec::{Entry, at_least_1, count_option};
 use mapsto_tensor::ops::{Size2, Window};
+use mapsto_tensor::autocast::low;
 use mapsto_tensor::{Tensor, fail};
 
 /// The transpose of a [`Conv2d`](super::Conv2d) as a matrix, and so its gradient at the input:
@@ -168,10 +169,14 @@ impl Layer for ConvTranspose2d {
         }
         let ([n, _, h, w], groups, outputs) = (x.dims(), self.groups, self.outputs());
         let sides = self.sides([h, w]).unwrap_or_else(|wrong| fail!("conv_transpose2d", "{wrong}"));
-        let columns = self.weight.reshape([groups, inputs / groups, inner * kh * kw]).swap(1, 2);
+        let (mut x, mut weight, mut bias) = (x.clone(), (*self.weight).clone(), self.bias.as_deref().cloned());
+        if let Some([Some(low_x), Some(low_weight), low_bias]) = low([Some(&x), Some(&weight), bias.as_ref()]) {
+            (x, weight, bias) = (low_x, low_weight, low_bias);
+        }
+        let columns = weight.reshape([groups, inputs / groups, inner * kh * kw]).swap(1, 2);
         let columns = columns.matmul(&x.reshape([n, groups, inputs / groups, h * w])); // [n, groups, inner·kh·kw, h·w]
         let y = columns.reshape([n, outputs * kh * kw, h * w]).window_transpose(self.window, sides);
-        self.bias.as_ref().map_or(y.clone(), |b| y + b.reshape([outputs, 1, 1]))
+        bias.map_or(y.clone(), |b| y + b.reshape([outputs, 1, 1]))
     }
 
     fn describe(&self) -> String {

@@ -3,6 +3,7 @@
 use super::LayerKind;
 use crate::recurrent::{Cell, Recurrent, Weights, kind};
 use mapsto_tensor::Tensor;
+use mapsto_tensor::autocast::low;
 
 /// Elman network: at each step `h ← tanh(W_ih x + b_ih + W_hh h + b_hh)`.
 ///
@@ -50,6 +51,9 @@ fn run(x: &Tensor, first: &[Tensor], w: &Weights, f: fn(&Tensor) -> Tensor) -> (
     // The inputs' part of all steps is one product.
     let inputs = x.linear(&w.weight_ih, of_input); // [b, t, hidden]
     let mut h = first[0].clone();
+    if let Some([Some(low_h)]) = low([Some(&h)]) {
+        h = low_h;
+    }
     let mut states = Vec::new();
     for t in 0..x.shape()[1] {
         h = f(&(inputs.select(1, t as isize) + h.linear(&w.weight_hh, of_state)));

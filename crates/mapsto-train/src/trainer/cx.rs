@@ -3,8 +3,10 @@
 use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
-use mapsto_nn::{Item, ItemMut, Module, Optimizer, Path, Segment};
-use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
+use mapsto_nn::{GradScaler, Item, ItemMut, Module, Optimizer, Path, Segment};
+use mapsto_tensor::{
+    DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train,
+};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -103,6 +105,10 @@ pub(super) struct Engine<'a> {
     due: bool,
     /// The loss that was not finite, if one was: then the batch itself is looked at.
     pub(super) ruined: Option<f64>,
+    /// The scale of losses in f16; none in another precision.
+    pub(super) scaler: Option<GradScaler>,
+    /// Whether gradients of the batch under way were not finite, so that a step was left out.
+    skipped: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -130,6 +136,8 @@ impl<'a> Engine<'a> {
             rows: 0.0,
             due: true,
             ruined: None,
+            scaler: (plan.precision == DType::F16).then(|| plan.scaler.clone()),
+            skipped: false,
         }
     }
 
@@ -152,7 +160,11 @@ impl<'a> Engine<'a> {
     }
 
     /// Checks that a batch in which optimizers step has left no gradients behind.
-    pub(super) fn end(&self) -> Result<()> {
+    pub(super) fn end(&mut self) -> Result<()> {
+        let skipped = std::mem::take(&mut self.skipped);
+        if let (Some(scaler), true) = (&mut self.scaler, self.due) {
+            scaler.update(!skipped);
+        }
         match self.drivers.iter().find(|driver| self.due && driver.pending.is_some()) {
             None => Ok(()),
             Some(Driver { name, .. }) => Err(Error::new(
@@ -182,7 +194,7 @@ impl<'a> Engine<'a> {
     /// The loss, in training mode; the second is with the penalties on the weights.
     fn run(&self, part: &dyn Module, loss: &dyn Fn() -> Step) -> (Step, Tensor) {
         train(|| {
-            let step = loss();
+            let step = self.plan.forward(loss);
             let penalties = self.plan.penalties.iter().map(|penalty| penalty(part));
             let total = penalties.fold(step.loss.clone(), |total, p| &total + &p);
             (step, total)
@@ -289,7 +301,22 @@ impl Descend for Engine<'_> {
                 let _ = self.run(part, loss);
             }));
         }
-        let grads = total.backward();
+        let grads = match &self.scaler {
+            Some(scaler) => {
+                let mut grads = scaler.scale(&total).backward();
+                scaler.unscale(&mut grads);
+                grads
+            }
+            None => total.backward(),
+        };
+        if self.scaler.is_none() && self.plan.accumulate == 1 && non_finite::any(part, &grads) {
+            // The operation, if the same pass shows it again; else the parameters.
+            let again = || {
+                random::set_state(&before);
+                self.run(part, loss).1.backward()
+            };
+            return Err(non_finite::in_backward(&self.names, part, &grads, &self.place, again));
+        }
         step.loss = step.loss.detach();
         Ok((step, Some((grads, weight))))
     }
@@ -322,6 +349,10 @@ impl Descend for Engine<'_> {
         let Some((mut grads, weight)) = driver.pending.take() else { return Ok(()) };
         if plan.accumulate > 1 && weight > 0.0 {
             grads.scale(1.0 / weight);
+        }
+        if !grads.is_finite() && self.scaler.as_ref().is_some_and(|scaler| scaler.get_scale() > 1.0) {
+            self.skipped = true;
+            return Ok(());
         }
         if !grads.is_finite() {
             return Err(non_finite::in_gradients(&self.names, &*part, &grads, &self.place));
