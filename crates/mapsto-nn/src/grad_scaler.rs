@@ -116,7 +116,8 @@ impl GradScaler {
 
     /// The loss times the factor, in f32 at least: call `backward` on it.
     pub fn scale(&self, loss: &Tensor) -> Tensor {
-        let wide = if matches!(loss.dtype(), DType::F16 | DType::BF16) { loss.to(DType::F32) } else { loss.clone() };
+        let wide =
+            if matches!(loss.dtype(), DType::F16 | DType::BF16) { loss.to(DType::F32) } else { loss.clone() };
         wide * self.scale
     }
 
@@ -182,9 +183,17 @@ impl GradScaler {
     pub fn load_state(&mut self, state: [f64; 3]) -> Result<()> {
         let [scale, tracker, skipped] = state;
         let whole = |v: f64| v >= 0.0 && v.fract() == 0.0 && v < 2f64.powi(53);
-        if !(scale.is_finite() && scale > 0.0 && whole(tracker) && whole(skipped)) || tracker >= self.growth_interval as f64 {
-            return Err(Error::new(ErrorKind::Data, format!("grad_scaler: {state:?} is no state of one that grows after {} steps", self.growth_interval))
-                .help("give the state of a scaler with the same settings"));
+        if !(scale.is_finite() && scale > 0.0 && whole(tracker) && whole(skipped))
+            || tracker >= self.growth_interval as f64
+        {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!(
+                    "grad_scaler: {state:?} is no state of one that grows after {} steps",
+                    self.growth_interval
+                ),
+            )
+            .help("give the state of a scaler with the same settings"));
         }
         (self.scale, self.growth_tracker, self.skipped) = (scale, tracker as u64, skipped as u64);
         Ok(())
@@ -213,11 +222,15 @@ mod tests {
             net.weight.set(&tensor![[1.0]]).unwrap();
             let mut opt = Sgd::new(0.25);
             for step in json.get("steps").unwrap().list().unwrap() {
-                let [x, scale, tracker, weight] = std::array::from_fn(|i| step.list().unwrap()[i].number().unwrap_or(f64::INFINITY));
+                let [x, scale, tracker, weight] =
+                    std::array::from_fn(|i| step.list().unwrap()[i].number().unwrap_or(f64::INFINITY));
                 let loss = train(|| (&*net.weight * x).sum(..));
                 let grads = scaler.scale(&loss).backward();
                 scaler.step(&mut opt, &mut net, grads);
-                assert_eq!([scaler.state()[0], scaler.state()[1], net.weight.item()], [scale, tracker, weight]);
+                assert_eq!(
+                    [scaler.state()[0], scaler.state()[1], net.weight.item()],
+                    [scale, tracker, weight]
+                );
                 seen += 1;
             }
         }
@@ -235,7 +248,8 @@ mod tests {
         assert!((grads.of(&w).item() / 1e-8 - 1.0).abs() < 1e-3);
         let mut net = Linear::new(1, 1);
         let before = net.weight.item();
-        let large = train(|| autocast(DType::F16, || Tensor::full([1, 1], 100.0).linear(&net.weight, None).sum(..)));
+        let large =
+            train(|| autocast(DType::F16, || Tensor::full([1, 1], 100.0).linear(&net.weight, None).sum(..)));
         let grads = scaler.scale(&large).backward();
         assert!(!scaler.step(&mut Sgd::new(0.1), &mut net, grads));
         assert_eq!((net.weight.item(), scaler.get_scale(), scaler.skipped()), (before, 32768.0, 1));
@@ -248,14 +262,19 @@ mod tests {
         let mut b = GradScaler::new().growth_interval(3);
         b.load_state(a.state()).unwrap();
         assert_eq!(a, b);
-        for state in [[0.0, 0.0, 0.0], [f64::NAN, 0.0, 0.0], [1.0, 3.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, -1.0]] {
+        for state in
+            [[0.0, 0.0, 0.0], [f64::NAN, 0.0, 0.0], [1.0, 3.0, 0.0], [1.0, 0.5, 0.0], [1.0, 0.0, -1.0]]
+        {
             assert!(b.load_state(state).is_err(), "{state:?}");
         }
         let mut c = GradScaler::new().init_scale(2e-38);
         assert!(catch(|| c.update(false)).unwrap_err().message().contains("not finite at any scale"));
         let message = |f: fn() -> GradScaler| catch(f).unwrap_err().message().to_string();
         assert!(message(|| GradScaler::new().growth_factor(1.0)).contains("`growth_factor` must be above 1"));
-        assert!(message(|| GradScaler::new().backoff_factor(1.0)).contains("`backoff_factor` must be between 0 and 1"));
+        assert!(
+            message(|| GradScaler::new().backoff_factor(1.0))
+                .contains("`backoff_factor` must be between 0 and 1")
+        );
         assert!(message(|| GradScaler::new().growth_interval(0)).contains("at least 1"));
         assert!(message(|| GradScaler::new().init_scale(0.0)).contains("init_scale"));
     }

@@ -1,8 +1,8 @@
 //! Mixed precision as a whole: the dtypes are PyTorch's, every kind of layer runs and learns, and training in bf16 gets as far as in f32.
 
 use mapsto_kernels::threads::with_threads;
-use mapsto_nn::{GradScaler, LAYERS};
 use mapsto_nn::prelude::*;
+use mapsto_nn::{GradScaler, LAYERS};
 use mapsto_spec::Json;
 
 /// What `autocast` to bf16 gives for the operands of a line of the golden file.
@@ -105,7 +105,9 @@ fn dtypes_are_those_of_pytorch() {
         let of = |name: &str| if name == "bf16" { DType::BF16 } else { DType::F32 };
         let op = text("op");
         let wanted = match text("gpu").as_str() {
-            _ if OURS.iter().any(|(ours, _)| *ours == op) => OURS.iter().find(|(ours, _)| *ours == op).unwrap().1,
+            _ if OURS.iter().any(|(ours, _)| *ours == op) => {
+                OURS.iter().find(|(ours, _)| *ours == op).unwrap().1
+            }
             "f32" => DType::F32,
             _ => of(&text("cpu")),
         };
@@ -129,7 +131,11 @@ fn every_layer_runs_in_low_precision_near_its_values_with_gradients_in_f32() {
             seed(3);
             let Ok(layer) = mapsto_spec::build::<dyn Layer>(&kind.sample(), input) else { continue };
             let shape = [&[4], input].concat();
-            let x = if layer.input_dtype().is_float() { Tensor::randn(shape) } else { Tensor::zeros(shape).to(DType::I64) };
+            let x = if layer.input_dtype().is_float() {
+                Tensor::randn(shape)
+            } else {
+                Tensor::zeros(shape).to(DType::I64)
+            };
             for dtype in [DType::BF16, DType::F16] {
                 let run = |dtype: DType, training: bool| {
                     seed(7);
@@ -141,12 +147,17 @@ fn every_layer_runs_in_low_precision_near_its_values_with_gradients_in_f32() {
                     let off = ((&y - &exact).norm(2.0, ..) / (exact.norm(2.0, ..) + 1e-3)).item();
                     assert!(off < 0.05, "{} on {input:?} in {dtype}, training: {training}: {off}", kind.name);
                     if training && layer.parameter_count() > 0 {
-                        let (grads, exact) = (y.square().sum(..).backward(), exact.square().sum(..).backward());
+                        let (grads, exact) =
+                            (y.square().sum(..).backward(), exact.square().sum(..).backward());
                         for (name, p) in layer.parameters() {
                             let (g, e) = (grads.of(&p), exact.of(&p));
                             assert_eq!(g.dtype(), DType::F32, "{}: {name}", kind.name);
                             let off = ((g - e).norm(2.0, ..) / (e.norm(2.0, ..) + 0.1)).item();
-                            assert!(off < 0.15, "{} on {input:?} in {dtype}: the gradient of {name} is off by {off}", kind.name);
+                            assert!(
+                                off < 0.15,
+                                "{} on {input:?} in {dtype}: the gradient of {name} is off by {off}",
+                                kind.name
+                            );
                         }
                     }
                 }
@@ -184,12 +195,28 @@ fn losses<L: Layer>(build: impl Fn() -> L, x: &Tensor, y: &Tensor, steps: usize,
 fn a_classifier_and_a_transformer_learn_as_far_as_in_f32() {
     seed(2);
     let x = Tensor::randn([96, 1, 8, 8]);
-    let y = x.mean(&[1, 2, 3][..]).gt(0.0).to(DType::I64) + x.select(3, 0).mean(&[1, 2][..]).gt(0.0).to(DType::I64) * 2;
-    let conv = || seq![Conv2d::new(1, 8, 3), BatchNorm2d::new(8), Tensor::relu, MaxPool2d::new(2), Flatten::new(), Linear::new(72, 4)];
+    let y = x.mean(&[1, 2, 3][..]).gt(0.0).to(DType::I64)
+        + x.select(3, 0).mean(&[1, 2][..]).gt(0.0).to(DType::I64) * 2;
+    let conv = || {
+        seq![
+            Conv2d::new(1, 8, 3),
+            BatchNorm2d::new(8),
+            Tensor::relu,
+            MaxPool2d::new(2),
+            Flatten::new(),
+            Linear::new(72, 4)
+        ]
+    };
     let ids = (Tensor::rand([24, 10]) * 12.0).floor().to(DType::I64);
     let next = ids.roll(1, 1);
     let text = || {
-        seq![Embedding::new(12, 32), PositionalEmbedding::new(10, 32), TransformerBlock::new(32, 4).causal(), LayerNorm::new(32), Linear::new(32, 12)]
+        seq![
+            Embedding::new(12, 32),
+            PositionalEmbedding::new(10, 32),
+            TransformerBlock::new(32, 4).causal(),
+            LayerNorm::new(32),
+            Linear::new(32, 12)
+        ]
     };
     for (name, run) in [
         ("classifier", &(|dtype| losses(conv, &x, &y, 60, dtype)) as &dyn Fn(DType) -> f64),
@@ -208,13 +235,21 @@ fn a_classifier_and_a_transformer_learn_as_far_as_in_f32() {
 fn any_number_of_threads_gives_the_same_bits() {
     seed(4);
     let x = Tensor::randn([64, 3, 12, 12]);
-    let net = seq![Conv2d::new(3, 8, 3), Tensor::relu, Flatten::new(), Linear::new(800, 100), Tensor::gelu, Linear::new(100, 10)];
+    let net = seq![
+        Conv2d::new(3, 8, 3),
+        Tensor::relu,
+        Flatten::new(),
+        Linear::new(800, 100),
+        Tensor::gelu,
+        Linear::new(100, 10)
+    ];
     let ids = (Tensor::rand([64]) * 10.0).floor().to(DType::I64);
     let run = |threads: usize| {
         with_threads(threads, || {
             let loss = train(|| autocast(DType::BF16, || cross_entropy(&net.forward(&x), &ids)));
             let grads = loss.backward();
-            let all: Vec<Vec<f32>> = net.parameters().iter().map(|(_, p)| grads.of(&p).to_vec::<f32>()).collect();
+            let all: Vec<Vec<f32>> =
+                net.parameters().iter().map(|(_, p)| grads.of(&p).to_vec::<f32>()).collect();
             (loss.item(), all)
         })
     };

@@ -39,14 +39,22 @@ fn every_layer_has_the_gradients_of_each_sample() {
                     let got = found[k].select(0, i as isize);
                     let off = (&got - wanted).abs().max(..).item();
                     let name = &layer.parameters()[k].0;
-                    assert!(off <= 1e-9 * (1.0 + wanted.abs().max(..).item()), "{} on {input:?}: {name} of sample {i} is off by {off}", kind.name);
+                    assert!(
+                        off <= 1e-9 * (1.0 + wanted.abs().max(..).item()),
+                        "{} on {input:?}: {name} of sample {i} is off by {off}",
+                        kind.name
+                    );
                 }
             }
             // In training, what mixes samples is refused by name, and nothing else is.
             match catch(|| per_sample_grads(&train(|| losses(&x)), &params)) {
                 Ok(found) => assert!(found.iter().all(Tensor::is_finite)),
                 Err(e) => {
-                    assert!(e.message().contains("mixes the samples of a batch in training"), "{}: {e}", kind.name);
+                    assert!(
+                        e.message().contains("mixes the samples of a batch in training"),
+                        "{}: {e}",
+                        kind.name
+                    );
                     refused.push(kind.name);
                 }
             }
@@ -56,7 +64,20 @@ fn every_layer_has_the_gradients_of_each_sample() {
     refused.dedup();
     assert_eq!(refused, ["batch_norm1d", "batch_norm2d"]);
     seen.dedup();
-    for name in ["linear", "conv1d", "conv2d", "conv_transpose2d", "embedding", "layer_norm", "lstm", "gru", "rnn", "attention", "transformer_block", "prelu"] {
+    for name in [
+        "linear",
+        "conv1d",
+        "conv2d",
+        "conv_transpose2d",
+        "embedding",
+        "layer_norm",
+        "lstm",
+        "gru",
+        "rnn",
+        "attention",
+        "transformer_block",
+        "prelu",
+    ] {
         assert!(seen.contains(&name), "{name} is not among {seen:?}");
     }
 }
@@ -64,7 +85,8 @@ fn every_layer_has_the_gradients_of_each_sample() {
 #[test]
 fn the_sum_over_samples_is_the_gradient_of_the_sum() {
     seed(8);
-    let net = seq![Conv2d::new(1, 4, 3), Tensor::relu, GroupNorm::new(2, 4), Flatten::new(), Linear::new(64, 5)];
+    let net =
+        seq![Conv2d::new(1, 4, 3), Tensor::relu, GroupNorm::new(2, 4), Flatten::new(), Linear::new(64, 5)];
     let (x, ids) = (Tensor::randn([7, 1, 6, 6]), tensor![0, 1, 2, 3, 4, 0, 1]);
     let losses = train(|| -(net.forward(&x).log_softmax(-1) * ids.one_hot(5).to(DType::F32)).sum(1));
     let params: Vec<Tensor> = net.parameters().iter().map(|(_, p)| p.clone()).collect();

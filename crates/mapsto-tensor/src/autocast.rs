@@ -36,7 +36,9 @@ pub fn autocast<R>(dtype: DType, body: impl FnOnce() -> R) -> R {
     let products = match dtype {
         DType::F32 => None,
         DType::BF16 | DType::F16 => Some(dtype),
-        other => fail!("autocast", "products cannot choose {other}"; help = "`DType::BF16` or `DType::F16`; `DType::F32` switches an outer scope off"),
+        other => {
+            fail!("autocast", "products cannot choose {other}"; help = "`DType::BF16` or `DType::F16`; `DType::F32` switches an outer scope off")
+        }
     };
     scope::within(|m| m.precision = m.precision.with_products(products), body)
 }
@@ -105,7 +107,8 @@ pub(crate) fn widened(xs: &[&Tensor]) -> Option<SmallVec<[Tensor; 3]>> {
 #[cold]
 #[track_caller]
 pub(crate) fn widest(op: &str, a: &Tensor, b: &Tensor) -> [Tensor; 2] {
-    let Some(dtype) = wider(a.dtype(), b.dtype()).filter(|_| scope::precision().mixes() && a.device() == b.device())
+    let Some(dtype) =
+        wider(a.dtype(), b.dtype()).filter(|_| scope::precision().mixes() && a.device() == b.device())
     else {
         differ(op, a, b)
     };
@@ -160,11 +163,15 @@ mod tests {
     #[test]
     fn products_are_those_of_rounded_operands_and_gradients_are_f32() {
         for dtype in HALVES {
-            let (x, w, b) = (Tensor::randn([5, 7]).leaf(), Tensor::randn([6, 7]).leaf(), Tensor::randn([6]).leaf());
+            let (x, w, b) =
+                (Tensor::randn([5, 7]).leaf(), Tensor::randn([6, 7]).leaf(), Tensor::randn([6]).leaf());
             let y = autocast(dtype, || x.linear(&w, Some(&b)));
             assert_eq!(y.dtype(), dtype);
             let low = |t: &Tensor| t.detach().to(dtype);
-            assert_eq!(y.to(DType::F32).to_vec::<f32>(), low(&x).linear(&low(&w), Some(&low(&b))).to(DType::F32).to_vec::<f32>());
+            assert_eq!(
+                y.to(DType::F32).to_vec::<f32>(),
+                low(&x).linear(&low(&w), Some(&low(&b))).to(DType::F32).to_vec::<f32>()
+            );
             let g = Tensor::randn([5, 6]).to(dtype);
             let grads = y.backward_with(&g);
             let [lx, lw, lb] = [&x, &w, &b].map(|t| low(t).leaf());
@@ -208,7 +215,9 @@ mod tests {
         });
         assert_eq!(x.matmul(&w).dtype(), DType::F32);
         for dtype in [DType::F64, DType::I64] {
-            assert!(catch(|| autocast(dtype, || ())).unwrap_err().message().contains("products cannot choose"));
+            assert!(
+                catch(|| autocast(dtype, || ())).unwrap_err().message().contains("products cannot choose")
+            );
         }
     }
 
@@ -228,7 +237,8 @@ mod tests {
         let (_, dy) = jvp(|[w]| f(w), [&w], [&v]);
         assert!((dy - (&dw * &v).sum(..)).abs().item() < 0.05 * (&dw * &v).abs().sum(..).item());
         let (held, at) = (x.clone(), w.clone());
-        let kept = autocast(DType::BF16, || checkpoint(move |w| held.matmul(&w[0]).tanh().square().sum(..), &[&at]));
+        let kept =
+            autocast(DType::BF16, || checkpoint(move |w| held.matmul(&w[0]).tanh().square().sum(..), &[&at]));
         assert_eq!(kept.dtype(), DType::F32);
         assert_eq!(kept.to_vec::<f32>(), f(&w).to_vec::<f32>());
         assert_eq!(kept.backward().of(&w).to_vec::<f32>(), f(&w).backward().of(&w).to_vec::<f32>());

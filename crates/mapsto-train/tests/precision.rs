@@ -75,19 +75,23 @@ fn runs_get_as_far_as_in_f32_and_go_on_with_the_same_bits() {
     for dtype in [DType::F32, DType::BF16, DType::F16] {
         let path = file(&dtype.to_string());
         let mut whole = net();
-        let expected = trainer(dtype, &path, Interrupt::new(), u64::MAX).fit(&mut whole, train_loader(), val()).unwrap();
+        let expected =
+            trainer(dtype, &path, Interrupt::new(), u64::MAX).fit(&mut whole, train_loader(), val()).unwrap();
         losses.push(expected.last("val loss").unwrap());
         // Steps that were left out do not count.
         let steps = expected.rows.last().unwrap().step;
         assert_eq!(steps < 40, dtype == DType::F16, "{dtype}: {steps} steps");
         for stop in [3, 4, 10] {
             let mut part = net();
-            let history = trainer(dtype, &path, Interrupt::new(), stop).fit(&mut part, train_loader(), val()).unwrap();
+            let history =
+                trainer(dtype, &path, Interrupt::new(), stop).fit(&mut part, train_loader(), val()).unwrap();
             assert!(history.interrupted);
             seed(77);
             let mut resumed = net();
-            let history =
-                trainer(dtype, &path, Interrupt::new(), u64::MAX).resume(&path).fit(&mut resumed, train_loader(), val()).unwrap();
+            let history = trainer(dtype, &path, Interrupt::new(), u64::MAX)
+                .resume(&path)
+                .fit(&mut resumed, train_loader(), val())
+                .unwrap();
             assert_eq!(bits(&resumed), bits(&whole), "{dtype}, stopped after batch {stop}");
             for (a, b) in expected.rows.iter().zip(&history.rows) {
                 assert_eq!((a.step, &a.values), (b.step, &b.values), "{dtype}, stopped after batch {stop}");
@@ -95,8 +99,14 @@ fn runs_get_as_far_as_in_f32_and_go_on_with_the_same_bits() {
         }
         // In another precision it would be another run.
         let other = if dtype == DType::BF16 { DType::F32 } else { DType::BF16 };
-        let e = trainer(other, &path, Interrupt::new(), u64::MAX).resume(&path).fit(&mut net(), train_loader(), val()).unwrap_err();
-        assert!(e.message().contains(&format!("precision: the saved run had {dtype}, this one has {other}")), "{e}");
+        let e = trainer(other, &path, Interrupt::new(), u64::MAX)
+            .resume(&path)
+            .fit(&mut net(), train_loader(), val())
+            .unwrap_err();
+        assert!(
+            e.message().contains(&format!("precision: the saved run had {dtype}, this one has {other}")),
+            "{e}"
+        );
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
     assert!((losses[1] - losses[0]).abs() < 0.02 && (losses[2] - losses[0]).abs() < 0.05, "{losses:?}");
@@ -109,11 +119,20 @@ fn gradients_that_overflow_at_every_scale_stop_the_run_by_name() {
     // A loss whose slope is beyond f16, though its value is not.
     let loss = |net: &Linear, batch: &Sample| net.forward(&batch.x).to(DType::F32).sum(..) * 1e7;
     let mut model = Linear::new(1, 1);
-    let e = Trainer::of(Sgd::new(0.1), loss).precision(DType::F16).epochs(40).quiet().fit(&mut model, set.batches(4), None).unwrap_err();
+    let e = Trainer::of(Sgd::new(0.1), loss)
+        .precision(DType::F16)
+        .epochs(40)
+        .quiet()
+        .fit(&mut model, set.batches(4), None)
+        .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::NonFinite);
     assert!(e.message().contains("the gradient is not finite") && e.message().contains("`weight`"), "{e}");
     let text = Trainer::new(Sgd::new(0.1), mse).precision(DType::F16).quiet().explain();
-    assert!(text.contains("products in f16") && text.contains("leave the step out and lower the scale of the loss, 65536"), "{text}");
+    assert!(
+        text.contains("products in f16")
+            && text.contains("leave the step out and lower the scale of the loss, 65536"),
+        "{text}"
+    );
     let e = catch(|| Trainer::new(Sgd::new(0.1), mse).precision(DType::F64)).err().unwrap();
     assert!(e.message().contains("a model cannot be trained in f64"), "{e}");
 }
@@ -146,8 +165,15 @@ fn accumulated_batches_in_f16_are_those_of_the_large_one() {
 #[test]
 fn a_derivative_that_is_not_finite_is_named_with_its_line() {
     let mut model = seq![Linear::new(2, 2), |x: &Tensor| (x - x).sqrt()];
-    let e = Trainer::new(Sgd::new(0.1), cross_entropy).quiet().fit(&mut model, points(20).batches(10), None).unwrap_err();
+    let e = Trainer::new(Sgd::new(0.1), cross_entropy)
+        .quiet()
+        .fit(&mut model, points(20).batches(10), None)
+        .unwrap_err();
     let text = e.to_string();
-    assert!(text.contains("the derivative of `sqrt` gave the first infinity") || text.contains("the derivative of `sqrt` gave the first NaN"), "{text}");
+    assert!(
+        text.contains("the derivative of `sqrt` gave the first infinity")
+            || text.contains("the derivative of `sqrt` gave the first NaN"),
+        "{text}"
+    );
     assert!(text.contains("precision.rs:"), "{text}");
 }

@@ -4,8 +4,8 @@ use super::{LayerKind, by, drawn_by, image, init_option};
 use crate::init::{Init, Uniform, fans};
 use crate::{Layer, Module, Param, budget};
 use mapsto_spec::{Entry, at_least_1, count_option};
-use mapsto_tensor::ops::{Size2, Window};
 use mapsto_tensor::autocast::low;
+use mapsto_tensor::ops::{Size2, Window};
 use mapsto_tensor::{Tensor, fail};
 
 /// The transpose of a [`Conv2d`](super::Conv2d) as a matrix, and so its gradient at the input:
@@ -169,8 +169,10 @@ impl Layer for ConvTranspose2d {
         }
         let ([n, _, h, w], groups, outputs) = (x.dims(), self.groups, self.outputs());
         let sides = self.sides([h, w]).unwrap_or_else(|wrong| fail!("conv_transpose2d", "{wrong}"));
-        let (mut x, mut weight, mut bias) = (x.clone(), (*self.weight).clone(), self.bias.as_deref().cloned());
-        if let Some([Some(low_x), Some(low_weight), low_bias]) = low([Some(&x), Some(&weight), bias.as_ref()]) {
+        let (mut x, mut weight, mut bias) =
+            (x.clone(), (*self.weight).clone(), self.bias.as_deref().cloned());
+        if let Some([Some(low_x), Some(low_weight), low_bias]) = low([Some(&x), Some(&weight), bias.as_ref()])
+        {
             (x, weight, bias) = (low_x, low_weight, low_bias);
         }
         let columns = weight.reshape([groups, inputs / groups, inner * kh * kw]).swap(1, 2);

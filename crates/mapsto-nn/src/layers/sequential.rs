@@ -1,9 +1,9 @@
 //! Layers one after the other, each taking what the one before it gives.
 
 use super::LayerKind;
+use crate::module::Hooks;
 use crate::module::{Item, ItemMut, Path, clone_each};
 use crate::spec::build_layers;
-use crate::module::Hooks;
 use crate::{Hooked, Layer, LayerHook, Module, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::graph::HookResult;
@@ -139,7 +139,8 @@ fn hooked(net: &mut Sequential, name: &str, hook: &mut dyn FnMut(&Hooks) -> Laye
     let mut layers = &mut net.layers;
     let mut rest = name;
     loop {
-        let (first, behind) = rest.split_once('.').map_or((rest, None), |(first, behind)| (first, Some(behind)));
+        let (first, behind) =
+            rest.split_once('.').map_or((rest, None), |(first, behind)| (first, Some(behind)));
         let (count, before) = (layers.len(), &name[..name.len() - rest.len()]);
         let Some(layer) = first.parse::<usize>().ok().and_then(|i| layers.get_mut(i)) else {
             let names: Vec<String> = (0..count).map(|i| format!("{before}{i}")).collect();

@@ -217,7 +217,8 @@ mod tests {
         let mut net = seq![Linear::new(3, 4), Tensor::relu, seq![Linear::new(4, 2), Tensor::tanh]];
         let x = Tensor::randn([5, 3]);
         let plain = net.forward(&x).to_vec::<f32>();
-        let names = || net_names(&seq![Linear::new(3, 4), Tensor::relu, seq![Linear::new(4, 2), Tensor::tanh]]);
+        let names =
+            || net_names(&seq![Linear::new(3, 4), Tensor::relu, seq![Linear::new(4, 2), Tensor::tanh]]);
         let seen: Arc<Mutex<Vec<Vec<usize>>>> = Arc::default();
         let to = seen.clone();
         let look = net.register_forward_hook("0", move |x: &Tensor, y: &Tensor| {
@@ -234,7 +235,10 @@ mod tests {
         assert_eq!(net.forward(&x).to_vec::<f32>(), plain);
         assert_eq!(seen.lock().unwrap().len(), 6);
         assert_eq!(net_names(&net), names(), "names of parameters stay");
-        assert_eq!(net.entry(), seq![Linear::new(3, 4), Tensor::relu, seq![Linear::new(4, 2), Tensor::tanh]].entry());
+        assert_eq!(
+            net.entry(),
+            seq![Linear::new(3, 4), Tensor::relu, seq![Linear::new(4, 2), Tensor::tanh]].entry()
+        );
     }
 
     fn net_names(net: &Sequential) -> Vec<String> {
@@ -268,6 +272,9 @@ mod tests {
         let grads = train(|| net.forward(&x).sum(..)).backward();
         assert_close!(grads.of(&w), plain.of(&w));
         let e = catch(|| drop(net.register_forward_hook("2", |_: &Tensor, _: &Tensor| ()))).unwrap_err();
-        assert!(e.message().contains("no layer is called `2`") && e.help_text().unwrap().contains("0, 1"), "{e}");
+        assert!(
+            e.message().contains("no layer is called `2`") && e.help_text().unwrap().contains("0, 1"),
+            "{e}"
+        );
     }
 }

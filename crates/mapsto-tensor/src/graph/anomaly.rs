@@ -159,16 +159,20 @@ fn check_gradients(node: &Shared<Node>, came_finite: bool, vjp: &Vjp) {
     if !is_on() {
         return;
     }
-    let bad = vjp.0.iter().enumerate().find_map(|(i, g)| g.as_ref().filter(|g| !g.is_finite()).map(|g| (i, g)));
+    let bad =
+        vjp.0.iter().enumerate().find_map(|(i, g)| g.as_ref().filter(|g| !g.is_finite()).map(|g| (i, g)));
     let Some((i, g)) = bad else { return };
-    let is_nan = no_grad(|| scope::within(|m| m.watched = false, || g.detach().is_nan().any(..).item() != 0.0));
+    let is_nan =
+        no_grad(|| scope::within(|m| m.watched = false, || g.detach().is_nan().any(..).item() != 0.0));
     let word = if is_nan { "NaN" } else { "infinity" };
     let called = SEEN.with_borrow(|seen| seen.nodes.get(&place(node)).cloned());
     let name = node.op.name();
     let line = called.as_ref().map_or(String::new(), |called| at(called.caller));
     let what = match came_finite {
         true => format!("the derivative of `{name}` gave the first {word}, for input {i} {:?}", g.shape()),
-        false => format!("the gradient that was given to `{name}` is not finite, by a hook or from the start"),
+        false => {
+            format!("the gradient that was given to `{name}` is not finite, by a hook or from the start")
+        }
     };
     let mut error = Error::new(ErrorKind::NonFinite, format!("anomaly: {what}{line}")).help(advice(name));
     for layer in called.iter().flat_map(|called| called.layers.iter().rev()) {
@@ -181,7 +185,11 @@ fn check_gradients(node: &Shared<Node>, came_finite: bool, vjp: &Vjp) {
 }
 
 fn at(caller: &'static Location<'static>) -> String {
-    if is_library(caller) { String::new() } else { format!(", called at {}:{}", caller.file(), caller.line()) }
+    if is_library(caller) {
+        String::new()
+    } else {
+        format!(", called at {}:{}", caller.file(), caller.line())
+    }
 }
 
 fn shapes(xs: &[&Tensor]) -> String {
@@ -189,7 +197,9 @@ fn shapes(xs: &[&Tensor]) -> String {
 }
 
 fn advice(op: &str) -> String {
-    format!("look at what comes into `{op}`: a number beside it, as in `(x + 1e-6)`, or a smaller learning rate keeps it finite")
+    format!(
+        "look at what comes into `{op}`: a number beside it, as in `(x + 1e-6)`, or a smaller learning rate keeps it finite"
+    )
 }
 
 #[cfg(test)]
@@ -201,14 +211,21 @@ mod tests {
     #[test]
     fn the_first_result_and_the_first_gradient_are_named_with_line_and_layers() {
         let x = tensor![[0.0, 1.0]].leaf();
-        let forward = || within(|| "block".into(), || within(|| "fc".into(), || (x.log() * 0.0).exp().sum(..)));
+        let forward =
+            || within(|| "block".into(), || within(|| "fc".into(), || (x.log() * 0.0).exp().sum(..)));
         let e = catch(|| detect_anomaly(forward)).unwrap_err();
         assert!(e.message().starts_with("anomaly: `log` gave the first infinity, from inputs [1, 2]"), "{e}");
-        assert_eq!((e.kind(), e.parts()), (ErrorKind::NonFinite, &["block".to_string(), "fc".to_string()][..]));
+        assert_eq!(
+            (e.kind(), e.parts()),
+            (ErrorKind::NonFinite, &["block".to_string(), "fc".to_string()][..])
+        );
         // 0 · ∞ in the derivative, though every result is finite.
         let forward = || within(|| "block".into(), || within(|| "root".into(), || x.sqrt().square().sum(..)));
         let e = catch(|| detect_anomaly(|| drop(forward().backward()))).unwrap_err();
-        assert!(e.message().contains("the derivative of `sqrt` gave the first NaN, for input 0 [1, 2]"), "{e}");
+        assert!(
+            e.message().contains("the derivative of `sqrt` gave the first NaN, for input 0 [1, 2]"),
+            "{e}"
+        );
         assert_eq!(e.parts(), ["block".to_string(), "root".to_string()]);
         assert!(!is_on(), "the scope ends with the panic");
         let e = catch(|| detect_anomaly(|| grad(&forward(), [&x]))).unwrap_err();

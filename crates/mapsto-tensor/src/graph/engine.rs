@@ -1,9 +1,9 @@
 //! Reverse-mode differentiation: nodes are taken in falling order of their serial number, so each comes after all its uses.
 
 use super::arriving::Arriving;
-use super::{anomaly, hook};
 use super::origin::{check_recorded, lost};
 use super::{At, Grads, Input, LeafId, LeafKind, Node, Origin};
+use super::{anomaly, hook};
 use crate::error::here;
 use crate::shape::Shape;
 use crate::storage::Shared;
@@ -173,28 +173,49 @@ pub(super) fn samples_at(y: &Tensor, g: &Tensor, xs: &[&Tensor]) -> Vec<Option<T
     check_seed(y, g);
     let targets: Vec<Target<'_>> = xs
         .iter()
-        .filter_map(|x| if let Origin::Leaf(id, kind) = &x.0.origin { Some(Target::Leaf(*id, *kind)) } else { None })
+        .filter_map(|x| {
+            if let Origin::Leaf(id, kind) = &x.0.origin { Some(Target::Leaf(*id, *kind)) } else { None }
+        })
         .collect();
     let mut found = vec![None; xs.len()];
-    here(|| no_grad(|| walk(y, g.clone(), Graph::Kept, 0, &mut Search { targets: &targets, found: &mut found })));
+    here(|| {
+        no_grad(|| walk(y, g.clone(), Graph::Kept, 0, &mut Search { targets: &targets, found: &mut found }))
+    });
     found
 }
 
-/// Shows every node on the way back with the whole gradient of its result; the graph is kept.
+/// Shows every node on the way back with the whole gradient of its result, but for those that are computed again, whose insides are
+/// shown; the graph is kept.
 #[track_caller]
 pub(super) fn visit(y: &Tensor, g: &Tensor, look: &mut dyn FnMut(&Shared<Node>, &Tensor)) {
-    struct Visitor<'a>(&'a mut dyn FnMut(&Shared<Node>, &Tensor));
+    struct Visitor<'a> {
+        look: &'a mut dyn FnMut(&Shared<Node>, &Tensor),
+        last: Option<(Shared<Node>, Tensor)>,
+    }
+    impl Visitor<'_> {
+        fn show(&mut self) {
+            if let Some((node, g)) = self.last.take() {
+                (self.look)(&node, &g);
+            }
+        }
+    }
     impl Sink for Visitor<'_> {
         fn leaf(&mut self, _: LeafId, _: Tensor) {}
         fn wants_parameters(&self) -> bool {
             true
         }
         fn node(&mut self, node: &Shared<Node>, g: &Tensor) {
-            (self.0)(node, g);
+            self.show();
+            self.last = Some((node.clone(), g.clone()));
+        }
+        fn again(&mut self) {
+            self.last = None;
         }
     }
     check_seed(y, g);
-    here(|| no_grad(|| walk(y, g.clone(), Graph::Kept, 0, &mut Visitor(look))));
+    let mut visitor = Visitor { look, last: None };
+    here(|| no_grad(|| walk(y, g.clone(), Graph::Read, 0, &mut visitor)));
+    visitor.show();
 }
 
 /// What gradients are delivered to.
@@ -205,6 +226,8 @@ trait Sink {
     fn wants_parameters(&self) -> bool;
     /// The whole gradient of a node's result.
     fn node(&mut self, _: &Shared<Node>, _: &Tensor) {}
+    /// That node is computed again, and its gradient goes on in there.
+    fn again(&mut self) {}
 }
 
 impl Sink for Grads {
@@ -266,6 +289,8 @@ enum Graph {
     UsedUp,
     /// Left as they are, for another walk.
     Kept,
+    /// The same for gradients that are not differentiated, so that kernels compute them; those of leaves are left out.
+    Read,
 }
 
 #[track_caller]
@@ -322,6 +347,7 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         sink.node(&node, &g);
         let mut kept = match graph {
             Graph::UsedUp => Node::take_kept(&mut node),
+            Graph::Read => node.kept().clone(),
             Graph::Kept => node.kept().clone().map(|mut kept| {
                 kept.inputs.iter_mut().for_each(Input::as_recorded);
                 kept
@@ -356,9 +382,15 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
                 fail!(node.op.name(), "computed again, the result is {:?}, and it was {:?}", y.shape(), node.shape;
                       help = "what is computed again must not depend on what has changed since");
             }
+            sink.again();
             deliver(&mut pending, y.0.origin.clone(), g, sink);
             continue;
         }
+        if graph == Graph::Read {
+            let leaves = kept.inputs.iter_mut().filter(|input| matches!(input.origin(), Origin::Leaf(..)));
+            leaves.for_each(|input| input.wanted = false);
+        }
+        let at = At { node: &node, kept, again: graph == Graph::Kept };
         #[cfg(mutants)]
         let strided = !g.layout().is_contiguous();
         let vjp = if is_marked && past.is_looked_at() {

@@ -268,10 +268,16 @@ mod tests {
     fn what_cannot_be_is_refused() {
         let x = tensor![1.0, 2.0].leaf();
         let message = |f: &dyn Fn()| catch(f).unwrap_err().message().to_string();
-        assert!(message(&|| drop(tensor![1.0].register_hook(|_: &Tensor| ()))).contains("no gradient comes to a constant"));
+        assert!(
+            message(&|| drop(tensor![1.0].register_hook(|_: &Tensor| ())))
+                .contains("no gradient comes to a constant")
+        );
         drop(no_grad(|| tensor![1.0].register_hook(|_: &Tensor| ())));
         let h = &x * 2.0;
         let _hook = h.register_hook(|g: &Tensor| g.sum(..));
-        assert!(message(&|| drop(grad(&h.sum(..), [&x]))).contains("of [] in f32 cannot take the place of one of [2]"));
+        assert!(
+            message(&|| drop(grad(&h.sum(..), [&x])))
+                .contains("of [] in f32 cannot take the place of one of [2]")
+        );
     }
 }

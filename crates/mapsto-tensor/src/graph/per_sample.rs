@@ -56,10 +56,17 @@ pub fn per_sample_grads<T: Borrow<Tensor>>(losses: &Tensor, params: &[T]) -> Vec
         visits.each(&mut found);
         let slow: Vec<usize> = (0..params.len()).filter(|k| found.slow.contains(k)).collect();
         let left: Vec<&Tensor> = slow.iter().map(|&k| params[k]).collect();
-        for (k, all) in slow.into_iter().zip(if left.is_empty() { Vec::new() } else { one_by_one(losses, &left) }) {
+        for (k, all) in
+            slow.into_iter().zip(if left.is_empty() { Vec::new() } else { one_by_one(losses, &left) })
+        {
             found.sums[k] = Some(all);
         }
-        found.sums.into_iter().zip(&params).map(|(sum, p)| sum.unwrap_or_else(|| rows(n, p, Vec::new()))).collect()
+        found
+            .sums
+            .into_iter()
+            .zip(&params)
+            .map(|(sum, p)| sum.unwrap_or_else(|| rows(n, p, Vec::new())))
+            .collect()
     })
 }
 
@@ -115,7 +122,8 @@ impl Visits {
             return None;
         }
         // Neighbours differ, and so do samples a round number apart.
-        let powers: Vec<f64> = (0..n).map(|i| 2f64.powi(((i * 7 + i / 24 * 5 + i / 576 * 11) % 24) as i32)).collect();
+        let powers: Vec<f64> =
+            (0..n).map(|i| 2f64.powi(((i * 7 + i / 24 * 5 + i / 576 * 11) % 24) as i32)).collect();
         let scales = losses.device().scope(|| Tensor::from_vec(powers.clone(), [n]).to(losses.dtype()));
         let mut all: Vec<Visit> = Vec::new();
         visit(losses, &Tensor::ones_like(losses), &mut |node, g| {
@@ -131,9 +139,15 @@ impl Visits {
         let mut next = 0;
         let mut same = true;
         visit(losses, &scales, &mut |node, scaled| {
-            if node.kept().as_ref().is_some_and(|kept| kept.inputs.iter().any(|input| comes_from(input, node, &ids))) {
+            if node
+                .kept()
+                .as_ref()
+                .is_some_and(|kept| kept.inputs.iter().any(|input| comes_from(input, node, &ids)))
+            {
                 match all.get_mut(next) {
-                    Some(visit) if visit.node.op.name() == node.op.name() && visit.g.shape() == scaled.shape() => {
+                    Some(visit)
+                        if visit.node.op.name() == node.op.name() && visit.g.shape() == scaled.shape() =>
+                    {
                         visit.apart = are_apart(&visit.g, scaled, &powers);
                     }
                     _ => same = false,
@@ -179,7 +193,8 @@ impl Visits {
                 };
                 match (node, each, input.origin()) {
                     (Some(node), each, _) => {
-                        let slot = stacks.entry(node).or_insert_with(|| each.as_ref().map(Tensor::zeros_like));
+                        let slot =
+                            stacks.entry(node).or_insert_with(|| each.as_ref().map(Tensor::zeros_like));
                         *slot = slot.take().zip(each).map(|(sum, each)| sum + each);
                     }
                     (None, Some(each), Origin::Leaf(id, _)) => found.add(*id, each),
@@ -245,7 +260,9 @@ fn comes_from(input: &Input, node: &Node, ids: &[LeafId]) -> bool {
     input.wanted
         && match input.origin() {
             Origin::Leaf(id, _) => ids.contains(id),
-            Origin::Made(_) => is_of_params(input, node) && leaves(input.origin()).iter().any(|id| ids.contains(id)),
+            Origin::Made(_) => {
+                is_of_params(input, node) && leaves(input.origin()).iter().any(|id| ids.contains(id))
+            }
             _ => false,
         }
 }
@@ -270,9 +287,12 @@ fn is_of_params(input: &Input, node: &Node) -> bool {
 fn leaves(origin: &Origin) -> Vec<LeafId> {
     match origin {
         Origin::Leaf(id, _) => vec![*id],
-        Origin::Made(node) => {
-            node.kept().iter().flat_map(|kept| &kept.inputs).flat_map(|input| leaves(input.origin())).collect()
-        }
+        Origin::Made(node) => node
+            .kept()
+            .iter()
+            .flat_map(|kept| &kept.inputs)
+            .flat_map(|input| leaves(input.origin()))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -316,7 +336,8 @@ fn row(visit: &Visit, i: usize, j: usize, n: usize) -> Option<Tensor> {
         x.slice(0, (i * each) as isize..((i + 1) * each) as isize)
     };
     let input = |k: usize, input: &Input| -> Input {
-        let is_samples = k != j && input.shape(node).first() == Some(&rows) && !matches!(input.origin(), Origin::Leaf(..));
+        let is_samples =
+            k != j && input.shape(node).first() == Some(&rows) && !matches!(input.origin(), Origin::Leaf(..));
         let shape = match is_samples {
             true => input.shape(node).with(0, rows / n),
             false => *input.shape(node),
@@ -330,7 +351,8 @@ fn row(visit: &Visit, i: usize, j: usize, n: usize) -> Option<Tensor> {
         };
         Input { wanted: k == j, seen }
     };
-    let inputs: smallvec::SmallVec<[Input; 3]> = kept.inputs.iter().enumerate().map(|(k, x)| input(k, x)).collect();
+    let inputs: smallvec::SmallVec<[Input; 3]> =
+        kept.inputs.iter().enumerate().map(|(k, x)| input(k, x)).collect();
     let g = cut(g, rows).contiguous();
     let (mut y, mut extra) = (kept.y.as_ref().map(|y| cut(&y.detach(), rows)), Vec::new());
     if !kept.extra.is_empty() {
@@ -410,8 +432,15 @@ mod tests {
     fn rows_come_from_two_passes_where_samples_lie_along_the_first_axis() {
         let (w, b) = (Tensor::randn([4, 3]).leaf(), Tensor::randn([4]).leaf());
         let x = Tensor::randn([5, 3]);
-        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| x[0].linear(&w, Some(&b)).tanh().square().sum(1)));
-        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| x[0].linear_relu(&w, Some(&b)).exp().sum(1)));
+        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| x[0]
+            .linear(&w, Some(&b))
+            .tanh()
+            .square()
+            .sum(1)));
+        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| x[0]
+            .linear_relu(&w, Some(&b))
+            .exp()
+            .sum(1)));
         assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| (x[0].matmul(&w.t()) * &b).sin().sum(1)));
         // Weights that are computed from parameters, used twice, and rows of several places each.
         let s = Tensor::randn([3, 3]).leaf();
@@ -424,12 +453,23 @@ mod tests {
         };
         assert!(agrees(3, &[&s], &[x], f));
         let (k, c) = (Tensor::randn([2, 3, 3, 3]).leaf(), Tensor::randn([2]).leaf());
-        let f = |x: &[Tensor]| x[0].conv2d(&k, Some(&c), Conv2dOptions::new().padding(1)).relu().sum(&[1, 2, 3][..]);
+        let f = |x: &[Tensor]| {
+            x[0].conv2d(&k, Some(&c), Conv2dOptions::new().padding(1)).relu().sum(&[1, 2, 3][..])
+        };
         assert!(agrees(4, &[&k, &c], &[Tensor::randn([4, 3, 6, 5])], f));
         let (table, gamma) = (Tensor::randn([7, 3]).leaf(), Tensor::randn([3]).leaf());
         let ids = tensor![[1, 2], [2, 2], [6, 0], [3, 3]];
         let f = |x: &[Tensor]| x[0].embedding(&table).layer_norm(&gamma, None, 1e-5).sin().sum(&[1, 2][..]);
         assert!(agrees(4, &[&table, &gamma], &[ids], f));
+    }
+
+    #[test]
+    fn parts_that_are_computed_again_are_looked_into() {
+        let w = Tensor::randn([3, 3]).leaf();
+        let held = w.clone();
+        let part = move |xs: &[Tensor]| xs[0].linear(&held, None).tanh();
+        let f = |x: &[Tensor]| crate::graph::checkpoint(part.clone(), &[&x[0], &w]).square().sum(1);
+        assert!(agrees(4, &[&w], &[Tensor::randn([4, 3])], f));
     }
 
     #[test]
@@ -467,7 +507,10 @@ mod tests {
         let y = Tensor::ones([3, 2]) * &w;
         let message = |f: &dyn Fn() -> Vec<Tensor>| catch(f).unwrap_err().message().to_string();
         assert!(message(&|| per_sample_grads(&y, &[&w])).contains("the losses must be [n]"));
-        assert!(message(&|| per_sample_grads(&y.sum(1), &[&y])).contains("parameter 0, of shape [3, 2], is no leaf"));
+        assert!(
+            message(&|| per_sample_grads(&y.sum(1), &[&y]))
+                .contains("parameter 0, of shape [3, 2], is no leaf")
+        );
         assert!(message(&|| per_sample_grads(&tensor![1.0, 2.0], &[&w])).contains("nothing was recorded"));
         assert_eq!(per_sample_grads(&y.slice(0, 0..1).sum(1), &[&w])[0].to_vec::<f32>(), [1.0, 1.0]);
     }

@@ -155,6 +155,7 @@ impl Fused for Linear {
         let each = rows / n;
         let g = if self.relu { times_slope(Step, g, &at.y().detach()) } else { g.clone() }.reshape([n, each, out]);
         match i {
+            1 if each == 1 => Some(g.swap(1, 2) * at.a().detach().reshape([n, 1, *at.shape(0).last()?])),
             // A product of each sample's own rows.
             1 => Some(g.t().matmul(&at.a().detach().reshape([n, each, *at.shape(0).last()?]))),
             2 => Some(g.sum(1)),

@@ -4,9 +4,7 @@ use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
 use mapsto_nn::{GradScaler, Item, ItemMut, Module, Optimizer, Path, Segment};
-use mapsto_tensor::{
-    DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train,
-};
+use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;

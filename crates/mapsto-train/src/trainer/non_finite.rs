@@ -82,7 +82,8 @@ pub(super) fn in_backward(
     match catch(|| detect_anomaly(again)) {
         Err(e) if e.kind() == ErrorKind::NonFinite => {
             let found = e.message().trim_start_matches("anomaly: ").to_string();
-            let inside = if e.parts().is_empty() { String::new() } else { format!(", in {}", e.parts().join(" > ")) };
+            let inside =
+                if e.parts().is_empty() { String::new() } else { format!(", in {}", e.parts().join(" > ")) };
             let text = format!("{}; {found}{inside}", error_of_parameters.message());
             let help = error_of_parameters.help_text().unwrap_or_default().to_string();
             Error::new(ErrorKind::NonFinite, text).help(help)
