@@ -29,8 +29,8 @@ pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
-    Apply, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport, Module, ModuleExt, Param,
-    Path, Segment, State, Then, Tied, deep_copy, frozen, matches,
+    Apply, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport, Module,
+    ModuleExt, Param, Path, Segment, State, Then, Tied, deep_copy, frozen, matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;

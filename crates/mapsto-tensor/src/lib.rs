@@ -57,8 +57,7 @@ pub mod prelude {
     pub use crate::ops::*;
     pub use crate::{
         DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, assert_close, autocast,
-        autocast_dtype, catch, infer,
-        is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace, train,
-        with_matmul_precision,
+        autocast_dtype, catch, infer, is_training, keep, matmul_precision, memory, no_grad, random, record,
+        seed, tensor, trace, train, with_matmul_precision,
     };
 }

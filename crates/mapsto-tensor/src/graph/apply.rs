@@ -3,8 +3,8 @@
 use super::anomaly;
 use super::origin::{Fate, Past, Why, unrecorded};
 use super::{Op, Origin, Owned, Ran, made, unwanted};
-use crate::scope::{Inside, Mode};
 use crate::autocast::widened;
+use crate::scope::{Inside, Mode};
 use crate::{Tensor, trace};
 use smallvec::SmallVec;
 use std::panic::Location;

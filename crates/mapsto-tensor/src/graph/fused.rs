@@ -1,14 +1,14 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
 use super::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, engine::grads_at, try_apply};
-use crate::autocast::widened;
-use crate::{DType, scope};
-use smallvec::SmallVec;
 use crate::Tensor;
+use crate::autocast::widened;
 use crate::check::floats;
 use crate::elementwise::Real;
 use crate::elementwise::{Unary, map, unary};
 use crate::kind::{OpKind, Takes};
+use crate::{DType, scope};
+use smallvec::SmallVec;
 
 /// An operation defined by others (`compose`) that has a faster kernel.
 ///
