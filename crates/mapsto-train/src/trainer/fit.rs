@@ -145,7 +145,7 @@ impl<'a> Fit<'a> {
         if self.drive.validation().is_some() {
             let (plan, mut tally) = (self.plan, Tally::default());
             let mut see = |step: &crate::Step, rows| tally.add(plan.metrics(), step, rows);
-            if !self.drive.validate(plan.interrupt.as_ref(), &mut see)? {
+            if !plan.forward(|| self.drive.validate(plan.interrupt.as_ref(), &mut see))? {
                 return Ok(Outcome::Interrupted);
             }
             tally.check_weight("validation")?;
