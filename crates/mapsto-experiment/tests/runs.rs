@@ -190,6 +190,8 @@ fn every_optimizer_goes_on_with_the_same_bits() {
                 Override::new("train.out", project.path(&format!("{}-{out}", kind.name)).display()),
                 Override::new("train.epochs", epochs),
                 Override::new("train.optimizer", format!("{{ {} = 0.01 }}", kind.name)),
+                // L-BFGS compares one step with the next, so it takes all samples as one batch.
+                Override::new("data.batch", if kind.name == "lbfgs" { 1000 } else { 4 }),
             ]
         };
         let train = |out: &str, epochs: usize| {
