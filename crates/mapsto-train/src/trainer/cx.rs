@@ -4,7 +4,7 @@ use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
 use mapsto_nn::optim::{Before, Looks, Objective, Part};
-use mapsto_nn::{GradScaler, Item, ItemMut, Module, Optimizer, Path, Segment};
+use mapsto_nn::{GradScaler, Item, Module, Optimizer, Path, Segment};
 use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
