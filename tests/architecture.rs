@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["mapsto-kernels", "mapsto-derive"],
     &["mapsto-tensor"],
     &["mapsto-spec"],
-    &["mapsto-nn", "mapsto-data"],
+    &["mapsto-nn", "mapsto-data", "mapsto-fft", "mapsto-linalg"],
     &["mapsto-models", "mapsto-train"],
     &["mapsto"],
     &["mapsto-experiment"],
@@ -193,7 +193,7 @@ fn asks_for(name: &str) -> [String; 6] {
 #[test]
 fn no_file_tells_operations_losses_or_layers_apart_by_name() {
     // Shorter names are words of other things too: `all`, `any`, `max`.
-    let ops = mapsto_tensor::ops::OPS.iter().map(|kind| kind.name);
+    let ops = mapsto::kinds().map(|kind| kind.name);
     let layers = mapsto_nn::layers::LAYERS.iter().map(|kind| kind.name);
     let losses = mapsto_nn::losses::LOSSES.iter().map(|kind| kind.name);
     let optimizers = mapsto_nn::optim::OPTIMIZERS.iter().map(|kind| kind.name);

@@ -84,6 +84,8 @@ mod guide {
     mod saving {}
     #[doc = include_str!("../docs/debugging.md")]
     mod debugging {}
+    #[doc = include_str!("../docs/numeric.md")]
+    mod numeric {}
     #[doc = include_str!("../docs/from-pytorch.md")]
     mod from_pytorch {}
     #[doc = include_str!("../docs/from-keras.md")]

@@ -3,7 +3,8 @@
 use super::read::Sample;
 use mapsto::nn::recurrent::{Cell, RecurrentCell};
 use mapsto::nn::{
-    Bilinear, Exceptions, Gru, GruCell, Loss, Lstm, LstmCell, ModelSpec, Rnn, RnnCell, RnnRelu, RnnReluCell, losses,
+    Bilinear, Exceptions, Gru, GruCell, Loss, Lstm, LstmCell, ModelSpec, Rnn, RnnCell, RnnRelu, RnnReluCell,
+    losses,
 };
 use mapsto::prelude::*;
 use mapsto::spec::{self, Entry, Json};
@@ -148,9 +149,7 @@ impl<'a> Of<'a> {
             return no("a step without a batch");
         }
         let x = x.clone();
-        self.module(cell, move |cell: &RecurrentCell<C>| {
-            cell.step(&x, Some(&state(&held))).as_ref().to_vec()
-        })
+        self.module(cell, move |cell: &RecurrentCell<C>| cell.step(&x, Some(&state(&held))).as_ref().to_vec())
     }
 
     /// A function of the arguments, with no parameters.
@@ -383,7 +382,10 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             if of.get("output_size").and_then(Json::list).is_some_and(|l| l.contains(&Json::Null)) {
                 return Some(no("an adaptive pooling that leaves an axis as it is"));
             }
-            of.plain(&format!("{{\"adaptive_{kind}_pool{spatial}d\": {}}}", of.text("output_size", "1")), spatial + 1)
+            of.plain(
+                &format!("{{\"adaptive_{kind}_pool{spatial}d\": {}}}", of.text("output_size", "1")),
+                spatial + 1,
+            )
         }
         name if name.starts_with("Fractional") => no("pooling of windows at random places"),
         name if name.contains("Pool") => {
@@ -397,7 +399,8 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
                 json => Some(json.to_string()),
             };
             let mut entry = format!("{{\"{kind}_pool{spatial}d\": {}", size("kernel_size")?);
-            let options = ["stride", "padding", "dilation", "ceil_mode", "count_include_pad", "divisor_override"];
+            let options =
+                ["stride", "padding", "dilation", "ceil_mode", "count_include_pad", "divisor_override"];
             for option in options {
                 if let Some(value) = size(option) {
                     entry += &format!(", \"{option}\": {value}");
@@ -409,10 +412,14 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             of.plain(&(entry + "}"), spatial + 1)
         }
         "Bilinear" => {
-            let [a, b, out] = ["in1_features", "in2_features", "out_features"].map(|n| of.number(n, 0.0) as usize);
+            let [a, b, out] =
+                ["in1_features", "in2_features", "out_features"].map(|n| of.number(n, 0.0) as usize);
             let layer = Bilinear::new(a, b, out);
             let layer = if of.flag("bias", true) { layer } else { layer.no_bias() };
             let (x, y) = (of.input(0, "input1")?.clone(), of.input(1, "input2")?.clone());
+            if x.rank() == 1 {
+                return Some(no("a pair without a batch"));
+            }
             of.module(layer, move |layer: &Bilinear| vec![layer.forward(&x, &y)])
         }
         "RNNCell" if of.get("nonlinearity").and_then(Json::str) == Some("relu") => {
@@ -515,6 +522,7 @@ fn loss<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             match reduction {
                 // Ours is PyTorch's mean over the batch.
                 "mean" => no("a mean over elements, which PyTorch itself warns of"),
+                "none" => no("a divergence of each element, which is one of each sample here"),
                 "batchmean" if target?.le(0.0).any(..).item() != 0.0 => {
                     no("a gradient at a target up to 0, which is NaN in PyTorch")
                 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mapsto::spec::{Entry, Value, nearest};
 use mapsto::training::RunFolder;
-use mapsto::{Error, ErrorKind, MatmulPrecision, Result};
+use mapsto::{DType, Error, ErrorKind, MatmulPrecision, Result};
 
 use crate::document::{self, Tree};
 use crate::overrides::{self, Override};
@@ -104,6 +104,8 @@ pub struct Train {
     pub threads: usize,
     /// How exactly matrices are multiplied while training.
     pub matmul_precision: MatmulPrecision,
+    /// What products are computed in while training: f32, bf16 or f16.
+    pub precision: DType,
     /// The run folder; without it, the first free `runs/NAME-1`, `runs/NAME-2`, ..
     pub out: Option<String>,
 }
@@ -231,6 +233,7 @@ impl Config {
             accumulate,
             threads,
             matmul_precision,
+            precision,
             out,
         } = &self.train;
         section(&mut text, "train");
@@ -245,6 +248,7 @@ impl Config {
         put(&mut text, "accumulate", *accumulate);
         put(&mut text, "threads", *threads);
         put(&mut text, "matmul_precision", matmul_precision.name());
+        put(&mut text, "precision", precision.to_string());
         put_some(&mut text, "out", out.clone());
         text
     }
@@ -371,6 +375,12 @@ fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
             MatmulPrecision::ALL.map(|precision| (precision.name(), precision)),
         )?
         .unwrap_or_default(),
+        precision: one_of(
+            section.node("precision"),
+            "precision",
+            [("f32", DType::F32), ("bf16", DType::BF16), ("f16", DType::F16)],
+        )?
+        .unwrap_or(DType::F32),
         out: match section.optional::<String>("out")? {
             Some(path) => Some(path_of(&path, "out", out, sources)?),
             None => None,
@@ -420,7 +430,7 @@ mod tests {
              [model]\nlayers = [\n  { linear = 3, bias = false },\n  \"relu\",\n]\n\n\
              [train]\nloss = \"cross_entropy\"\nmetrics = []\noptimizer = { adam = 0.001 }\ncallbacks = []\n\
              epochs = 10\nseed = 42\nclip_norm = 1.0\naccumulate = 1\nthreads = 0\n\
-             matmul_precision = \"highest\"\n"
+             matmul_precision = \"highest\"\nprecision = \"f32\"\n"
         );
         assert_eq!(parse(&rendered).unwrap().render(), rendered);
     }
@@ -441,6 +451,7 @@ mod tests {
                 "matmul_precision = 'fp16'",
                 "`matmul_precision` should be one of highest, high, medium, bf16",
             ),
+            ("clip_norm = 1", "precision = 'bf_16'", "`precision` should be one of f32, bf16, f16"),
             ("class = 'kind'", "test = true", "`test` should be a share from 0 to below 1, found true"),
             ("loss = 'cross_entropy'", "", "[train] needs `loss`"),
             ("set = 'csv'", "", "[data] needs `set`"),

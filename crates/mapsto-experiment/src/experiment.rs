@@ -188,6 +188,7 @@ impl Experiment {
         .epochs(train.epochs)
         .seed(train.seed)
         .accumulate(train.accumulate)
+        .precision(train.precision)
         .folder(folder)
         .quiet()
         .info(self.model_info.clone());

@@ -37,6 +37,7 @@ pub const KEYS: [(&str, &[&str]); 3] = [
             "accumulate",
             "threads",
             "matmul_precision",
+            "precision",
             "out",
         ],
     ),

@@ -96,6 +96,12 @@ const TRAIN: &[Key] = &[
         "\"highest\"",
         "how exactly matrices are multiplied while training",
     ),
+    (
+        "precision",
+        "`\"f32\"`, `\"bf16\"` or `\"f16\"`",
+        "\"f32\"",
+        "what products are computed in while training, with weights and sums in f32; `\"f16\"` scales the loss",
+    ),
     ("out", "a word in quotes", "the first free `runs/NAME-1`, `runs/NAME-2`, ..", "the folder of the run"),
 ];
 

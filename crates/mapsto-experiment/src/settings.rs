@@ -85,6 +85,7 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
         accumulate,
         threads: _,
         matmul_precision: _,
+        precision,
         out: _,
     } = &config.train;
     let mut fixed: Vec<(String, String)> = vec![("data.set".into(), set.name.clone())];
@@ -124,6 +125,7 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     }
     put("train.seed".into(), (*seed).into());
     put("train.accumulate".into(), (*accumulate).into());
+    put("train.precision".into(), precision.to_string().into());
     fixed
 }
 

@@ -8,9 +8,10 @@
 mod budget;
 mod check_layer;
 mod convolution;
-pub mod distributions;
 mod ctc_decode;
+pub mod distributions;
 mod golden;
+mod grad_scaler;
 pub mod init;
 pub mod layers;
 pub mod losses;
@@ -27,13 +28,14 @@ mod spec;
 pub use check_layer::{LayerCheck, check_layer};
 pub use convolution::PaddingMode;
 pub use ctc_decode::{ctc_beam_decode, ctc_greedy_decode};
+pub use grad_scaler::GradScaler;
 pub use layers::*;
 pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
-    Apply, ByChannel, Ema, Exceptions, Item, ItemMut, Layer, Line, LoadReport, Module, ModuleExt, Param,
-    Path, Segment, State, Then, Tied, Weighted, deep_copy, frozen, matches,
+    Apply, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport, Module,
+    ModuleExt, Param, Path, Segment, State, Then, Tied, Weighted, deep_copy, frozen, matches,
 };
 pub use optim::*;
 pub use outputs::Outputs;

@@ -12,7 +12,8 @@ pub(crate) fn places<const N: usize>(args: &Args, input: &[usize]) -> Result<(us
         1 => drop(sequence_of_channels(args, input)?),
         2 => drop(image(args, input)?),
         _ if input.len() != N + 1 => {
-            let e = args.misfit("", format!("the input should be [channels, depth, height, width], it is {input:?}"));
+            let e = args
+                .misfit("", format!("the input should be [channels, depth, height, width], it is {input:?}"));
             return Err(e.help("rows of numbers, such as those of a table, are no volumes: `linear` takes them; images go through layers such as `max_pool2d`"));
         }
         _ => {}
@@ -21,7 +22,11 @@ pub(crate) fn places<const N: usize>(args: &Args, input: &[usize]) -> Result<(us
 }
 
 /// An option that is written down only where it is not the usual one.
-pub(crate) fn unusual<T: FromValue + Into<Value> + Clone + PartialEq>(args: &mut Args, name: &str, usual: T) -> Result<T> {
+pub(crate) fn unusual<T: FromValue + Into<Value> + Clone + PartialEq>(
+    args: &mut Args,
+    name: &str,
+    usual: T,
+) -> Result<T> {
     let value = args.take(name)?.unwrap_or_else(|| usual.clone());
     if value != usual {
         args.record(name, value.clone());
@@ -44,9 +49,9 @@ fn begin<const N: usize>(args: &mut Args) -> Result<Pool<N>> {
 fn padded<const N: usize>(args: &mut Args, pool: Pool<N>) -> Result<Pool<N>> {
     let padding: [usize; N] = args.get_or("padding", [0; N])?;
     for d in 0..N {
-        let reach = (pool.kernel[d] - 1).saturating_mul(pool.dilation[d]).saturating_add(1);
-        if padding[d] > reach / 2 {
-            let message = format!("a padding of {} is more than half the window of {reach}", padding[d]);
+        if padding[d] > pool.kernel[d] / 2 {
+            let message =
+                format!("a padding of {} is more than half the window of {}", padding[d], pool.kernel[d]);
             return Err(args.error("padding", message));
         }
     }

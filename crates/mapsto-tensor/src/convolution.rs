@@ -1,5 +1,6 @@
 //! What convolutions of one, two and three dimensions share: their options, their sizes, and the checks of their inputs.
 
+use crate::autocast::low;
 use crate::backend::PerAxis;
 use crate::elementwise::same_dtype;
 use crate::shape::{Shape, product};
@@ -141,6 +142,9 @@ impl<const D: usize> ConvOptions<D> {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn convolve(self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        if let Some([Some(x), Some(w), b]) = low([Some(x), Some(w), b]) {
+            return self.convolve(&x, &w, b.as_ref());
+        }
         let (x, moves) = self.placed(x, w, b);
         match D {
             1 => crate::ops::conv1d_of(&x, w, b, &moves.of(0)),
@@ -328,6 +332,9 @@ impl<const D: usize> ConvTransposeOptions<D> {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn convolve(self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Tensor {
+        if let Some([Some(x), Some(w), b]) = low([Some(x), Some(w), b]) {
+            return self.convolve(&x, &w, b.as_ref());
+        }
         let axes = Named::of(D, true);
         check(&axes, x, w, b, self.groups);
         let kernel: [usize; D] = std::array::from_fn(|d| w.shape()[2 + d]);

@@ -9,6 +9,7 @@ pub use compare::{Compare, compare};
 pub use operand::Operand;
 pub(crate) use polynomial::{chebyshev, polynomial};
 
+use crate::autocast::widest;
 use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
 pub(crate) use crate::scalar::scalar_like;
@@ -97,6 +98,8 @@ pub trait Unary: Copy + Send + Sync + 'static {
     }
     /// As [`Op::is_flat`].
     const FLAT: bool = false;
+    /// Whether [`autocast`](crate::autocast()) gives it its operand in f32.
+    const FULL: bool = false;
     /// What the numbers of the result mean, as [`Op::meaning`].
     fn meaning(self, _xs: &Meant<'_>) -> Option<Meaning> {
         None
@@ -135,6 +138,8 @@ pub trait Binary: Copy + Send + Sync + 'static {
     fn params(self) -> Params {
         Params::NONE
     }
+    /// Whether [`autocast`](crate::autocast()) gives it its operands in f32.
+    const FULL: bool = false;
     /// The gradients of both inputs, in the broadcast shape.
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp;
     /// What the numbers of the result mean, as [`Op::meaning`].
@@ -193,6 +198,14 @@ fn run_zipped(op: &dyn MapOp, name: &str, xs: &[&Tensor]) -> Ran {
     backend.map(op, xs, &shape, a.dtype()).into()
 }
 
+/// The same for operands of different floats, where `autocast` lets them meet; refused elsewhere.
+#[track_caller]
+#[cold]
+fn mixed(op: &dyn MapOp, name: &str, a: &Tensor, b: &Tensor) -> Ran {
+    let [a, b] = &widest(name, a, b);
+    run_zipped(op, name, &[a, b])
+}
+
 /// The derivative of a binary operation along `dxs`, from its `part` for each input.
 fn moved(part: &dyn Fn(usize, &Tensor) -> Option<Tensor>, dxs: &[Option<Tensor>]) -> Tensor {
     let moved = dxs.iter().enumerate().filter_map(|(i, dx)| part(i, dx.as_ref()?)).reduce(|a, b| a + b);
@@ -210,7 +223,7 @@ pub(crate) fn same_dtype(op: &str, a: &Tensor, b: &Tensor) {
 
 #[track_caller]
 #[cold]
-fn differ(op: &str, a: &Tensor, b: &Tensor) -> ! {
+pub(crate) fn differ(op: &str, a: &Tensor, b: &Tensor) -> ! {
     if a.dtype() != b.dtype() {
         fail!(op, "dtypes differ: {} and {}", a.dtype(), b.dtype(); help = "{}", conversion(a.dtype(), b.dtype()));
     }
@@ -274,6 +287,10 @@ impl<U: Unary> Op for Mapped<U> {
     #[inline]
     fn is_flat(&self) -> bool {
         U::FLAT
+    }
+    #[inline]
+    fn is_full(&self) -> bool {
+        U::FULL
     }
     fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
         xs.sums_along(0)
@@ -355,7 +372,9 @@ impl<B: Binary> Op for Zipped<B> {
     #[inline]
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (a, b) = (xs[0], xs[1]);
-        same_dtype(B::NAME, a, b);
+        if a.dtype() != b.dtype() || a.device() != b.device() {
+            return mixed(self, B::NAME, a, b);
+        }
         if !a.dtype().is_float() {
             let takes = self.0.int(0i64, 0).is_some();
             check_integers(B::NAME, "these are", a.dtype(), takes, B::BOOL);
@@ -392,6 +411,10 @@ impl<B: Binary> Op for Zipped<B> {
     }
     fn keep(&self) -> Keep {
         B::KEEP
+    }
+    #[inline]
+    fn is_full(&self) -> bool {
+        B::FULL
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         self.0.vjp(at, g)

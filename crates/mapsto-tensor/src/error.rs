@@ -1,5 +1,6 @@
 //! What went wrong, said so that it can be mended: one error type, its kinds, and the way programmer's mistakes are raised.
 
+use crate::graph::NamedLayer;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -279,6 +280,7 @@ fn quietly<T>(
 #[track_caller]
 #[inline]
 pub fn within<T>(name: impl Fn() -> String, body: impl FnOnce() -> T) -> T {
+    let _layer = NamedLayer::enter(&name);
     retold(|error| error.inside(name()), body)
 }
 
@@ -294,7 +296,7 @@ pub fn here<T>(body: impl FnOnce() -> T) -> T {
 /// caller's line.
 #[track_caller]
 #[inline]
-pub(crate) fn named<T>(op: &str, body: impl FnOnce() -> T) -> T {
+pub fn named<T>(op: &str, body: impl FnOnce() -> T) -> T {
     retold(|error| error.of(op), body)
 }
 

@@ -1,5 +1,6 @@
 //! The tensor of mapsto: values, views, operations and their derivatives.
 
+pub mod autocast;
 pub mod backend;
 mod by_number;
 pub mod check;
@@ -33,6 +34,7 @@ mod ternary;
 pub mod trace;
 mod written;
 
+pub use autocast::{autocast, autocast_dtype};
 pub use device::Device;
 pub use dtype::{Class, DType, Element};
 pub use error::{Error, ErrorKind, Result, catch};
@@ -58,8 +60,8 @@ pub mod prelude {
     pub use crate::graph::{Grads, grad, grad_or_zeros, grad_with};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, Walk, assert_close, catch,
-        infer, is_training, keep, matmul_precision, memory, no_grad, random, record, seed, tensor, trace,
-        train, with_matmul_precision,
+        DType, Device, Error, ErrorKind, MatmulPrecision, Result, Shape, Tensor, Walk, assert_close,
+        autocast, autocast_dtype, catch, infer, is_training, keep, matmul_precision, memory, no_grad, random,
+        record, seed, tensor, trace, train, with_matmul_precision,
     };
 }

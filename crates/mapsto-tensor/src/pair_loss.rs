@@ -1,5 +1,6 @@
 //! Losses that are the mean of a function of pairs (output, target): one pass forward and one backward.
 
+use crate::autocast::full;
 use crate::backend::cpu::with_float;
 use crate::backend::order::Order;
 use crate::backend::tiles::CHUNK;
@@ -31,6 +32,9 @@ pub(crate) trait PairLoss: Copy + Send + Sync + 'static {
 /// The mean of a pair loss over all elements. Targets adopt the dtype of outputs, as numbers beside a tensor do.
 #[track_caller]
 pub(crate) fn mean_of<P: PairLoss>(loss: P, x: &Tensor, t: &Tensor) -> Tensor {
+    if let Some([Some(x), Some(t)]) = full([Some(x), Some(t)]) {
+        return mean_of(loss, &x, &t);
+    }
     if x.shape() != t.shape() {
         fail!(P::NAME, "outputs {:?} and targets {:?} differ in shape", x.shape(), t.shape();
               help = "a loss never broadcasts; `reshape` or `unsqueeze` one of them");

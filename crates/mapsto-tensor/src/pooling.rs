@@ -124,7 +124,7 @@ impl<const N: usize> Pool<N> {
                 (message, "a smaller window is needed; no size may be 0 but that of the padding")
             };
             let Some(reach) = reach.filter(|_| stride[d] > 0 && dilation[d] > 0) else { return Err(none()) };
-            if padding[d] > reach / 2 {
+            if padding[d] > kernel[d] / 2 {
                 return Err((
                     format!("padding {padding:?} is more than half of the window {kernel:?}"),
                     "such windows would lie outside of the image",
@@ -151,7 +151,9 @@ impl<const N: usize> Pool<N> {
         match product(kernel).and(product(&rooms)) {
             Some(_) => Ok(out),
             None => Err((
-                format!("the window {kernel:?} does not fit the image {image:?}: its places cannot be counted"),
+                format!(
+                    "the window {kernel:?} does not fit the image {image:?}: its places cannot be counted"
+                ),
                 "a smaller window is needed, or less padding",
             )),
         }
@@ -312,7 +314,9 @@ impl Rule {
         let (size, out) = (image_of::<3>(op, x), self.out(op, x));
         let spans = match self {
             Rule::Sliding(pool) => {
-                let along = |d: usize| (0..out[d]).map(|i| pool.span(d, i, size[d]).expect("it was checked")).collect();
+                let along = |d: usize| {
+                    (0..out[d]).map(|i| pool.span(d, i, size[d]).expect("it was checked")).collect()
+                };
                 [along(0), along(1), along(2)]
             }
             Rule::Adaptive(_) => {

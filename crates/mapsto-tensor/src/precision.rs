@@ -1,6 +1,6 @@
 //! How exactly f32 matrices are multiplied: a scope, where PyTorch has the switch `set_float32_matmul_precision`.
 
-use crate::scope;
+use crate::{DType, scope};
 use mapsto_kernels::gemm::bf16;
 use std::fmt;
 
@@ -106,13 +106,83 @@ impl fmt::Display for MatmulPrecision {
 /// assert_eq!((precise, matmul_precision()), (MatmulPrecision::Medium, MatmulPrecision::Highest));
 /// ```
 pub fn with_matmul_precision<R>(precision: MatmulPrecision, body: impl FnOnce() -> R) -> R {
-    scope::within(|m| m.precision = precision, body)
+    scope::within(|m| m.precision = m.precision.with_matmul(precision), body)
 }
 
 /// The precision in use: [`with_matmul_precision`]'s on this thread, else [`MatmulPrecision::Highest`].
 #[inline]
 pub fn matmul_precision() -> MatmulPrecision {
-    scope::precision()
+    scope::precision().matmul()
+}
+
+/// What scopes say of how operations compute. It is one byte, which a node copies with its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Precision(u8);
+
+impl Precision {
+    /// Nothing is left out.
+    pub(crate) const EXACT: Precision = Precision(0);
+    const MATMUL: u8 = 3;
+    /// Operations choose their dtypes: one of two for products.
+    const BF16: u8 = 4;
+    const F16: u8 = 8;
+    /// Operands of different floats meet in the wider one, here and in derivatives of what was recorded here.
+    const MIXED: u8 = 16;
+
+    #[inline]
+    pub(crate) fn matmul(self) -> MatmulPrecision {
+        match self.0 & Precision::MATMUL {
+            0 => MatmulPrecision::Highest,
+            1 => MatmulPrecision::High,
+            2 => MatmulPrecision::Medium,
+            _ => MatmulPrecision::Bf16,
+        }
+    }
+
+    fn with_matmul(self, precision: MatmulPrecision) -> Precision {
+        let of = match precision {
+            MatmulPrecision::Highest => 0,
+            MatmulPrecision::High => 1,
+            MatmulPrecision::Medium => 2,
+            MatmulPrecision::Bf16 => 3,
+        };
+        Precision(self.0 & !Precision::MATMUL | of)
+    }
+
+    /// With products in this dtype, or in those of their operands; f16 and bf16 only.
+    pub(crate) fn with_products(self, dtype: Option<DType>) -> Precision {
+        let of = match dtype {
+            None => 0,
+            Some(DType::BF16) => Precision::BF16 | Precision::MIXED,
+            Some(_) => Precision::F16 | Precision::MIXED,
+        };
+        Precision(self.0 & Precision::MATMUL | of)
+    }
+
+    /// The dtype that products choose.
+    pub(crate) fn products(self) -> Option<DType> {
+        match self.0 & (Precision::BF16 | Precision::F16) {
+            0 => None,
+            Precision::BF16 => Some(DType::BF16),
+            _ => Some(DType::F16),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn casts(self) -> bool {
+        self.0 & (Precision::BF16 | Precision::F16) != 0
+    }
+
+    #[inline]
+    pub(crate) fn mixes(self) -> bool {
+        self.0 & Precision::MIXED != 0
+    }
+
+    /// That of the derivative of what was recorded with this one, which has its dtypes.
+    #[inline]
+    pub(crate) fn of_derivative(self) -> Precision {
+        Precision(self.0 & (Precision::MATMUL | Precision::MIXED))
+    }
 }
 
 #[cfg(test)]

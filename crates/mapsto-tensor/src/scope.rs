@@ -1,6 +1,7 @@
 //! Modes as scopes: inference is the default; [`train`] records parameters and switches training behaviour on.
 
-use crate::{LeafId, MatmulPrecision};
+use crate::LeafId;
+use crate::precision::Precision;
 use std::cell::{Cell, RefCell};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -9,27 +10,37 @@ pub(crate) struct Mode {
     record: bool,
     /// Layers behave as in training: dropout drops, batch norm uses the batch.
     training: bool,
-    /// Nothing at all is recorded.
-    off: bool,
+    /// Whether nothing at all is recorded.
+    off: Off,
     /// Some parameters are constants: those that `FROZEN` lists.
     frozen: bool,
     /// What was computed before is computed again.
     again: bool,
     /// Operations are shown to what watches this thread.
     pub(crate) watched: bool,
-    /// How exactly matrices are multiplied.
-    pub(crate) precision: MatmulPrecision,
+    /// How exactly matrices are multiplied, and whether operations choose their dtypes by `autocast`.
+    pub(crate) precision: Precision,
+}
+
+/// Whether operations are recorded.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Off {
+    No,
+    /// Not in this scope.
+    Scope,
+    /// Not inside of an operation, whose dtypes are chosen already.
+    Inside,
 }
 
 impl Mode {
     const INFERENCE: Mode = Mode {
         record: false,
         training: false,
-        off: false,
+        off: Off::No,
         frozen: false,
         again: false,
         watched: false,
-        precision: MatmulPrecision::Highest,
+        precision: Precision::EXACT,
     };
 }
 
@@ -37,7 +48,18 @@ impl Mode {
     /// Whether nothing is recorded.
     #[inline]
     pub(crate) fn is_off(self) -> bool {
-        self.off
+        self.off != Off::No
+    }
+
+    /// Whether operations choose their dtypes by `autocast`.
+    #[inline]
+    pub(crate) fn casts(self) -> bool {
+        self.precision.casts() && self.off != Off::Inside
+    }
+
+    /// The same for what runs inside of an operation as if it ran outside, and records nothing.
+    pub(crate) fn unrecorded(self) -> Mode {
+        Mode { off: Off::Scope, watched: false, ..self }
     }
 
     /// Whether operations on parameters are recorded, unless nothing is.
@@ -48,7 +70,7 @@ impl Mode {
 
     /// The same for what is computed again, where nobody watches.
     pub(crate) fn again(self) -> Mode {
-        Mode { off: false, again: true, watched: false, ..self }
+        Mode { off: Off::No, again: true, watched: false, ..self }
     }
 
     /// Whether this parameter is a constant here.
@@ -66,7 +88,7 @@ impl Inside {
     pub(crate) fn enter() -> Inside {
         MODE.with(|m| {
             let before = m.get();
-            m.set(Mode { off: true, watched: false, ..before });
+            m.set(Mode { off: Off::Inside, watched: false, ..before });
             Inside(before)
         })
     }
@@ -111,17 +133,17 @@ pub(crate) fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R
 /// assert_ne!(train(|| x.dropout(0.5)).sum(..).item(), 1000.0);
 /// ```
 pub fn train<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.training, m.off) = (true, true, false), body)
+    within(|m| (m.record, m.training, m.off) = (true, true, Off::No), body)
 }
 
 /// Runs `body` recording operations on parameters, with everything else as in inference.
 pub fn record<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.off) = (true, false), body)
+    within(|m| (m.record, m.off) = (true, Off::No), body)
 }
 
 /// Runs `body` recording nothing, not even operations on leaves made by hand.
 pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| m.off = true, body)
+    within(|m| m.off = m.off.max(Off::Scope), body)
 }
 
 /// Runs `body` as inference, wherever it is called: nothing is recorded, not even operations on leaves made by hand, dropout
@@ -133,7 +155,7 @@ pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
 /// assert_eq!(train(|| infer(|| x.dropout(0.5))).sum(..).item(), 1000.0);
 /// ```
 pub fn infer<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.training, m.off) = (false, false, true), body)
+    within(|m| (m.record, m.training, m.off) = (false, false, m.off.max(Off::Scope)), body)
 }
 
 /// Runs `body` as outside of every scope, wherever it is called: in inference, with parameters as constants. Leaves made by hand
@@ -148,7 +170,7 @@ pub fn infer<R>(body: impl FnOnce() -> R) -> R {
 /// assert_eq!(infer(|| mapsto_tensor::outside(slope)), 6.0);
 /// ```
 pub fn outside<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.training, m.off) = (false, false, false), body)
+    within(|m| (m.record, m.training, m.off) = (false, false, Off::No), body)
 }
 
 /// Runs `body` with these parameters as constants: their gradients are not computed, those that go through them are.
@@ -194,7 +216,7 @@ pub(crate) fn mode() -> Mode {
 
 /// Whether operations on parameters are recorded.
 pub fn is_recording() -> bool {
-    MODE.with(|m| m.get().record && !m.get().off)
+    MODE.with(|m| m.get().record && !m.get().is_off())
 }
 
 /// What tells this thread from the others that run: the place of its mode.
@@ -202,15 +224,15 @@ pub(crate) fn thread() -> usize {
     MODE.with(|m| std::ptr::from_ref(m).addr())
 }
 
-/// How exactly matrices are multiplied.
+/// How exactly operations compute.
 #[inline]
-pub(crate) fn precision() -> MatmulPrecision {
+pub(crate) fn precision() -> Precision {
     MODE.with(|m| m.get().precision)
 }
 
 /// Changes that until the scope around ends.
 #[inline]
-pub(crate) fn set_precision(precision: MatmulPrecision) {
+pub(crate) fn set_precision(precision: Precision) {
     MODE.with(|m| m.set(Mode { precision, ..m.get() }));
 }
 

@@ -194,7 +194,7 @@ impl Axis {
     /// # Panics
     /// When there is no such axis.
     #[track_caller]
-    pub(crate) fn of(self, op: &str, shape: &[usize]) -> usize {
+    pub fn of(self, op: &str, shape: &[usize]) -> usize {
         let rank = shape.len() as isize;
         let a = if self.0 < 0 { self.0 + rank } else { self.0 };
         if a < 0 || a >= rank {

@@ -3,6 +3,7 @@
 //! In one pass everything between the inputs and the result is computed in f32 at least, and the order of the factors is
 //! chosen element by element.
 
+use crate::autocast::met;
 use crate::backend::{MapOp, Params, Program, Written};
 use crate::elementwise::{Real, same_dtype};
 use crate::graph::{At, Fast, Fused, Op, Vjp, boxed, fused};
@@ -64,6 +65,9 @@ impl<T: Ternary> Fused for Zipped3<T> {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let (a, b, c) = (xs[0], xs[1], xs[2]);
+        if let Some(wide) = met(xs) {
+            return self.cpu(&[&wide[0], &wide[1], &wide[2]]);
+        }
         same_dtype(T::NAME, a, b);
         same_dtype(T::NAME, a, c);
         if !a.dtype().is_float() {

@@ -2,11 +2,11 @@
 //! of every dtype and many shapes, most of which are wrong for it.
 
 use mapsto_tensor::ops::{self, Order};
+use mapsto_tensor::ops::{Border, Ends, GridSample, Interpolation, Pool1d, Pool3d, Resize, RoiAlign};
 use mapsto_tensor::ops::{
     Conv1dOptions, Conv2dOptions, Conv3dOptions, ConvTranspose1dOptions, ConvTranspose2dOptions,
     ConvTranspose3dOptions,
 };
-use mapsto_tensor::ops::{Border, Ends, GridSample, Interpolation, Pool1d, Pool3d, Resize, RoiAlign};
 use mapsto_tensor::ops::{Pool2d, Window};
 use mapsto_tensor::prelude::*;
 

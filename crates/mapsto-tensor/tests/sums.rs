@@ -220,8 +220,17 @@ const ROWS: &[Row] = &[
     }),
     (
         &[
-            "avg_pool1d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool3d", "lp_pool1d", "lp_pool2d",
-            "lp_pool3d", "interpolate", "sample_places", "grid_sample", "roi_align",
+            "avg_pool1d",
+            "avg_pool3d",
+            "adaptive_avg_pool1d",
+            "adaptive_avg_pool3d",
+            "lp_pool1d",
+            "lp_pool2d",
+            "lp_pool3d",
+            "interpolate",
+            "sample_places",
+            "grid_sample",
+            "roi_align",
         ],
         |d| {
             let x = tenths([1, 1, 1, 500, 600], d);
@@ -238,7 +247,9 @@ const ROWS: &[Row] = &[
             all.extend(gradients(&few.interpolate(&Resize::to([N]).mode(Interpolation::Linear)), &[&few]));
             let (w, one) = (tenths([1, N, 1], d), zeros([1]));
             all.extend(gradients(&few.sample_places(&one, &zeros([1, N, 1]), &w), &[&few]));
-            all.push(tenths([1, 1, 3], d).sample_places(&one, &zeros([1, 1, N]), &tenths([1, 1, N], d)).detach());
+            all.push(
+                tenths([1, 1, 3], d).sample_places(&one, &zeros([1, 1, N]), &tenths([1, 1, N], d)).detach(),
+            );
             let (many, w) = (tenths([1, N, 1], d), tenths([1, 1, 1], d));
             all.extend(gradients(&many.sample_places(&one, &zeros([1, 1, 1]), &w), &[&w]));
             all

@@ -4,6 +4,7 @@ use crate::trainer::Cx;
 use crate::{ModelInfo, Step};
 use mapsto_data::{Rows, Sample};
 use mapsto_nn::{Layer, Loss, ModelSpec, Module};
+use mapsto_tensor::autocast::full;
 use mapsto_tensor::pairing::paired;
 use mapsto_tensor::{Result, Tensor, fail};
 use std::marker::PhantomData;
@@ -147,7 +148,11 @@ impl<M: Layer> Task<M, Sample> for Supervised {
 /// The loss of a model's outputs for a batch: the one place where outputs meet targets.
 pub(crate) fn supervised(loss: &dyn Loss, forward: impl Fn(&Tensor) -> Tensor, batch: &Sample) -> Step {
     let weight = loss.weight(&batch.y);
-    let y = forward(&batch.x);
+    let mut y = forward(&batch.x);
+    // Under `autocast` losses and metrics are computed in f32.
+    if let Some([Some(wide)]) = full([Some(&y)]) {
+        y = wide;
+    }
     // A batch that the loss ignores as a whole has no mean loss, and weighs nothing.
     let value = match weight {
         0.0 => Tensor::zeros(()),

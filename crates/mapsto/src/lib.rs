@@ -24,6 +24,8 @@
 //! * `plots` (default): SVG plots of a run, through `plotters`.
 //! * `progress` (default): a live line while training, through `indicatif`.
 //! * `signals` (default): Ctrl-C finishes the step and saves, through `ctrlc`.
+//! * `fft`: the module `fft`, Fourier transforms and windows, through `rustfft` and `realfft`.
+//! * `linalg`: the module `linalg`, linear algebra, through `nalgebra`.
 
 pub use mapsto_kernels::simd::{Isa, isa};
 pub use mapsto_kernels::threads::{set_threads, threads, with_threads};
@@ -56,6 +58,34 @@ pub mod training {
 /// Named entries with options: how layers, losses and the like are written in files.
 pub mod spec {
     pub use mapsto_spec::*;
+}
+
+/// Fourier transforms with derivatives, `stft` and windows, and complex tensors as pairs (feature `fft`).
+#[cfg(feature = "fft")]
+pub mod fft {
+    pub use mapsto_fft::*;
+}
+
+/// Linear algebra with derivatives: solving, decompositions, norms of matrices (feature `linalg`).
+#[cfg(feature = "linalg")]
+pub mod linalg {
+    pub use mapsto_linalg::*;
+}
+
+/// Every kind of operation: those of [`ops::OPS`], and those of the optional crates that this program was built with.
+///
+/// ```
+/// assert!(mapsto::kinds().any(|kind| kind.name == "matmul"));
+/// ```
+pub fn kinds() -> impl Iterator<Item = &'static kind::OpKind> {
+    let lists = [
+        ops::OPS,
+        #[cfg(feature = "fft")]
+        mapsto_fft::OPS,
+        #[cfg(feature = "linalg")]
+        mapsto_linalg::OPS,
+    ];
+    lists.into_iter().flatten()
 }
 
 /// The names that first programs need; `use mapsto::prelude::*;`. Everything else is imported from its module:

@@ -62,7 +62,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
     if options.python.is_empty() {
         return Err("--python is needed".into());
     }
-    let is_known = |n: &String| cases::CASES.iter().any(|case| picks(n, case.name));
+    let is_known = |n: &String| cases::cases().any(|case| picks(n, case.name));
     match options.names.iter().find(|n| !is_known(n)) {
         Some(unknown) => Err(format!("no case is called {unknown}")),
         None => Ok(options),

@@ -72,19 +72,21 @@ impl<const N: usize> Layer for AdaptiveAvgPool<N> {
 
 const fn kind<const N: usize>(doc: &'static str, example: fn() -> Entry) -> LayerKind {
     let name = ["", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"][N];
-    LayerKind::new(name, doc, |args, input| Ok(Box::new(AdaptiveAvgPool::<N> { out: read_windows(args, input)? })))
-        .options(&[("", "the number of windows, along every axis or along each")])
-        .example(example)
+    LayerKind::new(name, doc, |args, input| {
+        Ok(Box::new(AdaptiveAvgPool::<N> { out: read_windows(args, input)? }))
+    })
+    .options(&[("", "the number of windows, along every axis or along each")])
+    .example(example)
 }
 
 pub(super) const KIND_1D: LayerKind = kind::<1>(
     "The mean of each of the given number of windows of a sequence; 1 is the mean of the whole sequence.",
     || Entry::new("adaptive_avg_pool1d").with_value(2_usize),
 );
-pub(super) const KIND_2D: LayerKind = kind::<2>(
-    "The mean of each of the given number of windows; 1 is the mean of the whole image.",
-    || Entry::new("adaptive_avg_pool2d").with_value(2_usize),
-);
+pub(super) const KIND_2D: LayerKind =
+    kind::<2>("The mean of each of the given number of windows; 1 is the mean of the whole image.", || {
+        Entry::new("adaptive_avg_pool2d").with_value(2_usize)
+    });
 pub(super) const KIND_3D: LayerKind = kind::<3>(
     "The mean of each of the given number of windows of a volume; 1 is the mean of the whole volume.",
     || Entry::new("adaptive_avg_pool3d").with_value(2_usize),

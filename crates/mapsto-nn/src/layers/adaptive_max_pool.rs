@@ -69,9 +69,11 @@ impl<const N: usize> Layer for AdaptiveMaxPool<N> {
 
 const fn kind<const N: usize>(doc: &'static str, example: fn() -> Entry) -> LayerKind {
     let name = ["", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"][N];
-    LayerKind::new(name, doc, |args, input| Ok(Box::new(AdaptiveMaxPool::<N> { out: read_windows(args, input)? })))
-        .options(&[("", "the number of windows, along every axis or along each")])
-        .example(example)
+    LayerKind::new(name, doc, |args, input| {
+        Ok(Box::new(AdaptiveMaxPool::<N> { out: read_windows(args, input)? }))
+    })
+    .options(&[("", "the number of windows, along every axis or along each")])
+    .example(example)
 }
 
 pub(super) const KIND_1D: LayerKind = kind::<1>(

@@ -135,7 +135,8 @@ mod tests {
         check_layer(|| AvgPool2d::new(2)).gives([2, 3, 4, 6], [2, 3, 2, 3]);
         check_layer(|| AvgPool2d::new([3, 2]).stride(1).padding(1)).gives([1, 2, 5, 4], [1, 2, 5, 5]);
         check_layer(|| AvgPool1d::new(3).padding(1).exclude_pad()).gives([2, 2, 6], [2, 2, 2]);
-        check_layer(|| AvgPool3d::new(2).ceil_mode().divisor_override(3)).gives([1, 2, 3, 4, 2], [1, 2, 2, 2, 1]);
+        check_layer(|| AvgPool3d::new(2).ceil_mode().divisor_override(3))
+            .gives([1, 2, 3, 4, 2], [1, 2, 2, 2, 1]);
         assert_eq!(
             AvgPool2d::new(3).stride(2).padding(1).describe(),
             "AvgPool2d(3×3, stride 2×2, padding 1×1)"

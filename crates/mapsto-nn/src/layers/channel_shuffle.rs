@@ -55,7 +55,9 @@ pub(super) const KIND: LayerKind = LayerKind::new(
         let groups: usize = args.main()?;
         let channels = channels(args, input)?;
         if groups == 0 || !channels.is_multiple_of(groups) {
-            return Err(args.misfit("", format!("{channels} channels cannot be divided into {groups} groups")));
+            return Err(
+                args.misfit("", format!("{channels} channels cannot be divided into {groups} groups"))
+            );
         }
         Ok(Box::new(ChannelShuffle { groups }))
     },

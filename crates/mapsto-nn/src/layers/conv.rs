@@ -6,7 +6,7 @@ use crate::init::Init;
 use crate::{Layer, Line, Module, Param, Then, Weighted, budget};
 use mapsto_spec::{Args, Entry};
 use mapsto_tensor::ops::{Conv2dOptions, Conv2dThen, ConvOptions, Padding, PerAxis};
-use mapsto_tensor::{DType, Result, Tensor, is_recording};
+use mapsto_tensor::{DType, Result, Tensor, autocast_dtype, is_recording};
 use std::borrow::Cow;
 
 /// Convolution over `D` axes (as everywhere in this field, a cross-correlation):
@@ -228,8 +228,10 @@ impl<const D: usize> Layer for Conv<D> {
         }
         let mut follows = self.bias.as_deref().map_or(Conv2dThen::new(), |b| Conv2dThen::new().bias(b));
         let (mut taken, mut line) = (0, None);
-        let exact =
-            !is_recording() && matches!(x.dtype(), DType::F32 | DType::F64) && x.device().backend().is_host();
+        let exact = !is_recording()
+            && matches!(x.dtype(), DType::F32 | DType::F64)
+            && autocast_dtype().is_none()
+            && x.device().backend().is_host();
         if let (true, Some(Then::Norm(norm))) = (exact, then.first()) {
             let fits = |t: &Tensor| t.shape() == [self.outputs()] && t.dtype() == x.dtype();
             line = norm.line().filter(|l| [&l.mean, &l.scale, &l.shift].into_iter().all(fits));

@@ -40,7 +40,10 @@ impl<const N: usize> LpPool<N> {
     /// When p is not finite and above 0, or a side is 0.
     #[track_caller]
     pub fn new(p: f64, kernel: impl Into<PerAxis<N>>) -> LpPool<N> {
-        LpPool { p: Bounds::ABOVE_0.check(name(N), "p", p), pool: Pool::new(positive(name(N), "kernel", kernel)) }
+        LpPool {
+            p: Bounds::ABOVE_0.check(name(N), "p", p),
+            pool: Pool::new(positive(name(N), "kernel", kernel)),
+        }
     }
 
     /// The same with steps of this size between windows; without it, windows stand side by side.

@@ -124,8 +124,9 @@ const fn kind<const N: usize>(doc: &'static str, example: fn() -> Entry) -> Laye
 
 pub(super) const KIND_1D: LayerKind =
     kind::<1>("The maximum of each window of a sequence.", || Entry::new("max_pool1d").with_value(2_usize));
-pub(super) const KIND_2D: LayerKind =
-    kind::<2>("The maximum of each window of the given size.", || Entry::new("max_pool2d").with_value(2_usize));
+pub(super) const KIND_2D: LayerKind = kind::<2>("The maximum of each window of the given size.", || {
+    Entry::new("max_pool2d").with_value(2_usize)
+});
 pub(super) const KIND_3D: LayerKind =
     kind::<3>("The maximum of each window of a volume.", || Entry::new("max_pool3d").with_value(2_usize));
 
@@ -147,7 +148,10 @@ mod tests {
             MaxPool2d::new(3).stride(2).padding(1).describe(),
             "MaxPool2d(3×3, stride 2×2, padding 1×1)"
         );
-        assert_eq!(MaxPool1d::new(3).dilation(2).ceil_mode().describe(), "MaxPool1d(3, dilation 2, ceil mode)");
+        assert_eq!(
+            MaxPool1d::new(3).dilation(2).ceil_mode().describe(),
+            "MaxPool1d(3, dilation 2, ceil mode)"
+        );
         assert!(MaxPool2d::new(2).as_then().is_some() && MaxPool3d::new(2).as_then().is_none());
         let x = Tensor::randn([1, 2, 5, 5]);
         let cut = MaxPool2d::new(2).ceil_mode();
@@ -159,7 +163,8 @@ mod tests {
         let entry = Entry::new("max_pool1d").with_value(2_usize).with_option("stride", 1_usize);
         let all = entry.clone().with_option("dilation", 3_usize).with_option("padding", 1_usize);
         check_entry::<dyn Layer>(&all.with_option("ceil_mode", true), &[4, 6]);
-        let error = |entry: Entry, input: &[usize]| ModelSpec::new(input, [entry]).build().err().unwrap().to_string();
+        let error =
+            |entry: Entry, input: &[usize]| ModelSpec::new(input, [entry]).build().err().unwrap().to_string();
         let e = error(entry.clone().with_option("dilation", 0_usize), &[4, 6]);
         assert!(e.contains("the distance between the places of a window is at least 1"), "{e}");
         let e = error(entry.with_option("padding", 2_usize), &[4, 6]);

@@ -96,7 +96,8 @@ impl<const S: usize> Layer for Pad<S> {
         if let Some(misfit) = self.misfit(&x.shape()[2..]) {
             fail!(name(S), "{misfit}");
         }
-        let pairs: Vec<_> = [(0, 0); 2].into_iter().chain(self.around.chunks(2).map(|p| (p[0], p[1]))).collect();
+        let pairs: Vec<_> =
+            [(0, 0); 2].into_iter().chain(self.around.chunks(2).map(|p| (p[0], p[1]))).collect();
         x.pad_with(&pairs, self.border)
     }
 
@@ -105,7 +106,8 @@ impl<const S: usize> Layer for Pad<S> {
     }
 
     fn entry(&self) -> Option<Entry> {
-        let entry = Entry::new(name(S)).with_value(self.around.to_vec()).with_option("mode", self.border.word());
+        let entry =
+            Entry::new(name(S)).with_value(self.around.to_vec()).with_option("mode", self.border.word());
         Some(match self.border {
             Border::Constant(value) => entry.with_option("value", value),
             _ => entry,
@@ -113,7 +115,11 @@ impl<const S: usize> Layer for Pad<S> {
     }
 }
 
-const fn kind<const S: usize, const N: usize>(doc: &'static str, sides: &'static [(&'static str, &'static str)], example: fn() -> Entry) -> LayerKind {
+const fn kind<const S: usize, const N: usize>(
+    doc: &'static str,
+    sides: &'static [(&'static str, &'static str)],
+    example: fn() -> Entry,
+) -> LayerKind {
     LayerKind::new(["", "pad1d", "pad2d", "pad3d"][N], doc, |args, input| {
         let around: Vec<usize> = args.main()?;
         let mode: String = args.get_or("mode", "constant".to_string())?;
@@ -166,7 +172,11 @@ pub(super) const KIND_2D: LayerKind = kind::<4, 2>(
 );
 pub(super) const KIND_3D: LayerKind = kind::<6, 3>(
     "Places around a volume: `[front, back, top, bottom, left, right]`, of a value or of the volume itself.",
-    &[("", "slices in front and behind, rows above and below, columns to the left and to the right"), MODE, VALUE],
+    &[
+        ("", "slices in front and behind, rows above and below, columns to the left and to the right"),
+        MODE,
+        VALUE,
+    ],
     || Entry::new("pad3d").with_value(vec![1_usize, 0, 1, 1, 2, 2]),
 );
 
@@ -199,7 +209,8 @@ mod tests {
         }
         let row = Entry::new("pad1d").with_value(vec![1_usize, 0]).with_option("mode", "circular");
         check_entry::<dyn Layer>(&row, &[4, 6]);
-        let volume = Entry::new("pad3d").with_value(vec![1_usize, 0, 1, 1, 2, 1]).with_option("mode", "reflect");
+        let volume =
+            Entry::new("pad3d").with_value(vec![1_usize, 0, 1, 1, 2, 1]).with_option("mode", "reflect");
         check_entry::<dyn Layer>(&volume, &[2, 3, 4, 4]);
         let three = Entry::new("pad1d").with_value(vec![1_usize, 0, 1]);
         let e = ModelSpec::new([4, 6], [three]).build().err().unwrap();

@@ -3,6 +3,7 @@
 use super::{LayerKind, features};
 use crate::{Layer, Module, Param};
 use mapsto_spec::{Bounds, Entry};
+use mapsto_tensor::autocast::full;
 use mapsto_tensor::{DType, Tensor, fail, keep};
 
 /// `y = x / √(mean x² + eps) · w`, the mean taken over the last axis of each sample.
@@ -48,6 +49,9 @@ impl Layer for RmsNorm {
         let size = self.weight.len();
         if x.shape().last() != Some(&size) {
             fail!("rms_norm", "[.., {size}] was expected, found {:?}", x.shape());
+        }
+        if let Some([Some(x)]) = full([Some(x)]) {
+            return self.forward(&x);
         }
         // Of 16 bits in f32: squares leave their range before the numbers do.
         let wide = if half(x) { x.to(DType::F32) } else { x.clone() };

@@ -1,13 +1,16 @@
 //! Layers one after the other, each taking what the one before it gives.
 
 use super::LayerKind;
+use crate::module::Hooks;
 use crate::module::{Item, ItemMut, Path, clone_each};
 use crate::spec::build_layers;
-use crate::{Layer, Module, Then};
+use crate::{Hooked, Layer, LayerHook, Module, Then};
 use mapsto_spec::Entry;
-use mapsto_tensor::{DType, Tensor};
+use mapsto_tensor::graph::HookResult;
+use mapsto_tensor::{DType, Tensor, fail};
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Layers of any kind, one after the other; [`seq!`](crate::seq) makes one.
 ///
@@ -93,6 +96,74 @@ impl Sequential {
     }
 }
 
+impl Sequential {
+    /// Shows the input and the output of the layer with this name to `f` in every forward pass, until the handle is dropped. `f` gives nothing, or
+    /// the output to go on with. In lists within the list names have dots: `"2.0"`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut net = seq![Linear::new(2, 3), Tensor::relu];
+    /// let hook = net.register_forward_hook("0", |_x: &Tensor, y: &Tensor| y.clamp(-1.0, 1.0));
+    /// assert!(net.forward(&tensor![[100.0, 100.0]]).max(..).item() <= 1.0);
+    /// drop(hook);
+    /// ```
+    /// # Panics
+    /// When no layer has that name.
+    #[track_caller]
+    pub fn register_forward_hook<R: HookResult>(
+        &mut self,
+        name: &str,
+        f: impl Fn(&Tensor, &Tensor) -> R + Send + Sync + 'static,
+    ) -> LayerHook {
+        let f = Arc::new(move |x: &Tensor, y: &Tensor| f(x, y).seen());
+        hooked(self, name, &mut |hooks| hooks.after(f.clone()))
+    }
+
+    /// Shows the input of the layer with this name to `f` before every forward pass, until the handle is dropped. `f` gives nothing, or what is to
+    /// be the input.
+    ///
+    /// # Panics
+    /// When no layer has that name.
+    #[track_caller]
+    pub fn register_forward_pre_hook<R: HookResult>(
+        &mut self,
+        name: &str,
+        f: impl Fn(&Tensor) -> R + Send + Sync + 'static,
+    ) -> LayerHook {
+        let f = Arc::new(move |x: &Tensor| f(x).seen());
+        hooked(self, name, &mut |hooks| hooks.before(f.clone()))
+    }
+}
+
+/// Hooks the layer with this name, which becomes one with hooks in its place.
+#[track_caller]
+fn hooked(net: &mut Sequential, name: &str, hook: &mut dyn FnMut(&Hooks) -> LayerHook) -> LayerHook {
+    let mut layers = &mut net.layers;
+    let mut rest = name;
+    loop {
+        let (first, behind) =
+            rest.split_once('.').map_or((rest, None), |(first, behind)| (first, Some(behind)));
+        let (count, before) = (layers.len(), &name[..name.len() - rest.len()]);
+        let Some(layer) = first.parse::<usize>().ok().and_then(|i| layers.get_mut(i)) else {
+            let names: Vec<String> = (0..count).map(|i| format!("{before}{i}")).collect();
+            fail!("register_forward_hook", "no layer is called `{name}`"; help = "there are {}", names.join(", "));
+        };
+        let Some(behind) = behind else {
+            if layer.hooks().is_none() {
+                let plain = std::mem::replace(layer, Box::new(Sequential::default()));
+                *layer = Box::new(Hooked::new(plain));
+            }
+            return hook(layer.hooks().expect("it is hooked"));
+        };
+        if layer.layers_mut().is_none() {
+            fail!("register_forward_hook", "`{before}{first}`, {}, is no list of layers, so `{name}` is not found by its name", layer.describe();
+                  help = "hook the layer as a whole, or make it with a `Hooked` field");
+        }
+        layers = layer.layers_mut().expect("it has layers");
+        rest = behind;
+    }
+}
+
 // By hand, because the layers stand directly under the model: `0.weight`, not `layers.0.weight`.
 impl Module for Sequential {
     fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
@@ -121,6 +192,10 @@ impl Layer for Sequential {
     fn describe(&self) -> String {
         let inner: Vec<String> = self.layers.iter().map(|l| l.describe()).collect();
         format!("Sequential({})", inner.join(", "))
+    }
+
+    fn layers_mut(&mut self) -> Option<&mut Vec<Box<dyn Layer>>> {
+        Some(&mut self.layers)
     }
 
     fn inner(&self) -> Vec<(String, &dyn Layer)> {

@@ -29,7 +29,7 @@ pub struct Unfold {
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[1.0, 2.0], [2.0, 3.0]]];
-/// assert_close!(Fold::new([1, 3], [1, 2]).forward(&x), [[[[1.0, 4.0, 3.0]]]]);
+/// assert_close!(Fold::new([1, 3], [1, 2]).forward(&x).flatten(0), [1.0, 4.0, 3.0]);
 /// ```
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
@@ -193,7 +193,9 @@ pub(super) const FOLD: LayerKind =
             return Err(args.misfit("", message).help(help));
         };
         if !columns.is_multiple_of(points) || places != count {
-            let message = format!("{count} windows of a multiple of {points} numbers are needed, the input is {input:?}");
+            let message = format!(
+                "{count} windows of a multiple of {points} numbers are needed, the input is {input:?}"
+            );
             return Err(args.misfit("", message));
         }
         budget::output(args, &[columns / points, image[0], image[1]])?;
@@ -216,17 +218,23 @@ mod tests {
 
     #[test]
     fn unfold_and_fold() {
-        check_layer(|| Unfold::new([2, 3]).stride(2).padding(1).dilation([1, 2])).gives([1, 2, 4, 5], [1, 12, 6]);
-        check_layer(|| Fold::new([4, 5], [2, 3]).stride(2).padding(1).dilation([1, 2])).gives([1, 12, 6], [1, 2, 4, 5]);
+        check_layer(|| Unfold::new([2, 3]).stride(2).padding(1).dilation([1, 2]))
+            .gives([1, 2, 4, 5], [1, 12, 6]);
+        check_layer(|| Fold::new([4, 5], [2, 3]).stride(2).padding(1).dilation([1, 2]))
+            .gives([1, 12, 6], [1, 2, 4, 5]);
         assert_eq!(Fold::new([4, 5], 2).describe(), "Fold(4×5 of 2×2)");
         let folded = Entry::new("fold").with_value(vec![3_usize, 4]).with_option("kernel", vec![1_usize, 2]);
         check_entry::<dyn Layer>(&folded.with_option("padding", vec![0_usize, 1]), &[4, 15]);
-        let unfolded = Entry::new("unfold").with_value(vec![3_usize, 2]).with_option("dilation", vec![2_usize, 1]);
+        let unfolded =
+            Entry::new("unfold").with_value(vec![3_usize, 2]).with_option("dilation", vec![2_usize, 1]);
         check_entry::<dyn Layer>(&unfolded.with_option("stride", 2_usize), &[2, 6, 6]);
         let e = ModelSpec::new([2, 2, 2], [Entry::new("unfold").with_value(3_usize)]).build().err().unwrap();
         assert!(e.message().contains("windows of [3, 3] do not fit an image of [2, 2]"), "{e}");
         let wrong = Entry::new("fold").with_value(3_usize).with_option("kernel", 2_usize);
         let e = ModelSpec::new([4, 5], [wrong]).build().err().unwrap();
-        assert!(e.message().contains("4 windows of a multiple of 4 numbers are needed, the input is [4, 5]"), "{e}");
+        assert!(
+            e.message().contains("4 windows of a multiple of 4 numbers are needed, the input is [4, 5]"),
+            "{e}"
+        );
     }
 }

@@ -195,10 +195,14 @@ mod tests {
         check_layer(|| Upsample::new(2)).gives([1, 2, 2, 3], [1, 2, 4, 6]);
         check_layer(|| Upsample::new(3).bilinear()).gives([1, 2, 2, 3], [1, 2, 6, 9]);
         check_layer(|| Upsample::to([5]).mode(Interpolation::Linear)).gives([1, 2, 3], [1, 2, 5]);
-        check_layer(|| Upsample::by(1.5).mode(Interpolation::Trilinear)).gives([1, 1, 2, 3, 2], [1, 1, 3, 4, 3]);
+        check_layer(|| Upsample::by(1.5).mode(Interpolation::Trilinear))
+            .gives([1, 1, 2, 3, 2], [1, 1, 3, 4, 3]);
         check_layer(|| Upsample::to([2, 3]).bilinear().antialias()).gives([1, 2, 4, 5], [1, 2, 2, 3]);
         assert_eq!(Upsample::new(2).bilinear().describe(), "Upsample(2, bilinear)");
-        assert_eq!(Upsample::to([4, 5]).align_corners().bilinear().describe(), "Upsample(to 4×5, bilinear, corners aligned)");
+        assert_eq!(
+            Upsample::to([4, 5]).align_corners().bilinear().describe(),
+            "Upsample(to 4×5, bilinear, corners aligned)"
+        );
     }
 
     #[test]
@@ -207,11 +211,13 @@ mod tests {
         for mode in ["nearest", "nearest-exact", "bilinear", "bicubic", "area"] {
             check_entry::<dyn Layer>(&entry.clone().with_option("mode", mode), &[2, 6, 6]);
         }
-        let sized = Entry::new("upsample").with_option("size", vec![3_usize, 4]).with_option("mode", "bicubic");
+        let sized =
+            Entry::new("upsample").with_option("size", vec![3_usize, 4]).with_option("mode", "bicubic");
         check_entry::<dyn Layer>(&sized.clone().with_option("align_corners", true), &[2, 6, 6]);
         check_entry::<dyn Layer>(&sized.clone().with_option("antialias", true), &[2, 6, 6]);
         check_entry::<dyn Layer>(&Entry::new("upsample").with_value(0.5), &[2, 3, 4, 4]);
-        let error = |entry: Entry, input: &[usize]| ModelSpec::new(input, [entry]).build().err().unwrap().to_string();
+        let error =
+            |entry: Entry, input: &[usize]| ModelSpec::new(input, [entry]).build().err().unwrap().to_string();
         let e = error(entry.clone().with_option("mode", "cubic"), &[2, 6, 6]);
         assert!(e.contains("there is no mode \"cubic\"; it is one of nearest, "), "{e}");
         let e = error(sized.with_value(2_usize), &[2, 6, 6]);
@@ -219,6 +225,9 @@ mod tests {
         let e = error(entry.clone().with_option("mode", "linear"), &[2, 6, 6]);
         assert!(e.contains("\"linear\" is of 1 axes after batch and channels, these are 2"), "{e}");
         let e = error(entry, &[2]);
-        assert!(e.contains("the input should be [channels] and one to three axes of places, it is [2]"), "{e}");
+        assert!(
+            e.contains("the input should be [channels] and one to three axes of places, it is [2]"),
+            "{e}"
+        );
     }
 }

@@ -95,7 +95,7 @@ mod template;
 
 use crate::Outputs;
 use mapsto_spec::{Args, Entry, Family, Kind};
-use mapsto_tensor::{DType, Result, Tensor, fail};
+use mapsto_tensor::{DType, Result, Tensor, autocast_dtype, fail};
 use std::borrow::Cow;
 
 /// A measure of how far outputs are from their targets, as one number.
@@ -330,7 +330,9 @@ fn alike(loss: &str, outputs: Outputs, y: &Tensor, target: &Tensor) -> Tensor {
         };
         fail!(loss, "outputs {:?} and targets {:?} differ in shape", y.shape(), target.shape(); help = "{help}");
     }
-    target.to(y.dtype())
+    // Under `autocast` outputs of 16 bits do not take the targets down: they meet in f32.
+    let low = matches!(y.dtype(), DType::F16 | DType::BF16) && autocast_dtype().is_some();
+    target.to(if low { DType::F32 } else { y.dtype() })
 }
 
 /// Checks that there are outputs, of floats, which are not known to be something else than the loss takes them for.

@@ -1,7 +1,7 @@
 //! What a layer does: one tensor in, one tensor out.
 
 use super::then::{activation_then, following};
-use super::{Module, Then, Weighted, then};
+use super::{Hooks, Module, Then, Weighted, then};
 use crate::layers::{is_activation, sequence};
 use mapsto_spec::Entry;
 use mapsto_tensor::error::within;
@@ -106,6 +106,18 @@ pub trait Layer: Module {
 
     /// What this layer is to the layer before it, which may do it in its own pass; `None` where it never shares a pass.
     fn as_then(&self) -> Option<Then<'_>> {
+        None
+    }
+
+    /// The hooks of a layer that has some; see [`Hooked`](super::Hooked).
+    #[doc(hidden)]
+    fn hooks(&self) -> Option<&Hooks> {
+        None
+    }
+
+    /// The layers one after the other that it consists of, to be exchanged, where it is a list of them.
+    #[doc(hidden)]
+    fn layers_mut(&mut self) -> Option<&mut Vec<Box<dyn Layer>>> {
         None
     }
 
@@ -245,6 +257,12 @@ impl Layer for Box<dyn Layer> {
     }
     fn as_then(&self) -> Option<Then<'_>> {
         (**self).as_then()
+    }
+    fn hooks(&self) -> Option<&Hooks> {
+        (**self).hooks()
+    }
+    fn layers_mut(&mut self) -> Option<&mut Vec<Box<dyn Layer>>> {
+        (**self).layers_mut()
     }
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {

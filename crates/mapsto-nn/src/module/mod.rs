@@ -3,6 +3,7 @@
 mod cloned;
 mod ema;
 mod frozen;
+mod hooked;
 mod layer;
 mod load;
 mod named;
@@ -17,6 +18,7 @@ mod weighted;
 pub use cloned::{AsLayer, Cloner, NoLayer, NotCloned};
 pub use ema::Ema;
 pub use frozen::frozen;
+pub use hooked::{Hooked, Hooks, LayerHook};
 pub use layer::{Apply, Layer};
 pub(crate) use layer::{clone_each, short_name};
 pub use load::{Exceptions, LoadReport};

@@ -163,7 +163,11 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "pixel_unshuffle", vec![("", Count)]),
         ("layer", "channel_shuffle", vec![("", Count)]),
         ("layer", "unfold", vec![("", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)]),
-        ("layer", "fold", vec![("", Count), ("kernel", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)]),
+        (
+            "layer",
+            "fold",
+            vec![("", Count), ("kernel", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)],
+        ),
         ("layer", "pad1d", vec![("value", Finite)]),
         ("layer", "pad3d", vec![("value", Finite)]),
         ("layer", "adaptive_max_pool2d", vec![("", Count)]),

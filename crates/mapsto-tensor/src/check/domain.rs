@@ -41,7 +41,8 @@ impl Domain {
         self
     }
 
-    pub(crate) fn draw(&self, shape: &[usize], key: u64) -> Tensor {
+    /// Numbers of this domain: f64, i64 or bool. The same key gives the same numbers.
+    pub fn draw(&self, shape: &[usize], key: u64) -> Tensor {
         let mut random = Keyed::new(&[0x636865636b, key]);
         let count: usize = shape.iter().product();
         if self.kind != Kind::Floats {

@@ -16,12 +16,14 @@ mod close;
 mod domain;
 pub mod far;
 mod fused;
+mod kinds;
 mod numbers;
 mod programs;
 
 pub use close::{Expected, assert_tensors_close};
 pub use domain::{Domain, bools, floats, ints};
 pub use fused::check_fused;
+pub use kinds::check_kinds;
 pub use numbers::Numbers;
 
 use crate::graph::grads_or_zeros;
@@ -305,55 +307,9 @@ impl<const N: usize> Check<N> {
     /// First and second derivatives against central differences, in f64.
     #[track_caller]
     fn derivatives(&self, xs: &[Tensor; N]) {
+        derivatives(&*self.f, xs);
         let floats: Vec<usize> = (0..N).filter(|&i| xs[i].dtype().is_float()).collect();
-        let y = (self.f)(xs);
-        let weight = floats_of(y.shape(), 1);
-        let scalar = |xs: &[Tensor]| ((self.f)(xs) * &weight).sum(..);
-        let gradients = |xs: &[Tensor], scalar: &dyn Fn(&[Tensor]) -> Tensor| -> Vec<Tensor> {
-            let leaves: Vec<Tensor> =
-                xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
-            let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
-            grads_or_zeros(&scalar(&leaves), &wanted)
-        };
-        let first = gradients(xs, &scalar);
-        for (&i, g) in floats.iter().zip(&first) {
-            let numeric = central(xs, i, &|xs| no_grad(|| scalar(xs).item()));
-            assert_tensors_close(g, &numeric, 1e-6, 1e-5, &format!("the derivative of input {i}"));
-        }
-        // `backward` must agree with `grad`: fused kernels have a derivative of their own there.
-        let leaves: Vec<Tensor> =
-            xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
-        let loss = scalar(&leaves);
-        if loss.is_recorded() {
-            let grads = loss.backward();
-            for (&i, g) in floats.iter().zip(&first) {
-                let zeros = Tensor::zeros_like(g);
-                let b = grads.get(&leaves[i]).unwrap_or(&zeros);
-                assert_tensors_close(b, g, 1e-9, 1e-9, &format!("`backward` against `grad` for input {i}"));
-            }
-        }
-        self.arriving(xs, &weight, &floats);
-        let directions: Vec<Tensor> =
-            floats.iter().map(|&i| floats_of(xs[i].shape(), 2 + i as u64)).collect();
-        let along = |xs: &[Tensor]| -> Tensor {
-            let leaves: Vec<Tensor> = xs.to_vec();
-            let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
-            let gs = grads_or_zeros(&scalar(&leaves), &wanted);
-            gs.iter()
-                .zip(&directions)
-                .map(|(g, d)| (g * d).sum(..))
-                .reduce(|a, b| a + b)
-                .expect("a float input")
-        };
-        let second = gradients(xs, &along);
-        for (&i, g) in floats.iter().zip(&second) {
-            let numeric = central(xs, i, &|xs| {
-                let leaves: Vec<Tensor> =
-                    xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
-                along(&leaves).item()
-            });
-            assert_tensors_close(g, &numeric, 1e-5, 1e-5, &format!("the second derivative of input {i}"));
-        }
+        self.arriving(xs, &floats_of((self.f)(xs).shape(), 1), &floats);
     }
 
     /// A gradient that arrives expanded, strided or reversed is worth what the same numbers in row-major order are.
@@ -432,6 +388,54 @@ impl<const N: usize> Check<N> {
                 assert!(same, "at {v} ({dtype}) the reference is {want}, the result {y}");
             }
         }
+    }
+}
+
+/// First and second derivatives of a function against central differences, in f64.
+#[track_caller]
+fn derivatives(f: &dyn Fn(&[Tensor]) -> Tensor, xs: &[Tensor]) {
+    let floats: Vec<usize> = (0..xs.len()).filter(|&i| xs[i].dtype().is_float()).collect();
+    let y = f(xs);
+    let weight = floats_of(y.shape(), 1);
+    let scalar = |xs: &[Tensor]| (f(xs) * &weight).sum(..);
+    let gradients = |xs: &[Tensor], scalar: &dyn Fn(&[Tensor]) -> Tensor| -> Vec<Tensor> {
+        let leaves: Vec<Tensor> =
+            xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+        let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
+        grads_or_zeros(&scalar(&leaves), &wanted)
+    };
+    let first = gradients(xs, &scalar);
+    for (&i, g) in floats.iter().zip(&first) {
+        let numeric = central(xs, i, &|xs| no_grad(|| scalar(xs).item()));
+        assert_tensors_close(g, &numeric, 1e-6, 1e-5, &format!("the derivative of input {i}"));
+    }
+    // `backward` must agree with `grad`: fused kernels have a derivative of their own there.
+    let leaves: Vec<Tensor> =
+        xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+    let loss = scalar(&leaves);
+    if loss.is_recorded() {
+        let grads = loss.backward();
+        for (&i, g) in floats.iter().zip(&first) {
+            let zeros = Tensor::zeros_like(g);
+            let b = grads.get(&leaves[i]).unwrap_or(&zeros);
+            assert_tensors_close(b, g, 1e-9, 1e-9, &format!("`backward` against `grad` for input {i}"));
+        }
+    }
+    let directions: Vec<Tensor> = floats.iter().map(|&i| floats_of(xs[i].shape(), 2 + i as u64)).collect();
+    let along = |xs: &[Tensor]| -> Tensor {
+        let leaves: Vec<Tensor> = xs.to_vec();
+        let wanted: Vec<&Tensor> = floats.iter().map(|&i| &leaves[i]).collect();
+        let gs = grads_or_zeros(&scalar(&leaves), &wanted);
+        gs.iter().zip(&directions).map(|(g, d)| (g * d).sum(..)).reduce(|a, b| a + b).expect("a float input")
+    };
+    let second = gradients(xs, &along);
+    for (&i, g) in floats.iter().zip(&second) {
+        let numeric = central(xs, i, &|xs| {
+            let leaves: Vec<Tensor> =
+                xs.iter().map(|x| if x.dtype().is_float() { x.leaf() } else { x.clone() }).collect();
+            along(&leaves).item()
+        });
+        assert_tensors_close(g, &numeric, 1e-5, 1e-5, &format!("the second derivative of input {i}"));
     }
 }
 

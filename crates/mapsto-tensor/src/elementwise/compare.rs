@@ -27,6 +27,10 @@ pub trait Compare: Copy + Send + Sync + 'static {
 pub fn compare<C: Compare>(op: C, a: &Tensor, b: impl Into<Operand>) -> Tensor {
     match b.into() {
         Operand::Tensor(b) => {
+            if a.dtype() != b.dtype() {
+                let [a, b] = &crate::autocast::widest(C::NAME, a, &b);
+                return apply(Compared(op), &[a, b]);
+            }
             same_dtype(C::NAME, a, &b);
             apply(Compared(op), &[a, &b])
         }
@@ -82,6 +86,10 @@ impl<C: Compare> Op for Compared<C> {
         // A number comes in the widest type of its class, so that it is compared exactly.
         let widest = if a.dtype().is_float() { DType::F64 } else { DType::I64 };
         if b.rank() > 0 || b.dtype() != widest {
+            if a.dtype() != b.dtype() {
+                let [a, b] = &crate::autocast::widest(C::NAME, a, b);
+                return self.run(&[a, b]);
+            }
             same_dtype(C::NAME, a, b);
         }
         let shape = broadcast(C::NAME, a.shape_of(), b.shape_of());

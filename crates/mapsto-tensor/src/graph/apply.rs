@@ -1,9 +1,12 @@
 //! The one door of operations: it runs them, shows them to watchers, and records them where a gradient is wanted.
 
-use super::origin::{Fate, Why, unrecorded};
+use super::anomaly;
+use super::origin::{Fate, Past, Why, unrecorded};
 use super::{Op, Origin, Owned, Ran, made, unwanted};
+use crate::autocast::widened;
 use crate::scope::{Inside, Mode};
 use crate::{Tensor, trace};
+use smallvec::SmallVec;
 use std::panic::Location;
 
 /// Runs an operation and records it, if any input asks for it. This is how an operation of one's own enters the graph too:
@@ -12,6 +15,10 @@ use std::panic::Location;
 #[inline]
 pub fn apply<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
     let inside = Inside::enter();
+    if op.is_full() && inside.0.casts() {
+        drop(inside);
+        return in_full(op, xs);
+    }
     // Not through a pointer, which would forget the caller's place.
     let (ran, mode) = (op.run(xs), inside.0);
     drop(inside);
@@ -22,6 +29,19 @@ pub fn apply<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
 pub(crate) fn is_followed(x: &Tensor) -> bool {
     let inside = Inside::enter();
     Fate::of(&[x], inside.0) == Fate::Recorded
+}
+
+/// The same under `autocast`, for an operation that is to have its inputs in f32.
+#[track_caller]
+#[cold]
+fn in_full<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
+    let wide = widened(xs);
+    let refs: Option<SmallVec<[&Tensor; 3]>> = wide.as_ref().map(|xs| xs.iter().collect());
+    let xs = refs.as_deref().unwrap_or(xs);
+    let inside = Inside::enter();
+    let (ran, mode) = (op.run(xs), inside.0);
+    drop(inside);
+    finished(op, ran, xs, mode, Location::caller())
 }
 
 // What depends on the operation's type is as little as possible: this is compiled once for each of them, all below once.
@@ -55,6 +75,10 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
     let xs: Owned = xs.into();
     let inside = Inside::enter();
     let mode = inside.0;
+    if op.is_full() && mode.casts() {
+        drop(inside);
+        return in_full(op, &xs.refs());
+    }
     let fate = Fate::of(&xs.refs(), mode);
     if mode.watched || fate == Fate::Recorded {
         drop(inside);
@@ -69,13 +93,13 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
     }
 }
 
-/// As [`apply`] for an operation that may find that it cannot run on these inputs.
+/// As [`apply`] for an operation that may find that it cannot run on these inputs, a matrix that is singular for one: `run`
+/// computes in place of [`Op::run`], and where it gives nothing the operation comes back.
+///
+/// # Errors
+/// The operation, where `run` gives nothing.
 #[track_caller]
-pub(crate) fn try_apply<O: Op>(
-    op: O,
-    xs: &[&Tensor],
-    run: impl FnOnce(&O) -> Option<Ran>,
-) -> Result<Tensor, O> {
+pub fn try_apply<O: Op>(op: O, xs: &[&Tensor], run: impl FnOnce(&O) -> Option<Ran>) -> Result<Tensor, O> {
     let inside = Inside::enter();
     let (ran, mode) = (run(&op), inside.0);
     drop(inside);
@@ -98,10 +122,17 @@ fn watched(
     caller: &'static Location<'static>,
 ) -> Tensor {
     trace::emit(&*op, xs, &ran.y, caller);
+    if anomaly::is_on() {
+        anomaly::check_result(&*op, xs, &ran.y, caller);
+    }
     let (y, node) = match Fate::of(xs, mode) {
         Fate::Recorded if ran.y.dtype().is_float() => {
             let y = made(op, ran, xs, mode);
             let Origin::Made(node) = &y.0.origin else { unreachable!("it was just recorded") };
+            if anomaly::is_on() {
+                node.past.mark(Past::LOOKED_AT);
+                anomaly::remember(node, caller);
+            }
             let node = node.clone();
             (y, node)
         }

@@ -140,14 +140,20 @@ impl Attrs {
     }
 
     /// Takes the attribute with this name.
-    pub(crate) fn need<T: FromAttr>(&mut self, name: &str) -> Result<T> {
+    ///
+    /// # Errors
+    /// When it is missing, or cannot be read as `T`.
+    pub fn need<T: FromAttr>(&mut self, name: &str) -> Result<T> {
         let value = self.take(name).ok_or_else(|| wrong(format!("the attribute `{name}` is missing")))?;
         T::from_attr(&value)
             .ok_or_else(|| wrong(format!("the attribute `{name}` cannot be {value}, {} is needed", T::KIND)))
     }
 
     /// Takes the attribute with this name, if it is there.
-    pub(crate) fn may<T: FromAttr>(&mut self, name: &str) -> Result<Option<T>> {
+    ///
+    /// # Errors
+    /// When it cannot be read as `T`.
+    pub fn may<T: FromAttr>(&mut self, name: &str) -> Result<Option<T>> {
         if self.get(name).is_some() { self.need(name).map(Some) } else { Ok(None) }
     }
 }
@@ -157,8 +163,10 @@ fn wrong(message: String) -> Error {
 }
 
 /// A type that an attribute can be read as.
-pub(crate) trait FromAttr: Sized {
+pub trait FromAttr: Sized {
+    /// What it must be, for messages.
     const KIND: &'static str;
+    /// The value, if the attribute is one.
     fn from_attr(attr: &Attr) -> Option<Self>;
 }
 

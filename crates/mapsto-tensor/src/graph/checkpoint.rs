@@ -67,7 +67,8 @@ impl Op for Checkpoint {
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let xs: Vec<Tensor> = xs.iter().map(|x| x.detach()).collect();
-        (self.f)(&xs).into()
+        // Outside of the operation as far as dtypes go: they are those of the plain part.
+        scope::within(|mode| *mode = mode.unrecorded(), || (self.f)(&xs)).into()
     }
     fn keep(&self) -> Keep {
         Keep::INPUTS

@@ -3,6 +3,7 @@
 use super::arriving::Arriving;
 use super::origin::{check_recorded, lost};
 use super::{At, Grads, Input, LeafId, LeafKind, Node, Origin};
+use super::{anomaly, hook};
 use crate::error::here;
 use crate::shape::Shape;
 use crate::storage::Shared;
@@ -41,12 +42,15 @@ impl Tensor {
         check_seed(self, g);
         let mut grads = Grads::default();
         if let Origin::Made(node) = &self.0.origin
-            && node.past.is_elsewhere()
+            && node.past.get().is_elsewhere()
         {
             grads.miss_another_thread();
         }
         here(|| no_grad(|| walk(self, g.clone(), Graph::UsedUp, 0, &mut grads)));
         grads.round();
+        if hook::on_leaves() {
+            here(|| no_grad(|| hook::of_leaves(&mut grads)));
+        }
         grads
     }
 }
@@ -74,6 +78,7 @@ pub fn grad<const N: usize>(y: &Tensor, xs: [&Tensor; N]) -> [Tensor; N] {
         fail!("grad", "the scalar does not depend on input {i}, of shape {:?}", xs[i].shape();
               help = "make it a leaf with `.leaf()` before it is used, or compute inside `train(|| ..)` for parameters");
     }
+    hooked(&xs, &mut found);
     found.map(|g| g.expect("checked above"))
 }
 
@@ -113,7 +118,23 @@ pub fn grad_with<T: Borrow<Tensor>>(y: &Tensor, g: &Tensor, xs: &[T]) -> Vec<Ten
     let xs: Vec<&Tensor> = xs.iter().map(Borrow::borrow).collect();
     let mut found = vec![None; xs.len()];
     grads_at(y, g, &xs, &mut found);
+    hooked(&xs, &mut found);
     found.into_iter().zip(xs).map(|(g, x)| g.unwrap_or_else(|| Tensor::zeros_like(x))).collect()
+}
+
+/// Shows the gradients of leaves to their hooks, recorded.
+#[track_caller]
+fn hooked(xs: &[&Tensor], found: &mut [Option<Tensor>]) {
+    if !hook::on_leaves() {
+        return;
+    }
+    for (x, found) in xs.iter().zip(found) {
+        if let (Some(id), Some(g)) = (x.leaf_id(), &*found)
+            && let Some(changed) = here(|| record(|| hook::of_leaf(id, g)))
+        {
+            *found = Some(changed);
+        }
+    }
 }
 
 /// As [`grad_or_zeros`], and all zeros where nothing was recorded.
@@ -146,6 +167,57 @@ pub(super) fn grads_at(y: &Tensor, g: &Tensor, xs: &[&Tensor], found: &mut [Opti
     here(|| record(|| walk(y, g.clone(), Graph::Kept, stop, &mut Search { targets: &targets, found })));
 }
 
+/// The gradients at `xs` as constants, with the graph kept.
+#[track_caller]
+pub(super) fn samples_at(y: &Tensor, g: &Tensor, xs: &[&Tensor]) -> Vec<Option<Tensor>> {
+    check_seed(y, g);
+    let targets: Vec<Target<'_>> = xs
+        .iter()
+        .filter_map(|x| {
+            if let Origin::Leaf(id, kind) = &x.0.origin { Some(Target::Leaf(*id, *kind)) } else { None }
+        })
+        .collect();
+    let mut found = vec![None; xs.len()];
+    here(|| {
+        no_grad(|| walk(y, g.clone(), Graph::Kept, 0, &mut Search { targets: &targets, found: &mut found }))
+    });
+    found
+}
+
+/// Shows every node on the way back with the whole gradient of its result, but for those that are computed again, whose insides are
+/// shown; the graph is kept.
+#[track_caller]
+pub(super) fn visit(y: &Tensor, g: &Tensor, look: &mut dyn FnMut(&Shared<Node>, &Tensor)) {
+    struct Visitor<'a> {
+        look: &'a mut dyn FnMut(&Shared<Node>, &Tensor),
+        last: Option<(Shared<Node>, Tensor)>,
+    }
+    impl Visitor<'_> {
+        fn show(&mut self) {
+            if let Some((node, g)) = self.last.take() {
+                (self.look)(&node, &g);
+            }
+        }
+    }
+    impl Sink for Visitor<'_> {
+        fn leaf(&mut self, _: LeafId, _: Tensor) {}
+        fn wants_parameters(&self) -> bool {
+            true
+        }
+        fn node(&mut self, node: &Shared<Node>, g: &Tensor) {
+            self.show();
+            self.last = Some((node.clone(), g.clone()));
+        }
+        fn again(&mut self) {
+            self.last = None;
+        }
+    }
+    check_seed(y, g);
+    let mut visitor = Visitor { look, last: None };
+    here(|| no_grad(|| walk(y, g.clone(), Graph::Read, 0, &mut visitor)));
+    visitor.show();
+}
+
 /// What gradients are delivered to.
 trait Sink {
     /// A gradient of a leaf; there may be more of the same leaf.
@@ -154,6 +226,8 @@ trait Sink {
     fn wants_parameters(&self) -> bool;
     /// The whole gradient of a node's result.
     fn node(&mut self, _: &Shared<Node>, _: &Tensor) {}
+    /// That node is computed again, and its gradient goes on in there.
+    fn again(&mut self) {}
 }
 
 impl Sink for Grads {
@@ -215,6 +289,8 @@ enum Graph {
     UsedUp,
     /// Left as they are, for another walk.
     Kept,
+    /// The same for gradients that are not differentiated, so that kernels compute them; those of leaves are left out.
+    Read,
 }
 
 #[track_caller]
@@ -245,6 +321,7 @@ impl Pending {
 /// scope of its own, in which each derivative sets the precision of its operation.
 #[track_caller]
 fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
+    scope::set_precision(scope::precision().of_derivative());
     let mut pending = Pending(Vec::with_capacity(8));
     // Parts of leaves, which have no place in the order; of 16 bits they are added up in f32, by the sink.
     let mut of_leaves: Vec<(LeafId, Shape, Arriving)> = Vec::new();
@@ -258,13 +335,19 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
         if node.serial < stop {
             break;
         }
-        if node.past.is_lost() && sink.wants_parameters() {
+        let past = node.past.get();
+        let is_marked = past.is_marked();
+        if is_marked && past.is_lost() && sink.wants_parameters() {
             lost(node.op.name());
         }
-        let g = g.whole(&node.shape);
+        let mut g = g.whole(&node.shape);
+        if is_marked && past.is_hooked() {
+            g = hook::of_node(&node, g);
+        }
         sink.node(&node, &g);
         let mut kept = match graph {
             Graph::UsedUp => Node::take_kept(&mut node),
+            Graph::Read => node.kept().clone(),
             Graph::Kept => node.kept().clone().map(|mut kept| {
                 kept.inputs.iter_mut().for_each(Input::as_recorded);
                 kept
@@ -293,18 +376,28 @@ fn walk(y: &Tensor, g: Tensor, graph: Graph, stop: u64, sink: &mut dyn Sink) {
             }
         }
         let at = At { node: &node, kept, again: graph == Graph::Kept };
-        scope::set_precision(node.precision);
+        scope::set_precision(node.precision.of_derivative());
         if let Some(y) = node.op.again(&at) {
             if y.shape_of() != &node.shape {
                 fail!(node.op.name(), "computed again, the result is {:?}, and it was {:?}", y.shape(), node.shape;
                       help = "what is computed again must not depend on what has changed since");
             }
+            sink.again();
             deliver(&mut pending, y.0.origin.clone(), g, sink);
             continue;
         }
+        if graph == Graph::Read {
+            let leaves = kept.inputs.iter_mut().filter(|input| matches!(input.origin(), Origin::Leaf(..)));
+            leaves.for_each(|input| input.wanted = false);
+        }
+        let at = At { node: &node, kept, again: graph == Graph::Kept };
         #[cfg(mutants)]
         let strided = !g.layout().is_contiguous();
-        let vjp = node.op.vjp_onto(&at, g);
+        let vjp = if is_marked && past.is_looked_at() {
+            anomaly::derivative(&node, &at, &g)
+        } else {
+            node.op.vjp_onto(&at, g)
+        };
         if vjp.0.len() != kept.inputs.len() {
             wrong_count(node.op.name(), vjp.0.len(), kept.inputs.len());
         }
@@ -336,7 +429,7 @@ fn wrong_count(op: &str, found: usize, wanted: usize) -> ! {
 }
 
 /// Undoes broadcasting, here and nowhere else: sums over the axes that were added or stretched.
-fn match_input(g: Tensor, input: &Input, node: &Node) -> Tensor {
+pub(super) fn match_input(g: Tensor, input: &Input, node: &Node) -> Tensor {
     let (shape, op) = (input.shape(node), node.op.name());
     let g = g.stored_as(input.dtype());
     if g.shape_of() == shape {

@@ -1,12 +1,14 @@
 //! Fused operations: a kernel is an optimisation of a definition, never the definition.
 
 use super::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, engine::grads_at, try_apply};
-use crate::DType;
 use crate::Tensor;
+use crate::autocast::widened;
 use crate::check::floats;
 use crate::elementwise::Real;
 use crate::elementwise::{Unary, map, unary};
 use crate::kind::{OpKind, Takes};
+use crate::{DType, scope};
+use smallvec::SmallVec;
 
 /// An operation defined by others (`compose`) that has a faster kernel.
 ///
@@ -29,6 +31,14 @@ pub trait Fused: Send + Sync + 'static {
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast>;
     /// The kernel of the CPU for the derivative; `None` if there is none for these inputs, and `compose` is differentiated instead.
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp>;
+    /// As [`Op::vjp_each`].
+    fn vjp_each(&self, _at: &At<'_>, _g: &Tensor, _i: usize, _n: usize) -> Option<Tensor> {
+        None
+    }
+    /// As [`Op::mixes_samples`].
+    fn mixes_samples(&self) -> bool {
+        false
+    }
     /// What it costs, as [`Op::cost`].
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each(xs, y, 1)
@@ -36,6 +46,11 @@ pub trait Fused: Send + Sync + 'static {
     /// Whether what lies between inputs and result in `compose` may leave the range of f32 where the result does not, so that
     /// it is to be computed in f64.
     fn wide(&self) -> bool {
+        false
+    }
+    /// As [`Op::is_full`].
+    #[inline]
+    fn is_full(&self) -> bool {
         false
     }
     /// Whether `cpu_vjp` also reads the result.
@@ -62,6 +77,18 @@ pub type Fast = Ran;
 /// Runs a fused operation: its kernel where that fits, else its definition.
 #[track_caller]
 pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
+    if op.is_full()
+        && scope::mode().casts()
+        && let Some(wide) = widened(xs)
+    {
+        let refs: SmallVec<[&Tensor; 3]> = wide.iter().collect();
+        return recorded(op, &refs);
+    }
+    recorded(op, xs)
+}
+
+#[track_caller]
+fn recorded<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
     match try_apply(Recorded { op }, xs, |recorded| fast(&recorded.op, xs)) {
         Ok(y) => y,
         Err(recorded) => composed(&recorded.op, xs),
@@ -109,6 +136,12 @@ impl<F: Fused> Op for Recorded<F> {
     fn run(&self, xs: &[&Tensor]) -> Ran {
         fast(&self.op, xs).unwrap_or_else(|| composed(&self.op, xs).into())
     }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
+        self.op.vjp_each(at, g, i, n)
+    }
+    fn mixes_samples(&self) -> bool {
+        self.op.mixes_samples()
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         self.op.cost(xs, y)
     }
@@ -120,6 +153,9 @@ impl<F: Fused> Op for Recorded<F> {
     }
     fn ends_in(&self) -> &'static str {
         self.op.ends_in()
+    }
+    fn is_full(&self) -> bool {
+        self.op.is_full()
     }
     fn keep(&self) -> Keep {
         if self.op.keeps_output() { Keep::BOTH } else { Keep::INPUTS }

@@ -1,5 +1,6 @@
 //! The graph of recorded operations: one node an operation, freed as it is used, never walked by recursion.
 
+mod anomaly;
 mod apply;
 mod arriving;
 mod at;
@@ -10,18 +11,22 @@ mod engine;
 mod functional;
 mod fused;
 mod grads;
+mod hook;
 mod jvp;
 mod meaning;
 #[cfg(mutants)]
 mod mutant;
 mod op;
 mod origin;
+mod per_sample;
 mod program;
 
-pub use apply::{apply, apply_onto};
-pub(crate) use apply::{is_followed, try_apply};
+pub(crate) use anomaly::Layer as NamedLayer;
+pub use anomaly::detect_anomaly;
+pub(crate) use apply::is_followed;
+pub use apply::{apply, apply_onto, try_apply};
 pub use at::{At, Vjp};
-pub use attr::{Attr, Attrs, Say};
+pub use attr::{Attr, Attrs, FromAttr, Say};
 pub use checkpoint::checkpoint;
 pub(crate) use cost::times;
 pub use cost::{Cost, Outline};
@@ -32,18 +37,21 @@ pub(crate) use fused::fast;
 pub use fused::{Fast, Fused, fused};
 pub(crate) use fused::{KINDS, boxed};
 pub use grads::Grads;
+pub use hook::{Hook, HookResult};
 pub use jvp::jvp;
 pub use meaning::{Meaning, Meant};
 pub use op::{Keep, Op, Owned, Ran};
 pub(crate) use origin::Origin;
-use origin::Past;
+use origin::{Marks, Past};
+pub use per_sample::per_sample_grads;
 pub use program::{Graph, Source, Step, Value, print};
 
+use crate::Tensor;
 use crate::dtype::DType;
+use crate::precision::Precision;
 use crate::scope::Mode;
 use crate::shape::Shape;
 use crate::storage::Shared;
-use crate::{MatmulPrecision, Tensor};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
@@ -75,8 +83,8 @@ pub(crate) struct Node {
     shape: Shape,
     dtype: DType,
     /// In which the operation was computed, and its derivative will be.
-    precision: MatmulPrecision,
-    past: Past,
+    precision: Precision,
+    past: Marks,
     /// Taken by `backward`, so that values are freed as soon as they have been used.
     kept: Grave,
     /// Most operations have no fields, and then the box has no memory.
@@ -214,7 +222,7 @@ fn unwanted(op: Box<dyn Op>, y: &Tensor, mode: Mode) -> Shared<Node> {
         shape: *y.shape_of(),
         dtype: y.dtype(),
         precision: mode.precision,
-        past: Past::default(),
+        past: Marks::default(),
         kept: Grave(Mutex::new(None)),
         op,
     })
@@ -265,7 +273,7 @@ fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
         shape,
         dtype,
         precision,
-        past,
+        past: Marks::of(past),
         kept: Grave(Mutex::new(Some(kept))),
         op,
     });

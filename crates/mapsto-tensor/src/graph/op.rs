@@ -56,6 +56,15 @@ pub trait Op: Send + Sync + 'static {
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         super::jvp::twice(&|at, g| self.vjp(at, g), at, dxs)
     }
+    /// The gradient of input `i` for each of `n` samples, `[n, ..]`, where those follow one another along the first axis of the result
+    /// and of the other inputs: for [`per_sample_grads`](super::per_sample_grads). None where there is no faster way than row by row.
+    fn vjp_each(&self, _at: &At<'_>, _g: &Tensor, _i: usize, _n: usize) -> Option<Tensor> {
+        None
+    }
+    /// Whether the result for one sample depends on the others of its batch by design, as that of batch norm in training does.
+    fn mixes_samples(&self) -> bool {
+        false
+    }
     /// What it costs on inputs of these shapes.
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         Cost::each(xs, y, 1)
@@ -72,6 +81,11 @@ pub trait Op: Send + Sync + 'static {
     }
     /// Whether the derivative is 0 everywhere by definition, as that of a rounding is: no gradient is lost there.
     fn is_flat(&self) -> bool {
+        false
+    }
+    /// Whether [`autocast`](crate::autocast()) gives it its inputs in f32, because it would lose digits or leave the range of 16 bits.
+    #[inline]
+    fn is_full(&self) -> bool {
         false
     }
     /// Of a distribution, the axis along which it adds up to 1, where that is known.
@@ -118,6 +132,12 @@ impl Op for Box<dyn Op> {
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         (**self).jvp(at, dxs)
     }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
+        (**self).vjp_each(at, g, i, n)
+    }
+    fn mixes_samples(&self) -> bool {
+        (**self).mixes_samples()
+    }
     fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
         (**self).cost(xs, y)
     }
@@ -129,6 +149,9 @@ impl Op for Box<dyn Op> {
     }
     fn is_flat(&self) -> bool {
         (**self).is_flat()
+    }
+    fn is_full(&self) -> bool {
+        (**self).is_full()
     }
     fn sums_along(&self, xs: &Meant<'_>) -> Option<usize> {
         (**self).sums_along(xs)

@@ -10,6 +10,7 @@ use crate::scope::{self, Mode};
 use crate::storage::Shared;
 use crate::tensor::Inner;
 use crate::{Tensor, fail};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// How a tensor came to be.
 #[derive(Clone, Default)]
@@ -103,13 +104,19 @@ impl Past {
     const ELSEWHERE: u8 = 4;
     /// The first two met here, outside every scope: the gradient of the second would be lost in silence.
     const LOST: u8 = 8;
+    /// The gradient here has, or had, hooks.
+    pub(super) const HOOKED: u8 = 16;
+    /// Made in anomaly mode.
+    pub(super) const LOOKED_AT: u8 = 32;
+    /// What concerns this operation alone.
+    const OWN: u8 = Past::LOST | Past::HOOKED | Past::LOOKED_AT;
 
     #[inline]
     pub(super) fn join(&mut self, x: &Tensor, mode: Mode) {
         self.0 |= match &x.0.origin {
             Origin::Constant => 0,
             // What was lost is told at the operation that lost it.
-            Origin::Made(node) => node.past.0 & !Past::LOST,
+            Origin::Made(node) => node.past.get().0 & !Past::OWN,
             Origin::Unrecorded(Why::Outside(thread)) if *thread != scope::thread() => {
                 Past::OUTSIDE | Past::ELSEWHERE
             }
@@ -142,6 +149,22 @@ impl Past {
         }
     }
 
+    /// Whether anything concerns this operation alone: it is rare, and one look tells.
+    #[inline]
+    pub(super) fn is_marked(self) -> bool {
+        self.0 & Past::OWN != 0
+    }
+
+    #[inline]
+    pub(super) fn is_hooked(self) -> bool {
+        self.0 & Past::HOOKED != 0
+    }
+
+    #[inline]
+    pub(super) fn is_looked_at(self) -> bool {
+        self.0 & Past::LOOKED_AT != 0
+    }
+
     #[inline]
     pub(super) fn is_lost(self) -> bool {
         self.0 & Past::LOST != 0
@@ -150,6 +173,27 @@ impl Past {
     #[inline]
     pub(super) fn is_elsewhere(self) -> bool {
         self.0 & Past::ELSEWHERE != 0
+    }
+}
+
+/// The [`Past`] of a node, which may be marked later.
+#[derive(Default)]
+pub(super) struct Marks(AtomicU8);
+
+impl Marks {
+    #[inline]
+    pub(super) fn of(past: Past) -> Marks {
+        Marks(AtomicU8::new(past.0))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Past {
+        Past(self.0.load(Relaxed))
+    }
+
+    /// Sets a mark; whether it was set before.
+    pub(super) fn mark(&self, mark: u8) -> bool {
+        self.0.fetch_or(mark, Relaxed) & mark != 0
     }
 }
 

@@ -42,8 +42,8 @@ enum Make {
 }
 
 /// The dtypes that an operation takes for those of its inputs whose dtype is free.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Takes {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
     /// Floats.
     Floats,
     /// Integers.
@@ -57,8 +57,8 @@ pub(crate) enum Takes {
 }
 
 impl OpKind {
-    /// A kind; `samples` writes down its inputs.
-    pub(crate) const fn new(
+    /// A kind; `samples` writes down its inputs. Crates of operations of their own list their kinds so too.
+    pub const fn new(
         name: &'static str,
         doc: &'static str,
         takes: Takes,
@@ -68,17 +68,17 @@ impl OpKind {
     }
 
     /// With the way to make one of its attributes.
-    pub(crate) const fn built(self, make: fn(&mut Attrs) -> Result<Box<dyn Op>>) -> OpKind {
+    pub const fn built(self, make: fn(&mut Attrs) -> Result<Box<dyn Op>>) -> OpKind {
         OpKind { make: Make::By(make), ..self }
     }
 
     /// Not an operation of the graph: the method calls these others.
-    pub(crate) const fn made_of(self, others: &'static str) -> OpKind {
+    pub const fn made_of(self, others: &'static str) -> OpKind {
         OpKind { make: Make::Of(others), ..self }
     }
 
     /// Cannot be made again, for a reason.
-    pub(crate) const fn unique(self, reason: &'static str) -> OpKind {
+    pub const fn unique(self, reason: &'static str) -> OpKind {
         OpKind { make: Make::Never(reason), ..self }
     }
 

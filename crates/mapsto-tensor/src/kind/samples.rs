@@ -54,33 +54,33 @@ impl Samples {
     }
 
     /// The call on one input of every shape that an elementwise operation must take.
-    pub(crate) fn each(&mut self, x: Domain, call: fn(&[Tensor]) -> Tensor) {
+    pub fn each(&mut self, x: Domain, call: fn(&[Tensor]) -> Tensor) {
         for shape in SHAPES {
             self.of(&[(shape, &x)], call);
         }
     }
 
     /// The call on pairs of inputs that broadcast.
-    pub(crate) fn pairs(&mut self, a: Domain, b: Domain, call: fn(&[Tensor]) -> Tensor) {
+    pub fn pairs(&mut self, a: Domain, b: Domain, call: fn(&[Tensor]) -> Tensor) {
         for [shape, other] in PAIRS {
             self.of(&[(shape, &a), (other, &b)], call);
         }
     }
 
     /// The call on inputs of these shapes.
-    pub(crate) fn of(&mut self, inputs: &[(&[usize], &Domain)], call: fn(&[Tensor]) -> Tensor) {
+    pub fn of(&mut self, inputs: &[(&[usize], &Domain)], call: fn(&[Tensor]) -> Tensor) {
         let inputs = inputs.iter().map(|(shape, domain)| self.draw(shape, domain)).collect::<Vec<_>>();
         self.given(inputs, call);
     }
 
     /// The call on these inputs, such as indices that must be written down.
-    pub(crate) fn given(&mut self, inputs: Vec<Tensor>, call: fn(&[Tensor]) -> Tensor) {
+    pub fn given(&mut self, inputs: Vec<Tensor>, call: fn(&[Tensor]) -> Tensor) {
         self.seed += inputs.len() as u64;
         self.made.push(Sample { inputs, call });
     }
 
     /// Numbers of a domain: indices as i64, others in the dtype that is asked for.
-    pub(crate) fn draw(&mut self, shape: &[usize], domain: &Domain) -> Tensor {
+    pub fn draw(&mut self, shape: &[usize], domain: &Domain) -> Tensor {
         self.seed += 1;
         let x = domain.draw(shape, self.seed);
         match self.dtype {

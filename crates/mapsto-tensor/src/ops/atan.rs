@@ -78,6 +78,7 @@ pub(super) fn angle<R: Real>(a: R) -> R {
 struct Asin;
 impl Unary for Asin {
     const NAME: &'static str = "asin";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]
@@ -93,6 +94,7 @@ impl Unary for Asin {
 struct Acos;
 impl Unary for Acos {
     const NAME: &'static str = "acos";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]

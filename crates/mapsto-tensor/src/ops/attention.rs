@@ -1,5 +1,6 @@
 //! Scaled dot-product attention: each query's mean of the values, weighted by how well their keys fit it.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{slice, widened, with_float};
@@ -74,6 +75,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: impl Into<Mask>) -> T
 /// [`attention`] with another factor than `1 / √d`.
 #[track_caller]
 fn attend(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask, scale: Option<f64>) -> Tensor {
+    let bias = if let Mask::Tensor(bias) = &mask { Some(bias) } else { None };
+    if let Some([Some(q), Some(k), Some(v), bias]) = low([Some(q), Some(k), Some(v), bias]) {
+        return attend(&q, &k, &v, bias.map_or(mask, Mask::Tensor), scale);
+    }
     let s = check_shapes(q, k, v, &mask);
     let causal = matches!(mask, Mask::Causal);
     let op = Attention { causal, scale: scale.unwrap_or(root(s.d)) };
@@ -210,6 +215,9 @@ pub fn attention_weights(q: &Tensor, k: &Tensor, mask: impl Into<Mask>) -> Tenso
 
 #[track_caller]
 fn weigh(q: &Tensor, k: &Tensor, mask: Mask, scale: Option<f64>) -> Tensor {
+    if let Some([Some(q), Some(k)]) = low([Some(q), Some(k)]) {
+        return weigh(&q, &k, mask, scale);
+    }
     let s = check_shapes(q, k, k, &mask);
     Shape::new(&[s.b, s.heads, s.t, s.s]).fit("attention");
     // In f32 at least, as the kernel computes them: scores may leave the range of 16 bits.

@@ -1,5 +1,6 @@
 //! Batch normalisation: each channel to mean 0 and variance 1 over the batch.
 
+use crate::autocast::full;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{around, in_class, slice, with_float};
@@ -31,6 +32,11 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn batch_norm(&self, gamma: &Tensor, beta: &Tensor, eps: f64) -> (Tensor, Tensor, Tensor) {
+        // Computed in f32 and stored as the input is.
+        if let Some([Some(x), Some(gamma), Some(beta)]) = full([Some(self), Some(gamma), Some(beta)]) {
+            let (y, mean, var) = x.batch_norm(&gamma, &beta, eps);
+            return (y.to(self.dtype()), mean, var);
+        }
         check_channels(self, eps, &[("gamma", gamma), ("beta", beta)]);
         same_dtype("batch_norm", self, gamma);
         same_dtype("batch_norm", self, beta);
@@ -54,6 +60,9 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes of `x`, `gamma` and `beta` differ.
     #[track_caller]
     pub fn batch_norm_with(&self, mean: &Tensor, var: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64) -> Tensor {
+        if let Some([Some(x), Some(gamma), Some(beta)]) = full([Some(self), Some(gamma), Some(beta)]) {
+            return x.batch_norm_with(mean, var, &gamma, &beta, eps).to(self.dtype());
+        }
         check_channels(self, eps, &[("mean", mean), ("var", var), ("gamma", gamma), ("beta", beta)]);
         same_dtype("batch_norm", self, gamma);
         same_dtype("batch_norm", self, beta);
@@ -184,6 +193,9 @@ struct BatchNorm {
     statistics: Option<(Tensor, Tensor)>,
 }
 impl Fused for BatchNorm {
+    fn mixes_samples(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "batch_norm"
     }

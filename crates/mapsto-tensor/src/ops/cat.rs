@@ -1,5 +1,6 @@
 //! Tensors joined along an axis.
 
+use crate::autocast::met;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::graph::{At, Cost, Keep, Meaning, Meant, Op, Outline, Ran, Say, Vjp, apply};
@@ -26,6 +27,9 @@ impl Tensor {
 
 #[track_caller]
 fn checked(parts: &[&Tensor], axis: Axis) -> Tensor {
+    if let Some(wide) = met(parts) {
+        return checked(&wide.iter().collect::<Vec<_>>(), axis);
+    }
     let Some(&first) = parts.first() else { fail!("cat", "there are no parts") };
     let axis = axis.of("cat", first.shape());
     for (i, part) in parts.iter().enumerate() {

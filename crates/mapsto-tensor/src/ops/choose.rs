@@ -1,5 +1,6 @@
 //! A choice between two tensors, element by element.
 
+use crate::autocast::met;
 use crate::check::{bools, floats};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::{MapOp, Params, Program, Written};
@@ -68,6 +69,9 @@ impl Op for Choose {
     }
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let (yes, a, b) = (xs[0], xs[1], xs[2]);
+        if let Some(wide) = met(&[a, b]) {
+            return self.run(&[yes, &wide[0], &wide[1]]);
+        }
         same_dtype("choose", a, b);
         let shape = broadcast("choose", &broadcast("choose", yes.shape_of(), a.shape_of()), b.shape_of());
         yes.device().backend().map(&Choose, xs, &shape, a.dtype()).into()

@@ -1,6 +1,7 @@
 //! What follows a convolution of images in the same pass: a bias, a norm, a sum, a ReLU.
 
 use super::conv2d::following;
+use crate::autocast::low;
 use crate::elementwise::same_dtype;
 use crate::kind::OpKind;
 use crate::ops::Conv2dOptions;
@@ -92,6 +93,17 @@ impl Tensor {
     /// When the shapes do not fit, or the dtypes differ.
     #[track_caller]
     pub fn conv2d_then(&self, w: &Tensor, options: Conv2dOptions, then: Conv2dThen<'_>) -> Tensor {
+        let [mean, scale, shift] = then.norm.map_or([None; 3], |norm| norm.map(Some));
+        if let Some([Some(x), Some(w), bias, mean, scale, shift, add]) =
+            low([Some(self), Some(w), then.bias, mean, scale, shift, then.add])
+        {
+            let norm = match (&mean, &scale, &shift) {
+                (Some(mean), Some(scale), Some(shift)) => Some([mean, scale, shift]),
+                _ => None,
+            };
+            let then = Conv2dThen { bias: bias.as_ref(), norm, add: add.as_ref(), ..then };
+            return x.conv2d_then(&w, options, then);
+        }
         let (x, moves) = options.placed(self, w, then.bias);
         then.check(self, w, &options);
         following(&x, w, moves, then)

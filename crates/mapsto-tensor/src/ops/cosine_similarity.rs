@@ -1,5 +1,6 @@
 //! How alike vectors are: by their angle, and by their distance.
 
+use crate::autocast::full;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::{Axis, broadcast};
@@ -44,6 +45,9 @@ impl Tensor {
     /// When the last sizes differ, there are less than two axes, `p` is below 0 or NaN, or the dtypes differ.
     #[track_caller]
     pub fn cdist(&self, other: &Tensor, p: f64) -> Tensor {
+        if let Some([Some(a), Some(b)]) = full([Some(self), Some(other)]) {
+            return a.cdist(&b, p);
+        }
         let (a, b) = (self.shape(), other.shape());
         if a.len() < 2 || b.len() < 2 || a[a.len() - 1] != b[b.len() - 1] {
             fail!("cdist", "rows of one length are needed, the shapes are {a:?} and {b:?}");

@@ -64,6 +64,9 @@ struct CumProd {
     axis: usize,
 }
 impl Fused for CumProd {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "cumprod"
     }

@@ -38,6 +38,9 @@ struct CumSum {
     direction: Direction,
 }
 impl Op for CumSum {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "cumsum"
     }

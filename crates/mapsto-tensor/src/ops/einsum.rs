@@ -1,5 +1,6 @@
 //! Einstein's notation: products and sums of tensors whose axes have letters.
 
+use crate::autocast::low_list;
 use crate::check::floats;
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
@@ -27,6 +28,9 @@ impl Tensor {
     #[track_caller]
     pub fn einsum<T: Borrow<Tensor>>(equation: &str, parts: &[T]) -> Tensor {
         let parts: Vec<&Tensor> = parts.iter().map(Borrow::borrow).collect();
+        if let Some(low) = low_list(&parts) {
+            return Tensor::einsum(equation, &low);
+        }
         let Equation { terms, result } = Equation::read(equation, &parts);
         named("einsum", || {
             let whole = |letter: char| size(letter, &terms, &parts);

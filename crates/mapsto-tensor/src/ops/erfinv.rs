@@ -64,6 +64,7 @@ pub(super) fn quantile<R: Real>(p: R) -> R {
 struct Erfinv;
 impl Unary for Erfinv {
     const NAME: &'static str = "erfinv";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::OUTPUT;
     const DOUBLE: bool = true;
     #[inline(always)]

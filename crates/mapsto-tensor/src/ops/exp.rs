@@ -24,6 +24,7 @@ impl Tensor {
 struct Exp;
 impl Unary for Exp {
     const NAME: &'static str = "exp";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::OUTPUT;
     const OWN: Own = Own::Short;
     #[inline(always)]

@@ -24,6 +24,7 @@ impl Tensor {
 struct Expm1;
 impl Unary for Expm1 {
     const NAME: &'static str = "expm1";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {

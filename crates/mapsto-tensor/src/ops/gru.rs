@@ -1,5 +1,6 @@
 //! The gated recurrent unit over whole sequences.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
@@ -53,6 +54,12 @@ impl Tensor {
     /// When the shapes do not fit, the dtypes differ, or there is not a length of at most `t` for each sequence.
     #[track_caller]
     pub fn gru_along(&self, h0: &Tensor, w_ih: &Tensor, w_hh: &Tensor, b: Option<[&Tensor; 2]>, walk: &Walk) -> (Tensor, Tensor) {
+        let [b_ih, b_hh] = b.map_or([None; 2], |b| b.map(Some));
+        if let Some([Some(x), Some(h0), Some(w_ih), Some(w_hh), b_ih, b_hh]) =
+            low([Some(self), Some(h0), Some(w_ih), Some(w_hh), b_ih, b_hh])
+        {
+            return x.gru_along(&h0, &w_ih, &w_hh, b_ih.as_ref().zip(b_hh.as_ref()).map(|(a, b)| [a, b]), walk);
+        }
         check_sequence("gru", 3, self, &[h0], [w_ih, w_hh]);
         b.into_iter().flatten().for_each(|b| check_bias("gru", w_hh, b));
         let (y, [h]) = walk.in_order("gru", self, [h0], &|walk, x, [h0]| {

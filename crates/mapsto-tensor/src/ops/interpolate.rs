@@ -226,7 +226,7 @@ impl Tensor {
                 return order.into_iter().fold(self.clone(), |x, d| {
                     let n = sizes[d].0;
                     let mut at = room_for::<i64>(n);
-                    let taps = axis(d).taps(places[d], true);
+                    let taps = axis(d).taps(places[d], true, places.len());
                     at.extend((0..n).flat_map(|i| taps.of(i).map(|(j, _)| j as i64)));
                     x.index_select(d + 2, &x.device().scope(|| Tensor::from_vec(at, n)))
                 });
@@ -235,7 +235,7 @@ impl Tensor {
             let x = if self.dtype().size() < 4 && !nearest { self.to(DType::F32) } else { self.clone() };
             let y = order.into_iter().fold(x, |x, d| {
                 let along = axis(d);
-                if along.is_identity(places[d]) { x } else { fused(along, &[&x]) }
+                if along.is_identity(places[d], places.len()) { x } else { fused(along, &[&x]) }
             });
             y.stored_as(self.dtype())
         })
@@ -254,13 +254,14 @@ struct Along {
 }
 
 impl Along {
-    /// Whether each place is its own.
-    fn is_identity(&self, n: usize) -> bool {
-        self.out == n && self.factor.is_none_or(|f| f == 1.0)
+    /// Whether each place is its own: as in PyTorch also where a factor was rounded to as many places, but for some modes.
+    fn is_identity(&self, n: usize, axes: usize) -> bool {
+        let by_factor = (self.mode == Interpolation::Nearest && axes != 2) || self.mode == Interpolation::NearestExact || (self.mode == Interpolation::Bicubic && !self.antialias);
+        self.out == n && (!by_factor || self.factor.is_none_or(|f| f == 1.0))
     }
 
     /// What each output is made of, of `n` places; in f32 as PyTorch computes them for it, since at an edge the last bit decides.
-    fn taps(&self, n: usize, single: bool) -> Taps {
+    fn taps(&self, n: usize, single: bool, axes: usize) -> Taps {
         let r = |x: f64| if single { f64::from(x as f32) } else { x };
         let (last, size) = (n - 1, n as f64);
         let scale = match (self.align_corners, self.factor) {
@@ -280,6 +281,8 @@ impl Along {
             (from..to).zip(weights.into_iter().map(|w| if sum == 0.0 { w } else { w / sum })).collect()
         };
         Taps::new(n, (0..self.out).map(|i| match self.mode {
+            // Of images of as many places, and of twice as many, by the sizes alone, as PyTorch does it.
+            Interpolation::Nearest if axes == 2 && (self.out == n || self.out == 2 * n) => vec![(i * n / self.out, 1.0)],
             Interpolation::Nearest => vec![((r(i as f64 * scale).floor() as usize).min(last), 1.0)],
             Interpolation::NearestExact => vec![((r((i as f64 + 0.5) * scale).floor() as usize).min(last), 1.0)],
             Interpolation::Bicubic if self.antialias => filter(&|x| cubic(x, -0.5), 2.0, i),
@@ -302,7 +305,7 @@ impl Along {
 
     #[track_caller]
     fn taps_of(&self, x: &[usize], dtype: DType) -> Taps {
-        self.taps(self.check(x), dtype != DType::F64)
+        self.taps(self.check(x), dtype != DType::F64, x.len().saturating_sub(2))
     }
 
     /// The places there are.

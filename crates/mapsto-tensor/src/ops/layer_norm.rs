@@ -1,5 +1,6 @@
 //! Layer normalisation: each row to mean 0 and variance 1.
 
+use crate::autocast::full;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{in_class, slice, with_float};
@@ -27,6 +28,9 @@ impl Tensor {
     #[track_caller]
     pub fn layer_norm(&self, gamma: &Tensor, beta: Option<&Tensor>, eps: f64) -> Tensor {
         const OP: &str = "layer_norm";
+        if let Some([Some(x), Some(gamma), beta]) = full([Some(self), Some(gamma), beta]) {
+            return x.layer_norm(&gamma, beta.as_ref(), eps);
+        }
         if !self.dtype().is_float() {
             fail!(OP, "floats are needed, these are {}", self.dtype(); help = "convert them with `.to(DType::F32)`");
         }

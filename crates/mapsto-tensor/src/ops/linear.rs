@@ -1,5 +1,6 @@
 //! The affine map of a fully connected layer, in one product.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
@@ -48,6 +49,9 @@ impl Tensor {
 
 #[track_caller]
 fn affine(x: &Tensor, w: &Tensor, b: Option<&Tensor>, relu: bool) -> Tensor {
+    if let Some([x, w, b]) = low([Some(x), Some(w), b]) {
+        return affine(&x.expect("given"), &w.expect("given"), b.as_ref(), relu);
+    }
     check_shapes(x, w, b);
     x.shape_of().with(x.rank() - 1, w.shape()[0]).fit("linear");
     match b {
@@ -145,6 +149,18 @@ impl Fused for Linear {
             3 => [dx, dw, at.wants(2).then(|| rows.sum(0))].into(),
             _ => [dx, dw].into(),
         })
+    }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
+        let (rows, out) = (g.len() / g.shape().last()?.max(&1), *g.shape().last()?);
+        let each = rows / n;
+        let g = if self.relu { times_slope(Step, g, &at.y().detach()) } else { g.clone() }.reshape([n, each, out]);
+        match i {
+            1 if each == 1 => Some(g.swap(1, 2) * at.a().detach().reshape([n, 1, *at.shape(0).last()?])),
+            // A product of each sample's own rows.
+            1 => Some(g.t().matmul(&at.a().detach().reshape([n, each, *at.shape(0).last()?]))),
+            2 => Some(g.sum(1)),
+            _ => None,
+        }
     }
     fn keeps_output(&self) -> bool {
         self.relu

@@ -24,6 +24,7 @@ impl Tensor {
 struct Log;
 impl Unary for Log {
     const NAME: &'static str = "log";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const OWN: Own = Own::Short;
     #[inline(always)]

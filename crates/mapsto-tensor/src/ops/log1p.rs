@@ -24,6 +24,7 @@ impl Tensor {
 struct Log1p;
 impl Unary for Log1p {
     const NAME: &'static str = "log1p";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {

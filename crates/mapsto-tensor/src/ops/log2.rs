@@ -48,6 +48,7 @@ impl Tensor {
 struct Log2;
 impl Unary for Log2 {
     const NAME: &'static str = "log2";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]
@@ -64,6 +65,7 @@ impl Unary for Log2 {
 struct Log10;
 impl Unary for Log10 {
     const NAME: &'static str = "log10";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]
@@ -80,6 +82,7 @@ impl Unary for Log10 {
 struct Exp2;
 impl Unary for Exp2 {
     const NAME: &'static str = "exp2";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::OUTPUT;
     const DOUBLE: bool = true;
     #[inline(always)]

@@ -41,6 +41,9 @@ struct LogSoftmax {
     axis: usize,
 }
 impl Fused for LogSoftmax {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "log_softmax"
     }

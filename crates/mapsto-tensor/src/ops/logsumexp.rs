@@ -60,6 +60,9 @@ impl LogSumExp {
     }
 }
 impl Fused for LogSumExp {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "logsumexp"
     }

@@ -1,5 +1,6 @@
 //! The long short-term memory over whole sequences.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
@@ -68,6 +69,11 @@ impl Tensor {
         b: Option<&Tensor>,
         walk: &Walk,
     ) -> (Tensor, Tensor, Tensor) {
+        if let Some([Some(x), Some(h0), Some(c0), Some(w_ih), Some(w_hh), b]) =
+            low([Some(self), Some(h0), Some(c0), Some(w_ih), Some(w_hh), b])
+        {
+            return x.lstm_along(&h0, &c0, &w_ih, &w_hh, b.as_ref(), walk);
+        }
         check_sequence("lstm", 4, self, &[h0, c0], [w_ih, w_hh]);
         if let Some(b) = b {
             check_bias("lstm", w_hh, b);

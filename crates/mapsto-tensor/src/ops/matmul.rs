@@ -1,5 +1,6 @@
 //! Matrix products: the operation that neural networks spend their time in.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::elementwise::same_dtype;
@@ -23,6 +24,9 @@ impl Tensor {
     #[track_caller]
     pub fn matmul(&self, other: &Tensor) -> Tensor {
         let (a, b) = (self, other);
+        if let Some([Some(a), Some(b)]) = low([Some(a), Some(b)]) {
+            return a.matmul(&b);
+        }
         same_dtype("matmul", a, b);
         if !a.dtype().is_float() {
             fail!("matmul", "floats are needed, these are {}", a.dtype(); help = "convert them with `.to(DType::F32)`");
@@ -92,6 +96,11 @@ impl Op for MatMul {
             a.device().backend().matmul(&stretch(a, m, k), &stretch(b, k, n))
         };
         Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(shape), y.dtype()).into()
+    }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
+        let (&[k, m], 1) = (at.shape(1), i) else { return None };
+        let each = g.len() / m.max(1) / n;
+        Some(at.a().detach().reshape([n, each, k]).t().matmul(&g.reshape([n, each, m])))
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(

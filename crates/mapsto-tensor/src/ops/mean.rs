@@ -39,6 +39,9 @@ struct Mean {
     keep: bool,
 }
 impl Op for Mean {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "mean"
     }

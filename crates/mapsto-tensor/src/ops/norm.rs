@@ -124,6 +124,9 @@ struct Length {
     mask: [bool; MAX_RANK],
 }
 impl Fused for Length {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "norm"
     }

@@ -3,7 +3,7 @@
 use crate::check::floats;
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::shape::{Shape, sum, too_many};
+use crate::shape::{sum, too_many};
 use crate::storage::pool::room_for;
 use crate::{Tensor, fail};
 
@@ -83,11 +83,12 @@ impl Tensor {
                 fail!("pad", "{misfit}");
             }
         }
-        let wide = |(&size, &(before, after)): (&usize, &(usize, usize))| match sum([size, before, after]) {
-            Some(wide) => wide,
-            None => too_many("pad", &[size, before, after]),
-        };
-        self.shape().iter().zip(around).map(wide).collect::<Shape>().fit("pad");
+        let mut shape = *self.shape_of();
+        for (size, &(before, after)) in shape.iter_mut().zip(around) {
+            let Some(wide) = sum([*size, before, after]) else { too_many("pad", &[*size, before, after]) };
+            *size = wide;
+        }
+        shape.fit("pad");
         named("pad", || {
             around.iter().enumerate().filter(|(_, pair)| **pair != (0, 0)).fold(self.clone(), |x, (axis, &(before, after))| {
                 let positions = border.positions(x.shape()[axis], before, after);

@@ -1,5 +1,6 @@
 //! Powers with one exponent for all elements.
 
+use crate::autocast::full;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::{DType, Tensor};
@@ -21,6 +22,9 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn pow(&self, p: f64) -> Tensor {
+        if let Some([Some(x)]) = full([Some(self)]) {
+            return x.pow(p);
+        }
         match p {
             // Integers are refused in the name of this operation.
             _ if self.dtype() == DType::Bool => map(Known::<3>, self),
@@ -47,6 +51,7 @@ struct Power {
 }
 impl Unary for Power {
     const NAME: &'static str = "pow";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     fn attrs(self, say: Say<'_>) {
         say("p", self.p.into());
@@ -70,6 +75,7 @@ struct Whole {
 }
 impl Unary for Whole {
     const NAME: &'static str = "pow";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     fn attrs(self, say: Say<'_>) {
         say("p", (self.p as f64).into());
@@ -91,6 +97,7 @@ impl Unary for Whole {
 struct Known<const P: i32>;
 impl<const P: i32> Unary for Known<P> {
     const NAME: &'static str = "pow";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     fn attrs(self, say: Say<'_>) {
         say("p", (P as f64).into());

@@ -52,6 +52,7 @@ impl Tensor {
 struct PowerOf;
 impl Binary for PowerOf {
     const NAME: &'static str = "powt";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {

@@ -49,6 +49,9 @@ impl Prod {
     }
 }
 impl Fused for Prod {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "prod"
     }

@@ -25,6 +25,7 @@ impl Tensor {
 struct Recip;
 impl Unary for Recip {
     const NAME: &'static str = "recip";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {

@@ -1,5 +1,6 @@
 //! The plain recurrent network over whole sequences.
 
+use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::Tensor;
@@ -82,6 +83,11 @@ impl Tensor {
 
 #[track_caller]
 fn along(x: &Tensor, h0: &Tensor, [w_ih, w_hh]: [&Tensor; 2], b: Option<&Tensor>, walk: &Walk, bend: Bend) -> (Tensor, Tensor) {
+    if let Some([Some(x), Some(h0), Some(w_ih), Some(w_hh), b]) =
+        low([Some(x), Some(h0), Some(w_ih), Some(w_hh), b])
+    {
+        return along(&x, &h0, [&w_ih, &w_hh], b.as_ref(), walk, bend);
+    }
     check_sequence("rnn", 1, x, &[h0], [w_ih, w_hh]);
     if let Some(b) = b {
         check_bias("rnn", w_hh, b);

@@ -25,6 +25,7 @@ impl Tensor {
 struct Rsqrt;
 impl Unary for Rsqrt {
     const NAME: &'static str = "rsqrt";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {

@@ -43,6 +43,7 @@ fn half_exp<R: Real>(a: R) -> R {
 struct Sinh;
 impl Unary for Sinh {
     const NAME: &'static str = "sinh";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]
@@ -60,6 +61,7 @@ impl Unary for Sinh {
 struct Cosh;
 impl Unary for Cosh {
     const NAME: &'static str = "cosh";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]

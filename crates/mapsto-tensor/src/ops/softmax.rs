@@ -40,6 +40,9 @@ struct Softmax {
     axis: usize,
 }
 impl Fused for Softmax {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "softmax"
     }

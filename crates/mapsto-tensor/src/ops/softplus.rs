@@ -27,6 +27,7 @@ impl Tensor {
 struct Softplus;
 impl Unary for Softplus {
     const NAME: &'static str = "softplus";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {

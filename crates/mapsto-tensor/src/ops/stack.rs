@@ -1,5 +1,6 @@
 //! Tensors of one shape put side by side along a new axis.
 
+use crate::autocast::met;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::{Axis, MAX_RANK, Shape};
@@ -21,6 +22,9 @@ impl Tensor {
     /// When there are no parts, or when they differ in shape or dtype.
     #[track_caller]
     pub fn stack<T: Borrow<Tensor>>(parts: &[T], axis: impl Into<Axis>) -> Tensor {
+        if let Some(wide) = met(&parts.iter().map(Borrow::borrow).collect::<Vec<_>>()) {
+            return Tensor::stack(&wide, axis);
+        }
         let Some(first) = parts.first().map(Borrow::borrow) else { fail!("stack", "there are no parts") };
         let shape = first.shape();
         for (i, part) in parts.iter().map(Borrow::borrow).enumerate() {

@@ -36,6 +36,9 @@ struct Sum {
     keep: bool,
 }
 impl Op for Sum {
+    fn is_full(&self) -> bool {
+        true
+    }
     fn name(&self) -> &'static str {
         "sum"
     }

@@ -25,6 +25,7 @@ impl Tensor {
 struct Tan;
 impl Unary for Tan {
     const NAME: &'static str = "tan";
+    const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
     const DOUBLE: bool = true;
     #[inline(always)]

@@ -4,8 +4,8 @@ use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
 use mapsto_nn::optim::{Before, Looks, Objective, Part};
-use mapsto_nn::{Item, Module, Optimizer, Path, Segment};
-use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
+use mapsto_nn::{GradScaler, Item, Module, Optimizer, Path, Segment};
+use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -125,6 +125,10 @@ pub(super) struct Engine<'a> {
     due: bool,
     /// The loss that was not finite, if one was: then the batch itself is looked at.
     pub(super) ruined: Option<f64>,
+    /// The scale of losses in f16; none in another precision.
+    pub(super) scaler: Option<GradScaler>,
+    /// Whether gradients of the batch under way were not finite, so that a step was left out.
+    skipped: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -152,6 +156,8 @@ impl<'a> Engine<'a> {
             rows: 0.0,
             due: true,
             ruined: None,
+            scaler: (plan.precision == DType::F16).then(|| plan.scaler.clone()),
+            skipped: false,
         }
     }
 
@@ -190,7 +196,11 @@ impl<'a> Engine<'a> {
     }
 
     /// Checks that a batch in which optimizers step has left no gradients behind.
-    pub(super) fn end(&self) -> Result<()> {
+    pub(super) fn end(&mut self) -> Result<()> {
+        let skipped = std::mem::take(&mut self.skipped);
+        if let (Some(scaler), true) = (&mut self.scaler, self.due) {
+            scaler.update(!skipped);
+        }
         match self.drivers.iter().find(|driver| self.due && driver.pending.is_some()) {
             None => Ok(()),
             Some(Driver { name, .. }) => Err(Error::new(
@@ -328,7 +338,22 @@ impl Engine<'_> {
                 let _ = self.run(lowered);
             }));
         }
-        let grads = total.backward();
+        let grads = match &self.scaler {
+            Some(scaler) => {
+                let mut grads = scaler.scale(&total).backward();
+                scaler.unscale(&mut grads);
+                grads
+            }
+            None => total.backward(),
+        };
+        if self.scaler.is_none() && self.plan.accumulate == 1 && non_finite::any(lowered.part(), &grads) {
+            // The operation, if the same pass shows it again; else the parameters.
+            let again = || {
+                random::set_state(&before);
+                self.run(lowered).1.backward()
+            };
+            return Err(non_finite::in_backward(&self.names, lowered.part(), &grads, &self.place, again));
+        }
         step.loss = step.loss.detach();
         Ok((step, with_penalties, Some((grads, weight))))
     }
@@ -369,7 +394,13 @@ impl Engine<'_> {
         if plan.accumulate > 1 && weight > 0.0 {
             grads.scale(1.0 / weight);
         }
-        if !grads.is_finite() {
+        // Gradients of one pass without a scale were looked at as they came.
+        let is_known = self.scaler.is_none() && plan.accumulate == 1;
+        if !is_known && !grads.is_finite() {
+            if self.scaler.as_ref().is_some_and(|scaler| scaler.get_scale() > 1.0) {
+                self.skipped = true;
+                return Ok(());
+            }
             return Err(non_finite::in_gradients(&self.names, lowered.part(), &grads, &self.place));
         }
         plan.clip(&mut grads);
@@ -408,7 +439,7 @@ impl Engine<'_> {
 /// The loss of a step, in training mode; the second is with the penalties on the weights.
 fn with_penalties(plan: &Plan, lowered: &dyn Lower) -> (Step, Tensor) {
     train(|| {
-        let step = lowered.loss();
+        let step = plan.forward(|| lowered.loss());
         let penalties = plan.penalties.iter().map(|penalty| penalty(lowered.part()));
         let total = penalties.fold(step.loss.clone(), |total, p| &total + &p);
         (step, total)

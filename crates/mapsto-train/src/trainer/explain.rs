@@ -2,6 +2,7 @@
 
 use super::Trainer;
 use crate::callbacks::{Callback, Moment};
+use mapsto_tensor::DType;
 
 impl<T> Trainer<T> {
     /// The loop this trainer runs, and which callback runs where.
@@ -43,6 +44,9 @@ impl<T> Trainer<T> {
             text.line(2, "y = model(x), in training mode");
             text.line(2, &format!("loss = {}(y, target){penalty}", plan.task));
         }
+        if plan.precision != DType::F32 {
+            text.line(2, &format!("products in {}, what would lose digits there in f32", plan.precision));
+        }
         text.line(2, "stop with the name of the layer if the loss is not finite");
         text.line(2, "gradients = derivative of the loss, by backward");
         let mut inner = 2;
@@ -53,7 +57,12 @@ impl<T> Trainer<T> {
             );
             inner = 3;
         }
-        text.line(inner, "stop with the name of the parameter if a gradient is not finite");
+        if plan.precision == DType::F16 {
+            text.line(inner, &format!("leave the step out and lower the scale of the loss, {} at first, if a gradient is not finite", plan.scaler.get_scale()));
+            text.line(inner, "stop with the name of the parameter if one is not at a scale of 1");
+        } else {
+            text.line(inner, "stop with the name of the parameter if a gradient is not finite");
+        }
         if let Some(most) = plan.clip_value {
             text.line(inner, &format!("clamp each gradient to -{most}..={most}"));
         }

@@ -23,9 +23,9 @@ pub use drive::Held;
 use drive::Typed;
 use fit::Fit;
 use mapsto_data::{Loader, Rows, Source};
-use mapsto_nn::{Loss, Module, Optimizer, Schedule};
+use mapsto_nn::{GradScaler, Loss, Module, Optimizer, Schedule};
 use mapsto_spec::Bounds;
-use mapsto_tensor::{ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, ErrorKind, Result, Tensor};
 use plan::Plan;
 use std::panic::Location;
 use std::path::PathBuf;
@@ -238,6 +238,44 @@ impl<T> Trainer<T> {
             mapsto_tensor::fail!("accumulate", "0 batches make no step"; help = "1 is a step for every batch");
         }
         self.plan.accumulate = batches;
+        self
+    }
+
+    /// Runs forward passes, those of validation too, under [`autocast`](mapsto_tensor::autocast()): products in bf16 or f16, what would lose digits
+    /// there in f32. Parameters, their gradients and the optimizer stay in f32. For f16 the loss is scaled by a [`GradScaler`], and a step whose gradients are not finite is
+    /// left out; they are an error at a scale of 1.
+    ///
+    /// Penalties are computed in f32. A run is resumed in the precision it was started in.
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_train::prelude::*;
+    /// seed(1);
+    /// let x = Tensor::linspace(-1.0, 1.0, 64).reshape([64, 1]);
+    /// let set = InMemory::new(x.clone(), &x * 3.0 + 1.0);
+    /// let mut line = Linear::new(1, 1);
+    /// let mut trainer = Trainer::new(Sgd::new(0.5), mse).precision(DType::BF16).epochs(20).quiet();
+    /// let history = trainer.fit(&mut line, set.batches(16).shuffle(), None)?;
+    /// assert!(history.last("loss").unwrap() < 1e-4);
+    /// assert_eq!(line.weight.dtype(), DType::F32);
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// # Panics
+    /// When it is none of f32, bf16 and f16.
+    #[must_use]
+    #[track_caller]
+    pub fn precision(mut self, dtype: DType) -> Trainer<T> {
+        if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
+            mapsto_tensor::fail!("precision", "a model cannot be trained in {dtype}"; help = "`DType::BF16`, `DType::F16` or `DType::F32`; `model.convert(DType::F64)` makes a model of f64");
+        }
+        self.plan.precision = dtype;
+        self
+    }
+
+    /// Scales losses in f16 by another scaler than `GradScaler::new()`; in another precision it is not used.
+    #[must_use]
+    pub fn grad_scaler(mut self, scaler: GradScaler) -> Trainer<T> {
+        self.plan.scaler = scaler;
         self
     }
 

@@ -3,7 +3,8 @@
 use super::drive::Drive;
 use mapsto_nn::{Item, Module, Path};
 use mapsto_tensor::error::is_library;
-use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Tensor, trace};
+use mapsto_tensor::graph::detect_anomaly;
+use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Tensor, catch, trace};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -55,6 +56,40 @@ pub(super) fn in_batch(drive: &dyn Drive, loss: f64, at: &Place) -> Option<Error
     let what = format!("the loss is {}", word(loss));
     let cause = format!("the batch itself is not finite in row {i}{sample}");
     Some(error(at, &what, &cause).help("look at that sample: training data must be finite"))
+}
+
+/// Whether a gradient of this part is not finite.
+pub(super) fn any(part: &dyn Module, grads: &Grads) -> bool {
+    let mut any = false;
+    part.visit(&mut Path::new(), &mut |_, item| {
+        if let Item::Param(p) = item {
+            any = any || grads.by_id(p.id()).is_some_and(|g| !g.is_finite());
+        }
+    });
+    any
+}
+
+/// As [`in_gradients`], with the operation whose derivative was not finite first: runs `again`, the same passes with the same randomness, and looks
+/// at each operation.
+pub(super) fn in_backward(
+    paths: &HashMap<LeafId, Path>,
+    part: &dyn Module,
+    grads: &Grads,
+    at: &Place,
+    again: impl FnOnce() -> Grads,
+) -> Error {
+    let error_of_parameters = in_gradients(paths, part, grads, at);
+    match catch(|| detect_anomaly(again)) {
+        Err(e) if e.kind() == ErrorKind::NonFinite => {
+            let found = e.message().trim_start_matches("anomaly: ").to_string();
+            let inside =
+                if e.parts().is_empty() { String::new() } else { format!(", in {}", e.parts().join(" > ")) };
+            let text = format!("{}; {found}{inside}", error_of_parameters.message());
+            let help = error_of_parameters.help_text().unwrap_or_default().to_string();
+            Error::new(ErrorKind::NonFinite, text).help(help)
+        }
+        _ => error_of_parameters,
+    }
 }
 
 /// What to say of gradients that are not finite though the loss is.

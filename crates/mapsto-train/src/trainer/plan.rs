@@ -5,8 +5,8 @@ use crate::interrupt::Interrupt;
 use crate::metrics::Metric;
 use crate::model_file::ModelInfo;
 use mapsto_nn::optim::Looks;
-use mapsto_nn::{Module, Optimizer, Schedule};
-use mapsto_tensor::{Error, ErrorKind, Grads, Result, Tensor};
+use mapsto_nn::{GradScaler, Module, Optimizer, Schedule};
+use mapsto_tensor::{DType, Error, ErrorKind, Grads, Result, Tensor, autocast};
 use std::path::PathBuf;
 
 /// A penalty on the weights, added to the loss.
@@ -26,6 +26,10 @@ pub(super) struct Plan {
     pub(super) penalties: Vec<Penalty>,
     pub(super) epochs: usize,
     pub(super) accumulate: usize,
+    /// What products run in.
+    pub(super) precision: DType,
+    /// Of losses in f16, as it begins.
+    pub(super) scaler: GradScaler,
     pub(super) clip_norm: Option<f64>,
     pub(super) clip_value: Option<f64>,
     pub(super) info: ModelInfo,
@@ -49,6 +53,8 @@ impl Plan {
             penalties: Vec::new(),
             epochs: 1,
             accumulate: 1,
+            precision: DType::F32,
+            scaler: GradScaler::new(),
             clip_norm: None,
             clip_value: None,
             info: ModelInfo::default(),
@@ -57,6 +63,11 @@ impl Plan {
             notes: Vec::new(),
             labels: Vec::new(),
         }
+    }
+
+    /// Runs a forward pass in the precision that was asked for; without one, in that of the scope around.
+    pub(super) fn forward<R>(&self, body: impl FnOnce() -> R) -> R {
+        if self.precision == DType::F32 { body() } else { autocast(self.precision, body) }
     }
 
     /// The batches in an epoch, once it is sure that there are any.

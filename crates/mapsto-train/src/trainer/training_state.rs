@@ -29,6 +29,7 @@ impl TrainingState {
             ("random".into(), random_text(&random::state())),
             ("history".into(), fit.history.to_csv()),
             ("accumulate".into(), fit.plan.accumulate.to_string()),
+            ("precision".into(), fit.plan.precision.to_string()),
             (
                 "learning rate by".into(),
                 if fit.plan.schedule.is_some() { "schedule" } else { "callbacks" }.into(),
@@ -36,6 +37,9 @@ impl TrainingState {
             ("training samples".into(), train),
             ("validation samples".into(), val),
         ];
+        if let Some(scaler) = &fit.engine.scaler {
+            texts.push(("loss scale".into(), scaler.state().map(bits).join(" ")));
+        }
         for (i, driver) in fit.engine.drivers.iter().enumerate() {
             let (state, key) = (driver.optimizer.state(), key(i, driver.name));
             let tensors = state.tensors.into_iter().map(|(n, t)| (format!("{key}/{n}"), t));
@@ -150,6 +154,13 @@ impl Saved<'_> {
         // States of earlier versions do not say these.
         if let Some(saved) = self.find("accumulate") {
             self.same("accumulated batches", saved, &fit.plan.accumulate.to_string())?;
+        }
+        self.same("precision", self.find("precision").unwrap_or("f32"), &fit.plan.precision.to_string())?;
+        if let Some(scaler) = &mut fit.engine.scaler {
+            let state = self.text("loss scale")?.split(' ').map(from_bits).collect::<Result<Vec<f64>>>()?;
+            let mut there = scaler.clone();
+            there.load_state(state.try_into().map_err(|_| damaged())?)?;
+            *scaler = there;
         }
         let random = RandomState { seed: *seed, draws };
         // A loader without a seed takes the thread's, which was the saved one.
