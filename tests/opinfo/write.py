@@ -13,6 +13,7 @@ whatever lies here. `--into FOLDER` writes to another folder.
 import json
 import math
 import os
+import random
 import struct
 import sys
 import warnings
@@ -234,7 +235,7 @@ def chosen(samples, most):
             found[here] = (size, place, sample, args, kwargs, tensors)
     kinds = sorted(found.values(), key=lambda f: f[1])
     if len(kinds) > MOST_SAMPLES:  # some of all parts of the list
-        kinds = [kinds[i * len(kinds) // MOST_SAMPLES] for i in range(MOST_SAMPLES)]
+        kinds = [kinds[i] for i in sorted(random.Random(1).sample(range(len(kinds)), MOST_SAMPLES))]
     return [rest for _, _, *rest in kinds]
 
 
