@@ -85,7 +85,8 @@ fn grid(op: &str, theta: &Tensor, size: &[usize], ends: Ends) -> Tensor {
         let column = |line: Tensor| line.expand(size).reshape([places, 1]);
         let ones = theta.device().scope(|| Tensor::full_of([places, 1], 1.0, theta.dtype()));
         let base: Vec<Tensor> = (0..axes).rev().map(|d| column(along(d))).chain([ones]).collect();
-        Tensor::cat(&base, 1).matmul(&theta.swap(1, 2)).reshape(shape)
+        // The maps on the left: so all of them are rows of one product, and of one in the gradient.
+        theta.matmul(&Tensor::cat(&base, 1).t()).swap(1, 2).reshape(shape)
     })
 }
 

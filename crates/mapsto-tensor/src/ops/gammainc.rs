@@ -136,10 +136,12 @@ fn small(a: f64, x: f64) -> f64 {
 /// `ln Γ(1 + a)` for `0 ≤ a ≤ 1`: Abramowitz and Stegun (1964), 6.1.33.
 fn lgamma_of_next(a: f64) -> f64 {
     const LESS: f64 = 0.422_784_335_098_467_1; // 1 − γ
+    // Each is a series by itself, and the same for all elements.
+    static ZETAS: std::sync::LazyLock<[f64; 60]> = std::sync::LazyLock::new(|| std::array::from_fn(|k| zeta(k as f64, 2.0)));
     let (mut sum, mut power) = (a * LESS - a.ln_1p(), -a);
-    for k in 2..60 {
+    for (k, zeta) in ZETAS.iter().enumerate().skip(2) {
         power *= -a;
-        let term = power * zeta(k as f64, 2.0) / k as f64;
+        let term = power * zeta / k as f64;
         sum += term;
         if term.abs() < 1e-18 {
             break;

@@ -52,7 +52,16 @@ impl Tensor {
         let (axis, index) = checked("index_reduce", self, axis.into(), index, src);
         named("index_reduce", || {
             let row: Shape = (0..self.rank()).map(|i| if i == axis { index.len() } else { 1 }).collect();
-            self.scatter_reduce_with(axis, &index.reshape(row).expand(*src.shape_of()), src, join, base)
+            let places = index.reshape(row).expand(*src.shape_of());
+            if (join, base) != (Join::Mean, Base::Included) || self.dtype().size() < 4 || !self.device().backend().has_numbers() {
+                return self.scatter_reduce_with(axis, &places, src, join, base);
+            }
+            // As many meet at each element of a slice: they are counted once.
+            let ones = |count: usize| self.device().scope(|| Tensor::full_of([count], 1.0, self.dtype()));
+            let n = self.shape()[axis];
+            let line: Shape = (0..self.rank()).map(|i| if i == axis { n } else { 1 }).collect();
+            let counts = ones(n).scatter_add(0, &index, &ones(index.len())).reshape(line);
+            self.scatter_add(axis, &places, src) / counts
         })
     }
 }

@@ -269,10 +269,11 @@ impl Fused for Scatter {
             return None;
         }
         let (axis, index) = (self.axis, &at.b().contiguous());
-        let of_x = || replaced(g, axis, index, &Tensor::zeros_like(&g.gather(axis, index)));
+        let zeros = |shape: &[usize], dtype| g.device().scope(|| Tensor::full_of(shape, 0, dtype));
+        let of_x = || replaced(g, axis, index, &zeros(index.shape(), g.dtype()));
         let of_src = || {
             let all = g.device().scope(|| Tensor::arange(0..index.len())).reshape(index.shape());
-            let last = replaced(&Tensor::zeros_like(g).to(DType::I64), axis, index, &all);
+            let last = replaced(&zeros(g.shape(), DType::I64), axis, index, &all);
             last.gather(axis, index).eq(&all).choose(g.gather(axis, index), 0.0)
         };
         Some(Vjp::from([at.wants(0).then(of_x), None, at.wants(2).then(of_src)]))
