@@ -523,7 +523,7 @@ fn loss<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
                 // Ours is PyTorch's mean over the batch.
                 "mean" => no("a mean over elements, which PyTorch itself warns of"),
                 "none" => no("a divergence of each element, which is one of each sample here"),
-                "batchmean" if target?.le(0.0).any(..).item() != 0.0 => {
+                _ if target?.le(0.0).any(..).item() != 0.0 => {
                     no("a gradient at a target up to 0, which is NaN in PyTorch")
                 }
                 _ => of.loss("\"kl_div\""),
