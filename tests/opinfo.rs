@@ -108,43 +108,62 @@ fn derivatives(sample: &Sample, leaves: &[Tensor], ys: &[Tensor]) -> Result<[boo
     Ok([true, true])
 }
 
+/// The files of samples, one for each family of operations.
+const FAMILIES: [(&str, &str); 7] = [
+    ("samples", "numbers and reductions"),
+    ("samples_special", "special functions"),
+    ("samples_places", "shapes, places and order"),
+    ("samples_networks", "activations, layers and losses"),
+    ("samples_images", "images"),
+    ("samples_pool", "pools"),
+    ("samples_conv", "convolutions"),
+];
+
+/// What became of the samples of an operation: results, gradients, second derivatives, refusals, and what is not compared.
+type Counts = BTreeMap<String, [usize; 5]>;
+
+fn row(name: &str, counts: &Counts) {
+    let sum = |i: usize| counts.values().map(|count| count[i]).sum::<usize>();
+    let samples = sum(0) + sum(3) + sum(4);
+    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(sum);
+    println!("| {name} | {} | {samples} | {a} | {b} | {c} | {d} | {e} |", counts.len());
+}
+
 #[test]
 fn operations_give_what_pytorch_gives() {
-    let samples: Vec<Sample> =
-        ["samples", "samples_conv", "samples_pool"].into_iter().flat_map(read::samples).collect();
-    let (mut wrong, mut names) = (Vec::new(), BTreeMap::<&str, [usize; 5]>::new());
+    let (mut wrong, mut all) = (Vec::new(), Counts::new());
     let mut reasons = BTreeMap::<&str, usize>::new();
-    for sample in &samples {
-        let count = names.entry(&sample.op).or_default();
-        match run(sample) {
-            Outcome::Equal { first, second } => {
-                count[0] += 1;
-                count[1] += usize::from(first);
-                count[2] += usize::from(second);
-            }
-            Outcome::Refused => count[3] += 1,
-            Outcome::Not(NotCompared(reason)) => {
-                count[4] += 1;
-                *reasons.entry(reason).or_default() += 1;
-            }
-            Outcome::Wrong(e) => wrong.push(format!("{} {}: {e}\n    {sample}", sample.op, sample.id)),
-        }
-    }
-    let sum = |i: usize| names.values().map(|count| count[i]).sum::<usize>();
     println!(
-        "{} operations of PyTorch, {} samples: {} results, {} gradients and {} second derivatives are equal, {} refusals, {} not compared",
-        names.len(),
-        samples.len(),
-        sum(0),
-        sum(1),
-        sum(2),
-        sum(3),
-        sum(4)
+        "| family | operations | samples | results | gradients | second derivatives | refusals | not compared |"
     );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (file, family) in FAMILIES {
+        let mut counts = Counts::new();
+        for sample in &read::samples(file) {
+            let count = counts.entry(sample.op.clone()).or_default();
+            match run(sample) {
+                Outcome::Equal { first, second } => {
+                    count[0] += 1;
+                    count[1] += usize::from(first);
+                    count[2] += usize::from(second);
+                }
+                Outcome::Refused => count[3] += 1,
+                Outcome::Not(NotCompared(reason)) => {
+                    count[4] += 1;
+                    *reasons.entry(reason).or_default() += 1;
+                }
+                Outcome::Wrong(e) => wrong.push(format!("{} {}: {e}\n    {sample}", sample.op, sample.id)),
+            }
+        }
+        row(family, &counts);
+        all.extend(counts);
+    }
+    row("all", &all);
     reasons.iter().for_each(|(reason, n)| println!("  {n:4} {reason}"));
-    for (name, count) in names.iter().filter(|(_, count)| count[0] == 0) {
+    for (name, count) in all.iter().filter(|(_, count)| count[0] == 0) {
         println!("  nothing of `{name}` is compared: {count:?}");
     }
     assert!(wrong.is_empty(), "{} samples differ:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(names.len() > 140 && sum(0) > 1200, "{} operations, {} results", names.len(), sum(0));
+    let results: usize = all.values().map(|count| count[0]).sum();
+    assert!(all.len() > 300 && results > 2500, "{} operations, {results} results", all.len());
 }

@@ -192,6 +192,9 @@ fn makes(source: &str, name: &str) -> bool {
     code.match_indices(&quoted).any(|(at, _)| {
         let call = before(at).strip_suffix('(').unwrap_or_default().rsplit([' ', '\n']).next();
         call.is_some_and(|call| call.ends_with("Kind::new") || call.starts_with("kind"))
+    }) || code.lines().any(|line| {
+        // One kind for each number of axes.
+        line.contains("[\"\", \"") && line.contains(&format!("\"{name}\""))
     })
 }
 

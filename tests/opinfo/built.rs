@@ -417,6 +417,9 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             let layer = Bilinear::new(a, b, out);
             let layer = if of.flag("bias", true) { layer } else { layer.no_bias() };
             let (x, y) = (of.input(0, "input1")?.clone(), of.input(1, "input2")?.clone());
+            if x.rank() == 1 {
+                return Some(no("a pair without a batch"));
+            }
             of.module(layer, move |layer: &Bilinear| vec![layer.forward(&x, &y)])
         }
         "RNNCell" if of.get("nonlinearity").and_then(Json::str) == Some("relu") => {
@@ -519,7 +522,8 @@ fn loss<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             match reduction {
                 // Ours is PyTorch's mean over the batch.
                 "mean" => no("a mean over elements, which PyTorch itself warns of"),
-                "batchmean" if target?.le(0.0).any(..).item() != 0.0 => {
+                "none" => no("a divergence of each element, which is one of each sample here"),
+                _ if target?.le(0.0).any(..).item() != 0.0 => {
                     no("a gradient at a target up to 0, which is NaN in PyTorch")
                 }
                 _ => of.loss("\"kl_div\""),

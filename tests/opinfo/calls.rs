@@ -4,6 +4,14 @@
 mod convolutions;
 #[path = "elementwise.rs"]
 mod elementwise;
+#[path = "images.rs"]
+mod images;
+#[path = "indices.rs"]
+mod indices;
+#[path = "layers.rs"]
+mod layers;
+#[path = "losses.rs"]
+mod losses;
 #[path = "more.rs"]
 mod more;
 #[path = "networks.rs"]
@@ -12,6 +20,10 @@ mod networks;
 mod places;
 #[path = "pools.rs"]
 mod pools;
+#[path = "shapes.rs"]
+mod shapes;
+#[path = "special.rs"]
+mod special;
 
 use super::read::Sample;
 use mapsto::ops::{Order, Pool};
@@ -139,14 +151,6 @@ impl Call<'_> {
         Ok([a, b].map(|x| if x.dtype() == wide { x } else { x.to(wide) }))
     }
 
-    fn reduced(&self, values: Tensor) -> Found {
-        match self.arg(9, "reduction").and_then(Json::str).unwrap_or("mean") {
-            "mean" => one(values.mean(..)),
-            "sum" => one(values.sum(..)),
-            _ => one(values),
-        }
-    }
-
     /// The windows of a pool along `N` axes, whose arguments stand in another order for averages.
     fn pool<const N: usize>(&self, average: bool) -> Result<Pool<N>, NotCompared> {
         let sizes = |i: usize, name: &str| {
@@ -212,9 +216,19 @@ impl Call<'_> {
         // Functions of floats, which PyTorch takes of integers and answers in f32: here the caller converts.
         let becomes_float =
             !x.dtype().is_float() && self.sample.outputs.iter().any(|y| y.dtype() == DType::F32);
-        let x = &if becomes_float { x.to(DType::F32) } else { x.clone() };
+        let x = &match self.dtype() {
+            Some(dtype) if !op.ends_with("_like") && op != "linspace" => x.to(dtype),
+            _ if becomes_float => x.to(DType::F32),
+            _ => x.clone(),
+        };
         let found = self.elementwise(op, x).or_else(|| self.pairs(op)).or_else(|| self.reductions(op, x));
         let found = found
+            .or_else(|| self.special(op, x))
+            .or_else(|| self.shapes(op, x))
+            .or_else(|| self.indices(op, x))
+            .or_else(|| self.images(op, x))
+            .or_else(|| self.losses(op, x))
+            .or_else(|| self.layers(op, x))
             .or_else(|| self.places(op, x))
             .or_else(|| self.networks(op, x))
             .or_else(|| self.pools(op, x))
@@ -225,7 +239,8 @@ impl Call<'_> {
 
     /// Calls whose first operand is a number.
     fn of_number(&self, op: &str) -> Found {
-        self.pairs(op).unwrap_or_else(|| no("no tensor is given"))
+        let found = self.made(op).or_else(|| self.pairs(op)).or_else(|| self.special_pairs(op));
+        found.unwrap_or_else(|| no("no tensor is given"))
     }
 
     fn reductions(&self, op: &str, x: &Tensor) -> Option<Found> {

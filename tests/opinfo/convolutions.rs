@@ -19,7 +19,7 @@ impl Call<'_> {
     }
 
     /// A setting of each axis: one number for all of them, or a list.
-    fn each<const D: usize>(&self, i: usize, name: &str, usual: usize) -> Option<[usize; D]> {
+    pub(super) fn each<const D: usize>(&self, i: usize, name: &str, usual: usize) -> Option<[usize; D]> {
         let Some(json) = self.arg(i, name) else { return Some([usual; D]) };
         let sizes: Option<Vec<usize>> = wholes(json)?.iter().map(|n| usize::try_from(*n).ok()).collect();
         match sizes?[..] {

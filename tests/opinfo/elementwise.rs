@@ -39,7 +39,13 @@ impl Call<'_> {
             "log2" => x.log2(),
             "logical_not" => x.ne(0).not(),
             "logit" => match self.arg(1, "eps") {
-                Some(_) => return Some(no("`logit` with `eps`: clamp first")),
+                Some(eps) => {
+                    let eps = number(eps)?;
+                    if eps > 0.5 {
+                        return Some(no("a `logit` whose limits cross"));
+                    }
+                    x.clamp(eps, 1.0 - eps).logit()
+                }
                 None => x.logit(),
             },
             "nan_to_num" if x.dtype() == DType::Bool => return Some(no("arithmetic of bool")),
@@ -70,27 +76,27 @@ impl Call<'_> {
             "nn.functional.selu" => x.selu(),
             "nn.functional.silu" => x.silu(),
             "nn.functional.softplus" => match (slope(1, "beta", 1.0), slope(2, "threshold", 20.0)) {
-                (beta, threshold) if beta * threshold < 15.0 => {
-                    return Some(no(
-                        "a `softplus` with an early `threshold`, beyond which PyTorch's is not exact",
-                    ));
+                // Beyond its threshold PyTorch's is not exact.
+                (beta, threshold) => {
+                    let scaled = x * beta;
+                    scaled.gt(threshold).choose(x, &(scaled.softplus() / beta))
                 }
-                (beta, _) => (x * beta).softplus() / beta,
             },
             "nn.functional.softshrink" => x.softshrink(slope(1, "lambd", 0.5)),
             "nn.functional.softsign" => x.softsign(),
             "nn.functional.tanhshrink" => x.tanhshrink(),
-            "polygamma" => return Some(self.polygamma()),
+            "polygamma" | "special.polygamma" => return Some(self.polygamma()),
             "positive" => x.clone(),
             "reciprocal" => x.recip(),
             "round" => match self.int(1, "decimals").unwrap_or(0) {
                 0 => x.round(),
-                _ => return Some(no("`round` to decimals")),
+                n if n > 0 => (x * 10f64.powi(n as i32)).round() / 10f64.powi(n as i32),
+                n => (x / 10f64.powi(-n as i32)).round() * 10f64.powi(-n as i32),
             },
             "rsqrt" => x.rsqrt(),
             "sigmoid" => x.sigmoid(),
-            "sign" if x.dtype() == DType::Bool => return Some(no("arithmetic of bool")),
-            "sign" => x.sign(),
+            "sign" | "sgn" if x.dtype() == DType::Bool => return Some(no("arithmetic of bool")),
+            "sign" | "sgn" => x.sign(),
             "sin" => x.sin(),
             "sinc" => x.sinc(),
             "sinh" => x.sinh(),
@@ -199,7 +205,9 @@ impl Call<'_> {
             }
             "mul" | "__rmul__" => a * b,
             "div" | "true_divide" => match self.arg(2, "rounding_mode").and_then(Json::str) {
-                Some(_) => return no("`div` with a rounding mode"),
+                Some("floor") => a.floor_divide(&b),
+                Some(_) if !a.dtype().is_float() => return no("whole numbers divided towards 0"),
+                Some(_) => (a / b).trunc(),
                 None => float(&a) / float(&b),
             },
             "__rdiv__" => float(&b) / float(&a),

@@ -6,7 +6,7 @@ use mapsto::prelude::*;
 use mapsto::spec::Json;
 
 /// The operations of two numbers whose dtypes PyTorch promotes.
-const PAIRS: [&str; 15] = [
+const PAIRS: [&str; 18] = [
     "atan2",
     "remainder",
     "fmod",
@@ -22,6 +22,9 @@ const PAIRS: [&str; 15] = [
     "bitwise_xor",
     "bitwise_left_shift",
     "bitwise_right_shift",
+    "__rand__",
+    "__ror__",
+    "__rxor__",
 ];
 
 fn two((a, b): (Tensor, Tensor)) -> Found {
@@ -34,6 +37,12 @@ impl Call<'_> {
             return Some(self.of_more_pairs(op));
         }
         let axis = |i: usize| self.int(i, "dim");
+        if op == "bitwise_not" {
+            return Some(one(if x.dtype() == DType::Bool { x.not() } else { x.bitwise_not() }));
+        }
+        if op == "norm" || op == "linalg.vector_norm" {
+            return Some(self.norm(x));
+        }
         let rank0 = x.rank() == 0;
         if x.dtype() == DType::Bool && !matches!(op, "nonzero" | "masked_select" | "roll" | "rot90") {
             return Some(no("arithmetic and order of bool"));
@@ -165,7 +174,23 @@ impl Call<'_> {
                     (self.arg(1, "source").and_then(wholes)?, self.arg(2, "destination").and_then(wholes)?);
                 match (&from[..], &to[..]) {
                     ([from], [to]) if !rank0 => one(x.movedim(*from, *to)),
-                    _ => no("several axes moved at once: `permute`"),
+                    _ if rank0 || from.len() != to.len() || self.sample.refused.is_some() => {
+                        no("an axis of a tensor that has none")
+                    }
+                    // Several at once: those that stay fill the places that are left.
+                    _ => {
+                        let at = |axes: &[isize]| {
+                            axes.iter().map(|a| a.rem_euclid(x.rank() as isize) as usize).collect::<Vec<_>>()
+                        };
+                        let (from, to) = (at(&from), at(&to));
+                        let mut stay = (0..x.rank()).filter(|a| !from.contains(a));
+                        let axis = |i| match to.iter().position(|t| *t == i) {
+                            Some(k) => from[k],
+                            None => stay.next().expect("an axis that stays"),
+                        };
+                        let axes: Vec<usize> = (0..x.rank()).map(axis).collect();
+                        one(x.permute(&axes[..]))
+                    }
                 }
             }
             "take_along_dim"
@@ -175,7 +200,7 @@ impl Call<'_> {
             }
             "take_along_dim" => match axis(2) {
                 Some(at) => one(x.take_along_dim(self.tensor(1, "indices")?, at)),
-                None => no("an index into all elements"),
+                None => one(x.take(&self.tensor(1, "indices")?.flatten(0))),
             },
             "index_fill" => match self.arg(3, "value").and_then(scalar) {
                 Some(value) => one(x.index_fill(axis(1)?, self.tensor(2, "index")?, value)),
@@ -183,12 +208,8 @@ impl Call<'_> {
             },
             "scatter" | "scatter_reduce" => return Some(self.scattered(op, x)),
             "masked_select" => {
-                let mask = self.tensor(1, "mask")?;
-                if mask.rank() > x.rank() {
-                    no("a mask bigger than the tensor: `expand` it first")
-                } else {
-                    one(x.masked_select(mask))
-                }
+                let both = Tensor::broadcast_tensors(&[x, self.tensor(1, "mask")?]);
+                one(both[0].masked_select(&both[1]))
             }
             "nonzero" if self.flag(9, "as_tuple") => no("places as one tensor for each axis"),
             "nonzero" if rank0 => no("an axis of a tensor that has none"),
@@ -216,6 +237,12 @@ impl Call<'_> {
 
     fn of_more_pairs(&self, op: &str) -> Found {
         let [a, b] = self.promoted()?;
+        let op = match op {
+            "__rand__" => "bitwise_and",
+            "__ror__" => "bitwise_or",
+            "__rxor__" => "bitwise_xor",
+            op => op,
+        };
         let bits = op.starts_with("bitwise");
         let (a, b) = match (a.dtype(), bits) {
             (DType::Bool, true) if matches!(op, "bitwise_and" | "bitwise_or" | "bitwise_xor") => {
@@ -228,7 +255,8 @@ impl Call<'_> {
             (DType::Bool, _) => return no("arithmetic and order of bool"),
             (dtype, _) if dtype.is_float() || bits => (a, b),
             (_, _) if matches!(op, "remainder" | "fmod" | "floor_divide") => (a, b),
-            _ if op == "heaviside" || op == "isclose" => return no("`heaviside` and `isclose` of integers"),
+            _ if op == "isclose" => (a.to(DType::F64), b.to(DType::F64)),
+            _ if op == "heaviside" => (a.to(DType::F32), b.to(DType::F32)),
             _ => (a.to(DType::F32), b.to(DType::F32)),
         };
         one(match op {
@@ -241,8 +269,10 @@ impl Call<'_> {
             "xlogy" => a.xlogy(&b),
             "copysign" => a.copysign(&b),
             "heaviside" => a.heaviside(&b),
-            "isclose" if self.flag(9, "equal_nan") => return no("`isclose` that takes NaN for equal"),
-            "isclose" => a.isclose(&b, self.number(2, "rtol", 1e-5), self.number(3, "atol", 1e-8)),
+            "isclose" => {
+                let close = a.isclose(&b, self.number(2, "rtol", 1e-5), self.number(3, "atol", 1e-8));
+                if self.flag(4, "equal_nan") { close.or(&a.is_nan().and(&b.is_nan())) } else { close }
+            }
             "bitwise_and" => a.bitwise_and(&b),
             "bitwise_or" => a.bitwise_or(&b),
             "bitwise_xor" => a.bitwise_xor(&b),
@@ -252,11 +282,32 @@ impl Call<'_> {
         })
     }
 
+    fn norm(&self, x: &Tensor) -> Found {
+        let p = match self.arg(1, "ord").or(self.arg(1, "p")) {
+            None => 2.0,
+            Some(p) => match (number(p), p.str()) {
+                (Some(p), _) => p,
+                (_, Some("fro")) => 2.0,
+                _ => return no("the nuclear norm, which is one of matrices"),
+            },
+        };
+        if !x.dtype().is_float() {
+            return no("a norm of integers");
+        }
+        one(x.norm(p, self.axes(x, 2, 3)))
+    }
+
     fn scattered(&self, op: &str, x: &Tensor) -> Found {
         let (Some(at), Some(index)) = (self.int(1, "dim"), self.tensor(2, "index")) else {
             return no("no index");
         };
-        let Some(src) = self.tensor(3, "src") else { return no("a scatter of one number: `full_like`") };
+        let src = match (self.tensor(3, "src"), self.arg(3, "value").and_then(scalar)) {
+            (Some(src), _) => src.clone(),
+            // One number for all places.
+            (None, Some(value)) => Tensor::full_of(index.shape(), value, x.dtype()),
+            _ => return no("no source"),
+        };
+        let src = &src;
         let join = match self.arg(4, "reduce").and_then(Json::str) {
             None if op == "scatter" => return one(x.scatter(at, index, src)),
             Some("sum" | "add") => Join::Sum,

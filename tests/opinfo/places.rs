@@ -1,24 +1,16 @@
 //! Operations that move elements: shapes, parts and indices.
 
-use super::{Call, Found, no, one, scalar, whole, wholes};
+use super::{Call, Found, no, one, whole, wholes};
 use mapsto::prelude::*;
 use mapsto::spec::Json;
 
 impl Call<'_> {
     pub(super) fn places(&self, op: &str, x: &Tensor) -> Option<Found> {
         let list = |i: usize, name: &str| self.arg(i, name).and_then(wholes).unwrap_or_default();
-        let all = || -> Option<Vec<Tensor>> {
-            let from = if matches!(self.sample.args[0], Json::List(_)) {
-                self.sample.args[0].list()?
-            } else {
-                &self.sample.args
-            };
-            from.iter().map(|json| self.tensor_of(json).cloned()).collect()
-        };
         let axis = |i: usize| self.int(i, "dim");
         Some(match op {
             "cat" | "stack" => {
-                let Some(parts) = all() else { return Some(no("parts that are no tensors")) };
+                let Some(parts) = self.all() else { return Some(no("parts that are no tensors")) };
                 if parts.iter().any(|part| part.dtype() != parts[0].dtype()) {
                     return Some(no("parts of several dtypes: here the caller converts"));
                 }
@@ -42,14 +34,8 @@ impl Call<'_> {
                 };
                 Ok(x.split(&sizes, at))
             }
-            "unbind" => {
-                let at = axis(1).unwrap_or(0);
-                if x.rank() == 0 {
-                    return Some(no("an axis of a tensor that has none"));
-                }
-                let n = x.shape()[at.rem_euclid(x.rank() as isize) as usize];
-                Ok((0..n).map(|i| x.select(at, i)).collect())
-            }
+            "unbind" if x.rank() == 0 => no("an axis of a tensor that has none"),
+            "unbind" => Ok(x.unbind(axis(1).unwrap_or(0))),
             "expand" => one(x.expand(self.sizes(x, 1)?)),
             "reshape" | "view" => {
                 if self.arg(1, "shape").is_some_and(|json| json.get("t").is_some() || json.str().is_some()) {
@@ -64,7 +50,14 @@ impl Call<'_> {
                 match (self.int(1, "start_dim").unwrap_or(0), self.int(2, "end_dim").unwrap_or(-1)) {
                     (start, -1) => one(x.flatten(start)),
                     (start, end) if end == x.rank() as isize - 1 => one(x.flatten(start)),
-                    _ => no("`flatten` up to an axis"),
+                    (start, end) => {
+                        let [a, b] = [start, end].map(|at| at.rem_euclid(x.rank().max(1) as isize) as usize);
+                        if a > b || self.sample.refused.is_some() {
+                            return Some(no("sizes that no call can write"));
+                        }
+                        let n = x.shape()[a..=b].iter().product();
+                        one(x.reshape([&x.shape()[..a], &[n], &x.shape()[b + 1..]].concat()))
+                    }
                 }
             }
             "flip" => one(list(1, "dims").iter().fold(x.clone(), |x, axis| x.flip(*axis))),
@@ -117,23 +110,13 @@ impl Call<'_> {
                 _ => one(x.scatter_add(axis(1)?, self.tensor(2, "index")?, self.tensor(3, "src")?)),
             },
             "masked_fill" => {
-                let mask = self.tensor(1, "mask")?;
-                if mask.rank() > x.rank() {
-                    return Some(no("a mask bigger than the tensor: `expand` it first"));
-                }
-                match self.arg(2, "value") {
-                    Some(value) if value.get("t").is_none() => match (x.dtype(), scalar(value)) {
-                        (DType::Bool, _) => no("a fill of bool by a number"),
-                        (_, Some(value)) => one(x.masked_fill(mask, value)),
-                        _ => no("no value"),
-                    },
-                    _ => no("a fill by a tensor: `choose`"),
-                }
+                return Some(self.filled(x, self.tensor(1, "mask")?));
             }
-            "nn.functional.pad" => return Some(self.pad(x)),
             "nn.functional.one_hot" => match self.int(1, "num_classes") {
                 Some(n) if n > 0 => one(x.one_hot(n as usize)),
-                _ => no("`one_hot` that counts the classes itself"),
+                // As many as the ids say.
+                _ if !x.is_empty() => one(x.one_hot(x.max(..).item_i64().max(0) as usize + 1)),
+                _ => no("ids of nothing, whose number of classes is not said"),
             },
             "index_add" => match (x.rank(), self.number(4, "alpha", 1.0)) {
                 (0, _) => no("an axis of a tensor that has none"),
@@ -150,10 +133,12 @@ impl Call<'_> {
         let axis = self.int(2, "dim").unwrap_or(0);
         let n = x.shape()[axis.rem_euclid(x.rank().max(1) as isize) as usize];
         let k = self.int(1, "chunks").unwrap_or(1) as usize;
-        if k == 0 || !n.is_multiple_of(k) {
-            return no("chunks of different sizes: `split` says them");
+        if k == 0 {
+            return no("sizes that no call can write");
         }
-        Ok(x.split(&vec![n / k; k], axis))
+        // The last one is shorter, and there may be fewer than were asked for.
+        let size = n.div_ceil(k).max(1);
+        Ok(x.split(&(0..n).step_by(size).map(|i| size.min(n - i)).collect::<Vec<_>>(), axis))
     }
 
     fn squeeze(&self, x: &Tensor) -> Found {
@@ -171,7 +156,7 @@ impl Call<'_> {
     }
 
     /// Sizes of `expand`, in which −1 keeps an axis.
-    fn sizes(&self, x: &Tensor, i: usize) -> Option<Vec<usize>> {
+    pub(super) fn sizes(&self, x: &Tensor, i: usize) -> Option<Vec<usize>> {
         let wanted = self.arg(i, "size").and_then(wholes)?;
         let lead = wanted.len().checked_sub(x.rank())?;
         Some(
@@ -195,25 +180,5 @@ impl Call<'_> {
         }
         let known: usize = wanted.iter().filter(|n| **n >= 0).map(|n| *n as usize).product();
         Some(wanted.iter().map(|n| if *n < 0 { x.len() / known.max(1) } else { *n as usize }).collect())
-    }
-
-    fn pad(&self, x: &Tensor) -> Found {
-        if self.arg(2, "mode").and_then(Json::str).is_some_and(|mode| mode != "constant") {
-            return no("`pad` with a mode other than constant");
-        }
-        let around = self.arg(1, "pad").and_then(wholes).unwrap_or_default();
-        if around.iter().any(|n| *n < 0) {
-            return no("`pad` that cuts off: `slice`");
-        }
-        let mut pairs = vec![(0, 0); x.rank()];
-        for (k, pair) in around.chunks(2).enumerate() {
-            pairs[x.rank() - 1 - k] = (pair[0] as usize, pair[1] as usize);
-        }
-        match (x.dtype(), self.arg(3, "value").and_then(scalar)) {
-            (DType::Bool, _) => no("a fill of bool by a number"),
-            (_, Some(value)) if x.dtype().is_float() => one(x.pad(&pairs, value)),
-            (_, Some(_)) => no("a fill of integers by a float"),
-            (_, None) => one(x.pad(&pairs, 0)),
-        }
     }
 }

@@ -41,6 +41,9 @@ impl Call<'_> {
     ) -> Found {
         let pool = self.pool::<N>(average)?;
         let both = !average && self.flag(6, "return_indices");
+        if self.sample.refused.is_some() && self.tensor(0, "input").is_some_and(Tensor::is_empty) {
+            return no("a pool of nothing, which gives nothing here");
+        }
         self.batch(N + 1, |x| match both {
             true => {
                 let (y, at) = with_indices(x, pool);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mapsto::nn::Exceptions;
+use mapsto::spec::Value;
 use mapsto::{ErrorKind, Tensor};
 use mapsto_experiment::{Config, Override, Predictor, Run};
 
@@ -185,11 +186,19 @@ fn fields_that_a_program_wrote_are_checked_as_a_file_is() {
 fn every_optimizer_goes_on_with_the_same_bits() {
     let project = Project::new("optimizers");
     for kind in mapsto::nn::OPTIMIZERS {
+        // A wrapper holds another optimizer.
+        let sample = kind.sample();
+        let optimizer = match &sample.value {
+            Some(Value::Entry(_)) => sample.to_string(),
+            _ => format!("{{ {} = 0.01 }}", kind.name),
+        };
         let overrides = |out: &str, epochs: usize| {
             [
                 Override::new("train.out", project.path(&format!("{}-{out}", kind.name)).display()),
                 Override::new("train.epochs", epochs),
-                Override::new("train.optimizer", format!("{{ {} = 0.01 }}", kind.name)),
+                Override::new("train.optimizer", &optimizer),
+                // L-BFGS compares one step with the next, so it takes all samples as one batch.
+                Override::new("data.batch", if kind.name == "lbfgs" { 1000 } else { 4 }),
             ]
         };
         let train = |out: &str, epochs: usize| {

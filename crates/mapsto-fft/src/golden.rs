@@ -55,7 +55,7 @@ fn pieces(line: &Json) -> Stft {
     let how = if int("normalized") == 1 { how.normalized() } else { how };
     let how = if int("onesided") == 1 { how } else { how.two_sided() };
     match line.get("pad_mode").and_then(Json::str) {
-        Some("constant") => how.border(Border::Constant),
+        Some("constant") => how.border(Border::Constant(0.0)),
         _ => how,
     }
 }

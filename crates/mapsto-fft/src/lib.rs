@@ -44,6 +44,6 @@ pub use hfft::{hfft, hfft_with, ihfft, ihfft_with};
 pub use rfft::{irfft, irfft_with, rfft, rfft_with};
 pub use rfftn::{irfft2, irfft2_with, irfftn, irfftn_with, rfft2, rfft2_with, rfftn, rfftn_with};
 pub use rows::OPS;
-pub use stft::{Border, Stft, istft, istft_to, stft};
+pub use stft::{Stft, istft, istft_to, stft};
 pub use transform::{Norm, Transform, TransformN};
 pub use window::SignalWindow;

@@ -4,21 +4,8 @@ use crate::complex::from_real;
 use crate::fft::fft_with;
 use crate::rfft::{irfft_with, rfft_with};
 use crate::transform::{Norm, Transform, real_signal, signal};
+use mapsto_tensor::ops::Border;
 use mapsto_tensor::{DType, MAX_RANK, Tensor, fail};
-
-/// What lies beyond the ends of a signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Border {
-    /// Its mirror image, without the last sample twice: the default.
-    #[default]
-    Reflect,
-    /// Zeros.
-    Constant,
-    /// The last sample, again and again.
-    Replicate,
-    /// The signal again, as if it went round.
-    Circular,
-}
 
 /// How a signal is cut into pieces: the length of a transform, the step between pieces, the window.
 ///
@@ -156,29 +143,11 @@ pub fn stft(x: &Tensor, how: &Stft) -> Tensor {
 #[track_caller]
 fn bordered(x: &Tensor, by: usize, border: Border) -> Tensor {
     let (axis, n) = (x.rank() - 1, x.shape()[x.rank() - 1]);
-    if border == Border::Constant {
-        let around: Vec<(usize, usize)> =
-            (0..x.rank()).map(|i| if i == axis { (by, by) } else { (0, 0) }).collect();
-        return x.pad(&around, 0.0);
+    if border.misfit(n, by).is_some() {
+        fail!("stft", "a signal of {n} samples cannot be continued by {by} ({})", border.word(); help = "a shorter `n`, `Border::Constant(0.0)` or `.not_centered()` can");
     }
-    let fits = match border {
-        Border::Reflect => by < n.max(1),
-        Border::Circular => by <= n,
-        _ => n > 0,
-    };
-    if !fits {
-        fail!("stft", "a signal of {n} samples cannot be continued by {by} ({border:?})"; help = "a shorter `n`, `Border::Constant` or `.not_centered()` can");
-    }
-    let n = n as isize;
-    let from = |i: isize| match border {
-        Border::Reflect if i < 0 => -i,
-        Border::Reflect if i >= n => 2 * (n - 1) - i,
-        Border::Circular => i.rem_euclid(n),
-        _ => i.clamp(0, n - 1),
-    };
-    let from: Vec<i64> = (-(by as isize)..n + by as isize).map(|i| from(i) as i64).collect();
-    let count = from.len();
-    x.index_select(axis, &x.device().scope(|| Tensor::from_vec(from, count)))
+    let around: Vec<(usize, usize)> = (0..=axis).map(|i| if i == axis { (by, by) } else { (0, 0) }).collect();
+    x.pad_with(&around, border)
 }
 
 /// The signal of a short-time Fourier transform: the pieces, each times the window, added up and divided by the sum of the squared
@@ -293,7 +262,7 @@ mod tests {
     fn the_signal_comes_back_and_so_do_derivatives() {
         seed(4);
         let x = Tensor::randn([2, 50]).to(DType::F64);
-        for border in [Border::Reflect, Border::Constant, Border::Replicate, Border::Circular] {
+        for border in [Border::Reflect, Border::Constant(0.0), Border::Replicate, Border::Circular] {
             for how in [
                 Stft::new(16).hop(4).window(&hann(16)),
                 Stft::new(15).hop(3).window(&hann(11)).win_length(11).normalized(),
@@ -328,7 +297,7 @@ mod tests {
             "stft: the window is [3] of f32, [4] of f32 is needed"
         );
         assert_eq!(said(Stft::new(8).not_centered()), "stft: pieces of 8 samples do not fit a signal of 6");
-        assert_eq!(said(Stft::new(12)), "stft: a signal of 6 samples cannot be continued by 6 (Reflect)");
+        assert_eq!(said(Stft::new(12)), "stft: a signal of 6 samples cannot be continued by 6 (reflect)");
         let back = |z: &Tensor, how: Stft| catch(|| istft(z, &how)).unwrap_err().message().to_string();
         let z = Tensor::ones([3, 5, 2]);
         assert_eq!(

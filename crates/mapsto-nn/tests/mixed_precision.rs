@@ -121,7 +121,7 @@ fn dtypes_are_those_of_pytorch() {
     assert!(seen >= 160, "{seen}");
 }
 
-const INPUTS: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[6, 4, 4], &[4, 6, 6]];
+const INPUTS: [&[usize]; 7] = [&[4], &[3, 4], &[4, 6], &[2, 6, 6], &[6, 4, 4], &[4, 6, 6], &[2, 4, 6, 6]];
 
 #[test]
 fn every_layer_runs_in_low_precision_near_its_values_with_gradients_in_f32() {

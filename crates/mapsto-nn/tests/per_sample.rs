@@ -4,7 +4,7 @@ use mapsto_nn::LAYERS;
 use mapsto_nn::prelude::*;
 use mapsto_tensor::graph::per_sample_grads;
 
-const INPUTS: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[6, 4, 4], &[4, 6, 6]];
+const INPUTS: [&[usize]; 7] = [&[4], &[3, 4], &[4, 6], &[2, 6, 6], &[6, 4, 4], &[4, 6, 6], &[2, 4, 6, 6]];
 
 #[test]
 fn every_layer_has_the_gradients_of_each_sample() {

@@ -182,7 +182,6 @@ const TABLE: &[(&str, Reference)] = &[
     ("max_unpool1d", Composed),
     ("max_unpool2d", Composed),
     ("max_unpool3d", Composed),
-    ("nms", Composed),
     ("pad_with", Composed),
     ("pixel_shuffle", Composed),
     ("pixel_unshuffle", Composed),

@@ -29,7 +29,7 @@ pub struct Unfold {
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[1.0, 2.0], [2.0, 3.0]]];
-/// assert_close!(Fold::new([1, 3], [1, 2]).forward(&x), [[[[1.0, 4.0, 3.0]]]]);
+/// assert_close!(Fold::new([1, 3], [1, 2]).forward(&x).flatten(0), [1.0, 4.0, 3.0]);
 /// ```
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]

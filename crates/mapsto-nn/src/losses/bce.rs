@@ -1,9 +1,9 @@
 //! Binary cross-entropy of probabilities.
 
-use super::{LossKind, REDUCTION, alike, boxed};
+use super::{LossKind, REDUCTION, alike, pointwise};
 use crate::Outputs;
 use mapsto_spec::type_of;
-use mapsto_tensor::Tensor;
+use mapsto_tensor::{Tensor, no_grad};
 
 /// Binary cross-entropy of probabilities: `−mean (t log y + (1 − t) log (1 − y))`.
 ///
@@ -25,8 +25,18 @@ pub fn bce(y: &Tensor, target: &Tensor) -> Tensor {
     y.bce(&t)
 }
 
+/// The cross-entropy of each element, with the same bounds.
+#[track_caller]
+fn each(y: &Tensor, target: &Tensor) -> Tensor {
+    let t = alike("bce", Outputs::Probabilities, y, target);
+    // It refuses what is no probability.
+    drop(no_grad(|| y.bce(&t)));
+    let log = |x: &Tensor| x.clamp(1e-30, 1.0).log();
+    -(&t * log(y) + (1.0 - &t) * log(&(1.0 - y)))
+}
+
 pub(super) const KIND: LossKind = LossKind::new("bce", "Binary cross-entropy of probabilities.", |_, ()| {
-    boxed(bce, Outputs::Probabilities)
+    pointwise(bce, each, Outputs::Probabilities)
 })
 .options(&[REDUCTION])
 .function(|| type_of(&bce));

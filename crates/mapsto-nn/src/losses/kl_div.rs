@@ -1,6 +1,6 @@
 //! Kullback-Leibler divergence from given log-probabilities to target probabilities.
 
-use super::{LossKind, REDUCTION, alike, boxed, check_log_probabilities, check_probabilities};
+use super::{LossKind, REDUCTION, alike, check_log_probabilities, check_probabilities, pointwise};
 use crate::Outputs;
 use mapsto_spec::type_of;
 use mapsto_tensor::{DType, Tensor};
@@ -21,22 +21,29 @@ use mapsto_tensor::{DType, Tensor};
 /// When the shapes differ, an output is above 0 and so no log-probability, or a target is not within 0..1.
 #[track_caller]
 pub fn kl_div(y: &Tensor, target: &Tensor) -> Tensor {
+    each(y, target).mean(..)
+}
+
+/// The divergence of each sample: the sum over all axes but the first.
+#[track_caller]
+fn each(y: &Tensor, target: &Tensor) -> Tensor {
     let t = alike("kl_div", Outputs::LogProbabilities, y, target);
     check_log_probabilities("kl_div", y);
     check_probabilities("kl_div", &t, "give probabilities, not their logarithms: `.exp()`");
-    let n = y.shape().first().copied().unwrap_or(1).max(1);
     // Bounded, so that t = 0 gives 0 · finite and not 0 · ∞.
     // In f32 at least: f16 has no such bound, and its sums overflow.
     let wide = if t.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
     let (wide_t, wide_y) = (t.to(wide), y.to(wide));
     let log_t = wide_t.clamp(1e-38, f64::INFINITY).log();
-    ((&wide_t * (log_t - wide_y)).sum(..) / n as f64).to(t.dtype())
+    let parts = &wide_t * (log_t - wide_y);
+    let sums = if parts.rank() > 1 { parts.flatten(1).sum(1) } else { parts };
+    sums.to(t.dtype())
 }
 
 pub(super) const KIND: LossKind = LossKind::new(
     "kl_div",
     "Kullback-Leibler divergence of target probabilities from log-probabilities.",
-    |_, ()| boxed(kl_div, Outputs::LogProbabilities),
+    |_, ()| pointwise(kl_div, each, Outputs::LogProbabilities),
 )
 .options(&[REDUCTION])
 .function(|| type_of(&kl_div));

@@ -113,7 +113,8 @@ impl<R: Rule> Now<'_, R> {
     /// Changes a parameter, or the master of one, by the device's kernel or else by operations.
     pub(super) fn run(&self, p: &mut Tensor, g: &Tensor, memory: &mut [Tensor]) {
         if !p.device().backend().update(self, p, g, memory) {
-            if g.device().backend().has_numbers() && !g.is_finite() {
+            // Another device would have to be asked for each parameter; there, the next loss shows it.
+            if g.device().backend().is_host() && !g.is_finite() {
                 self.now.refuse(false);
             }
             let new = no_grad(|| self.rule.compose(&self.now, &p.detach(), g, memory));

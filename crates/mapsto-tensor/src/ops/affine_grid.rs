@@ -24,9 +24,10 @@ impl Tensor {
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// let mirror = tensor![[[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]];
-    /// assert_close!(mirror.affine_grid2d([1, 2], Ends::Edges), [[[[0.5, 0.0], [-0.5, 0.0]]]]);
+    /// let grid = mirror.affine_grid2d([1, 2], Ends::Edges);
+    /// assert_close!(grid.flatten(0), [0.5, 0.0, -0.5, 0.0]);
     /// let x = tensor![[[[1.0, 2.0]]]];
-    /// assert_close!(x.grid_sample(&mirror.affine_grid2d([1, 2], Ends::Edges), GridSample::new()), [[[[2.0, 1.0]]]]);
+    /// assert_close!(x.grid_sample(&grid, GridSample::new()).flatten(0), [2.0, 1.0]);
     /// ```
     /// # Panics
     /// When the maps are not `[n, 2, 3]` of floats, or a size is 0.

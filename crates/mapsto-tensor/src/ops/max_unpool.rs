@@ -47,7 +47,7 @@ impl Tensor {
     /// # use mapsto_tensor::prelude::*;
     /// let pool = Pool2d::new(2);
     /// let (y, at) = tensor![[[[1.0, 2.0], [5.0, 4.0]]]].max_pool2d_with_indices(pool);
-    /// assert_close!(y.max_unpool2d(&at, pool), [[[[0.0, 0.0], [5.0, 0.0]]]]);
+    /// assert_close!(y.max_unpool2d(&at, pool).flatten(0), [0.0, 0.0, 5.0, 0.0]);
     /// ```
     /// # Panics
     /// As [`max_unpool1d`](Tensor::max_unpool1d).

@@ -95,7 +95,6 @@ fn boxes(op: &str, x: &Tensor) {
 
 pub(super) const KINDS: &[OpKind] = &[
     OpKind::new("box_iou", "The area that boxes share over the area of both.", Takes::Floats, of_box_iou).made_of("arithmetic"),
-    OpKind::new("nms", "The positions of the boxes that overlap no better one.", Takes::Floats, of_nms).made_of("argsort"),
 ];
 
 /// Boxes of some area.
@@ -108,12 +107,6 @@ fn of_box_iou(s: &mut Samples) {
     let (a, b) = (some(s, 3), some(s, 4));
     s.given(vec![a.clone(), b], |x| x[0].box_iou(&x[1]));
     s.given(vec![a.clone(), a.slice(0, ..0)], |x| x[0].box_iou(&x[1]));
-}
-
-fn of_nms(s: &mut Samples) {
-    let (a, scores) = (some(s, 6), s.draw(&[6], &floats(0.0..1.0)));
-    s.given(vec![a.clone(), scores.clone()], |x| x[0].nms(&x[1], 0.2));
-    s.given(vec![a.slice(0, ..0), scores.slice(0, ..0)], |x| x[0].nms(&x[1], 0.2));
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
 use mapsto_nn::optim::{Before, Looks, Objective, Part};
-use mapsto_nn::{GradScaler, Item, ItemMut, Module, Optimizer, Path, Segment};
+use mapsto_nn::{GradScaler, Item, Module, Optimizer, Path, Segment};
 use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -394,11 +394,13 @@ impl Engine<'_> {
         if plan.accumulate > 1 && weight > 0.0 {
             grads.scale(1.0 / weight);
         }
-        if !grads.is_finite() && self.scaler.as_ref().is_some_and(|scaler| scaler.get_scale() > 1.0) {
-            self.skipped = true;
-            return Ok(());
-        }
-        if !grads.is_finite() {
+        // Gradients of one pass without a scale were looked at as they came.
+        let is_known = self.scaler.is_none() && plan.accumulate == 1;
+        if !is_known && !grads.is_finite() {
+            if self.scaler.as_ref().is_some_and(|scaler| scaler.get_scale() > 1.0) {
+                self.skipped = true;
+                return Ok(());
+            }
             return Err(non_finite::in_gradients(&self.names, lowered.part(), &grads, &self.place));
         }
         plan.clip(&mut grads);

@@ -357,10 +357,9 @@ impl<'a> Fit<'a> {
 
 /// Checks that a resumed run has the layers it was started with: weights of equal shapes may be those of another function.
 fn same_layers(saved: &Json, now: &Json) -> Result<()> {
-    // Both as this version writes them: it may say more than the one that has saved the run.
-    let (Ok(mut saved), Ok(mut now)) = (ModelSpec::from_json(saved), ModelSpec::from_json(now)) else {
-        return Ok(());
-    };
+    // Both with every setting, as this version writes them: it may say more than the one that has saved the run.
+    let read = |json: &Json| ModelSpec::from_json(json).and_then(|spec| spec.rendered());
+    let (Ok(mut saved), Ok(mut now)) = (read(saved), read(now)) else { return Ok(()) };
     // All weights come from the state, however they would have begun.
     saved.layers.iter_mut().chain(&mut now.layers).for_each(|layer| layer.forget("init"));
     let mut pairs = saved.layers.iter().zip(&now.layers).enumerate();
