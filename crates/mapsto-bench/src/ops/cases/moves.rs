@@ -38,7 +38,7 @@ pub static CASES: &[Case] = &[
     ),
     smooth("stack", two, |x| Tensor::stack(x, 0), "torch.stack([a, b], 0)"),
     smooth("stack/last", two, |x| Tensor::stack(x, -1), "torch.stack([a, b], -1)"),
-    smooth("block_diag", two_matrices, |x| Tensor::block_diag(x), "torch.block_diag(a, b)"),
+    smooth("block_diag", two_matrices, Tensor::block_diag, "torch.block_diag(a, b)"),
     smooth("index_copy", copied_rows, |x| x[0].index_copy(0, &x[1], &x[2]), "a.index_copy(0, b, c)"),
     smooth(
         "index_reduce",
