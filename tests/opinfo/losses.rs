@@ -228,7 +228,8 @@ impl Call<'_> {
             |(k, id): (usize, &i64)| if ((k % longest) as isize) < labels[k / longest] { *id } else { -1 };
         let targets = Tensor::from_vec(all.iter().enumerate().map(kept).collect::<Vec<_>>(), t.shape());
         let steps: Vec<usize> = steps.iter().map(|n| *n as usize).collect();
-        let each = x.swap(0, 1).ctc_loss(&targets, Some(&steps));
+        // PyTorch's gradient is that of what its softmax was given.
+        let each = x.swap(0, 1).log_softmax(-1).ctc_loss(&targets, Some(&steps));
         one(match self.reduction() {
             "none" => each,
             "sum" => each.sum(..),

@@ -72,6 +72,9 @@ impl Call<'_> {
         let (Some(k), Some(v)) = (self.tensor(1, "key"), self.tensor(2, "value")) else {
             return no("no keys");
         };
+        if k.rank() != q.rank() && self.sample.refused.is_none() {
+            return no("keys of more axes than the queries: `expand` them first");
+        }
         if self.number(4, "dropout_p", 0.0) > 0.0 {
             return no("a dropout that draws other random numbers");
         }

@@ -31,7 +31,9 @@ impl Categorical {
         require("categorical", "probs", "at least 0", &probs, |p| p.ge(0.0));
         let sum = probs.sum(mapsto_tensor::keep(-1));
         require("categorical", "probs", "above 0 for one class at least", &sum, |s| s.gt(0.0));
-        Categorical { logs: (&probs / sum).log() }
+        // A class that never occurs has no slope.
+        let (share, never) = (&probs / sum, probs.detach().eq(0.0));
+        Categorical { logs: never.choose(f64::NEG_INFINITY, never.choose(1.0, share).log()) }
     }
 
     /// With the softmax of these scores, along the last axis, for probabilities.

@@ -5,7 +5,7 @@ use mapsto_spec::Entry;
 
 /// `lr(t) = base · (t + 1) / steps`, and `base` from then on; the first step is not lost to a rate of 0.
 ///
-/// PyTorch: `LinearLR(start_factor, 1, total_iters)`; Keras: `CosineDecay(warmup_steps=..)`, before its decay.
+/// PyTorch: `LinearLR(1 / steps, 1, steps - 1)`; Keras: `CosineDecay(warmup_steps=..)`, before its decay.
 ///
 /// Source: Goyal et al. (2017), Accurate, large minibatch SGD, arXiv:1706.02677, section 2.2.
 /// ```
