@@ -211,7 +211,7 @@ impl Experiment {
     fn horizon(&self) -> Horizon {
         let train = &self.config.train;
         let epoch = self.train.len().div_ceil(train.accumulate) as u64;
-        Horizon { steps: epoch * train.epochs as u64, epoch }
+        Horizon { steps: epoch.saturating_mul(train.epochs as u64), epoch }
     }
 
     /// The learning rate of each step of the training, as its schedule will have it, and the steps of an epoch.
@@ -223,6 +223,12 @@ impl Experiment {
         let base = build::<dyn Optimizer>(&train.optimizer, &())?.lr();
         let schedule =
             train.schedule.as_ref().map(|entry| build::<dyn Schedule>(entry, &horizon)).transpose()?;
+        const MOST: u64 = 10_000_000;
+        if horizon.steps > MOST {
+            let message =
+                format!("the training has {} steps, of which at most {MOST} can be drawn", horizon.steps);
+            return Err(Error::new(ErrorKind::Usage, message).help("draw it with fewer epochs"));
+        }
         let rate = |t| schedule.as_ref().map_or(base, |schedule| schedule.lr(t, base));
         Ok(((0..horizon.steps).map(rate).collect(), horizon.epoch))
     }

@@ -48,11 +48,11 @@ impl Distribution for Beta {
 
     #[track_caller]
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let inside = x.detach().gt(0.0).and(&x.detach().lt(1.0));
+        let inside = x.detach().ge(0.0).and(&x.detach().le(1.0));
         let safe = inside.choose(x, 0.5);
         where_inside(
             &inside,
-            (&self.a - 1.0) * safe.log() + (&self.b - 1.0) * (-safe).log1p() - self.log_beta(),
+            (&self.a - 1.0).xlogy(&safe) + (&self.b - 1.0).xlog1py(&-&safe) - self.log_beta(),
         )
     }
 

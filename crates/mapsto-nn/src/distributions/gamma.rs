@@ -45,9 +45,9 @@ impl Distribution for Gamma {
 
     #[track_caller]
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let (a, inside) = (&self.concentration, x.detach().gt(0.0));
+        let (a, inside) = (&self.concentration, x.detach().ge(0.0));
         let safe = inside.choose(x, 1.0);
-        where_inside(&inside, a * self.rate.log() + (a - 1.0) * safe.log() - &self.rate * &safe - a.lgamma())
+        where_inside(&inside, a * self.rate.log() + (a - 1.0).xlogy(&safe) - &self.rate * &safe - a.lgamma())
     }
 
     fn entropy(&self) -> Tensor {

@@ -86,7 +86,8 @@ impl MixtureOfExperts {
         let p = flat.apply(&self.router).softmax(-1); // [n, experts]
         let (best, ids) = p.topk(self.top, -1); // [n, top]
         let gates = if self.top == 1 { best } else { &best / best.sum(keep(-1)) };
-        let mut y = Tensor::zeros_like(&flat);
+        // As exact as the gates, which are f32 under `autocast`.
+        let mut y = Tensor::zeros_like(&flat).to(gates.dtype());
         for (e, expert) in self.experts.iter().enumerate() {
             let chosen = ids.eq(e as i64);
             let gate = (&gates * chosen.to(gates.dtype())).sum(-1); // [n], 0 where it is not chosen

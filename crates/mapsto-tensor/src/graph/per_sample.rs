@@ -114,17 +114,13 @@ struct Visits {
 }
 
 impl Visits {
-    /// Two passes back: with every loss as it is, and with each scaled by a power of two of its own, which moves exponents and no digit.
+    /// Passes back with every loss as it is, and with each scaled by a power of two, which moves exponents and no digit.
     #[track_caller]
     fn of(losses: &Tensor, params: &[&Tensor]) -> Option<Visits> {
         let (n, ids) = (losses.len(), params.iter().filter_map(|p| p.leaf_id()).collect::<Vec<_>>());
         if n == 1 || losses.leaf_id().is_some() {
             return None;
         }
-        // Neighbours differ, and so do samples a round number apart.
-        let powers: Vec<f64> =
-            (0..n).map(|i| 2f64.powi(((i * 7 + i / 24 * 5 + i / 576 * 11) % 24) as i32)).collect();
-        let scales = losses.device().scope(|| Tensor::from_vec(powers.clone(), [n]).to(losses.dtype()));
         let mut all: Vec<Visit> = Vec::new();
         visit(losses, &Tensor::ones_like(losses), &mut |node, g| {
             if node.op.mixes_samples() {
@@ -136,26 +132,36 @@ impl Visits {
                 all.push(Visit { node: node.clone(), kept, g: g.clone(), apart: false, of_params });
             }
         });
-        let mut next = 0;
         let mut same = true;
-        visit(losses, &scales, &mut |node, scaled| {
-            if node
-                .kept()
-                .as_ref()
-                .is_some_and(|kept| kept.inputs.iter().any(|input| comes_from(input, node, &ids)))
-            {
-                match all.get_mut(next) {
-                    Some(visit)
-                        if visit.node.op.name() == node.op.name() && visit.g.shape() == scaled.shape() =>
-                    {
-                        visit.apart = are_apart(&visit.g, scaled, &powers);
+        // By the digits of a sample's number to the base 24: two samples differ in one of them, so none that are mixed look apart in
+        // every pass.
+        let mut unit = 1;
+        while unit < n {
+            let powers: Vec<f64> = (0..n).map(|i| 2f64.powi((i / unit % 24) as i32)).collect();
+            let scales = losses.device().scope(|| Tensor::from_vec(powers.clone(), [n]).to(losses.dtype()));
+            let mut next = 0;
+            visit(losses, &scales, &mut |node, scaled| {
+                if node
+                    .kept()
+                    .as_ref()
+                    .is_some_and(|kept| kept.inputs.iter().any(|input| comes_from(input, node, &ids)))
+                {
+                    match all.get_mut(next) {
+                        Some(visit)
+                            if visit.node.op.name() == node.op.name()
+                                && visit.g.shape() == scaled.shape() =>
+                        {
+                            visit.apart = (unit == 1 || visit.apart) && are_apart(&visit.g, scaled, &powers);
+                        }
+                        _ => same = false,
                     }
-                    _ => same = false,
+                    next += 1;
                 }
-                next += 1;
-            }
-        });
-        (same && next == all.len()).then_some(Visits { n, all, ids })
+            });
+            same &= next == all.len();
+            unit *= 24;
+        }
+        same.then_some(Visits { n, all, ids })
     }
 
     /// The gradients of each sample, as far as operations keep samples apart.

@@ -41,7 +41,9 @@ impl Tensor {
             }
             let shape = *counts.shape_of();
             let (low, high, weight) = self.device().scope(|| (Tensor::from_vec(lows, shape), Tensor::from_vec(highs, shape), Tensor::from_vec(weights, shape)));
-            let y = sorted.gather(axis, &low).lerp(&sorted.gather(axis, &high), weight.to(self.dtype()));
+            // An element as it is where that is asked for, since nothing lies between infinite ones.
+            let (whole, low) = (weight.eq(0.0), sorted.gather(axis, &low));
+            let y = whole.choose(&low, low.lerp(&sorted.gather(axis, &high), weight.to(self.dtype())));
             y.squeeze(axis)
         })
     }

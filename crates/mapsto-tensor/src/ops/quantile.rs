@@ -155,7 +155,11 @@ fn of_sorted(sorted: &Tensor, axis: usize, q: f64, between: Between) -> Tensor {
     let n = sorted.shape()[axis];
     let (low, high, weight) = beside(q * (n - 1) as f64, between);
     let nan = sorted.detach().select(axis, n - 1).is_nan();
-    let y = sorted.select(axis, low as usize).lerp(&sorted.select(axis, high as usize), weight);
+    // An element as it is, since nothing lies between infinite ones.
+    let mut y = sorted.select(axis, low as usize);
+    if weight != 0.0 {
+        y = y.lerp(&sorted.select(axis, high as usize), weight);
+    }
     nan.choose(f64::NAN, y)
 }
 

@@ -34,7 +34,10 @@ pub fn multinomial(weights: &Tensor, n: usize) -> Tensor {
     named("multinomial", || {
         each(
             &weights.detach(),
-            |words, w| if w > 0.0 { -Real::ln(words.uniform()) / w } else { f64::INFINITY },
+            // Their logarithms, since a quotient by a tiny weight is infinite.
+            |words, w| {
+                if w > 0.0 { Real::ln(-Real::ln(words.uniform())) - Real::ln(w) } else { f64::INFINITY }
+            },
         )
         .topk_with(n, -1, crate::ops::Order::Ascending)
         .1
