@@ -62,7 +62,7 @@ fn every_layer_has_the_gradients_of_each_sample() {
         }
     }
     refused.dedup();
-    assert_eq!(refused, ["batch_norm1d", "batch_norm2d"]);
+    assert_eq!(refused, ["batch_norm1d", "batch_norm2d", "batch_norm3d"]);
     seen.dedup();
     for name in [
         "linear",
@@ -94,5 +94,26 @@ fn the_sum_over_samples_is_the_gradient_of_the_sum() {
     let grads = losses.sum(..).backward();
     for (p, each) in params.iter().zip(&found) {
         assert_close!(each.sum(0), grads.of(p));
+    }
+}
+
+/// Losses of pairs, as contrastive ones are: each sample is mixed with one that is far away in the batch.
+#[test]
+fn a_pair_is_seen_as_mixed_wherever_it_stands() {
+    seed(4);
+    for (n, i, j) in [(38, 0, 37), (64, 5, 42), (80, 11, 48), (30, 0, 24), (50, 1, 49)] {
+        let (x, w) = (Tensor::randn([n, 3]), Tensor::randn([1, 3]).parameter());
+        let mut places: Vec<i64> = (0..n as i64).collect();
+        places.swap(i, j);
+        let at = Tensor::from_vec(places, n);
+        let losses = train(|| {
+            let h = x.linear(&w, None).squeeze(1);
+            (&h - h.index_select(0, &at)).square() + h.square()
+        });
+        let each = &per_sample_grads(&losses, &[&w])[0];
+        for k in [0, i, j, n - 1] {
+            let [alone] = grad(&train(|| losses.select(0, k as isize)), [&w]);
+            assert_close!(each.select(0, k as isize), alone);
+        }
     }
 }

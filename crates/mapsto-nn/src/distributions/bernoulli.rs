@@ -65,7 +65,7 @@ impl Distribution for Bernoulli {
         let is_answer = |x: &Tensor| x.eq(1.0).or(&x.eq(0.0));
         require(
             "bernoulli",
-            "a value",
+            "x",
             "0 or 1 (of shares between them, `bce_with_logits` is the loss)",
             x,
             is_answer,
@@ -115,7 +115,7 @@ fn certain_answers() {
     let y = mapsto_tensor::record(|| Bernoulli::of_probs(&p).entropy());
     assert_close!(y.sum(..).backward().of(&p), [0.0, 0.0, 0.0]);
     let e = mapsto_tensor::catch(|| d.log_prob(&tensor![0.0, 0.25])).unwrap_err();
-    assert!(e.message().starts_with("bernoulli: a value must be 0 or 1"), "{e}");
+    assert!(e.message().starts_with("bernoulli: `x` must be 0 or 1"), "{e}");
     assert_close!(d.kl(&Bernoulli::of_probs(&tensor![0.5])), [2f64.ln(), 2f64.ln()]);
     let e = mapsto_tensor::catch(|| Bernoulli::of_logits(&tensor![0.0]).rsample(&[])).unwrap_err();
     assert_eq!(e.message(), "bernoulli: its samples have no derivative by its parameters");
