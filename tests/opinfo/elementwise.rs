@@ -75,13 +75,12 @@ impl Call<'_> {
             "nn.functional.relu6" => x.relu6(),
             "nn.functional.selu" => x.selu(),
             "nn.functional.silu" => x.silu(),
-            "nn.functional.softplus" => match (slope(1, "beta", 1.0), slope(2, "threshold", 20.0)) {
+            "nn.functional.softplus" => {
                 // Beyond its threshold PyTorch's is not exact.
-                (beta, threshold) => {
-                    let scaled = x * beta;
-                    scaled.gt(threshold).choose(x, &(scaled.softplus() / beta))
-                }
-            },
+                let (beta, threshold) = (slope(1, "beta", 1.0), slope(2, "threshold", 20.0));
+                let scaled = x * beta;
+                scaled.gt(threshold).choose(x, &(scaled.softplus() / beta))
+            }
             "nn.functional.softshrink" => x.softshrink(slope(1, "lambd", 0.5)),
             "nn.functional.softsign" => x.softsign(),
             "nn.functional.tanhshrink" => x.tanhshrink(),

@@ -81,7 +81,7 @@ impl Call<'_> {
         let whole = !a.dtype().is_float();
         if op == "ldexp" {
             let x = if whole { a.to(DType::F32) } else { a };
-            return one(x.ldexp(&b.to(DType::I64)));
+            return one(x.ldexp(b.to(DType::I64)));
         }
         let to = |dtype: DType| if whole { [a.to(dtype), b.to(dtype)] } else { [a.clone(), b.clone()] };
         one(match op {

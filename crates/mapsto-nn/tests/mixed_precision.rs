@@ -249,7 +249,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             let loss = train(|| autocast(DType::BF16, || cross_entropy(&net.forward(&x), &ids)));
             let grads = loss.backward();
             let all: Vec<Vec<f32>> =
-                net.parameters().iter().map(|(_, p)| grads.of(&p).to_vec::<f32>()).collect();
+                net.parameters().iter().map(|(_, p)| grads.of(p).to_vec::<f32>()).collect();
             (loss.item(), all)
         })
     };

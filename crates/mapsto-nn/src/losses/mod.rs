@@ -192,7 +192,7 @@ impl Loss for Box<dyn Loss> {
 }
 
 /// A function, what it takes outputs for, and the values that it is the mean of, where it is a plain one.
-struct Saying<F>(F, Outputs, Option<fn(&Tensor, &Tensor) -> Tensor>);
+struct Saying<F>(F, Outputs, fn(&Tensor, &Tensor) -> Tensor);
 
 impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static> Loss for Saying<F> {
     #[track_caller]
@@ -200,7 +200,7 @@ impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static> Loss for Saying<
         (self.0)(y, target)
     }
     fn pointwise(&self) -> Option<&dyn Pointwise> {
-        self.2.is_some().then_some(self)
+        Some(self)
     }
     fn name(&self) -> Cow<'static, str> {
         self.0.name()
@@ -216,24 +216,16 @@ impl<F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static> Loss for Saying<
 impl<F> Pointwise for Saying<F> {
     #[track_caller]
     fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        self.2.expect("asked for where it is there")(y, target)
+        (self.2)(y, target)
     }
 }
 
-/// A loss that is a function, for a list.
-fn boxed<F>(f: F, outputs: Outputs) -> Result<Box<dyn Loss>>
-where
-    F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
-{
-    Ok(Box::new(Saying(f, outputs, None)))
-}
-
-/// The same of a function that is the mean of the values that `each` gives.
+/// A loss that is a function, for a list: the mean of the values that `each` gives.
 fn pointwise<F>(f: F, each: fn(&Tensor, &Tensor) -> Tensor, outputs: Outputs) -> Result<Box<dyn Loss>>
 where
     F: Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
 {
-    Ok(Box::new(Saying(f, outputs, Some(each))))
+    Ok(Box::new(Saying(f, outputs, each)))
 }
 
 /// The option that every loss takes, and its meaning.

@@ -96,6 +96,9 @@ enum Target {
     Factor(Vec<f64>),
 }
 
+/// The size of an axis, and the factor that it was made by, where one was given.
+pub type Resized = (usize, Option<f64>);
+
 impl Resize {
     /// To a size: one for each axis of places, or one for all.
     pub fn to(size: impl Into<Vec<usize>>) -> Resize {
@@ -129,7 +132,7 @@ impl Resize {
     ///
     /// # Errors
     /// What is wrong, and what would work.
-    pub fn sizes(&self, places: &[usize]) -> std::result::Result<Vec<(usize, Option<f64>)>, (String, &'static str)> {
+    pub fn sizes(&self, places: &[usize]) -> std::result::Result<Vec<Resized>, (String, &'static str)> {
         let axes = places.len();
         let word = self.mode.word();
         if let Some(wanted) = self.mode.axes().filter(|wanted| *wanted != axes) {
