@@ -256,3 +256,15 @@ fn any_number_of_threads_gives_the_same_bits() {
     let one = run(1);
     assert!([2, 3, 8].into_iter().all(|n| run(n) == one));
 }
+
+/// A layer whose input has come in 16 bits from the layer before.
+#[test]
+fn experts_take_what_a_layer_before_has_made() {
+    seed(6);
+    let net = seq![Linear::new(8, 8), MixtureOfExperts::new(8, 6, 3)];
+    let x = Tensor::randn([5, 8]);
+    for dtype in [DType::BF16, DType::F16] {
+        let y = autocast(dtype, || train(|| net.forward(&x)).to(DType::F32));
+        assert!((&y - net.forward(&x)).abs().max(..).item() < 0.05, "{dtype}");
+    }
+}

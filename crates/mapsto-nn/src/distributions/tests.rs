@@ -184,6 +184,26 @@ fn densities_and_samples_have_derivatives() {
     assert_eq!(e.message(), "gamma: its samples have no derivative by its parameters");
 }
 
+/// At the ends of their supports, by the values of SciPy.
+#[test]
+fn ends_of_a_support_have_the_density_of_the_formula() {
+    let of = |a: f64, b: f64| (Tensor::full([1], a), Tensor::full([1], b));
+    let gamma = |a: f64| {
+        let (a, rate) = of(a, 1.0);
+        Gamma::new(&a, &rate).log_prob(&tensor![0.0]).item()
+    };
+    assert_eq!([gamma(1.0), gamma(0.5), gamma(2.0)], [0.0, f64::INFINITY, f64::NEG_INFINITY]);
+    let beta = |a: f64, b: f64, x: f64| {
+        let (a, b) = of(a, b);
+        Beta::new(&a, &b).log_prob(&Tensor::full([1], x)).item()
+    };
+    assert_close!(
+        tensor![beta(1.0, 3.0, 0.0), beta(2.0, 1.0, 1.0), beta(1.0, 1.0, 0.0)],
+        [3f64.ln(), 2f64.ln(), 0.0]
+    );
+    assert_eq!(beta(0.5, 1.0, 0.0), f64::INFINITY);
+}
+
 #[test]
 fn outside_of_the_support_nothing_has_a_density() {
     let (one, half) = (tensor![1.0], tensor![0.5]);

@@ -3,7 +3,7 @@
 use super::setting::{Held, Setting, read, say};
 use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState, Part, inside};
 use crate::module::{Item, ItemMut, Module, Path};
-use mapsto_spec::{Bounds, Entry};
+use mapsto_spec::{Bounds, Entry, Value};
 use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, no_grad};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -119,10 +119,23 @@ fn check(optimizer: &dyn Optimizer) -> Result<()> {
         let message = format!("{}: `{}` averages its weights itself", KIND.name, optimizer.name());
         return Err(Error::new(ErrorKind::Usage, message).help("take it alone"));
     }
+    if optimizer.entry().is_some_and(|entry| is_or_holds_one(&entry)) {
+        let message = format!("{0}: a {0} is inside already, and slow weights are kept once", KIND.name);
+        return Err(Error::new(ErrorKind::Usage, message).help("take one of them, with a larger `k`"));
+    }
     match optimizer.looks() {
         Looks::AlwaysAtTheSame => inside(KIND.name, optimizer),
         _ => Ok(()),
     }
+}
+
+/// Whether an entry is one of these, however deep inside of others.
+fn is_or_holds_one(entry: &Entry) -> bool {
+    let inside = match &entry.value {
+        Some(Value::Entry(inner)) => is_or_holds_one(inner),
+        _ => false,
+    };
+    inside || entry.name == KIND.name
 }
 
 /// A model, and gradients that are there already.
@@ -264,5 +277,8 @@ mod tests {
         let refused = |opt: Box<dyn Optimizer>| message(catch(|| Lookahead::new(opt)).map(drop).unwrap_err());
         assert!(refused(Box::new(Lbfgs::new(1.0))).contains("`Lbfgs` computes the loss again itself"));
         assert!(refused(Box::new(Asgd::new(1.0))).contains("`Asgd` averages its weights itself"));
+        assert!(refused(Box::new(Lookahead::new(Sgd::new(0.1)))).contains("is inside already"));
+        let deep = Sam::new(Lookahead::new(Sgd::new(0.1)));
+        assert!(refused(Box::new(deep)).contains("is inside already"));
     }
 }

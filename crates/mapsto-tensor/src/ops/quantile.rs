@@ -194,6 +194,17 @@ mod tests {
     use crate::prelude::*;
 
     #[test]
+    fn an_infinite_element_is_a_quantile() {
+        let x = tensor![f64::NEG_INFINITY, 1.0, 2.0, f64::INFINITY];
+        let at = |q: f64, between| x.quantile_with(q, 0, between).item();
+        assert_eq!(
+            [at(1.0, Between::Lower), at(0.0, Between::Linear), at(1.0, Between::Linear), at(0.9, Between::Higher)],
+            [f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY]
+        );
+        assert_eq!(x.nanquantile(1.0, 0, Between::Linear).item(), f64::INFINITY);
+    }
+
+    #[test]
     fn quantiles() {
         let middle = |v: &[f64]| {
             let mut v = v.to_vec();
