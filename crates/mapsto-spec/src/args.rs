@@ -274,7 +274,11 @@ impl Args {
         if let (Some(value), false) = (&self.entry.value, self.main_asked) {
             let error =
                 Error::new(ErrorKind::Usage, format!("{noun} `{name}` takes no value, found {value}"));
-            return Err(self.located(error.help(format!("write \"{name}\""))));
+            let written = match self.entry.options.is_empty() {
+                true => format!("\"{name}\""),
+                false => Entry { value: Some(true.into()), ..self.entry.clone() }.to_string(),
+            };
+            return Err(self.located(error.help(format!("write {written}"))));
         }
         if let Some((option, _)) = self.unasked().next() {
             let known: Vec<&str> = self.asked.iter().map(|(n, _)| n.as_str()).collect();
@@ -378,6 +382,9 @@ mod tests {
         let args = Args::new("layer", &Entry::new("relu").with_value(3_usize));
         let error = args.finish().unwrap_err().to_string();
         assert!(error.contains("layer `relu` takes no value, found 3"), "{error}");
+        let args = Args::new("layer", &Entry::new("conv").with_value(2_usize).with_option("kernel", 3_usize));
+        let error = args.finish().unwrap_err();
+        assert_eq!(error.help_text(), Some("write { conv = true, kernel = 3 }"), "{error}");
         assert!(Args::new("layer", &Entry::new("relu").with_value(true)).finish().is_ok());
     }
 

@@ -163,6 +163,10 @@ impl<const D: usize> ConvOptions<D> {
         if self.padding == Padding::Same && self.stride != [1; D] {
             same_has_no_stride(axes.op, &self.stride);
         }
+        if self.stride.contains(&0) || self.dilation.contains(&0) {
+            let (stride, dilation) = (&self.stride, &self.dilation);
+            fail!(axes.op, "the stride {stride:?} and the dilation {dilation:?} must be at least 1");
+        }
         let Some(out) = self.out(kernel, sizes) else {
             let padding = match &self.padding {
                 Padding::Each(each) => format!("{each:?}"),

@@ -86,7 +86,7 @@ impl Binary for Hypot {
     }
 }
 
-/// `g a / (a² + b²)`.
+/// `g a / (a² + b²)`; 0 at the origin, where there is no angle, and infinitely far out.
 #[derive(Clone, Copy)]
 struct Turn;
 impl Ternary for Turn {
@@ -95,10 +95,13 @@ impl Ternary for Turn {
     fn f<R: Real>(self, g: R, a: R, b: R) -> R {
         let most = a.abs().max(b.abs());
         let (a, b) = (a / most, b / most);
-        g * (a / a.fma(a, b * b)) / most
+        let flat = most.eq(R::ZERO) | most.eq(R::INFINITY);
+        R::select(flat, R::ZERO, g * (a / a.fma(a, b * b)) / most)
     }
     fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
-        g * a / (a.square() + b.square())
+        let square = a.square() + b.square();
+        let flat = square.detach().eq(0.0).or(&square.detach().eq(f64::INFINITY));
+        flat.choose(0.0, g * a / flat.choose(1.0, square))
     }
 }
 
@@ -172,6 +175,10 @@ mod tests {
         }
         let (a, b) = (tensor![0.0].leaf(), tensor![0.0].leaf());
         assert_close!(a.hypot(&b).sum(..).backward().of(&a), [0.0]);
+        let (a, b) = (tensor![0.0, 0.0, 2.0].leaf(), tensor![0.0, f64::INFINITY, 0.0].leaf());
+        let grads = a.atan2(&b).sum(..).backward();
+        assert_close!(grads.of(&a), [0.0, 0.0, 0.0]);
+        assert_close!(grads.of(&b), [0.0, 0.0, -0.5]);
         assert_close!(Tensor::from_vec(vec![1e300], [1]).hypot(1e300), [1.414_213_562_373_095e300]);
     }
 }
