@@ -90,7 +90,6 @@ impl Call<'_> {
             {
                 no("a divergence of what are no probabilities")
             }
-            "kl_div" if self.reduction() == "sum" => no("a loss without values of its own for each element"),
             "kl_div" => self.named("\"kl_div\"", x, t),
             "binary_cross_entropy" => match weight() {
                 _ if t.dtype() != x.dtype() => no("a target of another dtype"),

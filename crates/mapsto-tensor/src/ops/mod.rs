@@ -190,6 +190,7 @@ ops! {
     round
     sample
     rsqrt
+    scaled_dot_product_attention
     scatter_add
     scatter_reduce
     searchsorted
