@@ -149,6 +149,7 @@ fn beyond_memory() -> Vec<Case> {
         argmin: x().unsqueeze(0).argmin(0);
         argsort: x().argsort(0);
         attention: attention(&image(), &image(), &image(), Mask::None);
+        scaled_dot_product_attention: scaled_dot_product_attention(&image(), &image(), &image(), &AttentionOptions::default());
         avg_pool2d: image().avg_pool2d(2);
         batch_norm: x().batch_norm(&seen_as(&[N]), &seen_as(&[N]), 1e-5).0;
         bce: x().bce(&x());
