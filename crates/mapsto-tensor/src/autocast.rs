@@ -1,8 +1,8 @@
 //! Mixed precision as a scope: products run in f16 or bf16, and what would lose digits there in f32, as in PyTorch's `autocast`.
 
 use crate::elementwise::differ;
+use crate::graph::Owned;
 use crate::{DType, Tensor, fail, scope};
-use smallvec::SmallVec;
 
 /// Runs `body` with products of matrices in bf16 or f16: an f32 operand is converted on its way in, and the result is stored
 /// in the low dtype. Parameters stay f32, and their gradients come back in f32, since the derivative of a conversion is
@@ -40,7 +40,7 @@ pub fn autocast<R>(dtype: DType, body: impl FnOnce() -> R) -> R {
             fail!("autocast", "products cannot choose {other}"; help = "`DType::BF16` or `DType::F16`; `DType::F32` switches an outer scope off")
         }
     };
-    scope::within(|m| m.precision = m.precision.with_products(products), body)
+    scope::within(|m| m.of_precision(m.precision().with_products(products)), body)
 }
 
 /// The dtype that products choose here: that of [`autocast`]; none outside of it.
@@ -51,7 +51,7 @@ pub fn autocast<R>(dtype: DType, body: impl FnOnce() -> R) -> R {
 /// ```
 pub fn autocast_dtype() -> Option<DType> {
     let mode = scope::mode();
-    if mode.casts() { mode.precision.products() } else { None }
+    if mode.casts() { mode.precision().products() } else { None }
 }
 
 /// The operands of a product in the low dtype, where a scope asks for it and one of them is not in it yet. f64, integers and
@@ -93,11 +93,10 @@ pub fn full<const N: usize>(xs: [Option<&Tensor>; N]) -> Option<[Option<Tensor>;
     Some(xs.map(|x| x.map(|x| if is_half(x) { x.to(DType::F32) } else { x.clone() })))
 }
 
-/// The inputs of an operation in f32, where one has 16 bits.
+/// The inputs of an operation, in f32 where they have 16 bits.
 #[cold]
-pub(crate) fn widened(xs: &[&Tensor]) -> Option<SmallVec<[Tensor; 3]>> {
-    let wide = |x: &&Tensor| if is_half(x) { x.to(DType::F32) } else { (*x).clone() };
-    xs.iter().any(|x| is_half(x)).then(|| xs.iter().map(wide).collect())
+pub(crate) fn widened(xs: &[&Tensor]) -> Owned {
+    Owned(xs.iter().map(|x| if is_half(x) { x.to(DType::F32) } else { (*x).clone() }).collect())
 }
 
 /// Two operands of different floats in the wider of their dtypes, where a scope lets them meet.

@@ -249,10 +249,18 @@ fn take_raised(payload: &(dyn Any + Send)) -> Option<Error> {
 }
 
 /// Runs `body`, and keeps panics that will be turned into errors from being printed.
+#[inline]
 fn quietly<T>(
     counter: &'static LocalKey<Cell<u32>>,
     body: impl FnOnce() -> T,
 ) -> Result<T, Box<dyn Any + Send>> {
+    let (mut body, mut made) = (Some(body), None);
+    guarded(counter, &mut || made = body.take().map(|body| body()))?;
+    Ok(made.expect("the body ran to its end"))
+}
+
+/// The same, compiled once for all bodies.
+fn guarded(counter: &'static LocalKey<Cell<u32>>, body: &mut dyn FnMut()) -> Result<(), Box<dyn Any + Send>> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -308,11 +316,14 @@ fn retold<T>(more: impl FnOnce(Error) -> Error, body: impl FnOnce() -> T) -> T {
     }
     match quietly(&RELAYING, body) {
         Ok(value) => value,
-        Err(payload) => match take_raised(&*payload) {
-            Some(error) => raise(more(error.on_line(Location::caller()))),
-            None => panic::resume_unwind(payload),
-        },
+        Err(payload) => raise(more(relayed(payload).on_line(Location::caller()))),
     }
+}
+
+/// The error that was raised; panics that are not mapsto's go on.
+#[cold]
+fn relayed(payload: Box<dyn Any + Send>) -> Error {
+    take_raised(&*payload).unwrap_or_else(|| panic::resume_unwind(payload))
 }
 
 /// Runs `body` and returns an error raised inside as an error; panics that are not mapsto's go on.
@@ -320,10 +331,7 @@ fn retold<T>(more: impl FnOnce(Error) -> Error, body: impl FnOnce() -> T) -> T {
 /// # Errors
 /// The error that was raised inside `body`.
 pub fn mistakes<T>(body: impl FnOnce() -> T) -> Result<T> {
-    quietly(&RELAYING, body).map_err(|payload| match take_raised(&*payload) {
-        Some(error) => error,
-        None => panic::resume_unwind(payload),
-    })
+    quietly(&RELAYING, body).map_err(relayed)
 }
 
 /// Raises a model error: `fail!("matmul", "inner sizes differ: {a:?} × {b:?}"; help = "try `x.matmul(&w.t())`")`.

@@ -106,7 +106,7 @@ impl fmt::Display for MatmulPrecision {
 /// assert_eq!((precise, matmul_precision()), (MatmulPrecision::Medium, MatmulPrecision::Highest));
 /// ```
 pub fn with_matmul_precision<R>(precision: MatmulPrecision, body: impl FnOnce() -> R) -> R {
-    scope::within(|m| m.precision = m.precision.with_matmul(precision), body)
+    scope::within(|m| m.of_precision(m.precision().with_matmul(precision)), body)
 }
 
 /// The precision in use: [`with_matmul_precision`]'s on this thread, else [`MatmulPrecision::Highest`].
@@ -128,6 +128,16 @@ impl Precision {
     const F16: u8 = 8;
     /// Operands of different floats meet in the wider one, here and in derivatives of what was recorded here.
     const MIXED: u8 = 16;
+
+    #[inline]
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: u8) -> Precision {
+        Precision(bits)
+    }
 
     #[inline]
     pub(crate) fn matmul(self) -> MatmulPrecision {

@@ -4,79 +4,99 @@ use crate::LeafId;
 use crate::precision::Precision;
 use std::cell::{Cell, RefCell};
 
+/// How this thread computes. Its facts are bits of one word, since each small operation reads it, writes it and hands it on.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Mode {
+pub(crate) struct Mode(u32);
+
+impl Mode {
+    const INFERENCE: Mode = Mode((Precision::EXACT.bits() as u32) << Mode::PRECISION);
     /// Operations on parameters are recorded.
-    record: bool,
+    const RECORDS: u32 = 1;
     /// Layers behave as in training: dropout drops, batch norm uses the batch.
-    training: bool,
-    /// Whether nothing at all is recorded.
-    off: Off,
+    const TRAINING: u32 = 2;
+    /// Nothing at all is recorded in this scope.
+    const OFF: u32 = 4;
+    /// Nothing at all is recorded inside of an operation, whose dtypes are chosen already.
+    const INSIDE: u32 = 8;
     /// Some parameters are constants: those that `FROZEN` lists.
-    frozen: bool,
+    const FREEZES: u32 = 16;
     /// What was computed before is computed again.
-    again: bool,
+    const AGAIN: u32 = 32;
     /// Operations are shown to what watches this thread.
-    pub(crate) watched: bool,
-    /// How exactly matrices are multiplied, and whether operations choose their dtypes by `autocast`.
-    pub(crate) precision: Precision,
-}
+    const WATCHED: u32 = 64;
+    /// From here on, how exactly matrices are multiplied, and whether operations choose their dtypes by `autocast`.
+    const PRECISION: u32 = 8;
 
-/// Whether operations are recorded.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Off {
-    No,
-    /// Not in this scope.
-    Scope,
-    /// Not inside of an operation, whose dtypes are chosen already.
-    Inside,
-}
+    #[inline]
+    fn has(self, bits: u32) -> bool {
+        self.0 & bits != 0
+    }
 
-impl Mode {
-    const INFERENCE: Mode = Mode {
-        record: false,
-        training: false,
-        off: Off::No,
-        frozen: false,
-        again: false,
-        watched: false,
-        precision: Precision::EXACT,
-    };
-}
+    #[inline]
+    fn with(self, bits: u32) -> Mode {
+        Mode(self.0 | bits)
+    }
 
-impl Mode {
+    #[inline]
+    fn without(self, bits: u32) -> Mode {
+        Mode(self.0 & !bits)
+    }
+
     /// Whether nothing is recorded.
     #[inline]
     pub(crate) fn is_off(self) -> bool {
-        self.off != Off::No
+        self.has(NOTHING)
+    }
+
+    /// Whether operations are shown to what watches this thread.
+    #[inline]
+    pub(crate) fn is_watched(self) -> bool {
+        self.has(Mode::WATCHED)
+    }
+
+    #[inline]
+    pub(crate) fn watched(self, yes: bool) -> Mode {
+        if yes { self.with(Mode::WATCHED) } else { self.without(Mode::WATCHED) }
+    }
+
+    /// How exactly matrices are multiplied, and whether operations choose their dtypes by `autocast`.
+    #[inline]
+    pub(crate) fn precision(self) -> Precision {
+        Precision::from_bits((self.0 >> Mode::PRECISION) as u8)
+    }
+
+    #[inline]
+    pub(crate) fn of_precision(self, precision: Precision) -> Mode {
+        Mode(self.0 & ((1 << Mode::PRECISION) - 1) | (precision.bits() as u32) << Mode::PRECISION)
     }
 
     /// Whether operations choose their dtypes by `autocast`.
     #[inline]
     pub(crate) fn casts(self) -> bool {
-        self.precision.casts() && self.off != Off::Inside
+        self.precision().casts() && !self.has(Mode::INSIDE)
     }
 
     /// The same for what runs inside of an operation as if it ran outside, and records nothing.
     pub(crate) fn unrecorded(self) -> Mode {
-        Mode { off: Off::Scope, watched: false, ..self }
+        self.without(Mode::INSIDE | Mode::WATCHED).with(Mode::OFF)
     }
 
     /// Whether operations on parameters are recorded, unless nothing is.
     #[inline]
     pub(crate) fn records_parameters(self) -> bool {
-        self.record
+        self.has(Mode::RECORDS)
     }
 
     /// The same for what is computed again, where nobody watches.
     pub(crate) fn again(self) -> Mode {
-        Mode { off: Off::No, again: true, watched: false, ..self }
+        self.without(NOTHING | Mode::WATCHED).with(Mode::AGAIN)
     }
 
     /// Whether this parameter is a constant here.
     #[inline]
     pub(crate) fn freezes(self, id: LeafId) -> bool {
-        self.frozen && FROZEN.with(|f| f.borrow().iter().any(|ids| ids.binary_search(&id).is_ok()))
+        self.has(Mode::FREEZES)
+            && FROZEN.with(|f| f.borrow().iter().any(|ids| ids.binary_search(&id).is_ok()))
     }
 }
 
@@ -88,7 +108,7 @@ impl Inside {
     pub(crate) fn enter() -> Inside {
         MODE.with(|m| {
             let before = m.get();
-            m.set(Mode { off: Off::Inside, watched: false, ..before });
+            m.set(before.with(Mode::INSIDE).watched(false));
             Inside(before)
         })
     }
@@ -101,14 +121,34 @@ impl Drop for Inside {
     }
 }
 
+/// The time in which an operation runs whose dtypes are chosen: it does not choose them again.
+pub(crate) struct Chosen(Mode);
+
+impl Chosen {
+    pub(crate) fn enter() -> Chosen {
+        let before = mode();
+        MODE.with(|m| m.set(before.of_precision(before.precision().of_derivative())));
+        Chosen(before)
+    }
+}
+
+impl Drop for Chosen {
+    fn drop(&mut self) {
+        MODE.with(|m| m.set(self.0));
+    }
+}
+
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::INFERENCE) };
     /// The parameters of each `with_frozen` around, sorted.
     static FROZEN: RefCell<Vec<Vec<LeafId>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Why nothing is recorded.
+const NOTHING: u32 = Mode::OFF | Mode::INSIDE;
+
 /// Runs `body` with something changed.
-pub(crate) fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R) -> R {
+pub(crate) fn within<R>(change: impl FnOnce(Mode) -> Mode, body: impl FnOnce() -> R) -> R {
     struct Back(Mode);
     impl Drop for Back {
         fn drop(&mut self) {
@@ -117,9 +157,7 @@ pub(crate) fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R
     }
     let before = MODE.with(Cell::get);
     let _back = Back(before);
-    let mut mode = before;
-    change(&mut mode);
-    MODE.with(|m| m.set(mode));
+    MODE.with(|m| m.set(change(before)));
     body()
 }
 
@@ -133,17 +171,17 @@ pub(crate) fn within<R>(change: impl FnOnce(&mut Mode), body: impl FnOnce() -> R
 /// assert_ne!(train(|| x.dropout(0.5)).sum(..).item(), 1000.0);
 /// ```
 pub fn train<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.training, m.off) = (true, true, Off::No), body)
+    within(|m| m.without(NOTHING).with(Mode::RECORDS | Mode::TRAINING), body)
 }
 
 /// Runs `body` recording operations on parameters, with everything else as in inference.
 pub fn record<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.off) = (true, Off::No), body)
+    within(|m| m.without(NOTHING).with(Mode::RECORDS), body)
 }
 
 /// Runs `body` recording nothing, not even operations on leaves made by hand.
 pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| m.off = m.off.max(Off::Scope), body)
+    within(|m| m.with(Mode::OFF), body)
 }
 
 /// Runs `body` as inference, wherever it is called: nothing is recorded, not even operations on leaves made by hand, dropout
@@ -155,7 +193,7 @@ pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
 /// assert_eq!(train(|| infer(|| x.dropout(0.5))).sum(..).item(), 1000.0);
 /// ```
 pub fn infer<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.training, m.off) = (false, false, m.off.max(Off::Scope)), body)
+    within(|m| m.without(Mode::RECORDS | Mode::TRAINING).with(Mode::OFF), body)
 }
 
 /// Runs `body` as outside of every scope, wherever it is called: in inference, with parameters as constants. Leaves made by hand
@@ -170,7 +208,7 @@ pub fn infer<R>(body: impl FnOnce() -> R) -> R {
 /// assert_eq!(infer(|| mapsto_tensor::outside(slope)), 6.0);
 /// ```
 pub fn outside<R>(body: impl FnOnce() -> R) -> R {
-    within(|m| (m.record, m.training, m.off) = (false, false, Off::No), body)
+    within(|m| m.without(Mode::RECORDS | Mode::TRAINING | NOTHING), body)
 }
 
 /// Runs `body` with these parameters as constants: their gradients are not computed, those that go through them are.
@@ -195,18 +233,18 @@ pub fn with_frozen<R>(ids: impl Into<Vec<LeafId>>, body: impl FnOnce() -> R) -> 
     ids.sort_unstable();
     FROZEN.with(|f| f.borrow_mut().push(ids));
     let _back = Back;
-    within(|m| m.frozen = true, body)
+    within(|m| m.with(Mode::FREEZES), body)
 }
 
 /// Whether layers should behave as in training.
 pub fn is_training() -> bool {
-    MODE.with(|m| m.get().training)
+    mode().has(Mode::TRAINING)
 }
 
 /// Whether a forward pass is computed again for `backward`, see [`graph::checkpoint`](crate::graph::checkpoint): a layer that changes
 /// its state in training, as a running mean, leaves it alone then.
 pub fn is_recomputing() -> bool {
-    MODE.with(|m| m.get().again)
+    mode().has(Mode::AGAIN)
 }
 
 /// The mode of this thread.
@@ -216,7 +254,7 @@ pub(crate) fn mode() -> Mode {
 
 /// Whether operations on parameters are recorded.
 pub fn is_recording() -> bool {
-    MODE.with(|m| m.get().record && !m.get().is_off())
+    mode().records_parameters() && !mode().is_off()
 }
 
 /// What tells this thread from the others that run: the place of its mode.
@@ -227,13 +265,13 @@ pub(crate) fn thread() -> usize {
 /// How exactly operations compute.
 #[inline]
 pub(crate) fn precision() -> Precision {
-    MODE.with(|m| m.get().precision)
+    mode().precision()
 }
 
 /// Changes that until the scope around ends.
 #[inline]
 pub(crate) fn set_precision(precision: Precision) {
-    MODE.with(|m| m.set(Mode { precision, ..m.get() }));
+    MODE.with(|m| m.set(m.get().of_precision(precision)));
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub fn with<R>(watch: impl FnMut(&TraceEvent<'_>) + 'static, body: impl FnOnce()
         all.push(Box::new(watch));
         all.len() - 1
     }));
-    scope::within(|m| m.watched = true, body)
+    scope::within(|m| m.watched(true), body)
 }
 
 /// Shows an operation to the watchers, who are not watched themselves.
@@ -81,7 +81,7 @@ pub(crate) fn emit(
     }
     let mut all = Back(WATCHERS.take());
     let event = TraceEvent { op: operation.name(), operation, inputs, output, caller };
-    scope::within(|m| m.watched = false, || all.0.iter_mut().for_each(|watch| watch(&event)));
+    scope::within(|m| m.watched(false), || all.0.iter_mut().for_each(|watch| watch(&event)));
 }
 
 /// An operation that has run, with its inputs and its result, which the tape keeps alive: so a place in memory names a value.
@@ -101,7 +101,7 @@ pub(crate) fn tape<R>(body: impl FnOnce() -> R) -> (R, Vec<Taped>) {
         }
     }
     let mut back = Back(TAPE.with(|t| t.replace(Some(Vec::new()))));
-    let result = scope::within(|m| m.watched = true, body);
+    let result = scope::within(|m| m.watched(true), body);
     let tape = TAPE.with(|t| t.take()).unwrap_or_default();
     if let Some(outer) = &mut back.0 {
         outer.extend(tape.iter().cloned());

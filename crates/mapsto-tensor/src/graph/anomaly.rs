@@ -36,7 +36,7 @@ pub fn detect_anomaly<R>(body: impl FnOnce() -> R) -> R {
         }
     }
     let _back = Back(STATE.replace(State::On), Some(SEEN.take()));
-    scope::within(|m| m.watched = true, body)
+    scope::within(|m| m.watched(true), body)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -132,7 +132,7 @@ fn unasked(op: &dyn Op, xs: &[&Tensor], y: &Tensor) -> Option<&'static str> {
     if y.is_finite() {
         return None;
     }
-    let plain = |body: &dyn Fn() -> bool| scope::within(|m| *m = m.unrecorded(), body);
+    let plain = |body: &dyn Fn() -> bool| scope::within(|m| m.unrecorded(), body);
     if plain(&|| y.detach().is_nan().any(..).item() != 0.0) {
         return Some("NaN");
     }
@@ -163,7 +163,7 @@ fn check_gradients(node: &Shared<Node>, came_finite: bool, vjp: &Vjp) {
         vjp.0.iter().enumerate().find_map(|(i, g)| g.as_ref().filter(|g| !g.is_finite()).map(|g| (i, g)));
     let Some((i, g)) = bad else { return };
     let is_nan =
-        no_grad(|| scope::within(|m| m.watched = false, || g.detach().is_nan().any(..).item() != 0.0));
+        no_grad(|| scope::within(|m| m.watched(false), || g.detach().is_nan().any(..).item() != 0.0));
     let word = if is_nan { "NaN" } else { "infinity" };
     let called = SEEN.with_borrow(|seen| seen.nodes.get(&place(node)).cloned());
     let name = node.op.name();

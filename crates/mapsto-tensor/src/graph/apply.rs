@@ -4,9 +4,8 @@ use super::anomaly;
 use super::origin::{Fate, Past, Why, unrecorded};
 use super::{Op, Origin, Owned, Ran, made, unwanted};
 use crate::autocast::widened;
-use crate::scope::{Inside, Mode};
+use crate::scope::{Chosen, Inside, Mode};
 use crate::{Tensor, trace};
-use smallvec::SmallVec;
 use std::panic::Location;
 
 /// Runs an operation and records it, if any input asks for it. This is how an operation of one's own enters the graph too:
@@ -36,12 +35,8 @@ pub(crate) fn is_followed(x: &Tensor) -> bool {
 #[cold]
 fn in_full<O: Op>(op: O, xs: &[&Tensor]) -> Tensor {
     let wide = widened(xs);
-    let refs: Option<SmallVec<[&Tensor; 3]>> = wide.as_ref().map(|xs| xs.iter().collect());
-    let xs = refs.as_deref().unwrap_or(xs);
-    let inside = Inside::enter();
-    let (ran, mode) = (op.run(xs), inside.0);
-    drop(inside);
-    finished(op, ran, xs, mode, Location::caller())
+    let _chosen = Chosen::enter();
+    apply(op, &wide.refs())
 }
 
 // What depends on the operation's type is as little as possible: this is compiled once for each of them, all below once.
@@ -56,7 +51,7 @@ fn finished<O: Op>(
     #[cfg(mutants)]
     let ran = Ran { y: super::mutant::value(op.name(), xs, ran.y), ..ran };
     let fate = Fate::of(xs, mode);
-    if mode.watched || fate == Fate::Recorded {
+    if mode.is_watched() || fate == Fate::Recorded {
         return kept(Box::new(op), ran, xs, mode, caller);
     }
     plain(ran, xs, fate, op.is_flat())
@@ -80,7 +75,7 @@ pub fn apply_onto<O: Op>(op: O, xs: impl Into<Owned>) -> Tensor {
         return in_full(op, &xs.refs());
     }
     let fate = Fate::of(&xs.refs(), mode);
-    if mode.watched || fate == Fate::Recorded {
+    if mode.is_watched() || fate == Fate::Recorded {
         drop(inside);
         return apply(op, &xs.refs());
     }
@@ -110,7 +105,7 @@ pub fn try_apply<O: Op>(op: O, xs: &[&Tensor], run: impl FnOnce(&O) -> Option<Ra
 }
 
 fn kept(op: Box<dyn Op>, ran: Ran, xs: &[&Tensor], mode: Mode, caller: &'static Location<'static>) -> Tensor {
-    if mode.watched { watched(op, ran, xs, mode, caller) } else { made(op, ran, xs, mode) }
+    if mode.is_watched() { watched(op, ran, xs, mode, caller) } else { made(op, ran, xs, mode) }
 }
 
 #[cold]

@@ -54,7 +54,7 @@ impl Checkpoint {
         let constants: Vec<LeafId> =
             (0..at.inputs()).filter(|i| !wants(i)).filter_map(|i| at.input(i).leaf_id()).collect();
         let again = || record(|| with_frozen(constants, || (self.f)(&xs)));
-        scope::within(|mode| *mode = self.mode.again(), again)
+        scope::within(|_| self.mode.again(), again)
     }
 }
 
@@ -68,7 +68,7 @@ impl Op for Checkpoint {
     fn run(&self, xs: &[&Tensor]) -> Ran {
         let xs: Vec<Tensor> = xs.iter().map(|x| x.detach()).collect();
         // Outside of the operation as far as dtypes go: they are those of the plain part.
-        scope::within(|mode| *mode = mode.unrecorded(), || (self.f)(&xs)).into()
+        scope::within(|mode| mode.unrecorded(), || (self.f)(&xs)).into()
     }
     fn keep(&self) -> Keep {
         Keep::INPUTS

@@ -8,7 +8,6 @@ use crate::elementwise::Real;
 use crate::elementwise::{Unary, map, unary};
 use crate::kind::{OpKind, Takes};
 use crate::{DType, scope};
-use smallvec::SmallVec;
 
 /// An operation defined by others (`compose`) that has a faster kernel.
 ///
@@ -77,12 +76,8 @@ pub type Fast = Ran;
 /// Runs a fused operation: its kernel where that fits, else its definition.
 #[track_caller]
 pub fn fused<F: Fused>(op: F, xs: &[&Tensor]) -> Tensor {
-    if op.is_full()
-        && scope::mode().casts()
-        && let Some(wide) = widened(xs)
-    {
-        let refs: SmallVec<[&Tensor; 3]> = wide.iter().collect();
-        return recorded(op, &refs);
+    if op.is_full() && scope::mode().casts() {
+        return recorded(op, &widened(xs).refs());
     }
     recorded(op, xs)
 }

@@ -82,7 +82,7 @@ pub(super) fn push(y: &Tensor, points: &[Tensor], dxs: &[&Tensor]) -> Tensor {
         if dxs.iter().any(Option::is_some) {
             let at = At { node, kept: &kept, again: true };
             let dy =
-                scope::within(|m| m.precision = node.precision.of_derivative(), || node.op.jvp(&at, &dxs));
+                scope::within(|m| m.of_precision(node.precision.of_derivative()), || node.op.jvp(&at, &dxs));
             let dy = if dy.shape_of() == &node.shape { dy } else { dy.expand(node.shape) };
             found.insert(at_node, dy);
         }

@@ -221,7 +221,7 @@ fn unwanted(op: Box<dyn Op>, y: &Tensor, mode: Mode) -> Shared<Node> {
         serial: 0,
         shape: *y.shape_of(),
         dtype: y.dtype(),
-        precision: mode.precision,
+        precision: mode.precision(),
         past: Marks::default(),
         kept: Grave(Mutex::new(None)),
         op,
@@ -264,7 +264,7 @@ fn made(op: Box<dyn Op>, ran: Ran, inputs: &[&Tensor], mode: Mode) -> Tensor {
     }
     let keep = op.keep();
     let (serial, past) = place(&*op, inputs, mode);
-    let (shape, dtype, precision) = (*y.shape_of(), y.dtype(), mode.precision);
+    let (shape, dtype, precision) = (*y.shape_of(), y.dtype(), mode.precision());
     let output = keep.output.then(|| y.detach());
     let kept = Kept { inputs: SmallVec::new(), y: output, extra };
     // What is kept is written where it will stay: the whole of it is larger than all else that an operation copies.
