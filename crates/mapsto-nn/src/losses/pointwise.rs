@@ -31,27 +31,32 @@ pub trait Pointwise {
     /// When the weights have another shape, one of them is below 0 or not finite, or all are 0.
     #[track_caller]
     fn weighted(&self, y: &Tensor, target: &Tensor, weights: &Tensor) -> Tensor {
-        let values = self.each(y, target);
-        let shape = values.shape();
-        let n = weights.rank();
-        if n > shape.len() || weights.shape() != &shape[..n] || (n == 0) != shape.is_empty() {
-            let help = "give one weight for each sample, or one for each value of the loss";
-            fail!("weighted", "weights {:?} do not fit the values {shape:?} of the loss", weights.shape(); help = "{help}");
-        }
-        let weights = weights.detach().to(values.dtype());
-        if weights.device().backend().has_numbers() {
-            let (least, sum) = (weights.min(..).item(), weights.sum(..).item());
-            if !(least >= 0.0 && sum > 0.0 && sum.is_finite()) {
-                fail!(
-                    "weighted",
-                    "weights must be finite and at least 0, and not all 0: they go down to {least}, and their sum is {sum}"
-                );
-            }
-        }
-        let axes = [weights.shape(), &vec![1; shape.len() - n]].concat();
-        let each = values.len() / weights.len().max(1);
-        (values * weights.reshape(axes)).sum(..) / (weights.sum(..) * each as f64)
+        weighted_mean(self.each(y, target), weights)
     }
+}
+
+/// The mean of a loss's values by weights of the samples or of all values.
+#[track_caller]
+fn weighted_mean(values: Tensor, weights: &Tensor) -> Tensor {
+    let shape = values.shape();
+    let n = weights.rank();
+    if n > shape.len() || weights.shape() != &shape[..n] || (n == 0) != shape.is_empty() {
+        let help = "give one weight for each sample, or one for each value of the loss";
+        fail!("weighted", "weights {:?} do not fit the values {shape:?} of the loss", weights.shape(); help = "{help}");
+    }
+    let weights = weights.detach().to(values.dtype());
+    if weights.device().backend().has_numbers() {
+        let (least, sum) = (weights.min(..).item(), weights.sum(..).item());
+        if !(least >= 0.0 && sum > 0.0 && sum.is_finite()) {
+            fail!(
+                "weighted",
+                "weights must be finite and at least 0, and not all 0: they go down to {least}, and their sum is {sum}"
+            );
+        }
+    }
+    let axes = [weights.shape(), &vec![1; shape.len() - n]].concat();
+    let each = values.len() / weights.len().max(1);
+    (values * weights.reshape(axes)).sum(..) / (weights.sum(..) * each as f64)
 }
 
 /// The sum of a loss's values in place of their mean: `reduction = "sum"` in a file.
