@@ -4,7 +4,7 @@ use mapsto::data::Loader;
 use mapsto::nn::ModuleExt;
 use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
-use mapsto_experiment::{Experiment, Trained};
+use mapsto_experiment::{Experiment, Finding, Preflight, Trained, Verdict};
 
 use crate::output::say;
 use crate::pictures;
@@ -36,6 +36,27 @@ pub fn opening(experiment: &Experiment) -> String {
         Some(products) => format!("{data}\n{model}\nmatmul {products}"),
         None => format!("{data}\n{model}"),
     }
+}
+
+/// What was found before the first step: a line for each check, and what to try where one did not find all well.
+///
+/// # Errors
+/// A damaged sample.
+pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
+    let found = experiment.preflight()?;
+    let deep = deep.then(|| experiment.preflight_deep()).transpose()?;
+    for Finding { check, verdict, text, help } in found.findings.iter().chain(&deep) {
+        let verdict = match verdict {
+            Verdict::Fine => "check ",
+            Verdict::Look => "look  ",
+            Verdict::Warning => "warn  ",
+        };
+        say!("{verdict} {check}: {text}");
+        if let Some(help) = help {
+            say!("       help: {help}");
+        }
+    }
+    Ok(())
 }
 
 /// What a precision does to matrix products on this processor, if it asks for anything.
@@ -98,6 +119,9 @@ pub fn results(experiment: &Experiment, folder: &RunFolder) -> Result<Option<Eva
         false => None,
     };
     say!("test   {}", scored(&found, epoch));
+    if let Some(baselines) = Preflight::baselines_of(folder) {
+        say!("beside {baselines}");
+    }
     Ok(Some(found))
 }
 

@@ -16,6 +16,7 @@ use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 use crate::config::Config;
 use crate::fingerprint;
 use crate::parts::{Parts, Rows, Samples, divide};
+use crate::preflight::Preflight;
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
 ///
@@ -53,6 +54,8 @@ pub struct Experiment {
     pub(crate) rows: Rows,
     /// What the data was when it was first asked for; see [`Experiment::fingerprint`].
     fingerprint: OnceCell<String>,
+    /// What was found before the first step, once it was asked for.
+    pub(crate) preflight: OnceCell<Preflight>,
     /// Set once every sample that is held out has been read and found good.
     pub(crate) is_held_out_read: Cell<bool>,
     pub(crate) loss: Box<dyn Loss>,
@@ -154,6 +157,7 @@ impl Experiment {
             model_info,
             rows,
             fingerprint: OnceCell::new(),
+            preflight: OnceCell::new(),
             is_held_out_read: Cell::new(false),
             loss,
             metrics,

@@ -6,6 +6,7 @@ use mapsto::{ErrorKind, Result, catch, with_matmul_precision};
 
 use crate::config::{Config, is_path};
 use crate::experiment::Experiment;
+use crate::preflight::Preflight;
 use crate::run::Run;
 
 /// An experiment whose model has been trained. Its folder is locked until this is dropped.
@@ -54,7 +55,11 @@ impl Experiment {
         self.check_held_out()?;
         // Nothing has been written so far: from here on everything is known to fit.
         let (folder, lock) = new_folder(&self.config)?;
-        let history = write_head(&folder, &self.config).and_then(|()| {
+        let kept = |folder: &RunFolder| match self.preflight.get() {
+            Some(found) => folder.write(Preflight::FILE, &format!("{}\n", found.to_json())),
+            None => Ok(()),
+        };
+        let history = write_head(&folder, &self.config).and_then(|()| kept(&folder)).and_then(|()| {
             let trainer = self.trainer_of_run(&folder)?;
             self.fit(with(trainer))
         });

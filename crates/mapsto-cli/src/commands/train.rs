@@ -28,6 +28,14 @@ fn command(command: Command) -> Command {
                 .conflicts_with("file")
                 .help("The folder of a run to go on with, from its last checkpoint and to the same bits"),
         )
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .value_name("HOW")
+                .value_parser(["usual", "deep"])
+                .conflicts_with("resume")
+                .help("How closely to look at data and model before the first step; `deep` also learns one batch by heart"),
+        )
         .arg(Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Show no progress, only the report"))
         .override_usage("mapsto train FILE.toml [--SECTION.KEY VALUE]...\n       mapsto train --resume RUN [--SECTION.KEY VALUE]...")
         .after_help(
@@ -56,6 +64,7 @@ fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     let experiment = read_experiment(file, invocation.overrides)?;
     experiment.check_held_out()?;
     say!("{}", report::opening(&experiment));
+    report::preflight(&experiment, invocation.optional("check") == Some("deep"))?;
     let interrupt = Interrupt::on_ctrl_c()?;
     let trained = experiment.train(|trainer| shown(trainer.interrupt(interrupt), invocation))?;
     finish(trained, start)

@@ -11,6 +11,7 @@ mod meaning;
 mod mistakes;
 mod outputs;
 mod over;
+mod preflight;
 mod resume;
 mod runs;
 mod scaffold;
