@@ -97,6 +97,40 @@ fn any_number_of_threads_gives_the_same_bits() {
     });
 }
 
+/// Whether training gives something else than inference: only where a layer draws numbers or looks at its batch.
+#[test]
+fn training_differs_from_inference_only_where_it_is_meant_to() {
+    let mut differ = Vec::new();
+    each_layer(|name, build, x| {
+        let layer = build();
+        let before = layer.forward(x);
+        let trained = train(|| layer.forward(x)).detach();
+        if apart(&trained, &before) > 2e-6 {
+            differ.push(name.split(' ').next().expect("a name").to_string());
+        }
+        assert_eq!(bits(&layer.forward(x)), bits(&layer.forward(x)), "{name}: inference is not repeatable");
+    });
+    differ.dedup();
+    let wrong: Vec<_> = differ.iter().filter(|name| !MEANT.contains(&&***name)).collect();
+    assert!(wrong.is_empty(), "{wrong:?} differ in training from inference");
+}
+
+/// Layers that draw numbers in training, or look at the whole batch.
+const MEANT: &[&str] = &[
+    "alpha_dropout",
+    "batch_norm1d",
+    "batch_norm2d",
+    "batch_norm3d",
+    "channel_dropout",
+    "drop_path",
+    "dropout",
+    "gaussian_noise",
+    "rrelu",
+    "spectral_norm",
+    "transformer_encoder",
+    "transformer_encoder_layer",
+];
+
 /// Outputs and targets of which every loss takes some.
 fn pairs() -> Vec<(Tensor, Tensor)> {
     seed(6);
