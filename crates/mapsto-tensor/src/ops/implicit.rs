@@ -14,19 +14,44 @@ use crate::graph::{At, Keep, Op, Ran, Vjp, apply};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::{DType, Tensor, fail, keep};
 
-/// Draws `x` of the gamma distribution with rate 1 as a function of their concentrations `a`, of the same shape.
+/// Draws `x` of the gamma distribution with rate 1 as a function of their concentrations `a`: what [`random::gamma`](crate::random::gamma)
+/// gives, for a sampler of one's own.
 ///
-/// * Gradient: `da = dx/da · dy`; none for `x`, which is what was drawn. The second derivative is NaN.
+/// * Shape: `[..], [..] → [..]`, floats of one dtype.   * Gradient: `da = dx/da · dy`; none for `x`, which is what was drawn. The second
+///   derivative is NaN.
+/// ```
+/// use mapsto_tensor::ops::gamma_path;
+/// use mapsto_tensor::prelude::*;
+/// // Of concentration 1 half of the distribution lies below ln 2.
+/// let (a, x) = (tensor![1.0].leaf(), tensor![0.69315]);
+/// let y = gamma_path(&a, &x);
+/// assert_close!(y, x);
+/// assert_close!(y.sum(..).backward().of(&a), [0.96805]);
+/// ```
+/// # Panics
+/// When the shapes or the dtypes differ.
 #[track_caller]
-pub(crate) fn gamma_path(a: &Tensor, x: &Tensor) -> Tensor {
+pub fn gamma_path(a: &Tensor, x: &Tensor) -> Tensor {
     apply(GammaPath, &[a, x])
 }
 
-/// Rows `x` of shares, drawn of the Dirichlet distribution, as a function of their concentrations `a`, of the same shape.
+/// Rows `x` of shares, drawn of the Dirichlet distribution, as a function of their concentrations `a`: what
+/// [`random::dirichlet`](crate::random::dirichlet) gives, for a sampler of one's own.
 ///
-/// * Gradient: `daᵢ = sᵢ (dyᵢ − Σ x dy)` with the slope sᵢ of share i as a draw of the beta distribution, over `1 − xᵢ`.
+/// * Shape: `[.., k], [.., k] → [.., k]`, floats of one dtype.   * Gradient: `daᵢ = sᵢ (dyᵢ − Σ x dy)` with the slope sᵢ of share i as a draw
+///   of the beta distribution, over `1 − xᵢ`; none for `x`. The second derivative is NaN.
+/// ```
+/// use mapsto_tensor::ops::dirichlet_path;
+/// use mapsto_tensor::prelude::*;
+/// // Of concentrations a and 1 the share below x is xᵃ, so that dx/da = −x ln(x) / a.
+/// let a = tensor![[1.0, 1.0]].leaf();
+/// let y = dirichlet_path(&a, &tensor![[0.5, 0.5]]).select(1, 0);
+/// assert_close!(y.sum(..).backward().of(&a), [[0.34657, -0.34657]]);
+/// ```
+/// # Panics
+/// When the shapes or the dtypes differ.
 #[track_caller]
-pub(crate) fn dirichlet_path(a: &Tensor, x: &Tensor) -> Tensor {
+pub fn dirichlet_path(a: &Tensor, x: &Tensor) -> Tensor {
     apply(DirichletPath, &[a, x])
 }
 
@@ -369,7 +394,7 @@ mod tests {
         (0.01, 1e-08, 0.5, 1.982330540524078e-05),
         (0.3, 0.2, 1.3, 1.341_198_260_361_750_3),
         (0.3, 0.97, 1.3, 3.282_825_695_574_143),
-        (1.0, 0.5, 2.0, 0.693_147_180_559_945_3),
+        (1.0, 0.5, 2.0, std::f64::consts::LN_2),
         (2.0, 0.3, 5.0, 0.199_298_451_365_989_23),
         (2.0, 0.9, 5.0, 0.344_507_569_434_476_3),
         (2.0, 0.01, 100.0, 0.007_528_173_891_448_241),
