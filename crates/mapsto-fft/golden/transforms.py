@@ -11,7 +11,8 @@ import torch
 from torch.testing._internal.common_methods_invocations import op_db
 
 warnings.filterwarnings("ignore")
-NAMES = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn"]
+NAMES = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "hfft2", "ihfft2",
+         "fftn", "ifftn", "rfftn", "irfftn", "hfftn", "ihfftn"]
 MOST_SAMPLES, MOST_ELEMENTS = 10, 64
 
 

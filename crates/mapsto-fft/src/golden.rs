@@ -79,6 +79,10 @@ fn call(line: &Json, x: &Tensor) -> Tensor {
         "ifftn" => ifftn_with(&z(), &many(line)),
         "rfftn" => rfftn_with(x, &many(line)),
         "irfftn" => irfftn_with(&z(), &many(line)),
+        "hfft2" => hfft2_with(&z(), &many(line)),
+        "ihfft2" => ihfft2_with(x, &many(line)),
+        "hfftn" => hfftn_with(&z(), &many(line)),
+        "ihfftn" => ihfftn_with(x, &many(line)),
         "stft" => stft(x, &pieces(line)),
         "istft" => istft(&z(), &pieces(line)),
         _ => panic!("{op}"),
@@ -110,5 +114,5 @@ fn transforms_and_their_derivatives_are_those_of_pytorch() {
         close(&grad_with(&sum, &Tensor::ones_like(&sum), &[&x])[0], "h");
         lines += 1;
     }
-    assert!(lines >= 150, "{lines} samples");
+    assert!(lines >= 190, "{lines} samples");
 }

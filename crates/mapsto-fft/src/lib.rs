@@ -40,7 +40,10 @@ pub use complex::{
 pub use fft::{fft, fft_with, ifft, ifft_with};
 pub use fftn::{fft2, fft2_with, fftn, fftn_with, ifft2, ifft2_with, ifftn, ifftn_with};
 pub use frequencies::{fftfreq, fftshift, ifftshift, rfftfreq};
-pub use hfft::{hfft, hfft_with, ihfft, ihfft_with};
+pub use hfft::{
+    hfft, hfft_with, hfft2, hfft2_with, hfftn, hfftn_with, ihfft, ihfft_with, ihfft2, ihfft2_with, ihfftn,
+    ihfftn_with,
+};
 pub use rfft::{irfft, irfft_with, rfft, rfft_with};
 pub use rfftn::{irfft2, irfft2_with, irfftn, irfftn_with, rfft2, rfft2_with, rfftn, rfftn_with};
 pub use rows::OPS;

@@ -130,7 +130,7 @@ pub fn irfftn_with(x: &Tensor, how: &TransformN) -> Tensor {
 
 /// Steps of which the last is to be of the real side.
 #[track_caller]
-fn steps(op: &str, signal: &[usize], how: &TransformN) -> (Transform, Vec<Transform>) {
+pub(crate) fn steps(op: &str, signal: &[usize], how: &TransformN) -> (Transform, Vec<Transform>) {
     let mut steps: Vec<_> =
         how.each(op, signal).into_iter().map(|(axis, n, norm)| Transform::of(n, axis, norm)).collect();
     let Some(last) = steps.pop() else {

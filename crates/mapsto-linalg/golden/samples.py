@@ -47,6 +47,22 @@ def qr(x):
     return q * t, r * t.mT
 
 
+def eig(x):
+    """By the real parts, then the imaginary parts; the first of the largest numbers of each vector is real and positive."""
+    w, v = L.eig(x)
+    if w.numel() == 0:
+        return torch.view_as_real(w), torch.view_as_real(v)
+    flat = w.detach().reshape(-1, w.shape[-1])
+    order = [sorted(range(len(row)), key=lambda i: (round(row[i].real.item(), 8), row[i].imag.item())) for row in flat]
+    order = torch.tensor(order, dtype=torch.int64).reshape(w.shape)
+    w, v = w.gather(-1, order), v.gather(-1, order.unsqueeze(-2).expand(v.shape))
+    size = v.detach().abs()
+    k = (size >= size.amax(-2, keepdim=True) * (1 - 1e-6)).to(torch.int64).argmax(-2, keepdim=True)
+    largest = v.gather(-2, k)
+    v = v * largest.conj() / largest.abs()
+    return torch.view_as_real(w), torch.view_as_real(v.resolve_conj())
+
+
 def lstsq(a, b, **kwargs):
     return L.lstsq(a, b, driver="gelsd" if not a.requires_grad else None)[0]
 
@@ -60,8 +76,14 @@ CALLS = {
     "linalg.slogdet": (lambda x: L.slogdet(x)[1], []),
     "linalg.cholesky": (lambda x: L.cholesky(sym(x)), []),
     "cholesky_solve": (lambda b, l: torch.cholesky_solve(b, l.tril()), []),
+    "cholesky_inverse": (lambda l: torch.cholesky_inverse(l.tril()), []),
+    "linalg.householder_product": (L.householder_product, []),
+    "linalg.tensorinv": (L.tensorinv, ["ind"]),
+    "linalg.tensorsolve": (L.tensorsolve, []),
     "linalg.qr": (qr, []),
     "linalg.lu": (lambda x: L.lu(x)[1:], []),
+    "linalg.eig": (eig, []),
+    "linalg.eigvals": (lambda x: eig(x)[0], []),
     "linalg.eigh": (eigh, []),
     "linalg.eigvalsh": (lambda x: L.eigvalsh(sym(x)), []),
     "linalg.svd": (svd, []),
@@ -138,7 +160,7 @@ for op in sorted((o for o in op_db if o.name in CALLS), key=lambda o: (o.name, o
             options = {}
         if op.name == "linalg.eigh" or op.name == "linalg.eigvalsh":
             options.pop("UPLO", None)
-        if op.name == "linalg.cholesky" or op.name == "cholesky_solve":
+        if op.name in ("linalg.cholesky", "cholesky_solve", "cholesky_inverse"):
             if options.pop("upper", False):
                 continue
         options = {k: v for k, v in options.items() if v is not None}
@@ -147,8 +169,6 @@ for op in sorted((o for o in op_db if o.name in CALLS), key=lambda o: (o.name, o
         if not tensors or set(options) - set(names) or key in seen or len(seen) >= MOST_SAMPLES:
             continue
         if sum(a.numel() for a in args) > MOST_ELEMENTS or any(a.dim() == 0 for a in args):
-            continue
-        if op.name == "linalg.lu" and args[0].shape[-1] != args[0].shape[-2]:
             continue
         if line(op.name, call, args, options):
             seen.add(key)

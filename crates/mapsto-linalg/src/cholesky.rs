@@ -1,6 +1,6 @@
 //! The Cholesky decomposition, and systems of equations of what it gives.
 
-use crate::batch::{Fault, Matrices, Matrix, attempt, batched, rows, side, symmetric};
+use crate::batch::{Fault, Matrices, Matrix, attempt, batched, eye, rows, side, symmetric};
 use crate::samples::{self, SQUARE, each};
 use crate::solve::{Triangle, cubic, over, solve_triangular};
 use mapsto_tensor::graph::{At, Cost, Keep, Op, Outline, Ran, Vjp, apply};
@@ -54,6 +54,26 @@ pub fn cholesky(a: &Tensor) -> Result<Tensor> {
 #[track_caller]
 pub fn cholesky_solve(b: &Tensor, l: &Tensor) -> Result<Tensor> {
     solve_triangular(&l.t(), &solve_triangular(l, b, Triangle::Lower)?, Triangle::Upper)
+}
+
+/// The inverse of `L Lᵀ`, with the `L` that [`cholesky`] gives.
+///
+/// * Shape: `[.., n, n] → [.., n, n]`, floats only.   * Gradient: that of two triangular systems.
+/// ```
+/// # use mapsto_tensor::prelude::*;
+/// use mapsto_linalg::{cholesky, cholesky_inverse};
+/// let l = cholesky(&tensor![[4.0, 2.0], [2.0, 5.0]])?;
+/// assert_close!(cholesky_inverse(&l)?, [[0.3125, -0.125], [-0.125, 0.25]]);
+/// # Ok::<(), Error>(())
+/// ```
+/// # Errors
+/// When a 0 stands on a diagonal, or a number is NaN or infinite.
+/// # Panics
+/// When the matrices are not square.
+#[track_caller]
+pub fn cholesky_inverse(l: &Tensor) -> Result<Tensor> {
+    let n = side("cholesky_inverse", l);
+    cholesky_solve(&eye(n, l).expand(l.shape()), l)
 }
 
 struct Cholesky;
@@ -122,6 +142,8 @@ mod tests {
             let l = cholesky(&a).unwrap();
             assert_tensors_close(&l.matmul(&l.t()), &a, 1e-9, 0.0, "L Lᵀ");
             assert_tensors_close(&l, &l.tril(0), 0.0, 0.0, "lower");
+            let inverses = (cholesky_inverse(&l).unwrap(), inverse(&a).unwrap());
+            assert_tensors_close(&inverses.0, &inverses.1, 1e-9, 0.0, "the inverse");
             let b = Tensor::randn([n, 2]).to(DType::F64);
             assert_tensors_close(
                 &cholesky_solve(&b, &l).unwrap(),

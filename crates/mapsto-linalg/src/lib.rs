@@ -1,5 +1,5 @@
 //! Linear algebra of tensors, with derivatives: [`solve`], [`inverse`], [`det`], [`lstsq`], the decompositions [`qr`], [`lu`],
-//! [`cholesky`], [`svd`] and [`eigh`], [`pinv`], [`matrix_exp`], norms and products. The names are those of `torch.linalg`.
+//! [`cholesky`], [`svd`], [`eig`] and [`eigh`], [`pinv`], [`matrix_exp`], norms and products. The names are those of `torch.linalg`.
 //!
 //! ```
 //! use mapsto_linalg as linalg;
@@ -26,6 +26,7 @@
 mod batch;
 mod cholesky;
 mod det;
+mod eig;
 mod eigh;
 mod golden;
 mod lu;
@@ -37,11 +38,13 @@ mod qr;
 mod samples;
 mod solve;
 mod svd;
+mod tensors;
 
-pub use cholesky::{cholesky, cholesky_solve};
+pub use cholesky::{cholesky, cholesky_inverse, cholesky_solve};
 pub use det::{det, slogdet};
+pub use eig::{eig, eigvals};
 pub use eigh::{eigh, eigvalsh};
-pub use lu::lu;
+pub use lu::{lu, lu_factor, lu_solve};
 pub use norms::{MatrixNorm, cond, cond_in, matrix_norm};
 pub use pinv::{lstsq, matrix_rank, matrix_rank_with, pinv, pinv_with};
 pub use powers::{matrix_exp, matrix_power};
@@ -49,6 +52,7 @@ pub use products::{cross, multi_dot, vander};
 pub use qr::qr;
 pub use solve::{Triangle, inverse, solve, solve_triangular};
 pub use svd::{svd, svdvals};
+pub use tensors::{householder_product, tensorinv, tensorsolve};
 
 use mapsto_tensor::kind::OpKind;
 
@@ -63,6 +67,8 @@ pub static OPS: &[OpKind] = &[
     cholesky::KINDS[0],
     qr::KINDS[0],
     lu::KINDS[0],
+    eig::KINDS[0],
+    eig::KINDS[1],
     eigh::KINDS[0],
     eigh::KINDS[1],
     svd::KINDS[0],

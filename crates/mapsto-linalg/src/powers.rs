@@ -1,10 +1,10 @@
 //! Powers and exponentials of matrices.
 
-use crate::batch::{batch_of, eye, shape_of, side};
+use crate::batch::{eye, side};
 use crate::solve::inverse;
 use mapsto_tensor::{DType, Result, Tensor};
 
-/// Each square matrix multiplied with itself `n` times; for a negative `n`, its inverse.
+/// Each square matrix multiplied with itself `n` times; for a negative `n`, its inverse; for 0 the identity, with a gradient of 0.
 ///
 /// * Shape: `[.., m, m] → [.., m, m]`, floats only.   * Gradient: that of the products.
 /// ```
@@ -22,8 +22,9 @@ use mapsto_tensor::{DType, Result, Tensor};
 pub fn matrix_power(a: &Tensor, n: i64) -> Result<Tensor> {
     let m = side("matrix_power", a);
     if n == 0 {
-        let one = eye(m, a);
-        return Ok(if batch_of(a).is_empty() { one } else { one.expand(&shape_of(a, &[m, m])[..]) });
+        // The identity, which still comes of `a`: its gradient is 0, whatever numbers stand there.
+        let everywhere = a.device().scope(|| Tensor::full_of(a.shape(), 1, DType::Bool));
+        return Ok(a.masked_fill(&everywhere, 0.0) + eye(m, a));
     }
     let mut square = if n < 0 { inverse(a)? } else { a.clone() };
     let (mut left, mut power) = (n.unsigned_abs(), None::<Tensor>);
@@ -120,7 +121,10 @@ mod tests {
             1e-9,
             "7",
         );
-        assert_eq!(matrix_power(&a, 0).unwrap().shape(), [3, 4, 4]);
+        let leaf = (&a + f64::INFINITY).leaf();
+        let one = matrix_power(&leaf, 0).unwrap();
+        assert_tensors_close(&one, &Tensor::eye(4).to(DType::F64).expand([3, 4, 4]), 0.0, 0.0, "0");
+        assert!(one.sum(..).backward().of(&leaf).eq(0.0).all(..).item() == 1.0);
         assert!(matrix_exp(&tensor![[f64::NAN]]).item().is_nan());
         assert_eq!(matrix_exp(&Tensor::zeros([0, 0])).shape(), [0, 0]);
     }

@@ -172,7 +172,7 @@ impl Op for Inverse {
     }
 }
 
-struct Solve;
+pub(crate) struct Solve;
 impl Matrices for Solve {
     fn compute(&self, xs: &[&Tensor]) -> Result<Tensor> {
         let n = side("solve", xs[0]);

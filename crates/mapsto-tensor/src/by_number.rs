@@ -17,16 +17,26 @@ pub(crate) fn by_number(
     shape: Shape,
     f: &(dyn Fn(f64, f64) -> f64 + Sync),
 ) -> Tensor {
-    if !a.device().backend().has_numbers() {
-        return a.device().scope(|| Tensor::full_of(shape, 0, a.dtype()));
+    by_numbers([a, b], &shape, &|[a, b]| f(a, b))
+}
+
+/// `f` of the elements at each place, broadcast.
+pub(crate) fn by_numbers<const N: usize>(
+    xs: [&Tensor; N],
+    shape: &Shape,
+    f: &(dyn Fn([f64; N]) -> f64 + Sync),
+) -> Tensor {
+    let like = xs[0];
+    if !like.device().backend().has_numbers() {
+        return like.device().scope(|| Tensor::full_of(*shape, 0, like.dtype()));
     }
-    let of = |x: &Tensor| x.detach().expand(shape).to(DType::F64).to_vec::<f64>();
-    let (mut y, b) = (of(a), of(b));
+    let xs = xs.map(|x| x.detach().expand(*shape).to(DType::F64).to_vec::<f64>());
+    let mut y = vec![0.0; xs[0].len()];
     let len = y.len();
     for_chunks(&mut y, 256, COST * len, |i, y| {
-        y.iter_mut().zip(&b[256 * i..]).for_each(|(y, b)| *y = f(*y, *b));
+        y.iter_mut().enumerate().for_each(|(k, y)| *y = f(std::array::from_fn(|j| xs[j][256 * i + k])));
     });
-    a.device().scope(|| Tensor::from_vec(y, shape)).to(a.dtype())
+    like.device().scope(|| Tensor::from_vec(y, *shape)).to(like.dtype())
 }
 
 /// Such a function as an operation.

@@ -40,6 +40,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("heaviside", "0 everywhere"),
     ("trunc", "0 everywhere"),
     ("grid_sample", "jumps from one pair of elements to the next, at places that f32 and f64 round apart"),
+    ("dirichlet_path", "moves by the distance of a share from 1, of which f32 rounds the share"),
     ("powt_grad_base", "a derivative itself, which its definition differentiates factor by factor"),
     ("powt_grad_exponent", "likewise"),
 ];

@@ -301,6 +301,7 @@ fn beyond_memory() -> Vec<Case> {
         gammainc: x().gammainc(0.5);
         gcd: whole().gcd(3);
         hstack: Tensor::hstack(&[x(), x()]);
+        implicit: mapsto_tensor::random::standard_gamma(&x());
         index_copy: x().index_copy(0, &zero_ids(1), &seen_as(&[1, N]));
         isin: x().isin(&one());
         kthvalue: x().kthvalue(1, 0).0;

@@ -414,7 +414,7 @@ const ADDS_NOTHING: &[&str] = &[
     "gammainc", "gammaincc", "multigammaln", "logaddexp2", "quantiles", "nanquantile", "nanmedian", "kthvalue",
     "msort", "index_copy", "index_reduce", "slice_scatter", "select_scatter", "hstack", "vstack", "dstack",
     "column_stack", "tensor_split", "unbind", "block_diag", "diag_embed", "isin", "take", "fmax", "fmin",
-    "cov", "corrcoef",
+    "cov", "corrcoef", "gamma_path", "gamma_slope", "dirichlet_path", "dirichlet_slope",
 ];
 
 #[test]

@@ -1,7 +1,7 @@
 //! A share between 0 and 1.
 
 use super::{Distribution, Divergence, repeated, require, together, where_inside};
-use mapsto_tensor::{Tensor, no_grad, random};
+use mapsto_tensor::{Tensor, random};
 
 /// `x^(a − 1) (1 − x)^(b − 1) / B(a, b)` for x between 0 and 1.
 ///
@@ -42,8 +42,8 @@ impl Distribution for Beta {
     }
 
     #[track_caller]
-    fn sample(&self, shape: &[usize]) -> Tensor {
-        no_grad(|| random::beta(&repeated(&self.a.detach(), shape), &self.b.detach()))
+    fn rsample(&self, shape: &[usize]) -> Tensor {
+        random::beta(&repeated(&self.a, shape), &self.b)
     }
 
     #[track_caller]

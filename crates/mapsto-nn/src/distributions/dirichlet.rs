@@ -1,7 +1,7 @@
 //! Shares that add up to 1.
 
 use super::{Distribution, Divergence, repeated, require, together};
-use mapsto_tensor::{Tensor, fail, keep, no_grad, random};
+use mapsto_tensor::{Tensor, fail, keep, random};
 
 /// `Γ(Σ a) / Π Γ(aᵢ) · Π xᵢ^(aᵢ − 1)` for rows of shares, with a concentration for each.
 ///
@@ -43,8 +43,8 @@ impl Distribution for Dirichlet {
     }
 
     #[track_caller]
-    fn sample(&self, shape: &[usize]) -> Tensor {
-        no_grad(|| random::dirichlet(&repeated(&self.concentration.detach(), shape)))
+    fn rsample(&self, shape: &[usize]) -> Tensor {
+        random::dirichlet(&repeated(&self.concentration, shape))
     }
 
     #[track_caller]

@@ -1,7 +1,7 @@
 //! The sum of waiting times.
 
 use super::{Distribution, Divergence, repeated, require, together, where_inside};
-use mapsto_tensor::{Tensor, no_grad, random};
+use mapsto_tensor::{Tensor, random};
 
 /// `rateᵃ x^(a − 1) e^(−rate · x) / Γ(a)` for x above 0, with the concentration `a`.
 ///
@@ -39,8 +39,8 @@ impl Distribution for Gamma {
     }
 
     #[track_caller]
-    fn sample(&self, shape: &[usize]) -> Tensor {
-        no_grad(|| random::gamma(&repeated(&self.concentration.detach(), shape), &self.rate.detach()))
+    fn rsample(&self, shape: &[usize]) -> Tensor {
+        random::gamma(&repeated(&self.concentration, shape), &self.rate)
     }
 
     #[track_caller]

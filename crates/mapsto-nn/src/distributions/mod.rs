@@ -6,34 +6,50 @@
 mod bernoulli;
 mod beta;
 mod categorical;
+mod cauchy;
+mod chi2;
 mod dirichlet;
 mod exponential;
 mod gamma;
 mod gumbel;
 mod gumbel_softmax;
+mod half_cauchy;
+mod half_normal;
+mod inverse_gamma;
 mod laplace;
 mod log_normal;
 mod multivariate_normal;
 mod normal;
+mod pareto;
 mod poisson;
+mod student_t;
 #[cfg(test)]
 mod tests;
 mod uniform;
+mod weibull;
 
 pub use bernoulli::Bernoulli;
 pub use beta::Beta;
 pub use categorical::Categorical;
+pub use cauchy::Cauchy;
+pub use chi2::Chi2;
 pub use dirichlet::Dirichlet;
 pub use exponential::Exponential;
 pub use gamma::Gamma;
 pub use gumbel::Gumbel;
 pub use gumbel_softmax::{gumbel_softmax, gumbel_softmax_hard};
+pub use half_cauchy::HalfCauchy;
+pub use half_normal::HalfNormal;
+pub use inverse_gamma::InverseGamma;
 pub use laplace::Laplace;
 pub use log_normal::LogNormal;
 pub use multivariate_normal::MultivariateNormal;
 pub use normal::Normal;
+pub use pareto::Pareto;
 pub use poisson::Poisson;
+pub use student_t::StudentT;
 pub use uniform::Uniform;
+pub use weibull::Weibull;
 
 use mapsto_tensor::{Tensor, fail, no_grad};
 

@@ -3,7 +3,7 @@
 use crate::error::named;
 use crate::elementwise::Operand;
 use crate::kind::OpKind;
-use crate::{DType, Tensor, fail};
+use crate::{DType, Scalar, Tensor, fail};
 
 impl Tensor {
     /// Each element as `m · 2ᵉ` with `½ ≤ |m| < 1`: the fractions `m` and the exponents `e` (i64); of 0, infinity and NaN itself
@@ -49,6 +49,9 @@ impl Tensor {
         }
         let e = match exponent.into() {
             Operand::Tensor(e) => e,
+            Operand::Scalar(Scalar::Float(e)) if e.fract() != 0.0 || e.is_nan() => {
+                fail!("ldexp", "exponents are integers, this is {e}"; help = "`x * 2f64.powf({e})` multiplies with any power")
+            }
             Operand::Scalar(e) => self.device().scope(|| Tensor::full_of((), e, DType::I64)),
         };
         if e.dtype().is_float() || e.dtype() == DType::Bool {
@@ -107,6 +110,8 @@ mod tests {
         assert!(m.to_vec::<f32>()[2].is_nan());
         assert_eq!(tensor![1.0, 1.0, 1.0].ldexp(tensor![127, -149, 500]).to_vec::<f32>(), [2f32.powi(127), f32::from_bits(1), f32::INFINITY]);
         assert_eq!(tensor![1.5].to(DType::F16).ldexp(15).to(DType::F32).item(), 49152.0);
+        let e = catch(|| tensor![1.0].ldexp(2.5)).unwrap_err();
+        assert_eq!(e.message(), "ldexp: exponents are integers, this is 2.5");
         let e = catch(|| tensor![1.0].ldexp(tensor![0.5])).unwrap_err();
         assert_eq!(e.message(), "ldexp: exponents are integers, these are f32");
     }

@@ -61,7 +61,7 @@ fn times_density(at: &At<'_>, g: &Tensor) -> Tensor {
 }
 
 /// `P(a, x)` and `Q(a, x)`.
-fn shares(a: f64, x: f64) -> (f64, f64) {
+pub(super) fn shares(a: f64, x: f64) -> (f64, f64) {
     if a.is_nan() || x.is_nan() || a < 0.0 || x < 0.0 || (a == 0.0 && x == 0.0) || (a == f64::INFINITY && x == a) {
         return (f64::NAN, f64::NAN);
     }

@@ -153,7 +153,7 @@ impl Unary for Hardswish {
     }
 }
 
-/// 1 between the limits, else 0.
+/// 0 at the limits and beyond, else 1; of NaN 1 as in PyTorch, for what is no number is beyond no limit.
 #[derive(Clone, Copy)]
 struct Inside {
     lo: f64,
@@ -167,7 +167,7 @@ impl Slope for Inside {
     }
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        R::select(x.gt(R::param(0, self.lo)) & x.lt(R::param(1, self.hi)), g, R::ZERO)
+        R::select(x.le(R::param(0, self.lo)) | x.ge(R::param(1, self.hi)), R::ZERO, g)
     }
     fn params(self) -> Params {
         [self.lo, self.hi].into()

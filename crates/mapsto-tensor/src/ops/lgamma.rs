@@ -137,6 +137,11 @@ pub(crate) fn lgamma_of(x: f64) -> f64 {
     LGamma.f(x)
 }
 
+/// `ψ(x)` of one number.
+pub(crate) fn digamma_of(x: f64) -> f64 {
+    polygamma(0, x)
+}
+
 #[derive(Clone, Copy)]
 struct Digamma;
 impl Unary for Digamma {

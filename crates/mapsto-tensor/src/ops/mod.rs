@@ -117,6 +117,7 @@ ops! {
     gru
     hardtanh
     hstack
+    implicit
     index
     index_copy
     index_fill

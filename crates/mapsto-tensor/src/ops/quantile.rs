@@ -42,7 +42,7 @@ impl Tensor {
     ///
     /// Source: Hyndman and Fan (1996), definition 7, as in NumPy and PyTorch.
     ///
-    /// * Shape: `[a, n] → [a]` along the last axis, floats only.   * Gradient: `dy` to the two elements beside it, by their weights.
+    /// * Shape: `[a, n] → [a]` along the last axis, floats only.   * Gradient: `dy` to the two elements beside it, by their weights; to a NaN where there is one.
     /// ```
     /// # use mapsto_tensor::prelude::*;
     /// assert_close!(tensor![3.0, 1.0, 4.0, 2.0].quantile(0.5, 0), 2.5);
@@ -154,13 +154,15 @@ pub(super) fn beside(at: f64, between: Between) -> (f64, f64, f64) {
 fn of_sorted(sorted: &Tensor, axis: usize, q: f64, between: Between) -> Tensor {
     let n = sorted.shape()[axis];
     let (low, high, weight) = beside(q * (n - 1) as f64, between);
-    let nan = sorted.detach().select(axis, n - 1).is_nan();
+    // NaN is sorted to the end, and the gradient goes to where it came from.
+    let last = sorted.select(axis, n - 1);
+    let nan = last.detach().is_nan();
     // An element as it is, since nothing lies between infinite ones.
     let mut y = sorted.select(axis, low as usize);
     if weight != 0.0 {
         y = y.lerp(&sorted.select(axis, high as usize), weight);
     }
-    nan.choose(f64::NAN, y)
+    nan.choose(last, y)
 }
 
 pub(super) const KINDS: &[OpKind] = &[
@@ -192,6 +194,21 @@ mod tests {
     use super::*;
     use crate::check::*;
     use crate::prelude::*;
+
+    /// The gradients of `torch.quantile` and `torch.median`.
+    #[test]
+    fn a_row_with_nan_hands_its_gradient_to_it() {
+        let rows = || tensor![[3.0, f64::NAN, 1.0], [2.0, 5.0, 4.0]].leaf();
+        let of = |f: &dyn Fn(&Tensor) -> Tensor| {
+            let x = rows();
+            f(&x).sum(..).backward().of(&x).clone()
+        };
+        assert_close!(of(&|x| x.quantile(0.5, 1)), [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+        assert_close!(of(&|x| x.quantile(0.3, 1)), [[0.0, 1.0, 0.0], [0.4, 0.0, 0.6]]);
+        assert_close!(of(&|x| x.quantiles(&[0.3], 1, Between::Linear)), [[0.0, 1.0, 0.0], [0.4, 0.0, 0.6]]);
+        assert_close!(of(&|x| x.median(1).0), [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+        assert_close!(of(&|x| x.nanquantile(0.3, 1, Between::Linear)), [[0.3, 0.0, 0.7], [0.4, 0.0, 0.6]]);
+    }
 
     #[test]
     fn an_infinite_element_is_a_quantile() {

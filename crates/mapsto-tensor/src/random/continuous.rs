@@ -96,7 +96,8 @@ pub fn log_normal(mean: &Tensor, std: &Tensor) -> Tensor {
 /// Numbers of Student's t distribution with `freedom` degrees of freedom around `mean`, one for each triple of parameters: normal
 /// ones over the root of `χ² / freedom`.
 ///
-/// * Gradient: `dmean = dy`, `dscale = (x − mean) / scale · dy`; none for `freedom`.   * PyTorch: `distributions.StudentT`.
+/// * Gradient: `dmean = dy`, `dscale = (x − mean) / scale · dy`; `freedom` has that of the
+///   [`chi2`](super::chi2) number below the root.   * PyTorch: `distributions.StudentT`.
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// let x = random::student_t(&Tensor::full([10_000], 9.0), &Tensor::zeros([1]), &Tensor::ones([1]));
@@ -110,7 +111,7 @@ pub fn student_t(freedom: &Tensor, mean: &Tensor, scale: &Tensor) -> Tensor {
     require("student_t", "freedom", "above 0", freedom, |v| v > 0.0);
     require("student_t", "scale", "above 0", scale, |v| v > 0.0);
     named("student_t", || {
-        let freedom = freedom.detach().to(DType::F64).expand(shape);
+        let freedom = freedom.to(DType::F64).expand(shape);
         let normal = each(&freedom, |words, _| words.normal());
         let chi = gamma::standard_gamma(&(&freedom * 0.5)) * 2.0;
         let t = (normal / (chi / freedom).sqrt()).to(mean.dtype());

@@ -2,17 +2,18 @@
 
 use super::words::{Words, each, require, together};
 use crate::error::named;
-use crate::{DType, Tensor, fail};
+use crate::ops::{dirichlet_path, gamma_path};
+use crate::{DType, Tensor, fail, no_grad};
 use mapsto_kernels::real::Real;
 
 /// Numbers of the gamma distribution with density `rateᵃ x^(a − 1) e^(−rate · x) / Γ(a)` for the concentration `a`, one for each pair of
 /// parameters, from the user stream.
 ///
-/// The draw is a constant to the concentration, so there is no gradient by it.
+/// Source: Marsaglia and Tsang (2000), A simple method for generating gamma variables; its gradient by the concentration: Figurnov,
+/// Mohamed and Mnih (2018), Implicit reparameterization gradients, arXiv:1805.08498.
 ///
-/// Source: Marsaglia and Tsang (2000), A simple method for generating gamma variables.
-///
-/// * Gradient: `drate = −x / rate · dy`.   * PyTorch: `distributions.Gamma`.
+/// * Gradient: `drate = −x / rate · dy`, and `da` is how far the draw moves while the share of the distribution below it stays the
+///   same. The second derivative by it is NaN.   * PyTorch: `distributions.Gamma`.
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// let x = random::gamma(&Tensor::full([10_000], 3.0), &Tensor::full([1], 2.0));
@@ -25,11 +26,12 @@ pub fn gamma(concentration: &Tensor, rate: &Tensor) -> Tensor {
     let shape = together("gamma", &[concentration, rate]);
     check("gamma", "concentration", concentration);
     check("gamma", "rate", rate);
-    named("gamma", || positive(&logs(&concentration.expand(shape)).exp(), rate.dtype()) / rate)
+    named("gamma", || standard(&concentration.expand(shape)) / rate)
 }
 
 /// [`gamma`] with a rate of 1.
 ///
+/// * PyTorch: `torch._standard_gamma`.
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// assert!((random::standard_gamma(&Tensor::full([10_000], 0.5)).mean(..).item() - 0.5).abs() < 0.03);
@@ -40,12 +42,19 @@ pub fn gamma(concentration: &Tensor, rate: &Tensor) -> Tensor {
 pub fn standard_gamma(concentration: &Tensor) -> Tensor {
     together("standard_gamma", &[concentration]);
     check("standard_gamma", "concentration", concentration);
-    named("standard_gamma", || positive(&logs(concentration).exp(), concentration.dtype()))
+    named("standard_gamma", || standard(concentration))
+}
+
+/// Gamma numbers that move with their concentrations.
+#[track_caller]
+fn standard(concentration: &Tensor) -> Tensor {
+    let x = no_grad(|| positive(&logs(concentration).exp(), concentration.dtype()));
+    gamma_path(concentration, &x)
 }
 
 /// Numbers of the χ² distribution: sums of so many squares of normal numbers, one for each number of degrees of freedom.
 ///
-/// * PyTorch: `distributions.Chi2`.
+/// * Gradient: as that of [`gamma`].   * PyTorch: `distributions.Chi2`.
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// assert!((random::chi2(&Tensor::full([10_000], 3.0)).mean(..).item() - 3.0).abs() < 0.1);
@@ -56,12 +65,12 @@ pub fn standard_gamma(concentration: &Tensor) -> Tensor {
 pub fn chi2(freedom: &Tensor) -> Tensor {
     together("chi2", &[freedom]);
     check("chi2", "freedom", freedom);
-    named("chi2", || standard_gamma(&(freedom.detach() * 0.5)) * 2.0)
+    named("chi2", || standard(&(freedom * 0.5)) * 2.0)
 }
 
 /// Numbers of the beta distribution with density `x^(a − 1) (1 − x)^(b − 1) / B(a, b)`, one for each pair of parameters.
 ///
-/// * PyTorch: `distributions.Beta`.
+/// * Gradient: by both parameters as that of [`gamma`].   * PyTorch: `distributions.Beta`.
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// let x = random::beta(&Tensor::full([10_000], 2.0), &Tensor::full([1], 6.0));
@@ -74,13 +83,18 @@ pub fn beta(a: &Tensor, b: &Tensor) -> Tensor {
     let shape = together("beta", &[a, b]);
     check("beta", "a", a);
     check("beta", "b", b);
-    // By logarithms: with small parameters both gamma numbers would be 0.
-    named("beta", || (logs(&a.expand(shape)) - logs(&b.expand(shape))).sigmoid().to(a.dtype()))
+    named("beta", || {
+        let (a, b) = (a.expand(shape), b.expand(shape));
+        // By logarithms: with small parameters both gamma numbers would be 0.
+        let odds = logs(&a) - logs(&b);
+        let shares = Tensor::stack(&[odds.sigmoid(), (-odds).sigmoid()], -1).to(a.dtype());
+        dirichlet_path(&Tensor::stack(&[&a, &b], -1), &shares).select(-1, 0)
+    })
 }
 
 /// Points of the Dirichlet distribution: rows of shares that add up to 1, one for each row of concentrations.
 ///
-/// * Shape: `[.., k] → [.., k]`.   * PyTorch: `distributions.Dirichlet`.
+/// * Shape: `[.., k] → [.., k]`.   * Gradient: as that of [`gamma`].   * PyTorch: `distributions.Dirichlet`.
 /// ```
 /// use mapsto_tensor::prelude::*;
 /// let x = random::dirichlet(&Tensor::full([1000, 3], 2.0));
@@ -95,7 +109,10 @@ pub fn dirichlet(concentration: &Tensor) -> Tensor {
         fail!("dirichlet", "a row of concentrations is needed, the shape is []");
     }
     check("dirichlet", "concentration", concentration);
-    named("dirichlet", || logs(concentration).softmax(-1).to(concentration.dtype()))
+    named("dirichlet", || {
+        let x = no_grad(|| logs(concentration).softmax(-1).to(concentration.dtype()));
+        dirichlet_path(concentration, &x)
+    })
 }
 
 #[track_caller]

@@ -83,6 +83,25 @@ fn gammainc(a: f64, x: f64) -> f64 {
         .0
 }
 
+/// How far a gamma draw moves with its concentration: minus the derivative of the series of its share by a, over the density.
+fn gamma_slope(a: f64, x: f64) -> f64 {
+    let term = |n: f64| (n * x.ln() - lgamma(a + n + 1.0)).exp() * (x.ln() - polygamma(0, a + n + 1.0));
+    -(0..200).map(|n| term(f64::from(n))).sum::<f64>() * x * lgamma(a).exp()
+}
+
+/// The same of a share of the beta distribution of a and b, over 1 − x, by the powers of its density.
+fn share_slope(a: f64, x: f64, b: f64) -> f64 {
+    let (mut c, mut share, mut bend) = (1.0, 0.0, 0.0);
+    for n in 0..300 {
+        let n = f64::from(n);
+        share += c / (a + n);
+        bend += c * (x.ln() - 1.0 / (a + n)) / (a + n);
+        c *= (n + 1.0 - b) * x / (n + 1.0);
+    }
+    let less = polygamma(0, a) - polygamma(0, a + b);
+    (share * less - bend) * x / (1.0 - x).powf(b)
+}
+
 fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
@@ -122,6 +141,10 @@ pub const FUNCTIONS: &[(&str, Reference)] =
         ("fmin", Composed),
         ("gammainc", Each(|x, _| gammainc(x[0], x[1]))),
         ("gammaincc", Each(|x, _| 1.0 - gammainc(x[0], x[1]))),
+        ("gamma_path", Each(|x, _| x[1])),
+        ("gamma_slope", Each(|x, _| gamma_slope(x[0], x[1]))),
+        ("dirichlet_path", Each(|x, _| x[1])),
+        ("dirichlet_slope", Each(|x, _| share_slope(x[0], x[1], x[2] - x[0]))),
         ("hstack", Composed),
         ("i0", Each(|x, _| bessel(0, x[0]))),
         ("i0_grad", Each(|x, _| x[0] * bessel(1, x[1]))),

@@ -1,6 +1,10 @@
 //! Kinds that no case measures, and why.
 
 pub const NOT_MEASURED: &[(&str, &str)] = &[
+    ("gamma_path", "hands a draw on"),
+    ("gamma_slope", "is a series for each number"),
+    ("dirichlet_path", "hands a draw on"),
+    ("dirichlet_slope", "is a continued fraction for each number"),
     ("fmod", "is as remainder"),
     ("floor_divide", "is as remainder"),
     ("bitwise_and", "is of integers alone"),
