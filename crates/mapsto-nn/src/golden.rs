@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod options;
 mod transformers;
 
 use crate::optim::{Looks, Objective, Part};

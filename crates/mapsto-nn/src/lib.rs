@@ -16,6 +16,7 @@ pub mod init;
 pub mod layers;
 pub mod losses;
 mod module;
+mod norms;
 mod of_code;
 pub mod optim;
 mod outputs;

@@ -52,6 +52,8 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
     (&["simple_rnn", "simplernn", "elman"], &["rnn"]),
     (&["embeddingbag"], &["embedding_bag"]),
     (&["padding_idx"], &["padding"]),
+    (&["elementwise_affine", "scale", "center"], &["affine"]),
+    (&["normalized_shape"], &["axes"]),
     (&["hard_swish"], &["hardswish"]),
     (&["hard_sigmoid"], &["hardsigmoid"]),
     (&["hard_tanh"], &["hardtanh"]),

@@ -324,7 +324,7 @@ pub(crate) fn steps(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
 }
 
 /// The features on the last axis of an input `[features]` or `[steps, features]`.
-fn features(args: &Args, input: &[usize]) -> Result<usize> {
+pub(crate) fn features(args: &Args, input: &[usize]) -> Result<usize> {
     match input {
         [features] | [_, features] => Ok(*features),
         _ => Err(args

@@ -174,7 +174,7 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "adaptive_avg_pool2d", vec![("", Count)]),
         ("layer", "batch_norm1d", vec![("momentum", UpTo1), eps]),
         ("layer", "batch_norm2d", vec![("momentum", UpTo1), eps]),
-        ("layer", "layer_norm", vec![eps]),
+        ("layer", "layer_norm", vec![("axes", Count), eps]),
         ("layer", "dropout", vec![("", Share)]),
         ("layer", "flatten", vec![]),
         ("layer", "embedding", vec![("", Count), ("size", Count)]),
@@ -255,8 +255,8 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "weight_norm", vec![("dim", Whole)]),
         ("layer", "spectral_norm", vec![("steps", Count), eps, ("dim", Whole)]),
         ("layer", "group_norm", vec![("", Count), eps]),
-        ("layer", "instance_norm", vec![eps]),
-        ("layer", "rms_norm", vec![eps]),
+        ("layer", "instance_norm", vec![("momentum", UpTo1), eps]),
+        ("layer", "rms_norm", vec![("axes", Count), eps]),
         ("layer", "local_response_norm", {
             vec![("", Count), ("alpha", AtLeast0), ("beta", AtLeast0), ("k", Above0)]
         }),

@@ -174,6 +174,7 @@ pub(super) const IN_RUST: &[Setter] = &[
     ("recurrent::dropout", Share, |x| drop((Lstm::new(1, 1).dropout(x), Gru::new(1, 1).dropout(x)))),
     ("group_norm::eps", Above0, |x| drop(GroupNorm::new(1, 1).eps(x))),
     ("instance_norm::eps", Above0, |x| drop(InstanceNorm::new(1).eps(x))),
+    ("instance_norm::momentum", UpTo1, |x| drop(InstanceNorm::new(2).running_stats().momentum(x))),
     ("spectral_norm::eps", Above0, |x| drop(SpectralNorm::new(Linear::new(1, 1)).eps(x))),
     ("rms_norm::eps", Above0, |x| drop(RmsNorm::new(1).eps(x))),
     ("local_response_norm::alpha", AtLeast0, |x| _ = LocalResponseNorm::new(1).alpha(x)),
