@@ -25,6 +25,7 @@ pub mod recurrent;
 pub mod schedules;
 mod settings;
 mod spec;
+mod table;
 
 pub use check_layer::{LayerCheck, check_layer};
 pub use convolution::PaddingMode;

@@ -36,12 +36,17 @@ fn every_option_gives_the_outputs_the_gradients_and_the_states_of_pytorch() {
                 let found = found.to(DType::F64).to_vec::<f64>();
                 all_close(&format!("{what}: {part}"), &found, &expected.to_vec::<f64>(), 1e-9);
             };
+            let lr = json.get("lr").and_then(Json::number).unwrap();
             let mut last = None;
             for x in &inputs {
                 let y = train(|| model.forward(x));
                 let r: Vec<f64> = (0..y.len()).map(|i| (i as f64).cos()).collect();
                 let r = Tensor::from_vec(r, y.shape()).to_device(device);
-                last = Some((y.detach(), train(|| (y * r).sum(..)).backward()));
+                let grads = train(|| (&y * r).sum(..)).backward();
+                if lr > 0.0 {
+                    Sgd::new(lr).step(&mut model, grads.clone());
+                }
+                last = Some((y.detach(), grads));
             }
             let (y, grads) = last.unwrap();
             close("output", &y, &tensor_of(json.get("output").unwrap()));
@@ -60,5 +65,5 @@ fn every_option_gives_the_outputs_the_gradients_and_the_states_of_pytorch() {
             close("output in inference", &model.forward(&inputs[0]), &expected);
         }
     }
-    assert!(lines.len() >= 47, "{} settings", lines.len());
+    assert!(lines.len() >= 62, "{} settings", lines.len());
 }
