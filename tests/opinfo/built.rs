@@ -423,9 +423,6 @@ fn sample_says_null(sample: &Sample, name: &str) -> bool {
 
 /// A recurrence over steps, whose batch stands first here and second in PyTorch unless it is told otherwise.
 fn recurrent<'a>(of: &Of<'a>, name: &str) -> Found<'a> {
-    if of.number("proj_size", 0.0) > 0.0 {
-        return no("an LSTM with a projection");
-    }
     let Some(x) = of.input(0, "input") else { return no("packed sequences") };
     let (inputs, hidden) = (of.number("input_size", 0.0) as usize, of.number("hidden_size", 0.0) as usize);
     let layers = of.number("num_layers", 1.0) as usize;
@@ -471,7 +468,10 @@ fn recurrent<'a>(of: &Of<'a>, name: &str) -> Found<'a> {
     let one = |held: &[Tensor]| [held[0].clone()];
     let two = |held: &[Tensor]| [held[0].clone(), held[1].clone()];
     match (name, of.get("nonlinearity").and_then(Json::str)) {
-        ("LSTM", _) => built!(Lstm::new(inputs, hidden), two),
+        ("LSTM", _) => match of.number("proj_size", 0.0) as usize {
+            0 => built!(Lstm::new(inputs, hidden), two),
+            size => built!(Lstm::new(inputs, hidden).proj_size(size), two),
+        },
         ("GRU", _) => built!(Gru::new(inputs, hidden), one),
         (_, Some("relu")) => built!(RnnRelu::new(inputs, hidden), one),
         _ => built!(Rnn::new(inputs, hidden), one),
