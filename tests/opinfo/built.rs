@@ -49,6 +49,12 @@ impl<'a> Of<'a> {
         self.get(name).map_or(default, |json| json.bool().expect("true or false"))
     }
 
+    /// Scale and shift of a norm as a training file says them.
+    fn affine(&self, default: bool) -> String {
+        let affine = self.flag("affine", default);
+        format!(", \"affine\": {affine}, \"bias\": {}", affine && self.flag("bias", true))
+    }
+
     /// A setting as a training file says it, `default` where there is none.
     fn text(&self, name: &str, default: &str) -> String {
         self.get(name).map_or(default.to_string(), ToString::to_string)
@@ -273,50 +279,45 @@ fn layer<'a>(of: &Of<'a>, name: &str) -> Option<Found<'a>> {
             of.plain(&entry, spatial + 1)
         }
         "BatchNorm1d" | "BatchNorm2d" | "BatchNorm3d" => {
-            if !of.flag("affine", true) || !of.flag("track_running_stats", true) || !of.flag("bias", true) {
-                return Some(no("a batch norm without parts of its own"));
-            }
-            if of.get("momentum").is_none() && sample_says_null(of.sample, "momentum") {
-                return Some(no("statistics averaged over all batches"));
-            }
-            let entry = format!(
-                "{{\"batch_norm{spatial}d\": true, \"eps\": {eps}, \"momentum\": {}}}",
-                of.number("momentum", 0.1)
-            );
+            let tracked = of.flag("track_running_stats", true);
+            let cumulative = of.get("momentum").is_none() && sample_says_null(of.sample, "momentum");
+            let moves = match (tracked, cumulative) {
+                (false, _) => ", \"track_running_stats\": false".to_string(),
+                (_, true) => ", \"cumulative\": true".to_string(),
+                _ => format!(", \"momentum\": {}", of.number("momentum", 0.1)),
+            };
+            let entry =
+                format!("{{\"batch_norm{spatial}d\": true, \"eps\": {eps}{moves}{}}}", of.affine(true));
             let rank = of.input(0, "input")?.rank() - 1;
-            of.layer(&entry, rank, &|name| (name != "num_batches_tracked").then(|| name.to_string()))
+            of.layer(&entry, rank, &|name| {
+                (cumulative || name != "num_batches_tracked").then(|| name.to_string())
+            })
         }
         "GroupNorm" => {
-            if !of.flag("affine", true) || !of.flag("bias", true) {
-                return Some(no("a group norm without scale or shift"));
-            }
-            let entry = format!("{{\"group_norm\": {}, \"eps\": {eps}}}", of.text("num_groups", ""));
+            let groups = of.text("num_groups", "");
+            let entry = format!("{{\"group_norm\": {groups}, \"eps\": {eps}{}}}", of.affine(true));
             of.plain(&entry, of.input(0, "input")?.rank() - 1)
         }
         "InstanceNorm1d" | "InstanceNorm2d" | "InstanceNorm3d" => {
-            if of.flag("affine", false) && !of.flag("bias", true) {
-                return Some(no("an instance norm of a scale alone"));
-            }
-            if of.flag("track_running_stats", false) {
-                return Some(no("an instance norm with running statistics"));
-            }
-            let entry = format!(
-                "{{\"instance_norm\": true, \"eps\": {eps}, \"affine\": {}}}",
-                of.flag("affine", false)
-            );
+            let moves = match of.flag("track_running_stats", false) {
+                true => {
+                    format!(", \"track_running_stats\": true, \"momentum\": {}", of.number("momentum", 0.1))
+                }
+                false => String::new(),
+            };
+            let entry = format!("{{\"instance_norm\": true, \"eps\": {eps}{moves}{}}}", of.affine(false));
             of.plain(&entry, spatial + 1)
         }
         "LayerNorm" | "RMSNorm" => {
             let sizes = of.get("normalized_shape").and_then(Json::list)?;
-            if sizes.len() != 1 || !of.flag("elementwise_affine", true) {
-                return Some(no("a norm over several axes, or without parameters"));
-            }
-            let kind = if name == "LayerNorm" { "layer_norm" } else { "rms_norm" };
-            let bias = match name {
-                "LayerNorm" => format!(", \"bias\": {}", of.flag("bias", true)),
-                _ => String::new(),
+            let affine = of.flag("elementwise_affine", true);
+            let (kind, bias) = match name {
+                "LayerNorm" => ("layer_norm", format!(", \"bias\": {}", affine && of.flag("bias", true))),
+                _ => ("rms_norm", String::new()),
             };
-            let entry = format!("{{\"{kind}\": true, \"eps\": {eps}{bias}}}");
+            let axes = sizes.len();
+            let entry =
+                format!("{{\"{kind}\": true, \"eps\": {eps}, \"axes\": {axes}, \"affine\": {affine}{bias}}}");
             of.plain(&entry, of.input(0, "input")?.rank() - 1)
         }
         "LocalResponseNorm" => {
@@ -422,9 +423,6 @@ fn sample_says_null(sample: &Sample, name: &str) -> bool {
 
 /// A recurrence over steps, whose batch stands first here and second in PyTorch unless it is told otherwise.
 fn recurrent<'a>(of: &Of<'a>, name: &str) -> Found<'a> {
-    if of.number("proj_size", 0.0) > 0.0 {
-        return no("an LSTM with a projection");
-    }
     let Some(x) = of.input(0, "input") else { return no("packed sequences") };
     let (inputs, hidden) = (of.number("input_size", 0.0) as usize, of.number("hidden_size", 0.0) as usize);
     let layers = of.number("num_layers", 1.0) as usize;
@@ -470,7 +468,10 @@ fn recurrent<'a>(of: &Of<'a>, name: &str) -> Found<'a> {
     let one = |held: &[Tensor]| [held[0].clone()];
     let two = |held: &[Tensor]| [held[0].clone(), held[1].clone()];
     match (name, of.get("nonlinearity").and_then(Json::str)) {
-        ("LSTM", _) => built!(Lstm::new(inputs, hidden), two),
+        ("LSTM", _) => match of.number("proj_size", 0.0) as usize {
+            0 => built!(Lstm::new(inputs, hidden), two),
+            size => built!(Lstm::new(inputs, hidden).proj_size(size), two),
+        },
         ("GRU", _) => built!(Gru::new(inputs, hidden), one),
         (_, Some("relu")) => built!(RnnRelu::new(inputs, hidden), one),
         _ => built!(Rnn::new(inputs, hidden), one),

@@ -50,7 +50,7 @@ fn after_50_steps(mut model: Gpt, context: usize, precision: MatmulPrecision) ->
     let id = |c| alphabet.binary_search(&c).expect("a letter of the text") as i64;
     let text = Tensor::from_vec(text.chars().map(id).collect::<Vec<i64>>(), text.chars().count());
     // The width decides how fast a network may learn: 1e-3 for one of 64.
-    let lr = if model.norm.weight.len() > 64 { 3e-4 } else { 1e-3 };
+    let lr = if model.norm.size() > 64 { 3e-4 } else { 1e-3 };
     let mut opt = AdamW::new(lr).decay(0.1);
     seed(2);
     let mut last = f64::NAN;

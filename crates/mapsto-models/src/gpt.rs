@@ -57,7 +57,7 @@ impl Gpt {
 
     /// The same with this many blocks.
     pub fn blocks(self, count: usize) -> Gpt {
-        let (width, heads) = (self.norm.weight.len(), self.heads);
+        let (width, heads) = (self.norm.size(), self.heads);
         self.rebuilt(count, width, heads)
     }
 
@@ -73,7 +73,7 @@ impl Gpt {
     /// When the width is not a multiple of it.
     #[track_caller]
     pub fn heads(self, heads: usize) -> Gpt {
-        let (count, width) = (self.blocks.len(), self.norm.weight.len());
+        let (count, width) = (self.blocks.len(), self.norm.size());
         self.rebuilt(count, width, heads)
     }
 

@@ -224,3 +224,4 @@ class Merged(nn.GRU):
 write({"gru": 3, "bidirectional": True, "merge": "sum"}, steps, Merged(torch.add, 4, 3))
 write({"gru": 3, "bidirectional": True, "merge": "mul"}, steps, Merged(torch.mul, 4, 3))
 write({"gru": 3, "bidirectional": True, "merge": "ave"}, steps, Merged(lambda a, b: (a + b) / 2, 4, 3))
+write("unit_normalization", rows, lambda x: F.normalize(x, dim=-1))

@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod options;
 mod transformers;
 
 use crate::optim::{Looks, Objective, Part};
@@ -277,6 +278,7 @@ fn every_layer_gives_what_pytorch_gives_with_the_same_weights() {
         "drop_path",
         "alpha_dropout",
         "gaussian_noise",
+        "gaussian_dropout",
         "squeeze_excite",
         "time_distributed",
     ];

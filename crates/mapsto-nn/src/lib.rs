@@ -16,6 +16,7 @@ pub mod init;
 pub mod layers;
 pub mod losses;
 mod module;
+mod norms;
 mod of_code;
 pub mod optim;
 mod outputs;
@@ -24,6 +25,7 @@ pub mod recurrent;
 pub mod schedules;
 mod settings;
 mod spec;
+mod table;
 
 pub use check_layer::{LayerCheck, check_layer};
 pub use convolution::PaddingMode;

@@ -1,6 +1,7 @@
 //! Recurrent layers: what the plain network, the LSTM and the GRU have in common, which is all but their cell.
 
 mod one_step;
+pub(crate) mod projected;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub struct Recurrent<C> {
     weights: Vec<Weights>,
     inputs: usize,
     hidden: usize,
+    projection: Option<usize>,
     directions: usize,
     merge: Merge,
     dropout: f64,
@@ -80,6 +82,8 @@ pub struct Weights {
     pub weight_ih: Param,
     /// Of the state, `[gates·hidden, hidden]`.
     pub weight_hh: Param,
+    /// By which the state is projected, `[projection, hidden]`, where it is.
+    pub weight_hr: Option<Param>,
     /// Added with the inputs, `[gates·hidden]`, and with the state: two, as files of PyTorch have them.
     pub bias: Option<[Param; 2]>,
 }
@@ -90,6 +94,8 @@ pub trait Cell: Send + Sync + 'static {
     const NAME: &'static str;
     /// The name in model files; `None` for a cell that they do not know.
     const FILE: Option<&'static str> = None;
+    /// Whether its state can be projected.
+    const PROJECTS: bool = false;
     /// The parts of its weights.
     const GATES: usize;
     /// The tensors of its state.
@@ -102,15 +108,16 @@ pub trait Cell: Send + Sync + 'static {
 }
 
 impl Weights {
-    /// Drawn uniform in ±1/√hidden, for so many gates.
-    fn drawn(inputs: usize, hidden: usize, gates: usize, bias: bool) -> Weights {
+    /// Drawn uniform in ±1/√hidden, for so many gates and a state that is projected where its second size is another.
+    fn drawn(inputs: usize, [hidden, state]: [usize; 2], gates: usize, bias: bool) -> Weights {
         let rows = hidden.saturating_mul(gates);
         let init = Uniform::symmetric(1.0 / (hidden.max(1) as f64).sqrt());
         let draw = |shape: &[usize]| Param::new(init.tensor(shape));
         Weights {
             weight_ih: draw(&[rows, inputs]),
-            weight_hh: draw(&[rows, hidden]),
+            weight_hh: draw(&[rows, state]),
             bias: bias.then(|| [draw(&[rows]), draw(&[rows])]),
+            weight_hr: (state != hidden).then(|| draw(&[state, hidden])),
         }
     }
 }
@@ -122,6 +129,7 @@ impl<C: Cell> Recurrent<C> {
             weights: Vec::new(),
             inputs,
             hidden,
+            projection: None,
             directions: 1,
             merge: Merge::Concat,
             dropout: 0.0,
@@ -133,14 +141,14 @@ impl<C: Cell> Recurrent<C> {
 
     /// The same with weights drawn anew: uniform in ±1/√hidden.
     fn drawn(mut self, layers: usize, bias: bool) -> Self {
-        let hidden = self.hidden;
-        let deeper = hidden.saturating_mul(self.merge.times(self.directions));
+        let state = self.outputs();
+        let deeper = state.saturating_mul(self.merge.times(self.directions));
         let count = layers.saturating_mul(self.directions);
         // A list that memory cannot hold is an error here, and not the end of the process.
         let mut weights = room_for(count);
         weights.extend((0..count).map(|i| {
             let inputs = if i < self.directions { self.inputs } else { deeper };
-            Weights::drawn(inputs, hidden, C::GATES, bias)
+            Weights::drawn(inputs, [self.hidden, state], C::GATES, bias)
         }));
         self.weights = weights;
         self
@@ -219,9 +227,31 @@ impl<C: Cell> Recurrent<C> {
         self.inputs
     }
 
-    /// The number of features of a state.
+    /// The number of features of a state, before it is projected where it is.
     pub fn hidden(&self) -> usize {
         self.hidden
+    }
+
+    /// The number of features that one direction gives on.
+    fn outputs(&self) -> usize {
+        self.projection.unwrap_or(self.hidden)
+    }
+
+    /// The sizes of the tensors of a state: of an LSTM's `h`, which may be projected, and `c`.
+    fn parts(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.outputs()).chain(std::iter::repeat(self.hidden)).take(C::PARTS)
+    }
+
+    /// The same whose state is projected to `size` features; weights are drawn anew.
+    #[track_caller]
+    pub(crate) fn projected(self, size: usize) -> Self {
+        let size = at_least_1(C::NAME, "proj_size", size);
+        if size >= self.hidden {
+            fail!(C::NAME.to_lowercase(), "a projection to {size} features makes a state of {} no smaller", self.hidden;
+                  help = "`proj_size` is less than the size of the state");
+        }
+        let (layers, bias) = (self.depth(), self.has_bias());
+        Recurrent { projection: Some(size), ..self }.drawn(layers, bias)
     }
 
     /// The number of layers.
@@ -356,8 +386,8 @@ impl<C: Cell> Recurrent<C> {
     /// [`run`](Recurrent::run) of the steps that `walk` says, of sequences from the longest to the shortest.
     #[track_caller]
     fn walk(&self, x: &Tensor, walk: &Walk, state: Option<&[Tensor]>) -> (Tensor, Vec<Vec<Tensor>>) {
-        let shape = [x.shape()[0], self.hidden];
-        let zero = || x.device().scope(|| Tensor::full_of(shape, 0.0, x.dtype()));
+        let n = x.shape()[0];
+        let zero = |size: usize| x.device().scope(|| Tensor::full_of([n, size], 0.0, x.dtype()));
         let (mut x, mut ends) = (x.clone(), Vec::new());
         for layer in 0..self.depth() {
             if layer > 0 {
@@ -368,7 +398,7 @@ impl<C: Cell> Recurrent<C> {
                 let i = layer * self.directions + direction;
                 let first: Vec<Tensor> = match state {
                     Some(state) => state.iter().map(|s| s.select(0, i as isize)).collect(),
-                    None => (0..C::PARTS).map(|_| zero()).collect(),
+                    None => self.parts().map(zero).collect(),
                 };
                 let walk = if direction == 0 { walk.clone() } else { walk.clone().reversed() };
                 let (y, end) = C::run(&x, &first, &self.weights[i], &walk);
@@ -397,8 +427,8 @@ impl<C: Cell> Recurrent<C> {
                       help = "the sequences are padded to the longest: [batch, steps, {inputs}]");
             }
         }
-        let want = [self.weights.len(), batch, self.hidden];
-        for part in state.unwrap_or_default() {
+        for (part, size) in state.unwrap_or_default().iter().zip(self.parts()) {
+            let want = [self.weights.len(), batch, size];
             if part.shape() != want {
                 fail!(name, "a state of {want:?} was expected, found {:?}", part.shape();
                       help = "its axes are layers · directions, batch, hidden");
@@ -426,6 +456,9 @@ impl<C: Cell> Layer for Recurrent<C> {
         if self.depth() > 1 {
             text += &format!(", {} layers", self.depth());
         }
+        if let Some(size) = self.projection {
+            text += &format!(", projected to {size}");
+        }
         if self.directions == 2 {
             text += ", bidirectional";
         }
@@ -449,7 +482,8 @@ impl<C: Cell> Layer for Recurrent<C> {
             .with_option("merge", self.merge.word())
             .with_option("dropout", self.dropout)
             .with_option("last", self.last);
-        Some(entry.with_option("bias", self.has_bias()))
+        let entry = entry.with_option("bias", self.has_bias());
+        Some(self.projection.iter().fold(entry, |entry, size| entry.with_option("proj_size", *size)))
     }
 }
 
@@ -470,6 +504,9 @@ impl<C: Cell> Module for Recurrent<C> {
                 show("bias_ih_l", b_ih);
                 show("bias_hh_l", b_hh);
             }
+            if let Some(w_hr) = &w.weight_hr {
+                show("weight_hr_l", w_hr);
+            }
         }
     }
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
@@ -483,6 +520,9 @@ impl<C: Cell> Module for Recurrent<C> {
                 show("bias_ih_l", b_ih);
                 show("bias_hh_l", b_hh);
             }
+            if let Some(w_hr) = &mut w.weight_hr {
+                show("weight_hr_l", w_hr);
+            }
         }
     }
 }
@@ -490,21 +530,25 @@ impl<C: Cell> Module for Recurrent<C> {
 /// The line of the list of layers: `{ lstm = 256, layers = 2, bidirectional = true, dropout = 0.1, last = true }`.
 pub(crate) const fn kind<C: Cell>(name: &'static str, doc: &'static str) -> LayerKind {
     LayerKind::new(name, doc, build::<C>)
-        .options(&[
-            ("", "the size of the state"),
-            ("layers", "how many of them are stacked"),
-            ("bidirectional", "whether a second one reads the steps backwards"),
-            (
-                "merge",
-                "what becomes of both directions: `\"concat\"` puts them side by side, `\"sum\"` adds, `\"mul\"` multiplies them, \
-                 `\"ave\"` takes their mean",
-            ),
-            ("dropout", "the probability to forget between stacked layers, while training"),
-            ("last", "whether only the last step is given on"),
-            ("bias", "whether it has a bias"),
-        ])
+        .options(if C::PROJECTS { OPTIONS } else { OPTIONS.split_at(OPTIONS.len() - 1).0 })
         .example(sample::<C>)
 }
+
+/// The options, of which the last is of cells whose state can be projected.
+const OPTIONS: &[(&str, &str)] = &[
+    ("", "the size of the state"),
+    ("layers", "how many of them are stacked"),
+    ("bidirectional", "whether a second one reads the steps backwards"),
+    (
+        "merge",
+        "what becomes of both directions: `\"concat\"` puts them side by side, `\"sum\"` adds, `\"mul\"` multiplies them, \
+         `\"ave\"` takes their mean",
+    ),
+    ("dropout", "the probability to forget between stacked layers, while training"),
+    ("last", "whether only the last step is given on"),
+    ("bias", "whether it has a bias"),
+    ("proj_size", "the size to which the state is projected at each step, less than its own"),
+];
 
 fn sample<C: Cell>() -> Entry {
     Entry::new(C::FILE.unwrap_or(C::NAME)).with_value(2_usize)
@@ -526,23 +570,36 @@ fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     let dropout = Bounds::SHARE.option(args, "dropout", 0.0)?;
     let last = args.get_or("last", false)?;
     let bias = args.get_or("bias", true)?;
+    let projection = if C::PROJECTS { args.optional::<usize>("proj_size")? } else { None };
     let [steps, inputs] = crate::layers::steps(args, input)?;
     if hidden == 0 {
         return Err(args.error("", "the size of the state must be at least 1, got 0"));
     }
+    if let Some(size) = projection.filter(|size| *size == 0 || *size >= hidden) {
+        let message = match size {
+            0 => "`proj_size` must be at least 1, got 0".to_string(),
+            _ => format!("a projection to {size} features makes a state of {hidden} no smaller"),
+        };
+        return Err(args.error("proj_size", message).help("`proj_size` is less than the size of the state"));
+    }
+    let state = projection.unwrap_or(hidden);
     let directions = 1 + both as usize;
     // The entry itself has been counted as one.
     budget::layers(layers.saturating_mul(directions) - 1)?;
     let biases = if bias { 2 } else { 0 };
-    for (layers, inputs) in [(1, inputs), (layers - 1, hidden.saturating_mul(merge.times(directions)))] {
-        for columns in [inputs, hidden, biases] {
+    for (layers, inputs) in [(1, inputs), (layers - 1, state.saturating_mul(merge.times(directions)))] {
+        for columns in [inputs, state, biases] {
             if layers > 0 && columns > 0 {
                 budget::weight(args, &[layers, directions, C::GATES, hidden, columns])?;
             }
         }
     }
+    if let Some(size) = projection {
+        budget::weight(args, &[layers, directions, size, hidden])?;
+    }
     budget::output(args, &[steps, C::GATES, directions, hidden])?;
     let one = Recurrent::<C>::new(0, 0);
-    let layer = Recurrent { inputs, hidden, directions, merge, dropout, last, ..one }.drawn(layers, bias);
+    let layer =
+        Recurrent { inputs, hidden, projection, directions, merge, dropout, last, ..one }.drawn(layers, bias);
     Ok(Box::new(layer))
 }

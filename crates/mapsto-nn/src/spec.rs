@@ -155,10 +155,14 @@ fn build_layer(entry: &Entry, input: &[usize]) -> Result<(Box<dyn Layer>, Entry,
     budget::layer()?;
     budget::pass(&entry.name, input)?;
     let (layer, entry) = catch(|| mapsto_spec::filled::<dyn Layer>(entry, input))??;
-    let batch: Vec<usize> = std::iter::once(1).chain(input.iter().copied()).collect();
     let dtype = layer.input_dtype();
-    // Zeros in inference mode draw nothing and change no state. They are cheap even for large models: one sample.
-    let y = catch(|| no_grad(|| layer.forward(&Tensor::full_of(&batch[..], 0.0, dtype))))?;
+    // Zeros in inference mode draw nothing and change no state. They are cheap even for large models: one sample, or two where a
+    // layer takes the statistics of its batch.
+    let pass = |samples: usize| {
+        let batch: Vec<usize> = std::iter::once(samples).chain(input.iter().copied()).collect();
+        catch(|| no_grad(|| layer.forward(&Tensor::full_of(&batch[..], 0.0, dtype))))
+    };
+    let y = pass(1).or_else(|error| pass(2).map_err(|_| error))?;
     let output = y.shape().get(1..).unwrap_or_default().to_vec();
     if output.contains(&0) {
         return Err(Error::new(

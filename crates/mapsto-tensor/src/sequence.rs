@@ -67,13 +67,13 @@ impl Walk {
         Some((walk, Tensor::from_vec(order, n), Tensor::from_vec(back, n)))
     }
 
-    /// The number of steps of each sequence, where they differ, for a kernel.
-    pub(crate) fn each(&self) -> Option<&[usize]> {
+    /// The number of steps of each sequence, where they differ.
+    pub fn each(&self) -> Option<&[usize]> {
         self.lengths.as_deref()
     }
 
-    /// Whether sequences are read from their ends, for a kernel.
-    pub(crate) fn is_reversed(&self) -> bool {
+    /// Whether sequences are read from their ends.
+    pub fn is_reversed(&self) -> bool {
         self.is_reversed
     }
 

@@ -1,19 +1,22 @@
 //! Batch normalisation: each channel is brought to mean 0 and variance 1 over the batch.
 
 use super::LayerKind;
+use crate::norms::{affine_of, affine_said, momentum_of, move_towards, scale_and_shift};
 use crate::{ByChannel, Layer, Line, Module, Param, State, Then};
 use mapsto_spec::{Args, Bounds, Entry};
-use mapsto_tensor::{DType, Result, Tensor, fail, is_recomputing, is_recording, is_training};
+use mapsto_tensor::{DType, Device, Result, Tensor, fail, is_recomputing, is_recording, is_training};
 
 /// `y = (x − mean) / √(var + eps) · w + b` per channel, for inputs with up to `D` axes after the channels.
 ///
 /// In training, mean and variance are those of the batch, and the running ones move towards them by `momentum`:
 /// `running ← (1 − momentum) · running + momentum · batch` (the running variance towards the unbiased one). In inference
-/// the running ones are used, so a sample's result does not depend on the others.
+/// the running ones are used, so a sample's result does not depend on the others. Without running statistics
+/// ([`no_running_stats`](BatchNorm::no_running_stats)) those of the batch are used in inference too.
 ///
 /// * Shape: `[n, channels, ..] → [n, channels, ..]`.
-/// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros.
-/// * States: `running_mean` `[channels]`, zeros; `running_var` `[channels]`, ones.
+/// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros; none after [`no_affine`](BatchNorm::no_affine).
+/// * States: `running_mean` `[channels]`, zeros; `running_var` `[channels]`, ones; after [`cumulative`](BatchNorm::cumulative)
+///   `num_batches_tracked`, a whole number, 0.
 ///
 /// PyTorch: `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`; Keras: `BatchNormalization`, whose momentum is one minus this one; ONNX: `BatchNormalization`.
 ///
@@ -23,30 +26,32 @@ use mapsto_tensor::{DType, Result, Tensor, fail, is_recomputing, is_recording, i
 /// let norm = BatchNorm1d::new(1);
 /// let x = tensor![[1.0], [3.0]];
 /// assert_close!(train(|| norm.forward(&x)), [[-1.0], [1.0]]);
-/// assert_close!(norm.running_mean.get(), [0.2]);
-/// assert_close!(norm.running_var.get(), [1.1]);
+/// assert_close!(norm.running_mean.unwrap().get(), [0.2]);
+/// assert_close!(norm.running_var.unwrap().get(), [1.1]);
 /// ```
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
 pub struct BatchNorm<const D: usize> {
     /// The scale, `[channels]`.
-    pub weight: Param,
+    pub weight: Option<Param>,
     /// The shift, `[channels]`.
-    pub bias: Param,
+    pub bias: Option<Param>,
     /// The running mean, `[channels]`.
-    pub running_mean: State,
+    pub running_mean: Option<State>,
     /// The running variance, `[channels]`.
-    pub running_var: State,
+    pub running_var: Option<State>,
+    /// How many batches a plain average has seen.
+    pub num_batches_tracked: Option<State>,
+    #[module(skip)]
+    channels: usize,
     momentum: f64,
     eps: f64,
 }
 
 /// Batch normalisation of `[n, channels]` or `[n, channels, length]`.
 pub type BatchNorm1d = BatchNorm<1>;
-
 /// Batch normalisation of `[n, channels, height, width]`.
 pub type BatchNorm2d = BatchNorm<2>;
-
 /// Batch normalisation of `[n, channels, depth, height, width]`.
 pub type BatchNorm3d = BatchNorm<3>;
 
@@ -54,13 +59,62 @@ impl<const D: usize> BatchNorm<D> {
     /// Normalises this many channels; momentum is 0.1 and eps 10⁻⁵.
     pub fn new(channels: usize) -> Self {
         BatchNorm {
-            weight: Param::new(Tensor::ones([channels])),
-            bias: Param::new(Tensor::zeros([channels])),
-            running_mean: State::running(Tensor::zeros([channels])),
-            running_var: State::running(Tensor::ones([channels])),
+            weight: Some(Param::new(Tensor::ones([channels]))),
+            bias: Some(Param::new(Tensor::zeros([channels]))),
+            running_mean: Some(State::running(Tensor::zeros([channels]))),
+            running_var: Some(State::running(Tensor::ones([channels]))),
+            num_batches_tracked: None,
+            channels,
             momentum: 0.1,
             eps: 1e-5,
         }
+    }
+
+    /// The same without scale and shift. In files `affine = false`.
+    #[must_use]
+    pub fn no_affine(self) -> Self {
+        BatchNorm { weight: None, bias: None, ..self }
+    }
+
+    /// The same without a shift. In files `bias = false`.
+    #[must_use]
+    pub fn no_bias(self) -> Self {
+        BatchNorm { bias: None, ..self }
+    }
+
+    /// The same without running statistics: the batch is normalised by its own in inference too, so a sample's result depends on
+    /// the others. In files, and in PyTorch, `track_running_stats = false`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let norm = BatchNorm1d::new(1).no_running_stats();
+    /// assert_close!(norm.forward(&tensor![[1.0], [3.0]]), [[-1.0], [1.0]]);
+    /// ```
+    #[must_use]
+    pub fn no_running_stats(self) -> Self {
+        BatchNorm { running_mean: None, running_var: None, num_batches_tracked: None, ..self }
+    }
+
+    /// The same whose running statistics are the plain average of those of all batches, instead of moving by the momentum.
+    /// PyTorch: `momentum=None`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let norm = BatchNorm1d::new(1).cumulative();
+    /// train(|| norm.forward(&tensor![[1.0], [3.0]]));
+    /// train(|| norm.forward(&tensor![[5.0], [7.0]]));
+    /// assert_close!(norm.running_mean.unwrap().get(), [4.0]);
+    /// ```
+    /// # Panics
+    /// When it has no running statistics.
+    #[track_caller]
+    #[must_use]
+    pub fn cumulative(self) -> Self {
+        if self.running_mean.is_none() {
+            fail!("batch_norm", "an average over batches is of running statistics, and there are none";
+                  help = "leave `no_running_stats()` out");
+        }
+        BatchNorm { num_batches_tracked: Some(State::new(Tensor::from_vec(vec![0i64], []))), ..self }
     }
 
     /// The same with running statistics that move by another share of the way.
@@ -83,9 +137,17 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm { eps: Bounds::ABOVE_0.check("batch_norm", "eps", eps), ..self }
     }
 
+    /// The running mean and variance, where inference uses them.
+    fn given(&self) -> Option<(Tensor, Tensor)> {
+        if is_training() {
+            return None;
+        }
+        self.running_mean.as_ref().zip(self.running_var.as_ref()).map(|(mean, var)| (mean.get(), var.get()))
+    }
+
     #[track_caller]
     fn check(&self, x: &Tensor) {
-        let (name, channels) = (format!("batch_norm{D}d"), self.weight.len());
+        let (name, channels) = (format!("batch_norm{D}d"), self.channels);
         let axes_fit = x.rank() == D + 2 || (D == 1 && x.rank() == 2);
         if !axes_fit {
             let expected = match D {
@@ -98,42 +160,51 @@ impl<const D: usize> BatchNorm<D> {
         if x.shape()[1] != channels {
             fail!(name, "{channels} channels were expected, {:?} has {}", x.shape(), x.shape()[1]);
         }
-        if is_training() && x.is_empty() {
+        // Where only sizes are computed, one sample stands for any number.
+        let of_batch = is_training() || self.running_mean.is_none() && x.device() != Device::shape();
+        if of_batch && x.is_empty() {
             fail!(name, "an empty batch has no statistics: {:?}", x.shape());
         }
-        if is_training() && x.len() / channels.max(1) < 2 {
+        if of_batch && x.len() / channels.max(1) < 2 {
             fail!(name, "one value a channel has no variance: {:?}", x.shape();
-                  help = "train with a batch of at least 2; `drop_last` leaves out an incomplete batch");
+                  help = "{}", if is_training() { "train with a batch of at least 2; `drop_last` leaves out an incomplete batch" }
+                               else { "without running statistics, inference needs a batch of at least 2" });
         }
     }
 
+    /// Moves the running statistics towards those of a batch of `count` values a channel.
     fn move_running(&self, mean: &Tensor, var: &Tensor, count: usize) {
-        let step = |state: &State, new: Tensor| {
-            state.set(
-                state.get() * (1.0 - self.momentum) + new.detach().to(state.get().dtype()) * self.momentum,
-            );
+        let (Some(running_mean), Some(running_var)) = (&self.running_mean, &self.running_var) else { return };
+        let share = match &self.num_batches_tracked {
+            Some(seen) => {
+                seen.set(seen.get() + 1);
+                1.0 / seen.get().to(DType::F64).item()
+            }
+            None => self.momentum,
         };
-        step(&self.running_mean, mean.clone());
-        step(&self.running_var, var.detach() * (count as f64 / (count - 1) as f64));
+        move_towards(running_mean, mean, share);
+        move_towards(running_var, &(var.detach() * (count as f64 / (count - 1) as f64)), share);
     }
 }
 
 impl<const D: usize> ByChannel for BatchNorm<D> {
     /// None in training; while something is recorded, as the norm has a derivative of its own; in half precision, where a pass of
-    /// its own rounds its input; and on another device than the CPU, where nothing is known of the rounding.
+    /// its own rounds its input; on another device than the CPU, where nothing is known of the rounding; and without scale and
+    /// shift, which alone say the dtype of the input.
     fn line(&self) -> Option<Line> {
-        let dtype = self.weight.dtype();
-        if is_training() || is_recording() || !matches!(dtype, DType::F32 | DType::F64) {
+        let (weight, bias) = (self.weight.as_ref()?, self.bias.as_ref()?);
+        let dtype = weight.dtype();
+        if is_recording() || !matches!(dtype, DType::F32 | DType::F64) {
             return None;
         }
-        let (mean, var) = (self.running_mean.get(), self.running_var.get());
+        let (mean, var) = self.given()?;
         // Statistics that do not fit are for the pass of its own to refuse.
-        let fits = |x: &Tensor| x.dtype() == dtype && x.shape() == self.weight.shape();
-        if ![&mean, &var, &self.bias].into_iter().all(fits) || !mean.device().backend().is_host() {
+        let fits = |x: &Tensor| x.dtype() == dtype && x.shape() == weight.shape();
+        if ![&mean, &var, bias].into_iter().all(fits) || !mean.device().backend().is_host() {
             return None;
         }
-        let scale = 1.0 / (var + self.eps).sqrt() * &*self.weight;
-        Some(Line { mean, scale, shift: self.bias.detach() })
+        let scale = 1.0 / (var + self.eps).sqrt() * &**weight;
+        Some(Line { mean, scale, shift: bias.detach() })
     }
 }
 
@@ -141,13 +212,12 @@ impl<const D: usize> Layer for BatchNorm<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.check(x);
-        let (w, b) = (&self.weight, &self.bias);
-        if !is_training() {
-            let (mean, var) = (self.running_mean.get(), self.running_var.get());
-            return x.batch_norm_with(&mean, &var, w, b, self.eps);
+        let [w, b] = scale_and_shift(x, self.channels, &self.weight, &self.bias);
+        if let Some((mean, var)) = self.given() {
+            return x.batch_norm_with(&mean, &var, &w, &b, self.eps);
         }
-        let (y, mean, var) = x.batch_norm(w, b, self.eps);
-        if !is_recomputing() {
+        let (y, mean, var) = x.batch_norm(&w, &b, self.eps);
+        if is_training() && !is_recomputing() {
             self.move_running(&mean, &var, x.len() / w.len());
         }
         y
@@ -155,7 +225,8 @@ impl<const D: usize> Layer for BatchNorm<D> {
 
     fn as_then(&self) -> Option<Then<'_>> {
         // Of images alone, since only their layers have a kernel that takes it.
-        (D == 2 && !is_training()).then_some(Then::Norm(self))
+        (D == 2 && !is_training() && self.weight.is_some() && self.running_mean.is_some())
+            .then_some(Then::Norm(self))
     }
 
     fn name(&self) -> std::borrow::Cow<'static, str> {
@@ -163,7 +234,16 @@ impl<const D: usize> Layer for BatchNorm<D> {
     }
 
     fn describe(&self) -> String {
-        format!("BatchNorm{D}d({})", self.weight.len())
+        let mut text = format!("BatchNorm{D}d({}", self.channels);
+        for (is, words) in [
+            (self.weight.is_none(), ", no affine"),
+            (self.weight.is_some() && self.bias.is_none(), ", no bias"),
+            (self.running_mean.is_none(), ", no running stats"),
+            (self.num_batches_tracked.is_some(), ", cumulative"),
+        ] {
+            text += if is { words } else { "" };
+        }
+        text + ")"
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -172,70 +252,115 @@ impl<const D: usize> Layer for BatchNorm<D> {
             2 => KIND_2D,
             _ => KIND_3D,
         };
-        Some(Entry::new(kind.name).with_option("momentum", self.momentum).with_option("eps", self.eps))
+        let (tracked, cumulative) = (self.running_mean.is_some(), self.num_batches_tracked.is_some());
+        let entry = Entry::new(kind.name).with_option("eps", self.eps);
+        let entry = affine_said(entry, &self.weight, &self.bias);
+        let entry = entry.with_option("track_running_stats", tracked).with_option("cumulative", cumulative);
+        Some(if tracked && !cumulative { entry.with_option("momentum", self.momentum) } else { entry })
     }
 }
 
-/// The momentum and the eps of an entry.
-fn settings(args: &mut Args) -> Result<(f64, f64)> {
-    Ok((Bounds::UP_TO_1.option(args, "momentum", 0.1)?, Bounds::ABOVE_0.option(args, "eps", 1e-5)?))
+/// What an entry says, but for the channels.
+struct Settings {
+    momentum: f64,
+    eps: f64,
+    affine: bool,
+    bias: bool,
+    tracked: bool,
+    cumulative: bool,
 }
+
+impl Settings {
+    fn of(args: &mut Args) -> Result<Settings> {
+        let eps = Bounds::ABOVE_0.option(args, "eps", 1e-5)?;
+        let [affine, bias] = affine_of(args, true)?;
+        let tracked = args.get_or("track_running_stats", true)?;
+        let cumulative = args.get_or("cumulative", false)?;
+        if cumulative && !tracked {
+            let message =
+                "`cumulative` is an average of running statistics, and `track_running_stats = false`";
+            return Err(args.error("cumulative", message).help("leave one of them out"));
+        }
+        let none = match (tracked, cumulative) {
+            (false, _) => Some("`track_running_stats = false`"),
+            (_, true) => Some("`cumulative` statistics"),
+            _ => None,
+        };
+        let momentum = momentum_of(args, none)?;
+        Ok(Settings { momentum, eps, affine, bias, tracked, cumulative })
+    }
+
+    /// The layer, if that many channels are within what a file may ask for.
+    fn layer<const D: usize>(self, args: &Args, channels: usize) -> Result<Box<dyn Layer>> {
+        let vectors = usize::from(self.affine) + usize::from(self.bias) + 2 * usize::from(self.tracked);
+        if vectors > 0 {
+            crate::budget::weight(args, &[vectors, channels])?;
+        }
+        let mut layer = BatchNorm::<D>::new(channels).momentum(self.momentum).eps(self.eps);
+        if !self.bias {
+            layer = if self.affine { layer.no_bias() } else { layer.no_affine() };
+        }
+        if !self.tracked {
+            layer = layer.no_running_stats();
+        }
+        Ok(Box::new(if self.cumulative { layer.cumulative() } else { layer }))
+    }
+}
+
+const OPTIONS: &[(&str, &str)] = &[
+    ("momentum", "the share of each batch in the running statistics"),
+    ("eps", "what is added to a variance or a size before it is divided by"),
+    ("affine", "whether each channel has a scale and a shift"),
+    ("bias", "whether each channel has a shift beside its scale"),
+    ("track_running_stats", "whether inference uses running statistics, and not those of its batch"),
+    (
+        "cumulative",
+        "whether the running statistics are the plain average of all batches, instead of moving by `momentum`",
+    ),
+];
 
 pub(super) const KIND_1D: LayerKind = LayerKind::new(
     "batch_norm1d",
     "Brings each feature to mean 0 and variance 1 over the batch.",
     |args, input| {
-        let (momentum, eps) = settings(args)?;
+        let settings = Settings::of(args)?;
         match input {
-            [channels] | [channels, _] => {
-                crate::budget::weight(args, &[4, *channels])?;
-                Ok(Box::new(BatchNorm1d::new(*channels).momentum(momentum).eps(eps)))
-            }
+            [channels] | [channels, _] => settings.layer::<1>(args, *channels),
             _ => Err(args
                 .misfit("", format!("the input should be [features] or [channels, length], it is {input:?}"))
                 .help("for images there is `batch_norm2d`")),
         }
     },
 )
-.options(&[
-    ("momentum", "the share of each batch in the running statistics"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-]);
+.options(OPTIONS);
 
 pub(super) const KIND_2D: LayerKind = LayerKind::new(
     "batch_norm2d",
     "Brings each channel to mean 0 and variance 1 over the batch and the image.",
     |args, input| {
-        let (momentum, eps) = settings(args)?;
+        let settings = Settings::of(args)?;
         let [channels, ..] = super::image(args, input)?;
-        crate::budget::weight(args, &[4, channels])?;
-        Ok(Box::new(BatchNorm2d::new(channels).momentum(momentum).eps(eps)))
+        settings.layer::<2>(args, channels)
     },
 )
-.options(&[
-    ("momentum", "the share of each batch in the running statistics"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-]);
+.options(OPTIONS);
 
 pub(super) const KIND_3D: LayerKind = LayerKind::new(
     "batch_norm3d",
     "Brings each channel to mean 0 and variance 1 over the batch and the volume.",
     |args, input| {
-        let (momentum, eps) = settings(args)?;
+        let settings = Settings::of(args)?;
         let [channels, ..] = super::volume(args, input)?;
-        crate::budget::weight(args, &[4, channels])?;
-        Ok(Box::new(BatchNorm3d::new(channels).momentum(momentum).eps(eps)))
+        settings.layer::<3>(args, channels)
     },
 )
-.options(&[
-    ("momentum", "the share of each batch in the running statistics"),
-    ("eps", "what is added to a variance or a size before it is divided by"),
-]);
+.options(OPTIONS);
 
 #[cfg(test)]
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
+    use mapsto_spec::{Entry, check_entry};
 
     #[test]
     fn batch_norm() {
@@ -243,6 +368,68 @@ mod tests {
         check_layer(|| BatchNorm1d::new(3)).gives([2, 3, 5], [2, 3, 5]);
         check_layer(|| BatchNorm3d::new(2)).gives([2, 2, 1, 2, 2], [2, 2, 1, 2, 2]);
         check_layer(|| BatchNorm2d::new(2).eps(1e-3)).gives([2, 2, 3, 4], [2, 2, 3, 4]);
+        check_layer(|| BatchNorm1d::new(3).no_affine()).gives([4, 3], [4, 3]);
+        check_layer(|| BatchNorm1d::new(3).no_bias()).gives([4, 3], [4, 3]);
+        check_layer(|| BatchNorm2d::new(2).no_running_stats()).gives([2, 2, 3, 4], [2, 2, 3, 4]);
+        check_layer(|| BatchNorm3d::new(2).cumulative()).gives([2, 2, 1, 2, 2], [2, 2, 1, 2, 2]);
+    }
+
+    #[test]
+    fn features_of_a_linear_layer_are_normalised() {
+        seed(5);
+        let net = seq![Linear::new(3, 4), BatchNorm1d::new(4), Tensor::relu, Linear::new(4, 2)];
+        let x = Tensor::randn([6, 3]);
+        let grads = train(|| net.forward(&x).square().sum(..)).backward();
+        assert!(net.parameters().iter().all(|(_, p)| grads.get(p).is_some_and(Tensor::is_finite)));
+        let whole = net.forward(&x);
+        let one_by_one: Vec<Tensor> = (0..6).map(|i| net.forward(&x.slice(0, i..i + 1))).collect();
+        assert_close!(whole, Tensor::cat(&one_by_one, 0));
+    }
+
+    #[test]
+    fn without_running_statistics_the_batch_is_normalised_by_its_own() {
+        let norm = BatchNorm1d::new(2).no_running_stats().no_affine();
+        let x = Tensor::randn([5, 2]) * 3.0 + 1.0;
+        assert_close!(norm.forward(&x), train(|| norm.forward(&x)));
+        assert!(norm.state_dict().is_empty());
+        let e = catch(|| norm.forward(&Tensor::ones([1, 2]))).unwrap_err();
+        assert_eq!(e.message(), "batch_norm1d: one value a channel has no variance: [1, 2]");
+        assert!(e.to_string().contains("inference needs a batch of at least 2"), "{e}");
+        let e = catch(|| BatchNorm1d::new(2).no_running_stats().cumulative()).unwrap_err();
+        assert!(e.message().contains("there are none"), "{e}");
+    }
+
+    #[test]
+    fn an_average_over_batches_goes_on_after_loading() {
+        let batches: Vec<Tensor> =
+            (0..4).map(|i| Tensor::randn([5, 2]) * (i + 1) as f64 + i as f64).collect();
+        let norm = BatchNorm1d::new(2).cumulative();
+        batches[..2].iter().for_each(|x| drop(train(|| norm.forward(x))));
+        let mut other = BatchNorm1d::new(2).cumulative();
+        other.load_state_dict(norm.state_dict(), &Exceptions::none()).unwrap();
+        batches[2..].iter().for_each(|x| drop(train(|| other.forward(x))));
+        let mean = |of: &dyn Fn(&Tensor) -> Tensor| {
+            Tensor::stack(&batches.iter().map(of).collect::<Vec<_>>(), 0).mean(0)
+        };
+        assert_close!(other.running_mean.unwrap().get(), mean(&|x| x.mean(0)));
+        assert_close!(other.running_var.unwrap().get(), mean(&|x| x.var_with(0, 1)));
+        assert_eq!(other.num_batches_tracked.unwrap().get().to_vec::<i64>(), [4]);
+    }
+
+    #[test]
+    fn settings_that_mean_nothing_are_refused() {
+        let norm = || Entry::new("batch_norm1d");
+        let said = |entry: Entry| ModelSpec::new([3], [entry]).build().err().unwrap().to_string();
+        let e = said(norm().with_option("track_running_stats", false).with_option("momentum", 0.2));
+        assert!(e.contains("`momentum` means nothing with `track_running_stats = false`"), "{e}");
+        let e = said(norm().with_option("cumulative", true).with_option("momentum", 0.2));
+        assert!(e.contains("`momentum` means nothing with `cumulative` statistics"), "{e}");
+        let e = said(norm().with_option("cumulative", true).with_option("track_running_stats", false));
+        assert!(e.contains("leave one of them out"), "{e}");
+        for option in ["affine", "bias", "track_running_stats"] {
+            check_entry::<dyn Layer>(&norm().with_option(option, false).with_option("eps", 0.25), &[3]);
+        }
+        check_entry::<dyn Layer>(&norm().with_option("cumulative", true), &[3]);
     }
 
     #[test]
@@ -251,7 +438,8 @@ mod tests {
         for value in [Tensor::ones([1]), Tensor::ones([5]), Tensor::ones([4, 1])] {
             for is_mean in [true, false] {
                 let norm = BatchNorm2d::new(4);
-                if is_mean { &norm.running_mean } else { &norm.running_var }.set(value.clone());
+                let state = if is_mean { &norm.running_mean } else { &norm.running_var };
+                state.as_ref().unwrap().set(value.clone());
                 let alone = catch(|| norm.forward(&Tensor::ones([1, 4, 2, 2]))).unwrap_err();
                 let net = seq![Conv2d::new(3, 4, 3), norm];
                 let error = catch(|| net.forward(&x)).unwrap_err();
@@ -260,7 +448,7 @@ mod tests {
             }
         }
         let norm = BatchNorm2d::new(4);
-        norm.running_var.set(Tensor::ones([4]).to(DType::F64));
+        norm.running_var.as_ref().unwrap().set(Tensor::ones([4]).to(DType::F64));
         let alone = norm.forward(&Conv2d::new(3, 4, 3).forward(&x)).shape().to_vec();
         assert_eq!(seq![Conv2d::new(3, 4, 3), norm].forward(&x).shape(), alone);
     }
@@ -270,11 +458,11 @@ mod tests {
         let norm = BatchNorm2d::new(2).momentum(0.5);
         let x = Tensor::randn([8, 2, 3, 3]) * 3.0 + 1.0;
         let _ = norm.forward(&x);
-        assert_eq!(norm.running_mean.get().to_vec::<f32>(), [0.0, 0.0]);
+        assert_eq!(norm.running_mean.as_ref().unwrap().get().to_vec::<f32>(), [0.0, 0.0]);
         let _ = train(|| norm.forward(&x));
         let rows = x.permute([1, 0, 2, 3]).reshape([2, 72]);
-        assert_close!(norm.running_mean.get(), rows.mean(1) * 0.5);
-        assert_close!(norm.running_var.get(), rows.var_with(1, 1) * 0.5 + 0.5);
+        assert_close!(norm.running_mean.as_ref().unwrap().get(), rows.mean(1) * 0.5);
+        assert_close!(norm.running_var.as_ref().unwrap().get(), rows.var_with(1, 1) * 0.5 + 0.5);
         // After many batches, inference and training agree up to the unbiased variance.
         (0..60).for_each(|_| drop(train(|| norm.forward(&x))));
         let (y, z) = (norm.forward(&x), train(|| norm.forward(&x)));
@@ -290,7 +478,7 @@ mod tests {
             norm.convert(dtype);
             let x = tensor![[9.0], [11.0]].to(dtype);
             (0..steps).for_each(|_| drop(train(|| norm.forward(&x))));
-            assert_close!(norm.running_mean.get(), [10.0]);
+            assert_close!(norm.running_mean.as_ref().unwrap().get(), [10.0]);
             assert!(norm.forward(&tensor![[10.0]].to(dtype)).item().abs() < 1e-4);
         }
         let mut norm = BatchNorm1d::new(1).momentum(1.0);

@@ -2,8 +2,10 @@
 
 use super::{LayerKind, drawn_by};
 use crate::init::{Init, Normal};
+use crate::module::{Item, ItemMut, Path, Segment};
+use crate::table::Rows;
 use crate::{Layer, Module, Param};
-use mapsto_spec::Entry;
+use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{DType, Tensor, fail};
 
 /// What becomes of the vectors of a bag.
@@ -28,19 +30,31 @@ const MODES: [(&str, Bag); 3] = [("mean", Bag::Mean), ("sum", Bag::Sum), ("max",
 /// assert_close!(table.forward(&tensor![[2, 0], [1, 1]]), [[2.0, 4.0], [2.0, 3.0]]);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
-#[derive(Clone, Debug, Module)]
-#[module(crate = crate)]
+#[derive(Clone, Debug)]
 pub struct EmbeddingBag {
     /// The table, `[count, size]`.
     pub weight: Param,
-    #[module(skip)]
     bag: Bag,
     /// The id that stands for nothing.
-    #[module(skip)]
     padding: Option<usize>,
+    /// How its rows are used.
+    rows: Rows,
     /// How the weight was drawn, where it was in a way of its own.
-    #[module(skip)]
     drawn: Option<Box<Entry>>,
+}
+
+// By hand, because rows that were used are shortened before anybody may write.
+impl Module for EmbeddingBag {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&Path, Item<'_>)) {
+        path.enter(Segment::Name("weight"), |path| self.weight.visit(path, f));
+    }
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&Path, ItemMut<'_>)) {
+        self.rows.write(&mut self.weight);
+        path.enter(Segment::Name("weight"), |path| self.weight.visit_mut(path, f));
+    }
+    fn boxed_clone(&self) -> Option<Box<dyn Layer>> {
+        Some(Box::new(self.clone()))
+    }
 }
 
 impl EmbeddingBag {
@@ -50,6 +64,7 @@ impl EmbeddingBag {
             weight: Param::new(Normal::new(1.0).tensor(&[count, size])),
             bag: Bag::Mean,
             padding: None,
+            rows: Rows::plain(),
             drawn: None,
         }
     }
@@ -88,6 +103,55 @@ impl EmbeddingBag {
         EmbeddingBag { padding: Some(id), ..self }
     }
 
+    /// The same whose rows are brought to this length when they are used and are longer: PyTorch's `max_norm`, which Keras has as the
+    /// constraint `MaxNorm`.
+    ///
+    /// A row's gradient is that of the shortened row, which is written to the table before an optimizer's next step (at every visit that
+    /// may write, frozen tables included), so that a training gives PyTorch's numbers. Who reads `weight` between a forward pass and
+    /// that step sees it as it was. What is used in inference alone is shortened in the result and stays in the table.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let mut table = EmbeddingBag::new(2, 2).sum().max_norm(1.0);
+    /// table.weight.set(&tensor![[3.0, 4.0], [0.3, 0.4]])?;
+    /// let y = table.forward(&tensor![[0], [1]]);
+    /// assert!((&y - tensor![[0.6, 0.8], [0.3, 0.4]]).abs().max(..).item() < 1e-6);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
+    #[must_use]
+    pub fn max_norm(mut self, max_norm: f64) -> EmbeddingBag {
+        self.rows.max_norm = Some(Bounds::ABOVE_0.check("embedding_bag", "max_norm", max_norm));
+        self
+    }
+
+    /// The same that measures rows for [`max_norm`](EmbeddingBag::max_norm) by another `p`-norm than 2.
+    ///
+    /// # Panics
+    /// When it is not finite and above 0.
+    #[track_caller]
+    #[must_use]
+    pub fn norm_type(mut self, p: f64) -> EmbeddingBag {
+        self.rows.norm_type = Bounds::ABOVE_0.check("embedding_bag", "norm_type", p);
+        self
+    }
+
+    /// The same where the gradient of each row is divided by how often its id stands in the batch, as in PyTorch.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let table = EmbeddingBag::new(2, 1).sum().scale_grad_by_freq();
+    /// let grads = train(|| table.forward(&tensor![[1, 1, 1, 0]]).sum(..)).backward();
+    /// assert_close!(grads.of(&table.weight), [[1.0], [1.0]]);
+    /// ```
+    #[must_use]
+    pub fn scale_grad_by_freq(mut self) -> EmbeddingBag {
+        self.rows.by_frequency = true;
+        self
+    }
+
     /// The sums of vectors, each times a weight of its own: `y[n, :] = Σ over l of weights[n, l] w[x[n, l], :]`. PyTorch:
     /// `per_sample_weights`.
     ///
@@ -124,7 +188,11 @@ impl EmbeddingBag {
         if x.rank() != 2 || x.shape()[1] == 0 {
             fail!("embedding_bag", "bags [n, ids] were expected, found {:?}", x.shape());
         }
-        x.embedding(&self.weight)
+        if self.rows.by_frequency && self.bag == Bag::Max {
+            fail!("embedding_bag", "a maximum has the gradient of one id, which is divided by no frequency";
+                  help = "leave `scale_grad_by_freq()` out, or take means or sums");
+        }
+        self.rows.of(x, &self.weight)
     }
 
     /// The same with its table drawn by another initialiser.
@@ -166,7 +234,7 @@ impl Layer for EmbeddingBag {
 
     fn describe(&self) -> String {
         let [count, size] = self.weight.dims();
-        format!("EmbeddingBag({count} × {size}, {})", self.mode())
+        format!("EmbeddingBag({count} × {size}, {}{})", self.mode(), self.rows.words())
     }
 
     fn input_dtype(&self) -> DType {
@@ -178,7 +246,7 @@ impl Layer for EmbeddingBag {
         let entry = Entry::new(KIND.name).with_value(count).with_option("size", size);
         let entry = entry.with_option("mode", self.mode());
         let entry = self.padding.iter().fold(entry, |entry, id| entry.with_option("padding", *id));
-        Some(drawn_by(entry, &self.drawn))
+        Some(drawn_by(self.rows.said(entry), &self.drawn))
     }
 }
 
@@ -207,7 +275,12 @@ pub(super) const KIND: LayerKind = LayerKind::new(
         if let Some(id) = padding.filter(|&id| id >= count) {
             return Err(args.error("padding", format!("the padding {id} is not within 0..{count}")));
         }
-        let layer = EmbeddingBag { bag: *bag, padding, ..EmbeddingBag::new(count, size) };
+        let rows = Rows::read(args)?;
+        if rows.by_frequency && *bag == Bag::Max {
+            let message = "`scale_grad_by_freq` is for means and sums: a maximum has the gradient of one id";
+            return Err(args.error("scale_grad_by_freq", message));
+        }
+        let layer = EmbeddingBag { bag: *bag, padding, rows, ..EmbeddingBag::new(count, size) };
         Ok(Box::new(match super::init_option(args)? {
             Some(init) => layer.init(init),
             None => layer,
@@ -219,6 +292,12 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     ("size", "the size of a vector"),
     ("mode", "what becomes of the vectors: `\"mean\"`, `\"sum\"` or `\"max\"`"),
     ("padding", "the id that stands for nothing and counts for nothing"),
+    ("max_norm", "the length to which rows are brought that are longer when they are used"),
+    ("norm_type", "the `p` of the norm that measures the length for `max_norm`"),
+    (
+        "scale_grad_by_freq",
+        "whether the gradient of a row is divided by how often its id stands in the batch",
+    ),
     ("init", "how its weights are drawn, instead of the layer's own way"),
 ])
 .example(|| Entry::new("embedding_bag").with_value(5_usize).with_option("size", 2_usize));
@@ -257,6 +336,8 @@ mod tests {
         let bag = EmbeddingBag::new(5, 3).max();
         let grads = train(|| bag.forward(&tensor![[0, 1], [1, 2]]).sum(..)).backward();
         assert_eq!(grads.of(&bag.weight).sum(..).item(), 6.0);
+        let e = catch(|| train(|| bag.scale_grad_by_freq().forward(&tensor![[0, 1]]))).unwrap_err();
+        assert!(e.message().contains("a maximum has the gradient of one id"), "{e}");
         let entry = Entry::new("embedding_bag").with_value(5_usize).with_option("size", 2_usize);
         for mode in ["mean", "sum", "max"] {
             let entry = entry.clone().with_option("mode", mode);

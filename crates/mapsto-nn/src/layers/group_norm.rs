@@ -1,6 +1,7 @@
 //! Group normalisation: each sample is brought to mean 0 and variance 1 within groups of its channels.
 
 use super::{LayerKind, channels};
+use crate::norms::{affine_of, affine_said, normalised, scaled};
 use crate::{Layer, Module, Param, budget};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Tensor, fail};
@@ -9,7 +10,7 @@ use mapsto_tensor::{Tensor, fail};
 /// `w` and `b` are each channel's.
 ///
 /// * Shape: `[n, channels, ..] → [n, channels, ..]`.
-/// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros.
+/// * Parameters: `weight` `[channels]`, ones; `bias` `[channels]`, zeros; none after [`no_affine`](GroupNorm::no_affine).
 /// * PyTorch: `GroupNorm(groups, channels)`; Keras: `GroupNormalization`; ONNX: `GroupNormalization`. With one group it is a layer norm of whole images, with as many
 ///   as there are channels an [`InstanceNorm`](super::InstanceNorm).
 ///
@@ -23,9 +24,11 @@ use mapsto_tensor::{Tensor, fail};
 #[module(crate = crate)]
 pub struct GroupNorm {
     /// The scale, `[channels]`.
-    pub weight: Param,
+    pub weight: Option<Param>,
     /// The shift, `[channels]`.
-    pub bias: Param,
+    pub bias: Option<Param>,
+    #[module(skip)]
+    channels: usize,
     #[module(skip)]
     groups: usize,
     eps: f64,
@@ -41,8 +44,28 @@ impl GroupNorm {
         if groups == 0 || !channels.is_multiple_of(groups) {
             fail!("group_norm", "{channels} channels cannot be divided into {groups} groups");
         }
-        let (weight, bias) = (Param::new(Tensor::ones([channels])), Param::new(Tensor::zeros([channels])));
-        GroupNorm { weight, bias, groups, eps: 1e-5 }
+        let weight = Some(Param::new(Tensor::ones([channels])));
+        let bias = Some(Param::new(Tensor::zeros([channels])));
+        GroupNorm { weight, bias, channels, groups, eps: 1e-5 }
+    }
+
+    /// The same without scale and shift. In files, and in PyTorch, `affine = false`.
+    ///
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let norm = GroupNorm::new(1, 2).no_affine();
+    /// assert_eq!(norm.parameter_count(), 0);
+    /// assert_close!(norm.forward(&tensor![[3.0, 7.0]]), [[-1.0, 1.0]]);
+    /// ```
+    #[must_use]
+    pub fn no_affine(self) -> GroupNorm {
+        GroupNorm { weight: None, bias: None, ..self }
+    }
+
+    /// The same without a shift. In files `bias = false`.
+    #[must_use]
+    pub fn no_bias(self) -> GroupNorm {
+        GroupNorm { bias: None, ..self }
     }
 
     /// The same with another number added to the variance.
@@ -56,39 +79,25 @@ impl GroupNorm {
     }
 }
 
-/// Channels `[n, channels, ..]` normalised in groups, before scale and shift.
-#[track_caller]
-pub(super) fn normalised(name: &str, x: &Tensor, channels: usize, groups: usize, eps: f64) -> Tensor {
-    if x.rank() < 2 || x.shape()[1] != channels {
-        fail!(name, "[n, {channels}, ..] was expected, found {:?}", x.shape());
-    }
-    if x.is_empty() {
-        return x.clone();
-    }
-    // As rows of a group, for which there is a kernel.
-    let group = x.len() / x.shape()[0] / groups;
-    let ones = x.device().scope(|| Tensor::full_of([group], 1.0, x.dtype()));
-    x.reshape([x.shape()[0], groups, group]).layer_norm(&ones, None, eps).reshape(x.shape())
-}
-
-/// A number of each channel beside `[n, channels, ..]`.
-pub(super) fn by_channel(p: &Tensor, x: &Tensor) -> Tensor {
-    p.reshape([&[p.len()][..], &vec![1; x.rank() - 2]].concat())
-}
-
 impl Layer for GroupNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = normalised("group_norm", x, self.weight.len(), self.groups, self.eps);
-        y * by_channel(&self.weight, x) + by_channel(&self.bias, x)
+        let y = normalised("group_norm", x, self.channels, self.groups, self.eps);
+        scaled(y, &self.weight, &self.bias)
     }
 
     fn describe(&self) -> String {
-        format!("GroupNorm({}, {} groups)", self.weight.len(), self.groups)
+        let affine = match (&self.weight, &self.bias) {
+            (None, _) => ", no affine",
+            (_, None) => ", no bias",
+            _ => "",
+        };
+        format!("GroupNorm({}, {} groups{affine})", self.channels, self.groups)
     }
 
     fn entry(&self) -> Option<Entry> {
-        Some(Entry::new(KIND.name).with_value(self.groups).with_option("eps", self.eps))
+        let entry = Entry::new(KIND.name).with_value(self.groups).with_option("eps", self.eps);
+        Some(affine_said(entry, &self.weight, &self.bias))
     }
 }
 
@@ -103,13 +112,23 @@ pub(super) const KIND: LayerKind = LayerKind::new(
             let message = format!("{channels} channels cannot be divided into {groups} groups");
             return Err(args.misfit("", message));
         }
-        budget::weight(args, &[2, channels])?;
-        Ok(Box::new(GroupNorm::new(groups, channels).eps(eps)))
+        let [affine, bias] = affine_of(args, true)?;
+        if affine {
+            budget::weight(args, &[1 + usize::from(bias), channels])?;
+        }
+        let layer = GroupNorm::new(groups, channels).eps(eps);
+        Ok(Box::new(match (affine, bias) {
+            (false, _) => layer.no_affine(),
+            (_, false) => layer.no_bias(),
+            _ => layer,
+        }))
     },
 )
 .options(&[
     ("", "the number of groups"),
     ("eps", "what is added to a variance or a size before it is divided by"),
+    ("affine", "whether each channel has a scale and a shift"),
+    ("bias", "whether each channel has a shift beside its scale"),
 ])
 .example(|| Entry::new("group_norm").with_value(2_usize));
 
@@ -117,11 +136,21 @@ pub(super) const KIND: LayerKind = LayerKind::new(
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
+    use mapsto_spec::{Entry, check_entry};
 
     #[test]
     fn group_norm() {
         check_layer(|| GroupNorm::new(2, 4)).gives([2, 4, 3, 2], [2, 4, 3, 2]);
         check_layer(|| GroupNorm::new(1, 4).eps(1e-3)).gives([3, 4], [3, 4]);
+        check_layer(|| GroupNorm::new(2, 4).no_affine()).gives([2, 4, 3], [2, 4, 3]);
+        check_layer(|| GroupNorm::new(2, 4).no_bias()).gives([2, 4, 3], [2, 4, 3]);
+        for option in ["affine", "bias"] {
+            let entry = Entry::new("group_norm").with_value(2_usize).with_option(option, false);
+            check_entry::<dyn Layer>(&entry, &[4, 3]);
+        }
+        let entry = Entry::new("group_norm").with_value(2_usize).with_option("affine", false);
+        let e = ModelSpec::new([4, 3], [entry.with_option("bias", true)]).build().err().unwrap();
+        assert!(e.message().contains("there is no shift without a scale"), "{e}");
         let e = catch(|| GroupNorm::new(3, 4)).unwrap_err();
         assert_eq!(e.message(), "group_norm: 4 channels cannot be divided into 3 groups");
         let e = catch(|| GroupNorm::new(2, 4).forward(&Tensor::ones([2, 3]))).unwrap_err();

@@ -1,14 +1,15 @@
 //! Layer normalisation: each sample is brought to mean 0 and variance 1 over its own features.
 
-use super::{LayerKind, features};
+use super::LayerKind;
+use crate::norms::{affine_of, affine_said, last_axes, shown, sizes};
 use crate::{Layer, Module, Param};
 use mapsto_spec::{Bounds, Entry};
-use mapsto_tensor::Tensor;
+use mapsto_tensor::{Shape, Tensor};
 
-/// `y = (x − mean) / √(var + eps) · w + b`, mean and variance taken over the last axis of each sample.
+/// `y = (x − mean) / √(var + eps) · w + b`, mean and variance taken over the last axis of each sample, or over the last axes.
 ///
-/// * Shape: `[.., size] → [.., size]`.
-/// * Parameters: `weight` `[size]`, ones; `bias` `[size]`, zeros.
+/// * Shape: `[.., size] → [.., size]`; `size` may be several numbers.
+/// * Parameters: `weight` `[size]`, ones; `bias` `[size]`, zeros; none after [`no_affine`](LayerNorm::no_affine).
 /// * PyTorch: `LayerNorm`; Keras: `LayerNormalization`; ONNX: `LayerNormalization`.
 ///
 /// Source: Ba, Kiros, Hinton (2016), Layer normalization, arXiv:1607.06450.
@@ -16,25 +17,46 @@ use mapsto_tensor::Tensor;
 /// use mapsto_nn::prelude::*;
 /// let y = LayerNorm::new(2).forward(&tensor![[1.0, 3.0], [0.0, 10.0]]);
 /// assert_close!(y, [[-1.0, 1.0], [-1.0, 1.0]]);
+/// let y = LayerNorm::new([2, 1]).forward(&tensor![[[1.0], [3.0]]]);
+/// assert_close!(y, [[[-1.0], [1.0]]]);
 /// ```
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
 pub struct LayerNorm {
     /// The scale, `[size]`.
-    pub weight: Param,
+    pub weight: Option<Param>,
     /// The shift, `[size]`.
     pub bias: Option<Param>,
+    #[module(skip)]
+    size: Shape,
     eps: f64,
 }
 
 impl LayerNorm {
-    /// Normalises a last axis of this size; eps is 10⁻⁵.
-    pub fn new(size: usize) -> LayerNorm {
+    /// Normalises a last axis of this size, or last axes of these sizes, which PyTorch calls `normalized_shape`; eps is 10⁻⁵.
+    ///
+    /// # Panics
+    /// When there is no axis.
+    #[track_caller]
+    pub fn new(size: impl Into<Shape>) -> LayerNorm {
+        let size = sizes("layer_norm", size.into());
         LayerNorm {
-            weight: Param::new(Tensor::ones([size])),
-            bias: Some(Param::new(Tensor::zeros([size]))),
+            weight: Some(Param::new(Tensor::ones(&size[..]))),
+            bias: Some(Param::new(Tensor::zeros(&size[..]))),
+            size,
             eps: 1e-5,
         }
+    }
+
+    /// How many numbers are normalised together.
+    pub fn size(&self) -> usize {
+        self.size.iter().product()
+    }
+
+    /// The same without scale and shift. In files `affine = false`; PyTorch: `elementwise_affine=False`.
+    #[must_use]
+    pub fn no_affine(self) -> LayerNorm {
+        LayerNorm { weight: None, bias: None, ..self }
     }
 
     /// The same without a shift.
@@ -57,32 +79,52 @@ impl LayerNorm {
 impl Layer for LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.layer_norm(&self.weight, self.bias.as_deref(), self.eps)
+        match &self.weight {
+            Some(weight) => x.layer_norm(weight, self.bias.as_deref(), self.eps),
+            None => {
+                let ones = x.device().scope(|| Tensor::full_of(&self.size[..], 1.0, x.dtype()));
+                x.layer_norm(&ones, None, self.eps)
+            }
+        }
     }
 
     fn describe(&self) -> String {
-        let bias = if self.bias.is_some() { "" } else { ", no bias" };
-        format!("LayerNorm({}{bias})", self.weight.len())
+        let affine = match (&self.weight, &self.bias) {
+            (None, _) => ", no affine",
+            (_, None) => ", no bias",
+            _ => "",
+        };
+        format!("LayerNorm({}{affine})", shown(&self.size))
     }
 
     fn entry(&self) -> Option<Entry> {
-        Some(Entry::new(KIND.name).with_option("eps", self.eps).with_option("bias", self.bias.is_some()))
+        let entry = Entry::new(KIND.name).with_option("eps", self.eps).with_option("axes", self.size.len());
+        Some(affine_said(entry, &self.weight, &self.bias))
     }
 }
 
 pub(super) const KIND: LayerKind = LayerKind::new(
     "layer_norm",
-    "Brings each sample to mean 0 and variance 1 over its last axis.",
+    "Brings each sample to mean 0 and variance 1 over its last axis or axes.",
     |args, input| {
         let eps = Bounds::ABOVE_0.option(args, "eps", 1e-5)?;
-        let (features, bias) = (features(args, input)?, args.get_or("bias", true)?);
-        crate::budget::weight(args, &[1 + usize::from(bias), features])?;
-        let layer = LayerNorm::new(features).eps(eps);
-        Ok(Box::new(if bias { layer } else { layer.no_bias() }))
+        let size = last_axes(args, input)?;
+        let [affine, bias] = affine_of(args, true)?;
+        if affine {
+            crate::budget::weight(args, &[&[1 + usize::from(bias)], size].concat())?;
+        }
+        let layer = LayerNorm::new(size).eps(eps);
+        Ok(Box::new(match (affine, bias) {
+            (false, _) => layer.no_affine(),
+            (_, false) => layer.no_bias(),
+            _ => layer,
+        }))
     },
 )
 .options(&[
     ("eps", "what is added to a variance or a size before it is divided by"),
+    ("axes", "how many last axes are normalised together"),
+    ("affine", "whether it has a scale and a bias"),
     ("bias", "whether it has a bias"),
 ]);
 
@@ -90,11 +132,23 @@ pub(super) const KIND: LayerKind = LayerKind::new(
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
+    use mapsto_spec::{Entry, check_entry};
 
     #[test]
     fn layer_norm() {
         check_layer(|| LayerNorm::new(5)).gives([3, 5], [3, 5]);
         check_layer(|| LayerNorm::new(5).no_bias()).gives([3, 5], [3, 5]);
         check_layer(|| LayerNorm::new(4).eps(1e-3)).gives([2, 3, 4], [2, 3, 4]);
+        check_layer(|| LayerNorm::new([3, 4])).gives([2, 3, 4], [2, 3, 4]);
+        check_layer(|| LayerNorm::new([2, 1, 4]).no_affine()).gives([2, 2, 1, 4], [2, 2, 1, 4]);
+        let e = catch(|| LayerNorm::new(())).unwrap_err();
+        assert_eq!(e.message(), "layer_norm: at least one axis must be normalised, and there is none");
+        for entry in ["layer_norm", "rms_norm"] {
+            let entry = Entry::new(entry).with_option("axes", 2_usize);
+            check_entry::<dyn Layer>(&entry, &[2, 3, 4]);
+            check_entry::<dyn Layer>(&entry.clone().with_option("affine", false), &[3, 4]);
+            let e = ModelSpec::new([4], [entry]).build().err().unwrap();
+            assert!(e.message().contains("2 axes are to be normalised, and the input is [4]"), "{e}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The long short-term memory: a recurrent layer that learns what to keep.
 
 use super::LayerKind;
+use crate::recurrent::projected;
 use crate::recurrent::{Cell, Recurrent, RecurrentCell, Weights, kind};
 use mapsto_tensor::{Tensor, Walk};
 
@@ -12,7 +13,8 @@ use mapsto_tensor::{Tensor, Walk};
 /// * State: `[h, c]`, each `[layers·directions, b, hidden]`, for [`with_state`](Recurrent::with_state).
 /// * Parameters, for each layer `k`: `weight_ih_lk` `[4·hidden, inputs]`, `weight_hh_lk` `[4·hidden, hidden]`, `bias_ih_lk`
 ///   and `bias_hh_lk` `[4·hidden]`, and the same with `_reverse`; all uniform in ±1/√hidden. Names, shapes, the order of
-///   the gates and the initialisation are PyTorch's, so its files load.
+///   the gates and the initialisation are PyTorch's, so its files load. With [`proj_size`](Lstm::proj_size) also `weight_hr_lk`
+///   `[projection, hidden]`.
 /// * PyTorch: `LSTM`; Keras: `LSTM`, and `Bidirectional` around it; ONNX: `LSTM`.
 ///
 /// Source: Hochreiter & Schmidhuber (1997), Long short-term memory, Neural Computation 9(8); the forget gate: Gers,
@@ -26,6 +28,28 @@ use mapsto_tensor::{Tensor, Walk};
 /// assert_eq!(names[1..3], ["1.weight_ih_l0", "1.weight_hh_l0"]);
 /// ```
 pub type Lstm = Recurrent<LstmSteps>;
+
+impl Lstm {
+    /// The same whose state is projected at each step, `h = W_hr (σ(o) tanh(c))`, to `size` features, which are then what it gives
+    /// on and what its gates read; `c` keeps its size. Weights are drawn anew.
+    ///
+    /// It is made of operations, step by step, and has no kernel of its own. PyTorch: `proj_size`; Keras has none.
+    ///
+    /// Source: Sak, Senior & Beaufays (2014), Long short-term memory based recurrent neural network architectures, arXiv:1402.1128.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let lstm = Lstm::new(3, 8).proj_size(2).bidirectional();
+    /// let (y, [h, c]) = lstm.with_state(&Tensor::randn([4, 5, 3]), None);
+    /// assert_eq!((y.shape(), h.shape(), c.shape()), (&[4, 5, 4][..], &[2, 4, 2][..], &[2, 4, 8][..]));
+    /// ```
+    /// # Panics
+    /// When `size` is 0, or not less than the size of the state.
+    #[track_caller]
+    #[must_use]
+    pub fn proj_size(self, size: usize) -> Lstm {
+        self.projected(size)
+    }
+}
 
 /// One step of an [`Lstm`]: from inputs `[b, inputs]` and the state `[h, c]`, each `[b, hidden]`, the next state.
 ///
@@ -49,12 +73,16 @@ pub struct LstmSteps;
 impl Cell for LstmSteps {
     const NAME: &'static str = "Lstm";
     const FILE: Option<&'static str> = Some("lstm");
+    const PROJECTS: bool = true;
     const GATES: usize = 4;
     const PARTS: usize = 2;
     type State = [Tensor; 2];
 
     #[track_caller]
     fn run(x: &Tensor, first: &[Tensor], w: &Weights, walk: &Walk) -> (Tensor, Vec<Tensor>) {
+        if let Some(w_hr) = &w.weight_hr {
+            return projected::lstm(x, first, w, w_hr, walk);
+        }
         let b = w.bias.as_ref().map(|[b_ih, b_hh]| b_ih + b_hh);
         let (y, h, c) = x.lstm_along(&first[0], &first[1], &w.weight_ih, &w.weight_hh, b.as_ref(), walk);
         (y, vec![h, c])
@@ -68,13 +96,23 @@ pub(super) const KIND: LayerKind =
 mod tests {
     use crate::check_layer::check_layer;
     use crate::prelude::*;
-    use mapsto_spec::Entry;
+    use mapsto_spec::{Entry, check_entry};
 
     #[test]
     fn lstm() {
         check_layer(|| Lstm::new(3, 4)).gives([2, 5, 3], [2, 5, 4]);
         check_layer(|| Lstm::new(3, 2).layers(2).bidirectional().no_bias()).gives([2, 3, 3], [2, 3, 4]);
         check_layer(|| Lstm::new(3, 2).bidirectional().last()).gives([2, 3, 3], [2, 4]);
+        check_layer(|| Lstm::new(3, 4).proj_size(2)).gives([2, 3, 3], [2, 3, 2]);
+        check_layer(|| Lstm::new(3, 3).layers(2).bidirectional().proj_size(1).no_bias())
+            .gives([2, 3, 3], [2, 3, 2]);
+        let e = catch(|| Lstm::new(3, 4).proj_size(4)).unwrap_err();
+        assert_eq!(e.message(), "lstm: a projection to 4 features makes a state of 4 no smaller");
+        let lstm = Entry::new("lstm").with_value(5_usize).with_option("layers", 2_usize);
+        check_entry::<dyn Layer>(
+            &lstm.with_option("bidirectional", true).with_option("proj_size", 3_usize),
+            &[4, 2],
+        );
     }
 
     #[test]

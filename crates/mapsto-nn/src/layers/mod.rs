@@ -24,6 +24,7 @@ mod embedding;
 mod embedding_bag;
 mod feed_forward;
 mod flatten;
+mod gaussian_dropout;
 mod gaussian_noise;
 mod global_pool;
 mod glu;
@@ -70,6 +71,7 @@ mod transformer_encoder;
 mod transformer_encoder_layer;
 mod unflatten;
 mod unfold;
+mod unit_normalization;
 mod upsample;
 mod weight_norm;
 
@@ -98,6 +100,7 @@ pub use embedding::Embedding;
 pub use embedding_bag::EmbeddingBag;
 pub use feed_forward::FeedForward;
 pub use flatten::Flatten;
+pub use gaussian_dropout::GaussianDropout;
 pub use gaussian_noise::GaussianNoise;
 pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
 pub use glu::Glu;
@@ -145,6 +148,7 @@ pub use transformer_encoder::TransformerEncoder;
 pub use transformer_encoder_layer::TransformerEncoderLayer;
 pub use unflatten::Unflatten;
 pub use unfold::{Fold, Unfold};
+pub use unit_normalization::UnitNormalization;
 pub use upsample::Upsample;
 pub use weight_norm::WeightNorm;
 
@@ -216,6 +220,8 @@ pub const LAYERS: &[LayerKind] = &[
     drop_path::KIND,
     alpha_dropout::KIND,
     gaussian_noise::KIND,
+    gaussian_dropout::KIND,
+    unit_normalization::KIND,
     upsample::KIND,
     pixel_shuffle::KIND,
     pixel_unshuffle::KIND,
@@ -324,7 +330,7 @@ pub(crate) fn steps(args: &Args, input: &[usize]) -> Result<[usize; 2]> {
 }
 
 /// The features on the last axis of an input `[features]` or `[steps, features]`.
-fn features(args: &Args, input: &[usize]) -> Result<usize> {
+pub(crate) fn features(args: &Args, input: &[usize]) -> Result<usize> {
     match input {
         [features] | [_, features] => Ok(*features),
         _ => Err(args

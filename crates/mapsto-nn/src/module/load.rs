@@ -139,7 +139,7 @@ pub(super) fn compare<M: Module + ?Sized>(
             }
         }
     });
-    // PyTorch counts the batches of a batch norm beside its statistics, for an average that nothing here takes.
+    // PyTorch counts the batches of every batch norm beside its statistics; here the count is of cumulative ones alone.
     let is_counter = |(name, t): &(String, Tensor)| {
         name.rsplit('.').next() == Some("num_batches_tracked") && t.len() == 1 && !t.dtype().is_float()
     };

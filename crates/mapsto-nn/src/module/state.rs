@@ -32,7 +32,7 @@ impl State {
     /// use mapsto_nn::prelude::*;
     /// let mut norm = BatchNorm1d::new(1);
     /// norm.convert(DType::BF16);
-    /// assert_eq!((norm.weight.dtype(), norm.running_mean.get().dtype()), (DType::BF16, DType::F32));
+    /// assert_eq!((norm.bias.unwrap().dtype(), norm.running_mean.unwrap().get().dtype()), (DType::BF16, DType::F32));
     /// ```
     pub fn running(value: Tensor) -> State {
         State { is_running: true, ..State::new(value) }

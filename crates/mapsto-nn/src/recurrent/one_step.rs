@@ -20,7 +20,7 @@ pub struct RecurrentCell<C> {
 impl<C: Cell> RecurrentCell<C> {
     /// From `inputs` features to a state of `hidden` features; weights are uniform in ±1/√hidden.
     pub fn new(inputs: usize, hidden: usize) -> Self {
-        RecurrentCell { weights: Weights::drawn(inputs, hidden, C::GATES, true), cell: PhantomData }
+        RecurrentCell { weights: Weights::drawn(inputs, [hidden; 2], C::GATES, true), cell: PhantomData }
     }
 
     /// The same without biases.

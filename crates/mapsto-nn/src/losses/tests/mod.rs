@@ -130,7 +130,7 @@ fn every_loss_and_every_last_layer_are_legal_or_refused() {
     type Takes = fn(&str) -> bool;
     const SCORES: [&str; 5] = ["linear", "leaky_relu", "softshrink", "hardshrink", "tanhshrink"];
     // Of what these are composed of nothing is known.
-    const UNKNOWN: [&str; 2] = ["threshold", "rrelu"];
+    const UNKNOWN: [&str; 3] = ["threshold", "rrelu", "unit_normalization"];
     let scores: Takes = |layer| SCORES.contains(&layer) || UNKNOWN.contains(&layer);
     let anything: Takes = |_| true;
     let shares: Takes = |layer| !SCORES.contains(&layer) && !["log_softmax", "log_sigmoid"].contains(&layer);
@@ -177,6 +177,7 @@ fn every_loss_and_every_last_layer_are_legal_or_refused() {
         "drop_path",
         "alpha_dropout",
         "gaussian_noise",
+        "gaussian_dropout",
         "global_avg_pool",
         "global_max_pool",
         "identity",
