@@ -10,12 +10,12 @@ use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequentia
 use mapsto::spec::{Entry, Family, FromValue, Json, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
 use mapsto::training::metrics::Metric;
-use mapsto::training::{Evaluation, ModelInfo, Outputs, Trainer, evaluate};
+use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
 use crate::config::Config;
-use crate::fingerprint;
 use crate::parts::{Parts, Rows, Samples, divide};
+use crate::{averages, fingerprint, inits};
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
 ///
@@ -83,8 +83,10 @@ impl Experiment {
         let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
         let (loss, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
-        let (_, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
+        let (optimizer, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
         config.train.optimizer = entry;
+        averages::fill(&mut config.train, &*optimizer)?;
+        inits::fill(&mut config.model.init)?;
         if let Some(schedule) = &mut config.train.schedule {
             let horizon = Horizon { steps: config.train.epochs as u64, epoch: 1 };
             *schedule = filled::<dyn Schedule>(schedule, &horizon)?.1;
@@ -96,6 +98,7 @@ impl Experiment {
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
         add_callbacks(&mut config);
         fill::<dyn Callback>(&mut config.train.callbacks)?;
+        check_rates(&config)?;
         check_layers(&config)?;
 
         let (opened, set) =
@@ -120,7 +123,8 @@ impl Experiment {
         let preprocess = preprocess.fit(&*parts.train).map_err(|e| at_entries(e, &config.data.preprocess))?;
         let spec = model_spec(&mut config, &parts, &augment, &preprocess)?;
         mapsto::seed(config.train.seed);
-        let model = spec.build()?;
+        let mut model = spec.build()?;
+        inits::begin(&mut model, &config.model.init)?;
         check_groups(&config, &model)?;
         let spec = spec.rendered()?;
         config.model.layers = spec.layers.clone();
@@ -197,6 +201,9 @@ impl Experiment {
         }
         if let Some(schedule) = &train.schedule {
             trainer = trainer.boxed_schedule(build::<dyn Schedule>(schedule, &self.horizon())?);
+        }
+        if let Some(averaging) = &train.averaging {
+            trainer = trainer.averaging(*build::<Averaging>(averaging, &())?);
         }
         if let Some(most) = train.clip_norm {
             trainer = trainer.clip_norm(most);
@@ -323,6 +330,23 @@ pub(crate) fn add_callbacks(config: &mut Config) {
     if !callbacks.iter().any(|c| c.name == "last") {
         callbacks.push(Entry::new("last"));
     }
+}
+
+/// Finds a callback that sets the learning rate beside what sets it at every step.
+fn check_rates(config: &Config) -> Result<()> {
+    let train = &config.train;
+    let Some(callback) = train.callbacks.iter().find(|c| c.name == "reduce_on_plateau") else {
+        return Ok(());
+    };
+    let swa = || train.averaging.iter().any(|entry| entry.option("lr").is_some());
+    let other = match train.schedule {
+        Some(_) => "`schedule`",
+        None if swa() => "`lr` of `swa`",
+        None => return Ok(()),
+    };
+    let message = format!("`{}` and {other} both set the learning rate", callback.name);
+    let error = Error::new(ErrorKind::Usage, message).help("leave one of the two out");
+    Err(callback.span.into_iter().fold(error, |e, span| e.with_span(span.into())))
 }
 
 /// Finds groups of the optimizer that fit no parameter.

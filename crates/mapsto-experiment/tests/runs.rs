@@ -75,6 +75,89 @@ fn a_run_that_goes_on_has_the_bits_of_one_that_never_stopped() {
     );
 }
 
+/// Averaged weights and rules of initialisation, stopped and gone on with; what the files say; what does not go together.
+#[test]
+fn averages_and_rules_of_initialisation_hold_in_files() {
+    let project = Project::new("averages");
+    let layers = "layers = [{ linear = 4 }, 'batch_norm1d', 'tanh', { linear = 2 }]";
+    let with = |train: &str, model: &str| {
+        let file =
+            FILE.replace("layers = [{ linear = 4 }, 'tanh', { linear = 2 }]", &format!("{layers}\n{model}"));
+        fs::write(project.path("line.toml"), format!("{file}{train}\n")).unwrap();
+    };
+    let init = "init = { '*.weight' = 'orthogonal', '*.bias' = { constant = 0.25 } , '1.weight' = 'ones' }";
+    for (i, (train, said)) in [
+        ("swa = { from = 2, lr = 0.01, anneal = 2 }", "mean of the epochs 2 to 5 (SWA)"),
+        ("ema = 0.9", "moving average with decay 0.9 (EMA)"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        with(train, init);
+        let (whole, parts) = (format!("whole-{i}"), format!("parts-{i}"));
+        project.train(&whole, 5);
+        project.train(&parts, 3);
+        let run = Run::open(project.path(&parts)).unwrap();
+        run.resume(&[Override::new("train.epochs", 5)], |_| {}).unwrap().train(|t| t).unwrap();
+        let read = |out: &str, name: &str| fs::read(project.path(out).join(name)).unwrap();
+        assert_eq!(read(&whole, "best.safetensors"), read(&parts, "best.safetensors"), "{train}");
+        let last = mapsto::training::ModelFile::read(project.path(&whole).join("last.safetensors")).unwrap();
+        assert_eq!(last.averaged(), Some(said));
+        assert!(
+            last.note("init").unwrap().contains("\"*.bias\" = { constant = 0.25 }"),
+            "{:?}",
+            last.note("init")
+        );
+        // What the column of the best epoch says is what its file gives.
+        let config = String::from_utf8(read(&whole, "config.toml")).unwrap();
+        assert!(config.contains("init = { \"*.weight\" = { orthogonal = true, gain = 1.0 }"), "{config}");
+        let e = run
+            .resume(&[Override::new("model.init", "{ '*.bias' = 'zeros' }")], |_| {})
+            .map(drop)
+            .unwrap_err();
+        assert!(e.message().contains("`model.init` from"), "{e}");
+        let e = run.resume(&[Override::new("train.ema", "0.5")], |_| {}).map(drop).unwrap_err();
+        assert!(e.message().contains("ema"), "{e}");
+    }
+    with("", init);
+    let model = project.config("a", 1).prepare(|_| {}).unwrap().model;
+    let state = mapsto::nn::ModuleExt::state_dict(&model);
+    let of = |name: &str| state.iter().find(|(n, _)| n == name).unwrap().1.to_vec::<f32>();
+    assert_eq!((of("0.bias"), of("1.weight"), of("3.bias")), (vec![0.25; 4], vec![1.0; 4], vec![0.25; 2]));
+    for (train, model, said) in [
+        ("", "init = { '*.wieght' = 'zeros' }", "did you mean `*.weight`?"),
+        ("", "init = { '*.weight' = 'zeroes' }", "did you mean `zeros`?"),
+        ("", "init = ['zeros']", "`init` should be a table of patterns, found a list"),
+        ("", "init = { '0.bias' = 'zeros', '*.bias' = 'ones' }", "every parameter that `0.bias` fits"),
+        ("swa = 9", "", "`swa`: it begins with epoch 9, and the training has 3"),
+        (
+            "swa = { from = 2, lr = 0.1 }\ncallbacks = ['reduce_on_plateau']",
+            "",
+            "`lr` of `swa` both set the learning rate",
+        ),
+        (
+            "schedule = 'cosine'\ncallbacks = ['reduce_on_plateau']",
+            "",
+            "and `schedule` both set the learning rate",
+        ),
+        ("swa = { form = 2 }", "", "did you mean `from`?"),
+    ] {
+        with(train, model);
+        let error = match Config::open(project.path("line.toml"), &[]) {
+            Ok(config) => config.prepare(|_| {}).map(drop).unwrap_err(),
+            Err(e) => e,
+        };
+        assert!(error.to_string().contains(said), "{train} {model}: {error}");
+        assert!(error.to_string().contains("line.toml:"), "{error}");
+    }
+    with("optimizer = 'x'\n", "");
+    let file = fs::read_to_string(project.path("line.toml")).unwrap();
+    let file = file.replace("optimizer = { adam = 0.05 }\n", "").replace("'x'", "{ asgd = 0.1 }\nema = 0.9");
+    fs::write(project.path("line.toml"), file).unwrap();
+    let error = Config::open(project.path("line.toml"), &[]).unwrap().prepare(|_| {}).map(drop).unwrap_err();
+    assert!(error.to_string().contains("`ema`: `Asgd` averages its weights itself"), "{error}");
+}
+
 #[test]
 fn a_run_with_no_epoch_to_come_is_left_as_it_was() {
     let project = Project::new("is-over");

@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod swa;
 mod transformers;
 
 use crate::optim::{Looks, Objective, Part};

@@ -1,5 +1,6 @@
 //! How weights begin: initialisers, drawn from the init stream of randomness.
 
+mod by_rule;
 mod constant;
 mod fan;
 mod identity;
@@ -12,6 +13,7 @@ mod uniform;
 mod variance_scaling;
 mod xavier;
 
+pub use by_rule::by_rule;
 pub use constant::{Constant, Ones, Zeros};
 pub use fan::{Fan, fans};
 pub use identity::Identity;

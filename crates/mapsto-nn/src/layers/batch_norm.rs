@@ -1,6 +1,7 @@
 //! Batch normalisation: each channel is brought to mean 0 and variance 1 over the batch.
 
 use super::LayerKind;
+use crate::module::share_of;
 use crate::{ByChannel, Layer, Line, Module, Param, State, Then};
 use mapsto_spec::{Args, Bounds, Entry};
 use mapsto_tensor::{DType, Result, Tensor, fail, is_recomputing, is_recording, is_training};
@@ -109,9 +110,10 @@ impl<const D: usize> BatchNorm<D> {
 
     fn move_running(&self, mean: &Tensor, var: &Tensor, count: usize) {
         let step = |state: &State, new: Tensor| {
-            state.set(
-                state.get() * (1.0 - self.momentum) + new.detach().to(state.get().dtype()) * self.momentum,
-            );
+            let (old, share) = (state.get(), share_of(state, self.momentum));
+            let new = new.detach().to(old.dtype());
+            // Whatever there was before, even if it was no number.
+            state.set(if share == 1.0 { new } else { old * (1.0 - share) + new * share });
         };
         step(&self.running_mean, mean.clone());
         step(&self.running_var, var.detach() * (count as f64 / (count - 1) as f64));

@@ -17,6 +17,7 @@ mod multi_step;
 mod one_cycle;
 mod polynomial;
 mod step_decay;
+mod swa_lr;
 mod warmup_stable_decay;
 
 pub use chained::Chained;
@@ -32,6 +33,7 @@ pub use multi_step::MultiStep;
 pub use one_cycle::OneCycle;
 pub use polynomial::Polynomial;
 pub use step_decay::StepDecay;
+pub use swa_lr::SwaLr;
 pub use warmup_stable_decay::WarmupStableDecay;
 
 /// What `cargo xtask new schedule` writes, which has to compile and to pass its test.

@@ -105,6 +105,7 @@ pub(super) const IN_RUST: &[Setter] = &[
     ("schedule_free_sgd::decay", AtLeast0, |x| drop(ScheduleFreeSgd::new(0.1).decay(x))),
     ("schedule_free_sgd::r", AtLeast0, |x| drop(ScheduleFreeSgd::new(0.1).r(x))),
     ("sam::rho", AtLeast0, |x| drop(Sam::new(Sgd::new(0.1)).rho(x))),
+    ("swa_lr::new", AtLeast0, |x| _ = SwaLr::new(x, 3)),
     ("weight_ema::beta", Share, |x| drop(WeightEma::new(Sgd::new(0.1)).beta(x))),
     ("lookahead::alpha", UpTo1, |x| drop(Lookahead::new(Sgd::new(0.1)).alpha(x))),
     ("sgd::dampening", UpTo1, |x| drop(Sgd::new(0.1).dampening(x))),
