@@ -99,6 +99,6 @@ fn a_key_is_a_number_or_a_table_and_there_is_one() {
         ("swa = 'yes'", "`swa` should be a number or a table, found a text"),
     ] {
         let e = file(line).unwrap_err();
-        assert!(e.message().contains(said) && e.help_text().is_some(), "{e}");
+        assert!(e.to_string().contains(said) && e.to_string().contains("help: "), "{e}");
     }
 }

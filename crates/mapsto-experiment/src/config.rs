@@ -81,6 +81,8 @@ pub struct Model {
     pub layers: Vec<Entry>,
     /// How weights begin, by patterns of their names: each entry is a pattern with an initialiser. Of several that fit, the last counts.
     pub init: Vec<Entry>,
+    /// Whether weights of linear layers and convolutions begin so that their outputs have the variance 1 on the first training samples.
+    pub lsuv: bool,
 }
 
 /// The section `[train]`.
@@ -227,6 +229,7 @@ impl Config {
         }
         text.push_str("]\n");
         put_some(&mut text, "init", inits::written(&self.model.init));
+        put_some(&mut text, "lsuv", self.model.lsuv.then_some(true));
 
         let Train {
             loss,
@@ -361,8 +364,9 @@ fn read_model(mut section: Section) -> Result<Model> {
         return Err(section.missing("layers", "such as layers = [{ linear = 16 }, \"relu\", { linear = 2 }]"));
     }
     let init = inits::read_init(&mut section)?;
+    let lsuv = section.or("lsuv", false)?;
     section.finish()?;
-    Ok(Model { input, layers, init })
+    Ok(Model { input, layers, init, lsuv })
 }
 
 fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {

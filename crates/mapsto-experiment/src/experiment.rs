@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, sets};
 use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
-use mapsto::spec::{Entry, Family, FromValue, Json, build, filled, find};
+use mapsto::spec::{Entry, Family, FromValue, Json, Value, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
 use mapsto::training::metrics::Metric;
 use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
@@ -89,7 +89,17 @@ impl Experiment {
         inits::fill(&mut config.model.init)?;
         if let Some(schedule) = &mut config.train.schedule {
             let horizon = Horizon { steps: config.train.epochs as u64, epoch: 1 };
-            *schedule = filled::<dyn Schedule>(schedule, &horizon)?.1;
+            let (built, said) = filled::<dyn Schedule>(schedule, &horizon)?;
+            if built.momentum(0).is_some() && optimizer.momentum().is_none() {
+                let message = format!(
+                    "`{}` cycles the momentum, and the optimizer `{}` has none",
+                    schedule.name, config.train.optimizer.name
+                );
+                let error = Error::new(ErrorKind::Usage, message)
+                    .help("write `optimizer = { sgd = 0.1, momentum = 0.9 }`, take one with `beta1`, such as `adam`, or leave out `cycle_momentum`");
+                return Err(schedule.span.into_iter().fold(error, |e, span| e.with_span(span.into())));
+            }
+            *schedule = said;
         }
         let augment = fill::<dyn Transform>(&mut config.data.augment)?
             .into_iter()
@@ -125,6 +135,15 @@ impl Experiment {
         mapsto::seed(config.train.seed);
         let mut model = spec.build()?;
         inits::begin(&mut model, &config.model.init)?;
+        if config.model.lsuv {
+            let first: Vec<usize> = (0..parts.train.len().min(config.data.batch)).collect();
+            let mut probe = Loader::new(parts.train.subset(first), config.data.batch)
+                .preprocess(preprocess.clone())
+                .epoch(0);
+            if let Some(batch) = probe.next() {
+                inits::level(&mut model, &batch?.x)?;
+            }
+        }
         check_groups(&config, &model)?;
         let spec = spec.rendered()?;
         config.model.layers = spec.layers.clone();
@@ -236,7 +255,15 @@ impl Experiment {
                 format!("the training has {} steps, of which at most {MOST} can be drawn", horizon.steps);
             return Err(Error::new(ErrorKind::Usage, message).help("draw it with fewer epochs"));
         }
-        let rate = |t| schedule.as_ref().map_or(base, |schedule| schedule.lr(t, base));
+        let averaging = train.averaging.as_ref().map(|entry| build::<Averaging>(entry, &())).transpose()?;
+        let plain = |t| schedule.as_ref().map_or(base, |schedule| schedule.lr(t, base));
+        let rate = |t: u64| {
+            let of_average = averaging.as_ref().and_then(|averaging| {
+                let last = (averaging.first() as u64 * horizon.epoch).saturating_sub(1);
+                averaging.lr_of((t / horizon.epoch.max(1)) as usize + 1, plain(last))
+            });
+            of_average.unwrap_or_else(|| plain(t))
+        };
         Ok(((0..horizon.steps).map(rate).collect(), horizon.epoch))
     }
 
@@ -324,8 +351,14 @@ pub(crate) fn add_callbacks(config: &mut Config) {
     let callbacks = &mut config.train.callbacks;
     let prefix = if config.data.validation > 0.0 { "val " } else { "" };
     let column = first.map_or("loss".to_string(), |metric| metric.name());
-    if !callbacks.iter().any(|c| c.name == "best") {
-        callbacks.push(Entry::new("best").with_value(format!("{prefix}{column}")));
+    let column = format!("{prefix}{column}");
+    match callbacks.iter_mut().find(|c| c.name == "best") {
+        // Written down without a column, it watches what it does where it is not written down.
+        Some(best) if matches!(best.value, None | Some(Value::Bool(true))) => {
+            best.value = Some(column.into())
+        }
+        Some(_) => {}
+        None => callbacks.push(Entry::new("best").with_value(column)),
     }
     if !callbacks.iter().any(|c| c.name == "last") {
         callbacks.push(Entry::new("last"));

@@ -3,7 +3,7 @@
 use mapsto::nn::Sequential;
 use mapsto::nn::init::{self, Init};
 use mapsto::spec::{Entry, Value, filled};
-use mapsto::{Error, ErrorKind, Result};
+use mapsto::{Error, ErrorKind, Result, Tensor};
 
 use crate::document::Tree;
 use crate::section::Section;
@@ -49,6 +49,17 @@ pub fn fill(rules: &mut [Entry]) -> Result<()> {
         **init = filled::<dyn Init>(init, &())?.1;
     }
     Ok(())
+}
+
+/// Lets linear layers and convolutions begin with outputs of variance 1 on these samples.
+///
+/// # Errors
+/// A layer whose outputs are all alike.
+pub fn level(model: &mut Sequential, x: &Tensor) -> Result<()> {
+    init::lsuv(model, x).map(drop).map_err(|e| {
+        let help = "take more samples in a batch, or leave `lsuv` out";
+        Error::new(e.kind(), format!("[model] {}", e.message())).help(help)
+    })
 }
 
 /// Lets the weights of a model begin as the rules say.

@@ -22,7 +22,7 @@ pub const KEYS: [(&str, &[&str]); 3] = [
             "split",
         ],
     ),
-    ("model", &["input", "init"]),
+    ("model", &["input", "init", "lsuv"]),
     (
         "train",
         &[

@@ -79,6 +79,12 @@ const MODEL: &[Key] = &[
         "those of the layers",
         "how weights begin whose names fit a pattern, such as `{ \"*.weight\" = \"orthogonal\", \"0.bias\" = { constant = 0.1 } }`; of several that fit, the last counts",
     ),
+    (
+        "lsuv",
+        "`true` or `false`",
+        "false",
+        "whether linear layers and convolutions begin orthonormal and scaled, so that their outputs have the variance 1 on the first batch of training samples (Mishkin, Matas 2016); after `init`, whose weights of those layers it replaces",
+    ),
 ];
 
 const TRAIN: &[Key] = &[
@@ -171,12 +177,17 @@ fn family<T: Family + ?Sized>(text: &mut String, title: &str, givens: &[&T::Give
             continue;
         }
         text.push_str("\n| option | what it may be | default | meaning |\n|---|---|---|---|\n");
-        let args = kind.questions(givens);
+        let (args, following) = (kind.questions(givens), kind.following(givens));
         for (name, meaning) in kind.options {
             let asked = args.asked().find(|asked| asked.name == *name);
             let asked = asked.unwrap_or_else(|| panic!("{kind:?} never asks for `{name}`"));
             let label = if name.is_empty() { "*value*".to_string() } else { format!("`{name}`") };
-            let _ = writeln!(text, "| {label} | {} | {} | {meaning} |", allowed(&asked), default(&asked));
+            let _ = writeln!(
+                text,
+                "| {label} | {} | {} | {meaning} |",
+                allowed(&asked),
+                default(&asked, &following)
+            );
         }
     }
 }
@@ -189,7 +200,11 @@ fn allowed(asked: &Asked) -> String {
     }
 }
 
-fn default(asked: &Asked) -> String {
+/// What an option is where nothing is said; the number of an example is no default of its own.
+fn default(asked: &Asked, following: &[String]) -> String {
+    if following.iter().any(|name| name == asked.name) {
+        return "follows from the rest".to_string();
+    }
     match asked.default {
         Some(Value::Str(word)) => format!("{word:?}"),
         Some(value) => value.to_string(),

@@ -74,7 +74,7 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     // Every field is named, so that a new one must be put on one side or the other.
     let crate::config::Data { set, batch, shuffle, workers: _, augment, preprocess, validation, test, split } =
         &config.data;
-    let crate::config::Model { input, layers, init } = &config.model;
+    let crate::config::Model { input, layers, init, lsuv } = &config.model;
     let crate::config::Train {
         loss,
         metrics,
@@ -118,6 +118,9 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     }
     if let Some(init) = inits::written(init) {
         put("model.init".into(), init);
+    }
+    if *lsuv {
+        put("model.lsuv".into(), true.into());
     }
     put("train.loss".into(), as_filled::<dyn Loss>(loss).into());
     let names: Vec<Value> = metrics.iter().map(|e| as_filled::<dyn Metric>(e).into()).collect();

@@ -150,12 +150,67 @@ fn averages_and_rules_of_initialisation_hold_in_files() {
         assert!(error.to_string().contains(said), "{train} {model}: {error}");
         assert!(error.to_string().contains("line.toml:"), "{error}");
     }
+    // Outputs of the first layer have the variance 1 on the samples that it was scaled by.
+    with("", "lsuv = true");
+    let experiment = project.config("b", 1).prepare(|_| {}).unwrap();
+    assert!(experiment.config.render().contains("\nlsuv = true\n"));
+    let w = mapsto::nn::ModuleExt::state_dict(&experiment.model)[0].1.to_vec::<f32>();
+    assert!((w.iter().map(|w| w * w).sum::<f32>() - 4.0).abs() < 1.5, "{w:?}");
+    let bias = mapsto::nn::ModuleExt::state_dict(&experiment.model)[1].1.to_vec::<f32>();
+    assert_eq!(bias, [0.0; 4]);
     with("optimizer = 'x'\n", "");
     let file = fs::read_to_string(project.path("line.toml")).unwrap();
     let file = file.replace("optimizer = { adam = 0.05 }\n", "").replace("'x'", "{ asgd = 0.1 }\nema = 0.9");
     fs::write(project.path("line.toml"), file).unwrap();
     let error = Config::open(project.path("line.toml"), &[]).unwrap().prepare(|_| {}).map(drop).unwrap_err();
     assert!(error.to_string().contains("`ema`: `Asgd` averages its weights itself"), "{error}");
+}
+
+/// Written down without a column, `best` keeps what it keeps where it is not written down; what an optimizer remembers cannot be added.
+#[test]
+fn best_watches_the_first_metric_and_a_momentum_cannot_be_added() {
+    let project = Project::new("best");
+    let with = |line: &str| {
+        let file = FILE.replace("{ adam = 0.05 }", "{ sgd = 0.05 }");
+        fs::write(project.path("line.toml"), format!("{file}{line}\n")).unwrap();
+        let callbacks = project.config("out", 2).prepare(|_| {}).unwrap().config.train.callbacks;
+        callbacks.iter().find(|c| c.name == "best").unwrap().clone()
+    };
+    let usual = with("");
+    assert_eq!(usual.value, Some(Value::from("val accuracy")));
+    assert_eq!(with("callbacks = ['best', 'last']"), usual);
+    assert_eq!(with("callbacks = [{ best = true }]"), usual);
+    assert_eq!(with("callbacks = [{ best = 'val loss' }]").value, Some(Value::from("val loss")));
+    with("callbacks = ['best']");
+    project.train("out", 2);
+    let best = mapsto::training::ModelFile::read(project.path("out").join("best.safetensors")).unwrap();
+    let history = Run::open(project.path("out")).unwrap().folder().history().unwrap();
+    let top = history.max("val accuracy").unwrap();
+    assert_eq!(history.rows[best.best_epoch().unwrap() - 1].value("val accuracy"), Some(top.1));
+    let run = Run::open(project.path("out")).unwrap();
+    let momentum = Override::new("train.optimizer", "{ sgd = 0.05, momentum = 0.9 }");
+    let resumption = run.resume(&[momentum, Override::new("train.epochs", 3)], |_| {}).unwrap();
+    let e = resumption.train(|t| t).map(drop).unwrap_err();
+    assert!(e.message().contains("does not remember `momentum` of `0."), "{e}");
+    assert!(e.help_text().unwrap().contains("`momentum` of `sgd`"), "{e}");
+    // A schedule that cycles a momentum needs one.
+    let file = FILE.replace("{ adam = 0.05 }", "{ sgd = 0.05 }");
+    let cycling = "schedule = { one_cycle = true, cycle_momentum = true }\n";
+    fs::write(project.path("line.toml"), format!("{file}{cycling}")).unwrap();
+    let e = project.config("a", 2).prepare(|_| {}).map(drop).unwrap_err();
+    assert!(
+        e.to_string().contains("`one_cycle` cycles the momentum, and the optimizer `sgd` has none"),
+        "{e}"
+    );
+    fs::write(project.path("line.toml"), format!("{FILE}{cycling}")).unwrap();
+    project.train("a", 3);
+    project.train("b", 2);
+    Run::open(project.path("b"))
+        .unwrap()
+        .resume(&[Override::new("train.epochs", 3)], |_| {})
+        .unwrap()
+        .train(|t| t)
+        .unwrap();
 }
 
 #[test]

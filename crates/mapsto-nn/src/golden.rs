@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod momenta;
 mod swa;
 mod transformers;
 

@@ -112,7 +112,7 @@ impl Averaging {
     }
 
     /// The first epoch that is averaged.
-    pub(crate) fn first(&self) -> usize {
+    pub fn first(&self) -> usize {
         self.from
     }
 
@@ -157,7 +157,7 @@ impl Averaging {
     }
 
     /// The learning rate of an epoch, when it was `base` at the end of the first that is averaged; none up to there.
-    pub(crate) fn lr_of(&self, epoch: usize, base: f64) -> Option<f64> {
+    pub fn lr_of(&self, epoch: usize, base: f64) -> Option<f64> {
         let Rule::Swa { lr: Some(lr) } = self.rule else { return None };
         (epoch > self.from).then(|| lr.lr((epoch - self.from) as u64, base))
     }

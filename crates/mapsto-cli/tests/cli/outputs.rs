@@ -201,4 +201,15 @@ fn a_schedule_is_drawn_before_anything_is_trained() {
     assert!(!folder.path().join("runs").exists());
     let said = folder.run("plot --schedule net.toml").ok();
     assert!(said.contains("first 1.000000e-3, highest 1.000000e-3 at step 0, last 1.000000e-3"), "{said}");
+    assert!(!said.contains("note "), "{said}");
+    // What a plateau will do is not known before the training.
+    let plateau = "--train.callbacks '[{ reduce_on_plateau = \"loss\" }]'";
+    let said = folder.run(&format!("plot --schedule net.toml {plateau}")).ok();
+    assert!(
+        said.contains("note   { reduce_on_plateau = \"loss\"") && said.contains("the rate until then"),
+        "{said}"
+    );
+    let said =
+        folder.run("plot --schedule net.toml --epochs 4 --swa '{ from = 2, lr = 5e-4, anneal = 0 }'").ok();
+    assert!(said.contains("first 1.000000e-3, highest 1.000000e-3 at step 0, last 5.000000e-4"), "{said}");
 }

@@ -34,7 +34,7 @@ pub(crate) use pattern::unknown;
 pub use state::State;
 pub use swa::Swa;
 pub use then::{ByChannel, Line, Then};
-pub(crate) use then::{MOST, activation_then};
+pub(crate) use then::{MOST, activation_then, apart};
 pub use tied::{Tied, deep_copy};
 pub(crate) use update_bn::share_of;
 pub use update_bn::{cumulative, update_bn};

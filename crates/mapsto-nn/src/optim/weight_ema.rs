@@ -2,7 +2,7 @@
 
 use super::lookahead::Given;
 use super::setting::{Held, Setting, read, say};
-use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState, inside};
+use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState};
 use crate::module::{Averages, Module};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Error, ErrorKind, Grads, Result, fail};
@@ -91,7 +91,15 @@ fn check(optimizer: &dyn Optimizer) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, message).help("take it alone"));
     }
     match optimizer.looks() {
-        Looks::AlwaysAtTheSame => inside(KIND.name, optimizer),
+        Looks::AlwaysAtTheSame => {
+            let message = format!(
+                "{}: `{}` compares the loss of each step with that of the next, and around it weights are put aside between steps",
+                KIND.name,
+                optimizer.name()
+            );
+            Err(Error::new(ErrorKind::Usage, message)
+                .help("let the trainer average beside it: `ema = 0.999` in [train], or `.averaging(Averaging::ema(0.999))`"))
+        }
         _ => Ok(()),
     }
 }
@@ -133,6 +141,14 @@ impl Optimizer for WeightEma {
 
     fn check(&self, model: &dyn Module) -> Result<()> {
         self.inner.check(model)
+    }
+
+    fn momentum(&self) -> Option<f64> {
+        self.inner.momentum()
+    }
+
+    fn set_momentum(&mut self, momentum: f64) {
+        self.inner.set_momentum(momentum);
     }
 
     fn memory(&self) -> &Memory {

@@ -103,6 +103,8 @@ pub(super) struct Driver<'a> {
     pub(super) optimizer: &'a mut dyn Optimizer,
     /// The learning rate before any schedule.
     pub(super) base_lr: f64,
+    /// The momentum before any schedule.
+    pub(super) base_momentum: Option<f64>,
     pub(super) steps: u64,
     /// Gradients of the batches since the last step, each times its weight, and the sum of the weights.
     pending: Weighed,
@@ -143,6 +145,7 @@ impl<'a> Engine<'a> {
         let driver = |(name, optimizer): &'a mut (String, Box<dyn Optimizer>)| Driver {
             name,
             base_lr: optimizer.lr(),
+            base_momentum: optimizer.momentum(),
             optimizer: &mut **optimizer,
             steps: 0,
             pending: None,
@@ -395,6 +398,9 @@ impl Engine<'_> {
         if let Some(schedule) = &plan.schedule {
             let at = if plan.by_epoch { self.place.epoch as u64 - 1 } else { driver.steps };
             driver.optimizer.set_lr(schedule.lr(at, driver.base_lr));
+            if let Some(momentum) = schedule.momentum(at) {
+                driver.optimizer.set_momentum(momentum);
+            }
         }
         if let (Some(averaging), Some(averager)) = (&plan.averaging, &self.averager)
             && let Some(base) = averager.rates.get(by)

@@ -116,6 +116,9 @@ impl<'a> Fit<'a> {
         }
         for driver in &mut self.engine.drivers {
             driver.optimizer.set_lr(driver.base_lr);
+            if let (Some(momentum), true) = (driver.base_momentum, self.plan.sets_momentum()) {
+                driver.optimizer.set_momentum(momentum);
+            }
         }
         self.notify(Moment::End)?;
         if self.position.epoch > epochs && self.history.stopped.is_none() {

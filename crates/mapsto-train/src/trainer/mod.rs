@@ -460,6 +460,7 @@ impl<T> Trainer<T> {
             optimizer.check(typed.model).map_err(|e| e.on_line(caller))?;
             plan.check_looks(&**optimizer, batches)?;
             plan.check_averaging(&**optimizer, &typed)?;
+            plan.check_momentum(&**optimizer)?;
         }
         if let Some(seed) = *seed {
             mapsto_tensor::seed(seed);

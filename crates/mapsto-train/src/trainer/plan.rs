@@ -103,6 +103,23 @@ impl Plan {
         self.schedule.is_some() || self.averaging.as_ref().is_some_and(Averaging::sets_lr)
     }
 
+    /// Whether a schedule sets the momentum at every step.
+    pub(super) fn sets_momentum(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.momentum(0).is_some())
+    }
+
+    /// Checks that a schedule that cycles a momentum finds one.
+    pub(super) fn check_momentum(&self, optimizer: &dyn Optimizer) -> Result<()> {
+        if !self.sets_momentum() || optimizer.momentum().is_some() {
+            return Ok(());
+        }
+        let message =
+            format!("training: the schedule cycles the momentum, and {} has none", optimizer.name());
+        Err(Error::new(ErrorKind::Usage, message).help(
+            "give the optimizer a momentum above 0, take one with `beta1`, such as `adam`, or leave out `cycle_momentum`",
+        ))
+    }
+
     /// Checks that weights can be averaged.
     pub(super) fn check_averaging(&self, optimizer: &dyn Optimizer, drive: &dyn Drive) -> Result<()> {
         let Some(averaging) = &self.averaging else { return Ok(()) };
