@@ -210,7 +210,8 @@ const EMA: AveragingKind = AveragingKind::new(
 .options(&[
     ("decay", "the share of the past that the average keeps at each step"),
     ("from", "the epoch with which the average begins"),
-]);
+])
+.example(|| Entry::new("ema").with_option("decay", 0.999));
 
 const SWA: AveragingKind = AveragingKind::new(
     "swa",

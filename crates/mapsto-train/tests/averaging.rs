@@ -107,7 +107,8 @@ fn a_mean_of_epochs_is_that_of_a_loop_by_hand() {
 #[test]
 fn a_run_that_was_stopped_at_any_step_goes_on_to_the_bit() {
     let swa = || Averaging::swa(2).lr(SwaLr::new(0.02, 2));
-    let all: [(&str, fn(Trainer) -> Trainer, Averaging); 3] = [
+    type With = fn(Trainer) -> Trainer;
+    let all: [(&str, With, Averaging); 3] = [
         ("swa", |t| t, swa()),
         ("scheduled", |t| t.schedule(ExponentialDecay::new(4, 0.9)), swa()),
         ("ema", |t| t, Averaging::ema(0.8).from(2)),
@@ -189,10 +190,7 @@ fn what_cannot_be_averaged_is_refused() {
     assert_eq!(e.message(), "averaging: an EMA has no learning rate of its own");
     // Another average than the one that the run was started with.
     let folder = folder("other");
-    let trainer = |averaging| {
-        let trainer = with(Box::new(Sgd::new(0.1)), averaging).folder(&folder).on(Checkpoint::last());
-        trainer
-    };
+    let trainer = |averaging| with(Box::new(Sgd::new(0.1)), averaging).folder(&folder).on(Checkpoint::last());
     trainer(Averaging::ema(0.9)).fit(&mut model(), set().batches(8), None).unwrap();
     let mut other = trainer(Averaging::swa(2)).resume(folder.join("last.safetensors"));
     let e = other.fit(&mut model(), set().batches(8), None).unwrap_err();
