@@ -2,7 +2,7 @@
 
 use mapsto::nn::Sequential;
 use mapsto::nn::init::{self, Init};
-use mapsto::spec::{Entry, Value, filled};
+use mapsto::spec::{Entry, FromValue, Value, filled};
 use mapsto::{Error, ErrorKind, Result, Tensor};
 
 use crate::document::Tree;
@@ -24,7 +24,8 @@ pub fn read_init(section: &mut Section) -> Result<Vec<Entry>> {
     members
         .iter()
         .map(|(key, node)| {
-            let init: Value = node.to_entry()?.into();
+            // As an entry, a single word too, so that it keeps its place.
+            let init = Value::Entry(Box::new(node.to_entry()?));
             Ok(Entry::new(key.name.as_str()).at(key.span.clone()).with_value(init))
         })
         .collect()
@@ -39,14 +40,23 @@ pub fn written(rules: &[Entry]) -> Option<Value> {
     Some(rules.fold(entry, |entry, (name, value)| entry.with_option(name, value)).into())
 }
 
+/// What stands under a pattern: a word, or an entry with its settings.
+fn initialiser(rule: &Entry) -> Result<Entry> {
+    rule.value.as_ref().and_then(Entry::from_value).ok_or_else(|| {
+        let message = format!("`init` has no initialiser for `{}`", rule.name);
+        let error = Error::new(ErrorKind::Usage, message).help("write `\"*.bias\" = \"zeros\"`");
+        rule.span.into_iter().fold(error, |e, span| e.with_span(span.into()))
+    })
+}
+
 /// Fills in the defaults of the initialisers.
 ///
 /// # Errors
 /// An initialiser or a setting is unknown or out of range.
 pub fn fill(rules: &mut [Entry]) -> Result<()> {
     for rule in rules {
-        let Some(Value::Entry(init)) = &mut rule.value else { continue };
-        **init = filled::<dyn Init>(init, &())?.1;
+        let init = initialiser(rule)?;
+        rule.value = Some(Value::Entry(Box::new(filled::<dyn Init>(&init, &())?.1)));
     }
     Ok(())
 }
@@ -70,9 +80,7 @@ pub fn level(model: &mut Sequential, x: &Tensor) -> Result<()> {
 pub fn begin(model: &mut Sequential, rules: &[Entry]) -> Result<()> {
     let mut built: Vec<(&str, Box<dyn Init>)> = Vec::new();
     for rule in rules {
-        if let Some(Value::Entry(init)) = &rule.value {
-            built.push((&rule.name, filled::<dyn Init>(init, &())?.0));
-        }
+        built.push((&rule.name, filled::<dyn Init>(&initialiser(rule)?, &())?.0));
     }
     let listed: Vec<(&str, &dyn Init)> = built.iter().map(|(pattern, init)| (*pattern, &**init)).collect();
     init::by_rule(model, &listed).map_err(|e| {
