@@ -142,7 +142,7 @@ fn averages_and_rules_of_initialisation_hold_in_files() {
             "",
             "and `schedule` both set the learning rate",
         ),
-        ("swa = { form = 2 }", "", "did you mean `from`?"),
+        ("swa = { form = 2 }", "", "is `form` meant to be `from`?"),
     ] {
         with(train, model);
         let error = match Config::open(project.path("line.toml"), &[]) {
