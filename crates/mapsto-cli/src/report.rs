@@ -114,21 +114,19 @@ pub fn check_finite(found: Option<&Evaluation>) -> Result<()> {
 pub fn results(experiment: &Experiment, folder: &RunFolder) -> Result<Option<Evaluation>> {
     let Some(test) = &experiment.test else { return Ok(None) };
     let found = experiment.evaluate(test)?;
-    let epoch = match folder.best().is_file() {
-        true => ModelFile::read(folder.best())?.best_epoch(),
-        false => None,
-    };
-    say!("test   {}", scored(&found, epoch));
+    let file = folder.best().is_file().then(|| ModelFile::read(folder.best())).transpose()?;
+    say!("test   {}", scored(&found, file.as_ref()));
     if let Some(baselines) = Preflight::baselines_of(folder) {
         say!("beside {baselines}");
     }
     Ok(Some(found))
 }
 
-/// A line of results, and of which epoch the weights are, where their file says so: `.., best of epoch 12`.
-pub fn scored(found: &Evaluation, epoch: Option<usize>) -> String {
-    let line = line(found);
-    epoch.map_or(line.clone(), |epoch| format!("{line}, best of epoch {epoch}"))
+/// A line of results, and of which epoch the weights are, where their file says so: `.., best of epoch 12`; also of what they are an average.
+pub fn scored(found: &Evaluation, file: Option<&ModelFile>) -> String {
+    let epoch = file.and_then(ModelFile::best_epoch).map(|epoch| format!(", best of epoch {epoch}"));
+    let average = file.and_then(ModelFile::averaged).map(|average| format!(", weights: {average}"));
+    [Some(line(found)), epoch, average].into_iter().flatten().collect()
 }
 
 /// `loss 0.0289  accuracy 99.12 %  (10,000 samples in 2.1 s)`.

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use mapsto::spec::{Entry, Value, nearest};
-use mapsto::training::RunFolder;
+use mapsto::training::{Averaging, RunFolder};
 use mapsto::{DType, Error, ErrorKind, MatmulPrecision, Result};
 
+use crate::averages;
 use crate::document::{self, Tree};
+use crate::inits;
 use crate::overrides::{self, Override};
 use crate::ranges::{at_least, fraction, one_of, positive};
 use crate::section::{Section, elsewhere, refuse_unknown};
@@ -77,6 +79,10 @@ pub struct Model {
     pub input: Option<Vec<usize>>,
     /// The layers in order.
     pub layers: Vec<Entry>,
+    /// How weights begin, by patterns of their names: each entry is a pattern with an initialiser. Of several that fit, the last counts.
+    pub init: Vec<Entry>,
+    /// Whether weights of linear layers and convolutions begin so that their outputs have the variance 1 on the first training samples.
+    pub lsuv: bool,
 }
 
 /// The section `[train]`.
@@ -90,6 +96,8 @@ pub struct Train {
     pub optimizer: Entry,
     /// How the learning rate changes from step to step.
     pub schedule: Option<Entry>,
+    /// The average of the weights that is judged and saved in place of them: the keys `ema` and `swa`.
+    pub averaging: Option<Entry>,
     /// What else happens beside the training, such as early stopping.
     pub callbacks: Vec<Entry>,
     /// How often every training sample is seen.
@@ -220,12 +228,15 @@ impl Config {
             _ = writeln!(text, "  {layer},");
         }
         text.push_str("]\n");
+        put_some(&mut text, "init", inits::written(&self.model.init));
+        put_some(&mut text, "lsuv", self.model.lsuv.then_some(true));
 
         let Train {
             loss,
             metrics,
             optimizer,
             schedule,
+            averaging,
             callbacks,
             epochs,
             seed,
@@ -241,6 +252,9 @@ impl Config {
         put_list(&mut text, "metrics", metrics);
         put(&mut text, "optimizer", optimizer.clone());
         put_some(&mut text, "schedule", schedule.clone());
+        if let Some(entry) = averaging {
+            put(&mut text, &entry.name, Averaging::written(entry));
+        }
         put_list(&mut text, "callbacks", callbacks);
         put(&mut text, "epochs", *epochs);
         put(&mut text, "seed", *seed);
@@ -349,8 +363,10 @@ fn read_model(mut section: Section) -> Result<Model> {
     if layers.is_empty() {
         return Err(section.missing("layers", "such as layers = [{ linear = 16 }, \"relu\", { linear = 2 }]"));
     }
+    let init = inits::read_init(&mut section)?;
+    let lsuv = section.or("lsuv", false)?;
     section.finish()?;
-    Ok(Model { input, layers })
+    Ok(Model { input, layers, init, lsuv })
 }
 
 fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
@@ -363,6 +379,7 @@ fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
         metrics: section.entries("metrics")?,
         optimizer: section.entry("optimizer")?.unwrap_or_else(|| Entry::new("adam").with_value(1e-3)),
         schedule: section.entry("schedule")?,
+        averaging: averages::read_averaging(&mut section)?,
         callbacks: section.entries("callbacks")?,
         epochs: at_least(1, section.node("epochs"), "epochs", 10)?,
         seed: section.or("seed", 42)?,

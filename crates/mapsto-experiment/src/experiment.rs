@@ -7,16 +7,16 @@ use std::sync::Arc;
 use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, sets};
 use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
-use mapsto::spec::{Entry, Family, FromValue, Json, build, filled, find};
+use mapsto::spec::{Entry, Family, FromValue, Json, Value, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
 use mapsto::training::metrics::Metric;
-use mapsto::training::{Evaluation, ModelInfo, Outputs, Trainer, evaluate};
+use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
 use crate::config::Config;
-use crate::fingerprint;
 use crate::parts::{Parts, Rows, Samples, divide};
 use crate::preflight::Preflight;
+use crate::{averages, fingerprint, inits};
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
 ///
@@ -86,11 +86,23 @@ impl Experiment {
         let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
         let (loss, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
-        let (_, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
+        let (optimizer, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
         config.train.optimizer = entry;
+        averages::fill(&mut config.train, &*optimizer)?;
+        inits::fill(&mut config.model.init)?;
         if let Some(schedule) = &mut config.train.schedule {
             let horizon = Horizon { steps: config.train.epochs as u64, epoch: 1 };
-            *schedule = filled::<dyn Schedule>(schedule, &horizon)?.1;
+            let (built, said) = filled::<dyn Schedule>(schedule, &horizon)?;
+            if built.momentum(0).is_some() && optimizer.momentum().is_none() {
+                let message = format!(
+                    "`{}` cycles the momentum, and the optimizer `{}` has none",
+                    schedule.name, config.train.optimizer.name
+                );
+                let error = Error::new(ErrorKind::Usage, message)
+                    .help("write `optimizer = { sgd = 0.1, momentum = 0.9 }`, take one with `beta1`, such as `adam`, or leave out `cycle_momentum`");
+                return Err(schedule.span.into_iter().fold(error, |e, span| e.with_span(span.into())));
+            }
+            *schedule = said;
         }
         let augment = fill::<dyn Transform>(&mut config.data.augment)?
             .into_iter()
@@ -99,6 +111,7 @@ impl Experiment {
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
         add_callbacks(&mut config);
         fill::<dyn Callback>(&mut config.train.callbacks)?;
+        check_rates(&config)?;
         check_layers(&config)?;
 
         let (opened, set) =
@@ -123,7 +136,17 @@ impl Experiment {
         let preprocess = preprocess.fit(&*parts.train).map_err(|e| at_entries(e, &config.data.preprocess))?;
         let spec = model_spec(&mut config, &parts, &augment, &preprocess)?;
         mapsto::seed(config.train.seed);
-        let model = spec.build()?;
+        let mut model = spec.build()?;
+        inits::begin(&mut model, &config.model.init)?;
+        if config.model.lsuv {
+            let first: Vec<usize> = (0..parts.train.len().min(config.data.batch)).collect();
+            let mut probe = Loader::new(parts.train.subset(first), config.data.batch)
+                .preprocess(preprocess.clone())
+                .epoch(0);
+            if let Some(batch) = probe.next() {
+                inits::level(&mut model, &batch?.x)?;
+            }
+        }
         check_groups(&config, &model)?;
         let spec = spec.rendered()?;
         config.model.layers = spec.layers.clone();
@@ -202,6 +225,9 @@ impl Experiment {
         if let Some(schedule) = &train.schedule {
             trainer = trainer.boxed_schedule(build::<dyn Schedule>(schedule, &self.horizon())?);
         }
+        if let Some(averaging) = &train.averaging {
+            trainer = trainer.averaging(*build::<Averaging>(averaging, &())?);
+        }
         if let Some(most) = train.clip_norm {
             trainer = trainer.clip_norm(most);
         }
@@ -233,7 +259,15 @@ impl Experiment {
                 format!("the training has {} steps, of which at most {MOST} can be drawn", horizon.steps);
             return Err(Error::new(ErrorKind::Usage, message).help("draw it with fewer epochs"));
         }
-        let rate = |t| schedule.as_ref().map_or(base, |schedule| schedule.lr(t, base));
+        let averaging = train.averaging.as_ref().map(|entry| build::<Averaging>(entry, &())).transpose()?;
+        let plain = |t| schedule.as_ref().map_or(base, |schedule| schedule.lr(t, base));
+        let rate = |t: u64| {
+            let of_average = averaging.as_ref().and_then(|averaging| {
+                let last = (averaging.first() as u64 * horizon.epoch).saturating_sub(1);
+                averaging.lr_of((t / horizon.epoch.max(1)) as usize + 1, plain(last))
+            });
+            of_average.unwrap_or_else(|| plain(t))
+        };
         Ok(((0..horizon.steps).map(rate).collect(), horizon.epoch))
     }
 
@@ -321,12 +355,35 @@ pub(crate) fn add_callbacks(config: &mut Config) {
     let callbacks = &mut config.train.callbacks;
     let prefix = if config.data.validation > 0.0 { "val " } else { "" };
     let column = first.map_or("loss".to_string(), |metric| metric.name());
-    if !callbacks.iter().any(|c| c.name == "best") {
-        callbacks.push(Entry::new("best").with_value(format!("{prefix}{column}")));
+    let column = format!("{prefix}{column}");
+    match callbacks.iter_mut().find(|c| c.name == "best") {
+        // Written down without a column, it watches what it does where it is not written down.
+        Some(best) if matches!(best.value, None | Some(Value::Bool(true))) => {
+            best.value = Some(column.into())
+        }
+        Some(_) => {}
+        None => callbacks.push(Entry::new("best").with_value(column)),
     }
     if !callbacks.iter().any(|c| c.name == "last") {
         callbacks.push(Entry::new("last"));
     }
+}
+
+/// Finds a callback that sets the learning rate beside what sets it at every step.
+fn check_rates(config: &Config) -> Result<()> {
+    let train = &config.train;
+    let Some(callback) = train.callbacks.iter().find(|c| c.name == "reduce_on_plateau") else {
+        return Ok(());
+    };
+    let swa = || train.averaging.iter().any(|entry| entry.option("lr").is_some());
+    let other = match train.schedule {
+        Some(_) => "`schedule`",
+        None if swa() => "`lr` of `swa`",
+        None => return Ok(()),
+    };
+    let message = format!("`{}` and {other} both set the learning rate", callback.name);
+    let error = Error::new(ErrorKind::Usage, message).help("leave one of the two out");
+    Err(callback.span.into_iter().fold(error, |e, span| e.with_span(span.into())))
 }
 
 /// Finds groups of the optimizer that fit no parameter.

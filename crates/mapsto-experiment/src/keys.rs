@@ -22,7 +22,7 @@ pub const KEYS: [(&str, &[&str]); 3] = [
             "split",
         ],
     ),
-    ("model", &["input"]),
+    ("model", &["input", "init", "lsuv"]),
     (
         "train",
         &[
@@ -30,6 +30,8 @@ pub const KEYS: [(&str, &[&str]); 3] = [
             "metrics",
             "optimizer",
             "schedule",
+            "ema",
+            "swa",
             "callbacks",
             "epochs",
             "seed",

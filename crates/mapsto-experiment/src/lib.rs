@@ -25,12 +25,14 @@
 //!
 //! Nothing here prints, ends the process or reads a command line: the `mapsto` command is one program that calls this crate.
 
-pub mod config;
+pub mod averages;
+mod config;
 mod document;
 mod experiment;
 mod fingerprint;
 mod fitting;
 mod held_out;
+mod inits;
 mod inputs;
 mod keys;
 mod options;

@@ -12,6 +12,7 @@ use mapsto::data::transforms::Transform;
 use mapsto::nn::init::Init;
 use mapsto::nn::{Horizon, Layer, Loss, Optimizer, Schedule};
 use mapsto::spec::{Asked, Family, Value};
+use mapsto::training::Averaging;
 use mapsto::training::callbacks::Callback;
 use mapsto::training::metrics::Metric;
 
@@ -72,6 +73,18 @@ const DATA: &[Key] = &[
 const MODEL: &[Key] = &[
     ("input", "a list of sizes", "that of the data", "the shape of one input, without the batch"),
     ("layers", "a list of [Layers](#layers)", "required", "the layers in order"),
+    (
+        "init",
+        "a table of patterns, each with one of [Initialisers](#initialisers)",
+        "those of the layers",
+        "how weights begin whose names fit a pattern, such as `{ \"*.weight\" = \"orthogonal\", \"0.bias\" = { constant = 0.1 } }`; of several that fit, the last counts",
+    ),
+    (
+        "lsuv",
+        "`true` or `false`",
+        "false",
+        "whether linear layers and convolutions begin orthonormal and scaled, so that their outputs have the variance 1 on the first batch of training samples (Mishkin, Matas 2016); after `init`, whose weights of those layers it replaces",
+    ),
 ];
 
 const TRAIN: &[Key] = &[
@@ -79,6 +92,18 @@ const TRAIN: &[Key] = &[
     ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
     ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),
     ("schedule", "one of [Schedules](#schedules)", "none", "how the learning rate changes from step to step"),
+    (
+        "ema",
+        "a share, or a table of the options of [`ema`](#averages)",
+        "none",
+        "the moving average of the weights that is judged and saved in place of them: `ema = 0.999`, or `ema = { decay = 0.999, from = 2 }`",
+    ),
+    (
+        "swa",
+        "an epoch, or a table of the options of [`swa`](#averages)",
+        "none",
+        "the epoch from which on the mean of the weights is judged and saved in place of them: `swa = 8`, or `swa = { from = 8, lr = 0.05 }`",
+    ),
     (
         "callbacks",
         "a list of [Callbacks](#callbacks)",
@@ -133,6 +158,7 @@ fn page() -> String {
     family::<dyn Metric>(&mut text, "Metrics", &[&()]);
     family::<dyn Optimizer>(&mut text, "Optimizers", &[&()]);
     family::<dyn Schedule>(&mut text, "Schedules", &[&horizon]);
+    family::<Averaging>(&mut text, "Averages", &[&()]);
     family::<dyn Callback>(&mut text, "Callbacks", &[&()]);
     text
 }
@@ -141,18 +167,27 @@ fn page() -> String {
 fn family<T: Family + ?Sized>(text: &mut String, title: &str, givens: &[&T::Given]) {
     let _ = writeln!(text, "\n## {title}");
     for kind in T::kinds() {
-        let sample = kind.sample();
+        let sample = match T::NOUN {
+            // A key of its own, and no entry of a list.
+            Averaging::NOUN => format!("{} = {}", kind.name, Averaging::written(&kind.sample())),
+            _ => kind.sample().to_string(),
+        };
         let _ = writeln!(text, "\n### `{}`\n\n{} For example `{sample}`.", kind.name, kind.doc);
         if kind.options.is_empty() {
             continue;
         }
         text.push_str("\n| option | what it may be | default | meaning |\n|---|---|---|---|\n");
-        let args = kind.questions(givens);
+        let (args, following) = (kind.questions(givens), kind.following(givens));
         for (name, meaning) in kind.options {
             let asked = args.asked().find(|asked| asked.name == *name);
             let asked = asked.unwrap_or_else(|| panic!("{kind:?} never asks for `{name}`"));
             let label = if name.is_empty() { "*value*".to_string() } else { format!("`{name}`") };
-            let _ = writeln!(text, "| {label} | {} | {} | {meaning} |", allowed(&asked), default(&asked));
+            let _ = writeln!(
+                text,
+                "| {label} | {} | {} | {meaning} |",
+                allowed(&asked),
+                default(&asked, &following)
+            );
         }
     }
 }
@@ -165,7 +200,11 @@ fn allowed(asked: &Asked) -> String {
     }
 }
 
-fn default(asked: &Asked) -> String {
+/// What an option is where nothing is said; the number of an example is no default of its own.
+fn default(asked: &Asked, following: &[String]) -> String {
+    if following.iter().any(|name| name == asked.name) {
+        return "follows from the rest".to_string();
+    }
     match asked.default {
         Some(Value::Str(word)) => format!("{word:?}"),
         Some(value) => value.to_string(),

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use mapsto::nn::Loss;
 use mapsto::spec::{Entry, Family, Value, filled};
+use mapsto::training::Averaging;
 use mapsto::training::callbacks::Callback;
 use mapsto::training::metrics::Metric;
 use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::{Config, Split, is_path};
 use crate::experiment::add_callbacks;
+use crate::inits;
 
 /// The settings that hold from the moment of resuming on.
 const HONOURED: &str = "train.epochs, train.optimizer's values, train.schedule, train.clip_norm, the options of \
@@ -72,12 +74,13 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     // Every field is named, so that a new one must be put on one side or the other.
     let crate::config::Data { set, batch, shuffle, workers: _, augment, preprocess, validation, test, split } =
         &config.data;
-    let crate::config::Model { input, layers } = &config.model;
+    let crate::config::Model { input, layers, init, lsuv } = &config.model;
     let crate::config::Train {
         loss,
         metrics,
         optimizer,
         schedule: _,
+        averaging,
         callbacks,
         epochs: _,
         seed,
@@ -113,10 +116,20 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     for (i, layer) in layers.iter().enumerate() {
         put(format!("model.layers.{i}"), layer.clone().into());
     }
+    if let Some(init) = inits::written(init) {
+        put("model.init".into(), init);
+    }
+    if *lsuv {
+        put("model.lsuv".into(), true.into());
+    }
     put("train.loss".into(), as_filled::<dyn Loss>(loss).into());
     let names: Vec<Value> = metrics.iter().map(|e| as_filled::<dyn Metric>(e).into()).collect();
     put("train.metrics".into(), Value::List(names));
     put("train.optimizer".into(), optimizer.name.as_str().into());
+    if let Some(averaging) = averaging {
+        let written = Averaging::written(&as_filled::<Averaging>(averaging));
+        put(format!("train.{}", averaging.name), written.into());
+    }
     for (i, callback) in callbacks.iter().enumerate() {
         let callback = as_filled::<dyn Callback>(callback);
         let Entry { name, value, .. } = callback;
@@ -181,6 +194,12 @@ mod tests {
             ("[2]", "[3]", "`model.input` from [2] to [3]"),
             ("'cross_entropy'", "'mse'", "`train.loss` from"),
             ("['accuracy']", "[]", "`train.metrics` from [\"accuracy\"] to []"),
+            (
+                "[{ linear = 3 }]",
+                "[{ linear = 3 }]\ninit = { '*.bias' = 'zeros' }",
+                "`model.init` from none to { *.bias = zeros }",
+            ),
+            ("epochs = 3", "epochs = 3\nema = 0.9", "`train.ema` from none to { decay = 0.9, from = 1 }"),
             ("adam =", "sgd =", "`train.optimizer` from \"adam\" to \"sgd\""),
             ("'val loss'", "'loss'", "`train.callbacks.0` from { early_stop = \"val loss\" } to"),
         ] {

@@ -82,7 +82,11 @@ impl Experiment {
     /// The trainer of a run, which keeps with its states what the run was made of.
     pub(crate) fn trainer_of_run(&self, folder: &RunFolder) -> Result<Trainer> {
         let config = self.config.clone().anywhere()?.render();
-        Ok(self.trainer(folder.path())?.note("config", config).label("data", self.fingerprint()?))
+        let trainer = self.trainer(folder.path())?.note("config", config).label("data", self.fingerprint()?);
+        Ok(match crate::inits::written(&self.config.model.init) {
+            Some(rules) => trainer.label("init", rules.to_string()),
+            None => trainer,
+        })
     }
 
     pub(crate) fn fit(&mut self, mut trainer: Trainer) -> Result<History> {

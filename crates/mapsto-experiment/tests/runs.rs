@@ -75,6 +75,147 @@ fn a_run_that_goes_on_has_the_bits_of_one_that_never_stopped() {
     );
 }
 
+/// Averaged weights and rules of initialisation, stopped and gone on with; what the files say; what does not go together.
+#[test]
+fn averages_and_rules_of_initialisation_hold_in_files() {
+    let project = Project::new("averages");
+    let layers = "layers = [{ linear = 4 }, 'batch_norm1d', 'tanh', { linear = 2 }]";
+    let with = |train: &str, model: &str| {
+        let file =
+            FILE.replace("layers = [{ linear = 4 }, 'tanh', { linear = 2 }]", &format!("{layers}\n{model}"));
+        // No batch of a single sample, which a batch norm refuses.
+        let file = file.replace("batch = 4", "batch = 3");
+        fs::write(project.path("line.toml"), format!("{file}{train}\n")).unwrap();
+    };
+    let init = "init = { '*.weight' = 'orthogonal', '*.bias' = { constant = 0.25 } , '1.weight' = 'ones' }";
+    for (i, (train, said)) in [
+        ("swa = { from = 2, lr = 0.01, anneal = 2 }", "mean of the epochs 2 to 5 (SWA)"),
+        ("ema = 0.9", "moving average with decay 0.9 (EMA)"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        with(train, init);
+        let (whole, parts) = (format!("whole-{i}"), format!("parts-{i}"));
+        project.train(&whole, 5);
+        project.train(&parts, 3);
+        let run = Run::open(project.path(&parts)).unwrap();
+        run.resume(&[Override::new("train.epochs", 5)], |_| {}).unwrap().train(|t| t).unwrap();
+        let read = |out: &str, name: &str| fs::read(project.path(out).join(name)).unwrap();
+        assert_eq!(read(&whole, "best.safetensors"), read(&parts, "best.safetensors"), "{train}");
+        let last = mapsto::training::ModelFile::read(project.path(&whole).join("last.safetensors")).unwrap();
+        assert_eq!(last.averaged(), Some(said));
+        assert!(
+            last.note("init").unwrap().contains("\"*.bias\" = { constant = 0.25 }"),
+            "{:?}",
+            last.note("init")
+        );
+        // What the column of the best epoch says is what its file gives.
+        let config = String::from_utf8(read(&whole, "config.toml")).unwrap();
+        assert!(config.contains("init = { \"*.weight\" = { orthogonal = true, gain = 1.0 }"), "{config}");
+        let e = run
+            .resume(&[Override::new("model.init", "{ '*.bias' = 'zeros' }")], |_| {})
+            .map(drop)
+            .unwrap_err();
+        assert!(e.message().contains("`model.init` from"), "{e}");
+        let e = run.resume(&[Override::new("train.ema", "0.5")], |_| {}).map(drop).unwrap_err();
+        assert!(e.message().contains("ema"), "{e}");
+    }
+    with("", init);
+    let model = project.config("a", 1).prepare(|_| {}).unwrap().model;
+    let state = mapsto::nn::ModuleExt::state_dict(&model);
+    let of = |name: &str| state.iter().find(|(n, _)| n == name).unwrap().1.to_vec::<f32>();
+    assert_eq!((of("0.bias"), of("1.weight"), of("3.bias")), (vec![0.25; 4], vec![1.0; 4], vec![0.25; 2]));
+    for (train, model, said) in [
+        ("", "init = { '*.wieght' = 'zeros' }", "did you mean `*.weight`?"),
+        ("", "init = { '*.weight' = 'zeroes' }", "did you mean `zeros`?"),
+        ("", "init = ['zeros']", "`init` should be a table of patterns, found a list"),
+        ("", "init = { '0.bias' = 'zeros', '*.bias' = 'ones' }", "every parameter that `0.bias` fits"),
+        ("swa = 9", "", "`swa`: it begins with epoch 9, and the training has 3"),
+        (
+            "swa = { from = 2, lr = 0.1 }\ncallbacks = ['reduce_on_plateau']",
+            "",
+            "`lr` of `swa` both set the learning rate",
+        ),
+        (
+            "schedule = 'cosine'\ncallbacks = ['reduce_on_plateau']",
+            "",
+            "and `schedule` both set the learning rate",
+        ),
+        ("swa = { form = 2 }", "", "is `form` meant to be `from`?"),
+    ] {
+        with(train, model);
+        let error = match Config::open(project.path("line.toml"), &[]) {
+            Ok(config) => config.prepare(|_| {}).map(drop).unwrap_err(),
+            Err(e) => e,
+        };
+        assert!(error.to_string().contains(said), "{train} {model}: {error}");
+        assert!(error.to_string().contains("line.toml:"), "{error}");
+    }
+    // Outputs of the first layer have the variance 1 on the samples that it was scaled by.
+    with("", "lsuv = true");
+    let experiment = project.config("b", 1).prepare(|_| {}).unwrap();
+    assert!(experiment.config.render().contains("\nlsuv = true\n"));
+    let w = mapsto::nn::ModuleExt::state_dict(&experiment.model)[0].1.to_vec::<f32>();
+    let square = w.iter().map(|w| w * w).sum::<f32>();
+    assert!(square.is_finite() && (square - 1.0).abs() > 1e-3, "orthonormal and not scaled: {w:?}");
+    let bias = mapsto::nn::ModuleExt::state_dict(&experiment.model)[1].1.to_vec::<f32>();
+    assert_eq!(bias, [0.0; 4]);
+    with("optimizer = 'x'\n", "");
+    let file = fs::read_to_string(project.path("line.toml")).unwrap();
+    let file = file.replace("optimizer = { adam = 0.05 }\n", "").replace("'x'", "{ asgd = 0.1 }\nema = 0.9");
+    fs::write(project.path("line.toml"), file).unwrap();
+    let error = Config::open(project.path("line.toml"), &[]).unwrap().prepare(|_| {}).map(drop).unwrap_err();
+    assert!(error.to_string().contains("`ema`: `Asgd` averages its weights itself"), "{error}");
+}
+
+/// Written down without a column, `best` keeps what it keeps where it is not written down; what an optimizer remembers cannot be added.
+#[test]
+fn best_watches_the_first_metric_and_a_momentum_cannot_be_added() {
+    let project = Project::new("best");
+    let with = |line: &str| {
+        let file = FILE.replace("{ adam = 0.05 }", "{ sgd = 0.05 }");
+        fs::write(project.path("line.toml"), format!("{file}{line}\n")).unwrap();
+        let callbacks = project.config("out", 2).prepare(|_| {}).unwrap().config.train.callbacks;
+        callbacks.iter().find(|c| c.name == "best").unwrap().clone()
+    };
+    let usual = with("");
+    assert_eq!(usual.value, Some(Value::from("val accuracy")));
+    assert_eq!(with("callbacks = ['best', 'last']"), usual);
+    assert_eq!(with("callbacks = [{ best = true }]"), usual);
+    assert_eq!(with("callbacks = [{ best = 'val loss' }]").value, Some(Value::from("val loss")));
+    with("callbacks = ['best']");
+    project.train("out", 2);
+    let best = mapsto::training::ModelFile::read(project.path("out").join("best.safetensors")).unwrap();
+    let history = Run::open(project.path("out")).unwrap().folder().history().unwrap();
+    let top = history.max("val accuracy").unwrap();
+    assert_eq!(history.rows[best.best_epoch().unwrap() - 1].value("val accuracy"), Some(top.1));
+    let run = Run::open(project.path("out")).unwrap();
+    let momentum = Override::new("train.optimizer", "{ sgd = 0.05, momentum = 0.9 }");
+    let resumption = run.resume(&[momentum, Override::new("train.epochs", 3)], |_| {}).unwrap();
+    let e = resumption.train(|t| t).map(drop).unwrap_err();
+    assert!(e.message().contains("does not remember `momentum` of `0."), "{e}");
+    assert!(e.help_text().unwrap().contains("`momentum` of `sgd`"), "{e}");
+    // A schedule that cycles a momentum needs one.
+    let file = FILE.replace("{ adam = 0.05 }", "{ sgd = 0.05 }");
+    let cycling = "schedule = { one_cycle = true, cycle_momentum = true }\n";
+    fs::write(project.path("line.toml"), format!("{file}{cycling}")).unwrap();
+    let e = project.config("a", 2).prepare(|_| {}).map(drop).unwrap_err();
+    assert!(
+        e.to_string().contains("`one_cycle` cycles the momentum, and the optimizer `sgd` has none"),
+        "{e}"
+    );
+    fs::write(project.path("line.toml"), format!("{FILE}{cycling}")).unwrap();
+    project.train("a", 3);
+    project.train("b", 2);
+    Run::open(project.path("b"))
+        .unwrap()
+        .resume(&[Override::new("train.epochs", 3)], |_| {})
+        .unwrap()
+        .train(|t| t)
+        .unwrap();
+}
+
 #[test]
 fn a_run_with_no_epoch_to_come_is_left_as_it_was() {
     let project = Project::new("is-over");

@@ -5,7 +5,9 @@
 
 #![cfg(test)]
 
+mod momenta;
 mod options;
+mod swa;
 mod transformers;
 
 use crate::optim::{Looks, Objective, Part};

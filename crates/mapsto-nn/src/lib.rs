@@ -36,8 +36,9 @@ pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
-    Apply, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport, Module,
-    ModuleExt, Param, Path, Segment, State, Then, Tied, Weighted, deep_copy, frozen, matches,
+    Apply, Averages, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport,
+    Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, cumulative, deep_copy, frozen,
+    matches, update_bn,
 };
 pub use optim::*;
 pub use outputs::Outputs;
@@ -64,7 +65,7 @@ pub mod prelude {
     };
     pub use crate::{
         Apply, Ema, Exceptions, Item, ItemMut, Layer, LoadReport, ModelSpec, Module, ModuleExt, PaddingMode,
-        Param, Path, State, frozen, seq,
+        Param, Path, State, Swa, frozen, seq,
     };
     pub use mapsto_tensor::prelude::*;
 }

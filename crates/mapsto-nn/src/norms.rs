@@ -1,5 +1,6 @@
 //! What norms share: statistics within groups, scale and shift, running statistics, and their options in files.
 
+use crate::module::share_of;
 use crate::layers::features;
 use crate::{Param, State};
 use mapsto_spec::{Args, Bounds, Entry, count_option};
@@ -40,11 +41,12 @@ pub(crate) fn scale_and_shift(
     [or(weight, 1.0), or(bias, 0.0)]
 }
 
-/// `state ← (1 − share) · state + share · new`.
+/// `state ← (1 − share) · state + share · new`; in [`cumulative`](crate::module::cumulative) the mean of all that came.
 pub(crate) fn move_towards(state: &State, new: &Tensor, share: f64) {
-    let old = state.get();
+    let (old, share) = (state.get(), share_of(state, share));
     let new = new.detach().to(old.dtype());
-    state.set(old * (1.0 - share) + new * share);
+    // Whatever there was before, even if it was no number.
+    state.set(if share == 1.0 { new } else { old * (1.0 - share) + new * share });
 }
 
 /// The momentum of running statistics; where `none` says why there are none that it moves, it may not be set.

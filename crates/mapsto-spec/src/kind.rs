@@ -1,6 +1,6 @@
 //! Families and their kinds: what can be named in a file, how it is built, and how it says its own entry again.
 
-use crate::{Args, Entry, nearest};
+use crate::{Args, Entry, Value, nearest};
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::any::TypeId;
 use std::fmt;
@@ -115,12 +115,57 @@ impl<T: Family + ?Sized> Kind<T> {
     pub fn questions(&self, givens: &[&T::Given]) -> Args {
         let mut args = Args::new(T::NOUN, &self.sample());
         for given in givens {
-            args = Args::new(T::NOUN, &self.sample());
-            if (self.build)(&mut args, given).and_then(|built| T::finish(built, &mut args)).is_ok() {
+            let (asked, built) = self.asking(&self.sample(), given);
+            args = asked;
+            if built {
                 break;
             }
         }
         args
+    }
+
+    /// What it asks for while an entry is built with what is given, and whether it could be built.
+    fn asking(&self, entry: &Entry, given: &T::Given) -> (Args, bool) {
+        let mut args = Args::new(T::NOUN, entry);
+        let built = (self.build)(&mut args, given).and_then(|built| T::finish(built, &mut args)).is_ok();
+        (args, built)
+    }
+
+    /// The options whose default is no number of their own, but follows from the other options or from what is given: it is another one where
+    /// whole numbers of the example are doubled, or with another of `givens`.
+    #[must_use]
+    pub fn following(&self, givens: &[&T::Given]) -> Vec<String> {
+        let double = |value: &Value| match value {
+            Value::Int(n) => Some(Value::Int(n.saturating_mul(2))),
+            _ => None,
+        };
+        let sample = self.sample();
+        let mut entries = vec![sample.clone()];
+        if let Some(value) = sample.value.as_ref().and_then(double) {
+            entries.push(sample.clone().with_value(value));
+        }
+        for (name, value) in &sample.options {
+            let value = double(value);
+            entries.extend(value.map(|value| sample.clone().with_option(name.as_str(), value)));
+        }
+        let mut first: Vec<(String, Option<Value>)> = Vec::new();
+        let mut following = Vec::new();
+        for entry in &entries {
+            for given in givens {
+                let (args, built) = self.asking(entry, given);
+                for asked in args.asked().filter(|_| built) {
+                    let default = asked.default.cloned();
+                    match first.iter().find(|(name, _)| name == asked.name) {
+                        None => first.push((asked.name.to_string(), default)),
+                        Some((name, other)) if *other != default && !following.contains(name) => {
+                            following.push(name.clone());
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
+        following
     }
 }
 

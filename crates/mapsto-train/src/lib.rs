@@ -4,6 +4,7 @@
 //! (Ctrl-C, through ctrlc). Without them the trainer is the same, in plain rows and without pictures.
 
 mod atomic_file;
+mod averaging;
 pub mod callbacks;
 mod csv;
 mod digest;
@@ -25,6 +26,7 @@ mod task;
 mod trainer;
 
 pub use atomic_file::write_atomic;
+pub use averaging::{AVERAGINGS, Averaging, AveragingKind};
 pub use digest::Digest;
 pub use environment::environment;
 pub use evaluate::{Evaluation, Mistake, Predictions, evaluate, predict};
@@ -47,7 +49,7 @@ pub mod prelude {
         Accuracy, Average, ConfusionMatrix, F1, Mae, Metric, Precision, Recall, Rmse, TopK,
     };
     pub use crate::{
-        Cx, Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder, Step,
-        Supervised, Task, Trainer, evaluate, load, predict, save,
+        Averaging, Cx, Evaluation, History, Interrupt, ModelFile, ModelInfo, Outputs, Progress, RunFolder,
+        Step, Supervised, Task, Trainer, evaluate, load, predict, save,
     };
 }

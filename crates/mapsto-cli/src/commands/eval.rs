@@ -37,10 +37,10 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     let run = Run::open(invocation.text("run"))?;
     let model = invocation.optional("model").map_or_else(|| run.folder().best(), PathBuf::from);
     let experiment = run.experiment(&model, &exceptions(invocation), remark)?;
-    let epoch = ModelFile::read(&model)?.best_epoch();
+    let file = ModelFile::read(&model)?;
     let test = run.test(&experiment)?;
     let found = experiment.evaluate(test)?;
-    say!("{}", report::scored(&found, epoch));
+    say!("{}", report::scored(&found, Some(&file)));
     if let Some(confusion) = &found.confusion {
         let name =
             |class: usize| experiment.info.classes.get(class).map_or(class.to_string(), |name| plain(name));

@@ -49,7 +49,8 @@ fn command(command: Command) -> Command {
 
 /// Draws the learning rate of a training that has not begun.
 fn schedule(file: &str, invocation: &Invocation) -> Result<(), Failure> {
-    let (rates, epoch) = read_experiment(file, invocation.overrides)?.learning_rates()?;
+    let experiment = read_experiment(file, invocation.overrides)?;
+    let (rates, epoch) = experiment.learning_rates()?;
     let most = rates.iter().copied().fold(0.0, f64::max);
     let highest = rates.iter().position(|lr| *lr == most).unwrap_or(0);
     say!("learning rate over {} steps, {epoch} an epoch\n", rates.len());
@@ -58,6 +59,12 @@ fn schedule(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     }
     let (first, last) = (rates.first().unwrap_or(&0.0), rates.last().unwrap_or(&0.0));
     say!("\nfirst {first:.6e}, highest {most:.6e} at step {highest}, last {last:.6e}");
+    let plateau = experiment.config.train.callbacks.iter().find(|c| c.name == "reduce_on_plateau");
+    if let Some(plateau) = plateau {
+        say!(
+            "note   {plateau} lowers the rate where training stops improving, which nobody knows before it: this is the rate until then"
+        );
+    }
     if let Some(path) = invocation.optional("svg") {
         std::fs::write(path, plots::schedule(&rates, epoch)?).map_err(|e| Error::io(Path::new(path), e))?;
         say!("{path}");

@@ -1,9 +1,11 @@
 //! How weights begin: initialisers, drawn from the init stream of randomness.
 
+mod by_rule;
 mod constant;
 mod fan;
 mod identity;
 mod kaiming;
+mod lsuv;
 mod normal;
 mod orthogonal;
 mod sparse;
@@ -12,10 +14,12 @@ mod uniform;
 mod variance_scaling;
 mod xavier;
 
+pub use by_rule::by_rule;
 pub use constant::{Constant, Ones, Zeros};
 pub use fan::{Fan, fans};
 pub use identity::Identity;
 pub use kaiming::{KaimingNormal, KaimingUniform};
+pub use lsuv::{Lsuv, lsuv};
 pub use normal::Normal;
 pub use orthogonal::Orthogonal;
 pub use sparse::Sparse;

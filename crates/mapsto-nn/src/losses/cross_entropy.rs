@@ -1,6 +1,8 @@
 //! Cross-entropy of logits: a softmax and its loss in one, for class ids or probabilities.
 
-use super::{Loss, LossKind, REDUCTION, check_outputs, check_probabilities, range, slack};
+use super::{
+    Loss, LossKind, Pointwise, REDUCTION, check_ids, check_outputs, check_probabilities, range, slack,
+};
 use crate::Outputs;
 use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::ops::CrossEntropyOptions;
@@ -119,13 +121,9 @@ pub(super) fn check_weights(shape: &[usize], weights: &[f64]) -> Result<(), Stri
     Ok(())
 }
 
-impl Loss for CrossEntropy {
+impl CrossEntropy {
     #[track_caller]
-    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        let counted = self.options.weights.is_some() || self.options.ignore_index.is_some();
-        if counted && !target.dtype().is_float() && !target.is_empty() && self.weight(target) == 0.0 {
-            fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
-        }
+    fn check(&self, y: &Tensor, target: &Tensor) {
         check_classes(y, target);
         if let (Some(weights), Some(&classes)) = (&self.options.weights, y.shape().last())
             && weights.len() != classes
@@ -133,7 +131,63 @@ impl Loss for CrossEntropy {
             fail!("cross_entropy", "there are {} class weights, and the outputs tell {classes} classes apart", weights.len();
                   help = "give one weight for each class");
         }
+    }
+}
+
+impl Pointwise for CrossEntropy {
+    /// One value for each row, `w[t] ((1 − s) · −log p[t]) + s/k · Σ_c w[c] · −log p[c]`, and 0 for an ignored one, as PyTorch's `reduction="none"`;
+    /// divided by the sum of `w[t]` of the rows that are not ignored, their sum is the loss.
+    #[track_caller]
+    fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        self.check(y, target);
+        let CrossEntropyOptions { label_smoothing: s, weights, ignore_index } = &self.options;
+        let nll = -y.log_softmax(-1);
+        let classes = y.shape().last().copied().unwrap_or(1);
+        let counted = match weights {
+            Some(w) => &nll * w.to(nll.dtype()).to_device(nll.device()),
+            None => nll,
+        };
+        if target.dtype().is_float() {
+            alike_shapes(y, target);
+            return (counted * (target.to(y.dtype()) * (1.0 - s) + s / classes as f64)).sum(-1);
+        }
+        let kept = ignore_index.map(|id| target.ne(id));
+        let ids = kept.as_ref().map_or(target.clone(), |kept| kept.choose(target, 0));
+        check_ids("cross_entropy", y, &ids);
+        let of_class = counted.gather(-1, &ids.unsqueeze(-1)).squeeze(-1);
+        let each =
+            if *s == 0.0 { of_class } else { of_class * (1.0 - s) + counted.sum(-1) * (s / classes as f64) };
+        kept.map_or(each.clone(), |kept| kept.choose(&each, 0.0))
+    }
+}
+
+/// That probabilities have the shape of the outputs.
+#[track_caller]
+fn alike_shapes(y: &Tensor, target: &Tensor) {
+    if y.shape() != target.shape() {
+        fail!(
+            "cross_entropy",
+            "logits {:?} and probabilities {:?} differ in shape",
+            y.shape(),
+            target.shape()
+        );
+    }
+}
+
+impl Loss for CrossEntropy {
+    #[track_caller]
+    fn loss(&self, y: &Tensor, target: &Tensor) -> Tensor {
+        let counted = self.options.weights.is_some() || self.options.ignore_index.is_some();
+        if counted && !target.dtype().is_float() && !target.is_empty() && self.weight(target) == 0.0 {
+            fail!("cross_entropy", "every row of the batch is ignored or has weight 0: the mean of nothing");
+        }
+        self.check(y, target);
         y.cross_entropy_with(target, &self.options)
+    }
+
+    fn pointwise(&self) -> Option<&dyn Pointwise> {
+        // With weights or an ignored id the mean is no plain one.
+        (self.options.weights.is_none() && self.options.ignore_index.is_none()).then_some(self)
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -246,6 +300,40 @@ mod tests {
             loss.loss(&y, &tensor![2, 1, 0, 1].one_hot(3).to(DType::F32)),
         );
         assert!((by_id - by_p).item().abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_values_of_rows_are_pytorchs_without_a_reduction() {
+        use crate::losses::{Pointwise, Sum};
+        let y = tensor![Y[0], Y[1], Y[2], Y[3]];
+        let ids = [2_i64, 1, 0, -7];
+        for s in [0.0, 0.1] {
+            for w in [[1.0, 1.0, 1.0], [0.5, 2.0, 3.0]] {
+                let loss = CrossEntropy::new().label_smoothing(s).ignore_index(-7);
+                let loss = loss.weights(tensor![w[0], w[1], w[2]]);
+                let target = Tensor::from_slice(&ids, 4);
+                let each = loss.each(&y, &target).to_vec::<f32>();
+                for (i, &id) in ids.iter().enumerate() {
+                    let expected = match id {
+                        -7 => 0.0,
+                        // The mean of a single row is divided by its weight.
+                        id => reference(&Y[i..=i], &[id], s, w, -7) * w[id as usize],
+                    };
+                    assert!((f64::from(each[i]) - expected).abs() < 1e-5, "{s} {w:?} row {i}: {each:?}");
+                }
+                let sum = Sum::new(loss.clone()).loss(&y, &target).item();
+                let mean = loss.loss(&y, &target).item();
+                assert!((sum / loss.weight(&target) - mean).abs() < 1e-5, "{s} {w:?}");
+            }
+            let plain = CrossEntropy::new().label_smoothing(s);
+            let p = tensor![2, 1, 0, 1].one_hot(3).to(DType::F32);
+            assert_close!(plain.each(&y, &p), plain.each(&y, &tensor![2, 1, 0, 1]));
+            assert_close!(plain.pointwise().unwrap().each(&y, &p).mean(..), plain.loss(&y, &p));
+        }
+        let weighted = CrossEntropy::new().weights(tensor![1.0, 2.0, 3.0]);
+        assert!(weighted.pointwise().is_none(), "the mean is no plain one");
+        let e = catch(|| weighted.each(&y, &tensor![0, 1, 2, 3])).unwrap_err();
+        assert!(e.message().starts_with("cross_entropy: "), "{e}");
     }
 
     #[test]

@@ -296,7 +296,13 @@ impl Family for dyn Loss {
         let Some(reduction) = args.take::<String>(REDUCTION.0)? else { return Ok(loss) };
         if !["mean", "sum"].contains(&&*reduction) {
             let message = format!("`reduction` must be \"mean\" or \"sum\", got \"{reduction}\"");
-            return Err(args.error(REDUCTION.0, message));
+            let error = args.error(REDUCTION.0, message);
+            return Err(match &*reduction {
+                "none" => error.help(
+                    "training lowers one number; in a program `loss.each(&y, &target)` gives the values of single samples",
+                ),
+                _ => error,
+            });
         }
         if reduction.starts_with('m') {
             return Ok(loss);

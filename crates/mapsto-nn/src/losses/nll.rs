@@ -93,9 +93,17 @@ impl Nll {
 }
 
 impl Pointwise for Nll {
+    /// One value for each row, `w[t] · −y[t]`, and 0 for an ignored one.
     #[track_caller]
     fn each(&self, y: &Tensor, target: &Tensor) -> Tensor {
-        each(y, target)
+        if (self.weights.is_none() && self.ignore_index.is_none())
+            || target.dtype().is_float()
+            || y.is_empty()
+        {
+            return each(y, target);
+        }
+        let (ids, weight) = self.counted(target, y.shape().last().copied().unwrap_or(0), y.dtype());
+        each(y, &ids) * weight
     }
 }
 

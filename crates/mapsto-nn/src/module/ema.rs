@@ -53,7 +53,13 @@ impl Ema {
     /// When the model's names are not those of the model that the average was started from.
     #[track_caller]
     pub fn update(&mut self, model: &(impl Module + ?Sized)) {
-        let (beta, mut i) = (self.beta, 0);
+        self.update_keeping(model, self.beta);
+    }
+
+    /// As [`Ema::update`], keeping another share of the past.
+    #[track_caller]
+    pub(super) fn update_keeping(&mut self, model: &(impl Module + ?Sized), beta: f64) {
+        let mut i = 0;
         let mut one = |path: &Path, item: Item<'_>| {
             let known = self.values.get_mut(i).filter(|(name, ..)| *name == path.to_string());
             let Some((_, value, dtype)) = known else {

@@ -1,6 +1,6 @@
 //! What a layer does: one tensor in, one tensor out.
 
-use super::then::{activation_then, following};
+use super::then::{activation_then, following, is_apart};
 use super::{Hooks, Module, Then, Weighted, then};
 use crate::layers::{is_activation, sequence};
 use mapsto_spec::Entry;
@@ -188,6 +188,7 @@ impl Apply for Tensor {
 /// `forward_then` of a layer that may be a user's own, whose count must be one of those that it was offered.
 #[track_caller]
 fn checked_then<L: Layer + ?Sized>(layer: &L, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
+    let then = if is_apart() { &[] } else { then };
     let (y, taken) = layer.forward_then(x, then);
     if taken > then.len() {
         fail!("forward_then", "the layer did {taken} of the {} that follow it", then.len();

@@ -1,5 +1,6 @@
 //! What a model holds: parameters and states, each found under the path of its fields.
 
+mod averages;
 mod cloned;
 mod ema;
 mod frozen;
@@ -11,10 +12,13 @@ mod param;
 mod path;
 mod pattern;
 mod state;
+mod swa;
 mod then;
 mod tied;
+mod update_bn;
 mod weighted;
 
+pub use averages::Averages;
 pub use cloned::{AsLayer, Cloner, NoLayer, NotCloned};
 pub use ema::Ema;
 pub use frozen::frozen;
@@ -28,9 +32,12 @@ pub use path::{Path, Segment};
 pub use pattern::matches;
 pub(crate) use pattern::unknown;
 pub use state::State;
+pub use swa::Swa;
 pub use then::{ByChannel, Line, Then};
-pub(crate) use then::{MOST, activation_then};
+pub(crate) use then::{MOST, activation_then, apart};
 pub use tied::{Tied, deep_copy};
+pub(crate) use update_bn::share_of;
+pub use update_bn::{cumulative, update_bn};
 pub use weighted::Weighted;
 
 use mapsto_tensor::{DType, Tensor};

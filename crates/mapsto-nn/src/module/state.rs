@@ -38,6 +38,11 @@ impl State {
         State { is_running: true, ..State::new(value) }
     }
 
+    /// Whether it moves by small steps: see [`State::running`].
+    pub fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     /// Converts a value of floats as a model is converted.
     pub(super) fn convert(&mut self, dtype: DType) {
         let value = self.get();

@@ -5,6 +5,7 @@ use crate::layers::MaxPool2d;
 use mapsto_spec::type_of;
 use mapsto_tensor::{Tensor, fail};
 use std::any::TypeId;
+use std::cell::Cell;
 use std::fmt;
 
 /// What follows a layer: [`Layer::forward_then`] takes as much of it into its pass as its kernel can do.
@@ -136,6 +137,27 @@ pub(crate) fn activation_then<L: Layer>(
     }
 }
 
+thread_local! {
+    static APART: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `body` with a pass of its own for each layer, for who looks at what layers give.
+pub(crate) fn apart<R>(body: impl FnOnce() -> R) -> R {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            APART.set(self.0);
+        }
+    }
+    let _back = Back(APART.replace(true));
+    body()
+}
+
+/// Whether each layer has a pass of its own here.
+pub(super) fn is_apart() -> bool {
+    APART.get()
+}
+
 /// As many followers as the longest pass takes: a norm, a sum and a ReLU.
 pub(crate) const MOST: usize = 3;
 
@@ -145,6 +167,9 @@ pub(super) fn following<'a, L: Layer>(
     after: &[Then<'a>],
     room: &mut [Then<'a>; MOST],
 ) -> usize {
+    if is_apart() {
+        return 0;
+    }
     let at = |i: usize| match layers.get(i) {
         Some(layer) => layer.as_then(),
         None => after.get(i - layers.len()).copied(),

@@ -1,77 +1,5 @@
 //! The optimizers, one file each, and the list of those that can be named in a file: how gradients change parameters.
 
-/// What every optimizer says that has its settings in `rule` and what it remembers in `memory`; one that says its own entry is
-/// `applied`.
-macro_rules! by_rule {
-    ($name:literal) => {
-        by_rule!(applied $name);
-        fn entry(&self) -> Option<mapsto_spec::Entry> {
-            let mut rule = self.rule;
-            Some($crate::optim::setting::told($name, &self.memory, rule.settings()))
-        }
-    };
-    (applied $name:literal) => {
-        #[track_caller]
-        fn step(&mut self, model: &mut dyn Module, grads: Grads) {
-            self.memory.apply($name, &self.rule, model, grads);
-        }
-        fn slots(&self) -> &'static [&'static str] {
-            $crate::optim::Rule::slots(&self.rule)
-        }
-        fn slot_shape(&self) -> $crate::optim::SlotShape {
-            $crate::optim::Rule::slot_shape(&self.rule)
-        }
-        fn memory(&self) -> &Memory {
-            &self.memory
-        }
-        fn memory_mut(&mut self) -> &mut Memory {
-            &mut self.memory
-        }
-    };
-}
-
-/// What an optimizer says that is judged at what it remembers in a slot.
-macro_rules! shows {
-    ($slot:expr) => {
-        fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
-            self.memory.show($slot, model)
-        }
-        fn train(&mut self, model: &mut dyn Module) -> Result<()> {
-            self.memory.hide($slot, model)
-        }
-        fn shows_other_weights(&self) -> bool {
-            true
-        }
-    };
-}
-
-/// What an optimizer says that changes the steps of the one `inner`.
-macro_rules! by_inner {
-    () => {
-        fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
-            self.inner.eval(model)
-        }
-        fn train(&mut self, model: &mut dyn Module) -> Result<()> {
-            self.inner.train(model)
-        }
-        fn shows_other_weights(&self) -> bool {
-            self.inner.shows_other_weights()
-        }
-        fn takes_groups(&self) -> bool {
-            false
-        }
-        fn check(&self, model: &dyn Module) -> Result<()> {
-            self.inner.check(model)
-        }
-        fn memory(&self) -> &Memory {
-            self.inner.memory()
-        }
-        fn memory_mut(&mut self) -> &mut Memory {
-            self.inner.memory_mut()
-        }
-    };
-}
-
 #[macro_use]
 mod setting;
 
@@ -257,6 +185,21 @@ pub trait Optimizer: Send {
         self.memory_mut().set_lr(lr);
     }
 
+    /// The momentum, or β₁, where it has one that is above 0 and may change from step to step.
+    fn momentum(&self) -> Option<f64> {
+        None
+    }
+
+    /// Sets the momentum, or β₁, as a schedule does that cycles it.
+    ///
+    /// # Panics
+    /// When there is none, see [`momentum`](Optimizer::momentum), or it is not in 0..1.
+    #[track_caller]
+    fn set_momentum(&mut self, momentum: f64) {
+        let _ = momentum;
+        no_momentum(&self.name());
+    }
+
     /// Checks that it fits a model: that every group has a parameter there.
     ///
     /// # Errors
@@ -322,6 +265,12 @@ fn needs_an_objective(optimizer: &str) -> ! {
         help = "take it with the loss: `opt.descend(&mut Closure::new(&mut net, |net| mse(&net.forward(&x), &y)))`; the trainer does so by itself")
 }
 
+#[track_caller]
+fn no_momentum(optimizer: &str) -> ! {
+    mapsto_tensor::fail!(optimizer, "there is no momentum that could be set";
+        help = "give it one above 0, such as `Sgd::new(0.1).momentum(0.9)`, or take `Adam`, whose β₁ it is")
+}
+
 /// The value of an entry of an optimizer that changes the steps of another one.
 const INSIDE: (&str, &str) =
     ("", "the optimizer whose steps are changed, with its learning rate and settings");
@@ -378,6 +327,12 @@ impl Optimizer for Box<dyn Optimizer> {
     }
     fn takes_groups(&self) -> bool {
         (**self).takes_groups()
+    }
+    fn momentum(&self) -> Option<f64> {
+        (**self).momentum()
+    }
+    fn set_momentum(&mut self, momentum: f64) {
+        (**self).set_momentum(momentum);
     }
     fn check(&self, model: &dyn Module) -> Result<()> {
         (**self).check(model)

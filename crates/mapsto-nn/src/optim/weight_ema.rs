@@ -2,13 +2,11 @@
 
 use super::lookahead::Given;
 use super::setting::{Held, Setting, read, say};
-use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState, inside};
-use crate::Param;
-use crate::module::{Item, ItemMut, Module, Path};
+use super::{Looks, Memory, Objective, Optimizer, OptimizerKind, OptimizerState};
+use crate::module::{Averages, Module};
 use mapsto_spec::{Bounds, Entry};
-use mapsto_tensor::{Error, ErrorKind, Grads, LeafId, Result, Tensor, fail, no_grad};
+use mapsto_tensor::{Error, ErrorKind, Grads, Result, fail};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// After each step of the optimizer inside `a ← β a + (1 − β) p`, where the averages `a` begin at the parameters.
 ///
@@ -37,20 +35,12 @@ use std::collections::BTreeMap;
 pub struct WeightEma {
     inner: Box<dyn Optimizer>,
     rule: EmaRule,
-    averages: BTreeMap<LeafId, Average>,
+    averages: Averages,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct EmaRule {
     beta: f64,
-}
-
-/// The average of a parameter, in f32 where it is in half precision.
-struct Average {
-    name: String,
-    value: Tensor,
-    /// While the model holds the average, the parameter.
-    trained: Option<Tensor>,
 }
 
 impl WeightEma {
@@ -61,7 +51,7 @@ impl WeightEma {
     #[track_caller]
     pub fn new(optimizer: impl Optimizer + 'static) -> WeightEma {
         check(&optimizer).unwrap_or_else(|e| mapsto_tensor::error::raise(e));
-        WeightEma { inner: Box::new(optimizer), rule: EmaRule { beta: 0.999 }, averages: BTreeMap::new() }
+        WeightEma { inner: Box::new(optimizer), rule: EmaRule { beta: 0.999 }, averages: Averages::default() }
     }
 
     /// The same keeping another share of the past.
@@ -83,44 +73,14 @@ impl WeightEma {
         step: impl FnOnce(&mut dyn Optimizer, &mut dyn Objective) -> Result<R>,
     ) -> Result<R> {
         let (inner, averages, beta) = (&mut self.inner, &mut self.averages, self.rule.beta);
-        if averages.values().any(|average| average.trained.is_some()) {
+        if averages.is_shown() {
             fail!("ema", "the model holds the averages, and this is a gradient of them";
                   help = "call `opt.train(&mut model)` before the forward pass, and `opt.eval(&mut model)` before validation");
         }
-        given.model().visit(&mut Path::new(), &mut |path, item| {
-            if let Item::Param(p) = item
-                && !p.is_frozen()
-            {
-                let begin =
-                    || Average { name: path.to_string(), value: inner.memory().wide(p), trained: None };
-                averages.entry(p.id()).or_insert_with(begin);
-            }
-        });
+        averages.begin_at(&given.model(), &|p| inner.memory().wide(p));
         let result = step(&mut **inner, given)?;
-        given.model().visit(&mut Path::new(), &mut |_, item| {
-            let Item::Param(p) = item else { return };
-            let Some(average) = averages.get_mut(&p.id()).filter(|_| !p.is_frozen()) else { return };
-            let before = average.value.to_device(p.device());
-            average.value = no_grad(|| before * beta + inner.memory().wide(p) * (1.0 - beta));
-        });
+        averages.follow_to(&given.model(), beta, &|p| inner.memory().wide(p));
         Ok(result)
-    }
-
-    /// Shows each parameter with its average.
-    fn each(
-        &mut self,
-        model: &mut dyn Module,
-        f: &mut dyn FnMut(&mut Param, &mut Average) -> Result<()>,
-    ) -> Result<()> {
-        let mut done = Ok(());
-        model.visit_mut(&mut Path::new(), &mut |_, item| {
-            if let ItemMut::Param(p) = item
-                && let (true, Some(average)) = (done.is_ok(), self.averages.get_mut(&p.id()))
-            {
-                done = f(p, average);
-            }
-        });
-        done
     }
 }
 
@@ -131,7 +91,15 @@ fn check(optimizer: &dyn Optimizer) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, message).help("take it alone"));
     }
     match optimizer.looks() {
-        Looks::AlwaysAtTheSame => inside(KIND.name, optimizer),
+        Looks::AlwaysAtTheSame => {
+            let message = format!(
+                "{}: `{}` compares the loss of each step with that of the next, and around it weights are put aside between steps",
+                KIND.name,
+                optimizer.name()
+            );
+            Err(Error::new(ErrorKind::Usage, message)
+                .help("let the trainer average beside it: `ema = 0.999` in [train], or `.averaging(Averaging::ema(0.999))`"))
+        }
         _ => Ok(()),
     }
 }
@@ -156,26 +124,11 @@ impl Optimizer for WeightEma {
     }
 
     fn eval(&mut self, model: &mut dyn Module) -> Result<()> {
-        self.each(model, &mut |p, average| {
-            if average.trained.is_none() {
-                average.trained = Some(p.detach());
-                p.set(&average.value.to_device(p.device()).to(p.dtype()))?;
-            }
-            Ok(())
-        })
+        self.averages.show(model)
     }
 
     fn train(&mut self, model: &mut dyn Module) -> Result<()> {
-        self.each(model, &mut |p, average| {
-            let Some(trained) = average.trained.take() else { return Ok(()) };
-            let shown = average.value.to_device(p.device()).to(p.dtype());
-            if p.is_empty() || no_grad(|| (p.detach() - shown).abs().max(..).item()) == 0.0 {
-                return p.set(&trained.to_device(p.device()));
-            }
-            // Somebody has written to it: there the average begins again.
-            average.value = p.detach().to(average.value.dtype());
-            Ok(())
-        })
+        self.averages.hide(model)
     }
 
     fn shows_other_weights(&self) -> bool {
@@ -188,6 +141,14 @@ impl Optimizer for WeightEma {
 
     fn check(&self, model: &dyn Module) -> Result<()> {
         self.inner.check(model)
+    }
+
+    fn momentum(&self) -> Option<f64> {
+        self.inner.momentum()
+    }
+
+    fn set_momentum(&mut self, momentum: f64) {
+        self.inner.set_momentum(momentum);
     }
 
     fn memory(&self) -> &Memory {
@@ -209,42 +170,18 @@ impl Optimizer for WeightEma {
 
     fn state(&self) -> OptimizerState {
         let mut state = OptimizerState { name: self.name().into(), ..self.inner.state() };
-        for Average { name, value, trained } in self.averages.values() {
-            state.tensors.push((format!("{AVERAGE}/{name}"), value.clone()));
-            state.tensors.extend(trained.iter().map(|p| (format!("{AVERAGE} trained/{name}"), p.clone())));
-        }
+        state.tensors.extend(self.averages.state());
         state
     }
 
     fn load_state(&mut self, model: &dyn Module, state: &OptimizerState) -> Result<()> {
         let mut inner = super::of_inner(state, &self.name(), &*self.inner)?;
-        let own: BTreeMap<String, Tensor> =
-            inner.tensors.extract_if(.., |(name, _)| name.starts_with(AVERAGE)).collect();
-        let (mut averages, mut found) = (BTreeMap::new(), 0);
-        model.visit(&mut Path::new(), &mut |path, item| {
-            let Item::Param(p) = item else { return };
-            let find = |slot: &str| {
-                let value = own.get(&format!("{slot}/{path}"));
-                value
-                    .filter(|x| x.shape() == p.shape() && x.dtype().is_float())
-                    .map(|x| x.detach().contiguous())
-            };
-            let Some(value) = find(AVERAGE) else { return };
-            let trained = find("average trained");
-            found += 1 + usize::from(trained.is_some());
-            averages.insert(p.id(), Average { name: path.to_string(), value, trained });
-        });
-        if found != own.len() {
-            let message = "optimizer state: its averages are of other parameters, or of other shapes";
-            return Err(Error::new(ErrorKind::Model, message));
-        }
+        let averages = Averages::load(model, &mut inner.tensors)?;
         self.inner.load_state(model, &inner)?;
         self.averages = averages;
         Ok(())
     }
 }
-
-const AVERAGE: &str = "average";
 
 impl EmaRule {
     fn settings(&mut self) -> Vec<Held<'_>> {
@@ -261,7 +198,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::new(
         let inner = super::read_inner(args, check)?;
         let mut rule = EmaRule { beta: 0.999 };
         read(args, rule.settings())?;
-        Ok(Box::new(WeightEma { inner, rule, averages: BTreeMap::new() }))
+        Ok(Box::new(WeightEma { inner, rule, averages: Averages::default() }))
     },
 )
 .options(&[super::INSIDE, BETA.told()])

@@ -33,6 +33,13 @@ impl<A: Schedule, B: Schedule> Schedule for Chained<A, B> {
         }
     }
 
+    fn momentum(&self, step: u64) -> Option<f64> {
+        match step < self.at {
+            true => self.first.momentum(step),
+            false => self.second.momentum(step - self.at),
+        }
+    }
+
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         // The one chain that a file can say: a warm-up and what follows it.
         if self.first.warms_up() != Some(self.at) {

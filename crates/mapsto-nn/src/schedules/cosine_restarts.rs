@@ -2,7 +2,7 @@
 
 use mapsto_spec::{Bounds, Entry, at_least_1, count_option};
 
-use super::{Horizon, Schedule, ScheduleKind, epochs, steps};
+use super::{Horizon, Schedule, ScheduleKind, epochs, steps_within};
 
 /// `lr = base · (floor + (1 − floor) · ½ (1 + cos(π u / n)))`, `u` steps after the last restart; the periods `n` are `steps`,
 /// `steps · mult`, `steps · mult²`, and so on.
@@ -80,7 +80,8 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "Half a cosine down to the share `floor`, again and again, first over the given number of epochs.",
     |args, horizon| {
         let first: f64 = args.main()?;
-        let first = steps(args, "", first, horizon)?;
+        let first =
+            steps_within(args, "", first, horizon, "nothing would restart: take `cosine`, or train longer")?;
         let mult: usize = count_option(args, "mult", 1)?;
         let floor = Bounds::UP_TO_1.option(args, "floor", 0.0)?;
         Ok(Box::new(CosineRestarts::new(first).mult(mult as u64).floor(floor)))

@@ -2,11 +2,13 @@
 
 use mapsto_spec::{Bounds, Entry, at_least_1};
 
+use super::{BASE_MOMENTUM, CYCLE_MOMENTUM, MAX_MOMENTUM, Momenta};
 use super::{Horizon, Schedule, ScheduleKind, epochs, steps_within};
 
 /// `lr = base · (floor + (1 − floor) · decayᶜ · (1 − |2 u / steps − 1|))`, `u` steps after the beginning of the cycle `c`, which counts from 0.
 ///
-/// PyTorch: `CyclicLR(base_lr=floor·base, max_lr=base, step_size_up=steps/2)`, with `decay = 0.5` in the mode `triangular2`; Keras has none.
+/// PyTorch: `CyclicLR(base_lr=floor·base, max_lr=base, step_size_up=steps/2)`, with `decay = 0.5` in the mode `triangular2`,
+/// and `cycle_momentum`, which is off here where nothing is said; Keras has none.
 ///
 /// Source: Smith (2017), Cyclical learning rates for training neural networks, arXiv:1506.01186, section 3.
 /// ```
@@ -20,6 +22,7 @@ pub struct Cyclic {
     steps: u64,
     floor: f64,
     decay: f64,
+    momenta: Momenta,
 }
 
 impl Cyclic {
@@ -29,7 +32,7 @@ impl Cyclic {
     /// When `steps` is 0.
     #[track_caller]
     pub fn new(steps: u64) -> Cyclic {
-        Cyclic { steps: at_least_1("cyclic", "steps", steps), floor: 0.1, decay: 1.0 }
+        Cyclic { steps: at_least_1("cyclic", "steps", steps), floor: 0.1, decay: 1.0, momenta: USUAL }
     }
 
     /// The same from another share of the base.
@@ -51,20 +54,43 @@ impl Cyclic {
     pub fn decay(self, decay: f64) -> Cyclic {
         Cyclic { decay: Bounds::UP_TO_1.check("cyclic", "decay", decay), ..self }
     }
+
+    /// The same with a momentum that goes against it, `most − (most − least) · decayᶜ · (1 − |2 u / steps − 1|)`: the momentum of `Sgd` and its
+    /// kin, β₁ of `Adam` and its kin. 0.8 and 0.9 are usual.
+    ///
+    /// # Panics
+    /// When one of them is not in 0..1, or `least` is above `most`.
+    #[track_caller]
+    #[must_use]
+    pub fn cycle_momentum(self, least: f64, most: f64) -> Cyclic {
+        Cyclic { momenta: Momenta::cycling("cyclic", least, most), ..self }
+    }
+
+    /// The share of the way up at a step.
+    fn height(&self, step: u64) -> f64 {
+        let (cycle, since) = (step / self.steps, step % self.steps);
+        let height = 1.0 - (2.0 * since as f64 / self.steps as f64 - 1.0).abs();
+        self.decay.powf(cycle as f64) * height
+    }
 }
 
 impl Schedule for Cyclic {
     fn lr(&self, step: u64, base: f64) -> f64 {
-        let (cycle, since) = (step / self.steps, step % self.steps);
-        let height = 1.0 - (2.0 * since as f64 / self.steps as f64 - 1.0).abs();
-        base * (self.floor + (1.0 - self.floor) * self.decay.powf(cycle as f64) * height)
+        base * (self.floor + (1.0 - self.floor) * self.height(step))
+    }
+
+    fn momentum(&self, step: u64) -> Option<f64> {
+        let Momenta { cycle, least, most } = self.momenta;
+        cycle.then(|| most - (most - least) * self.height(step))
     }
 
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         let entry = Entry::new(KIND.name).with_value(epochs(self.steps, horizon)?);
-        Some(entry.with_option("floor", self.floor).with_option("decay", self.decay))
+        Some(self.momenta.say(entry.with_option("floor", self.floor).with_option("decay", self.decay)))
     }
 }
+
+const USUAL: Momenta = Momenta { cycle: false, least: 0.8, most: 0.9 };
 
 pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "cyclic",
@@ -73,13 +99,17 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
         let cycle: f64 = args.main()?;
         let schedule = Cyclic::new(steps_within(args, "", cycle, horizon, "no cycle would be a whole one")?);
         let schedule = schedule.floor(Bounds::UP_TO_1.option(args, "floor", 0.1)?);
-        Ok(Box::new(schedule.decay(Bounds::UP_TO_1.option(args, "decay", 1.0)?)))
+        let schedule = schedule.decay(Bounds::UP_TO_1.option(args, "decay", 1.0)?);
+        Ok(Box::new(Cyclic { momenta: USUAL.read(args)?, ..schedule }))
     },
 )
 .options(&[
     ("", "the epochs of a cycle"),
     ("floor", "the share of the learning rate that a cycle begins and ends with"),
     ("decay", "the height of each cycle as a share of the one before"),
+    CYCLE_MOMENTUM,
+    BASE_MOMENTUM,
+    MAX_MOMENTUM,
 ])
 .example(|| Entry::new("cyclic").with_value(1_usize));
 

@@ -17,6 +17,7 @@ mod multi_step;
 mod one_cycle;
 mod polynomial;
 mod step_decay;
+mod swa_lr;
 mod warmup_stable_decay;
 
 pub use chained::Chained;
@@ -32,6 +33,7 @@ pub use multi_step::MultiStep;
 pub use one_cycle::OneCycle;
 pub use polynomial::Polynomial;
 pub use step_decay::StepDecay;
+pub use swa_lr::SwaLr;
 pub use warmup_stable_decay::WarmupStableDecay;
 
 /// What `cargo xtask new schedule` writes, which has to compile and to pass its test.
@@ -61,6 +63,12 @@ pub trait Schedule: Send + Sync {
         None
     }
 
+    /// The momentum of step `step`, where it sets one: of [`OneCycle`] and [`Cyclic`] that were asked to.
+    fn momentum(&self, step: u64) -> Option<f64> {
+        let _ = step;
+        None
+    }
+
     /// The steps over which it rises from near 0 to the base, if that is all it does.
     fn warms_up(&self) -> Option<u64> {
         None
@@ -87,6 +95,9 @@ impl Schedule for Box<dyn Schedule> {
     }
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         (**self).entry(horizon)
+    }
+    fn momentum(&self, step: u64) -> Option<f64> {
+        (**self).momentum(step)
     }
     fn warms_up(&self) -> Option<u64> {
         (**self).warms_up()
@@ -165,6 +176,49 @@ fn steps_within(args: &mut Args, name: &str, epochs: f64, horizon: &Horizon, los
     Err(args.error(name, message).help(lost))
 }
 
+/// Which momentum goes against the learning rate: from `most` at its lowest to `least` at its highest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Momenta {
+    cycle: bool,
+    least: f64,
+    most: f64,
+}
+
+impl Momenta {
+    #[track_caller]
+    fn cycling(schedule: &str, least: f64, most: f64) -> Momenta {
+        let least = Bounds::SHARE.check(schedule, "base_momentum", least);
+        let most = Bounds::SHARE.check(schedule, "max_momentum", most);
+        if least > most {
+            mapsto_tensor::fail!(schedule, "`base_momentum` {least} is above `max_momentum` {most}");
+        }
+        Momenta { cycle: true, least, most }
+    }
+
+    fn read(self, args: &mut Args) -> Result<Momenta> {
+        let cycle = args.get_or("cycle_momentum", self.cycle)?;
+        let least = Bounds::SHARE.option(args, "base_momentum", self.least)?;
+        let most = Bounds::SHARE.option(args, "max_momentum", self.most)?;
+        if least > most {
+            let message = format!("`base_momentum` {least} is above `max_momentum` {most}");
+            return Err(args.error("base_momentum", message));
+        }
+        Ok(Momenta { cycle, least, most })
+    }
+
+    fn say(self, entry: Entry) -> Entry {
+        let entry = entry.with_option("cycle_momentum", self.cycle);
+        entry.with_option("base_momentum", self.least).with_option("max_momentum", self.most)
+    }
+}
+
+const CYCLE_MOMENTUM: (&str, &str) = (
+    "cycle_momentum",
+    "whether the momentum, or `beta1`, of the optimizer falls while the learning rate rises, and rises while it falls",
+);
+const BASE_MOMENTUM: (&str, &str) = ("base_momentum", "the momentum where the learning rate is highest");
+const MAX_MOMENTUM: (&str, &str) = ("max_momentum", "the momentum where the learning rate is lowest");
+
 fn rounded(epochs: f64, horizon: &Horizon) -> u64 {
     ((epochs * horizon.epoch as f64).round() as u64).max(1)
 }
@@ -230,6 +284,7 @@ mod tests {
             |x: f64| Entry::new("cyclic").with_value(x),
             |x: f64| Entry::new("step_decay").with_option("every", x),
             |x: f64| Entry::new("multi_step").with_value(vec![1.0, x]),
+            |x: f64| Entry::new("cosine_restarts").with_value(x),
         ] {
             said(entry(3.0)).unwrap();
             let e = said(entry(3.5)).unwrap_err();

@@ -2,13 +2,14 @@
 
 use mapsto_spec::{Bounds, Entry, at_least_1};
 
+use super::{BASE_MOMENTUM, CYCLE_MOMENTUM, MAX_MOMENTUM, Momenta};
 use super::{Horizon, Schedule, ScheduleKind};
 
 /// From `base / div_factor` to `base` over the share `rise` of the steps, and down to `base / (div_factor · final_div_factor)` over the others, both along half a
 /// cosine.
 ///
-/// PyTorch: `OneCycleLR(max_lr=base, total_steps=steps, pct_start=rise, div_factor=div_factor, final_div_factor=final_div_factor)`, of the
-/// learning rate alone; Keras has none.
+/// PyTorch: `OneCycleLR(max_lr=base, total_steps=steps, pct_start=rise, div_factor=div_factor, final_div_factor=final_div_factor)`; its
+/// `cycle_momentum` is off here where nothing is said; Keras has none.
 ///
 /// Source: Smith, Topin (2018), Super-convergence, arXiv:1708.07120, in the form of fast.ai.
 /// ```
@@ -24,6 +25,7 @@ pub struct OneCycle {
     rise: f64,
     div_factor: f64,
     final_div_factor: f64,
+    momenta: Momenta,
 }
 
 impl OneCycle {
@@ -38,6 +40,7 @@ impl OneCycle {
             rise: 0.3,
             div_factor: 25.0,
             final_div_factor: 1e4,
+            momenta: USUAL,
         }
     }
 
@@ -73,25 +76,46 @@ impl OneCycle {
             ..self
         }
     }
+
+    /// The same with a momentum that goes against it, from `most` to `least` where the rate is highest and back: the momentum of `Sgd` and its kin,
+    /// β₁ of `Adam` and its kin. 0.85 and 0.95 are usual.
+    ///
+    /// # Panics
+    /// When one of them is not in 0..1, or `least` is above `most`.
+    #[track_caller]
+    #[must_use]
+    pub fn cycle_momentum(self, least: f64, most: f64) -> OneCycle {
+        OneCycle { momenta: Momenta::cycling("one_cycle", least, most), ..self }
+    }
+
+    /// What goes from `first` to `top` and to `end`, along half a cosine each, at a step.
+    fn along(&self, step: u64, first: f64, top: f64, end: f64) -> f64 {
+        let last = self.steps as f64 - 1.0;
+        let peak = (self.rise * self.steps as f64 - 1.0).clamp(0.0, last);
+        let t = (step as f64).min(last);
+        // `from` at the share 0 of the way, `to` at 1.
+        let between = |from: f64, to: f64, share: f64| {
+            to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * share).cos())
+        };
+        if t < peak {
+            between(first, top, t / peak)
+        } else if last > peak {
+            between(top, end, (t - peak) / (last - peak))
+        } else {
+            top
+        }
+    }
 }
 
 impl Schedule for OneCycle {
     fn lr(&self, step: u64, base: f64) -> f64 {
-        let last = self.steps as f64 - 1.0;
-        let top = (self.rise * self.steps as f64 - 1.0).clamp(0.0, last);
-        let t = (step as f64).min(last);
-        let (first, end) = (base / self.div_factor, base / self.div_factor / self.final_div_factor);
-        // `from` at the share 0 of the way, `to` at 1.
-        let along = |from: f64, to: f64, share: f64| {
-            to + (from - to) / 2.0 * (1.0 + (std::f64::consts::PI * share).cos())
-        };
-        if t < top {
-            along(first, base, t / top)
-        } else if last > top {
-            along(base, end, (t - top) / (last - top))
-        } else {
-            base
-        }
+        let first = base / self.div_factor;
+        self.along(step, first, base, first / self.final_div_factor)
+    }
+
+    fn momentum(&self, step: u64) -> Option<f64> {
+        let Momenta { cycle, least, most } = self.momenta;
+        cycle.then(|| self.along(step, most, least, most))
     }
 
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
@@ -99,10 +123,12 @@ impl Schedule for OneCycle {
         let entry = || {
             Entry::new(KIND.name).with_option("rise", self.rise).with_option("div_factor", self.div_factor)
         };
-        let said = || entry().with_option("final_div_factor", self.final_div_factor);
+        let said = || self.momenta.say(entry().with_option("final_div_factor", self.final_div_factor));
         (self.steps == horizon.steps.max(1)).then(said)
     }
 }
+
+const USUAL: Momenta = Momenta { cycle: false, least: 0.85, most: 0.95 };
 
 pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     "one_cycle",
@@ -110,13 +136,17 @@ pub(super) const KIND: ScheduleKind = ScheduleKind::new(
     |args, horizon| {
         let schedule = OneCycle::new(horizon.steps.max(1)).rise(Bounds::UP_TO_1.option(args, "rise", 0.3)?);
         let schedule = schedule.div_factor(Bounds::AT_LEAST_1.option(args, "div_factor", 25.0)?);
-        Ok(Box::new(schedule.final_div_factor(Bounds::ABOVE_0.option(args, "final_div_factor", 1e4)?)))
+        let schedule = schedule.final_div_factor(Bounds::ABOVE_0.option(args, "final_div_factor", 1e4)?);
+        Ok(Box::new(OneCycle { momenta: USUAL.read(args)?, ..schedule }))
     },
 )
 .options(&[
     ("rise", "the share of the training over which it rises"),
     ("div_factor", "what the learning rate is divided by at the beginning"),
     ("final_div_factor", "what that is divided by at the end"),
+    CYCLE_MOMENTUM,
+    BASE_MOMENTUM,
+    MAX_MOMENTUM,
 ]);
 
 #[test]

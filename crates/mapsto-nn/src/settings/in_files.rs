@@ -100,9 +100,25 @@ pub(super) fn in_files() -> Vec<Settings> {
         (
             "schedule",
             "one_cycle",
-            vec![("rise", UpTo1), ("div_factor", AtLeast1), ("final_div_factor", Above0)],
+            vec![
+                ("rise", UpTo1),
+                ("div_factor", AtLeast1),
+                ("final_div_factor", Above0),
+                ("base_momentum", Share),
+                ("max_momentum", Share),
+            ],
         ),
-        ("schedule", "cyclic", vec![("", Above0), ("floor", UpTo1), ("decay", UpTo1)]),
+        (
+            "schedule",
+            "cyclic",
+            vec![
+                ("", Above0),
+                ("floor", UpTo1),
+                ("decay", UpTo1),
+                ("base_momentum", Share),
+                ("max_momentum", Share),
+            ],
+        ),
         ("schedule", "inverse_time", vec![("", Above0)]),
         ("schedule", "inverse_sqrt", vec![("", Above0)]),
         ("schedule", "warmup_stable_decay", vec![("", Above0), ("decay", Above0), ("floor", UpTo1)]),

@@ -212,7 +212,10 @@ pub(super) const BEST: CallbackKind =
         let column = args.main_or("val loss".to_string())?;
         Ok(Box::new(Checkpoint::best(column).every(count_option(args, "every", 1_usize)?)))
     })
-    .options(&[("", "the column that is watched"), ("every", "after how many epochs it looks")]);
+    .options(&[
+        ("", "the column that is watched; in a training file without one that of the first metric, or else of the loss, of the validation samples where there are any"),
+        ("every", "after how many epochs it looks"),
+    ]);
 
 pub(super) const LAST: CallbackKind = CallbackKind::new(
     "last",

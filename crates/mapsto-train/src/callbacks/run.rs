@@ -1,8 +1,9 @@
 //! What a callback sees of the run it belongs to, and what it may ask of it.
 
+use crate::averaging::Averaging;
 use crate::history::History;
 use crate::metrics::Better;
-use crate::model_file::{ModelFile, ModelInfo};
+use crate::model_file::{ModelFile, ModelInfo, WEIGHTS};
 use mapsto_nn::Module;
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ pub struct Run<'a> {
     pub(crate) info: &'a ModelInfo,
     /// What the program keeps with the best model.
     pub(crate) labels: &'a [(String, String)],
+    /// What is judged in place of the trained weights.
+    pub(crate) averaging: Option<&'a Averaging>,
     pub(crate) folder: Option<&'a Path>,
     /// The folder, once it has been seen: it is not made again.
     pub(crate) there: Option<&'a Path>,
@@ -170,7 +173,10 @@ impl Run<'_> {
     /// As [`Run::save_model`], with the weights of the epoch that is the best so far.
     pub(crate) fn save_best(&self, path: &Path, epoch: usize, weights: &[(String, Tensor)]) -> Result<()> {
         let file = ModelFile { tensors: weights.to_vec(), ..ModelFile::default() };
-        file.with_info(self.info.clone()).best_of(epoch, self.labels).write_within(path, self.there)
+        let weights = self.averaging.and_then(|averaging| averaging.weights_after(epoch));
+        let weights = weights.map(|text| (WEIGHTS.to_string(), text));
+        let labels: Vec<(String, String)> = self.labels.iter().cloned().chain(weights).collect();
+        file.with_info(self.info.clone()).best_of(epoch, &labels).write_within(path, self.there)
     }
 
     fn model_file(&self) -> ModelFile {

@@ -87,6 +87,9 @@ pub(crate) const TRAINER: &str = "trainer/";
 /// What a program noted, among the texts of a training state.
 pub(crate) const NOTE: &str = "note ";
 
+/// The note of what the weights are, where they are an average.
+pub(crate) const WEIGHTS: &str = "weights";
+
 /// The note of the epoch after which the best weights were taken.
 const EPOCH: &str = "best epoch";
 
@@ -239,6 +242,13 @@ impl ModelFile {
     #[must_use]
     pub fn best_epoch(&self) -> Option<usize> {
         self.note(EPOCH)?.parse().ok()
+    }
+
+    /// What the weights are where they are an average of those that were trained, such as `mean of the epochs 8 to 12 (SWA)`, in a file of a run with
+    /// an [`Averaging`](crate::Averaging); nothing in any other.
+    #[must_use]
+    pub fn averaged(&self) -> Option<&str> {
+        self.note(WEIGHTS)
     }
 
     /// Adds the epoch after which the weights were the best, and what the program wants to know of the run.

@@ -1,5 +1,6 @@
 //! `Cx`: the only door to an optimizer, through which every step of every task goes.
 
+use super::averager::Averager;
 use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Moment};
@@ -102,6 +103,8 @@ pub(super) struct Driver<'a> {
     pub(super) optimizer: &'a mut dyn Optimizer,
     /// The learning rate before any schedule.
     pub(super) base_lr: f64,
+    /// The momentum before any schedule.
+    pub(super) base_momentum: Option<f64>,
     pub(super) steps: u64,
     /// Gradients of the batches since the last step, each times its weight, and the sum of the weights.
     pending: Weighed,
@@ -129,6 +132,8 @@ pub(super) struct Engine<'a> {
     pub(super) scaler: Option<GradScaler>,
     /// Whether gradients of the batch under way were not finite, so that a step was left out.
     skipped: bool,
+    /// The average of the weights, where one is judged in place of them.
+    pub(super) averager: Option<Averager>,
 }
 
 impl<'a> Engine<'a> {
@@ -140,6 +145,7 @@ impl<'a> Engine<'a> {
         let driver = |(name, optimizer): &'a mut (String, Box<dyn Optimizer>)| Driver {
             name,
             base_lr: optimizer.lr(),
+            base_momentum: optimizer.momentum(),
             optimizer: &mut **optimizer,
             steps: 0,
             pending: None,
@@ -158,6 +164,7 @@ impl<'a> Engine<'a> {
             ruined: None,
             scaler: (plan.precision == DType::F16).then(|| plan.scaler.clone()),
             skipped: false,
+            averager: plan.averaging.as_ref().map(Averager::new),
         }
     }
 
@@ -177,22 +184,6 @@ impl<'a> Engine<'a> {
         (self.rows, self.due) = (rows as f64, due);
         self.drivers.iter_mut().for_each(|driver| driver.used = false);
         Cx(self)
-    }
-
-    /// Puts the weights into the model that are to be judged, where an optimizer trains at others.
-    pub(super) fn judge(&mut self, model: &mut dyn Module) -> Result<()> {
-        self.drivers.iter_mut().try_for_each(|driver| driver.optimizer.eval(model))
-    }
-
-    /// Puts those back that are trained at.
-    pub(super) fn learn(&mut self, model: &mut dyn Module) -> Result<()> {
-        self.drivers.iter_mut().try_for_each(|driver| driver.optimizer.train(model))
-    }
-
-    /// Whether a callback looks at the model after each step, and would see weights that are not to be judged.
-    pub(super) fn shows_each_step(&self) -> bool {
-        self.drivers.iter().any(|driver| driver.optimizer.shows_other_weights())
-            && self.callbacks.iter().any(|callback| callback.moments().contains(&Moment::Step))
     }
 
     /// Checks that a batch in which optimizers step has left no gradients behind.
@@ -407,6 +398,15 @@ impl Engine<'_> {
         if let Some(schedule) = &plan.schedule {
             let at = if plan.by_epoch { self.place.epoch as u64 - 1 } else { driver.steps };
             driver.optimizer.set_lr(schedule.lr(at, driver.base_lr));
+            if let Some(momentum) = schedule.momentum(at) {
+                driver.optimizer.set_momentum(momentum);
+            }
+        }
+        if let (Some(averaging), Some(averager)) = (&plan.averaging, &self.averager)
+            && let Some(base) = averager.rates.get(by)
+            && let Some(lr) = averaging.lr_of(self.place.epoch, *base)
+        {
+            driver.optimizer.set_lr(lr);
         }
         for callback in &mut self.callbacks {
             if callback.moments().contains(&Moment::Gradients) {

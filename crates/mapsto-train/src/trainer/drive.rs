@@ -1,12 +1,12 @@
 //! The loop's view of a run: all that is compiled for each model, batch and task.
 
-use super::{Cx, order};
+use super::{Cx, Plan, order};
 use crate::evaluate::batch_in_words;
 use crate::interrupt::Interrupt;
 use crate::model_file::{ModelInfo, preprocess_json};
 use crate::{Step, Task};
 use mapsto_data::{Info, Loader, Rows, Source};
-use mapsto_nn::Module;
+use mapsto_nn::{Module, cumulative};
 use mapsto_spec::Json;
 use mapsto_tensor::error::mistakes;
 use mapsto_tensor::{Result, Tensor, outside};
@@ -58,6 +58,11 @@ pub(super) trait Drive {
         interrupt: Option<&Interrupt>,
         see: &mut dyn FnMut(&Step, usize) -> Result<()>,
     ) -> Result<bool>;
+    /// Runs the batches of training through the task's loss, so that running statistics become those of the weights that are shown; false when
+    /// interrupted on the way.
+    fn refresh(&self, plan: &Plan) -> Result<bool>;
+    /// Whether training has an end that it can be gone through to.
+    fn has_loader(&self) -> bool;
     /// The samples of training and validation and their order, as a short text each.
     fn samples_in_words(&self) -> Result<[String; 2]>;
     fn preprocess(&self) -> Option<Json>;
@@ -141,6 +146,27 @@ impl<M: Module, B: Rows, S: Source<M, B>, T: Task<M, B>> Drive for Typed<'_, T, 
             see(&step, batch.rows())?;
         }
         Ok(true)
+    }
+
+    fn refresh(&self, plan: &Plan) -> Result<bool> {
+        let Some(train) = self.train.loader() else { return Ok(true) };
+        cumulative(|| {
+            for (i, batch) in train.epoch(0).enumerate() {
+                if plan.interrupt.as_ref().is_some_and(Interrupt::requested) {
+                    return Ok(false);
+                }
+                let batch = batch?;
+                mistakes(|| plan.forward(|| drop(self.task.loss(self.model, &batch.data)))).map_err(|e| {
+                    e.inside(format!("batch {}", batch_in_words(i + 1, &batch.indices)))
+                        .inside("running statistics of averaged weights")
+                })?;
+            }
+            Ok(true)
+        })
+    }
+
+    fn has_loader(&self) -> bool {
+        self.train.loader().is_some()
     }
 
     fn samples_in_words(&self) -> Result<[String; 2]> {

@@ -87,6 +87,15 @@ impl<T> Trainer<T> {
         }
         let names: Vec<String> =
             ["loss".to_string()].into_iter().chain(plan.metrics.iter().map(|m| m.name())).collect();
+        if let Some(how) = plan.averaging.as_ref().map(|how| how.entry()) {
+            text.line(
+                1,
+                &format!(
+                    "from epoch {} on, an average of the weights in their place: {how}",
+                    plan.averaging.as_ref().map_or(1, crate::Averaging::first)
+                ),
+            );
+        }
         text.line(1, &format!("validation, in inference mode: {}", names.join(", ")));
         text.moment(1, "epoch end", Moment::EpochEnd, self);
         text.moment(0, "interrupted", Moment::Interrupted, self);

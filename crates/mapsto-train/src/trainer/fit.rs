@@ -116,6 +116,9 @@ impl<'a> Fit<'a> {
         }
         for driver in &mut self.engine.drivers {
             driver.optimizer.set_lr(driver.base_lr);
+            if let (Some(momentum), true) = (driver.base_momentum, self.plan.sets_momentum()) {
+                driver.optimizer.set_momentum(momentum);
+            }
         }
         self.notify(Moment::End)?;
         if self.position.epoch > epochs && self.history.stopped.is_none() {
@@ -132,10 +135,17 @@ impl<'a> Fit<'a> {
     fn epoch(&mut self) -> Result<Outcome> {
         self.look();
         self.notify(Moment::EpochStart)?;
-        self.engine.learn(self.drive.model_mut())?;
+        let epoch = self.position.epoch + 1;
+        self.engine.learn(self.drive.model_mut(), epoch)?;
         let outcome = self.learn()?;
-        self.engine.judge(self.drive.model_mut())?;
-        if outcome == Outcome::Interrupted {
+        if outcome == Outcome::Finished {
+            self.engine.end_epoch(self.drive.model(), epoch);
+        }
+        // A mean of epochs is shown at their end alone: it needs running statistics of its own.
+        if outcome == Outcome::Finished || !self.engine.averages_epochs() {
+            self.engine.judge(self.drive.model_mut())?;
+        }
+        if outcome == Outcome::Interrupted || !self.refresh()? {
             return Ok(Outcome::Interrupted);
         }
         let start = Instant::now();
@@ -171,6 +181,12 @@ impl<'a> Fit<'a> {
         Ok(Outcome::Finished)
     }
 
+    /// Gives averaged weights running statistics of their own; false when interrupted on the way.
+    fn refresh(&mut self) -> Result<bool> {
+        let (drive, plan) = (&*self.drive, self.plan);
+        self.engine.averager.as_mut().map_or(Ok(true), |averager| averager.refresh(drive, plan))
+    }
+
     /// Learns of a column that was not asked for: a term of the task, which improves by falling.
     fn add_column(&mut self, name: &str) {
         if !self.columns.iter().any(|column| column.name == name) {
@@ -194,6 +210,7 @@ impl<'a> Fit<'a> {
             let due = self.position.batch.is_multiple_of(self.plan.accumulate) || last;
             self.batch(due)?;
             if due {
+                self.engine.follow(self.drive.model());
                 self.position.seconds = before + start.elapsed().as_secs_f64();
                 self.look();
                 let shows = self.engine.shows_each_step();
@@ -202,7 +219,7 @@ impl<'a> Fit<'a> {
                 }
                 self.notify(Moment::Step)?;
                 if shows {
-                    self.engine.learn(self.drive.model_mut())?;
+                    self.engine.learn(self.drive.model_mut(), self.position.epoch + 1)?;
                 }
                 if self.plan.interrupt.as_ref().is_some_and(Interrupt::requested) {
                     return Ok(Outcome::Interrupted);
@@ -335,10 +352,11 @@ impl<'a> Fit<'a> {
                 columns: &self.columns,
                 info: &self.info,
                 labels: &self.plan.labels,
+                averaging: self.plan.averaging.as_ref(),
                 folder: self.plan.folder.as_deref(),
                 there: self.plan.folder.as_deref().filter(|_| self.seen.is_some()),
                 wishes: Wishes::default(),
-                has_schedule: self.plan.schedule.is_some(),
+                has_schedule: self.plan.sets_lr(),
                 is_open: self.plan.reports_terms && self.history.rows.is_empty(),
             };
             callback.at(moment, &mut run)?;

@@ -1,5 +1,6 @@
 //! The trainer: a training loop that says what it does, and does nothing silently wrong.
 
+mod averager;
 mod cx;
 mod drive;
 mod explain;
@@ -9,6 +10,7 @@ mod order;
 mod plan;
 mod training_state;
 
+use crate::averaging::Averaging;
 use crate::callbacks::Callback;
 use crate::history::History;
 use crate::interrupt::Interrupt;
@@ -336,6 +338,13 @@ impl<T> Trainer<T> {
         self
     }
 
+    /// Validates and saves an average of the weights in place of those that are trained: see [`Averaging`].
+    #[must_use]
+    pub fn averaging(mut self, averaging: Averaging) -> Trainer<T> {
+        self.plan.averaging = Some(averaging);
+        self
+    }
+
     /// Adds a penalty on the weights to the loss that is lowered; the reported loss is without it.
     #[must_use]
     pub fn regularize(mut self, penalty: impl Fn(&dyn Module) -> Tensor + Send + 'static) -> Trainer<T> {
@@ -450,6 +459,8 @@ impl<T> Trainer<T> {
         for (_, optimizer) in &*optimizers {
             optimizer.check(typed.model).map_err(|e| e.on_line(caller))?;
             plan.check_looks(&**optimizer, batches)?;
+            plan.check_averaging(&**optimizer, &typed)?;
+            plan.check_momentum(&**optimizer)?;
         }
         if let Some(seed) = *seed {
             mapsto_tensor::seed(seed);

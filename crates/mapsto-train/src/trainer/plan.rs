@@ -1,6 +1,8 @@
 //! What stays the same throughout a run, as a trainer's methods have set it.
 
+use super::averager::has_running;
 use super::drive::Drive;
+use crate::averaging::Averaging;
 use crate::interrupt::Interrupt;
 use crate::metrics::Metric;
 use crate::model_file::ModelInfo;
@@ -23,6 +25,8 @@ pub(super) struct Plan {
     pub(super) schedule: Option<Box<dyn Schedule>>,
     /// Whether the schedule counts epochs, and not steps.
     pub(super) by_epoch: bool,
+    /// What is judged and saved in place of the trained weights.
+    pub(super) averaging: Option<Averaging>,
     pub(super) penalties: Vec<Penalty>,
     pub(super) epochs: usize,
     pub(super) accumulate: usize,
@@ -50,6 +54,7 @@ impl Plan {
             metrics: Vec::new(),
             schedule: None,
             by_epoch: false,
+            averaging: None,
             penalties: Vec::new(),
             epochs: 1,
             accumulate: 1,
@@ -91,6 +96,41 @@ impl Plan {
             (None, None) => Err(Error::new(ErrorKind::Usage, "training: the source does not end")
                 .help("say how many batches make an epoch, such as `.batches_per_epoch(1000)`")),
         }
+    }
+
+    /// Whether learning rates are set at every step.
+    pub(super) fn sets_lr(&self) -> bool {
+        self.schedule.is_some() || self.averaging.as_ref().is_some_and(Averaging::sets_lr)
+    }
+
+    /// Whether a schedule sets the momentum at every step.
+    pub(super) fn sets_momentum(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.momentum(0).is_some())
+    }
+
+    /// Checks that a schedule that cycles a momentum finds one.
+    pub(super) fn check_momentum(&self, optimizer: &dyn Optimizer) -> Result<()> {
+        if !self.sets_momentum() || optimizer.momentum().is_some() {
+            return Ok(());
+        }
+        let message =
+            format!("training: the schedule cycles the momentum, and {} has none", optimizer.name());
+        Err(Error::new(ErrorKind::Usage, message).help(
+            "give the optimizer a momentum above 0, take one with `beta1`, such as `adam`, or leave out `cycle_momentum`",
+        ))
+    }
+
+    /// Checks that weights can be averaged.
+    pub(super) fn check_averaging(&self, optimizer: &dyn Optimizer, drive: &dyn Drive) -> Result<()> {
+        let Some(averaging) = &self.averaging else { return Ok(()) };
+        averaging.check(optimizer, self.epochs)?;
+        if averaging.decay().is_none() && !drive.has_loader() && has_running(drive.model()) {
+            let what = "averaging: a mean of weights needs running statistics of its own, from all training samples, and a stream has no end";
+            return Err(Error::new(ErrorKind::Usage, what).help(
+                "take norms without running statistics, such as `LayerNorm`, or `Averaging::ema(0.999)`",
+            ));
+        }
+        Ok(())
     }
 
     /// Limits gradients as it was asked for.

@@ -4,7 +4,7 @@ use super::fit::{Fit, Position};
 use crate::callbacks::CallbackState;
 use crate::digest::Digest;
 use crate::history::History;
-use crate::model_file::{ModelFile, NOTE};
+use crate::model_file::{ModelFile, NOTE, WEIGHTS};
 use crate::tally::Tally;
 use mapsto_nn::{Exceptions, ModuleExt, OptimizerState};
 use mapsto_tensor::random::{self, RandomState};
@@ -30,15 +30,27 @@ impl TrainingState {
             ("history".into(), fit.history.to_csv()),
             ("accumulate".into(), fit.plan.accumulate.to_string()),
             ("precision".into(), fit.plan.precision.to_string()),
-            (
-                "learning rate by".into(),
-                if fit.plan.schedule.is_some() { "schedule" } else { "callbacks" }.into(),
-            ),
+            ("learning rate by".into(), if fit.plan.sets_lr() { "schedule" } else { "callbacks" }.into()),
             ("training samples".into(), train),
             ("validation samples".into(), val),
         ];
         if let Some(scaler) = &fit.engine.scaler {
             texts.push(("loss scale".into(), scaler.state().map(bits).join(" ")));
+        }
+        if let (Some(how), Some(averager)) = (&fit.plan.averaging, &fit.engine.averager) {
+            let (tensors, numbers) = averager.state();
+            file.training.extend(tensors.into_iter().map(|(n, t)| (format!("{AVERAGING}/{n}"), t)));
+            texts.push((AVERAGING.into(), how.entry().to_string()));
+            texts.push((
+                format!("{AVERAGING} is at"),
+                numbers.into_iter().map(bits).collect::<Vec<_>>().join(" "),
+            ));
+            // A moving average is shown within an epoch too.
+            let weights = match p.batch {
+                0 => how.weights_after(p.epoch),
+                _ => how.weights_after(p.epoch + 1).filter(|_| averager.follows_steps()),
+            };
+            texts.extend(weights.map(|text| (format!("{NOTE}{WEIGHTS}"), text)));
         }
         for (i, driver) in fit.engine.drivers.iter().enumerate() {
             let (state, key) = (driver.optimizer.state(), key(i, driver.name));
@@ -73,6 +85,9 @@ impl TrainingState {
         state.apply(fit).map_err(|e| e.context(format!("resume from {}", path.display())))
     }
 }
+
+/// Under which an average is saved.
+const AVERAGING: &str = "averaging";
 
 /// The name of the digest of all other texts, from before files had a seal; a state whose seal was left out is still known
 /// by it.
@@ -162,6 +177,8 @@ impl Saved<'_> {
             there.load_state(state.try_into().map_err(|_| damaged())?)?;
             *scaler = there;
         }
+        let averaging = fit.plan.averaging.as_ref().map_or("none".into(), |how| how.entry().to_string());
+        self.same("averaging", self.find(AVERAGING).unwrap_or("none"), &averaging)?;
         let random = RandomState { seed: *seed, draws };
         // A loader without a seed takes the thread's, which was the saved one.
         let before = random::state();
@@ -192,12 +209,17 @@ impl Saved<'_> {
             let lr = match (lr == base, self.find("learning rate by")) {
                 (false, Some("callbacks")) if base == driver.base_lr => lr,
                 (false, Some("callbacks")) => lr / base * driver.base_lr,
-                (false, _) if fit.plan.schedule.is_some() => lr,
+                (false, _) if fit.plan.sets_lr() => lr,
                 _ => driver.base_lr,
             };
             let name = driver.optimizer.name().into();
             let state = OptimizerState { name, lr, tensors: self.tensors(&format!("{key}/")) };
             driver.optimizer.load_state(fit.drive.model(), &state)?;
+        }
+        if let Some(averager) = &mut fit.engine.averager {
+            let numbers = self.text(&format!("{AVERAGING} is at"))?.split(' ').map(from_bits);
+            let numbers = numbers.collect::<Result<Vec<f64>>>()?;
+            averager.load(fit.drive.model(), self.tensors(&format!("{AVERAGING}/")), &numbers)?;
         }
         fit.drive.load_source_state(self.tensors("source/"))?;
         for (i, callback) in fit.engine.callbacks.iter_mut().enumerate() {

@@ -1,5 +1,8 @@
 //! The settings of optimizers, each said once: for builders in Rust, for entries of files and for the reference of options.
 
+#[macro_use]
+mod alike;
+
 use super::{Args, Bounds, Entry, Memory, Result};
 use mapsto_spec::count_option;
 
@@ -78,6 +81,16 @@ pub(super) fn say(entry: Entry, settings: Vec<Held<'_>>) -> Entry {
         Held::Number(setting, x) => entry.with_option(setting.name, *x),
         Held::Count((name, _), n) => entry.with_option(name, *n),
         Held::Flag((name, _), flag) => entry.with_option(name, *flag),
+    })
+}
+
+/// Where the momentum stands among settings, or β₁, if it is above 0.
+pub(super) fn momentum(settings: Vec<Held<'_>>) -> Option<&mut f64> {
+    settings.into_iter().find_map(|held| match held {
+        Held::Number(setting, x) if [MOMENTUM.name, BETA1.name].contains(&setting.name) && *x > 0.0 => {
+            Some(x)
+        }
+        _ => None,
     })
 }
 

@@ -333,3 +333,32 @@ fn a_half_precision_parameter_that_was_written_is_what_counts() {
     step(&mut net);
     assert_eq!(net.weight.item(), 7.5);
 }
+
+fn one_step(net: &mut Linear, opt: &mut dyn Optimizer) {
+    let x = tensor![[1.0, -2.0], [0.5, 3.0]];
+    let grads = train(|| net.forward(&x).square().sum(..)).backward();
+    opt.step(net, grads);
+}
+
+#[test]
+fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
+    let mut net = Linear::new(2, 1);
+    let mut opt = Adam::new(0.1);
+    one_step(&mut net, &mut opt);
+    let good = opt.state();
+    let mut refuse = |change: &dyn Fn(&mut OptimizerState), text: &str| {
+        let mut state = good.clone();
+        change(&mut state);
+        let error = opt.load_state(&net, &state).unwrap_err();
+        assert!(error.message().contains(text), "{error}");
+    };
+    refuse(&|s| s.name = "Sgd".into(), "it is of `Sgd`, this is `Adam`");
+    refuse(&|s| s.tensors[0].0 = "m/head".into(), "no parameter `head`");
+    refuse(&|s| s.tensors[0].1 = Tensor::ones([2]), "`m/bias` should be [1] f32, found [2] f32");
+    refuse(&|s| s.tensors[2].1 = tensor![-1], "`step/bias` is negative");
+    refuse(&|s| s.tensors.swap(0, 1), "out of place");
+    refuse(&|s| s.tensors[0].0 = "bias".into(), "does not belong to it");
+    refuse(&|s| drop(s.tensors.remove(4)), "does not remember `v` of `weight`");
+    refuse(&|s| s.lr = f64::NAN, "learning rate must be finite and at least 0, got NaN");
+    assert_eq!(opt.state().tensors.len(), good.tensors.len());
+}
