@@ -42,7 +42,7 @@ pub fn written(rules: &[Entry]) -> Option<Value> {
 
 /// What stands under a pattern: a word, or an entry with its settings.
 fn initialiser(rule: &Entry) -> Result<Entry> {
-    rule.value.as_ref().and_then(Entry::from_value).ok_or_else(|| {
+    rule.value.as_ref().and_then(<Entry as FromValue>::from_value).ok_or_else(|| {
         let message = format!("`init` has no initialiser for `{}`", rule.name);
         let error = Error::new(ErrorKind::Usage, message).help("write `\"*.bias\" = \"zeros\"`");
         rule.span.into_iter().fold(error, |e, span| e.with_span(span.into()))
