@@ -39,7 +39,7 @@ mod way;
 pub use way::{Way, is_faster_than_f32};
 
 use super::tile::Finish;
-use super::{Epilogue, Gemm, MACS, Mat, UNPACKED, Write, checked, half, in_batch};
+use super::{Epilogue, Gemm, LONG, MACS, Mat, SMALL, UNPACKED, Write, checked, half, in_batch};
 use crate::cast::Cast;
 use crate::elements::elements;
 use crate::simd::vectorize;
@@ -89,13 +89,15 @@ pub fn gemm(way: Way, a: Mat<f32>, b: Mat<f32>, c: &mut [f32], write: Write, epi
 /// C = A·B, then the epilogue, of numbers that are bf16 already, on what multiplies them faster than f32; false, and nothing
 /// done, where nothing does or the product is too small.
 pub(super) fn whole(a: Mat<bf16>, b: Mat<bf16>, c: &mut [f32], finish: Finish<f32>) -> bool {
-    let small = a.rows <= FEW || b.cols <= FEW || elements([a.rows, a.cols, b.cols]) <= UNPACKED;
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    // Long sums of a small result are cut along k in f32.
+    let small = m <= FEW || n <= FEW || elements([m, k, n]) <= UNPACKED || k >= LONG && m * n <= SMALL;
     match Way::fastest() {
         #[cfg(target_arch = "x86_64")]
         Way::Pairs if !small => pairs::product(a, b, c, finish),
         #[cfg(target_arch = "x86_64")]
-        Way::Tiles if tiles::pay(a.rows, a.cols, b.cols) => {
-            let (mut x, mut y) = (scratch(elements([a.rows, a.cols])), scratch(elements([b.rows, b.cols])));
+        Way::Tiles if tiles::pay(m, k, n) => {
+            let (mut x, mut y) = (scratch(elements([m, k])), scratch(elements([k, n])));
             tiles::product::<1>(half::widened(a, &mut x), half::widened(b, &mut y), c, finish);
         }
         _ => return false,
