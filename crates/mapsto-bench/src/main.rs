@@ -2,7 +2,8 @@
 //!
 //! Each line is `mapsto NAME MEDIAN_MS MIN_MS` a step, by the protocol of `timing.rs`. Before anything is timed its
 //! results are held to PyTorch's from the same weights; `check` does that and no more. `counts NAME N` does N steps of one
-//! work untimed, for `cargo xtask counts`. `ops` measures single operations beside PyTorch.
+//! work untimed, for `cargo xtask counts`. `ops` measures single operations beside PyTorch, `products` matrix products of all
+//! sizes.
 
 mod bf16;
 mod counts;
@@ -13,6 +14,7 @@ mod inference;
 mod op;
 mod ops;
 mod product;
+mod products;
 mod timing;
 mod training;
 
@@ -82,6 +84,9 @@ fn main() -> ExitCode {
     }
     if names.first().is_some_and(|n| n == "ops") {
         return ops::main(&names[1..]);
+    }
+    if names.first().is_some_and(|n| n == "products") {
+        return products::main(&names[1..]);
     }
     let mut threads = 2;
     if let Some(i) = names.iter().position(|a| a == "--threads") {

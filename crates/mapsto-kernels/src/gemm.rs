@@ -19,12 +19,16 @@
 
 pub mod bf16;
 mod direct;
+mod dots;
+pub mod half;
+pub mod integers;
 pub(crate) mod lanes;
 mod mat;
 mod operand;
 pub(crate) mod pack;
 mod panels;
 pub(crate) mod tile;
+mod unpacked;
 
 pub(crate) use direct::SERIAL;
 pub use mat::Mat;
@@ -32,7 +36,8 @@ pub(crate) use tile::sizes;
 
 use crate::elements::elements;
 use crate::threads::for_chunks;
-use lanes::{Float, dispatch};
+use crate::workspace::scratch;
+use lanes::Float;
 use tile::Finish;
 
 /// Whether a product replaces the result or adds to it.
@@ -113,19 +118,27 @@ pub fn gemm<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], write: Write, epilogue: 
 }
 
 /// Panics unless the sizes fit and the matrices lie in their slices; says what is to be done with the product.
-fn checked<'e, T>(a: &Mat<T>, b: &Mat<T>, c: &[T], write: Write, epilogue: Epilogue<'e, T>) -> Finish<'e, T>
-where
-    T: Gemm,
-{
+fn checked<'e, T: Float>(
+    a: &Mat<T>,
+    b: &Mat<T>,
+    c: &[T],
+    write: Write,
+    epilogue: Epilogue<'e, T>,
+) -> Finish<'e, T> {
+    check_sizes(a, b, c, epilogue.bias.map(|bias| bias.len()));
+    Finish { add: write == Write::Add, bias: epilogue.bias, relu: epilogue.activation == Activation::Relu }
+}
+
+/// Panics unless the sizes fit and the matrices lie in their slices.
+fn check_sizes<T: Copy, C>(a: &Mat<T>, b: &Mat<T>, c: &[C], bias: Option<usize>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "gemm: inner sizes differ: {m} × {k} and {} × {n}", b.rows);
     assert_eq!(c.len(), elements([m, n]), "gemm: a {m} × {n} result in {} elements", c.len());
-    if let Some(bias) = epilogue.bias {
-        assert_eq!(bias.len(), n, "gemm: {} biases for {n} columns", bias.len());
+    if let Some(biases) = bias {
+        assert_eq!(biases, n, "gemm: {biases} biases for {n} columns");
     }
     a.check("the left matrix");
     b.check("the right matrix");
-    Finish { add: write == Write::Add, bias: epilogue.bias, relu: epilogue.activation == Activation::Relu }
 }
 
 /// `batch` products, C row-major one after the other: `c[i] (+)= a(i)·b(i)`, all of one size.
@@ -152,12 +165,12 @@ pub fn gemm_batch<'a, T: Gemm>(
 }
 
 /// The products of a batch, shared out; `one` is one of them, and shares its own work if it is large.
-fn in_batch<'a, T: Gemm>(
+fn in_batch<'a, T: Copy + 'a, C: Send>(
     batch: usize,
     a: impl Fn(usize) -> Mat<'a, T> + Sync,
     b: impl Fn(usize) -> Mat<'a, T> + Sync,
-    c: &mut [T],
-    one: impl Fn(Mat<'a, T>, Mat<'a, T>, &mut [T]) + Sync,
+    c: &mut [C],
+    one: impl Fn(Mat<'a, T>, Mat<'a, T>, &mut [C]) + Sync,
 ) {
     if batch == 0 {
         return assert!(c.is_empty(), "gemm_batch: no products, but {} results", c.len());
@@ -179,8 +192,9 @@ fn in_batch<'a, T: Gemm>(
     let work = elements([m, n, k]);
     // A large product shares its own work; small ones are shared out, several to a block. Either way the bits are those
     // of `gemm`, so the choice is free.
-    let together = if work >= 1 << 24 { batch } else { (1usize << 15).div_ceil(work.max(1)).min(batch) };
-    for_chunks(c, together * m * n, work.saturating_mul(batch) / MACS, |block, c| {
+    let together =
+        if work >= 1 << 24 { batch } else { (1usize << 15).div_ceil(work + CALL * MACS).min(batch) };
+    for_chunks(c, together * m * n, (work / MACS).saturating_add(CALL).saturating_mul(batch), |block, c| {
         for (i, c) in c.chunks_exact_mut(m * n).enumerate() {
             let (a, b) = (a(block * together + i), b(block * together + i));
             assert_eq!((a.rows, a.cols, b.cols), (m, k, n), "gemm_batch: products of different sizes");
@@ -189,14 +203,20 @@ fn in_batch<'a, T: Gemm>(
     });
 }
 
+/// What one product costs besides its multiplications, some 0.1 µs. (256 products of 16 × 16 × 4 by one thread: 52 µs.)
+const CALL: usize = 256;
+
 // An interpreter (Miri) takes the same ways at sizes a hundred times smaller.
 
 /// Multiplications up to which plain loops win (2 × 4 × 4: 55 ns; 8 × 8 × 8 unpacked: 60 ns; packed: 330 ns).
 const TINY: usize = 32;
 /// The same where B's rows are not dense, so that the other way is packing.
 const TINY_STRIDED: usize = 256;
-/// Multiplications up to which a plain kernel wins where B's rows are dense (16³: 0.12 µs; 32³: 0.80 µs, in panels 0.71).
-const UNPACKED: usize = if cfg!(miri) { 1 << 8 } else { 1 << 14 };
+/// Multiplications up to which a plain kernel does as well as panels or better (256 of 32³ by two threads of a Zen 4: 118 to
+/// 124 µs, in panels 116; of 16³ 38).
+const UNPACKED: usize = if cfg!(miri) { 1 << 8 } else { 1 << 15 };
+/// Steps and columns of a B that any number of rows pass over without being packed.
+const THIN: [usize; 2] = [64, 32];
 /// k from which a product with a small C (at most [`SMALL`] elements) is cut along k.
 const LONG: usize = if cfg!(miri) { 64 } else { 4096 };
 const SMALL: usize = 1 << 14;
@@ -204,9 +224,8 @@ const SMALL: usize = 1 << 14;
 /// [`gemm`] with sizes and slices checked: the choice of a way, which depends on the sizes and the layout alone.
 pub(crate) fn product<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
     let (m, k, n, add) = (a.rows, a.cols, b.cols, finish.add);
-    let dense = b.col_stride == 1;
     let work = elements([m, n, k]);
-    if work <= if dense { TINY } else { TINY_STRIDED } {
+    if work <= if b.col_stride == 1 { TINY } else { TINY_STRIDED } {
         direct::tiny(a, b, c, add);
         direct::after(c, n, finish);
     } else if m == 1 {
@@ -215,13 +234,33 @@ pub(crate) fn product<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish
     } else if n == 1 {
         direct::row_times(b.t(), a.t(), c, add);
         direct::after(c, n, finish);
-    } else if work <= UNPACKED && dense {
-        dispatch(direct::Unpacked { a, b, c, add });
+    } else if n <= k && turned(&a) && turned(&b) {
+        // Cᵀ = Bᵀ·Aᵀ reads both in rows; C's few numbers are turned round instead.
+        let mut y = scratch::<T>(elements([n, m]));
+        product(b.t(), a.t(), &mut y, Finish { add: false, bias: None, relu: false });
+        direct::turn(&y, c, n, add);
         direct::after(c, n, finish);
-    } else if k >= LONG && m * n <= SMALL {
+    } else if k >= LONG && m * n <= SMALL && work > UNPACKED {
         panels::in_pieces_of_k(a, b, c, finish, (k / (LONG / 4)).min(16));
     } else {
-        panels::product(a, b, c, finish);
+        whole(a, b, c, finish);
+    }
+}
+
+/// Whether a matrix lies column by column and not row by row.
+fn turned<T>(x: &Mat<T>) -> bool {
+    x.row_stride == 1 && x.col_stride != 1
+}
+
+/// A product of at least two rows and columns, whose steps are not cut.
+fn whole<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    if dots::pay(&a, &b) {
+        dots::product(a, b, c, finish)
+    } else if elements([m, n, k]) <= UNPACKED || k <= THIN[0] && n <= THIN[1] {
+        unpacked::product(a, b, c, finish)
+    } else {
+        panels::product(a, b, c, finish)
     }
 }
 
@@ -334,12 +373,15 @@ mod tests {
         let sizes = [(1, 1, 1), (2, 4, 4), (4, 2, 1), (1, 300, 700), (700, 300, 1), (8, 16, 48), (9, 17, 49)];
         let larger =
             [(33, 200, 65), (65, 513, 33), (3, 5, 1000), (1000, 3, 5), (20, 9000, 12), (130, 50, 100)];
+        // Those of `unpacked` in several blocks, of `dots` by rows and by columns, and of more than one of its sums.
+        let thin = [(900, 16, 16), (700, 20, 31), (7, 300, 30), (70, 100, 7), (2, 4100, 3), (33, 64, 18)];
         for &isa in Isa::available() {
             with_isa(isa, || {
-                for &(m, k, n) in sizes.iter().chain(&larger) {
+                for &(m, k, n) in sizes.iter().chain(&larger).chain(&thin) {
                     compare(m, k, n, Lie::Rows, Lie::Rows);
                     compare(m, k, n, Lie::Rows, Lie::Cols);
                     compare(m, k, n, Lie::Cols, Lie::Rows);
+                    compare(m, k, n, Lie::Cols, Lie::Cols);
                 }
                 for la in LIES {
                     for lb in LIES {

@@ -49,6 +49,10 @@ unsafe impl Plain for f64 {}
 unsafe impl Plain for u32 {}
 // SAFETY: as above.
 unsafe impl Plain for usize {}
+// SAFETY: as above.
+unsafe impl Plain for i32 {}
+// SAFETY: as above.
+unsafe impl Plain for i64 {}
 
 const ALIGN: usize = 64;
 /// Buffers kept by a thread: as many as the deepest nest of kernels borrows at once.

@@ -6,10 +6,10 @@
 mod cases;
 mod cell;
 mod cover;
-mod peer;
-mod table;
+pub mod peer;
+pub mod table;
 
-use cell::{Cell, Work};
+use cell::Cell;
 use peer::Peer;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -108,8 +108,9 @@ fn measure(options: &Options) -> Result<(), String> {
         rows.push(row)?;
     }
     let mut measured = rows.of(|name| cells.iter().any(|cell| cell.name() == name));
-    table::write(&options.out, &mut measured)?;
-    println!("{}", table::summary(&measured));
+    table::write("cells", &options.out, &mut measured)?;
+    table::draw(&options.out, &measured)?;
+    println!("{}", table::summary("cells", &measured));
     println!("{}, {}", options.out.join("table.md").display(), options.out.join("map.svg").display());
     Ok(())
 }
@@ -118,17 +119,23 @@ fn measure(options: &Options) -> Result<(), String> {
 fn compare(cell: &Cell, peer: &mut Peer) -> Result<Row, String> {
     let shape = match peer.prepare(cell)? {
         Ok(shape) => shape,
-        Err(reason) => return Ok(Row::missing(cell, reason)),
+        Err(reason) => return Ok(Row::missing(cell.name(), reason)),
     };
     let work = cell.prepare();
     if shape != work.shape {
         return Err(format!("{}: mapsto's result is {:?}, PyTorch's {shape:?}", cell.name(), work.shape));
     }
-    let calls = calls_of(&work);
+    Ok(Row::measured(cell.name(), in_turn(&|| work.call(), peer)?))
+}
+
+/// The least microseconds a call, mapsto's and the peer's, of five rounds in which they take turns; of fourteen where mapsto
+/// is slower.
+pub fn in_turn(call: &dyn Fn(), peer: &mut Peer) -> Result<(f64, f64), String> {
+    let calls = calls_of(call);
     let mut best = (f64::INFINITY, f64::INFINITY);
     let mut rounds = |n: usize| -> Result<f64, String> {
         for _ in 0..n {
-            best.0 = best.0.min(sample(&work, calls));
+            best.0 = best.0.min(sample(call, calls));
             best.1 = best.1.min(peer.sample()?);
             // The peer's threads spin a little while before they sleep.
             std::thread::sleep(Duration::from_millis(1));
@@ -138,21 +145,21 @@ fn compare(cell: &Cell, peer: &mut Peer) -> Result<Row, String> {
     if rounds(5)? < 0.9 {
         rounds(9)?;
     }
-    Ok(Row::measured(cell, best.0, best.1))
+    Ok(best)
 }
 
 /// Microseconds a call.
-fn sample(work: &Work, calls: u32) -> f64 {
+fn sample(call: &dyn Fn(), calls: u32) -> f64 {
     let start = Instant::now();
-    (0..calls).for_each(|_| work.call());
+    (0..calls).for_each(|_| call());
     start.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
 }
 
 /// How many calls a sample has, after some that warm up.
-fn calls_of(work: &Work) -> u32 {
+fn calls_of(call: &dyn Fn()) -> u32 {
     let mut calls = 1;
     loop {
-        let took = sample(work, calls) * f64::from(calls) * 1e-6;
+        let took = sample(call, calls) * f64::from(calls) * 1e-6;
         if took > SAMPLE.as_secs_f64() || calls >= 1 << 14 {
             let fit = f64::from(calls) * SAMPLE.as_secs_f64() / took.max(1e-9);
             return (fit as u32 + 1).min(1 << 14);

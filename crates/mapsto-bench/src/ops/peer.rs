@@ -44,10 +44,9 @@ impl Peer {
         self.line()
     }
 
-    /// Makes the operands. The answer is the shape of the result, or why PyTorch cannot do it.
+    /// Makes the operands of a cell. The answer is the shape of the result, or why PyTorch cannot do it.
     pub fn prepare(&mut self, cell: &Cell) -> Result<Result<Vec<usize>, String>, String> {
-        let mut order = format!("make\t{}\t{}", cell.case.torch, cell.pass == Pass::Both);
-        for (input, layout) in cell.inputs().iter().zip(cell.layouts()) {
+        let operands = cell.inputs().into_iter().zip(cell.layouts()).map(|(input, layout)| {
             let dtype = match input.values {
                 Values::Ids(_) => "i64",
                 Values::Bits => "bool",
@@ -60,9 +59,20 @@ impl Peer {
                 Values::Ids(below) => below.to_string(),
                 Values::Bits => "bits".to_string(),
             };
-            let shape: Vec<String> = input.shape.iter().map(usize::to_string).collect();
-            order += &format!("\t{dtype};{};{values};{}", layout.name(), shape.join(","));
-        }
+            operand(dtype, layout.name(), &values, &input.shape)
+        });
+        self.make(cell.case.torch, cell.pass == Pass::Both, operands)
+    }
+
+    /// Makes operands, as [`operand`] describes them, for an expression in `a`, `b`, ..; the answer is as above.
+    pub fn make(
+        &mut self,
+        expression: &str,
+        backward: bool,
+        operands: impl IntoIterator<Item = String>,
+    ) -> Result<Result<Vec<usize>, String>, String> {
+        let mut order = format!("make\t{expression}\t{backward}");
+        operands.into_iter().for_each(|operand| order += &format!("\t{operand}"));
         let answer = self.ask(&order)?;
         Ok(match answer.split_once(' ') {
             Some(("no", reason)) => Err(reason.to_string()),
@@ -78,6 +88,12 @@ impl Peer {
         let answer = self.ask("time")?;
         answer.parse().map_err(|_| format!("the peer says `{answer}`"))
     }
+}
+
+/// What the peer is told of one operand.
+pub fn operand(dtype: &str, layout: &str, values: &str, shape: &[usize]) -> String {
+    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+    format!("{dtype};{layout};{values};{}", shape.join(","))
 }
 
 impl Drop for Peer {

@@ -1,6 +1,6 @@
 //! What was measured: kept line by line, shown as a table from the worst and as a picture.
 
-use super::cell::{Cell, DTYPES, Layout, Pass, SIZES};
+use super::cell::{DTYPES, Layout, Pass, SIZES};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,12 +14,12 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn measured(cell: &Cell, mapsto: f64, torch: f64) -> Row {
-        Row { name: cell.name(), times: Ok((mapsto, torch)) }
+    pub fn measured(name: String, (mapsto, torch): (f64, f64)) -> Row {
+        Row { name, times: Ok((mapsto, torch)) }
     }
 
-    pub fn missing(cell: &Cell, reason: String) -> Row {
-        Row { name: cell.name(), times: Err(reason) }
+    pub fn missing(name: String, reason: String) -> Row {
+        Row { name, times: Err(reason) }
     }
 
     /// How many times PyTorch's time is mapsto's.
@@ -90,26 +90,26 @@ impl Rows {
     }
 }
 
-/// The line of BENCHMARKS.md.
-pub fn summary(rows: &[Row]) -> String {
+/// The line of BENCHMARKS.md; `what` is what the rows are.
+pub fn summary(what: &str, rows: &[Row]) -> String {
     let ratios: Vec<f64> = rows.iter().filter_map(Row::ratio).collect();
     let share = |least: f64| {
         100.0 * ratios.iter().filter(|r| **r >= least).count() as f64 / ratios.len().max(1) as f64
     };
     let worst = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     format!(
-        "| cells | share >= 0.9 | share >= 1.1 | worst |\n|---|---|---|---|\n| {} | {:.1} % | {:.1} % | {worst:.2} |",
+        "| {what} | share >= 0.9 | share >= 1.1 | worst |\n|---|---|---|---|\n| {} | {:.1} % | {:.1} % | {worst:.2} |",
         ratios.len(),
         share(0.9),
         share(1.1)
     )
 }
 
-/// Writes the table, from the worst cell, and the picture.
-pub fn write(out: &Path, rows: &mut [Row]) -> Result<(), String> {
+/// Writes the table, from the worst row.
+pub fn write(what: &str, out: &Path, rows: &mut [Row]) -> Result<(), String> {
     let key = |row: &Row| row.ratio().unwrap_or(f64::INFINITY);
     rows.sort_by(|a, b| key(a).total_cmp(&key(b)));
-    let mut text = summary(rows) + "\n\n| times | mapsto, µs | PyTorch, µs | cell |\n|---|---|---|---|\n";
+    let mut text = summary(what, rows) + "\n\n| times | mapsto, µs | PyTorch, µs | |\n|---|---|---|---|\n";
     for row in rows.iter() {
         let name = row.name.replace(" | ", ", ");
         let _ = match &row.times {
@@ -119,7 +119,11 @@ pub fn write(out: &Path, rows: &mut [Row]) -> Result<(), String> {
             Err(reason) => writeln!(text, "| - | | | {name}: {} |", reason.replace('|', "/")),
         };
     }
-    save(out.join("table.md"), &text)?;
+    save(out.join("table.md"), &text)
+}
+
+/// Draws the map of all cells.
+pub fn draw(out: &Path, rows: &[Row]) -> Result<(), String> {
     save(out.join("map.svg"), &picture(rows))
 }
 
@@ -203,7 +207,8 @@ mod tests {
         let mut file = Rows::open(&out).unwrap();
         rows.iter().for_each(|r| file.push(r.clone()).unwrap());
         assert!(Rows::open(&out).unwrap().has("sub | f32 | 1e3 | rows | forward"));
-        write(&out, &mut rows).unwrap();
+        write("cells", &out, &mut rows).unwrap();
+        draw(&out, &rows).unwrap();
         let table = std::fs::read_to_string(out.join("table.md")).unwrap();
         assert!(table.contains("| 2 | 50.0 % | 50.0 % | 0.50 |"), "{table}");
         assert!(table.find("| 0.50 | 4.00 | 2.00 | sub").unwrap() < table.find("| 2.00 | 1.00").unwrap());

@@ -38,13 +38,14 @@ mod way;
 
 pub use way::{Way, is_faster_than_f32};
 
-use super::{Epilogue, Gemm, MACS, Mat, UNPACKED, Write, checked, in_batch};
+use super::tile::Finish;
+use super::{Epilogue, Gemm, LONG, MACS, Mat, SMALL, UNPACKED, Write, checked, half, in_batch};
 use crate::cast::Cast;
 use crate::elements::elements;
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
 use crate::workspace::{Scratch, scratch};
-use half::bf16;
+use ::half::bf16;
 
 /// C = A·B or C += A·B, then the epilogue, as [`gemm`](super::gemm) does, with the elements of A and B rounded to bf16.
 ///
@@ -84,6 +85,28 @@ pub fn gemm(way: Way, a: Mat<f32>, b: Mat<f32>, c: &mut [f32], write: Write, epi
         }
     }
 }
+
+/// C = A·B, then the epilogue, of numbers that are bf16 already, on what multiplies them faster than f32; false, and nothing
+/// done, where nothing does or the product is too small.
+pub(super) fn whole(a: Mat<bf16>, b: Mat<bf16>, c: &mut [f32], finish: Finish<f32>) -> bool {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    // Long sums of a small result are cut along k in f32.
+    let small = m <= FEW || n <= FEW || elements([m, k, n]) <= UNPACKED || k >= LONG && m * n <= SMALL;
+    match Way::fastest() {
+        #[cfg(target_arch = "x86_64")]
+        Way::Pairs if !small => pairs::product(a, b, c, finish),
+        #[cfg(target_arch = "x86_64")]
+        Way::Tiles if tiles::pay(m, k, n) => {
+            let (mut x, mut y) = (scratch(elements([m, k])), scratch(elements([k, n])));
+            tiles::product::<1>(half::widened(a, &mut x), half::widened(b, &mut y), c, finish);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Rows or columns up to which laying operands out in pairs costs more than it saves.
+const FEW: usize = 8;
 
 /// `batch` products as [`gemm_batch`](super::gemm_batch) does, each as [`gemm`] above.
 ///

@@ -1,11 +1,11 @@
-//! Products too small or too thin for panels: they run over the operands where they lie.
+//! Products of a handful of numbers, and of one row or column: plain loops, and one pass over the matrix.
 
 use super::lanes::{Float, Kernel, Lanes, dispatch};
 use super::mat::{Mat, shifted};
 use super::tile::Finish;
 use crate::elements::elements;
 use crate::simd;
-use crate::threads::{Pieces, parallel};
+use crate::threads::{Pieces, for_chunks, parallel};
 use crate::workspace::scratch_copy;
 
 /// C (+)= A·B by plain loops, for a handful of multiplications.
@@ -23,58 +23,6 @@ pub fn tiny<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], add: bool) {
                 sum += unsafe { *x.wrapping_offset(k * a.col_stride) * *y.wrapping_offset(k * b.row_stride) };
             }
             c[i * n + j] = sum;
-        }
-    }
-}
-
-/// C (+)= A·B for B with dense rows, both read where they lie: what panels would save is less than they cost.
-///
-/// Loop nest: columns by registers › rows by 4 › steps.
-pub struct Unpacked<'a, T> {
-    pub a: Mat<'a, T>,
-    pub b: Mat<'a, T>,
-    pub c: &'a mut [T],
-    pub add: bool,
-}
-
-impl<T: Float> Kernel<T> for Unpacked<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    unsafe fn run<L: Lanes<Elem = T>>(self) {
-        const ROWS: usize = 4;
-        let Unpacked { a, b, c, add } = self;
-        let (m, k, n) = (a.rows, a.cols, b.cols);
-        assert!(b.col_stride == 1 && m > 0 && k > 0 && c.len() >= elements([m, n]));
-        for j in (0..n).step_by(L::N) {
-            let w = L::N.min(n - j);
-            for i in (0..m).step_by(ROWS) {
-                // SAFETY: `Mat::check` found every element of A and B inside its slice; rows beyond the last repeat it.
-                unsafe {
-                    let row = |r: usize| a.data.as_ptr().offset(a.index((i + r).min(m - 1), 0));
-                    let rows: [*const T; ROWS] = simd::array(row);
-                    let columns = b.data.as_ptr().offset(b.index(0, j));
-                    let sum = |from: usize, to: usize| {
-                        let mut acc = [L::splat(T::default()); ROWS];
-                        for k in from as isize..to as isize {
-                            let y = L::load_first(columns.offset(k * b.row_stride), w);
-                            for r in 0..ROWS {
-                                acc[r] = acc[r].fma(L::splat(*rows[r].offset(k * a.col_stride)), y);
-                            }
-                        }
-                        acc
-                    };
-                    let mut acc = sum(0, k.min(SERIAL));
-                    for from in (SERIAL..k).step_by(SERIAL) {
-                        let part = sum(from, k.min(from + SERIAL));
-                        (0..ROWS).for_each(|r| acc[r] = acc[r].add(part[r]));
-                    }
-                    for r in 0..ROWS.min(m - i) {
-                        let c = c.as_mut_ptr().add((i + r) * n + j);
-                        let x = if add { acc[r].add(L::load_first(c, w)) } else { acc[r] };
-                        x.store_first(c, w);
-                    }
-                }
-            }
         }
     }
 }
@@ -177,11 +125,16 @@ impl<T: Float> Kernel<T> for Down<'_, T> {
                 j += 4 * L::N;
             }
             while j < n {
-                let (w, mut sum) = (L::N.min(n - j), L::splat(T::default()));
-                for (i, &x) in x.iter().enumerate() {
-                    sum =
-                        sum.fma(L::splat(x), L::load_first(base.offset(i as isize * b.row_stride).add(j), w));
+                // Four sums of every fourth row, which do not wait for each other.
+                let (w, mut sums) = (L::N.min(n - j), [L::splat(T::default()); 4]);
+                let start = base.add(j);
+                for (i, x) in x.chunks(4).enumerate() {
+                    for (r, &x) in x.iter().enumerate() {
+                        let row = start.offset((4 * i + r) as isize * b.row_stride);
+                        sums[r] = sums[r].fma(L::splat(x), L::load_first(row, w));
+                    }
                 }
+                let sum = sums[0].add(sums[1]).add(sums[2].add(sums[3]));
                 let y = y.as_mut_ptr().add(j);
                 sum.add(L::load_first(y, w)).store_first(y, w);
                 j += w;
@@ -225,6 +178,22 @@ impl<T: Float> Kernel<T> for Along<'_, T> {
             }
         }
     }
+}
+
+/// C (+)= Yᵀ, where C has `n` columns: by squares, so that both sides stay in the cache.
+pub fn turn<T: Float>(y: &[T], c: &mut [T], n: usize, add: bool) {
+    const SIDE: usize = 16;
+    let m = c.len() / n;
+    for_chunks(c, SIDE * n, y.len(), |block, c| {
+        for j in (0..n).step_by(SIDE) {
+            for (i, row) in c.chunks_exact_mut(n).enumerate() {
+                for (j, c) in row.iter_mut().enumerate().skip(j).take(SIDE) {
+                    let x = y[j * m + block * SIDE + i];
+                    if add { *c += x } else { *c = x }
+                }
+            }
+        }
+    });
 }
 
 /// What finishes a product that was summed in memory.

@@ -1,11 +1,11 @@
 //! The general way of a product, by panels: the loop nest of `gemm.rs`.
 
-use super::MACS;
 use super::direct::after;
 use super::lanes::{Float, dispatch};
 use super::mat::{Mat, shifted};
 use super::operand::{Operand, b_stays};
 use super::tile::{Block, Cut, Finish, Sizes};
+use super::{Gemm, MACS, whole};
 use crate::elements::elements;
 use crate::threads::{Pieces, WORTH_SHARING, for_chunks, parallel};
 use crate::workspace::scratch;
@@ -107,7 +107,7 @@ pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
 }
 
 /// A few rows and columns, many steps: a fixed number of pieces of k, each summed alone, then added in order.
-pub fn in_pieces_of_k<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>, pieces: usize) {
+pub fn in_pieces_of_k<T: Gemm>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>, pieces: usize) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let each = k.div_ceil(pieces);
     let mut parts = scratch::<T>(pieces * m * n);
@@ -115,7 +115,7 @@ pub fn in_pieces_of_k<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finis
         let (from, to) = (p.saturating_mul(each).min(k), (p + 1).saturating_mul(each).min(k));
         let a = Mat { cols: to - from, offset: shifted(a.offset, from, a.col_stride), ..a };
         let b = Mat { rows: to - from, offset: shifted(b.offset, from, b.row_stride), ..b };
-        product(a, b, part, Finish { add: false, bias: None, relu: false });
+        whole(a, b, part, Finish { add: false, bias: None, relu: false });
     });
     if !finish.add {
         c.fill(T::default());

@@ -12,6 +12,7 @@ use crate::shape::Shape;
 use crate::storage::pool::room_for;
 use crate::storage::{Plain, Storage};
 use crate::{DType, Device, Layout, Tensor};
+use half::{bf16, f16};
 use mapsto_kernels::conv::{self, ConvShape};
 use mapsto_kernels::gemm::Mat;
 use mapsto_kernels::real::{Float, Number, Real};
@@ -137,8 +138,16 @@ impl Backend for Cpu {
             let shape = a.shape_of().with(last, b.shape()[last]);
             Tensor::filled_by(shape, |c: &mut [T]| T::multiply_batch(batch, left, right, c))
         }
-        let (x, y) = (as_widened(a), as_widened(b));
-        if x.dtype() == DType::F64 { run::<f64>(&x, &y) } else { run::<f32>(&x, &y) }.stored_as(a.dtype())
+        match a.dtype() {
+            DType::F64 => run::<f64>(a, b),
+            DType::F32 => run::<f32>(a, b),
+            DType::F16 => run::<f16>(a, b),
+            DType::BF16 => run::<bf16>(a, b),
+            DType::I64 => run::<i64>(a, b),
+            DType::I32 => run::<i32>(a, b),
+            // What i32 gives, cut to fewer bits, is what wraps in the type itself.
+            narrow => run::<i32>(&a.to(DType::I32), &b.to(DType::I32)).to(narrow),
+        }
     }
 
     fn gather(&self, x: &Tensor, axis: usize, index: &Tensor) -> Tensor {

@@ -4,12 +4,15 @@ use crate::autocast::low;
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::cpu::{as_class, as_widened, matrix, slice, with_float};
-use crate::backend::multiply::Multiply;
+use crate::backend::multiply::Affine;
 use crate::elementwise::same_dtype;
 use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, boxed, fused, times};
 use crate::ops::relu::Step;
+use crate::shape::Shape;
 use crate::slope::times_slope;
-use crate::{Tensor, fail};
+use crate::storage::Plain;
+use crate::{DType, Tensor, fail};
+use half::{bf16, f16};
 use mapsto_kernels::gemm::{Activation, Epilogue, Mat};
 use std::borrow::Cow;
 
@@ -120,15 +123,16 @@ impl Fused for Linear {
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let tall = tall(xs[0]);
-        let (x, w) = (as_widened(&tall), as_widened(xs[1]));
         let b = xs.get(2).map(|b| as_class(b));
         let shape = xs[0].shape_of().with(xs[0].rank() - 1, xs[1].shape()[0]);
-        let y = with_float!(x.dtype(), T => Tensor::filled_by(shape, |y: &mut [T]| {
-            let activation = if self.relu { Activation::Relu } else { Activation::None };
-            let epilogue = Epilogue { bias: b.as_ref().map(|b| slice(b)), activation };
-            T::multiply(matrix(&x), matrix(&w).t(), y, epilogue)
-        }));
-        Some(y.stored_as(xs[0].dtype()).into())
+        let activation = if self.relu { Activation::Relu } else { Activation::None };
+        let y = match xs[0].dtype() {
+            DType::F64 => affine_map::<f64>(&tall, xs[1], b.as_deref(), activation, shape),
+            DType::F16 => affine_map::<f16>(&tall, xs[1], b.as_deref(), activation, shape),
+            DType::BF16 => affine_map::<bf16>(&tall, xs[1], b.as_deref(), activation, shape),
+            _ => affine_map::<f32>(&tall, xs[1], b.as_deref(), activation, shape),
+        };
+        Some(y.into())
     }
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
         let of_sum = if self.relu { Cow::Owned(times_slope(Step, g, &at.y().detach())) } else { Cow::Borrowed(g) };
@@ -188,7 +192,13 @@ fn tall(x: &Tensor) -> Cow<'_, Tensor> {
     }
 }
 
-fn product<T: Multiply>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
+fn affine_map<T: Affine<Sum: Plain>>(x: &Tensor, w: &Tensor, b: Option<&Tensor>, activation: Activation, shape: Shape) -> Tensor {
+    Tensor::filled_by(shape, |y: &mut [T]| {
+        T::multiply(matrix(x), matrix(w).t(), y, Epilogue { bias: b.map(slice), activation })
+    })
+}
+
+fn product<T: Affine<Sum = T>>(a: Mat<'_, T>, b: Mat<'_, T>) -> Tensor {
     Tensor::filled_by([a.rows, b.cols], |c: &mut [T]| T::multiply(a, b, c, Epilogue::none()))
 }
 

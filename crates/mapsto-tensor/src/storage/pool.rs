@@ -1,7 +1,10 @@
 //! The caching pool of host memory: freed blocks wait in size classes for the next tensor of their size.
 //!
 //! A steady training loop asks for the same sizes again and again; after the first step every block comes from here and
-//! the system's allocator is never called. Blocks are zeroed when they first come from the system, so that reading a
+//! the system's allocator is never called. Where it is called for a large block, what the pool holds is bounded: beyond twice
+//! the most that was in use at such a time, the large blocks that were used longest ago go back (a tensor that grew one step
+//! at a time left a block of each of its sizes). Bounded by what is in use just then, a training step would lose in its
+//! backward pass what its next forward pass needs. Blocks are zeroed when they first come from the system, so that reading a
 //! block before writing it is defined, and aligned to 64 bytes (2 MiB from 4 MiB on, which lets the kernel use huge pages
 //! where it does so unasked; asking by `madvise` put two thirds of a GPT's memory on huge pages and won nothing: training
 //! steps of 564 to 568 ms with them, of 566 to 569 without).
@@ -62,6 +65,29 @@ pub fn trim() {
     }
 }
 
+/// Gives idle large blocks back, those of the class that was used longest ago first, until the pool holds no more than twice
+/// the most bytes that were in use. A steady loop never comes here: it finds its blocks in the lists.
+#[cold]
+fn bound_idle() {
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let (mut live, mut idle, mut oldest) = (0, 0, None);
+        for (class, list) in CLASSES.iter().enumerate() {
+            let (list, size) = (lock(list), size_of_class(class));
+            live += list.live * size;
+            if size >= LARGE && !list.free.is_empty() {
+                idle += list.free.len() * size;
+                oldest = oldest.into_iter().chain([(list.used, class)]).min();
+            }
+        }
+        let most = MOST.fetch_max(live, Relaxed).max(live);
+        let Some((_, class)) = oldest.filter(|_| live + idle > 2 * most) else { return };
+        let block = lock(&CLASSES[class]).free.pop();
+        // SAFETY: every block in list `class` was allocated with exactly this layout.
+        block.into_iter().for_each(|block| unsafe { dealloc(block.0.as_ptr(), layout(class)) });
+    }
+}
+
 struct Block(NonNull<u8>);
 // SAFETY: a free block is owned by the list it lies in.
 unsafe impl Send for Block {}
@@ -71,11 +97,18 @@ struct Class {
     free: Vec<Block>,
     live: usize,
     system: usize,
+    /// When a block was last taken from the list, or given back, by [`CLOCK`]; of large blocks only.
+    used: usize,
 }
+
+/// Counts large blocks that are taken and given back.
+static CLOCK: AtomicUsize = AtomicUsize::new(0);
+/// Bytes from which a block is large: smaller ones hardly add up, and the system gives memory in larger pieces anyway.
+const LARGE: usize = 1 << 20;
 
 /// Four classes for every doubling, from 64 bytes on: at most a fifth of a block is wasted.
 static CLASSES: [Mutex<Class>; 4 * 42] =
-    [const { Mutex::new(Class { free: Vec::new(), live: 0, system: 0 }) }; 4 * 42];
+    [const { Mutex::new(Class { free: Vec::new(), live: 0, system: 0, used: 0 }) }; 4 * 42];
 
 fn lock(class: &Mutex<Class>) -> std::sync::MutexGuard<'_, Class> {
     // A class is consistent after any panic: push, pop and counting are its only changes.
@@ -112,11 +145,17 @@ pub(crate) fn alloc(bytes: usize) -> Option<NonNull<u8>> {
     let index = class_of(bytes);
     let mut class = lock(CLASSES.get(index)?);
     class.live += 1;
+    if bytes >= LARGE {
+        class.used = CLOCK.fetch_add(1, Relaxed);
+    }
     if let Some(block) = class.free.pop() {
         return Some(block.0);
     }
     class.system += 1;
     drop(class);
+    if bytes >= LARGE {
+        bound_idle();
+    }
     let ask = || {
         // SAFETY: class sizes are not zero.
         NonNull::new(unsafe { alloc_zeroed(layout(index)) })
@@ -160,6 +199,9 @@ pub(crate) fn no_memory(bytes: usize) -> ! {
 pub(crate) unsafe fn free(block: NonNull<u8>, bytes: usize) {
     let mut class = lock(&CLASSES[class_of(bytes)]);
     class.live -= 1;
+    if bytes >= LARGE {
+        class.used = CLOCK.fetch_add(1, Relaxed);
+    }
     class.free.push(Block(block));
 }
 

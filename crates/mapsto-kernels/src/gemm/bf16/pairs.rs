@@ -19,6 +19,7 @@ use crate::elements::elements;
 use crate::simd::vectorize;
 use crate::threads::{Pieces, parallel};
 use crate::workspace::{Scratch, scratch};
+use half::bf16;
 
 /// Rows of a panel of A.
 const HIGH: usize = 6;
@@ -35,7 +36,7 @@ const PIECE: usize = 384;
 type Tile = [[f32; WIDE * LANES]; HIGH];
 
 /// C (+)= A·B with rounded operands; sizes and slices are checked, and the processor has the instruction.
-pub fn product(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], finish: Finish<f32>) {
+pub fn product<T: Rounds>(a: Mat<T>, b: Mat<T>, c: &mut [f32], finish: Finish<f32>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let (pairs, pieces) = (k.div_ceil(2), k.div_ceil(2 * PIECE));
     let a = Panels::pack(a, HIGH, HIGH);
@@ -143,7 +144,7 @@ const STRIP: usize = 64;
 const BLOCK: usize = 32;
 
 impl Panels {
-    fn pack(x: Mat<f32>, wide: usize, unit: usize) -> Panels {
+    fn pack<T: Rounds>(x: Mat<T>, wide: usize, unit: usize) -> Panels {
         let (lanes, pairs) = (x.rows, x.cols.div_ceil(2));
         let mut store = scratch(lanes.next_multiple_of(unit) * pairs);
         let strip = STRIP / wide * wide;
@@ -193,9 +194,9 @@ impl Panels {
 
 /// `block[p][l]` is pair `p` of lane `l`; what lies beyond the last step is 0.
 #[inline(always)]
-fn read(x: &Mat<f32>, lanes: Range<usize>, pairs: Range<usize>, block: &mut [[u32; STRIP]; BLOCK]) {
+fn read<T: Rounds>(x: &Mat<T>, lanes: Range<usize>, pairs: Range<usize>, block: &mut [[u32; STRIP]; BLOCK]) {
     if x.row_stride == 1 {
-        let zeros = [0.0; STRIP];
+        let zeros = [T::ZERO; STRIP];
         let step = |k: usize| match k < x.cols {
             true => &x.data[x.index(lanes.start, k) as usize..][..lanes.len()],
             false => &zeros[..lanes.len()],
@@ -213,7 +214,7 @@ fn read(x: &Mat<f32>, lanes: Range<usize>, pairs: Range<usize>, block: &mut [[u3
     } else {
         for (line, p) in block.iter_mut().zip(pairs) {
             for (to, lane) in line.iter_mut().zip(lanes.clone()) {
-                let late = if 2 * p + 1 < x.cols { x.at(lane, 2 * p + 1) } else { 0.0 };
+                let late = if 2 * p + 1 < x.cols { x.at(lane, 2 * p + 1) } else { T::ZERO };
                 *to = pair(x.at(lane, 2 * p), late);
             }
         }
@@ -221,6 +222,29 @@ fn read(x: &Mat<f32>, lanes: Range<usize>, pairs: Range<usize>, block: &mut [[u3
 }
 
 #[inline(always)]
-fn pair(early: f32, late: f32) -> u32 {
-    bits(early) << 16 | bits(late)
+fn pair<T: Rounds>(early: T, late: T) -> u32 {
+    early.bits() << 16 | late.bits()
+}
+
+/// What is taken as bf16: numbers that are rounded to it, and its own.
+pub trait Rounds: Copy + Send + Sync {
+    const ZERO: Self;
+    /// The bits of the nearest bf16, in the lower half.
+    fn bits(self) -> u32;
+}
+
+impl Rounds for f32 {
+    const ZERO: f32 = 0.0;
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        bits(self)
+    }
+}
+
+impl Rounds for bf16 {
+    const ZERO: bf16 = bf16::ZERO;
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.to_bits() as u32
+    }
 }

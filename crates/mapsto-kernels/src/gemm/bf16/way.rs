@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub enum Way {
     /// As f32 numbers, one step at a time: on every processor.
     Singles,
-    /// As bf16 numbers, two steps at a time: on x86-64 with AVX512-BF16. A single row or column, and at most 2¹⁴
+    /// As bf16 numbers, two steps at a time: on x86-64 with AVX512-BF16. A single row or column, and at most 2¹⁵
     /// multiplications, go the other way all the same: packing would cost more than it saves.
     Pairs,
     /// As bf16 numbers on the tiles of AMX, 32 steps at a time: on Linux on x86-64 with AMX-BF16 (Intel's Xeons since
