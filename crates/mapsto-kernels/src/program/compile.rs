@@ -47,7 +47,7 @@ fn op_of(prim: Prim) -> Op {
             Add, Sub, Mul, Div, Neg, Abs, Sign, Max, Min,
             Gt, Ge, Eq, IsNan, And, Or, Xor, Not, Select,
             Fma, Exp, ExpOfNegative, ExpM1, Ln, Ln1p, Tanh, Sigmoid, Erf, Cdf, Density,
-            Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+            Sqrt, Pow, Sin, Cos, Tan, Exp2, Floor, Ceil, Round,
             Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
         ]
     };

@@ -37,7 +37,7 @@ pub enum Op {
     Add, Sub, Mul, Div, Neg, Abs, Sign, Max, Min,
     Gt, Ge, Eq, IsNan, And, Or, Xor, Not, Select,
     Fma, Exp, ExpOfNegative, ExpM1, Ln, Ln1p, Tanh, Sigmoid, Erf, Cdf, Density,
-    Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+    Sqrt, Pow, Sin, Cos, Tan, Exp2, Floor, Ceil, Round,
     Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
     /// `a b + c`
     MulAdd,
@@ -238,6 +238,8 @@ macro_rules! real {
             Pow(a, b) Real::powf(a, b);
             Sin(a) a.sin_near(), unless a a.is_far() => Real::sin(a);
             Cos(a) a.cos_near(), unless a a.is_far() => Real::cos(a);
+            Tan(a) a.tan_near(), unless a a.is_far() => Real::tan(a);
+            Exp2(a) Real::exp2(a);
             Floor(a) Real::floor(a);
             Ceil(a) Real::ceil(a);
             Round(a) Real::round(a);

@@ -87,6 +87,8 @@ fn primitives<T: Bits>() -> usize {
         (Op::Pow, Box::new(|[a, b, ..]| a.powf(b))),
         (Op::Sin, Box::new(|[a, ..]| a.sin())),
         (Op::Cos, Box::new(|[a, ..]| a.cos())),
+        (Op::Tan, Box::new(|[a, ..]| a.tan())),
+        (Op::Exp2, Box::new(|[a, ..]| a.exp2())),
         (Op::Floor, Box::new(|[a, ..]| a.floor())),
         (Op::Ceil, Box::new(|[a, ..]| a.ceil())),
         (Op::Round, Box::new(|[a, ..]| a.round())),
