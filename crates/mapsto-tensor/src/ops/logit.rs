@@ -37,8 +37,9 @@ impl Unary for Logit {
     const SINGLE: bool = true;
     #[inline(always)]
     fn single<R: Real>(self, x: R) -> R {
-        // By the smaller share, of which one part in it is exact; where it is tiny, of 2⁶⁰ times that.
-        let least = x.min(R::ONE - x);
+        // By the ratio of `|2x − 1|` to the smaller share, whose difference is exact where it counts; where the share is tiny, to 2⁶⁰ times
+        // that. The sum makes a negative zero positive.
+        let least = x.min(R::ONE - x) + R::ZERO;
         let tiny = least.lt(R::from_f64(1e-30));
         let share = R::select(tiny, least * R::from_f64((1u64 << 60) as f64), least);
         let rest = R::select(tiny, R::from_f64(60.0 * std::f64::consts::LN_2), R::ZERO);
