@@ -90,6 +90,13 @@ pub trait Unary: Copy + Send + Sync + 'static {
     const DOUBLE: bool = false;
     /// The value at `x`.
     fn f<R: Real>(self, x: R) -> R;
+    /// Whether half and single precision have a form of their own, [`Unary::single`].
+    const SINGLE: bool = false;
+    /// The same in a form that is exact to single precision: of fewer steps than `f`, or one that loses no digits where `f` does.
+    #[inline(always)]
+    fn single<R: Real>(self, x: R) -> R {
+        self.f(x)
+    }
     /// Says every attribute, as [`Op::attrs`].
     fn attrs(self, _say: Say<'_>) {}
     /// Whether it is meant for bool, as 0 and 1, where it has a value at integers.
@@ -132,6 +139,13 @@ pub trait Binary: Copy + Send + Sync + 'static {
     const DOUBLE: bool = false;
     /// The value at `(a, b)`.
     fn f<R: Real>(self, a: R, b: R) -> R;
+    /// Whether half and single precision have a form of their own, [`Binary::single`].
+    const SINGLE: bool = false;
+    /// The same in a form that is exact to single precision: of fewer steps than `f`, or one that loses no digits where `f` does.
+    #[inline(always)]
+    fn single<R: Real>(self, a: R, b: R) -> R {
+        self.f(a, b)
+    }
     /// Says every attribute, as [`Op::attrs`].
     fn attrs(self, _say: Say<'_>) {}
     /// Whether it is meant for bool, as 0 and 1, where it has a value at integers.
@@ -316,6 +330,13 @@ impl<U: Unary> MapOp for Mapped<U> {
         let (op, params) = (self.0, self.0.params());
         written::<Mapped<U>>(&params, move || Program::with(params, 1, |x| op.f(x[0])))
     }
+    fn single_program(&self) -> Option<Written> {
+        if !U::SINGLE {
+            return None;
+        }
+        let (op, params) = (self.0, self.0.params());
+        Some(written::<Single<U>>(&params, move || Program::with(params, 1, |x| op.single(x[0]))))
+    }
     fn int_program(&self) -> Option<Written> {
         let (op, params) = (self.0, self.0.params());
         op.int(0i64)?;
@@ -342,21 +363,25 @@ impl<U: Unary> MapOp for Mapped<U> {
                 xs[0],
                 y,
                 #[inline(always)]
-                move |x| op.f(x),
+                move |x| op.single(x),
             );
         } else if runs {
             map1(
                 xs[0],
                 y,
                 #[inline(always)]
-                move |x| op.f(x),
+                move |x| op.single(x),
             );
         }
         runs
     }
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32 {
-        self.0.f(xs[0])
+        self.0.single(xs[0])
+    }
+    #[cfg(test)]
+    fn single_in_double(&self, xs: &[f64]) -> f64 {
+        self.0.single(xs[0])
     }
     #[cfg(test)]
     fn f64(&self, xs: &[f64]) -> f64 {
@@ -370,6 +395,9 @@ impl<U: Unary> MapOp for Mapped<U> {
 
 /// Stands for the program of an operation on integers, which is kept beside that on reals.
 type Int<Op> = (Op, std::marker::PhantomData<i64>);
+
+/// Stands for the program of an operation in single precision, likewise.
+type Single<Op> = (Op, std::marker::PhantomData<f32>);
 
 impl<B: Binary> Op for Zipped<B> {
     fn name(&self) -> &'static str {
@@ -410,14 +438,14 @@ impl<B: Binary> Op for Zipped<B> {
                             a,
                             b,
                             #[inline(always)]
-                            move |a, b| op.f(a, b),
+                            move |a, b| op.single(a, b),
                         )
                     } else {
                         update(
                             a,
                             b,
                             #[inline(always)]
-                            move |a, b| op.f(a, b),
+                            move |a, b| op.single(a, b),
                         )
                     }
                 },
@@ -458,6 +486,13 @@ impl<B: Binary> MapOp for Zipped<B> {
         let (op, params) = (self.0, self.0.params());
         written::<Zipped<B>>(&params, move || Program::with(params, 2, |x| op.f(x[0], x[1])))
     }
+    fn single_program(&self) -> Option<Written> {
+        if !B::SINGLE {
+            return None;
+        }
+        let (op, params) = (self.0, self.0.params());
+        Some(written::<Single<B>>(&params, move || Program::with(params, 2, |x| op.single(x[0], x[1]))))
+    }
     fn int_program(&self) -> Option<Written> {
         let (op, params) = (self.0, self.0.params());
         op.int(0i64, 0)?;
@@ -482,7 +517,7 @@ impl<B: Binary> MapOp for Zipped<B> {
                 xs[1],
                 y,
                 #[inline(always)]
-                move |a, b| op.f(a, b),
+                move |a, b| op.single(a, b),
             );
         } else if runs {
             map2(
@@ -490,14 +525,18 @@ impl<B: Binary> MapOp for Zipped<B> {
                 xs[1],
                 y,
                 #[inline(always)]
-                move |a, b| op.f(a, b),
+                move |a, b| op.single(a, b),
             );
         }
         runs
     }
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32 {
-        self.0.f(xs[0], xs[1])
+        self.0.single(xs[0], xs[1])
+    }
+    #[cfg(test)]
+    fn single_in_double(&self, xs: &[f64]) -> f64 {
+        self.0.single(xs[0], xs[1])
     }
     #[cfg(test)]
     fn f64(&self, xs: &[f64]) -> f64 {

@@ -15,6 +15,13 @@ pub(crate) trait Slope: Copy + Send + Sync + 'static {
     const WIDE: bool = false;
     /// As [`Binary::DOUBLE`].
     const DOUBLE: bool = false;
+    /// As [`Binary::SINGLE`].
+    const SINGLE: bool = false;
+    /// `times` in the form for single precision.
+    #[inline(always)]
+    fn times_single<R: Real>(self, g: R, v: R) -> R {
+        self.times(g, v)
+    }
     /// Says every attribute, as [`Op::attrs`].
     fn slope_attrs(self, _say: Say<'_>) {}
     /// `g · f′`. Not the slope alone: where it is 0 the gradient is exactly 0, even if `g` is infinite.
@@ -59,6 +66,11 @@ impl<S: Slope> Binary for Times<S> {
     #[inline(always)]
     fn f<R: Real>(self, g: R, v: R) -> R {
         self.0.times(g, v)
+    }
+    const SINGLE: bool = S::SINGLE;
+    #[inline(always)]
+    fn single<R: Real>(self, g: R, v: R) -> R {
+        self.0.times_single(g, v)
     }
     fn params(self) -> Params {
         self.0.params()

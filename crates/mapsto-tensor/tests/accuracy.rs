@@ -7,20 +7,21 @@ use mapsto_tensor::prelude::*;
 
 type Function = fn(&Tensor) -> Tensor;
 
-/// Name, function, range, and the largest error: half a unit more than rounding where all is computed in f64.
+/// Name, function, range, and the largest error: half a unit more than rounding where all is computed in f64, two units
+/// where f32 has a form of its own.
 const FUNCTIONS: &[(&str, Function, std::ops::Range<f64>, f64)] = &[
     ("log2", |x| x.log2(), 0.0..100.0, 1.0),
     ("log10", |x| x.log10(), 0.0..100.0, 1.0),
     ("exp2", |x| x.exp2(), -20.0..20.0, 1.0),
-    ("tan", |x| x.tan(), -50.0..50.0, 1.0),
-    ("asin", |x| x.asin(), -1.0..1.0, 1.0),
-    ("acos", |x| x.acos(), -1.0..1.0, 1.0),
-    ("atan", |x| x.atan(), -20.0..20.0, 1.0),
-    ("sinh", |x| x.sinh(), -80.0..80.0, 1.0),
-    ("cosh", |x| x.cosh(), -80.0..80.0, 1.0),
-    ("asinh", |x| x.asinh(), -1e3..1e3, 1.0),
+    ("tan", |x| x.tan(), -50.0..50.0, 2.0),
+    ("asin", |x| x.asin(), -1.0..1.0, 2.0),
+    ("acos", |x| x.acos(), -1.0..1.0, 2.0),
+    ("atan", |x| x.atan(), -20.0..20.0, 2.0),
+    ("sinh", |x| x.sinh(), -80.0..80.0, 2.0),
+    ("cosh", |x| x.cosh(), -80.0..80.0, 2.0),
+    ("asinh", |x| x.asinh(), -1e3..1e3, 2.0),
     ("acosh", |x| x.acosh(), 1.0..1e3, 1.0),
-    ("atanh", |x| x.atanh(), -1.0..1.0, 1.0),
+    ("atanh", |x| x.atanh(), -1.0..1.0, 2.0),
     ("trunc", |x| x.trunc(), -1e3..1e3, 0.0),
     ("frac", |x| x.frac(), -1e3..1e3, 0.0),
     ("lgamma", |x| x.lgamma(), -30.0..100.0, 1.0),
@@ -29,7 +30,7 @@ const FUNCTIONS: &[(&str, Function, std::ops::Range<f64>, f64)] = &[
     ("erfinv", |x| x.erfinv(), -1.0..1.0, 1.0),
     ("erfc", |x| x.erfc(), -5.0..9.0, 1.0),
     ("sinc", |x| x.sinc(), -30.0..30.0, 1.0),
-    ("logit", |x| x.logit(), 0.0..1.0, 1.0),
+    ("logit", |x| x.logit(), 0.0..1.0, 2.0),
     ("log_sigmoid", |x| x.log_sigmoid(), -80.0..80.0, 2.0),
     ("relu6", |x| x.relu6(), -9.0..9.0, 0.0),
     ("hardtanh", |x| x.hardtanh(-1.0, 1.0), -3.0..3.0, 0.0),

@@ -47,7 +47,7 @@ fn op_of(prim: Prim) -> Op {
             Add, Sub, Mul, Div, Neg, Abs, Sign, Max, Min,
             Gt, Ge, Eq, IsNan, And, Or, Xor, Not, Select,
             Fma, Exp, ExpOfNegative, ExpM1, Ln, Ln1p, Tanh, Sigmoid, Erf, Cdf, Density,
-            Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+            Sqrt, Pow, Sin, Cos, Tan, Exp2, Floor, Ceil, Round,
             Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
         ]
     };
@@ -102,6 +102,42 @@ fn join(nodes: &mut [Node], result: usize) {
     }
 }
 
+/// Joins the steps of a polynomial, `y = y x + c` with fused steps, constants and one `x`, and gives for each value the constants
+/// of the steps that end in it.
+fn join_polynomials(nodes: &mut [Node], steps: &[Step], result: usize) -> Vec<Vec<usize>> {
+    let uses = uses(nodes, result);
+    let mut constants = vec![Vec::new(); nodes.len()];
+    let mut inside = vec![false; nodes.len()];
+    for top in (0..nodes.len()).rev() {
+        if inside[top] || uses[top] == 0 {
+            continue;
+        }
+        // The steps from the last to the first, and what the first begins with.
+        let chain = |x: usize| {
+            let (mut at, mut chain) = (top, Vec::new());
+            while let Node::Run(Op::Fma, [a, b, c, _], _) = nodes[at]
+                && matches!(steps[c], Step::Constant(_))
+                && (at == top || uses[at] == 1)
+                && (a == x || b == x)
+            {
+                chain.push((at, c));
+                at = if b == x { a } else { b };
+            }
+            (chain, at)
+        };
+        let Node::Run(Op::Fma, [a, b, ..], _) = nodes[top] else { continue };
+        let ((one, start), (other, other_start)) = (chain(b), chain(a));
+        let (chain, start, x) =
+            if one.len() >= other.len() { (one, start, b) } else { (other, other_start, a) };
+        if chain.len() > 1 {
+            chain.iter().for_each(|(at, _)| inside[*at] = true);
+            constants[top] = chain.iter().rev().map(|(_, c)| *c).collect();
+            nodes[top] = Node::Run(Op::Horner, [x, start, 0, 0], 2);
+        }
+    }
+    constants
+}
+
 /// Compiles for a type; none where it lacks a primitive, as integers lack the exponential.
 pub(super) fn compile<T: Lane>(program: &Program) -> Option<Compiled> {
     let mut nodes: Vec<Node> = (program.steps.iter())
@@ -116,6 +152,7 @@ pub(super) fn compile<T: Lane>(program: &Program) -> Option<Compiled> {
         result = nodes.len() - 1;
     }
     join(&mut nodes, result);
+    let polynomials = join_polynomials(&mut nodes, &program.steps, result);
     let loops: &[_; OPS] = T::loops(Isa::Portable);
     let mut left = uses(&nodes, result);
     let mut places = vec![0; nodes.len()];
@@ -129,6 +166,16 @@ pub(super) fn compile<T: Lane>(program: &Program) -> Option<Compiled> {
                 constants.push(Block::filled(T::constant(x)));
             }
             _ => {}
+        }
+    }
+    // Those of a polynomial once more, one after the other.
+    let mut places_of_constants = vec![0; nodes.len()];
+    for (i, chain) in polynomials.iter().enumerate().filter(|(i, _)| left[*i] > 0) {
+        places_of_constants[i] = 1 + program.inputs + program.params + constants.len();
+        for &c in chain {
+            if let Step::Constant(x) = program.steps[c] {
+                constants.push(Block::filled(T::constant(x)));
+            }
         }
     }
     let first = 1 + program.inputs + program.params + constants.len();
@@ -147,6 +194,9 @@ pub(super) fn compile<T: Lane>(program: &Program) -> Option<Compiled> {
                 // The result may take this place at once: a loop reads a block before it writes it.
                 free.push(places[j]);
             }
+        }
+        if op == Op::Horner {
+            (r[3], r[4]) = (places_of_constants[i] as u16, polynomials[i].len() as u16);
         }
         if i != result {
             places[i] = free.pop().unwrap_or_else(|| {

@@ -99,6 +99,8 @@ fn slope(prim: Prim, at: impl Fn(usize) -> (Sym, Option<Sym>), y: Sym) -> Option
         Prim::Pow => sum(da.map(|da| times(da, b * a.powf(b - one))), db.map(|db| times(db, y * a.ln()))),
         Prim::Sin => da.map(|da| times(da, a.cos())),
         Prim::Cos => da.map(|da| times(da, -a.sin())),
+        Prim::Tan => da.map(|da| times(da, y.fma(y, one))),
+        Prim::Exp2 => da.map(|da| times(da, y * Sym::from_f64(std::f64::consts::LN_2))),
         // Constant almost everywhere.
         Prim::Sign | Prim::Floor | Prim::Ceil | Prim::Round => None,
         Prim::Quotient | Prim::BitAnd | Prim::BitOr | Prim::BitXor | Prim::ShiftLeft | Prim::ShiftRight => {

@@ -64,6 +64,8 @@ fn apply(prim: Prim, [a, b, c]: [f64; 3]) -> f64 {
         Prim::Pow => Real::powf(a, b),
         Prim::Sin => Real::sin(a),
         Prim::Cos => Real::cos(a),
+        Prim::Tan => Real::tan(a),
+        Prim::Exp2 => Real::exp2(a),
         Prim::Floor => a.floor(),
         Prim::Ceil => a.ceil(),
         Prim::Round => a.round_ties_even(),

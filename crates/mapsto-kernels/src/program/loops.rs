@@ -1,7 +1,8 @@
 //! The loops that programs are made of: for each primitive, type and family of instructions one loop over whole blocks.
 //!
 //! An operand walks from block to block or stays on one (a constant, a parameter, a number that is broadcast), so no loop
-//! needs a second version. A block is 128 bytes: with 64 a chain of steps is 10 to 30 % slower.
+//! needs a second version. A block is 128 bytes: with 64 a chain of steps is 10 to 30 % slower. A polynomial stays in registers for
+//! up to six of its steps.
 #![allow(clippy::missing_safety_doc)] // said once, at `Loop`
 
 use crate::real::{Bits, Float, Real, Value};
@@ -25,7 +26,7 @@ pub struct Operand {
 pub type Loop = unsafe fn(table: *const Operand, r: &[u16; 5], blocks: usize);
 
 /// How many loops a type can have.
-pub const OPS: usize = Op::Copy as usize + 1;
+pub const OPS: usize = Op::Horner as usize + 1;
 
 /// A loop: a primitive, in the order of [`Prim`](super::Prim), or two of them with the same roundings and without a trip
 /// through memory.
@@ -36,7 +37,7 @@ pub enum Op {
     Add, Sub, Mul, Div, Neg, Abs, Sign, Max, Min,
     Gt, Ge, Eq, IsNan, And, Or, Xor, Not, Select,
     Fma, Exp, ExpOfNegative, ExpM1, Ln, Ln1p, Tanh, Sigmoid, Erf, Cdf, Density,
-    Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+    Sqrt, Pow, Sin, Cos, Tan, Exp2, Floor, Ceil, Round,
     Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
     /// `a b + c`
     MulAdd,
@@ -62,6 +63,8 @@ pub enum Op {
     SelectEq,
     /// `a`
     Copy,
+    /// A polynomial by Horner's rule: the steps `y = y x + c`, each fused, of as many constants as `r` says last.
+    Horner,
 }
 
 /// Computes those elements of a block again, one by one, whose arguments the loop cannot take.
@@ -78,7 +81,8 @@ fn alone<T: Copy, const W: usize>(
 }
 
 macro_rules! table {
-    ($name:ident $T:ident $feature:literal $($op:ident($($a:ident),+) $e:expr $(, unless $x:ident $far:expr => $slow:expr)?;)*) => {
+    ($name:ident $T:ident $feature:literal $($op:ident($($a:ident),+) $e:expr $(, unless $x:ident $far:expr => $slow:expr)?;)*
+     $(@ $horner:ident)?) => {
         pub mod $name {
             use super::*;
             type T = $T;
@@ -115,6 +119,50 @@ macro_rules! table {
                     }
                     table[Op::$op as usize] = Some(run as Loop);
                 })*
+                $({
+                    #[cfg_attr(target_arch = "x86_64", target_feature(enable = $feature))]
+                    unsafe fn run(table: *const Operand, r: &[u16; 5], blocks: usize) {
+                        // SAFETY: the caller vouches for the operands, see `Loop`, and for one block of each constant, which
+                        // lie one after the other.
+                        unsafe {
+                            let at = |i: usize| *table.add(r[i] as usize);
+                            let mut to = at(0).at as *mut [T; W];
+                            let (mut x, mut start) = (at(1).at as *const [T; W], at(2).at as *const [T; W]);
+                            let (constants, n) = (at(3).at as *const [T; W], r[4] as usize);
+                            for _ in 0..blocks {
+                                let mut y = *start;
+                                let x_here = *x;
+                                let mut k = 0;
+                                while n - k >= 6 {
+                                    let c = [0, 1, 2, 3, 4, 5].map(|i| (*constants.add(k + i))[0]);
+                                    for j in 0..W {
+                                        let (x, v) = (x_here[j], y[j]);
+                                        let v = v.fma(x, c[0]).fma(x, c[1]).fma(x, c[2]);
+                                        y[j] = v.fma(x, c[3]).fma(x, c[4]).fma(x, c[5]);
+                                    }
+                                    k += 6;
+                                }
+                                while n - k >= 2 {
+                                    let c = [0, 1].map(|i| (*constants.add(k + i))[0]);
+                                    for j in 0..W {
+                                        y[j] = y[j].fma(x_here[j], c[0]).fma(x_here[j], c[1]);
+                                    }
+                                    k += 2;
+                                }
+                                if k < n {
+                                    let c = (*constants.add(k))[0];
+                                    for j in 0..W {
+                                        y[j] = y[j].fma(x_here[j], c);
+                                    }
+                                }
+                                *to = y;
+                                to = to.add(1);
+                                (x, start) = (x.add(at(1).step), start.add(at(2).step));
+                            }
+                        }
+                    }
+                    table[Op::$horner as usize] = Some(run as Loop);
+                })?
                 table
             };
         }
@@ -190,9 +238,12 @@ macro_rules! real {
             Pow(a, b) Real::powf(a, b);
             Sin(a) a.sin_near(), unless a a.is_far() => Real::sin(a);
             Cos(a) a.cos_near(), unless a a.is_far() => Real::cos(a);
+            Tan(a) a.tan_near(), unless a a.is_far() => Real::tan(a);
+            Exp2(a) Real::exp2(a);
             Floor(a) Real::floor(a);
             Ceil(a) Real::ceil(a);
             Round(a) Real::round(a);
+            @ Horner
         }
     };
 }

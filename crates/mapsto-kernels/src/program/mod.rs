@@ -41,7 +41,7 @@ pub enum Prim {
     Cdf,
     /// The density of the normal distribution, the second of [`Real::normal`](crate::real::Real::normal).
     Density,
-    Sqrt, Pow, Sin, Cos, Floor, Ceil, Round,
+    Sqrt, Pow, Sin, Cos, Tan, Exp2, Floor, Ceil, Round,
     Quotient, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,
 }
 

@@ -320,6 +320,51 @@ static inline float m_cos_f32(float x) {
     float y = turns & 1 ? s : c;
     return (turns + 1) & 2 ? -y : y;
 }
+static inline float m_tan_f32(float x) {
+    if (fabsf(x) > 1e8f) return tanf(x);
+    double wide = x, t64 = fma(wide, 0.63661977236758134308, M_ROUND64), n = t64 - M_ROUND64;
+    double angle = fma(n, -M_HALF_PI1, fma(n, -M_HALF_PI0, wide));
+    float r = (float)angle, z = r * r, p = 4.3763295e-3f;
+    p = fmaf(z, p, 8.9414054e-5f);
+    p = fmaf(z, p, 1.0835919e-2f);
+    p = fmaf(z, p, 2.1282142e-2f);
+    p = fmaf(z, p, 5.4059926e-2f);
+    p = fmaf(z, p, 1.3332663e-1f);
+    p = fmaf(z, p, 3.333335e-1f);
+    float w = r * z * p, t = r + w;
+    w = fmaf((float)(angle - r), fmaf(t, t, 1.0f), w);
+    t = r + w;
+    float y = -1.0f / t;
+    float lost = fmaf(y, t, 1.0f) + y * ((r - t) + w), odd = fmaf(y, lost, y);
+    odd = fabsf(y) < INFINITY ? odd : y;
+    return m_bits64(t64) & 1 ? odd : t;
+}
+static inline double m_tan_f64(double x) {
+    double s, c;
+    if (fabs(x) > 1e6) return tan(x);
+    int odd = m_sin_cos_f64(x, &s, &c) & 1;
+    return (odd ? -c : s) / (odd ? s : c);
+}
+static inline float m_exp2_f32(float v) {
+    float x = v < -151.0f ? -151.0f : v;
+    x = x > 129.0f ? 129.0f : x;
+    float t = x + M_ROUND, r = x - (t - M_ROUND), p = 1.5476323e-4f;
+    p = fmaf(r, p, 1.340027e-3f);
+    p = fmaf(r, p, 9.618004e-3f);
+    p = fmaf(r, p, 5.550328e-2f);
+    p = fmaf(r, p, 2.402265e-1f);
+    p = fmaf(r, p, 0.69314718055994530942f);
+    int32_t n = (int32_t)(m_bits(t) - m_bits(M_ROUND)), half = n >> 1;
+    return fmaf(r, p, 1.0f) * m_exp2i(half) * m_exp2i((int32_t)((uint32_t)n - (uint32_t)half));
+}
+static inline double m_exp2_f64(double v) {
+    double x = v < -1077.0 ? -1077.0 : v;
+    x = x > 1025.0 ? 1025.0 : x;
+    double n = (x + M_ROUND64) - M_ROUND64, r = x - n, z = r * 0.69314718055994530942;
+    double rest = fma(r, 0.69314718055994530942, -z) + r * 2.3190468138462996e-17;
+    double p = z + fma(z * z, m_poly(z, M_EXP, 11), rest), half = fma(n, 0.5, M_ROUND64) - M_ROUND64;
+    return (1.0 + p) * m_exp2i64(half) * m_exp2i64(n - half);
+}
 /* ln x as the sum of two numbers. */
 static inline double m_ln_twice(double x, double *rest) {
     double f, k = m_ln_parts64(x, &f);

@@ -44,6 +44,8 @@ impl Prim {
             Pow => "pow",
             Sin => "sin",
             Cos => "cos",
+            Tan => "tan",
+            Exp2 => "exp2",
             Floor => "floor",
             Ceil => "ceil",
             Round => "round",

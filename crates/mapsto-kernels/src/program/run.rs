@@ -11,7 +11,7 @@ pub const INPUTS: usize = 4;
 /// Bytes of a tile of one operand: 512 numbers of f32. Between 256 and 1024 nothing changes, 4096 is slower.
 const TILE: usize = 2048;
 /// Operands and temporaries that fit on the stack.
-const OPERANDS: usize = 48;
+const OPERANDS: usize = 160;
 const TEMPS: usize = 4;
 /// Above so many bytes an operand comes from memory, and the next tile is fetched while one is worked on.
 const FAR: usize = 2 << 20;

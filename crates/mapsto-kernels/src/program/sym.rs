@@ -253,6 +253,8 @@ impl Real for Sym {
         powf(b) Pow;
         sin() Sin;
         cos() Cos;
+        tan() Tan;
+        exp2() Exp2;
         floor() Floor;
         ceil() Ceil;
         round() Round;

@@ -87,6 +87,8 @@ fn primitives<T: Bits>() -> usize {
         (Op::Pow, Box::new(|[a, b, ..]| a.powf(b))),
         (Op::Sin, Box::new(|[a, ..]| a.sin())),
         (Op::Cos, Box::new(|[a, ..]| a.cos())),
+        (Op::Tan, Box::new(|[a, ..]| a.tan())),
+        (Op::Exp2, Box::new(|[a, ..]| a.exp2())),
         (Op::Floor, Box::new(|[a, ..]| a.floor())),
         (Op::Ceil, Box::new(|[a, ..]| a.ceil())),
         (Op::Round, Box::new(|[a, ..]| a.round())),
@@ -132,8 +134,43 @@ fn primitives<T: Bits>() -> usize {
 
 #[test]
 fn every_primitive_has_the_same_bits_in_every_family() {
-    // The four on masks alone are seen in `masks`, the six of integers alone below.
-    assert_eq!([primitives::<f32>(), primitives::<f64>()], [OPS - 10; 2]);
+    // The four on masks alone are seen in `masks`, the six of integers alone and polynomials below.
+    assert_eq!([primitives::<f32>(), primitives::<f64>()], [OPS - 11; 2]);
+}
+
+#[test]
+fn polynomials_of_every_length_have_the_bits_of_their_steps() {
+    for n in 1..20 {
+        // The powers of one number from a constant on, those of another from a number on that is used again, written the other
+        // way round, and a step between two polynomials that is part of neither.
+        let c = |k: usize| Sym::from_f64(1.0 / (k as f64 + 1.5) - 0.3);
+        let program = Program::of(2, |x| {
+            let y = (1..n).fold(c(0), |y, k| y.fma(x[0], c(k)));
+            let z = (1..n).fold(y * x[1], |z, k| x[1].fma(z, c(k)));
+            let w = (1..n).fold(z.fma(x[0], x[1]), |w, k| w.fma(x[1], c(2 * k)));
+            w + y.fma(z, w)
+        });
+        let xs: Vec<f64> = numbers().into_iter().filter(|x| x.abs() < 4.0).collect();
+        let others: Vec<f64> = xs.iter().rev().copied().collect();
+        let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+        let (a, b) = (single(&xs), single(&others));
+        let by_hand = |x: f32, y: f32| {
+            let c = |k: usize| (1.0 / (k as f64 + 1.5) - 0.3) as f32;
+            let p = (1..n).fold(c(0), |p, k| p.mul_add(x, c(k)));
+            let z = (1..n).fold(p * y, |z, k| y.mul_add(z, c(k)));
+            let w = (1..n).fold(z.mul_add(x, y), |w, k| w.mul_add(y, c(2 * k)));
+            w + p.mul_add(z, w)
+        };
+        for &isa in Isa::available() {
+            let (mut y, mut narrow) = (vec![0f64; xs.len()], vec![0f32; xs.len()]);
+            with_isa(isa, || program.run(&Params::NONE, &[&xs, &others], &mut y));
+            with_isa(isa, || program.run(&Params::NONE, &[&a, &b], &mut narrow));
+            for i in 0..xs.len() {
+                assert!(program.eval(&Params::NONE, &[xs[i], others[i]]).same(y[i]), "{n} steps, {isa:?}");
+                assert!(by_hand(a[i], b[i]).same(narrow[i]), "{n} steps of f32, {isa:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -193,6 +193,19 @@ impl Real for f64 {
         (1.0 + p) * exp2i(half) * exp2i(n - half)
     }
     #[inline(always)]
+    fn exp2(self) -> Self {
+        let x = if self < -1077.0 { -1077.0 } else { self };
+        let x = if x > 1025.0 { 1025.0 } else { x };
+        let n = (x + ROUND) - ROUND;
+        let r = x - n;
+        // r ln 2 with what rounding takes from it.
+        let z = r * std::f64::consts::LN_2;
+        let rest = r.mul_add(std::f64::consts::LN_2, -z) + r * 2.319_046_813_846_299_6e-17;
+        let p = z + (z * z).mul_add(poly(z, &EXP), rest);
+        let half = n.mul_add(0.5, ROUND) - ROUND;
+        (1.0 + p) * exp2i(half) * exp2i(n - half)
+    }
+    #[inline(always)]
     fn exp_of_negative(self) -> Self {
         const LOWEST: f64 = -708.39;
         let (n, p) = exp_parts(if self < LOWEST { LOWEST } else { self }, 0.0);
@@ -291,6 +304,10 @@ impl Real for f64 {
         if self.is_far() { f64::cos(self) } else { self.cos_near() }
     }
     #[inline(always)]
+    fn tan(self) -> Self {
+        if self.is_far() { f64::tan(self) } else { self.tan_near() }
+    }
+    #[inline(always)]
     fn floor(self) -> Self {
         f64::floor(self)
     }
@@ -335,6 +352,12 @@ impl Float for f64 {
         let (sin, cos, turns) = sin_cos(self);
         let y = if turns & 1 == 0 { cos } else { sin };
         if turns.wrapping_add(1) & 2 == 0 { y } else { -y }
+    }
+    #[inline(always)]
+    fn tan_near(self) -> Self {
+        let (sin, cos, turns) = sin_cos(self);
+        let odd = turns & 1 == 1;
+        (if odd { -cos } else { sin }) / (if odd { sin } else { cos })
     }
     #[inline(always)]
     fn sin_cos_small(self) -> (Self, Self) {

@@ -2,8 +2,8 @@
 //!
 //! They are branch-free polynomials of our own (coefficients: Chebyshev fits in 40 digits and more). They use no table, so a
 //! loop over them vectorises at any width and gives **the same bits on every CPU**; only angles beyond 1e8 (1e6 in
-//! f64) are the standard library's. Errors, measured over a million inputs each: `exp`, `ln` and powers 1, `ln_1p`, `softplus`,
-//! `erf`, `sin` and `cos` 2, `exp_m1`, `tanh` and `sigmoid` 3 units in the last place at most, in either precision; `tanh` in
+//! f64) are the standard library's. Errors, measured over a million inputs each: `exp`, `exp2`, `ln` and powers 1, `ln_1p`, `softplus`,
+//! `erf`, `sin`, `cos` and `tan` 2, `exp_m1`, `tanh` and `sigmoid` 3 units in the last place at most, in either precision; `tanh` in
 //! f64 4.
 
 mod double;
@@ -52,6 +52,8 @@ pub trait Real:
     /// `eˣ` for `x ≤ 0` in half the time, for scores below their maximum; below the normal numbers it is 0. Made of
     /// [`Real::fma`].
     fn exp_of_negative(self) -> Self;
+    /// `2ˣ`, exact for whole `x`.
+    fn exp2(self) -> Self;
     /// `eˣ − 1`, accurate near zero.
     fn exp_m1(self) -> Self;
     /// Natural logarithm; `-inf` at 0, NaN below.
@@ -121,6 +123,8 @@ pub trait Real:
     fn sin(self) -> Self;
     /// Cosine of an angle in radians; see [`Real::sin`].
     fn cos(self) -> Self;
+    /// Tangent of an angle in radians, within two units in the last place.
+    fn tan(self) -> Self;
     /// The largest integer not above.
     fn floor(self) -> Self;
     /// The smallest integer not below.
@@ -164,6 +168,8 @@ pub trait Float: Real + Number + AddAssign + SubAssign + MulAssign + DivAssign {
     fn sin_near(self) -> Self;
     /// [`Real::cos`] of an angle that is not far.
     fn cos_near(self) -> Self;
+    /// [`Real::tan`] of an angle that is not far.
+    fn tan_near(self) -> Self;
     /// Sine and cosine for |x| ≤ π/4 (no reduction: larger angles lose accuracy fast).
     fn sin_cos_small(self) -> (Self, Self);
 }
@@ -202,7 +208,10 @@ mod tests {
 
     #[test]
     fn f32_functions_stay_within_their_ulps() {
-        let bounds: [(&str, f64, f64); 13] = [
+        let bounds: [(&str, f64, f64); 16] = [
+            ("exp2", 1.0, ulps(-151.0..129.0, Real::exp2, f64::exp2)),
+            ("tan", 2.0, ulps(-1e8..1e8, Real::tan, f64::tan)),
+            ("tan near 0", 2.0, ulps(-20.0..20.0, Real::tan, f64::tan)),
             ("exp", 1.0, ulps(-104.0..89.0, Real::exp, f64::exp)),
             ("exp_m1", 3.0, ulps(-30.0..89.0, Real::exp_m1, f64::exp_m1)),
             ("ln", 1.0, ulps(0.0..f32::MAX, Real::ln, f64::ln)),
@@ -300,7 +309,10 @@ mod tests {
     #[test]
     fn f64_functions_stay_within_their_ulps_of_the_standard_librarys() {
         type F = fn(f64) -> f64;
-        let functions: [(&str, f64, f64, f64, F, F); 9] = [
+        let functions: [(&str, f64, f64, f64, F, F); 12] = [
+            ("exp2", -1074.0, 1024.0, 1.5, Real::exp2, f64::exp2),
+            ("tan", -1e6, 1e6, 2.5, Real::tan, f64::tan),
+            ("tan near 0", -3.0, 3.0, 2.5, Real::tan, f64::tan),
             ("exp", -745.0, 709.0, 1.5, Real::exp, f64::exp),
             ("exp_m1", -45.0, 709.0, 3.0, Real::exp_m1, f64::exp_m1),
             ("exp_m1 near 0", -1.0, 1.0, 3.0, Real::exp_m1, f64::exp_m1),
@@ -342,7 +354,19 @@ mod tests {
     fn the_ends_of_the_line() {
         fn ends<R: Float>() {
             let (inf, nan) = (R::INFINITY, R::NAN);
-            for f in [R::exp, R::exp_m1, R::ln, R::ln_1p, R::tanh, R::sigmoid, R::softplus, R::erf, R::sqrt] {
+            for f in [
+                R::exp,
+                R::exp2,
+                R::tan,
+                R::exp_m1,
+                R::ln,
+                R::ln_1p,
+                R::tanh,
+                R::sigmoid,
+                R::softplus,
+                R::erf,
+                R::sqrt,
+            ] {
                 assert!(Value::is_nan(f(nan)));
             }
             assert_eq!([inf.exp(), (-inf).exp(), R::ZERO.exp()], [inf, R::ZERO, R::ONE]);

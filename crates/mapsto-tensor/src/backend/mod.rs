@@ -137,13 +137,17 @@ pub trait MapOp: Send + Sync {
     fn name(&self) -> &'static str;
     /// What it computes of real numbers.
     fn program(&self) -> Written;
+    /// What it computes of numbers in single and half precision, where that is another form of it.
+    fn single_program(&self) -> Option<Written> {
+        None
+    }
     /// What it computes of integers, which wrap around; none where it has no value at integers.
     fn int_program(&self) -> Option<Written>;
     /// The parameters of its programs.
     fn params(&self) -> Params {
         Params::NONE
     }
-    /// Whether half and single precision are to be computed in double and rounded once.
+    /// Whether half and single precision are to be computed in double and rounded once, in whichever form.
     fn in_double(&self) -> bool {
         false
     }
@@ -159,6 +163,11 @@ pub trait MapOp: Send + Sync {
     /// The same of one element, by the function that the program was written from.
     #[cfg(test)]
     fn f32(&self, xs: &[f32]) -> f32;
+    /// What single precision computes of an element in double, by the form for it.
+    #[cfg(test)]
+    fn single_in_double(&self, xs: &[f64]) -> f64 {
+        self.f64(xs)
+    }
     /// As `f32`.
     #[cfg(test)]
     fn f64(&self, xs: &[f64]) -> f64;

@@ -126,11 +126,13 @@ pub(super) fn map(op: &dyn MapOp, xs: &[&Tensor], shape: &Shape, dtype: DType) -
 pub(crate) struct Call<'a> {
     op: &'a dyn MapOp,
     program: OnceLock<(Written, Params)>,
+    /// Whether the numbers are of single or half precision, whatever they are computed in.
+    single: bool,
 }
 
 impl<'a> Call<'a> {
-    fn new(op: &'a dyn MapOp) -> Call<'a> {
-        Call { op, program: OnceLock::new() }
+    fn new(op: &'a dyn MapOp, single: bool) -> Call<'a> {
+        Call { op, program: OnceLock::new(), single }
     }
 
     pub(super) fn run<C: Compute>(&self, xs: &[&[C]], y: &mut [C]) {
@@ -138,8 +140,14 @@ impl<'a> Call<'a> {
             return;
         }
         let (program, params) = self.program.get_or_init(|| {
-            let int = if C::DTYPE.is_float() { None } else { self.op.int_program() };
-            (int.unwrap_or_else(|| self.op.program()), self.op.params())
+            let other = if !C::DTYPE.is_float() {
+                self.op.int_program()
+            } else if self.single {
+                self.op.single_program()
+            } else {
+                None
+            };
+            (other.unwrap_or_else(|| self.op.program()), self.op.params())
         });
         program.run(params, xs, y)
     }
@@ -149,7 +157,7 @@ impl<'a> Call<'a> {
 pub(crate) fn over<C: Compute>(op: &dyn MapOp, xs: &[&[C]], y: &mut [C]) {
     #[cfg(test)]
     proof::see(op, C::DTYPE);
-    Call::new(op).run(xs, y)
+    Call::new(op, C::DTYPE == DType::F32).run(xs, y)
 }
 
 /// Elements from `start` on in row-major order: where they lie, or in `room`, which says how many.
@@ -248,7 +256,8 @@ fn map_any<C: Compute>(
         }
     }
     let mut out = out.unwrap_or_else(|| Storage::host(count, dtype));
-    let call = Call::new(op);
+    let single = xs.last().is_some_and(|x| matches!(x.dtype(), DType::F32 | DType::F16 | DType::BF16));
+    let call = Call::new(op, single);
     let bools = dtype == DType::Bool && C::DTYPE == DType::U8;
     if let Some(whole) = whole
         && (dtype == C::DTYPE || bools)

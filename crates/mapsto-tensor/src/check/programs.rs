@@ -106,13 +106,15 @@ fn agrees<T: Lane + std::fmt::Debug>(
 fn prove(op: &dyn MapOp, dtype: DType) {
     let (params, integers) = (op.params(), !dtype.is_float());
     let program = if integers { op.int_program().expect("it has one") } else { op.program() };
+    let single = op.single_program();
+    let single: &Program = single.as_deref().unwrap_or(&program);
     let name = key(op, &program) + if integers { " int" } else { "" };
     if SEEN.with_borrow(|seen| seen.contains_key(&name)) {
         return;
     }
     let inputs = program.inputs();
     let mut seen = Seen {
-        c: [program.c::<f32>("f"), program.c::<f64>("f")],
+        c: [single.c::<f32>("f"), program.c::<f64>("f")],
         ints: integers.then(|| program.c::<i8>("f")),
         inputs,
         params: params.values().to_vec(),
@@ -126,7 +128,10 @@ fn prove(op: &dyn MapOp, dtype: DType) {
         let (singles, doubles): (Vec<Vec<f32>>, Vec<Vec<f64>>) =
             (0..inputs as u64).map(|i| floats(COUNT, i)).unzip();
         let same32 = |a: f32, b: f32| same(a as f64, b as f64);
-        seen.singles = agrees(&name, &program, &params, &singles, |x| op.f32(x), same32);
+        seen.singles = agrees(&name, single, &params, &singles, |x| op.f32(x), same32);
+        if op.in_double() {
+            agrees(&name, single, &params, &doubles, |x| op.single_in_double(x), same);
+        }
         seen.doubles = agrees(&name, &program, &params, &doubles, |x| op.f64(x), same);
         for (x, y) in &seen.doubles {
             assert!(same(program.eval(&params, x), *y), "{name} of {x:?}: a step at a time it is not {y}");

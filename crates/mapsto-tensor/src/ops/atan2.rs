@@ -6,7 +6,7 @@ use crate::elementwise::{Binary, Operand, Real, binary, zip};
 use crate::graph::{At, Keep, Vjp};
 use crate::ternary::{Ternary, ternary, zip3};
 use crate::Tensor;
-use super::atan::angle;
+use super::atan::{HALF_PI, angle, small_angle};
 
 impl Tensor {
     /// The angle of the vector `(x, y)`, with this tensor as `y`, from −π to π: `atan(y / x)` in its quadrant.
@@ -49,7 +49,6 @@ struct Atan2;
 impl Binary for Atan2 {
     const NAME: &'static str = "atan2";
     const KEEP: Keep = Keep::INPUTS;
-    const DOUBLE: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, a: R, b: R) -> R {
         use std::f64::consts::{FRAC_PI_4, PI};
@@ -59,6 +58,18 @@ impl Binary for Atan2 {
         let turn = R::select(y.eq(R::ZERO) & x.ge(R::ZERO), R::ZERO, turn);
         let left = R::from_f64(PI) - (turn - R::from_f64(1.224_646_799_147_353_2e-16));
         let turn = R::select(is_negative(b), left, turn);
+        R::select(is_negative(a), -turn, turn)
+    }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, a: R, b: R) -> R {
+        let ((y, x), [high, low]) = ((a.abs(), b.abs()), HALF_PI.map(R::from_f64));
+        let turn = small_angle(y.min(x) / y.max(x));
+        let turn = R::select(y.gt(x), high - (turn - low), turn);
+        // Two equal ones may be infinite or 0.
+        let equal = R::select(y.eq(R::ZERO), R::ZERO, R::from_f64(std::f64::consts::FRAC_PI_4));
+        let turn = R::select(y.eq(x), equal, turn);
+        let turn = R::select(is_negative(b), (high + high) - (turn - (low + low)), turn);
         R::select(is_negative(a), -turn, turn)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Vjp {

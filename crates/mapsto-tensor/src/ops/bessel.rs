@@ -2,7 +2,7 @@
 
 use crate::check::floats;
 use crate::kind::{OpKind, Samples, Takes};
-use crate::elementwise::{Real, Unary, chebyshev, map, unary};
+use crate::elementwise::{Real, Unary, chebyshev, map, polynomial, unary};
 use crate::graph::{At, Keep};
 use crate::slope::{Slope, slope, times_slope};
 use crate::Tensor;
@@ -243,6 +243,59 @@ fn grown<R: Real>(y: R, a: R) -> R {
     R::select(a.eq(R::INFINITY), a, y * half * half)
 }
 
+/// For single precision, computed in double: `I₀(x)` and `I₁(x) / x` of `x²` up to 64, and both without their growth, times √x, of
+/// `1/x` up to ⅛, each within 9e-9 of itself (by `tests/accuracy/coefficients.py`).
+const I0_NEAR_SINGLE: [f64; 10] = [
+    5.716_108_182_701_177e-17,
+    5.815_560_595_249_626e-15,
+    2.634_194_445_576_403_5e-12,
+    4.623_517_180_810_393e-10,
+    6.800_497_659_048_693e-8,
+    6.779_313_662_405_842e-6,
+    0.000_434_043_822_556_946_33,
+    0.015_624_949_259_475_369,
+    0.250_000_055_958_073_2,
+    0.999_999_991_124_211_9,
+];
+const I1_NEAR_SINGLE: [f64; 10] = [
+    2.750_470_805_627_428_2e-18,
+    3.504_487_476_863_326e-16,
+    1.617_829_493_772_944e-13,
+    3.318_279_495_880_446e-11,
+    5.662_107_020_862_401_5e-9,
+    6.780_215_853_877_775e-7,
+    5.425_457_669_680_376e-5,
+    0.002_604_162_676_984_826_4,
+    0.062_500_005_214_933_94,
+    0.499_999_998_969_391_8,
+];
+const I0_FAR_SINGLE: [f64; 8] = [
+    6.820_688_309_016_056,
+    -1.174_993_421_136_742_3,
+    0.214_976_214_294_380_4,
+    0.040_180_760_829_102_53,
+    0.029_257_818_972_531_817,
+    0.028_051_470_987_705_007,
+    0.049_867_784_930_136_855,
+    0.398_942_280_276_355_2,
+];
+const I1_FAR_SINGLE: [f64; 8] = [
+    -6.898_622_698_265_761,
+    0.987_765_218_000_367_5,
+    -0.199_576_192_466_019_4,
+    -0.056_336_199_996_980_14,
+    -0.040_804_373_853_144_64,
+    -0.046_754_071_688_720_21,
+    -0.149_603_354_857_430_87,
+    0.398_942_280_609_899_56,
+];
+
+/// `Iₙ(a)` up to 8, and beyond that without its growth, for single precision.
+#[inline(always)]
+fn short<R: Real>(a: R, near: &[f64], far: &[f64]) -> (R::Mask, R, R) {
+    (a.gt(R::from_f64(8.0)), polynomial(a * a, near), polynomial(a.recip(), far) / a.sqrt())
+}
+
 #[derive(Clone, Copy)]
 struct I0;
 impl Unary for I0 {
@@ -253,6 +306,13 @@ impl Unary for I0 {
     fn f<R: Real>(self, x: R) -> R {
         let a = x.abs();
         grown(scaled(a).0, a)
+    }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, x: R) -> R {
+        let a = x.abs();
+        let (is_far, near, far) = short(a, &I0_NEAR_SINGLE, &I0_FAR_SINGLE);
+        R::select(is_far, R::select(a.eq(R::INFINITY), a, far * a.exp()), near)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(I0Slope, g, at.x())
@@ -268,6 +328,13 @@ impl Unary for I0e {
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
         scaled(x.abs()).0
+    }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, x: R) -> R {
+        let a = x.abs();
+        let (is_far, near, far) = short(a, &I0_NEAR_SINGLE, &I0_FAR_SINGLE);
+        R::select(is_far, far, near * (-a).exp())
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(I0eSlope, g, at.x())
@@ -286,6 +353,13 @@ impl Unary for I1 {
         let y = grown(scaled(a).1, a);
         R::select(x.lt(R::ZERO), -y, y)
     }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, x: R) -> R {
+        let a = x.abs();
+        let (is_far, near, far) = short(a, &I1_NEAR_SINGLE, &I1_FAR_SINGLE);
+        x.sign() * R::select(is_far, R::select(a.eq(R::INFINITY), a, far * a.exp()), near * a)
+    }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(I1Slope, g, at.x())
     }
@@ -302,6 +376,13 @@ impl Unary for I1e {
         let y = scaled(x.abs()).1;
         R::select(x.lt(R::ZERO), -y, y)
     }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, x: R) -> R {
+        let a = x.abs();
+        let (is_far, near, far) = short(a, &I1_NEAR_SINGLE, &I1_FAR_SINGLE);
+        x.sign() * R::select(is_far, far, near * a * (-a).exp())
+    }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(I1eSlope, g, at.x())
     }
@@ -317,6 +398,11 @@ impl Slope for I0Slope {
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
         g * I1.f(x)
+    }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn times_single<R: Real>(self, g: R, x: R) -> R {
+        g * I1.single(x)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         Some(times_slope(I1Slope, &Tensor::ones_like(x), x))

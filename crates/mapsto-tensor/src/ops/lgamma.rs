@@ -127,6 +127,22 @@ impl Unary for LGamma {
         // Far left all numbers are whole.
         R::select(z.eq(R::INFINITY) | x.lt(R::from_f64(-1e16)), R::INFINITY, y)
     }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, x: R) -> R {
+        // In double no product of two numbers of single precision is 0, so that all factors have one logarithm.
+        let (z, left) = (x.abs(), x.lt(R::ZERO));
+        let far = z.ge(R::from_f64(8.0));
+        let factors = (1..8).fold(z, |p, k| p * (z + R::from_f64(k as f64)));
+        let factors = R::select(far, R::ONE, factors);
+        let w = R::select(far, z, z + R::from_f64(8.0));
+        let rest = series(w.recip(), |k| 1.0 / (2.0 * k * (2.0 * k - 1.0))) * w;
+        let stirling = (w - R::HALF) * (w.ln() - R::ONE) + (R::from_f64(0.418_938_533_204_672_7) + rest);
+        let mirror = turn(z).sin().abs() * R::from_f64(std::f64::consts::FRAC_1_PI) * z;
+        let log = R::select(left, factors / mirror, factors).ln();
+        let y = R::select(left, log - stirling, stirling - log);
+        R::select(z.eq(R::INFINITY) | x.lt(R::from_f64(-1e16)), R::INFINITY, y)
+    }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(GammaSlope { n: 0 }, g, at.x())
     }

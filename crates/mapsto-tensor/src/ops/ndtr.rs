@@ -87,15 +87,26 @@ impl Unary for Ndtri {
     const DOUBLE: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, p: R) -> R {
-        let (low, high) = (p.lt(R::from_f64(0.25)), p.gt(R::from_f64(0.75)));
-        let tail = R::select(low, p, R::ONE - p);
-        let far = R::select(tail.eq(R::ZERO), R::INFINITY, quantile(tail));
-        let middle = near(p - R::HALF + (p - R::HALF)) * R::from_f64(std::f64::consts::SQRT_2);
-        R::select(low, -far, R::select(high, far, middle))
+        ndtri(p, 2)
+    }
+    const SINGLE: bool = true;
+    #[inline(always)]
+    fn single<R: Real>(self, p: R) -> R {
+        ndtri(p, 1)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(Spread, g, &at.y())
     }
+}
+
+/// The quantile of `p`, whose tails are improved so many times.
+#[inline(always)]
+fn ndtri<R: Real>(p: R, steps: usize) -> R {
+    let (low, high) = (p.lt(R::from_f64(0.25)), p.gt(R::from_f64(0.75)));
+    let tail = R::select(low, p, R::ONE - p);
+    let far = R::select(tail.eq(R::ZERO), R::INFINITY, quantile(tail, steps));
+    let middle = near(p - R::HALF + (p - R::HALF)) * R::from_f64(std::f64::consts::SQRT_2);
+    R::select(low, -far, R::select(high, far, middle))
 }
 
 /// `e^(−x²/2) / √(2π)`.

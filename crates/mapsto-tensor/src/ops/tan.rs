@@ -27,10 +27,9 @@ impl Unary for Tan {
     const NAME: &'static str = "tan";
     const FULL: bool = true;
     const KEEP: Keep = Keep::INPUTS;
-    const DOUBLE: bool = true;
     #[inline(always)]
     fn f<R: Real>(self, x: R) -> R {
-        x.sin() / x.cos()
+        x.tan()
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(TanSlope, g, at.x())
@@ -42,12 +41,11 @@ impl Unary for Tan {
 struct TanSlope;
 impl Slope for TanSlope {
     const NAME: &'static str = "tan_grad";
-    const DOUBLE: bool = true;
     const WIDE: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        let cos = x.cos();
-        g / (cos * cos)
+        let tan = x.tan();
+        g * tan.fma(tan, R::ONE)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         Some(x.sin() * 2.0 / x.cos().pow(3.0))
