@@ -32,6 +32,7 @@ mod fingerprint;
 mod fitting;
 mod held_out;
 mod inputs;
+mod judgement;
 mod keys;
 mod options;
 mod overrides;
@@ -49,6 +50,7 @@ mod weights;
 
 pub use config::Config;
 pub use experiment::Experiment;
+pub use judgement::{Calibration, Judged, Judgement, Worst};
 pub use keys::{KEYS, section_of};
 pub use overrides::Override;
 pub use plain::{plain, printable};
