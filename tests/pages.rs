@@ -1,4 +1,4 @@
-//! `docs/operations.md`, `layers.md`, `losses.md`, `optimizers.md`, `schedules.md` and `initialisers.md`: the lists of everything that
+//! `docs/operations.md`, `layers.md`, `losses.md`, `metrics.md`, `optimizers.md`, `schedules.md` and `initialisers.md`: the lists of everything that
 //! there is, from the documentation of the things themselves.
 //!
 //! What something is called in PyTorch, Keras and ONNX stands in its documentation (`* PyTorch: ..; Keras: ..; ONNX: ..`, or
@@ -11,6 +11,7 @@ use mapsto_nn::optim::OPTIMIZERS;
 use mapsto_nn::schedules::SCHEDULES;
 use mapsto_spec::{Family, Kind};
 use mapsto_tests::{root, rust_files, text};
+use mapsto_train::metrics::METRICS;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -200,10 +201,20 @@ fn makes(source: &str, name: &str) -> bool {
 
 /// The page of a registry: each kind under its names, by the documentation of the item that it is.
 fn page_of<T: Family + ?Sized>(title: &str, folder: &str, kinds: &[Kind<T>]) -> String {
+    page_beside(title, folder, kinds, ["PyTorch", "Keras", "ONNX"])
+}
+
+/// The same with the names in three other libraries.
+fn page_beside<T: Family + ?Sized>(
+    title: &str,
+    folder: &str,
+    kinds: &[Kind<T>],
+    others: [&str; 3],
+) -> String {
     let (files, methods, table) = (rust_files(folder), operations(), table());
-    let heads = ["in files", "in Rust", "what it is", "shape", "PyTorch", "Keras", "ONNX"];
+    let heads = ["in files", "in Rust", "what it is", "shape", others[0], others[1], others[2]];
     let rows: Vec<[String; 7]> =
-        kinds.iter().map(|kind| row_of(kind, folder, &files, &methods, &table)).collect();
+        kinds.iter().map(|kind| row_of(kind, folder, &files, &methods, &table, others)).collect();
     // A schedule has no shape, and nothing is called in ONNX what it is here.
     let shown: Vec<usize> = (0..7).filter(|&i| rows.iter().any(|row| !row[i].is_empty())).collect();
     let line = |row: &[String]| {
@@ -227,6 +238,7 @@ fn row_of<T: Family + ?Sized>(
     files: &[(String, String)],
     methods: &[Method],
     table: &BTreeMap<String, [String; 2]>,
+    others: [&str; 3],
 ) -> [String; 7] {
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let found = files.iter().find(|(_, source)| makes(source, kind.name));
@@ -252,20 +264,24 @@ fn row_of<T: Family + ?Sized>(
     };
     let told = |find: &dyn Fn(&str) -> Option<String>| texts.iter().find_map(|text| find(text));
     let name_in = |framework: &str, column: usize| {
-        let listed = || table.get(kind.name).map(|row| row[column].clone());
+        let listed =
+            || table.get(kind.name).filter(|_| others[0] == "PyTorch").map(|row| row[column].clone());
         told(&|text| elsewhere(text, framework)).or_else(listed).unwrap_or_else(|| {
-            panic!("{path}: the documentation of `{}` does not say its name in {framework}: `PyTorch: ..; Keras: ..`, or that it has none", kind.name)
+            panic!("{path}: the documentation of `{}` does not say its name in {framework}: `{framework}: ..;`, or that it has none", kind.name)
         })
     };
-    let onnx = told(&|text| elsewhere(text, "ONNX").or_else(|| part(text, "ONNX"))).unwrap_or_default();
+    let last = match others[2] {
+        "ONNX" => told(&|text| elsewhere(text, "ONNX").or_else(|| part(text, "ONNX"))).unwrap_or_default(),
+        other => name_in(other, 2),
+    };
     [
         format!("`{}`", kind.name),
         rust.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         texts.first().map_or(kind.doc.to_string(), |text| summary(text)),
         told(&|text| part(text, "Shape")).unwrap_or_default(),
-        name_in("PyTorch", 0),
-        name_in("Keras", 1),
-        onnx,
+        name_in(others[0], 0),
+        name_in(others[1], 1),
+        last,
     ]
     .map(|text| cell(&text))
 }
@@ -295,6 +311,13 @@ fn the_page_of_operations_is_what_they_say() {
 fn the_pages_of_the_registries_are_what_they_say() {
     up_to_date("layers.md", &page_of("Layers", "crates/mapsto-nn/src/layers", LAYERS));
     up_to_date("losses.md", &page_of("Losses", "crates/mapsto-nn/src/losses", LOSSES));
+    let page = page_beside(
+        "Metrics",
+        "crates/mapsto-train/src/metrics",
+        METRICS,
+        ["scikit-learn", "torchmetrics", "Keras"],
+    );
+    up_to_date("metrics.md", &page);
     up_to_date("optimizers.md", &page_of("Optimizers", "crates/mapsto-nn/src/optim", OPTIMIZERS));
     up_to_date("schedules.md", &page_of("Schedules", "crates/mapsto-nn/src/schedules", SCHEDULES));
     up_to_date("initialisers.md", &page_of("Initialisers", "crates/mapsto-nn/src/init", INITS));

@@ -4,7 +4,7 @@ use mapsto::data::Loader;
 use mapsto::nn::ModuleExt;
 use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
-use mapsto_experiment::{Experiment, Finding, Preflight, Trained, Verdict};
+use mapsto_experiment::{Experiment, Finding, Judgement, Preflight, Trained, Verdict, plain};
 
 use crate::output::say;
 use crate::pictures;
@@ -141,6 +141,45 @@ fn line(found: &Evaluation) -> String {
 /// Shares of samples read best in percent; errors keep the unit of the target.
 fn metric(name: &str, value: f64) -> String {
     if name.ends_with("accuracy") { format!("{:.2} %", 100.0 * value) } else { readable(value, 4) }
+}
+
+/// Metrics with their intervals, the report of classes, calibration, and the worst samples.
+pub fn judged(found: &Judgement) -> String {
+    let mut text = String::new();
+    let width = found.numbers.iter().map(|n| n.name.chars().count()).max().unwrap_or(0);
+    for n in &found.numbers {
+        let interval = n.interval.map_or("no interval".to_string(), |i| {
+            format!("{} to {}", metric(&n.name, i.low), metric(&n.name, i.high))
+        });
+        text += &format!("\n{:width$}  {:>9}   {interval}", n.name, metric(&n.name, n.value));
+    }
+    if !found.numbers.is_empty() {
+        let how = if found.stratified { ", which keep the number of each class" } else { "" };
+        text += &format!("\n95 % intervals of {} bootstrap draws{how}", found.resamples);
+    }
+    if let Some(report) = &found.report {
+        text += &format!("\n\n{}", report.to_string().trim_end());
+    }
+    if let Some(c) = &found.calibration {
+        text += &format!(
+            "\n\ncalibration error {}; with logits divided by a temperature of {}, fitted on the validation samples, {}",
+            readable(c.before, 4),
+            readable(c.temperature, 4),
+            readable(c.after, 4)
+        );
+    }
+    if !found.worst.is_empty() {
+        text += "\n\nworst samples";
+        for w in &found.worst {
+            let [name, truth, given] = [&w.name, &w.truth, &w.prediction].map(|s| plain(s));
+            text += &format!(
+                "\n  {name}: {truth}, predicted {given}, {} {}",
+                if found.report.is_some() { "loss" } else { "off by" },
+                readable(w.loss, 4)
+            );
+        }
+    }
+    text
 }
 
 /// `1234567` as `1,234,567`.

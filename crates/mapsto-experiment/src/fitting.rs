@@ -92,6 +92,7 @@ impl Experiment {
             self.check_loss_of_each_class().unwrap_or(Err(e)).map_err(context)?;
         }
         for (metric, entry) in self.metrics.iter().zip(&self.config.train.metrics) {
+            self.check_scale(&**metric, entry)?;
             let counted = catch(|| metric.count(&y, &target)).and_then(|counts| counts);
             counted.map_err(|e| context(self.metric_advice(entry, e)))?;
         }
@@ -197,6 +198,38 @@ impl Experiment {
             Some(_) => format!("give `{name}` a column of {what} with `target = \"..\"` in place of `class`"),
             None => format!("keep `{name}` for data whose targets are {what}"),
         }
+    }
+
+    /// Finds a metric that takes the outputs for something else than the loss does.
+    fn check_scale(&self, metric: &dyn Metric, entry: &Entry) -> Result<()> {
+        let given = match self.outputs() {
+            Outputs::Logit => Outputs::Logits,
+            given => given,
+        };
+        let Some(taken) = metric.outputs().filter(|taken| *taken != given) else { return Ok(()) };
+        let word = |outputs| match outputs {
+            Outputs::Probabilities => "probabilities",
+            Outputs::LogProbabilities => "log_probabilities",
+            Outputs::Values => "plain numbers",
+            _ => "logits",
+        };
+        let (loss, name) = (self.loss.name(), &entry.name);
+        let message =
+            format!("`{name}` takes the outputs for {}, and `{loss}` for {}", word(taken), word(given));
+        let error = Error::new(ErrorKind::Usage, message).help(match given {
+            Outputs::Values => {
+                format!("`{name}` judges probabilities: take `metrics = [\"mae\"]` or `[\"r2\"]`")
+            }
+            given => {
+                let with = entry.clone();
+                let with = Entry {
+                    options: with.options.into_iter().filter(|(n, _)| n != "outputs").collect(),
+                    ..with
+                };
+                format!("write `metrics = [{}]`", with.with_option("outputs", word(given)))
+            }
+        });
+        Err(entry.span.into_iter().fold(error, |e, span| e.with_span(span.into())))
     }
 
     /// A metric's refusal with a help that a file can follow: which metrics are for numbers, or which threshold.

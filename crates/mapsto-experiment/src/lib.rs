@@ -34,6 +34,7 @@ mod fitting;
 mod held_out;
 mod inits;
 mod inputs;
+mod judgement;
 mod keys;
 mod options;
 mod overrides;
@@ -52,6 +53,7 @@ mod weights;
 
 pub use config::Config;
 pub use experiment::Experiment;
+pub use judgement::{Calibration, Judged, Judgement, Worst};
 pub use keys::{KEYS, section_of};
 pub use overrides::Override;
 pub use plain::{plain, printable};

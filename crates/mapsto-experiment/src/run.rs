@@ -77,6 +77,30 @@ impl Run {
         })
     }
 
+    /// Counts a look at the test samples, and says which it is: the training took the first one, where it wrote its predictions. A set
+    /// that models are chosen by is none to judge them by, so the folder knows how often it was looked at.
+    ///
+    /// # Errors
+    /// The count cannot be read or written.
+    pub fn count_look(&self) -> Result<usize> {
+        const NAME: &str = "test_looks.txt";
+        let path = self.folder.file(NAME);
+        let before = match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|_| {
+                let message = format!("{}: {:?} is no number of looks", path.display(), text.trim());
+                Error::new(ErrorKind::Data, message)
+                    .help("write how often the test set was looked at, or remove the file")
+            })?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                usize::from(self.folder.file("predictions.csv").exists())
+            }
+            Err(e) => return Err(Error::io(path.display().to_string(), e)),
+        };
+        let look = before.saturating_add(1);
+        self.folder.write(NAME, &format!("{look}\n"))?;
+        Ok(look)
+    }
+
     /// The configuration of the run.
     pub(crate) fn config(&self) -> Result<Config> {
         Config::read(self.sources()?, &[])

@@ -5,7 +5,9 @@
 
 mod atomic_file;
 mod averaging;
+mod bootstrap;
 pub mod callbacks;
+mod class_report;
 mod csv;
 mod digest;
 mod environment;
@@ -23,10 +25,13 @@ mod run_lock;
 mod step;
 mod tally;
 mod task;
+mod temperature;
 mod trainer;
 
 pub use atomic_file::write_atomic;
 pub use averaging::{AVERAGINGS, Averaging, AveragingKind};
+pub use bootstrap::{Interval, bootstrap};
+pub use class_report::{ClassReport, ClassRow};
 pub use digest::Digest;
 pub use environment::environment;
 pub use evaluate::{Evaluation, Mistake, Predictions, evaluate, predict};
@@ -40,6 +45,7 @@ pub use run_folder::RunFolder;
 pub use run_lock::RunLock;
 pub use step::Step;
 pub use task::{Function, Supervised, Task};
+pub use temperature::temperature;
 pub use trainer::{Cx, Held, Trainer};
 
 /// What most programs use; `use mapsto_train::prelude::*;`.

@@ -28,13 +28,13 @@ impl Tally {
             let sums = if weight == 0.0 { [0.0, 0.0] } else { [value * weight, weight] };
             sums.map(|v| ExactSum::from_iter([v])).to_vec()
         };
-        self.loss.merge(&Counts { whole: vec![rows as u64], real: mean(step.loss.item()) });
+        self.loss.merge(&Counts::sums(vec![rows as u64], mean(step.loss.item())));
         for (name, value) in &step.terms {
             let at = self.terms.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
                 self.terms.push((name.to_string(), Counts::default()));
                 self.terms.len() - 1
             });
-            self.terms[at].1.merge(&Counts { whole: vec![rows as u64], real: mean(value.item()) });
+            self.terms[at].1.merge(&Counts::sums(vec![rows as u64], mean(value.item())));
         }
         for (i, metric) in metrics.into_iter().enumerate() {
             if self.metrics.len() <= i {

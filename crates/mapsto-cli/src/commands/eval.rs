@@ -30,6 +30,21 @@ fn command(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Convert weights of another float type, such as bf16, to the model's"),
         )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .value_parser(["table", "json"])
+                .default_value("table")
+                .help("A table to read, or JSON for other programs"),
+        )
+        .arg(
+            Arg::new("resamples")
+                .long("resamples")
+                .value_name("N")
+                .value_parser(clap::value_parser!(u32).range(20..=1_000_000))
+                .help("Bootstrap draws behind the intervals [default: 1000, fewer of large sets]"),
+        )
         .after_help("Examples:\n  mapsto eval runs/mnist-1\n  mapsto eval runs/mnist-1 --model runs/mnist-1/last.safetensors")
 }
 
@@ -40,6 +55,21 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     let file = ModelFile::read(&model)?;
     let test = run.test(&experiment)?;
     let found = experiment.evaluate(test)?;
+    let is_table = invocation.optional("format") != Some("json");
+    // What a loss that is no number comes from has no intervals.
+    let judgement = match found.loss.is_finite() {
+        true => {
+            let resamples = invocation.matches.get_one::<u32>("resamples").map(|&n| n as usize);
+            Some(experiment.judge(test, &found, resamples)?)
+        }
+        false => None,
+    };
+    let look =
+        run.count_look().map_err(|e| remark(&format!("this look at the test set is not counted: {e}"))).ok();
+    if let (false, Some(judgement)) = (is_table, &judgement) {
+        say!("{}", judgement.to_json(&found, &experiment.info.classes, look));
+        return Ok(());
+    }
     say!("{}", report::scored(&found, Some(&file)));
     if let Some(confusion) = &found.confusion {
         let name =
@@ -49,5 +79,11 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         }
     }
     report::check_finite(Some(&found))?;
+    if let Some(judgement) = &judgement {
+        say!("{}", report::judged(judgement));
+    }
+    if let Some(look) = look {
+        say!("\nthis is look {look} at the test set");
+    }
     Ok(())
 }

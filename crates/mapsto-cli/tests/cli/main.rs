@@ -7,6 +7,7 @@ mod failures;
 mod held_out;
 mod help;
 mod images;
+mod judged;
 mod meaning;
 mod mistakes;
 mod outputs;

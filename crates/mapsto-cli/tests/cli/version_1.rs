@@ -93,7 +93,10 @@ fn runs_are_evaluated_and_asked() {
     let folder = copy();
     for (name, files, _) in RUNS {
         let found = folder.run(&format!("eval {name}_run")).ok();
-        assert_alike(&untimed(&found), &untimed(&expected(&format!("{name}.eval.txt"))), 1e-3);
+        let expected_eval = expected(&format!("{name}.eval.txt"));
+        // Later versions say more below.
+        let first: Vec<&str> = found.lines().take(expected_eval.lines().count()).collect();
+        assert_alike(&untimed(&first.join("\n")), &untimed(&expected_eval), 1e-3);
         let answers = folder.run(&format!("predict {name}_run {files}")).ok();
         // The first version wrote the row where errors write the line of a file.
         let expected = expected(&format!("{name}.predict.txt")).replace("new.csv:", "new.csv row ");

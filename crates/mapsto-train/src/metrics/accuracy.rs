@@ -1,5 +1,6 @@
 //! Accuracy: the share of samples given their own class.
 
+use super::decision::label_columns;
 use super::{Better, Counts, Decision, Metric, MetricKind};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Result, Tensor};
@@ -9,7 +10,8 @@ use mapsto_tensor::{Result, Tensor};
 /// `accuracy = right / samples`. Equal to scikit-learn's `accuracy_score`.
 ///
 /// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`; with [`Accuracy::threshold`], two
-///   tensors of one shape, the target 0 or 1.
+///   tensors of one shape, the target 0 or 1; with [`Accuracy::labels`], two tensors `[.., k]`, the target 0 or 1.
+/// * scikit-learn: `accuracy_score`; torchmetrics: `Accuracy`, and `MultilabelExactMatch` of labels; Keras: `Accuracy`, `BinaryAccuracy`, `SparseCategoricalAccuracy`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -40,6 +42,18 @@ impl Accuracy {
         let at = Bounds::FINITE.check("accuracy", "threshold", at);
         Accuracy { decision: Decision::Threshold(at) }
     }
+
+    /// Several labels a sample, one a column, given where its output reaches `at`: a sample is right where all are (scikit-learn's
+    /// subset accuracy). The share of single labels is `1 − hamming`.
+    ///
+    /// # Panics
+    /// When `at` is not finite.
+    #[must_use]
+    #[track_caller]
+    pub fn labels(at: f64) -> Accuracy {
+        let at = Bounds::FINITE.check("accuracy", "threshold", at);
+        Accuracy { decision: Decision::Labels(at) }
+    }
 }
 
 impl Default for Accuracy {
@@ -59,8 +73,13 @@ impl Metric for Accuracy {
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
         let decided = self.decision.decide("accuracy", y, target)?;
-        let right = decided.predicted.iter().zip(&decided.actual).filter(|(p, a)| p == a).count();
-        Ok(Counts::whole(vec![right as u64, decided.actual.len() as u64]))
+        let each = match self.decision {
+            Decision::Labels(_) => label_columns("accuracy", y)?,
+            _ => 1,
+        };
+        let samples = decided.predicted.chunks_exact(each).zip(decided.actual.chunks_exact(each));
+        let right = samples.filter(|(p, a)| p == a).count();
+        Ok(Counts::whole(vec![right as u64, (decided.actual.len() / each) as u64]))
     }
 
     fn value(&self, counts: &Counts) -> f64 {
@@ -82,15 +101,9 @@ pub(super) fn share(counts: &Counts) -> f64 {
 
 pub(super) const KIND: MetricKind =
     MetricKind::new("accuracy", "The share of samples given their own class.", |args, ()| {
-        Ok(Box::new(match super::threshold_from(args)? {
-            Some(at) => Accuracy::threshold(at),
-            None => Accuracy::new(),
-        }))
+        Ok(Box::new(Accuracy { decision: super::decision_from(args)? }))
     })
-    .options(&[(
-        "threshold",
-        "the value from which an output counts as class 1, for models with one output",
-    )]);
+    .options(&[super::THRESHOLD, super::MULTILABEL]);
 
 #[test]
 fn of_nothing_is_not_a_number() {

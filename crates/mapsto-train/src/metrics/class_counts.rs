@@ -1,7 +1,8 @@
 //! Right answers, predictions and samples of each class: what precision, recall and F1 are made of.
 
-use super::{Counts, Decided};
-use mapsto_tensor::{Error, ErrorKind, Result};
+use super::decision::label_columns;
+use super::{Counts, Decided, Decision};
+use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// How per-class numbers become one (the names and rules are scikit-learn's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,14 @@ impl Average {
         }
     }
 
+    /// The column of a metric with this average: `macro f1`, `f1 of class 2`.
+    pub(super) fn title(self, metric: &str) -> String {
+        match self {
+            Average::Class(c) => format!("{metric} of class {c}"),
+            average => format!("{} {metric}", average.name()),
+        }
+    }
+
     /// Reads [`Average::name`]'s text.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Average> {
@@ -40,16 +49,22 @@ impl Average {
         }
     }
 
-    /// Counts decided samples for this average of the metric `who`.
-    pub(super) fn count(self, who: &str, decided: &Decided) -> Result<Counts> {
-        let classes = decided.classes;
+    /// Counts a batch for this average of the metric `who`: by classes, or by labels where each column is one.
+    pub(super) fn count(self, who: &str, decision: Decision, y: &Tensor, target: &Tensor) -> Result<Counts> {
+        let counts = ClassCounts::read(who, decision, y, target)?;
+        self.check(who, counts.actual.len())?;
+        Ok(counts.into_counts())
+    }
+
+    /// Checks that a class of its own is one of so many.
+    pub(super) fn check(self, who: &str, classes: usize) -> Result<()> {
         match self {
             Average::Class(class) if class >= classes => Err(Error::new(
                 ErrorKind::Model,
                 format!("{who}: there is no class {class}: the {classes} classes are 0 to {}", classes - 1),
             )
             .help(format!("choose a class below {classes}, or an average over all of them: \"macro\""))),
-            _ => Ok(ClassCounts::of(decided).into_counts()),
+            _ => Ok(()),
         }
     }
 }
@@ -77,6 +92,56 @@ impl ClassCounts {
             counts.right[a] += u64::from(p == a);
         }
         counts
+    }
+
+    /// Counts a batch of outputs: by classes, or with [`Decision::Labels`] by columns, each of which is a question of its own.
+    ///
+    /// # Errors
+    /// As [`Decision::decide`].
+    pub fn read(who: &str, decision: Decision, y: &Tensor, target: &Tensor) -> Result<ClassCounts> {
+        let decided = decision.decide(who, y, target)?;
+        if !matches!(decision, Decision::Labels(_)) {
+            return Ok(ClassCounts::of(&decided));
+        }
+        let labels = label_columns(who, y)?;
+        let zeros = || vec![0; labels];
+        let mut counts = ClassCounts { right: zeros(), predicted: zeros(), actual: zeros() };
+        for (i, (&p, &a)) in decided.predicted.iter().zip(&decided.actual).enumerate() {
+            counts.predicted[i % labels] += p as u64;
+            counts.actual[i % labels] += a as u64;
+            counts.right[i % labels] += (p * a) as u64;
+        }
+        Ok(counts)
+    }
+
+    /// As [`average`](ClassCounts::average), with labels in place of classes where the decision is of labels: then each label
+    /// is in the mean, whether it occurs or not.
+    pub(super) fn over(
+        &self,
+        average: Average,
+        decision: Decision,
+        ratio: impl Fn(f64, f64, f64) -> (f64, f64),
+    ) -> f64 {
+        let labels = self.actual.len();
+        if !matches!(decision, Decision::Labels(_)) || labels == 0 {
+            return self.average(average, ratio);
+        }
+        let of = |right: u64, predicted: u64, actual: u64| {
+            let (n, d) = ratio(right as f64, predicted as f64, actual as f64);
+            if d == 0.0 { 0.0 } else { n / d }
+        };
+        let label = |c: usize| of(self.right[c], self.predicted[c], self.actual[c]);
+        let positives: u64 = self.actual.iter().sum();
+        match average {
+            Average::Micro => of(self.right.iter().sum(), self.predicted.iter().sum(), positives),
+            Average::Class(c) if c < labels => label(c),
+            Average::Class(_) => f64::NAN,
+            Average::Weighted if positives == 0 => 0.0,
+            Average::Weighted => {
+                (0..labels).map(|c| label(c) * self.actual[c] as f64).sum::<f64>() / positives as f64
+            }
+            Average::Macro => (0..labels).map(label).sum::<f64>() / labels as f64,
+        }
     }
 
     /// Averages `numerator(right, predicted, actual) / denominator(..)` of each class; 0 / 0 counts as 0.

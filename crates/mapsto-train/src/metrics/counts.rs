@@ -1,8 +1,9 @@
 //! What a metric counts in a batch: numbers that add up to the same total however the samples were grouped.
 
-use super::ExactSum;
+use super::{ExactSum, Kept};
 
-/// The mergeable counts of one metric: whole numbers and exact sums of real ones, added element by element.
+/// The mergeable counts of one metric: whole numbers and exact sums of real ones, added element by element, and what must be
+/// kept as it is.
 ///
 /// ```
 /// use mapsto_train::metrics::Counts;
@@ -17,19 +18,33 @@ pub struct Counts {
     pub whole: Vec<u64>,
     /// Sums of real numbers, such as absolute errors.
     pub real: Vec<ExactSum>,
+    /// Rows that the number cannot be found without, such as scores of which only the order counts.
+    pub kept: Kept,
 }
 
 impl Counts {
     /// Counts of whole numbers only.
     #[must_use]
     pub fn whole(whole: Vec<u64>) -> Counts {
-        Counts { whole, real: Vec::new() }
+        Counts { whole, ..Counts::default() }
     }
 
     /// `sum` of a real number over `n` samples: the counts of a mean.
     #[must_use]
     pub fn mean(sum: ExactSum, n: usize) -> Counts {
-        Counts { whole: vec![n as u64], real: vec![sum] }
+        Counts::sums(vec![n as u64], vec![sum])
+    }
+
+    /// Whole numbers and exact sums.
+    #[must_use]
+    pub fn sums(whole: Vec<u64>, real: Vec<ExactSum>) -> Counts {
+        Counts { whole, real, kept: Kept::default() }
+    }
+
+    /// Rows that are kept as they are.
+    #[must_use]
+    pub fn kept(kept: Kept) -> Counts {
+        Counts { kept, ..Counts::default() }
     }
 
     /// The mean these counts describe, NaN of no sample.
@@ -51,33 +66,40 @@ impl Counts {
         }
         self.whole.iter_mut().zip(&other.whole).for_each(|(a, b)| *a += b);
         self.real.iter_mut().zip(&other.real).for_each(|(a, b)| a.merge(b));
+        self.kept.merge(&other.kept);
     }
 
     /// The counts as one line of text, kept in a checkpoint so that a resumed epoch reports the same bits.
     pub(crate) fn to_text(&self) -> String {
         let whole: Vec<String> = self.whole.iter().map(u64::to_string).collect();
         let real: Vec<String> = self.real.iter().map(ExactSum::to_text).collect();
-        format!("{};{}", whole.join(","), real.join(","))
+        let kept = if self.kept.is_empty() { String::new() } else { format!(";{}", self.kept.to_text()) };
+        format!("{};{}{kept}", whole.join(","), real.join(","))
     }
 
     pub(crate) fn from_text(text: &str) -> Option<Counts> {
-        let (whole, real) = text.split_once(';')?;
+        let (whole, rest) = text.split_once(';')?;
+        let (real, kept) = rest.split_once(';').map_or((rest, None), |(real, kept)| (real, Some(kept)));
         let parts = |s: &str| s.split(',').filter(|p| !p.is_empty()).map(str::to_string).collect::<Vec<_>>();
         Some(Counts {
             whole: parts(whole).iter().map(|p| p.parse().ok()).collect::<Option<_>>()?,
             real: parts(real).iter().map(|p| ExactSum::from_text(p)).collect::<Option<_>>()?,
+            kept: kept.map_or(Some(Kept::default()), Kept::from_text)?,
         })
     }
 }
 
 #[test]
 fn text_round_trip() {
+    let mut kept = Kept::default();
+    kept.push(&[0.5, 1.0]);
     for counts in [
         Counts::default(),
         Counts::whole(vec![1, 2, 3]),
         Counts::mean([0.1, 1e30, -7.0].into_iter().collect(), 3),
+        Counts { whole: vec![2], ..Counts::kept(kept) },
     ] {
         assert_eq!(Counts::from_text(&counts.to_text()).unwrap(), counts);
     }
-    assert!(Counts::from_text("1,x;").is_none());
+    assert!(Counts::from_text("1,x;").is_none() && Counts::from_text("1;;2:1").is_none());
 }

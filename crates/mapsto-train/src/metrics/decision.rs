@@ -11,6 +11,8 @@ pub enum Decision {
     /// Two classes from one number: class 1 where it reaches the threshold.
     /// `0.0` for logits (`bce_with_logits`), `0.5` for probabilities (`bce`).
     Threshold(f64),
+    /// As a threshold, where each column of the last axis is a label of its own, and a sample may have several or none.
+    Labels(f64),
 }
 
 /// Predicted and true classes of some samples, and how many classes there are.
@@ -49,7 +51,7 @@ impl Decision {
                 let best = if y.is_empty() { Vec::new() } else { no_grad(|| y.argmax(-1).to_vec::<i64>()) };
                 Ok(Decided { predicted: best.into_iter().map(|c| c as usize).collect(), actual, classes })
             }
-            Decision::Threshold(at) => {
+            Decision::Threshold(at) | Decision::Labels(at) => {
                 if y.shape() != target.shape() {
                     return Err(mismatch(who, y, target, "give both one shape, such as [n, 1]"));
                 }
@@ -59,6 +61,19 @@ impl Decision {
                     floats(target).into_iter().map(|v| zero_or_one(who, v)).collect::<Result<_>>()?;
                 Ok(Decided { predicted, actual, classes: 2 })
             }
+        }
+    }
+}
+
+/// How many labels outputs hold, one a column.
+pub(super) fn label_columns(who: &str, y: &Tensor) -> Result<usize> {
+    match y.shape() {
+        [_, .., labels] if *labels > 0 => Ok(*labels),
+        shape => {
+            Err(Error::new(ErrorKind::Model, format!("{who}: outputs {shape:?} have no columns of labels"))
+                .help(
+                    "several labels a sample are outputs and targets [n, labels], where targets are 0 and 1",
+                ))
         }
     }
 }
@@ -141,7 +156,7 @@ pub(crate) fn argmax(row: &[f64]) -> usize {
     best
 }
 
-fn zero_or_one(who: &str, v: f64) -> Result<usize> {
+pub(super) fn zero_or_one(who: &str, v: f64) -> Result<usize> {
     if v == 0.0 || v == 1.0 {
         return Ok(v as usize);
     }
@@ -164,6 +179,14 @@ mod tests {
         let two =
             Decision::Threshold(0.0).decide("m", &tensor![[-1.0], [0.0]], &tensor![[1.0], [1.0]]).unwrap();
         assert_eq!((two.predicted, two.actual), (vec![0, 1], vec![1, 1]));
+    }
+
+    #[test]
+    fn labels_are_decided_one_by_one() {
+        let (y, t) = (tensor![[2.0, -1.0], [-1.0, 0.5]], tensor![[1.0, 1.0], [0.0, 1.0]]);
+        let decided = Decision::Labels(0.0).decide("m", &y, &t).unwrap();
+        assert_eq!((decided.predicted, decided.actual), (vec![1, 0, 0, 1], vec![1, 1, 0, 1]));
+        assert!(label_columns("m", &tensor![1.0]).is_err());
     }
 
     #[test]

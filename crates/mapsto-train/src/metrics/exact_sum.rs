@@ -51,6 +51,28 @@ impl ExactSum {
         other.partials.iter().for_each(|&p| self.add(p));
     }
 
+    /// Adds `a · b` without rounding it: the product and what it lacks.
+    pub(super) fn add_product(&mut self, a: f64, b: f64) {
+        let product = a * b;
+        self.add(product);
+        if product.is_finite() {
+            self.add(a.mul_add(b, -product));
+        }
+    }
+
+    /// `n · ab − a · b` of exact sums, rounded once: what a covariance is of the sums of values and of their products.
+    pub(super) fn spread(n: u64, ab: &ExactSum, a: &ExactSum, b: &ExactSum) -> f64 {
+        if [ab, a, b].iter().any(|sum| sum.special != 0.0) {
+            return f64::NAN;
+        }
+        let mut all = ExactSum::default();
+        ab.partials.iter().for_each(|&p| all.add_product(n as f64, p));
+        for &p in &a.partials {
+            b.partials.iter().for_each(|&q| all.add_product(-p, q));
+        }
+        all.value()
+    }
+
     /// The sum, correctly rounded.
     #[must_use]
     pub fn value(&self) -> f64 {
@@ -134,6 +156,19 @@ mod tests {
             }
             assert_eq!(merged.value().to_bits(), whole.value().to_bits(), "groups of {size}");
         }
+    }
+
+    #[test]
+    fn a_spread_loses_nothing_far_from_zero() {
+        // 1e9 + 0, 1, 2: the variance is 2/3, and n² of it is 6; plain sums of squares give 0 or worse.
+        let (mut squares, mut sum) = (ExactSum::default(), ExactSum::default());
+        for x in [1e9, 1e9 + 1.0, 1e9 + 2.0] {
+            squares.add_product(x, x);
+            sum.add(x);
+        }
+        assert_eq!(ExactSum::spread(3, &squares, &sum, &sum), 6.0);
+        sum.add(f64::INFINITY);
+        assert!(ExactSum::spread(3, &squares, &sum, &sum).is_nan());
     }
 
     #[test]

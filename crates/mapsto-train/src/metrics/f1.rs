@@ -9,7 +9,8 @@ use mapsto_tensor::{Result, Tensor};
 /// `F1 = 2 right / (predicted + actual)`. Macro, micro, weighted or of one class ([`Average`]); 0 / 0 counts as 0. Equal to scikit-learn's
 /// `f1_score`.
 ///
-/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`.
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`; of labels two tensors `[.., k]`, the target 0 or 1.
+/// * scikit-learn: `f1_score`; torchmetrics: `F1Score`; Keras: `F1Score`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -42,6 +43,17 @@ impl F1 {
         let at = Bounds::FINITE.check("f1", "threshold", at);
         F1 { decision: Decision::Threshold(at), ..self }
     }
+
+    /// Several labels a sample, one a column: each is given where its output reaches `at`.
+    ///
+    /// # Panics
+    /// When `at` is not finite.
+    #[must_use]
+    #[track_caller]
+    pub fn labels(self, at: f64) -> F1 {
+        let at = Bounds::FINITE.check("f1", "threshold", at);
+        F1 { decision: Decision::Labels(at), ..self }
+    }
 }
 
 impl Metric for F1 {
@@ -57,12 +69,12 @@ impl Metric for F1 {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        self.average.count("f1", &self.decision.decide("f1", y, target)?)
+        self.average.count("f1", self.decision, y, target)
     }
 
     fn value(&self, counts: &Counts) -> f64 {
         ClassCounts::from_counts(counts)
-            .average(self.average, |right, predicted, actual| (2.0 * right, predicted + actual))
+            .over(self.average, self.decision, |right, predicted, actual| (2.0 * right, predicted + actual))
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -74,17 +86,15 @@ pub(super) const KIND: MetricKind = MetricKind::new(
     "f1",
     "The harmonic mean of precision and recall: macro, micro, weighted or a class.",
     |args, ()| {
-        let average = super::average_from(args)?;
-        let metric = F1::new(average);
-        Ok(match super::threshold_from(args)? {
-            Some(at) => Box::new(metric.threshold(at)),
-            None => Box::new(metric),
-        })
+        let metric = F1::new(super::average_from(args)?);
+        let decision = super::decision_from(args)?;
+        Ok(Box::new(F1 { decision, ..metric }))
     },
 )
 .options(&[
     ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class"),
-    ("threshold", "the value from which an output counts as class 1, for models with one output"),
+    super::THRESHOLD,
+    super::MULTILABEL,
 ]);
 
 #[test]

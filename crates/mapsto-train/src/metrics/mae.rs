@@ -9,6 +9,7 @@ use mapsto_tensor::{Result, Tensor};
 /// Equal to scikit-learn's `mean_absolute_error`.
 ///
 /// * Shape: two tensors of one shape.   * Units: the target's.
+/// * scikit-learn: `mean_absolute_error`; torchmetrics: `MeanAbsoluteError`; Keras: `MeanAbsoluteError`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;

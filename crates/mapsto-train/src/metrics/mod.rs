@@ -5,40 +5,144 @@
 //! To add one: a file here that implements [`Metric`] and declares its `KIND`, and its line in [`METRICS`].
 
 mod accuracy;
+mod average_precision;
+mod balanced_accuracy;
+mod brier;
 mod class_counts;
+mod cohen_kappa;
+mod columns;
 mod confusion_matrix;
 mod counts;
 mod decision;
+mod ece;
 mod exact_sum;
+mod explained_variance;
 mod f1;
+mod fbeta;
+mod hamming;
+mod hit_rate;
+mod huber;
+mod jaccard;
+mod kept;
+mod log_loss;
 mod mae;
+mod mape;
+mod max_error;
+mod mcc;
+mod median_ae;
+mod moments;
+mod mrr;
+mod mse;
+mod msle;
+mod ndcg;
+mod pearson;
+mod perplexity;
 mod precision;
+mod queries;
+mod r2;
+mod ranked;
 mod recall;
+mod recall_at_k;
 mod rmse;
+mod roc_auc;
+mod scored;
+mod smape;
+mod spearman;
+mod specificity;
 mod top_k;
 
 pub use accuracy::Accuracy;
+pub use average_precision::AveragePrecision;
+pub use balanced_accuracy::BalancedAccuracy;
+pub use brier::Brier;
 pub use class_counts::{Average, ClassCounts};
+pub use cohen_kappa::{CohenKappa, KappaWeights};
+pub use columns::Columns;
 pub use confusion_matrix::ConfusionMatrix;
 pub use counts::Counts;
 pub use decision::{Decided, Decision};
+pub use ece::Ece;
 pub use exact_sum::ExactSum;
+pub use explained_variance::ExplainedVariance;
 pub use f1::F1;
+pub use fbeta::FBeta;
+pub use hamming::Hamming;
+pub use hit_rate::HitRate;
+pub use huber::Huber;
+pub use jaccard::Jaccard;
+pub use kept::Kept;
+pub use log_loss::LogLoss;
 pub use mae::Mae;
+pub use mape::Mape;
+pub use max_error::MaxError;
+pub use mcc::Mcc;
+pub use median_ae::MedianAe;
+pub use moments::Moments;
+pub use mrr::Mrr;
+pub use mse::Mse;
+pub use msle::Msle;
+pub use ndcg::Ndcg;
+pub use pearson::Pearson;
+pub use perplexity::Perplexity;
 pub use precision::Precision;
+pub use queries::Queries;
+pub use r2::R2;
+pub use ranked::Ranked;
 pub use recall::Recall;
+pub use recall_at_k::RecallAtK;
 pub use rmse::Rmse;
+pub use roc_auc::RocAuc;
+pub use scored::Scored;
+pub use smape::Smape;
+pub use spearman::Spearman;
+pub use specificity::Specificity;
 pub use top_k::TopK;
 
 pub(crate) use decision::{argmax, floats};
 
 use crate::Step;
+use mapsto_nn::Outputs;
 use mapsto_spec::{Args, Bounds, Entry, Family, Kind, Value};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 
 /// Every metric that a training file can name.
-pub const METRICS: &[MetricKind] =
-    &[accuracy::KIND, top_k::KIND, precision::KIND, recall::KIND, f1::KIND, mae::KIND, rmse::KIND];
+pub const METRICS: &[MetricKind] = &[
+    accuracy::KIND,
+    balanced_accuracy::KIND,
+    top_k::KIND,
+    precision::KIND,
+    recall::KIND,
+    specificity::KIND,
+    f1::KIND,
+    fbeta::KIND,
+    jaccard::KIND,
+    mcc::KIND,
+    cohen_kappa::KIND,
+    hamming::KIND,
+    log_loss::KIND,
+    brier::KIND,
+    roc_auc::KIND,
+    average_precision::KIND,
+    ece::KIND,
+    perplexity::KIND,
+    mse::KIND,
+    rmse::KIND,
+    mae::KIND,
+    median_ae::KIND,
+    max_error::KIND,
+    mape::KIND,
+    smape::KIND,
+    msle::KIND,
+    huber::KIND,
+    r2::KIND,
+    explained_variance::KIND,
+    pearson::KIND,
+    spearman::KIND,
+    recall_at_k::KIND,
+    hit_rate::KIND,
+    mrr::KIND,
+    ndcg::KIND,
+];
 
 /// A metric that files can name: its name, one line about it, and how to build it from its entry.
 pub type MetricKind = Kind<dyn Metric>;
@@ -110,6 +214,11 @@ pub trait Metric: Send + Sync {
         None
     }
 
+    /// What it takes outputs for, where it reads them as probabilities: a training file whose loss says otherwise is refused.
+    fn outputs(&self) -> Option<Outputs> {
+        None
+    }
+
     /// Counts what a batch gave: its output without a name, or its only one.
     ///
     /// # Errors
@@ -162,6 +271,10 @@ impl<T: Metric> Metric for Of<T> {
         self.metric.value(counts)
     }
 
+    fn outputs(&self) -> Option<Outputs> {
+        self.metric.outputs()
+    }
+
     fn read(&self, step: &Step) -> Result<Counts> {
         let output =
             step.find(&self.output).ok_or_else(|| no_output(&self.metric.name(), &self.output, step))?;
@@ -206,6 +319,72 @@ fn decided(entry: Entry, decision: Decision) -> Entry {
     match decision {
         Decision::Argmax => entry,
         Decision::Threshold(at) => entry.with_option("threshold", at),
+        Decision::Labels(at) => with_labels(entry.with_option("threshold", at), true),
+    }
+}
+
+/// A metric's entry with whether it reads labels, where it does.
+fn with_labels(entry: Entry, multilabel: bool) -> Entry {
+    if multilabel { entry.with_option("multilabel", true) } else { entry }
+}
+
+/// What metrics of classes say of their options.
+const AVERAGE: (&str, &str) =
+    ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class");
+const THRESHOLD: (&str, &str) = (
+    "threshold",
+    "the value from which an output counts as class 1, for models with one output, or as given, for labels",
+);
+const MULTILABEL: (&str, &str) =
+    ("multilabel", "whether each column is a label of its own, of which a sample may have several or none");
+const OUTPUTS: (&str, &str) = (
+    "outputs",
+    "what the model gives: `\"logits\"`, `\"probabilities\"` or `\"log_probabilities\"`, as its loss takes them",
+);
+
+/// How classes or labels are decided: by the largest score, or by a threshold.
+fn decision_from(args: &mut Args) -> Result<Decision> {
+    let threshold = threshold_from(args)?;
+    match (args.optional::<bool>("multilabel")?.unwrap_or(false), threshold) {
+        (true, None) => Err(args
+            .error("multilabel", "labels need a threshold")
+            .help("add `threshold = 0.0` for logits, or `threshold = 0.5` for probabilities")),
+        (true, Some(at)) => Ok(Decision::Labels(at)),
+        (false, threshold) => Ok(threshold.map_or(Decision::Argmax, Decision::Threshold)),
+    }
+}
+
+/// The names of what outputs may be.
+const SCALES: [(&str, Outputs); 3] = [
+    ("logits", Outputs::Logits),
+    ("probabilities", Outputs::Probabilities),
+    ("log_probabilities", Outputs::LogProbabilities),
+];
+
+/// What the model gives, logits where it is left out.
+fn outputs_from(args: &mut Args) -> Result<Outputs> {
+    let name = args.get_or("outputs", "logits".to_string())?;
+    let found = SCALES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, outputs)| *outputs).ok_or_else(|| {
+        args.error("outputs", "outputs are \"logits\", \"probabilities\" or \"log_probabilities\"")
+    })
+}
+
+/// A metric's entry with what the model gives.
+fn with_outputs(entry: Entry, outputs: Outputs) -> Entry {
+    let found = SCALES.iter().find(|(_, known)| *known == outputs);
+    entry.with_option("outputs", found.map_or("logits", |(name, _)| name))
+}
+
+/// What the model gives, where it can be read as probabilities; scores that are each of their own are logits.
+#[track_caller]
+fn checked_outputs(who: &str, outputs: Outputs) -> Outputs {
+    match outputs {
+        Outputs::Values => {
+            mapsto_tensor::fail!(who, "plain values are no probabilities"; help = "take a metric of errors, such as `mae`")
+        }
+        Outputs::Logit => Outputs::Logits,
+        outputs => outputs,
     }
 }
 
@@ -246,7 +425,8 @@ mod tests {
         let check = |entry: Entry| mapsto_spec::check_entry::<dyn Metric>(&entry, &());
         check(Entry::new("accuracy").with_option("threshold", 0.25));
         check(Entry::new("top_k").with_value(3_usize));
-        for name in ["precision", "recall", "f1"] {
+        for name in ["precision", "recall", "f1", "specificity", "jaccard"] {
+            check(Entry::new(name).with_option("threshold", 0.25).with_option("multilabel", true));
             check(Entry::new(name).with_value(2_usize).with_option("threshold", 0.25));
             check(Entry::new(name).with_value("weighted"));
         }
@@ -254,10 +434,7 @@ mod tests {
 
     #[test]
     fn every_kind_builds_and_names_its_column() {
-        let names: Vec<String> = METRICS
-            .iter()
-            .map(|k| filled(&Entry::new(k.name).with_value(first_value(k))).unwrap().0.name())
-            .collect();
+        let names: Vec<String> = METRICS.iter().map(|k| filled(&k.sample()).unwrap().0.name()).collect();
         for name in
             ["accuracy", "top-2 accuracy", "macro precision", "macro recall", "macro f1", "mae", "rmse"]
         {
@@ -276,18 +453,28 @@ mod tests {
                 |class: usize| filled(&Entry::new(kind.name).with_value(class)).map(|(metric, _)| metric);
             let Ok(metric) = of(7) else { continue };
             let (y, target) = (Tensor::eye(3), tensor![0, 1, 2]);
+            let below = |help: &str| help.contains("below 3") || help.contains("up to 3");
             if let Ok(counts) = of(2).unwrap().count(&y, &target) {
                 assert!(of(2).unwrap().value(&counts).is_finite(), "{}", kind.name);
                 let e = metric.count(&y, &target).unwrap_err();
-                assert!(e.help_text().is_some_and(|help| help.contains("below 3")), "{e}");
+                assert!(e.help_text().is_some_and(below), "{e}");
                 refused.push(kind.name);
             }
         }
-        assert_eq!(refused, ["top_k", "precision", "recall", "f1"]);
-    }
-
-    fn first_value(kind: &MetricKind) -> Value {
-        if kind.name == "top_k" { Value::Int(2) } else { Value::Bool(true) }
+        let wanted = [
+            "top_k",
+            "precision",
+            "recall",
+            "specificity",
+            "f1",
+            "jaccard",
+            "roc_auc",
+            "average_precision",
+            "recall_at_k",
+            "hit_rate",
+            "ndcg",
+        ];
+        assert_eq!(refused, wanted);
     }
 
     #[test]
@@ -299,6 +486,21 @@ mod tests {
         assert!(text(&Mae::new().of("c"), &step).contains("no output `c`"));
         assert!(text(&Mae::new(), &Step::new(y.clone())).contains("Step::new(loss).output"));
         assert!(Mae::new().of("b").read(&step).is_ok());
+    }
+
+    #[test]
+    fn every_metric_that_reads_probabilities_says_what_it_takes_outputs_for() {
+        let mut found = Vec::new();
+        for kind in METRICS.iter().filter(|kind| kind.options.iter().any(|(name, _)| *name == "outputs")) {
+            for (name, outputs) in SCALES {
+                let entry = kind.sample().with_option("outputs", name);
+                assert_eq!(filled(&entry).unwrap().0.outputs(), Some(outputs), "{entry}");
+                mapsto_spec::check_entry::<dyn Metric>(&entry, &());
+            }
+            assert!(filled(&kind.sample().with_option("outputs", "values")).is_err());
+            found.push(kind.name);
+        }
+        assert_eq!(found, ["log_loss", "brier", "roc_auc", "average_precision", "ece", "perplexity"]);
     }
 
     #[test]
@@ -320,7 +522,7 @@ mod tests {
         use mapsto_tensor::prelude::*;
         let (mut checked, nan) = (0, f64::NAN as f32);
         for kind in METRICS {
-            let entry = Entry::new(kind.name).with_value(first_value(kind));
+            let entry = kind.sample();
             let by_threshold = filled(&entry.clone().with_option("threshold", 0.0)).ok();
             for (metric, threshold) in
                 [Some((filled(&entry).unwrap(), false)), by_threshold.map(|m| (m, true))]
@@ -333,7 +535,10 @@ mod tests {
                 let width = if threshold { 1 } else { 3 };
                 let target = match (threshold, is_error) {
                     (true, _) => tensor![[1.0], [0.0], [1.0], [0.0]],
-                    (false, true) => Tensor::zeros([4, 3]),
+                    (false, true) => Tensor::from_slice(
+                        &[0.0_f32, 3.0, 1.0, 4.0, 2.0, 0.0, 3.0, 1.0, 4.0, 2.0, 0.0, 1.0],
+                        [4, 3],
+                    ),
                     (false, false) => tensor![0, 1, 2, 0],
                 };
                 for place in 0..4 * width {

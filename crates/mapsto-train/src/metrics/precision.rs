@@ -9,7 +9,8 @@ use mapsto_tensor::{Result, Tensor};
 /// `precision = right / predicted`. Macro, micro, weighted or of one class ([`Average`]); 0 / 0 counts as 0. Equal to scikit-learn's
 /// `precision_score`.
 ///
-/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`.
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`; of labels two tensors `[.., k]`, the target 0 or 1.
+/// * scikit-learn: `precision_score`; torchmetrics: `Precision`; Keras: `Precision`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -42,6 +43,17 @@ impl Precision {
         let at = Bounds::FINITE.check("precision", "threshold", at);
         Precision { decision: Decision::Threshold(at), ..self }
     }
+
+    /// Several labels a sample, one a column: each is given where its output reaches `at`.
+    ///
+    /// # Panics
+    /// When `at` is not finite.
+    #[must_use]
+    #[track_caller]
+    pub fn labels(self, at: f64) -> Precision {
+        let at = Bounds::FINITE.check("precision", "threshold", at);
+        Precision { decision: Decision::Labels(at), ..self }
+    }
 }
 
 impl Metric for Precision {
@@ -57,11 +69,12 @@ impl Metric for Precision {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        self.average.count("precision", &self.decision.decide("precision", y, target)?)
+        self.average.count("precision", self.decision, y, target)
     }
 
     fn value(&self, counts: &Counts) -> f64 {
-        ClassCounts::from_counts(counts).average(self.average, |right, predicted, _| (right, predicted))
+        ClassCounts::from_counts(counts)
+            .over(self.average, self.decision, |right, predicted, _| (right, predicted))
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -73,17 +86,15 @@ pub(super) const KIND: MetricKind = MetricKind::new(
     "precision",
     "Of the samples given a class, the share that has it: macro, micro, weighted or a class.",
     |args, ()| {
-        let average = super::average_from(args)?;
-        let metric = Precision::new(average);
-        Ok(match super::threshold_from(args)? {
-            Some(at) => Box::new(metric.threshold(at)),
-            None => Box::new(metric),
-        })
+        let metric = Precision::new(super::average_from(args)?);
+        let decision = super::decision_from(args)?;
+        Ok(Box::new(Precision { decision, ..metric }))
     },
 )
 .options(&[
     ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class"),
-    ("threshold", "the value from which an output counts as class 1, for models with one output"),
+    super::THRESHOLD,
+    super::MULTILABEL,
 ]);
 
 #[test]

@@ -9,7 +9,8 @@ use mapsto_tensor::{Result, Tensor};
 /// `recall = right / actual`. Macro, micro, weighted or of one class ([`Average`]); 0 / 0 counts as 0. Equal to scikit-learn's
 /// `recall_score`.
 ///
-/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`.
+/// * Shape: outputs `[.., k]`, target class ids `[..]` or probabilities `[.., k]`; of labels two tensors `[.., k]`, the target 0 or 1.
+/// * scikit-learn: `recall_score`; torchmetrics: `Recall`; Keras: `Recall`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
@@ -42,6 +43,17 @@ impl Recall {
         let at = Bounds::FINITE.check("recall", "threshold", at);
         Recall { decision: Decision::Threshold(at), ..self }
     }
+
+    /// Several labels a sample, one a column: each is given where its output reaches `at`.
+    ///
+    /// # Panics
+    /// When `at` is not finite.
+    #[must_use]
+    #[track_caller]
+    pub fn labels(self, at: f64) -> Recall {
+        let at = Bounds::FINITE.check("recall", "threshold", at);
+        Recall { decision: Decision::Labels(at), ..self }
+    }
 }
 
 impl Metric for Recall {
@@ -57,11 +69,11 @@ impl Metric for Recall {
     }
 
     fn count(&self, y: &Tensor, target: &Tensor) -> Result<Counts> {
-        self.average.count("recall", &self.decision.decide("recall", y, target)?)
+        self.average.count("recall", self.decision, y, target)
     }
 
     fn value(&self, counts: &Counts) -> f64 {
-        ClassCounts::from_counts(counts).average(self.average, |right, _, actual| (right, actual))
+        ClassCounts::from_counts(counts).over(self.average, self.decision, |right, _, actual| (right, actual))
     }
 
     fn entry(&self) -> Option<Entry> {
@@ -73,17 +85,15 @@ pub(super) const KIND: MetricKind = MetricKind::new(
     "recall",
     "Of the samples that have a class, the share that was given it: macro, micro, weighted or a class.",
     |args, ()| {
-        let average = super::average_from(args)?;
-        let metric = Recall::new(average);
-        Ok(match super::threshold_from(args)? {
-            Some(at) => Box::new(metric.threshold(at)),
-            None => Box::new(metric),
-        })
+        let metric = Recall::new(super::average_from(args)?);
+        let decision = super::decision_from(args)?;
+        Ok(Box::new(Recall { decision, ..metric }))
     },
 )
 .options(&[
     ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class"),
-    ("threshold", "the value from which an output counts as class 1, for models with one output"),
+    super::THRESHOLD,
+    super::MULTILABEL,
 ]);
 
 #[test]

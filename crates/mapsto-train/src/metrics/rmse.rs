@@ -10,6 +10,7 @@ use mapsto_tensor::{Result, Tensor};
 /// Equal to scikit-learn's `root_mean_squared_error`.
 ///
 /// * Shape: two tensors of one shape.   * Units: the target's.
+/// * scikit-learn: `root_mean_squared_error`; torchmetrics: `MeanSquaredError(squared=False)`; Keras: `RootMeanSquaredError`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;

@@ -11,6 +11,7 @@ use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 /// Among equal scores the higher class id counts as larger, as in scikit-learn's `top_k_accuracy_score`.
 ///
 /// * Shape: outputs `[.., classes]`, target class ids `[..]` or probabilities `[.., classes]`.
+/// * scikit-learn: `top_k_accuracy_score`; torchmetrics: `Accuracy(top_k=k)`; Keras: `SparseTopKCategoricalAccuracy`.
 ///
 /// ```
 /// use mapsto_tensor::prelude::*;
