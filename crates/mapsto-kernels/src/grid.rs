@@ -6,12 +6,14 @@
 //! that of the grid run by run, so both are the same bits for any number of threads.
 
 mod axis;
+mod gather;
 
 use crate::elements::elements;
 use crate::real::Float;
 use crate::simd::{vectorize, vectorize_light};
 use crate::threads::{Pieces, for_chunks, parallel};
 use axis::{Axis, RUN, Taps};
+pub use gather::Seen;
 
 /// What a place between elements takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,7 +151,7 @@ macro_rules! by_taps {
 ///
 /// # Panics
 /// If a slice has not the elements of the shape, or a plane has none or more than [`MOST`].
-pub fn grid_sample<T: Float>(s: &Grid, x: &[T], grid: &[T], y: &mut [T]) {
+pub fn grid_sample<T: Seen>(s: &Grid, x: &[T], grid: &[T], y: &mut [T]) {
     let size = s.check(x.len(), grid.len(), y.len());
     let ys = Pieces::new(y);
     runs(s, |image, each| {
@@ -173,9 +175,15 @@ fn join<T: Float, const Z: usize, const L: usize>(seen: &[Axis<T>; 3], len: usiz
     );
 }
 
-/// The sums of a run, of `Z · L²` neighbours. AVX-512 reads sixteen places at once, so this loop is compiled for it too.
-fn gathered<T: Float, const Z: usize, const L: usize>(taps: &Taps<T>, x: &[T], y: &mut [T]) {
-    vectorize(
+/// The sums of a run, of `Z · L²` neighbours.
+fn gathered<T: Seen, const Z: usize, const L: usize>(taps: &Taps<T>, x: &[T], y: &mut [T]) {
+    let k = Z * L * L;
+    // SAFETY: `Taps::join` adds places of each axis, which `Axis::see` keeps below its size times its stride, so that sums lie in
+    // the plane or below 0; what is left of an earlier run is of planes of the same size.
+    if unsafe { T::gather(&taps.at[..k], &taps.weight[..k], x, y) } {
+        return;
+    }
+    vectorize_light(
         #[inline(always)]
         || {
             let len = y.len().min(RUN);

@@ -110,7 +110,12 @@ fn every_rule_is_its_formula_and_the_same_bits_for_any_number_of_threads() {
                 );
             }
         }
+        let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+        let (x32, grid32, mut first) = (single(&x), single(&grid), None);
         for &isa in Isa::available() {
+            let mut y32 = vec![f32::NAN; y.len()];
+            with_isa(isa, || grid_sample(&s, &x32, &grid32, &mut y32));
+            assert_eq!(first.get_or_insert(y32.clone()), &y32, "{s:?}, {isa:?}");
             for threads in [1, 2, 8] {
                 let (mut y2, mut dx2, mut dgrid2) = (y.clone(), dx.clone(), dgrid.clone());
                 [&mut y2, &mut dx2, &mut dgrid2].into_iter().for_each(|x| x.fill(f64::NAN));

@@ -54,8 +54,9 @@ pub fn max_pool2d_values<T: Float>(s: &PoolShape, x: &[T], activation: Activatio
     let [oh, ow] = s.check(x.len(), y.len());
     let (together, relu) = (planes_together(s), activation == Activation::Relu);
     for_chunks(y, (together * oh * ow).max(1), x.len(), |block, y| {
-        // The largest of each column of a row of windows, with the padding on both sides, and as much behind it as a stride reads.
-        let mut columns = vec![T::LOWEST; s.w + 2 * s.padding[1] + s.stride[1]];
+        // The largest of each column of a row of windows, with the padding on both sides, and behind it what pairs read.
+        let slack = if s.stride[1] == 2 { 2 } else { 0 };
+        let mut columns = vec![T::LOWEST; s.w + 2 * s.padding[1] + slack];
         for (i, y) in y.chunks_exact_mut(oh * ow).enumerate() {
             let x = &x[(block * together + i) * s.h * s.w..][..s.h * s.w];
             simd::vectorize_light(
@@ -81,7 +82,7 @@ pub fn max_pool2d_values<T: Float>(s: &PoolShape, x: &[T], activation: Activatio
                             y.fill(T::LOWEST);
                             for j in 0..s.kernel[1] {
                                 let from = &columns[j..];
-                                let mut see = |(y, x): (&mut T, &T)| *y = larger(*y, *x);
+                                let see = |(y, x): (&mut T, &T)| *y = larger(*y, *x);
                                 match s.stride[1] {
                                     1 => y.iter_mut().zip(from).for_each(see),
                                     2 => {

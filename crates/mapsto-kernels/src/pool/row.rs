@@ -37,7 +37,8 @@ impl Even {
     pub fn margins(&self, windows: usize, w: usize) -> [usize; 2] {
         let before = (-self.first).max(0) as usize;
         // As many as are read in groups of a stride.
-        let reach = before as isize + self.first + (windows * self.stride + self.taps * self.step) as isize;
+        let reach =
+            before as isize + self.first + (windows * self.stride + (self.taps - 1) * self.step) as isize;
         [before, (reach.max(0) as usize).saturating_sub(before + w)]
     }
 

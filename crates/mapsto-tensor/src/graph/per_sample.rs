@@ -141,11 +141,12 @@ impl Visits {
             }
         });
         let mut same = true;
-        // By the digits of a sample's number to the base 24: two samples differ in one of them, so none that are mixed look apart in
-        // every pass.
+        // By the digits of a sample's number: two samples differ in one of them, so none that are mixed look apart in every pass. Of
+        // 16 bits 24 powers leave room for gradients, of others 64, half of them below 1, so that 64 samples take one pass.
+        let (base, least) = if losses.dtype().size() < 4 { (24, 0) } else { (64, -32) };
         let mut unit = 1;
         while unit < n {
-            let powers: Vec<f64> = (0..n).map(|i| 2f64.powi((i / unit % 24) as i32)).collect();
+            let powers: Vec<f64> = (0..n).map(|i| 2f64.powi((i / unit % base) as i32 + least)).collect();
             let scales = losses.device().scope(|| Tensor::from_vec(powers.clone(), [n]).to(losses.dtype()));
             let mut next = 0;
             visit(losses, &scales, &mut |node, scaled| {
@@ -175,7 +176,7 @@ impl Visits {
                 }
             });
             same &= next == all.len();
-            unit *= 24;
+            unit *= base;
         }
         same.then_some(Visits { n, all, ids })
     }

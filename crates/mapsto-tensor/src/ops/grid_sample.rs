@@ -69,26 +69,7 @@ impl Tensor {
     /// When the shapes or dtypes do not fit, or a side of the images is 0.
     #[track_caller]
     pub fn grid_sample(&self, grid: &Tensor, options: GridSample) -> Tensor {
-        const OP: &str = "grid_sample";
-        if !self.dtype().is_float() || grid.dtype() != self.dtype() {
-            fail!(OP, "images and grid are floats of one dtype, these are {} and {}", self.dtype(), grid.dtype());
-        }
-        let axes = self.rank().saturating_sub(2);
-        let fits = (2..=3).contains(&axes)
-            && grid.rank() == axes + 2
-            && (grid.shape()[0], grid.shape()[axes + 1]) == (self.shape()[0], axes);
-        if !fits {
-            fail!(OP, "the images are {:?} and the grid is {:?}", self.shape(), grid.shape();
-                  help = "images [n, c, h, w] take a grid [n, oh, ow, 2], volumes [n, c, d, h, w] one of [n, od, oh, ow, 3]");
-        }
-        if self.shape()[2..].contains(&0) {
-            fail!(OP, "the images {:?} have no elements", self.shape());
-        }
-        if options.between == Between::Cubic && axes == 3 {
-            fail!(OP, "cubics are of images [n, c, h, w], these are {:?}", self.shape());
-        }
-        let out: Shape = self.shape()[..2].iter().chain(&grid.shape()[1..=axes]).copied().collect();
-        out.fit(OP);
+        options.check(self, grid);
         // By the nearest nothing changes with the place.
         let constant = (options.between == Between::Nearest).then(|| grid.detach());
         fused(Sampled { options }, &[self, constant.as_ref().unwrap_or(grid)])
@@ -134,6 +115,7 @@ impl Fused for Sampled {
     }
     fn compose(&self, xs: &[&Tensor]) -> Tensor {
         let (x, grid, options) = (xs[0], xs[1], self.options);
+        options.check(x, grid);
         let axes = x.rank() - 2;
         let [n, c] = [x.shape()[0], x.shape()[1]];
         let outs = grid.shape()[1..=axes].iter().product::<usize>();
@@ -143,6 +125,7 @@ impl Fused for Sampled {
         x.flatten(2).sample_places(&image, &at, &weight.expand(at.shape())).reshape([&[n, c][..], &grid.shape()[1..=axes]].concat())
     }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        self.options.check(xs[0], xs[1]);
         let s = self.sizes(xs[0].shape(), xs[1].shape())?;
         let [x, grid] = [xs[0], xs[1]].map(in_class);
         let out: Shape = x.shape()[..2].iter().chain(&grid.shape()[1..=s.axes]).copied().collect();
@@ -198,6 +181,32 @@ fn all(taps: &[Taps], sizes: &[usize]) -> (Tensor, Tensor) {
 }
 
 impl GridSample {
+    /// # Panics
+    /// As [`Tensor::grid_sample`].
+    #[track_caller]
+    fn check(&self, x: &Tensor, grid: &Tensor) {
+        const OP: &str = "grid_sample";
+        if !x.dtype().is_float() || grid.dtype() != x.dtype() {
+            fail!(OP, "images and grid are floats of one dtype, these are {} and {}", x.dtype(), grid.dtype());
+        }
+        let axes = x.rank().saturating_sub(2);
+        let fits = (2..=3).contains(&axes)
+            && grid.rank() == axes + 2
+            && (grid.shape()[0], grid.shape()[axes + 1]) == (x.shape()[0], axes);
+        if !fits {
+            fail!(OP, "the images are {:?} and the grid is {:?}", x.shape(), grid.shape();
+                  help = "images [n, c, h, w] take a grid [n, oh, ow, 2], volumes [n, c, d, h, w] one of [n, od, oh, ow, 3]");
+        }
+        if x.shape()[2..].contains(&0) {
+            fail!(OP, "the images {:?} have no elements", x.shape());
+        }
+        if self.between == Between::Cubic && axes == 3 {
+            fail!(OP, "cubics are of images [n, c, h, w], these are {:?}", x.shape());
+        }
+        let out: Shape = x.shape()[..2].iter().chain(&grid.shape()[1..=axes]).copied().collect();
+        out.fit(OP);
+    }
+
     /// What a coordinate `[n, outs, 1]` from −1 to 1 sees of an axis.
     fn taps(&self, grid: &Tensor, size: usize) -> Taps {
         let n = size as f64;

@@ -1,6 +1,5 @@
 //! Whether the rows of a gradient belong to one sample each.
 
-use crate::storage::Plain;
 use crate::{DType, Tensor};
 use mapsto_kernels::real::{Float, Real};
 
@@ -9,24 +8,23 @@ pub(super) fn are_apart(g: &Tensor, scaled: &Tensor, powers: &[f64]) -> bool {
     if !g.shape().first().is_some_and(|rows| rows.is_multiple_of(powers.len())) {
         return false;
     }
-    if let (Some(g), Some(scaled)) = (g.as_slice::<f32>(), scaled.as_slice::<f32>()) {
-        return rows_scale(g, scaled, powers);
+    if (g.dtype(), scaled.dtype()) == (DType::F32, DType::F32) {
+        return rows_scale(&g.to_vec::<f32>(), &scaled.to_vec::<f32>(), powers);
     }
     let [g, scaled] = [g, scaled].map(|g| g.to(DType::F64).to_vec::<f64>());
     rows_scale(&g, &scaled, powers)
 }
 
 /// A power of two moves exponents and no digit, so there is no rounding to speak of.
-fn rows_scale<T: Plain + Float>(g: &[T], scaled: &[T], powers: &[f64]) -> bool {
+fn rows_scale<T: Float>(g: &[T], scaled: &[T], powers: &[f64]) -> bool {
     let width = g.len() / powers.len();
     powers.iter().enumerate().all(|(i, &scale)| {
         let (row, scale) = (i * width..(i + 1) * width, <T as Real>::from_f64(scale));
         let most = largest(&g[row.clone()]);
         let bound = <T as Real>::from_f64(1e-9) * most * scale;
         let pairs = g[row.clone()].iter().zip(&scaled[row]);
-        // Counted, and not stopped at the first, so that it is a loop over registers.
-        let off = pairs.filter(|(a, b)| !((**a * scale - **b).abs() <= bound)).count();
-        matches!(off, 0)
+        // Not stopped at the first, so that it is a loop over registers.
+        pairs.fold(true, |near, (&a, &b)| near & ((a * scale - b).abs() <= bound))
     })
 }
 
