@@ -7,6 +7,7 @@
 
 mod bf16;
 mod counts;
+mod each;
 mod epoch;
 mod formula;
 mod golden;
@@ -73,6 +74,7 @@ const WORKLOADS: &[Workload] = &[
         run: inference::resnet_one,
     },
     Workload { name: "W6b16", doc: "likewise of 16 images", run: inference::resnet_sixteen },
+    Workload { name: "each", doc: "gradients of each sample, beside a loop over samples", run: each::run },
     Workload { name: "W7", doc: "matrix products, 64³ to 2048³ and 64×784×64", run: product::run },
 ];
 

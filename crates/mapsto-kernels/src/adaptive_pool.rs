@@ -1,15 +1,10 @@
 //! Adaptive pooling: the largest or the mean of windows that divide any plane into a given number of rows and columns,
-//! and both derivatives.
-//!
-//! The loop nest: planes, rows of windows, rows of inputs, columns. What a row of windows has in each column is found first,
-//! in vector registers; then each window takes its columns.
+//! and both derivatives: pooling by lists of windows.
 
 use crate::elements::elements;
-use crate::pool::{add_at, beats, larger};
+use crate::pool::{Divisors, Span, Spans, add_at, max_pool_spans, mean_pool_spans, mean_pool_spans_backward};
 use crate::real::Float;
-use crate::reduce;
-use crate::simd::vectorize_light;
-use crate::threads::{Pieces, for_chunks, parallel};
+use crate::threads::for_chunks;
 use std::ops::Range;
 
 /// The sizes of an adaptive pooling: x is `[planes, h, w]`, y is `[planes, out…]`; a plane is one channel of one image.
@@ -55,10 +50,13 @@ impl AdaptivePoolShape {
         (16_384 / elements([self.h, self.w])).max(1)
     }
 
-    /// The rows of all windows, and their columns; of no planes there are none, however many windows they would have.
-    fn windows(&self) -> [Vec<Range<usize>>; 2] {
-        let count = |d: usize| if self.planes == 0 { 0 } else { self.out[d] };
-        [0, 1].map(|d| (0..count(d)).map(|i| self.window(d, i)).collect())
+    /// The windows as lists, and how many places each has along each axis.
+    fn spans(&self) -> (Spans, Divisors) {
+        let of = |r: Range<usize>| Span { start: r.start, end: r.end, step: 1 };
+        let along = |d: usize| -> Vec<Span> { (0..self.out[d]).map(|i| of(self.window(d, i))).collect() };
+        let spans = [vec![of(0..1)], along(0), along(1)];
+        let divisors = spans.each_ref().map(|spans| spans.iter().map(|span| span.end - span.start).collect());
+        (Spans { planes: self.planes, size: [1, self.h, self.w], spans }, divisors)
     }
 }
 
@@ -75,30 +73,11 @@ impl AdaptivePoolShape {
 /// # Panics
 /// If a slice's length is not that of the shape, or a size of a plane is 0.
 pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]) {
-    let (size, outs) = s.check(x.len(), y.len());
-    if outs == 1 {
-        return reduce::mean(x, [s.planes, size, 1], y);
+    s.check(x.len(), y.len());
+    if s.planes > 0 {
+        let (spans, divisors) = s.spans();
+        mean_pool_spans(&spans, &divisors, x, y);
     }
-    let [rows, columns] = s.windows();
-    for_chunks(y, elements([s.together(), outs]), x.len(), |block, y| {
-        let planes = x[block * s.together() * size..].chunks_exact(size);
-        let mut sums = vec![0.0; s.w];
-        for (x, y) in planes.zip(y.chunks_exact_mut(outs)) {
-            for (rows, y) in rows.iter().zip(y.chunks_exact_mut(s.out[1])) {
-                sums.fill(0.0);
-                for x in x[rows.start * s.w..rows.end * s.w].chunks_exact(s.w) {
-                    vectorize_light(
-                        #[inline(always)]
-                        || sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.to_f64()),
-                    );
-                }
-                for (y, columns) in y.iter_mut().zip(&columns) {
-                    let sum: f64 = sums[columns.clone()].iter().sum();
-                    *y = T::from_f64(sum * share(rows, columns));
-                }
-            }
-        }
-    });
 }
 
 /// The gradient of the input of [`adaptive_avg_pool2d`]: each output's gradient is shared out over its window; `dx` is
@@ -107,31 +86,11 @@ pub fn adaptive_avg_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T]
 /// # Panics
 /// If a slice's length is not that of the shape, or a size of a plane is 0.
 pub fn adaptive_avg_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], dx: &mut [T]) {
-    let (size, outs) = s.check(dx.len(), g.len());
-    let [rows, columns] = s.windows();
-    for_chunks(dx, elements([s.together(), size]), elements([s.planes, size]), |block, dx| {
-        let planes = g[block * s.together() * outs..].chunks_exact(outs);
-        let (mut sums, mut each) = (vec![0.0; if outs == 1 { 0 } else { size }], vec![0.0; s.w]);
-        for (g, dx) in planes.zip(dx.chunks_exact_mut(size)) {
-            if outs == 1 {
-                dx.fill(T::from_f64(g[0].to_f64() * share(&(0..s.h), &(0..s.w))));
-                continue;
-            }
-            // In f64, since one input may lie in very many windows.
-            sums.fill(0.0);
-            for (rows, g) in rows.iter().zip(g.chunks_exact(s.out[1])) {
-                each.fill(0.0);
-                for (g, columns) in g.iter().zip(&columns) {
-                    let g = g.to_f64() * share(rows, columns);
-                    each[columns.clone()].iter_mut().for_each(|each| *each += g);
-                }
-                for sums in sums[rows.start * s.w..rows.end * s.w].chunks_exact_mut(s.w) {
-                    sums.iter_mut().zip(&each).for_each(|(sum, each)| *sum += each);
-                }
-            }
-            dx.iter_mut().zip(&sums).for_each(|(d, &sum)| *d = T::from_f64(sum));
-        }
-    });
+    s.check(dx.len(), g.len());
+    if s.planes > 0 {
+        let (spans, divisors) = s.spans();
+        mean_pool_spans_backward(&spans, &divisors, g, dx);
+    }
 }
 
 /// `y[p]` is the largest x of window p and `at[p]` its index `row · w + column` in its plane: the first if several are
@@ -148,49 +107,11 @@ pub fn adaptive_avg_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], dx
 /// # Panics
 /// If a slice's length is not that of the shape, a size of a plane is 0, or a plane has more than 2³¹ elements.
 pub fn adaptive_max_pool2d<T: Float>(s: &AdaptivePoolShape, x: &[T], y: &mut [T], at: &mut [i32]) {
-    let (size, outs) = s.check(x.len(), y.len());
+    s.check(x.len(), y.len());
     assert_eq!(at.len(), y.len(), "adaptive_max_pool2d: positions for {} outputs", y.len());
-    assert!(size <= i32::MAX as usize, "adaptive_max_pool2d: a plane of {} × {}", s.h, s.w);
-    let together = s.together();
-    let (ys, ats, [rows, columns]) = (Pieces::new(y), Pieces::new(at), s.windows());
-    parallel(s.planes.div_ceil(together), x.len(), |block| {
-        // The largest in each column of a row of windows, and its row.
-        let (mut best, mut places) = (vec![T::ZERO; s.w], vec![0; s.w]);
-        for plane in block * together..((block + 1) * together).min(s.planes) {
-            let x = &x[plane * size..][..size];
-            // SAFETY: each plane is visited by one call.
-            let y = unsafe { ys.get(plane * outs, outs) };
-            // SAFETY: as above.
-            let at = unsafe { ats.get(plane * outs, outs) };
-            for (i, rows) in rows.iter().enumerate() {
-                let (y, at) = (&mut y[i * s.out[1]..][..s.out[1]], &mut at[i * s.out[1]..][..s.out[1]]);
-                best.copy_from_slice(&x[rows.start * s.w..][..s.w]);
-                places.fill(rows.start as i32);
-                vectorize_light(
-                    #[inline(always)]
-                    || {
-                        for row in rows.start + 1..rows.end {
-                            let x = &x[row * s.w..][..s.w];
-                            for ((best, place), &x) in best.iter_mut().zip(&mut places).zip(x) {
-                                let better = beats(x, *best);
-                                *best = T::select(better, x, *best);
-                                *place = if better { row as i32 } else { *place };
-                            }
-                        }
-                    },
-                );
-                for ((y, at), columns) in y.iter_mut().zip(at).zip(&columns) {
-                    let (best, places) = (&best[columns.clone()], &places[columns.clone()]);
-                    let most = best.iter().copied().reduce(larger).expect("a window has columns");
-                    // Of equal ones, or of several NaN, the one in the first row.
-                    let first = best.iter().zip(places).enumerate().filter(|(_, (x, _))| !beats(most, **x));
-                    let (k, (_, row)) =
-                        first.min_by_key(|(_, (_, row))| **row).expect("the largest is one of them");
-                    (*y, *at) = (most, row * s.w as i32 + (columns.start + k) as i32);
-                }
-            }
-        }
-    });
+    if s.planes > 0 {
+        max_pool_spans(&s.spans().0, x, y, at);
+    }
 }
 
 /// The gradient of the input of [`adaptive_max_pool2d`]: each output's gradient goes to the input it came from; `dx` is
@@ -208,10 +129,6 @@ pub fn adaptive_max_pool2d_backward<T: Float>(s: &AdaptivePoolShape, g: &[T], at
             add_at(dx, g, at, outs);
         }
     });
-}
-
-fn share(rows: &Range<usize>, columns: &Range<usize>) -> f64 {
-    1.0 / (rows.len() * columns.len()) as f64
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 
 mod apart;
 mod joined;
+mod replaced;
 
 pub use apart::select_apart;
 pub use joined::scatter;
+pub use replaced::{replace, replace_backward};
 
 use crate::elements::elements;
 use crate::gemm::SERIAL;

@@ -14,6 +14,7 @@ pub mod copy;
 pub mod ctc;
 pub mod elements;
 pub mod gemm;
+pub mod grid;
 pub mod index;
 pub mod loss;
 pub mod map;

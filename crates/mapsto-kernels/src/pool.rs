@@ -3,6 +3,7 @@
 mod channels_last;
 mod largest;
 mod mean;
+mod row;
 mod spans;
 
 pub use channels_last::{avg_pool2d_channels_last, max_pool2d_channels_last};
@@ -10,7 +11,8 @@ pub(crate) use largest::{add_at, beats, larger};
 pub use largest::{max_pool2d, max_pool2d_backward, max_pool2d_values};
 pub use mean::{avg_pool2d, avg_pool2d_backward};
 pub use spans::{
-    Divisors, Span, Spans, max_pool_spans, max_pool_spans_backward, mean_pool_spans, mean_pool_spans_backward,
+    Divisors, Span, Spans, max_pool_spans, max_pool_spans_backward, max_pool_spans_values, mean_pool_spans,
+    mean_pool_spans_backward,
 };
 
 use crate::elements::elements;
@@ -93,6 +95,18 @@ impl PoolShape {
                     }
                 }
             }
+        }
+    }
+
+    /// The windows as lists.
+    fn spans(&self) -> Spans {
+        let [oh, ow] = self.out();
+        let of = |r: std::ops::Range<usize>| Span { start: r.start, end: r.end, step: 1 };
+        let along = |d: usize, n: usize| (0..n).map(|i| of(self.inside(d, i))).collect();
+        Spans {
+            planes: self.planes,
+            size: [1, self.h, self.w],
+            spans: [vec![of(0..1)], along(0, oh), along(1, ow)],
         }
     }
 

@@ -2,7 +2,7 @@
 //! states too.
 
 use crate::elementwise::same_dtype;
-use crate::graph::{Attr, Attrs, Say};
+use crate::graph::{At, Attr, Attrs, Say};
 use crate::shape::Shape;
 use crate::{Result, Tensor, fail};
 
@@ -236,6 +236,71 @@ pub(crate) fn unpack<const N: usize>(packed: &Tensor, shape: [usize; 3]) -> (Ten
     let (all, one) = ((batch * steps * hidden) as isize, (batch * hidden) as isize);
     let part = |i: isize| packed.slice(0, all + i * one..all + (i + 1) * one).reshape([batch, hidden]);
     (packed.slice(0, ..all).reshape(shape), std::array::from_fn(|i| part(i as isize)))
+}
+
+/// The gradient of a packed result with the sequences along its first axis.
+pub(crate) fn by_sequence(at: &At<'_>, g: &Tensor) -> Tensor {
+    let ([batch, steps], hidden) = ([at.shape(0)[0], at.shape(0)[1]], at.shape(1)[1]);
+    let (all, one) = (batch * steps * hidden, batch * hidden);
+    let part = |from: usize, to: usize| g.slice(0, from as isize..to as isize).reshape([batch as i64, -1]);
+    let mut parts = vec![part(0, all)];
+    parts.extend((all..g.len()).step_by(one.max(1)).map(|from| part(from, from + one)));
+    Tensor::cat(&parts, 1)
+}
+
+/// What the weights of a recurrent network get from each sequence: the slopes of all gates, of one pass back for all of them, times
+/// the inputs, and times the states before each step.
+pub(crate) struct Each {
+    /// The slopes of what inputs add to gates, `[b, t, gates·h]`.
+    slopes: Tensor,
+    x: Tensor,
+    /// The state before each step, `[b, t, h]`.
+    pub before: Tensor,
+    /// What inputs add to gates but for a bias.
+    pub lines: Tensor,
+}
+
+impl Each {
+    /// Of an operation of `x, h0, ..` whose input `w` are the weights of inputs; none where the state before a step is not that beside it.
+    pub(crate) fn of(at: &At<'_>, g: &Tensor, walk: &Walk, w: usize, n: usize) -> Option<Each> {
+        let ([batch, steps], hidden) = ([at.shape(0)[0], at.shape(0)[1]], at.shape(1)[1]);
+        let cut = walk.lengths.is_some() && walk.is_reversed;
+        if batch != n || steps == 0 || hidden == 0 || cut {
+            return None;
+        }
+        let (x, weight) = (at.input(0).detach(), at.input(w).detach());
+        let lines = x.linear(&weight, None);
+        let one = x.device().scope(|| Tensor::eye(weight.shape()[0])).to(weight.dtype());
+        let slopes = at.vjp_with(&[(0, lines.clone()), (w, one)], 0, g)?;
+        let h0 = at.input(1).detach().unsqueeze(1);
+        let (y, []) = unpack(&at.y().detach(), [batch, steps, hidden]);
+        let before = match walk.is_reversed {
+            true => Tensor::cat(&[y.slice(1, 1..), h0], 1),
+            false => Tensor::cat(&[h0, y.slice(1, ..-1)], 1),
+        };
+        Some(Each { slopes, x, before, lines })
+    }
+
+    /// Of the weights of inputs.
+    pub(crate) fn w_ih(&self) -> Tensor {
+        self.slopes.t().matmul(&self.x)
+    }
+
+    /// Of the weights of states, where slopes are those of inputs.
+    pub(crate) fn w_hh(&self) -> Tensor {
+        self.slopes.t().matmul(&self.before)
+    }
+
+    /// Of a bias.
+    pub(crate) fn b(&self) -> Tensor {
+        self.slopes.sum(1)
+    }
+
+    /// The same with the last of three gates times a factor.
+    pub(crate) fn last_times(self, factor: &Tensor) -> Each {
+        let [r, z, n] = self.slopes.chunk(-1);
+        Each { slopes: Tensor::cat(&[r, z, n * factor], 2), ..self }
+    }
 }
 
 /// The opposite of [`unpack`]: the states of all steps, each `[b, hidden]`, and the last ones.

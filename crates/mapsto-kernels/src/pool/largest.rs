@@ -1,6 +1,6 @@
 //! The largest of each window, where it is, and the gradient that goes there.
 
-use super::{PoolShape, planes_together};
+use super::{PoolShape, max_pool_spans, planes_together};
 use crate::elements::elements;
 use crate::gemm::{Activation, SERIAL};
 use crate::real::Float;
@@ -25,6 +25,13 @@ pub fn max_pool2d<T: Float>(s: &PoolShape, x: &[T], activation: Activation, y: &
     assert_eq!(at.len(), y.len(), "max_pool2d: positions for {} outputs", y.len());
     assert!(elements([s.h, s.w]) <= i32::MAX as usize, "max_pool2d: a plane of {} × {}", s.h, s.w);
     let (together, relu) = (planes_together(s), activation == Activation::Relu);
+    if !s.is_halving() {
+        max_pool_spans(&s.spans(), x, y, at);
+        if relu {
+            for_chunks(y, 1 << 14, x.len(), |_, y| y.iter_mut().for_each(|y| *y = y.max(T::ZERO)));
+        }
+        return;
+    }
     let (ys, ats) = (Pieces::new(y), Pieces::new(at));
     parallel(s.planes.div_ceil(together), x.len(), |block| {
         for plane in block * together..((block + 1) * together).min(s.planes) {
@@ -33,14 +40,7 @@ pub fn max_pool2d<T: Float>(s: &PoolShape, x: &[T], activation: Activation, y: &
             let y = unsafe { ys.get(plane * oh * ow, oh * ow) };
             // SAFETY: as above.
             let at = unsafe { ats.get(plane * oh * ow, oh * ow) };
-            if s.is_halving() {
-                halve(s.w, ow, x, relu, y, at)
-            } else {
-                largest(s, ow, x, y, at);
-                if relu {
-                    y.iter_mut().for_each(|y| *y = y.max(T::ZERO));
-                }
-            }
+            halve(s.w, ow, x, relu, y, at);
         }
     });
 }
@@ -54,8 +54,9 @@ pub fn max_pool2d_values<T: Float>(s: &PoolShape, x: &[T], activation: Activatio
     let [oh, ow] = s.check(x.len(), y.len());
     let (together, relu) = (planes_together(s), activation == Activation::Relu);
     for_chunks(y, (together * oh * ow).max(1), x.len(), |block, y| {
-        // The largest of each column of a row of windows, with the padding on both sides.
-        let mut columns = vec![T::LOWEST; s.w + 2 * s.padding[1]];
+        // The largest of each column of a row of windows, with the padding on both sides, and behind it what pairs read.
+        let slack = if s.stride[1] == 2 { 2 } else { 0 };
+        let mut columns = vec![T::LOWEST; s.w + 2 * s.padding[1] + slack];
         for (i, y) in y.chunks_exact_mut(oh * ow).enumerate() {
             let x = &x[(block * together + i) * s.h * s.w..][..s.h * s.w];
             simd::vectorize_light(
@@ -63,23 +64,33 @@ pub fn max_pool2d_values<T: Float>(s: &PoolShape, x: &[T], activation: Activatio
                 || {
                     for (r, y) in y.chunks_exact_mut(ow).enumerate() {
                         let rows = s.inside(0, r);
+                        let first = &x[rows.start * s.w..][..s.w];
+                        // Pairs side by side are read where they lie.
+                        let pairs = (s.kernel[1], s.stride[1], s.padding[1]) == (2, 2, 0);
                         let inside = &mut columns[s.padding[1]..][..s.w];
-                        inside.copy_from_slice(&x[rows.start * s.w..][..s.w]);
+                        if !pairs || rows.len() > 1 {
+                            inside.copy_from_slice(first);
+                        }
                         for row in x[(rows.start + 1) * s.w..rows.end * s.w].chunks_exact(s.w) {
                             inside.iter_mut().zip(row).for_each(|(best, &x)| *best = larger(*best, x));
                         }
-                        y.fill(T::LOWEST);
-                        for j in 0..s.kernel[1] {
-                            let from = &columns[j..];
-                            match s.stride[1] {
-                                1 => y.iter_mut().zip(from).for_each(|(y, &x)| *y = larger(*y, x)),
-                                2 => {
-                                    y.iter_mut().zip(from.chunks(2)).for_each(|(y, x)| *y = larger(*y, x[0]))
+                        if pairs {
+                            let columns = if rows.len() > 1 { &columns[..s.w] } else { first };
+                            let both = columns.as_chunks::<2>().0;
+                            y.iter_mut().zip(both).for_each(|(y, x)| *y = larger(x[0], x[1]));
+                        } else {
+                            y.fill(T::LOWEST);
+                            for j in 0..s.kernel[1] {
+                                let from = &columns[j..];
+                                let see = |(y, x): (&mut T, &T)| *y = larger(*y, *x);
+                                match s.stride[1] {
+                                    1 => y.iter_mut().zip(from).for_each(see),
+                                    2 => {
+                                        let all = from.as_chunks::<2>().0;
+                                        y.iter_mut().zip(all).for_each(|(y, x)| see((y, &x[0])))
+                                    }
+                                    n => y.iter_mut().zip(from.iter().step_by(n)).for_each(see),
                                 }
-                                n => y
-                                    .iter_mut()
-                                    .zip(from.iter().step_by(n))
-                                    .for_each(|(y, &x)| *y = larger(*y, x)),
                             }
                         }
                         if relu {
@@ -139,22 +150,6 @@ pub(crate) fn add_at<T: Float>(x: &mut [T], g: &[T], at: &[i32], most: usize) {
 #[inline(always)]
 pub(crate) fn larger<T: Float>(best: T, x: T) -> T {
     T::select(beats(x, best), x, best)
-}
-
-/// Any window: the first largest, row by row.
-fn largest<T: Float>(s: &PoolShape, ow: usize, x: &[T], y: &mut [T], at: &mut [i32]) {
-    for (p, (y, at)) in y.iter_mut().zip(at).enumerate() {
-        let (rows, cols) = (s.inside(0, p / ow), s.inside(1, p % ow));
-        let first = rows.start * s.w + cols.start;
-        (*y, *at) = (x[first], first as i32);
-        for r in rows {
-            for c in cols.clone() {
-                if beats(x[r * s.w + c], *y) {
-                    (*y, *at) = (x[r * s.w + c], (r * s.w + c) as i32);
-                }
-            }
-        }
-    }
 }
 
 /// Windows of 2 × 2 side by side, in runs of a fixed length that LLVM turns into registers (a loop over the columns of

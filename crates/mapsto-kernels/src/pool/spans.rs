@@ -3,9 +3,11 @@
 //! The loop nest: planes, rows of windows, rows of inputs, columns. What a row of windows has in each column is found first,
 //! in vector registers; then each window takes its columns. So a window of k³ points costs k² + k steps and not k³.
 
-use super::{add_at, beats};
+use super::row::{self, Even};
+use super::{add_at, beats, larger};
 use crate::elements::elements;
 use crate::real::Float;
+use crate::reduce;
 use crate::simd::vectorize_light;
 use crate::threads::{Pieces, for_chunks, parallel};
 
@@ -66,31 +68,42 @@ impl Spans {
         (size, outs)
     }
 
+    /// Whether the first window is all there is.
+    fn is_whole(&self) -> bool {
+        let whole = |(spans, size): (&Vec<Span>, usize)| spans[0] == Span { start: 0, end: size, step: 1 };
+        self.spans.iter().zip(self.size).all(whole)
+    }
+
     /// Planes handled by one block: enough that a block is worth telling a thread about.
     fn together(&self) -> usize {
         (16_384 / elements(self.size).max(1)).max(1)
     }
 
-    /// Calls `f(first output, start of a row)` for each row of inputs of each row of windows.
+    /// For each row of windows: `row(columns, whether it is the first, start)` for each row of its inputs, then
+    /// `end(columns, first output, outputs)`.
     #[inline(always)]
-    fn rows(
+    fn rows<C>(
         &self,
-        mut begin: impl FnMut(usize, usize),
-        mut row: impl FnMut(usize),
-        mut end: impl FnMut(usize, usize),
+        mut columns: C,
+        mut row: impl FnMut(&mut C, bool, usize),
+        mut end: impl FnMut(&mut C, usize, usize),
     ) {
         let [_, h, w] = self.size;
         let [_, oh, ow] = self.out();
         for (i, depth) in self.spans[0].iter().enumerate() {
             for (j, rows) in self.spans[1].iter().enumerate() {
-                let out = (i * oh + j) * ow;
-                begin(out, (depth.start * h + rows.start) * w);
-                for z in depth.places() {
-                    for r in rows.places() {
-                        row((z * h + r) * w);
+                let mut first = true;
+                let mut z = depth.start;
+                while z < depth.end {
+                    let mut r = rows.start;
+                    while r < rows.end {
+                        row(&mut columns, first, (z * h + r) * w);
+                        first = false;
+                        r += rows.step;
                     }
+                    z += depth.step;
                 }
-                end(out, ow);
+                end(&mut columns, (i * oh + j) * ow, ow);
             }
         }
     }
@@ -130,52 +143,101 @@ pub fn max_pool_spans<T: Float>(s: &Spans, x: &[T], y: &mut [T], at: &mut [i32])
     assert_eq!(at.len(), y.len(), "max pooling: positions for {} outputs", y.len());
     assert!(size <= i32::MAX as usize, "max pooling: a plane of {:?}", s.size);
     let (together, w) = (s.together(), s.size[2]);
+    let even = Even::of(&s.spans[2], w);
+    let [left, right] = even.map_or([0, 0], |even| even.margins(s.spans[2].len(), w));
     let (ys, ats) = (Pieces::new(y), Pieces::new(at));
     parallel(s.planes.div_ceil(together), x.len(), |block| {
-        // The largest in each column of a row of windows, and its place.
-        let buffers = std::cell::RefCell::new((vec![T::ZERO; w], vec![0i32; w]));
+        // The largest in each column of a row of windows, and its place; in the margins nothing that could win.
+        let mut best = vec![T::LOWEST; left + w + right];
+        let mut places = vec![i32::MAX; best.len()];
         for plane in block * together..((block + 1) * together).min(s.planes) {
             let x = &x[plane * size..][..size];
             // SAFETY: each plane is visited by one call.
             let y = unsafe { ys.get(plane * outs, outs) };
             // SAFETY: as above.
             let at = unsafe { ats.get(plane * outs, outs) };
-            s.rows(
-                |_, first| {
-                    let (best, places) = &mut *buffers.borrow_mut();
-                    best.copy_from_slice(&x[first..][..w]);
-                    places.iter_mut().zip(first as i32..).for_each(|(place, i)| *place = i);
-                },
-                |first| {
-                    let (best, places) = &mut *buffers.borrow_mut();
-                    let x = &x[first..][..w];
-                    vectorize_light(
-                        #[inline(always)]
-                        || {
-                            for (i, ((best, place), &x)) in
-                                best.iter_mut().zip(places.iter_mut()).zip(x).enumerate()
-                            {
-                                let wins = beats(x, *best);
-                                *best = T::select(wins, x, *best);
-                                *place = if wins { first as i32 + i as i32 } else { *place };
+            vectorize_light(
+                #[inline(always)]
+                || {
+                    s.rows(
+                        (&mut best[..], &mut places[..]),
+                        |(best, places), first, row| {
+                            let (best, places) = (&mut best[left..][..w], &mut places[left..][..w]);
+                            let x = &x[row..][..w];
+                            if first {
+                                best.copy_from_slice(x);
+                                places.iter_mut().zip(row as i32..).for_each(|(place, i)| *place = i);
+                                return;
+                            }
+                            for c in 0..w {
+                                let wins = beats(x[c], best[c]);
+                                best[c] = T::select(wins, x[c], best[c]);
+                                places[c] = if wins { (row + c) as i32 } else { places[c] };
                             }
                         },
-                    );
-                },
-                |out, ow| {
-                    let (best, places) = &*buffers.borrow();
-                    for ((span, y), at) in
-                        s.spans[2].iter().zip(&mut y[out..][..ow]).zip(&mut at[out..][..ow])
-                    {
-                        (*y, *at) = (best[span.start], places[span.start]);
-                        for c in span.places().skip(1) {
-                            // Of equals the one that comes first, row by row.
-                            let equal = (best[c] == *y || best[c].is_nan() && y.is_nan()) && places[c] < *at;
-                            if beats(best[c], *y) || equal {
-                                (*y, *at) = (best[c], places[c]);
+                        |(best, places), out, ow| {
+                            let (y, at) = (&mut y[out..][..ow], &mut at[out..][..ow]);
+                            let Some(even) = even else {
+                                for ((span, y), at) in s.spans[2].iter().zip(y).zip(at) {
+                                    (*y, *at) = row::largest(best, places, *span);
+                                }
+                                return;
+                            };
+                            y.fill(T::LOWEST);
+                            at.fill(i32::MAX);
+                            for t in 0..even.taps {
+                                even.both(t, best, places, y, at);
                             }
-                        }
-                    }
+                        },
+                    )
+                },
+            );
+        }
+    });
+}
+
+/// [`max_pool_spans`] without the positions, for who wants no gradient.
+///
+/// # Panics
+/// If a slice's length is not that of the shape, or a window has no place.
+pub fn max_pool_spans_values<T: Float>(s: &Spans, x: &[T], y: &mut [T]) {
+    let (size, outs) = s.check(x.len(), y.len());
+    let (together, w) = (s.together(), s.size[2]);
+    let even = Even::of(&s.spans[2], w);
+    let [left, right] = even.map_or([0, 0], |even| even.margins(s.spans[2].len(), w));
+    for_chunks(y, elements([together, outs]).max(1), x.len(), |block, y| {
+        let mut best = vec![T::LOWEST; left + w + right];
+        for (i, y) in y.chunks_exact_mut(outs).enumerate() {
+            let x = &x[(block * together + i) * size..][..size];
+            vectorize_light(
+                #[inline(always)]
+                || {
+                    s.rows(
+                        &mut best[..],
+                        |best, first, row| {
+                            let (best, x) = (&mut best[left..][..w], &x[row..][..w]);
+                            match first {
+                                true => best.copy_from_slice(x),
+                                false => {
+                                    best.iter_mut().zip(x).for_each(|(best, &x)| *best = larger(*best, x))
+                                }
+                            }
+                        },
+                        |best, out, ow| {
+                            let y = &mut y[out..][..ow];
+                            let Some(even) = even else {
+                                for (span, y) in s.spans[2].iter().zip(y) {
+                                    *y = match span.step {
+                                        1 => row::largest_value(&best[span.start..span.end]),
+                                        _ => span.places().map(|c| best[c]).reduce(larger).expect("a place"),
+                                    };
+                                }
+                                return;
+                            };
+                            y.fill(T::LOWEST);
+                            (0..even.taps).for_each(|t| even.tap(t, best, y, |y, x| *y = larger(*y, x)));
+                        },
+                    )
                 },
             );
         }
@@ -218,27 +280,56 @@ pub type Divisors = [Vec<usize>; 3];
 pub fn mean_pool_spans<T: Float>(s: &Spans, divisors: &Divisors, x: &[T], y: &mut [T]) {
     let (size, outs) = s.check(x.len(), y.len());
     assert_eq!(divisors.each_ref().map(Vec::len), s.out(), "average pooling: divisors");
+    if outs == 1 && s.is_whole() {
+        let by = elements(divisors.each_ref().map(|d| d[0])) as f64;
+        reduce::mean(x, [s.planes, size, 1], y);
+        if by != size as f64 {
+            y.iter_mut().for_each(|y| *y = T::from_f64(y.to_f64() * (size as f64 / by)));
+        }
+        return;
+    }
     let (together, w, oh) = (s.together(), s.size[2], s.spans[1].len());
+    let even = Even::of(&s.spans[2], w);
+    let [left, right] = even.map_or([0, 0], |even| even.margins(s.spans[2].len(), w));
+    let along: Vec<f64> = divisors[2].iter().map(|&n| n as f64).collect();
     for_chunks(y, elements([together, outs]).max(1), x.len(), |block, y| {
-        let sums = std::cell::RefCell::new(vec![0.0f64; w]);
+        let (mut sums, mut found) = (vec![0.0f64; left + w + right], vec![0.0f64; along.len()]);
         for (i, y) in y.chunks_exact_mut(outs).enumerate() {
             let x = &x[(block * together + i) * size..][..size];
-            s.rows(
-                |_, _| sums.borrow_mut().fill(0.0),
-                |first| {
-                    let (sums, x) = (&mut *sums.borrow_mut(), &x[first..][..w]);
-                    vectorize_light(
-                        #[inline(always)]
-                        || sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.to_f64()),
-                    );
-                },
-                |out, ow| {
-                    let (sums, row) = (&*sums.borrow(), out / ow);
-                    let above = divisors[0][row / oh] as f64 * divisors[1][row % oh] as f64;
-                    for ((span, y), n) in s.spans[2].iter().zip(&mut y[out..][..ow]).zip(&divisors[2]) {
-                        let sum: f64 = span.places().map(|c| sums[c]).sum();
-                        *y = T::from_f64(sum / (above * *n as f64));
-                    }
+            vectorize_light(
+                #[inline(always)]
+                || {
+                    s.rows(
+                        (&mut sums[..], &mut found[..]),
+                        |(sums, _), first, row| {
+                            let (sums, x) = (&mut sums[left..][..w], &x[row..][..w]);
+                            match first {
+                                true => sums.iter_mut().zip(x).for_each(|(sum, x)| *sum = x.to_f64()),
+                                false => sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.to_f64()),
+                            }
+                        },
+                        |(sums, found), out, ow| {
+                            let (y, at) = (&mut y[out..][..ow], out / ow);
+                            match even {
+                                Some(even) => {
+                                    found.fill(0.0);
+                                    (0..even.taps).for_each(|t| even.tap(t, sums, found, |y, x| *y += x));
+                                }
+                                None => {
+                                    for (span, found) in s.spans[2].iter().zip(found.iter_mut()) {
+                                        *found = match span.step {
+                                            1 => row::sum(&sums[span.start..span.end]),
+                                            _ => span.places().map(|c| sums[c]).sum(),
+                                        };
+                                    }
+                                }
+                            }
+                            let above = divisors[0][at / oh] as f64 * divisors[1][at % oh] as f64;
+                            for ((y, sum), n) in y.iter_mut().zip(found.iter()).zip(&along) {
+                                *y = T::from_f64(sum / (above * n));
+                            }
+                        },
+                    )
                 },
             );
         }
@@ -252,35 +343,44 @@ pub fn mean_pool_spans<T: Float>(s: &Spans, divisors: &Divisors, x: &[T], y: &mu
 /// If a slice's length is not that of the shape, or a window has no place or no divisor.
 pub fn mean_pool_spans_backward<T: Float>(s: &Spans, divisors: &Divisors, g: &[T], dx: &mut [T]) {
     let (size, outs) = s.check(dx.len(), g.len());
+    let dx_len = dx.len();
     assert_eq!(divisors.each_ref().map(Vec::len), s.out(), "average pooling: divisors");
     let (together, w, oh) = (s.together(), s.size[2], s.spans[1].len());
-    for_chunks(dx, elements([together, size]).max(1), g.len(), |block, dx| {
+    if outs == 1 && s.is_whole() {
+        let by = elements(divisors.each_ref().map(|d| d[0])) as f64;
+        return for_chunks(dx, elements([together, size]), dx_len, |block, dx| {
+            for (dx, g) in dx.chunks_exact_mut(size).zip(&g[block * together..]) {
+                dx.fill(T::from_f64(g.to_f64() / by));
+            }
+        });
+    }
+    for_chunks(dx, elements([together, size]).max(1), dx_len, |block, dx| {
         // In f64, since one input may lie in very many windows.
         let (mut sums, mut each) = (vec![0.0f64; size], vec![0.0f64; w]);
         for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
             let g = &g[(block * together + i) * outs..][..outs];
             sums.fill(0.0);
-            let shared = std::cell::RefCell::new((&mut sums, &mut each));
-            s.rows(
-                |out, _| {
-                    let (_, each) = &mut *shared.borrow_mut();
-                    let row = out / s.spans[2].len();
-                    let above = divisors[0][row / oh] as f64 * divisors[1][row % oh] as f64;
-                    each.fill(0.0);
-                    for ((span, g), n) in s.spans[2].iter().zip(&g[out..]).zip(&divisors[2]) {
-                        let share = g.to_f64() / (above * *n as f64);
-                        span.places().for_each(|c| each[c] += share);
+            vectorize_light(
+                #[inline(always)]
+                || {
+                    for (out, g) in g.chunks_exact(s.spans[2].len()).enumerate() {
+                        let above = divisors[0][out / oh] as f64 * divisors[1][out % oh] as f64;
+                        each.fill(0.0);
+                        for ((span, g), n) in s.spans[2].iter().zip(g).zip(&divisors[2]) {
+                            let share = g.to_f64() / (above * *n as f64);
+                            match span.step {
+                                1 => each[span.start..span.end].iter_mut().for_each(|each| *each += share),
+                                _ => span.places().for_each(|c| each[c] += share),
+                            }
+                        }
+                        for z in s.spans[0][out / oh].places() {
+                            for r in s.spans[1][out % oh].places() {
+                                let sums = &mut sums[(z * s.size[1] + r) * w..][..w];
+                                sums.iter_mut().zip(each.iter()).for_each(|(sum, each)| *sum += each);
+                            }
+                        }
                     }
                 },
-                |first| {
-                    let (sums, each) = &mut *shared.borrow_mut();
-                    let sums = &mut sums[first..][..w];
-                    vectorize_light(
-                        #[inline(always)]
-                        || sums.iter_mut().zip(each.iter()).for_each(|(sum, each)| *sum += each),
-                    );
-                },
-                |_, _| {},
             );
             dx.iter_mut().zip(&sums).for_each(|(d, &sum)| *d = T::from_f64(sum));
         }
@@ -331,6 +431,9 @@ mod tests {
             }
         }
         assert_eq!(s.most(), 2 * 2 * 2);
+        let mut values = vec![0.0; 24];
+        max_pool_spans_values(&s, &x, &mut values);
+        assert_eq!(values, y);
     }
 
     #[test]

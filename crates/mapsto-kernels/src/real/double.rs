@@ -334,6 +334,10 @@ impl Float for f64 {
         x as f64
     }
     #[inline(always)]
+    fn to_i32(self) -> i32 {
+        self as i32
+    }
+    #[inline(always)]
     fn is_finite(self) -> bool {
         f64::is_finite(self)
     }

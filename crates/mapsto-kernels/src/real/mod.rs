@@ -160,6 +160,8 @@ pub trait Float: Real + Number + AddAssign + SubAssign + MulAssign + DivAssign {
     fn to_f64(self) -> f64;
     /// The nearest number to the integer `x`.
     fn from_u32(x: u32) -> Self;
+    /// The number without its fraction; the nearest i32 where it is beyond, and 0 for NaN.
+    fn to_i32(self) -> i32;
     /// Whether neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// Whether an angle is so large that whole turns are taken from it by the standard library, one number at a time.

@@ -255,6 +255,10 @@ impl Float for f32 {
         x as f32
     }
     #[inline(always)]
+    fn to_i32(self) -> i32 {
+        self as i32
+    }
+    #[inline(always)]
     fn is_finite(self) -> bool {
         f32::is_finite(self)
     }

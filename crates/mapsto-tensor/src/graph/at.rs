@@ -61,6 +61,18 @@ impl At<'_> {
         &self.kept.extra
     }
 
+    /// The gradient at input `i` if some inputs were others, which have the same result.
+    pub(crate) fn vjp_with(&self, others: &[(usize, Tensor)], i: usize, g: &Tensor) -> Option<Tensor> {
+        let mut kept = self.kept.clone();
+        for (j, input) in kept.inputs.iter_mut().enumerate() {
+            input.wanted = j == i;
+            if let Some((_, other)) = others.iter().find(|(k, _)| *k == j) {
+                input.seen = super::Seen::Whole(other.detach());
+            }
+        }
+        self.node.op.vjp(&At { node: self.node, kept: &kept, again: false }, g).take(i)
+    }
+
     /// Whether the gradient of input `i` is wanted.
     pub fn wants(&self, i: usize) -> bool {
         self.kept.inputs[i].wanted

@@ -31,7 +31,11 @@ pub trait Fused: Send + Sync + 'static {
     /// The kernel of the CPU for the derivative; `None` if there is none for these inputs, and `compose` is differentiated instead.
     fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp>;
     /// As [`Op::vjp_each`].
-    fn vjp_each(&self, _at: &At<'_>, _g: &Tensor, _i: usize, _n: usize) -> Option<Tensor> {
+    fn vjp_each(&self, at: &At<'_>, _g: &Tensor, _n: usize) -> Vjp {
+        vec![None; at.inputs()].into()
+    }
+    /// As [`Op::samples_first`].
+    fn samples_first(&self, _at: &At<'_>, _g: &Tensor) -> Option<Tensor> {
         None
     }
     /// As [`Op::mixes_samples`].
@@ -131,8 +135,11 @@ impl<F: Fused> Op for Recorded<F> {
     fn run(&self, xs: &[&Tensor]) -> Ran {
         fast(&self.op, xs).unwrap_or_else(|| composed(&self.op, xs).into())
     }
-    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
-        self.op.vjp_each(at, g, i, n)
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        self.op.vjp_each(at, g, n)
+    }
+    fn samples_first(&self, at: &At<'_>, g: &Tensor) -> Option<Tensor> {
+        self.op.samples_first(at, g)
     }
     fn mixes_samples(&self) -> bool {
         self.op.mixes_samples()

@@ -56,9 +56,15 @@ pub trait Op: Send + Sync + 'static {
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         super::jvp::twice(&|at, g| self.vjp(at, g), at, dxs)
     }
-    /// The gradient of input `i` for each of `n` samples, `[n, ..]`, where those follow one another along the first axis of the result
-    /// and of the other inputs: for [`per_sample_grads`](super::per_sample_grads). None where there is no faster way than row by row.
-    fn vjp_each(&self, _at: &At<'_>, _g: &Tensor, _i: usize, _n: usize) -> Option<Tensor> {
+    /// The gradients of the inputs that are shared by `n` samples, for each of them, `[n, ..]`, where samples follow one another along the
+    /// first axis of the result and of the other inputs: for [`per_sample_grads`](super::per_sample_grads). None where there is no
+    /// faster way than row by row.
+    fn vjp_each(&self, at: &At<'_>, _g: &Tensor, _n: usize) -> Vjp {
+        vec![None; at.inputs()].into()
+    }
+    /// The gradient of the result with samples along its first axis, where they lie elsewhere in it; `vjp_each` is then the only
+    /// way, and is given the gradient as it is.
+    fn samples_first(&self, _at: &At<'_>, _g: &Tensor) -> Option<Tensor> {
         None
     }
     /// Whether the result for one sample depends on the others of its batch by design, as that of batch norm in training does.
@@ -132,8 +138,11 @@ impl Op for Box<dyn Op> {
     fn jvp(&self, at: &At<'_>, dxs: &[Option<Tensor>]) -> Tensor {
         (**self).jvp(at, dxs)
     }
-    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
-        (**self).vjp_each(at, g, i, n)
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        (**self).vjp_each(at, g, n)
+    }
+    fn samples_first(&self, at: &At<'_>, g: &Tensor) -> Option<Tensor> {
+        (**self).samples_first(at, g)
     }
     fn mixes_samples(&self) -> bool {
         (**self).mixes_samples()

@@ -1,22 +1,27 @@
 //! The gradient of each sample's loss: in two passes back for all samples, where an operation keeps samples apart.
 
-use super::engine::{match_input, samples_at, visit};
-use super::{At, Grave, Input, Kept, LeafId, Node, Op, Origin, Ran, Seen, Vjp};
-use crate::precision::Precision;
+mod apart;
+mod origins;
+mod parts;
+
+use super::engine::{samples_at, visit};
+use super::{Kept, LeafId, Node, Origin, Vjp};
 use crate::shape::{MAX_RANK, Shape};
 use crate::storage::Shared;
-use crate::{Tensor, catch, fail, no_grad, scope};
+use crate::{Tensor, fail, no_grad};
+use apart::are_apart;
+use origins::{comes_from, is_of_params, leaves};
+use parts::{by_rows, by_rule, samples_first, through};
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
 
 /// The gradients of each of `n` losses at parameters: `found[k][i, ..] = ∂ losses[i] / ∂ params[k]`, of the shape `[n, ..]` with that of the
 /// parameter behind; zeros where a loss does not depend on it. The gradient of their sum is the sum over `i`.
 ///
 /// It is exact whatever the losses are made of. Where a parameter meets samples that lie along the first axis, all `n` gradients come
 /// from two passes back: the rows of the gradient that arrives there belong to one sample each, which is found out by scaling
-/// each loss by another power of two and comparing bit by bit. Elsewhere, as for weights of recurrent layers, it takes a pass for each
-/// sample. The graph is kept, and the results are constants.
+/// each loss by another power of two and comparing bit by bit. Elsewhere, as for weights that meet sequences of different lengths from
+/// their ends, it takes a pass for each sample. The graph is kept, and the results are constants.
 ///
 /// Source: Goodfellow (2015), Efficient per-example gradient computations, arXiv:1510.01799.
 /// ```
@@ -100,6 +105,8 @@ struct Visit {
     node: Shared<Node>,
     kept: Kept,
     g: Tensor,
+    /// The same with samples along its first axis, where they lie elsewhere in the result.
+    first: Option<Tensor>,
     /// Whether row `i` of that gradient comes from loss `i` alone, in groups of as many rows.
     apart: bool,
     /// Whether it is computed from parameters alone.
@@ -129,15 +136,17 @@ impl Visits {
             let Some(kept) = node.kept().clone() else { return };
             if kept.inputs.iter().any(|input| comes_from(input, node, &ids)) {
                 let of_params = kept.inputs.iter().all(|input| is_of_params(input, node));
-                all.push(Visit { node: node.clone(), kept, g: g.clone(), apart: false, of_params });
+                let first = samples_first(node, &kept, g);
+                all.push(Visit { node: node.clone(), kept, g: g.clone(), first, apart: false, of_params });
             }
         });
         let mut same = true;
-        // By the digits of a sample's number to the base 24: two samples differ in one of them, so none that are mixed look apart in
-        // every pass.
+        // By the digits of a sample's number: two samples differ in one of them, so none that are mixed look apart in every pass. Of
+        // 16 bits 24 powers leave room for gradients, of others 64, half of them below 1, so that 64 samples take one pass.
+        let (base, least) = if losses.dtype().size() < 4 { (24, 0) } else { (64, -32) };
         let mut unit = 1;
         while unit < n {
-            let powers: Vec<f64> = (0..n).map(|i| 2f64.powi((i / unit % 24) as i32)).collect();
+            let powers: Vec<f64> = (0..n).map(|i| 2f64.powi((i / unit % base) as i32 + least)).collect();
             let scales = losses.device().scope(|| Tensor::from_vec(powers.clone(), [n]).to(losses.dtype()));
             let mut next = 0;
             visit(losses, &scales, &mut |node, scaled| {
@@ -151,7 +160,15 @@ impl Visits {
                             if visit.node.op.name() == node.op.name()
                                 && visit.g.shape() == scaled.shape() =>
                         {
-                            visit.apart = (unit == 1 || visit.apart) && are_apart(&visit.g, scaled, &powers);
+                            if unit == 1 || visit.apart {
+                                let scaled = visit
+                                    .first
+                                    .as_ref()
+                                    .and_then(|_| samples_first(node, &visit.kept, scaled))
+                                    .unwrap_or_else(|| scaled.clone());
+                                visit.apart =
+                                    are_apart(visit.first.as_ref().unwrap_or(&visit.g), &scaled, &powers);
+                            }
                         }
                         _ => same = false,
                     }
@@ -159,7 +176,7 @@ impl Visits {
                 }
             });
             same &= next == all.len();
-            unit *= 24;
+            unit *= base;
         }
         same.then_some(Visits { n, all, ids })
     }
@@ -181,6 +198,7 @@ impl Visits {
                 },
                 false => None,
             };
+            let mut own: Option<Vjp> = None;
             for (j, input) in visit.kept.inputs.iter().enumerate() {
                 let node = match input.origin() {
                     Origin::Made(node) if comes_from(input, &visit.node, &self.ids) => {
@@ -194,7 +212,11 @@ impl Visits {
                 };
                 let each = match &stacked {
                     Some(stack) => through(visit, stack, j),
-                    None if visit.apart => by_sample(visit, j, self.n),
+                    None if visit.apart => {
+                        let own = own.get_or_insert_with(|| by_rule(visit, self.n));
+                        let each = own.0.get_mut(j).and_then(Option::take);
+                        each.map(|each| each.to(input.dtype())).or_else(|| by_rows(visit, j, self.n))
+                    }
                     None => None,
                 };
                 match (node, each, input.origin()) {
@@ -246,278 +268,5 @@ fn mixed(op: &str) -> ! {
           help = "use a norm of each sample, such as `GroupNorm` or `LayerNorm`, or the running statistics, in `record(|| ..)` instead of `train(|| ..)`")
 }
 
-/// Whether a gradient is, row by row, that of the scaled losses divided by the scale.
-fn are_apart(g: &Tensor, scaled: &Tensor, powers: &[f64]) -> bool {
-    let n = powers.len();
-    if !g.shape().first().is_some_and(|rows| rows.is_multiple_of(n)) {
-        return false;
-    }
-    let [g, scaled] = [g, scaled].map(|g| g.to(crate::DType::F64).to_vec::<f64>());
-    let width = g.len() / n;
-    powers.iter().enumerate().all(|(i, scale)| {
-        let row = i * width..(i + 1) * width;
-        let most = g[row.clone()].iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-        g[row.clone()].iter().zip(&scaled[row]).all(|(a, b)| (a * scale - b).abs() <= 1e-9 * most * scale)
-    })
-}
-
-/// Whether one of these leaves comes into an input, through operations on leaves alone if not by itself.
-fn comes_from(input: &Input, node: &Node, ids: &[LeafId]) -> bool {
-    input.wanted
-        && match input.origin() {
-            Origin::Leaf(id, _) => ids.contains(id),
-            Origin::Made(_) => {
-                is_of_params(input, node) && leaves(input.origin()).iter().any(|id| ids.contains(id))
-            }
-            _ => false,
-        }
-}
-
-/// Whether a value is a leaf, or made of leaves and single numbers by a few operations.
-fn is_of_params(input: &Input, node: &Node) -> bool {
-    fn is(input: &Input, node: &Node, left: &mut usize) -> bool {
-        match input.origin() {
-            Origin::Leaf(..) => true,
-            Origin::Made(made) if *left > 0 => {
-                *left -= 1;
-                made.kept().as_ref().is_some_and(|kept| kept.inputs.iter().all(|input| is(input, made, left)))
-            }
-            Origin::Made(_) => false,
-            Origin::Constant | Origin::Unrecorded(_) => input.shape(node).known_count() == 1,
-        }
-    }
-    is(input, node, &mut 64)
-}
-
-/// The leaves that a value of parameters is made of.
-fn leaves(origin: &Origin) -> Vec<LeafId> {
-    match origin {
-        Origin::Leaf(id, _) => vec![*id],
-        Origin::Made(node) => node
-            .kept()
-            .iter()
-            .flat_map(|kept| &kept.inputs)
-            .flat_map(|input| leaves(input.origin()))
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// What comes to input `j` for each sample, where it came to the result for each sample.
-fn through(visit: &Visit, stack: &Tensor, j: usize) -> Option<Tensor> {
-    let list: Option<Vec<Tensor>> = (0..stack.shape()[0])
-        .map(|i| derivative(&visit.node, &visit.kept, &stack.select(0, i as isize), j))
-        .collect();
-    Some(Tensor::stack(&list?, 0))
-}
-
-/// What comes to input `j` for each sample from a gradient whose rows belong to samples: by the operation's own rule, or row by row.
-fn by_sample(visit: &Visit, j: usize, n: usize) -> Option<Tensor> {
-    let Visit { node, kept, g, .. } = visit;
-    let at = At { node, kept, again: false };
-    let shape: Vec<usize> = [n].iter().chain(kept.inputs[j].shape(node).iter()).copied().collect();
-    if let Some(each) = within(node, || node.op.vjp_each(&at, g, j, n)) {
-        return Some(each.reshape(&shape[..]).to(kept.inputs[j].dtype()));
-    }
-    let list: Option<Vec<Tensor>> = (0..n).map(|i| row(visit, i, j, n)).collect();
-    let each = Tensor::stack(&list?, 0);
-    if each.shape() != shape {
-        return None;
-    }
-    // An input that does not lie along samples though its size says so gives another sum.
-    let whole = derivative(node, kept, g, j)?.to(crate::DType::F64);
-    let sum = each.to(crate::DType::F64).sum(0);
-    let off = (&sum - &whole).abs().max(..).item();
-    let most = each.to(crate::DType::F64).abs().sum(0).max(..).item();
-    let digits = if each.dtype().size() <= 2 { 0.05 } else { 1e-4 };
-    (each.is_empty() || off <= digits * most).then_some(each)
-}
-
-/// What sample `i` alone gives.
-fn row(visit: &Visit, i: usize, j: usize, n: usize) -> Option<Tensor> {
-    let Visit { node, kept, g, .. } = visit;
-    let rows = g.shape()[0];
-    let cut = |x: &Tensor, rows: usize| {
-        let each = rows / n;
-        x.slice(0, (i * each) as isize..((i + 1) * each) as isize)
-    };
-    let input = |k: usize, input: &Input| -> Input {
-        let is_samples =
-            k != j && input.shape(node).first() == Some(&rows) && !matches!(input.origin(), Origin::Leaf(..));
-        let shape = match is_samples {
-            true => input.shape(node).with(0, rows / n),
-            false => *input.shape(node),
-        };
-        let seen = match &input.seen {
-            Seen::Whole(x) if is_samples => Seen::Whole(cut(&x.detach(), rows)),
-            Seen::Whole(x) => Seen::Whole(x.detach()),
-            Seen::Outline { dtype, .. } => {
-                Seen::Outline { origin: Origin::Constant, shape: Some(Box::new(shape)), dtype: *dtype }
-            }
-        };
-        Input { wanted: k == j, seen }
-    };
-    let inputs: smallvec::SmallVec<[Input; 3]> =
-        kept.inputs.iter().enumerate().map(|(k, x)| input(k, x)).collect();
-    let g = cut(g, rows).contiguous();
-    let (mut y, mut extra) = (kept.y.as_ref().map(|y| cut(&y.detach(), rows)), Vec::new());
-    if !kept.extra.is_empty() {
-        // What a kernel kept is known to it alone.
-        let xs: Vec<&Tensor> = inputs.iter().map(Input::value).collect::<Option<_>>()?;
-        let ran = catch(|| within(node, || node.op.run(&xs))).ok()?;
-        if ran.y.shape() != g.shape() {
-            return None;
-        }
-        (y, extra) = (y.map(|_| ran.y.clone()), ran.kept);
-    }
-    let part = Shared::new(Node {
-        serial: 0,
-        shape: *g.shape_of(),
-        dtype: node.dtype,
-        precision: node.precision,
-        past: super::Marks::default(),
-        kept: Grave(Mutex::new(None)),
-        op: Box::new(Same(node.clone())),
-    });
-    derivative(&part, &Kept { inputs, y, extra }, &g, j)
-}
-
-/// What comes to input `j`, in its shape and dtype; none where the operation has no derivative at these shapes.
-fn derivative(node: &Shared<Node>, kept: &Kept, g: &Tensor, j: usize) -> Option<Tensor> {
-    let found = catch(|| {
-        let at = At { node, kept, again: false };
-        let Vjp(all) = within(node, || node.op.vjp(&at, g));
-        Vjp(all).take(j).map(|g| match_input(g, &kept.inputs[j], node))
-    });
-    found.ok().flatten()
-}
-
-/// Runs what belongs to an operation in its precision.
-fn within<R>(node: &Node, body: impl FnOnce() -> R) -> R {
-    let precision: Precision = node.precision.of_derivative();
-    scope::within(|m| m.of_precision(precision), body)
-}
-
-/// An operation that another node holds.
-struct Same(Shared<Node>);
-impl Op for Same {
-    fn name(&self) -> &'static str {
-        self.0.op.name()
-    }
-    fn run(&self, xs: &[&Tensor]) -> Ran {
-        self.0.op.run(xs)
-    }
-    fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
-        self.0.op.vjp(at, g)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::prelude::*;
-
-    /// Against a pass for each sample alone, on its own rows.
-    fn agrees(n: usize, params: &[&Tensor], xs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) -> bool {
-        let losses = record(|| f(xs));
-        let found = per_sample_grads(&losses, params);
-        let visits = no_grad(|| Visits::of(&losses, params)).expect("two passes that agree");
-        let mut fast = Found { params, sums: vec![None; params.len()], slow: HashSet::new() };
-        no_grad(|| visits.each(&mut fast));
-        for i in 0..n {
-            let alone: Vec<Tensor> = xs.iter().map(|x| x.slice(0, i as isize..i as isize + 1)).collect();
-            let wanted = grad_or_zeros(&record(|| f(&alone)).sum(..), params);
-            for (found, wanted) in found.iter().zip(wanted) {
-                assert_close!(found.select(0, i as isize), wanted);
-            }
-        }
-        fast.slow.is_empty()
-    }
-
-    #[test]
-    fn rows_come_from_two_passes_where_samples_lie_along_the_first_axis() {
-        let (w, b) = (Tensor::randn([4, 3]).leaf(), Tensor::randn([4]).leaf());
-        let x = Tensor::randn([5, 3]);
-        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| x[0]
-            .linear(&w, Some(&b))
-            .tanh()
-            .square()
-            .sum(1)));
-        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| x[0]
-            .linear_relu(&w, Some(&b))
-            .exp()
-            .sum(1)));
-        assert!(agrees(5, &[&w, &b], std::slice::from_ref(&x), |x| (x[0].matmul(&w.t()) * &b).sin().sum(1)));
-        // Weights that are computed from parameters, used twice, and rows of several places each.
-        let s = Tensor::randn([3, 3]).leaf();
-        let x = Tensor::randn([3, 4, 3]);
-        let f = |x: &[Tensor]| {
-            let n = x[0].shape()[0];
-            let m = (&s * 2.0).matmul(&s.t());
-            let y = x[0].reshape([n * 4, 3]).matmul(&m).tanh().reshape([n, 4, 3]);
-            (y.matmul(&m) + &s.select(0, 1)).square().sum(&[1, 2][..])
-        };
-        assert!(agrees(3, &[&s], &[x], f));
-        let (k, c) = (Tensor::randn([2, 3, 3, 3]).leaf(), Tensor::randn([2]).leaf());
-        let f = |x: &[Tensor]| {
-            x[0].conv2d(&k, Some(&c), Conv2dOptions::new().padding(1)).relu().sum(&[1, 2, 3][..])
-        };
-        assert!(agrees(4, &[&k, &c], &[Tensor::randn([4, 3, 6, 5])], f));
-        let (table, gamma) = (Tensor::randn([7, 3]).leaf(), Tensor::randn([3]).leaf());
-        let ids = tensor![[1, 2], [2, 2], [6, 0], [3, 3]];
-        let f = |x: &[Tensor]| x[0].embedding(&table).layer_norm(&gamma, None, 1e-5).sin().sum(&[1, 2][..]);
-        assert!(agrees(4, &[&table, &gamma], &[ids], f));
-    }
-
-    #[test]
-    fn parts_that_are_computed_again_are_looked_into() {
-        let w = Tensor::randn([3, 3]).leaf();
-        let held = w.clone();
-        let part = move |xs: &[Tensor]| xs[0].linear(&held, None).tanh();
-        let f = |x: &[Tensor]| crate::graph::checkpoint(part.clone(), &[&x[0], &w]).square().sum(1);
-        assert!(agrees(4, &[&w], &[Tensor::randn([4, 3])], f));
-    }
-
-    #[test]
-    fn where_samples_lie_elsewhere_it_takes_a_pass_for_each() {
-        let w = Tensor::randn([3, 3]).leaf();
-        // As many samples as places, which shapes alone cannot tell apart.
-        let f = |x: &[Tensor]| x[0].swap(0, 1).contiguous().matmul(&w).tanh().sum(&[0, 2][..]);
-        assert!(!agrees(4, &[&w], &[Tensor::randn([4, 4, 3])], f));
-        let column = |x: &[Tensor]| w.matmul(&x[0].t()).tanh().sum(0);
-        assert!(!agrees(3, &[&w], &[Tensor::randn([3, 3])], column));
-    }
-
-    #[test]
-    fn what_samples_share_is_still_the_derivative_and_batch_norm_is_refused() {
-        // Losses that depend on each other: the definition holds, and no shortcut is taken.
-        let w = Tensor::randn([3]).leaf();
-        let x = Tensor::randn([4, 3]);
-        let f = |w: &Tensor| {
-            let y = (&x * w).sum(1);
-            &y * y.sum(..)
-        };
-        let found = per_sample_grads(&f(&w), &[&w]);
-        assert_close!(found[0], crate::graph::jacobian(f, &w.detach()));
-        let (gamma, beta) = (Tensor::ones([3]).leaf(), Tensor::zeros([3]).leaf());
-        let losses = x.batch_norm(&gamma, &beta, 1e-5).0.square().sum(1);
-        let e = catch(|| per_sample_grads(&losses, &[&gamma])).unwrap_err();
-        assert!(e.message().contains("`batch_norm` mixes the samples"), "{e}");
-        let given = x.batch_norm_with(&Tensor::zeros([3]), &Tensor::ones([3]), &gamma, &beta, 1e-5);
-        assert_eq!(per_sample_grads(&given.square().sum(1), &[&gamma, &w])[1].to_vec::<f32>(), [0.0; 12]);
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let w = Tensor::ones([2]).leaf();
-        let y = Tensor::ones([3, 2]) * &w;
-        let message = |f: &dyn Fn() -> Vec<Tensor>| catch(f).unwrap_err().message().to_string();
-        assert!(message(&|| per_sample_grads(&y, &[&w])).contains("the losses must be [n]"));
-        assert!(
-            message(&|| per_sample_grads(&y.sum(1), &[&y]))
-                .contains("parameter 0, of shape [3, 2], is no leaf")
-        );
-        assert!(message(&|| per_sample_grads(&tensor![1.0, 2.0], &[&w])).contains("nothing was recorded"));
-        assert_eq!(per_sample_grads(&y.slice(0, 0..1).sum(1), &[&w])[0].to_vec::<f32>(), [1.0, 1.0]);
-    }
-}
+mod tests;

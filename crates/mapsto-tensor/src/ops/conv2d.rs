@@ -9,10 +9,11 @@ use crate::graph::{At, Cost, Fast, Fused, Meaning, Meant, Outline, Say, Vjp, box
 use crate::ops::conv2d_then::{Conv2dThen, Follows};
 use crate::ops::relu::Step;
 use crate::slope::times_slope;
-use crate::{Tensor, is_recording};
+use crate::{Device, Tensor, is_recording};
 pub use crate::convolution::{Conv2dOptions, ConvOptions, Padding};
 use mapsto_kernels::conv::{ConvShape, Ending, Norm, Packed, conv2d, conv2d_data, conv2d_packed, conv2d_weight};
 use mapsto_kernels::gemm::Activation;
+use mapsto_kernels::threads::for_chunks;
 use smallvec::SmallVec;
 
 impl Tensor {
@@ -156,6 +157,32 @@ impl Fused for Conv2d {
             grads.push(at.wants(2).then(|| g.reshape([n, o, oh * ow]).sum(-1).sum(0)));
         }
         Some(grads.into())
+    }
+    /// The kernel's own for each image alone, images shared out among threads.
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let batch = at.shape(0)[0];
+        if self.follows.norm || self.follows.add || g.device() != Device::cpu() || n == 0 || !batch.is_multiple_of(n) {
+            return vec![None; at.inputs()].into();
+        }
+        let relu = if self.follows.relu { times_slope(Step, g, &at.y().detach()) } else { g.clone() };
+        let g = in_class(&relu);
+        let s = ConvShape { n: batch / n, ..self.shape(at.a(), at.b()) };
+        let dw = || {
+            let (x, w) = (in_class(at.a()), at.b().len());
+            with_float!(g.dtype(), T => Tensor::filled_by([n, w], |dw: &mut [T]| {
+                let (x, g) = (slice::<T>(&x), slice::<T>(&g));
+                let (of_x, of_g) = (x.len() / n, g.len() / n);
+                for_chunks(dw, w.max(1), g.len().saturating_mul(w / s.c_out.max(1)), |i, dw| {
+                    conv2d_weight(&s, &x[i * of_x..][..of_x], &g[i * of_g..][..of_g], dw)
+                })
+            }))
+        };
+        let mut grads = vec![None, at.wants(1).then(dw)];
+        if self.follows.bias {
+            let [_, o, oh, ow] = g.dims();
+            grads.push(at.wants(2).then(|| g.reshape([n, batch / n, o, oh * ow]).sum(-1).sum(1)));
+        }
+        grads.into()
     }
     fn keeps_output(&self) -> bool {
         self.follows.relu

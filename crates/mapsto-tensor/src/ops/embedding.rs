@@ -54,13 +54,13 @@ impl Op for Embedding {
         Keep::NONE.input(1)
     }
     /// A table of each sample's own, side by side.
-    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
-        let (&[v, d], 0) = (at.shape(0), i) else { return None };
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let &[v, d] = at.shape(0) else { return Vjp::from([None, None]) };
         let ids = at.b().detach().reshape([n, at.b().len() / n]);
         let first = ids.device().scope(|| Tensor::arange(0..n as i64)).reshape([n, 1]) * v as i64;
         let list = (ids + first).reshape([at.b().len()]);
         let rows = g.reshape([list.len(), d]);
-        Some(index_add(Shape::new(&[n * v, d]), 0, &list, &rows))
+        Vjp::from([Some(index_add(Shape::new(&[n * v, d]), 0, &list, &rows)), None])
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         let list = at.b().reshape([at.b().len()]);

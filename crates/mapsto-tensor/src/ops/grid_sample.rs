@@ -1,10 +1,12 @@
 //! Images seen through a grid of places: how a spatial transformer turns, stretches and bends them.
 
+use crate::backend::cpu::{in_class, slice, with_float};
 use crate::check::floats;
-use crate::error::named;
+use crate::graph::{At, Attrs, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused};
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::Shape;
-use crate::{DType, Tensor, fail};
+use crate::{DType, Error, ErrorKind, Result, Tensor, fail};
+use mapsto_kernels::grid::{self, Between, Grid, Outside};
 
 /// How [`Tensor::grid_sample`] finds numbers: on lines between neighbours, with zeros outside, and −1 and 1 being the image's
 /// edges, unless it is said otherwise.
@@ -20,22 +22,6 @@ pub struct GridSample {
     between: Between,
     outside: Outside,
     align_corners: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Between {
-    #[default]
-    Linear,
-    Nearest,
-    Cubic,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Outside {
-    #[default]
-    Zeros,
-    Border,
-    Reflection,
 }
 
 impl GridSample {
@@ -83,39 +69,96 @@ impl Tensor {
     /// When the shapes or dtypes do not fit, or a side of the images is 0.
     #[track_caller]
     pub fn grid_sample(&self, grid: &Tensor, options: GridSample) -> Tensor {
-        const OP: &str = "grid_sample";
-        if !self.dtype().is_float() || grid.dtype() != self.dtype() {
-            fail!(OP, "images and grid are floats of one dtype, these are {} and {}", self.dtype(), grid.dtype());
-        }
-        let axes = self.rank().saturating_sub(2);
-        let fits = (2..=3).contains(&axes)
-            && grid.rank() == axes + 2
-            && (grid.shape()[0], grid.shape()[axes + 1]) == (self.shape()[0], axes);
-        if !fits {
-            fail!(OP, "the images are {:?} and the grid is {:?}", self.shape(), grid.shape();
-                  help = "images [n, c, h, w] take a grid [n, oh, ow, 2], volumes [n, c, d, h, w] one of [n, od, oh, ow, 3]");
-        }
-        if self.shape()[2..].contains(&0) {
-            fail!(OP, "the images {:?} have no elements", self.shape());
-        }
-        if options.between == Between::Cubic && axes == 3 {
-            fail!(OP, "cubics are of images [n, c, h, w], these are {:?}", self.shape());
-        }
-        let out: Shape = self.shape()[..2].iter().chain(&grid.shape()[1..=axes]).copied().collect();
-        out.fit(OP);
-        named(OP, || {
-            // Places need more digits than 16 bits have.
-            if self.dtype().size() < 4 {
-                return self.to(DType::F32).grid_sample(&grid.to(DType::F32), options).to(self.dtype());
-            }
-            let [n, c] = [self.shape()[0], self.shape()[1]];
-            let outs = grid.shape()[1..=axes].iter().product::<usize>();
-            let taps: Vec<Taps> = (0..axes).map(|d| options.taps(&grid.select(-1, axes - 1 - d).reshape([n, outs, 1]), self.shape()[2 + d])).collect();
-            let (at, weight) = all(&taps, &self.shape()[2..]);
-            let image = self.device().scope(|| Tensor::arange(0..n));
-            self.flatten(2).sample_places(&image, &at, &weight.expand(at.shape())).reshape([&[n, c][..], &grid.shape()[1..=axes]].concat())
-        })
+        options.check(self, grid);
+        // By the nearest nothing changes with the place.
+        let constant = (options.between == Between::Nearest).then(|| grid.detach());
+        fused(Sampled { options }, &[self, constant.as_ref().unwrap_or(grid)])
     }
+}
+
+struct Sampled {
+    options: GridSample,
+}
+
+impl Sampled {
+    /// The sizes for the kernel; none of planes that it does not count.
+    fn sizes(&self, x: &[usize], grid: &[usize]) -> Option<Grid> {
+        let axes = x.len() - 2;
+        let [d, h, w] = if axes == 3 { [x[2], x[3], x[4]] } else { [1, x[2], x[3]] };
+        let GridSample { between, outside, align_corners } = self.options;
+        let outs = grid[1..=axes].iter().product();
+        let s = Grid { n: x[0], c: x[1], size: [d, h, w], axes, outs, between, outside, align_corners };
+        (d * h * w <= grid::MOST).then_some(s)
+    }
+}
+
+impl Fused for Sampled {
+    fn name(&self) -> &'static str {
+        "grid_sample"
+    }
+    fn takes(&self) -> std::ops::RangeInclusive<usize> {
+        2..=2
+    }
+    fn cost(&self, xs: &[Outline], y: &Outline) -> Cost {
+        let each: u64 = match self.options.between {
+            Between::Nearest => 1,
+            Between::Linear => 2,
+            Between::Cubic => 4,
+        };
+        Cost::each(xs, y, 2 * each.pow(xs[1].last() as u32))
+    }
+    fn attrs(&self, say: Say<'_>) {
+        let GridSample { between, outside, align_corners } = self.options;
+        say("between", word(&BETWEEN, between).into());
+        say("outside", word(&OUTSIDE, outside).into());
+        say("align_corners", align_corners.into());
+    }
+    fn compose(&self, xs: &[&Tensor]) -> Tensor {
+        let (x, grid, options) = (xs[0], xs[1], self.options);
+        options.check(x, grid);
+        let axes = x.rank() - 2;
+        let [n, c] = [x.shape()[0], x.shape()[1]];
+        let outs = grid.shape()[1..=axes].iter().product::<usize>();
+        let taps: Vec<Taps> = (0..axes).map(|d| options.taps(&grid.select(-1, axes - 1 - d).reshape([n, outs, 1]), x.shape()[2 + d])).collect();
+        let (at, weight) = all(&taps, &x.shape()[2..]);
+        let image = x.device().scope(|| Tensor::arange(0..n));
+        x.flatten(2).sample_places(&image, &at, &weight.expand(at.shape())).reshape([&[n, c][..], &grid.shape()[1..=axes]].concat())
+    }
+    fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
+        self.options.check(xs[0], xs[1]);
+        let s = self.sizes(xs[0].shape(), xs[1].shape())?;
+        let [x, grid] = [xs[0], xs[1]].map(in_class);
+        let out: Shape = x.shape()[..2].iter().chain(&grid.shape()[1..=s.axes]).copied().collect();
+        let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| grid::grid_sample(&s, slice(&x), slice(&grid), y)));
+        Some(y.to(xs[0].dtype()).into())
+    }
+    fn cpu_vjp(&self, at: &At<'_>, g: &Tensor) -> Option<Vjp> {
+        let s = self.sizes(at.shape(0), at.shape(1))?;
+        let [x, grid, g] = [at.input(0), at.input(1), g].map(in_class);
+        let dx = at.wants(0).then(|| with_float!(g.dtype(), T => Tensor::filled_by(at.shape(0), |dx: &mut [T]| grid::grid_sample_backward(&s, slice(&grid), slice(&g), dx))));
+        let dgrid = at.wants(1).then(|| with_float!(g.dtype(), T => Tensor::filled_by(at.shape(1), |d: &mut [T]| grid::grid_sample_backward_grid(&s, slice(&x), slice(&grid), slice(&g), d))));
+        Some(Vjp::from([dx, dgrid]))
+    }
+}
+
+const BETWEEN: [(&str, Between); 3] = [("linear", Between::Linear), ("nearest", Between::Nearest), ("cubic", Between::Cubic)];
+const OUTSIDE: [(&str, Outside); 3] = [("zeros", Outside::Zeros), ("border", Outside::Border), ("reflection", Outside::Reflection)];
+
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, of)| *of == value).expect("every one has a word").0
+}
+
+fn named<T: Copy>(words: &[(&'static str, T)], word: &str) -> Result<T> {
+    let found = words.iter().find(|(name, _)| *name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let all: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        Error::new(ErrorKind::Model, format!("grid_sample: there is no \"{word}\"; it is one of {}", all.join(", ")))
+    })
+}
+
+fn built(a: &mut Attrs) -> Result<Sampled> {
+    let (between, outside) = (named(&BETWEEN, a.need("between")?)?, named(&OUTSIDE, a.need("outside")?)?);
+    Ok(Sampled { options: GridSample { between, outside, align_corners: a.need("align_corners")? } })
 }
 
 /// Of one axis: the places (whole numbers, −1 for none) and their weights, one column for each neighbour, `[n, outs, k]`.
@@ -138,6 +181,32 @@ fn all(taps: &[Taps], sizes: &[usize]) -> (Tensor, Tensor) {
 }
 
 impl GridSample {
+    /// # Panics
+    /// As [`Tensor::grid_sample`].
+    #[track_caller]
+    fn check(&self, x: &Tensor, grid: &Tensor) {
+        const OP: &str = "grid_sample";
+        if !x.dtype().is_float() || grid.dtype() != x.dtype() {
+            fail!(OP, "images and grid are floats of one dtype, these are {} and {}", x.dtype(), grid.dtype());
+        }
+        let axes = x.rank().saturating_sub(2);
+        let fits = (2..=3).contains(&axes)
+            && grid.rank() == axes + 2
+            && (grid.shape()[0], grid.shape()[axes + 1]) == (x.shape()[0], axes);
+        if !fits {
+            fail!(OP, "the images are {:?} and the grid is {:?}", x.shape(), grid.shape();
+                  help = "images [n, c, h, w] take a grid [n, oh, ow, 2], volumes [n, c, d, h, w] one of [n, od, oh, ow, 3]");
+        }
+        if x.shape()[2..].contains(&0) {
+            fail!(OP, "the images {:?} have no elements", x.shape());
+        }
+        if self.between == Between::Cubic && axes == 3 {
+            fail!(OP, "cubics are of images [n, c, h, w], these are {:?}", x.shape());
+        }
+        let out: Shape = x.shape()[..2].iter().chain(&grid.shape()[1..=axes]).copied().collect();
+        out.fit(OP);
+    }
+
     /// What a coordinate `[n, outs, 1]` from −1 to 1 sees of an axis.
     fn taps(&self, grid: &Tensor, size: usize) -> Taps {
         let n = size as f64;
@@ -201,7 +270,7 @@ fn whole(at: &Tensor, size: usize) -> Tensor {
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("grid_sample", "The numbers of images at the places of a grid.", Takes::Floats, samples).made_of("sample_places and arithmetic"),
+    OpKind::new("grid_sample", "The numbers of images at the places of a grid.", Takes::Floats, samples).built(|a| Ok(boxed(built(a)?))),
 ];
 
 fn samples(s: &mut Samples) {
@@ -215,7 +284,9 @@ fn samples(s: &mut Samples) {
 
 #[cfg(test)]
 mod tests {
+    use super::{BETWEEN, Between, OUTSIDE, Sampled};
     use crate::check::*;
+    use crate::graph::Fused;
     use crate::prelude::*;
 
     #[test]
@@ -238,6 +309,33 @@ mod tests {
         check2(move |x, g| x.grid_sample(g, base.bicubic().reflection().align_corners())).shapes([&[1, 1, 3, 4], &[1, 3, 2, 2]]).tolerance(4.0).on(d(), floats(-1.1..1.1));
         check2(move |x, g| x.grid_sample(g, base)).shapes([&[1, 2, 2, 3, 4], &[1, 2, 2, 2, 3]]).on(d(), floats(-1.2..1.2));
         check2(move |x, g| x.grid_sample(g, base.nearest().reflection())).shapes([&[1, 2, 2, 3, 4], &[1, 2, 2, 2, 3]]).without_derivative().on(d(), floats(-1.2..1.2));
+    }
+
+    #[test]
+    fn the_kernel_is_the_definition_in_every_way() {
+        for (_, between) in BETWEEN {
+            for (_, outside) in OUTSIDE {
+                for align_corners in [false, true] {
+                    let options = GridSample { between, outside, align_corners };
+                    let (d, g) = (|| floats(-2.0..2.0), || floats(-1.7..1.7));
+                    let volumes: (&[usize], &[usize]) = (&[2, 2, 3, 4, 2], &[2, 3, 5, 2, 3]);
+                    let images: [(&[usize], &[usize]); 2] = [(&[2, 3, 5, 4], &[2, 9, 17, 2]), (&[1, 2, 1, 3], &[1, 2, 3, 2])];
+                    for (x, grid) in images.into_iter().chain((between != Between::Cubic).then_some(volumes)) {
+                        if between != Between::Nearest {
+                            check_fused(|| Sampled { options }, &[(x, d()), (grid, g())]);
+                            continue;
+                        }
+                        // The definition knows no slope of the grid, not even 0.
+                        let (x, grid) = (d().draw(x, 1).leaf(), g().draw(grid, 2));
+                        let of = |y: Tensor| (y.detach(), grad(&y.square().sum(..), [&x]));
+                        let (y, [dx]) = of(record(|| x.grid_sample(&grid, options)));
+                        let (wanted, [dwanted]) = of(record(|| Sampled { options }.compose(&[&x, &grid])));
+                        assert_close!(y, wanted);
+                        assert_close!(dx, dwanted);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused, times};
 use crate::backend::recurrent::{last_states, room, sequences};
-use crate::sequence::{Walk, check_bias, check_sequence, unpack};
+use crate::sequence::{Each, Walk, by_sequence, check_bias, check_sequence, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, GruGrads, GruKept, Sequences};
 
@@ -114,6 +114,34 @@ impl Fused for Gru {
             [packed, gates, u]
         });
         Some(Fast { y: y.to(xs[0].dtype()), kept: vec![gates, u] })
+    }
+    fn samples_first(&self, at: &At<'_>, g: &Tensor) -> Option<Tensor> {
+        Some(by_sequence(at, g))
+    }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let mut grads = vec![None; at.inputs()];
+        let wanted = |i: usize| i < at.inputs() && at.wants(i);
+        if let Some(each) = Each::of(at, g, &self.0, 2, n) {
+            grads[2] = wanted(2).then(|| each.w_ih());
+            if wanted(4) {
+                grads[4] = Some(each.b());
+            }
+            // The state's share of the last gate is multiplied by r.
+            let h = each.before.shape()[2] as isize;
+            let bias = |i: usize| (at.inputs() == 6).then(|| at.input(i).detach().slice(0, ..h));
+            let shares = each.before.linear(&at.input(3).detach().slice(0, ..h), bias(5).as_ref());
+            let lines = each.lines.slice(2, ..h) + shares;
+            let r = match bias(4) {
+                Some(b) => (lines + b).sigmoid(),
+                None => lines.sigmoid(),
+            };
+            let each = each.last_times(&r);
+            grads[3] = wanted(3).then(|| each.w_hh());
+            if wanted(5) {
+                grads[5] = Some(each.b());
+            }
+        }
+        grads.into()
     }
     fn keeps_output(&self) -> bool {
         true

@@ -77,6 +77,20 @@ impl Fused for LayerNorm {
             None => y,
         }
     }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let (x, gamma) = (at.input(0).detach(), at.input(1).detach());
+        let (size, mut grads) = (gamma.len(), vec![None; at.inputs()]);
+        let rows = x.len() / size.max(1);
+        if rows == 0 || !rows.is_multiple_of(n) {
+            return grads.into();
+        }
+        let own = |all: &Tensor| all.reshape([n, rows / n, size]).sum(1);
+        grads[1] = at.wants(1).then(|| own(&(x.layer_norm(&Tensor::ones_like(&gamma), None, self.eps) * g)));
+        if at.inputs() == 3 {
+            grads[2] = at.wants(2).then(|| own(g));
+        }
+        grads.into()
+    }
     fn cpu(&self, xs: &[&Tensor]) -> Option<Fast> {
         let n = xs[1].len();
         if let Some(p) = xs[1..].iter().find(|p| !xs[0].shape().ends_with(p.shape()) || p.len() != n) {

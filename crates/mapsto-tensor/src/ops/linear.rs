@@ -154,17 +154,21 @@ impl Fused for Linear {
             _ => [dx, dw].into(),
         })
     }
-    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
-        let (rows, out) = (g.len() / g.shape().last()?.max(&1), *g.shape().last()?);
-        let each = rows / n;
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let (rows, out) = (g.len() / g.shape().last().expect("an axis").max(&1), g.shape()[g.rank() - 1]);
+        let (each, inputs) = (rows / n, at.shape(0)[at.shape(0).len() - 1]);
         let g = if self.relu { times_slope(Step, g, &at.y().detach()) } else { g.clone() }.reshape([n, each, out]);
-        match i {
-            1 if each == 1 => Some(g.swap(1, 2) * at.a().detach().reshape([n, 1, *at.shape(0).last()?])),
+        let x = || at.a().detach().reshape([n, each, inputs]);
+        let dw = || match each {
+            1 => g.swap(1, 2) * x(),
             // A product of each sample's own rows.
-            1 => Some(g.t().matmul(&at.a().detach().reshape([n, each, *at.shape(0).last()?]))),
-            2 => Some(g.sum(1)),
-            _ => None,
+            _ => g.t().matmul(&x()),
+        };
+        let mut grads = vec![None, at.wants(1).then(dw)];
+        if at.inputs() == 3 {
+            grads.push(at.wants(2).then(|| g.sum(1)));
         }
+        grads.into()
     }
     fn keeps_output(&self) -> bool {
         self.relu

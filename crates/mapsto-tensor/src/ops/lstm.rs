@@ -7,7 +7,7 @@ use crate::Tensor;
 use crate::backend::cpu::{in_class, slice, with_float};
 use crate::graph::{At, Cost, Fast, Fused, Outline, Say, Vjp, boxed, fused, times};
 use crate::backend::recurrent::{last_states, room, sequences};
-use crate::sequence::{Walk, check_bias, check_sequence, unpack};
+use crate::sequence::{Each, Walk, by_sequence, check_bias, check_sequence, unpack};
 use crate::storage::Plain;
 use mapsto_kernels::rnn::{self, LstmGrads, LstmKept, Sequences};
 
@@ -131,6 +131,21 @@ impl Fused for Lstm {
         });
         let [y, gates, cells] = kept;
         Some(Fast { y: y.to(xs[0].dtype()), kept: vec![gates, cells] })
+    }
+    fn samples_first(&self, at: &At<'_>, g: &Tensor) -> Option<Tensor> {
+        Some(by_sequence(at, g))
+    }
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let mut grads = vec![None; at.inputs()];
+        let wanted = |i: usize| i < at.inputs() && at.wants(i);
+        if let Some(each) = Each::of(at, g, &self.0, 3, n) {
+            grads[3] = wanted(3).then(|| each.w_ih());
+            grads[4] = wanted(4).then(|| each.w_hh());
+            if wanted(5) {
+                grads[5] = Some(each.b());
+            }
+        }
+        grads.into()
     }
     fn keeps_output(&self) -> bool {
         true

@@ -100,10 +100,10 @@ impl Op for MatMul {
         };
         Tensor::raw(y.0.storage.clone(), crate::Layout::contiguous(shape), y.dtype()).into()
     }
-    fn vjp_each(&self, at: &At<'_>, g: &Tensor, i: usize, n: usize) -> Option<Tensor> {
-        let (&[k, m], 1) = (at.shape(1), i) else { return None };
+    fn vjp_each(&self, at: &At<'_>, g: &Tensor, n: usize) -> Vjp {
+        let (&[k, m], true) = (at.shape(1), at.wants(1)) else { return Vjp::from([None, None]) };
         let each = g.len() / m.max(1) / n;
-        Some(at.a().detach().reshape([n, each, k]).t().matmul(&g.reshape([n, each, m])))
+        Vjp::from([None, Some(at.a().detach().reshape([n, each, k]).t().matmul(&g.reshape([n, each, m])))])
     }
     fn vjp(&self, at: &At<'_>, g: &Tensor) -> Vjp {
         at.both(

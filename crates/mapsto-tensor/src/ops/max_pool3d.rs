@@ -8,7 +8,7 @@ use crate::kind::{OpKind, Samples, Takes};
 use crate::backend::PerAxis;
 use crate::pooling::{Pool, Pool1d, Pool2d, Pool3d, Rule, as_volumes, from_volumes, table};
 use crate::{DType, Tensor};
-use mapsto_kernels::pool::{max_pool_spans, max_pool_spans_backward};
+use mapsto_kernels::pool::{max_pool_spans, max_pool_spans_backward, max_pool_spans_values};
 
 impl Tensor {
     /// The largest element of each `k` places of a sequence, the windows lying side by side; NaN if any is.
@@ -210,11 +210,16 @@ impl Fused for MaxPool {
         let (x, [od, oh, ow]) = (in_class(xs[0]), self.rule.out(self.name(), xs[0]));
         let [n, c, ..] = xs[0].dims::<5>();
         let out = [n, c, od, oh, ow];
+        let positions = self.at || xs[0].is_recorded() || xs[0].leaf_id().is_some();
         let mut at = None;
         let y = with_float!(x.dtype(), T => Tensor::filled_by(out, |y: &mut [T]| {
             // Where there is no memory for the result, there is none for its windows.
             let s = self.rule.spans(self.name(), xs[0]);
-            at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool_spans(&s, slice(&x), y, at)));
+            if positions {
+                at = Some(Tensor::filled_by(out, |at: &mut [i32]| max_pool_spans(&s, slice(&x), y, at)));
+            } else {
+                max_pool_spans_values(&s, slice(&x), y)
+            }
         }));
         match at {
             Some(at) if self.at => Some(at.to(DType::I64).into()),

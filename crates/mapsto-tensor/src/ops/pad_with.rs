@@ -4,7 +4,6 @@ use crate::check::floats;
 use crate::error::named;
 use crate::kind::{OpKind, Samples, Takes};
 use crate::shape::{sum, too_many};
-use crate::storage::pool::room_for;
 use crate::{Tensor, fail};
 
 /// What a border is made of: [`Tensor::pad_with`].
@@ -42,17 +41,19 @@ impl Border {
         (more > most).then(|| format!("{more} rows or columns cannot be made of {size}: at most {most}"))
     }
 
-    /// The positions that an axis of `size` is made of, with so many before and after.
-    fn positions(self, size: usize, before: usize, after: usize) -> Vec<i64> {
-        let (n, last) = (size as i64, size as i64 - 1);
-        let at = |i: i64| match self {
-            Border::Constant(_) | Border::Replicate => i.clamp(0, last),
-            Border::Reflect => last - (last - i.abs()).abs(),
-            Border::Circular => i.rem_euclid(n),
-        };
-        let mut positions = room_for(size + before + after);
-        positions.extend((-(before as i64)..n + after as i64).map(at));
-        positions
+    /// What lies before and behind an axis: parts of it, which are few, so that the whole is a copy of neighbours.
+    fn edges(self, x: &Tensor, axis: usize, (before, after): (usize, usize)) -> [Tensor; 2] {
+        let (n, before, after) = (x.shape()[axis] as isize, before as isize, after as isize);
+        match self {
+            Border::Reflect => {
+                [x.slice(axis, 1..before + 1).flip(axis), x.slice(axis, n - 1 - after..n - 1).flip(axis)]
+            }
+            Border::Circular => [x.slice(axis, n - before..n), x.slice(axis, 0..after)],
+            Border::Constant(_) | Border::Replicate => {
+                let many = |from: isize, count: isize| x.slice(axis, from..from + 1).expand(&x.shape_of().with(axis, count as usize)[..]);
+                [many(0, before), many(n - 1, after)]
+            }
+        }
     }
 }
 
@@ -91,16 +92,15 @@ impl Tensor {
         shape.fit("pad");
         named("pad", || {
             around.iter().enumerate().filter(|(_, pair)| **pair != (0, 0)).fold(self.clone(), |x, (axis, &(before, after))| {
-                let positions = border.positions(x.shape()[axis], before, after);
-                let n = positions.len();
-                x.index_select(axis, &x.device().scope(|| Tensor::from_vec(positions, n)))
+                let [front, back] = border.edges(&x, axis, (before, after));
+                Tensor::cat(&[front, x, back], axis)
             })
         })
     }
 }
 
 pub(super) const KINDS: &[OpKind] = &[
-    OpKind::new("pad_with", "A border made of the tensor itself: mirrored, of its outermost elements, or of its other side.", Takes::Numbers, samples).made_of("index_select"),
+    OpKind::new("pad_with", "A border made of the tensor itself: mirrored, of its outermost elements, or of its other side.", Takes::Numbers, samples).made_of("cat, slice and flip"),
 ];
 
 fn samples(s: &mut Samples) {

@@ -271,11 +271,7 @@ impl Fused for Scatter {
         let (axis, index) = (self.axis, &at.b().contiguous());
         let zeros = |shape: &[usize], dtype| g.device().scope(|| Tensor::full_of(shape, 0, dtype));
         let of_x = || replaced(g, axis, index, &zeros(index.shape(), g.dtype()));
-        let of_src = || {
-            let all = g.device().scope(|| Tensor::arange(0..index.len())).reshape(index.shape());
-            let last = replaced(&zeros(g.shape(), DType::I64), axis, index, &all);
-            last.gather(axis, index).eq(&all).choose(g.gather(axis, index), 0.0)
-        };
+        let of_src = || stayed(g, axis, index);
         Some(Vjp::from([at.wants(0).then(of_x), None, at.wants(2).then(of_src)]))
     }
 }
@@ -284,8 +280,16 @@ impl Fused for Scatter {
 fn replaced(x: &Tensor, axis: usize, index: &Tensor, src: &Tensor) -> Tensor {
     let (mut y, src) = (carry::copy(&x.detach()), src.contiguous());
     let (dims, m) = (around(x.shape(), axis), index.shape()[axis]);
-    with_size!(x.dtype(), S => index::scatter(y.bytes_as_mut::<S>(), dims, slice(index), m, moved(&src), |_, new| new));
+    with_size!(x.dtype(), S => index::replace(y.bytes_as_mut::<S>(), dims, slice(index), m, moved(&src)));
     y
+}
+
+/// The elements of `g` at the places of a checked, row-major index, where an element was the last that came there; elsewhere 0.
+fn stayed(g: &Tensor, axis: usize, index: &Tensor) -> Tensor {
+    let (g, m) = (g.contiguous(), index.shape()[axis]);
+    let mut dg = g.device().backend().empty(index.shape_of(), g.dtype());
+    with_size!(g.dtype(), S => index::replace_backward(moved::<S>(&g), around(g.shape(), axis), slice(index), m, dg.bytes_as_mut::<S>()));
+    dg
 }
 
 /// The place of each element of a checked index in row-major order.
