@@ -25,6 +25,7 @@
 //!
 //! Nothing here prints, ends the process or reads a command line: the `mapsto` command is one program that calls this crate.
 
+mod balance;
 pub mod config;
 mod document;
 mod experiment;
@@ -44,6 +45,7 @@ mod run;
 mod section;
 mod settings;
 mod source;
+mod tabular;
 mod trained;
 mod weights;
 
@@ -55,4 +57,5 @@ pub use plain::{plain, printable};
 pub use predictor::{Prediction, Predictor};
 pub use resumption::Resumption;
 pub use run::Run;
+pub use tabular::Understood;
 pub use trained::Trained;

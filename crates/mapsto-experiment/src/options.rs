@@ -25,7 +25,7 @@ const DATA: &[Key] = &[
     (
         "set",
         "a name of [Sets](#sets)",
-        "required",
+        "\"csv\" where `path` ends in .csv or .tsv (also with .gz), otherwise required",
         "what is read; the set's own options stand beside it in `[data]`",
     ),
     ("batch", "a whole number of at least 1", "64", "the samples of a step"),
@@ -34,6 +34,12 @@ const DATA: &[Key] = &[
         "`true` or `false`",
         "true",
         "whether each epoch reads the training samples in an order of its own",
+    ),
+    (
+        "sampler",
+        "`\"balanced\"`",
+        "none",
+        "draws the training samples so that every class comes about equally often, in place of `shuffle`",
     ),
     (
         "workers",
@@ -71,11 +77,22 @@ const DATA: &[Key] = &[
 
 const MODEL: &[Key] = &[
     ("input", "a list of sizes", "that of the data", "the shape of one input, without the batch"),
-    ("layers", "a list of [Layers](#layers)", "required", "the layers in order"),
+    (
+        "layers",
+        "a list of [Layers](#layers)",
+        "made for the table with set \"csv\", which fills in loss, metrics, optimizer, schedule and epochs too; otherwise required",
+        "the layers in order",
+    ),
 ];
 
 const TRAIN: &[Key] = &[
     ("loss", "one of [Losses](#losses)", "required", "what is lowered"),
+    (
+        "class_weight",
+        "`\"balanced\"`",
+        "none",
+        "gives each class the weight `samples / (classes · its samples)` in the loss",
+    ),
     ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
     ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),
     ("schedule", "one of [Schedules](#schedules)", "none", "how the learning rate changes from step to step"),

@@ -274,6 +274,8 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "rnn", recurrent.clone()),
         ("layer", "rnn_relu", recurrent.clone()),
         ("layer", "embedding_bag", vec![("", Count), ("size", Count)]),
+        ("layer", "category_embedding", vec![("size", Count)]),
+        ("layer", "rescaling", vec![("", Not0), ("offset", Finite)]),
         ("layer", "prelu", vec![("", Finite)]),
         ("layer", "glu", vec![]),
         ("layer", "relu6", vec![]),
