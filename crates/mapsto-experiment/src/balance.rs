@@ -35,7 +35,12 @@ fn counts(classes: usize, labels: &[i64]) -> Vec<usize> {
 ///
 /// # Errors
 /// Targets that are no classes; a loss without weights of classes, or with some already.
-pub(crate) fn apply(config: &mut Config, classes: &[String], labels: &[i64], note: &mut dyn FnMut(&str)) -> Result<()> {
+pub(crate) fn apply(
+    config: &mut Config,
+    classes: &[String],
+    labels: &[i64],
+    note: &mut dyn FnMut(&str),
+) -> Result<()> {
     let wants = config.train.class_weight.take();
     let asked = [(wants.is_some(), "class_weight"), (config.data.sampler.is_some(), "sampler")];
     if let (true, Some((_, key))) = (classes.is_empty(), asked.iter().find(|(is_there, _)| *is_there)) {
@@ -50,7 +55,8 @@ pub(crate) fn apply(config: &mut Config, classes: &[String], labels: &[i64], not
         }
         let loss = &mut config.train.loss;
         if !["cross_entropy", "nll"].contains(&loss.name.as_str()) || loss.option("weights").is_some() {
-            let message = format!("`class_weight` gives weights to a loss that has none, and `loss = {loss}`");
+            let message =
+                format!("`class_weight` gives weights to a loss that has none, and `loss = {loss}`");
             return Err(Error::new(ErrorKind::Usage, message)
                 .help("take `loss = \"cross_entropy\"`, or leave `class_weight` out"));
         }

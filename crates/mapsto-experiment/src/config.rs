@@ -229,7 +229,8 @@ impl Config {
     /// The file that says the same with nothing left out.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        let Data { set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split } = &self.data;
+        let Data { set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split } =
+            &self.data;
         section(&mut text, "data");
         put(&mut text, "set", set.name.as_str());
         for (key, value) in &set.options {

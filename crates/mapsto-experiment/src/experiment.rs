@@ -99,7 +99,7 @@ impl Experiment {
             .into_iter()
             .map(Arc::from)
             .collect::<Vec<Arc<dyn Transform>>>();
-        Preprocess::from_entries(&config.data.preprocess)?;
+        _ = Preprocess::from_entries(&config.data.preprocess)?;
         add_callbacks(&mut config);
         fill::<dyn Callback>(&mut config.train.callbacks)?;
         check_layers(&config)?;

@@ -238,7 +238,11 @@ impl Predictor {
         }
         let rows = x.shape().first().copied();
         let x = prepared(&self.preprocess, x)?;
-        let width = if self.preprocess.table().is_some() { self.input.first().copied().unwrap_or(0) } else { self.features.len() };
+        let width = if self.preprocess.table().is_some() {
+            self.input.first().copied().unwrap_or(0)
+        } else {
+            self.features.len()
+        };
         self.check_batch(&x, width)?;
         let Some(rows) = rows.filter(|rows| *rows > 0) else { return Ok(Vec::new()) };
         let y = catch(|| no_grad(|| self.model.forward(&x)))?.to(DType::F64);

@@ -62,7 +62,8 @@ fn a_table_as_people_have_it_is_learnt_with_nothing_said() {
     let out = folder.path().join("run");
     let said = at_the_root(&format!("train examples/flats.toml --train.out {}", out.display())).ok();
     let row = |name: &str| {
-        let line = said.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{said}"));
+        let line =
+            said.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{said}"));
         line.split_whitespace().map(str::to_string).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(row("district"), "district text 5 0 one of 5 words or another");
@@ -78,8 +79,13 @@ fn a_table_as_people_have_it_is_learnt_with_nothing_said() {
     let new = folder.path().join("new.csv");
     for model in [out.display().to_string(), out.join("best.safetensors").display().to_string()] {
         let outcome = at_the_root(&format!("predict {model} {}", new.display()));
-        assert!(outcome.err.contains("column `district`: 1 cell holds a word that training never met"), "{}", outcome.err);
-        let rents: Vec<f64> = outcome.ok().lines().map(|line| line.rsplit("  ").next().unwrap().parse().unwrap()).collect();
+        assert!(
+            outcome.err.contains("column `district`: 1 cell holds a word that training never met"),
+            "{}",
+            outcome.err
+        );
+        let rents: Vec<f64> =
+            outcome.ok().lines().map(|line| line.rsplit("  ").next().unwrap().parse().unwrap()).collect();
         // 80 · (9 + 2.5 + 0 + 1.5 + 0.8 + 5/24) = 1121.
         assert!((rents[0] - 1121.0).abs() < 150.0 && (500.0..1500.0).contains(&rents[1]), "{rents:?}");
     }

@@ -288,10 +288,10 @@ mod tests {
         assert_eq!(x[..2], [31.0, word("smith")]);
         assert_eq!(x[2..4], [1_709_164_800.0, 1.0]);
         assert!(x[4].is_nan() && x[5].is_nan() && x[6] == word("baker") && x[12].is_nan());
-        // The same columns of another file, in which a word is new.
-        let (sets, _) =
-            opened(MIXED.as_bytes(), &[("class", "y".into()), ("missing", "drop".into())]).unwrap();
-        assert_eq!((sets.train.len(), sets.kept), (1, Some(vec![1])));
+        let drops: [(&str, Value); 3] =
+            [("class", "y".into()), ("missing", "drop".into()), ("drop", vec!["note"].into())];
+        let (sets, _) = opened(MIXED.as_bytes(), &drops).unwrap();
+        assert_eq!((sets.train.len(), sets.kept), (2, Some(vec![0, 2])));
     }
 
     #[test]
