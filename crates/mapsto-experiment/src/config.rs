@@ -533,7 +533,7 @@ mod tests {
             ("clip_norm = 1", "precision = 'bf_16'", "`precision` should be one of f32, bf16, f16"),
             ("class = 'kind'", "test = true", "`test` should be a share from 0 to below 1, found true"),
             ("loss = 'cross_entropy'", "", "[train] needs `loss`"),
-            ("set = 'csv'", "", "[data] needs `set`"),
+            ("set = 'csv'\npath = 'a.csv'", "", "[data] needs `set`"),
         ] {
             let text = FILE.replace(from, to);
             let e = Config::sections(&mut Sources::new("a.toml", &text), &[]).unwrap_err();

@@ -25,8 +25,8 @@ const DATA: &[Key] = &[
     (
         "set",
         "a name of [Sets](#sets)",
-        "\"csv\" where `path` ends in .csv or .tsv (also with .gz), otherwise required",
-        "what is read; the set's own options stand beside it in `[data]`",
+        "required",
+        "what is read, \"csv\" where nothing is said and `path` ends in .csv or .tsv; the set's own options stand beside it in `[data]`",
     ),
     ("batch", "a whole number of at least 1", "64", "the samples of a step"),
     (
@@ -80,8 +80,8 @@ const MODEL: &[Key] = &[
     (
         "layers",
         "a list of [Layers](#layers)",
-        "made for the table with set \"csv\", which fills in loss, metrics, optimizer, schedule and epochs too; otherwise required",
-        "the layers in order",
+        "required",
+        "the layers in order; with set \"csv\" they may be left out: they are made for the table then, and so are loss, metrics, optimizer, schedule and epochs",
     ),
 ];
 
