@@ -1,10 +1,10 @@
 //! What a run says of itself before and after: the model and data it starts with, the test it ends with.
 
-use mapsto::data::Loader;
+use mapsto::data::{Column, Loader};
 use mapsto::nn::ModuleExt;
 use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
-use mapsto_experiment::{Experiment, Finding, Judgement, Preflight, Trained, Verdict, plain};
+use mapsto_experiment::{Experiment, Finding, Judgement, Preflight, Trained, Understood, Verdict, plain};
 
 use crate::output::say;
 use crate::pictures;
@@ -24,6 +24,9 @@ pub fn opening(experiment: &Experiment) -> String {
         if count > 0 {
             data += &format!(", {} {what}", grouped(count));
         }
+    }
+    if !experiment.understood.is_empty() {
+        data += &format!("\n{}", columns(&experiment.understood));
     }
     let layers = config.model.layers.len();
     let input = config.model.input.clone().unwrap_or_default();
@@ -57,6 +60,30 @@ pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was understood of the columns of a table, and what the model gets of each: a line a column.
+fn columns(understood: &[Understood]) -> String {
+    const MOST: usize = 40;
+    let distinct = |n: usize| match n {
+        Column::MOST_COUNTED => format!("{}+", grouped(n)),
+        n => grouped(n),
+    };
+    let mut rows = vec![["column", "type", "distinct", "missing", "used as"].map(String::from)];
+    rows.extend(understood.iter().take(MOST).map(|u| {
+        [plain(&u.column), u.kind.clone(), distinct(u.distinct), grouped(u.missing), u.used_as.clone()]
+    }));
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+    let widths = [0, 1, 2, 3].map(width);
+    let line = |[a, b, c, d, e]: &[String; 5]| {
+        let [wa, wb, wc, wd] = widths;
+        format!("       {a:<wa$}  {b:<wb$}  {c:>wc$}  {d:>wd$}  {e}")
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    if understood.len() > MOST {
+        lines.push(format!("       and {} more columns", understood.len() - MOST));
+    }
+    lines.join("\n")
 }
 
 /// What a precision does to matrix products on this processor, if it asks for anything.

@@ -1,6 +1,6 @@
 //! What a dataset is: a number of samples, each an input and its target, and what can be asked of any of them.
 
-use crate::{Collate, Loader, Names, Subset, split};
+use crate::{Collate, Column, Loader, Names, Reading, Subset, split};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor, catch};
 use std::sync::Arc;
 
@@ -24,6 +24,10 @@ pub struct Info {
     pub features: Vec<String>,
     /// Names of the target columns, where targets come from a table.
     pub targets: Vec<String>,
+    /// What was understood of the input columns, where they need not be numbers.
+    pub columns: Vec<Column>,
+    /// How the table was read that these stand in.
+    pub reading: Option<Reading>,
 }
 
 /// A number of samples that can be read by index, from any thread.

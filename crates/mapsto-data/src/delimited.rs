@@ -1,102 +1,194 @@
 //! Text in lines of cells: names in the first line, and what can be known of the columns before their cells are read.
 
-use csv::{ReaderBuilder, StringRecord};
-use mapsto_tensor::{Error, ErrorKind, Result, catch};
+pub(crate) mod cells;
+mod delimiter;
+mod text;
+
+use crate::Reading;
+use cells::{Cells, line_of, row_at, unclosed_quote};
+use mapsto_tensor::{Error, ErrorKind, Result};
 use std::collections::{BTreeSet, HashMap};
 
 /// The columns and rows of a table.
+///
+/// The text is kept as it is, with the place of each row: a cell is cut out when it is asked for, so that a table takes little
+/// more memory than its file.
 #[derive(Clone, Debug)]
 pub(crate) struct Delimited {
     pub(crate) columns: Vec<String>,
     /// The number of each column by its name.
     pub(crate) numbers: HashMap<String, usize>,
-    pub(crate) rows: Vec<StringRecord>,
+    text: Vec<u8>,
+    /// Where each row begins.
+    starts: Vec<usize>,
+    /// What separates the cells, as it was asked for or found.
+    pub(crate) delimiter: u8,
     /// Columns that are not features unless they are asked for.
     pub(crate) passed_over: BTreeSet<usize>,
     /// Which these are, and why.
     pub(crate) left_out: Vec<String>,
-}
-
-/// Counts the lines of a text as editors do: one ends with `\n`, `\r\n` or `\r`.
-///
-/// The reader's own count stops before the second byte of `\r\n`, and before blank lines.
-struct Lines<'a> {
-    text: &'a [u8],
-    at: usize,
-    line: u64,
-}
-
-impl<'a> Lines<'a> {
-    fn new(text: &'a [u8]) -> Lines<'a> {
-        Lines { text, at: 0, line: 1 }
-    }
-
-    /// The line of the record that the reader found at this byte, which lies at or behind the last one.
-    fn of(&mut self, byte: u64) -> u64 {
-        let mut byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
-        while matches!(self.text.get(byte), Some(b'\n' | b'\r')) {
-            byte += 1;
-        }
-        while self.at < byte {
-            let pair = (self.text[self.at], self.text.get(self.at + 1));
-            self.line += u64::from(
-                matches!(pair, (b'\n', _)) || matches!(pair, (b'\r', next) if next != Some(&b'\n')),
-            );
-            self.at += 1;
-        }
-        self.line
-    }
+    is_headless: bool,
+    /// Which rows of the file these are, counted from 0, where some were left out.
+    pub(crate) kept: Option<Vec<usize>>,
 }
 
 impl Delimited {
+    /// The number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The cells of a row.
+    pub(crate) fn row(&self, row: usize) -> Cells<'_> {
+        Cells::of(&self.text, self.starts[row], self.delimiter)
+    }
+
+    /// A cell without the blanks around it.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> String {
+        self.row(row).nth(column).unwrap_or_default().trim().to_string()
+    }
+
+    /// Which row of the file it is, counted from 1.
+    pub(crate) fn number(&self, row: usize) -> usize {
+        1 + self.kept.as_ref().map_or(row, |kept| kept[row])
+    }
+
+    /// Leaves out rows.
+    pub(crate) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
+        let kept: Vec<usize> = (0..self.len()).filter(|&row| stays(row)).collect();
+        self.starts = kept.iter().map(|&row| self.starts[row]).collect();
+        let numbers = kept.into_iter().map(|row| self.kept.as_ref().map_or(row, |kept| kept[row]));
+        self.kept = Some(numbers.collect());
+    }
+
+    /// The line in which a row begins.
+    pub(crate) fn line(&self, row: usize) -> u64 {
+        line_of(&self.text, self.starts[row])
+    }
+
     /// Whether the names of the columns are numbers but for at most one, the class, as where a file has no names and its
     /// first row is taken for them. Numbers that count the columns are names: pixels are often called so.
     pub(crate) fn seems_headless(&self) -> bool {
         let numbers: Vec<f64> = self.columns.iter().filter_map(|name| name.parse().ok()).collect();
         let counted = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0 && pair[0].fract() == 0.0);
-        numbers.len() >= 2 && numbers.len() + 1 >= self.columns.len() && !counted
+        !self.is_headless && numbers.len() >= 2 && numbers.len() + 1 >= self.columns.len() && !counted
+    }
+
+    /// What the cells of a column are.
+    fn holds(&self, at: usize) -> Holds {
+        let cells = || (0..self.len()).map(|row| self.cell(row, at).parse::<f64>());
+        if cells().any(|cell| cell.is_err()) {
+            return Holds::Names;
+        }
+        if cells().flatten().all(|v| v.fract() == 0.0) { Holds::Counts } else { Holds::Numbers }
+    }
+}
+
+/// What the cells of a column are.
+#[derive(PartialEq)]
+enum Holds {
+    /// Whole numbers, as those that count the rows.
+    Counts,
+    /// Numbers that are not all whole: they say more than which row it is.
+    Numbers,
+    /// Words.
+    Names,
+}
+
+impl Holds {
+    fn word(&self) -> &'static str {
+        if *self == Holds::Names { "names" } else { "numbers" }
     }
 }
 
 /// Reads a table; `advice` says how to choose another delimiter where this one was asked for.
-pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> String) -> Result<Delimited> {
-    // The reader is other people's code: what it panics about is a damaged file.
-    if let Some(line) = unclosed_quote(bytes, delimiter) {
-        let message = "a quote is opened here and never closed: all that follows would be one cell";
-        return Err(Error::new(ErrorKind::Data, message)
+pub(crate) fn read(bytes: &[u8], name: &str, how: &Reading, advice: fn(char) -> String) -> Result<Delimited> {
+    let text = text::decode(bytes, name, how.encoding)?;
+    let data = |message: String| Error::new(ErrorKind::Data, message);
+    if let Err(e) = std::str::from_utf8(&text) {
+        let line = line_of(&text, e.valid_up_to());
+        return Err(data("the text is not UTF-8".into())
             .at(format!("{name}:{line}"))
-            .help("close it, or write `\"\"` for a quote within a quoted cell"));
+            .help("save it as UTF-8, or say `encoding = \"windows-1252\"` (or \"latin1\") in [data] where it is an older file"));
     }
-    let (header, rows) = catch(|| records(bytes, delimiter))
-        .map_err(|e| Error::new(ErrorKind::Data, format!("{name}: {}", e.message())))?
-        .map_err(|e| malformed(name, bytes, delimiter, advice, e))?;
-    let first = Lines::new(bytes).of(0);
-    let wrong = |message: String| Error::new(ErrorKind::Data, message).at(format!("{name}:{first}"));
-    if let Some(e) = wrong_delimiter(name, bytes, delimiter, advice, header.len()) {
+    let delimiter = how.delimiter.unwrap_or_else(|| delimiter::found(&text));
+    if let Some(at) = unclosed_quote(&text, delimiter) {
+        return Err(data(
+            "a quote is opened here and never closed: all that follows would be one cell".into(),
+        )
+        .at(format!("{name}:{}", line_of(&text, at)))
+        .help("close it, or write `\"\"` for a quote within a quoted cell"));
+    }
+    let no_rows = || {
+        data(format!("{name}: no rows")).help("the first line names the columns, each further line is a row")
+    };
+    let first = row_at(&text, 0).ok_or_else(no_rows)?;
+    let mut header = Cells::of(&text, first, delimiter);
+    let names: Vec<String> = header.by_ref().map(|c| c.trim().to_string()).collect();
+    let behind = if how.is_headless { first } else { header.end() };
+    let columns = match how.is_headless {
+        false => names,
+        true => (1..=names.len()).map(|i| format!("column_{i}")).collect(),
+    };
+    let line = |at: usize| format!("{name}:{}", line_of(&text, at));
+    let wrong_delimiter = || {
+        let other = delimiter::other(&text, delimiter).filter(|_| columns.len() == 1)?;
+        let message =
+            format!("by {:?} there is one column only, by {other:?} there are more", char::from(delimiter));
+        Some(data(message).at(line(first)).help(advice(other)))
+    };
+    let (mut starts, mut at) = (Vec::new(), behind);
+    while let Some(start) = row_at(&text, at) {
+        let mut cells = Cells::of(&text, start, delimiter);
+        let n = cells.count_all();
+        if n != columns.len() {
+            let message = format!("the row has {n} cells, the table has {} columns", columns.len());
+            return Err(wrong_delimiter().unwrap_or_else(|| data(message).at(line(start))));
+        }
+        starts.push(start);
+        at = cells.end();
+    }
+    if let Some(e) = wrong_delimiter() {
         return Err(e);
     }
-    if rows.is_empty() {
-        return Err(Error::new(ErrorKind::Data, format!("{name}: no rows"))
-            .help("the first line names the columns, each further line is a row"));
+    if starts.is_empty() {
+        return Err(no_rows());
     }
-    let columns: Vec<String> = header.iter().map(|c| c.trim().to_string()).collect();
+    let first = line(first);
+    let table = Delimited {
+        columns,
+        numbers: HashMap::new(),
+        text,
+        starts,
+        delimiter,
+        passed_over: BTreeSet::new(),
+        left_out: Vec::new(),
+        is_headless: how.is_headless,
+        kept: None,
+    };
+    named(table, name, &first)
+}
+
+/// Numbers the columns by their names, and finds those that are no features.
+fn named(mut table: Delimited, name: &str, first: &str) -> Result<Delimited> {
+    let wrong = |message: String| Error::new(ErrorKind::Data, message).at(first);
     let (mut numbers, mut passed_over, mut left_out) = (HashMap::new(), BTreeSet::new(), Vec::new());
-    for (at, column) in columns.iter().enumerate() {
+    for (at, column) in table.columns.iter().enumerate() {
         let said = match column.as_str() {
-            "" if at == 0 && holds(&rows, at) == Cells::Numbers => {
+            "" if at == 0 && table.holds(at) == Holds::Numbers => {
                 return Err(wrong("the first column holds numbers and has no name".into())
                     .help("name it in the first line, or remove it where it only counts the rows"));
             }
             "" if at == 0 => Some(format!(
                 "the first column, which has no name: the {} of the rows",
-                holds(&rows, at).word()
+                table.holds(at).word()
             )),
             // Written by pandas where a table was read and written again with its index, once or twice.
             _ if at == passed_over.len() && column.starts_with("Unnamed: 0") => {
                 let place = if at == 0 { "the first column".into() } else { format!("column {}", at + 1) };
-                Some(format!("{place}, `{column}`: the {} of the rows", holds(&rows, at).word()))
+                Some(format!("{place}, `{column}`: the {} of the rows", table.holds(at).word()))
             }
-            "" if rows.iter().all(|row| row.get(at).is_none_or(|cell| cell.trim().is_empty())) => {
+            "" if (0..table.len()).all(|row| table.cell(row, at).is_empty()) => {
                 Some(format!("column {}, which has neither a name nor cells", at + 1))
             }
             "" => {
@@ -113,95 +205,8 @@ pub(crate) fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> 
                 .help("give each a name of its own in the first line"));
         }
     }
-    Ok(Delimited { columns, numbers, rows, passed_over, left_out })
-}
-
-/// What the cells of a column are.
-#[derive(PartialEq)]
-enum Cells {
-    /// Whole numbers, as those that count the rows.
-    Counts,
-    /// Numbers that are not all whole: they say more than which row it is.
-    Numbers,
-    /// Words.
-    Names,
-}
-
-impl Cells {
-    fn word(&self) -> &'static str {
-        if *self == Cells::Names { "names" } else { "numbers" }
-    }
-}
-
-fn holds(rows: &[StringRecord], at: usize) -> Cells {
-    let cells = || rows.iter().map(|row| row.get(at).unwrap_or_default().trim().parse::<f64>());
-    if cells().any(|cell| cell.is_err()) {
-        return Cells::Names;
-    }
-    if cells().flatten().all(|v| v.fract() == 0.0) { Cells::Counts } else { Cells::Numbers }
-}
-
-/// The line in which a quote is opened that nothing closes. The reader takes all that follows for one cell.
-fn unclosed_quote(bytes: &[u8], delimiter: u8) -> Option<u64> {
-    let (mut opened, mut starts) = (None, true);
-    let mut rest = bytes.iter().enumerate().peekable();
-    while let Some((at, &byte)) = rest.next() {
-        match opened {
-            Some(_) if byte == b'"' && rest.peek().is_some_and(|(_, next)| **next == b'"') => {
-                _ = rest.next();
-            }
-            Some(_) if byte == b'"' => opened = None,
-            Some(_) => continue,
-            None if byte == b'"' && starts => opened = Some(at),
-            None => {}
-        }
-        starts = matches!(byte, b'\n' | b'\r') || byte == delimiter;
-    }
-    opened.map(|at| Lines::new(bytes).of(at as u64))
-}
-
-/// The first line, and all others, each with the line it stands in.
-fn records(bytes: &[u8], delimiter: u8) -> Result<(StringRecord, Vec<StringRecord>), csv::Error> {
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
-    let header = reader.headers()?.clone();
-    let mut lines = Lines::new(bytes);
-    let placed = |record: Result<StringRecord, csv::Error>| {
-        let mut record = record?;
-        let placed = record.position().cloned().map(|mut position| {
-            let line = lines.of(position.byte());
-            _ = position.set_line(line);
-            position
-        });
-        record.set_position(placed);
-        Ok::<_, csv::Error>(record)
-    };
-    Ok((header, reader.records().map(placed).collect::<Result<_, _>>()?))
-}
-
-/// The error that names the right delimiter, where this one finds one column only and another finds as many cells in
-/// the first row as names in the header.
-fn wrong_delimiter(
-    name: &str,
-    bytes: &[u8],
-    delimiter: u8,
-    advice: fn(char) -> String,
-    columns: usize,
-) -> Option<Error> {
-    let cells = |delimiter: u8| {
-        let mut lines =
-            ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
-        let mut line = || Some(lines.byte_records().next()?.ok()?.len());
-        Some((line()?, line()?))
-    };
-    if columns != 1 {
-        return None;
-    }
-    let fits = |&other: &u8| matches!(cells(other), Some((names, cells)) if names > 1 && names == cells);
-    let other = char::from(*b",;\t|".iter().filter(|&&other| other != delimiter).find(|other| fits(other))?);
-    let message =
-        format!("by {:?} there is one column only, by {other:?} there are more", char::from(delimiter));
-    let line = Lines::new(bytes).of(0);
-    Some(Error::new(ErrorKind::Data, message).at(format!("{name}:{line}")).help(advice(other)))
+    (table.numbers, table.passed_over, table.left_out) = (numbers, passed_over, left_out);
+    Ok(table)
 }
 
 /// How a program chooses a delimiter.
@@ -212,26 +217,6 @@ pub(crate) fn in_rust(delimiter: char) -> String {
 /// How a training file chooses a delimiter.
 pub(crate) fn in_a_file(delimiter: char) -> String {
     format!("add `delimiter = \"{}\"` to [data]", delimiter.escape_debug())
-}
-
-fn malformed(name: &str, bytes: &[u8], delimiter: u8, advice: fn(char) -> String, e: csv::Error) -> Error {
-    if let csv::ErrorKind::UnequalLengths { expected_len: 1, .. } = e.kind()
-        && let Some(wrong) = wrong_delimiter(name, bytes, delimiter, advice, 1)
-    {
-        return wrong;
-    }
-    let at = match e.position() {
-        Some(position) => format!("{name}:{}", Lines::new(bytes).of(position.byte())),
-        None => name.to_string(),
-    };
-    let message = match e.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("the row has {len} cells, the table has {expected_len} columns")
-        }
-        csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_string(),
-        _ => e.to_string(),
-    };
-    Error::new(ErrorKind::Data, message).at(at)
 }
 
 /// A cell as it may stand in a message: a file with one huge cell must not fill the terminal.
@@ -295,7 +280,9 @@ mod tests {
             let row = names.split(',').map(|_| "1").collect::<Vec<_>>().join(",");
             let text = format!("{names}\n{row}\n");
             assert_eq!(
-                read(text.as_bytes(), "t.csv", b',', in_a_file).unwrap().seems_headless(),
+                read(text.as_bytes(), "t.csv", &Reading::new().delimiter(b','), in_a_file)
+                    .unwrap()
+                    .seems_headless(),
                 headless,
                 "{names}"
             );
@@ -308,7 +295,8 @@ mod tests {
     #[test]
     fn a_wrong_delimiter_is_recognised() {
         let wrong = |text: &str, delimiter| {
-            let e = read(text.as_bytes(), "t.csv", delimiter, in_a_file).unwrap_err();
+            let e =
+                read(text.as_bytes(), "t.csv", &Reading::new().delimiter(delimiter), in_a_file).unwrap_err();
             (e.message().to_string(), e.help_text().unwrap_or_default().to_string())
         };
         let by = |a: char, b: char| format!("by {a:?} there is one column only, by {b:?} there are more");
@@ -325,7 +313,9 @@ mod tests {
         let e = Table::parse("a\n\"1,5\"\n", "t.csv").unwrap().features(["a"]).unwrap().inputs().unwrap_err();
         assert_eq!(
             e.help_text(),
-            Some("write decimals with a point, and thousands with nothing between them")
+            Some(
+                "write decimals with a point, and thousands with nothing between them; `decimal = \",\"` in [data] reads commas as points"
+            )
         );
     }
 }
@@ -365,13 +355,4 @@ fn lines_are_counted_as_editors_count_them() {
         let e = crate::Table::parse(text, "t.csv").unwrap().features(["a"]).unwrap().inputs().unwrap_err();
         assert_eq!(line(e), "4");
     }
-}
-
-#[test]
-fn a_quote_that_nothing_closes_is_found_where_it_is_opened() {
-    let found = |text: &str| unclosed_quote(text.as_bytes(), b',');
-    assert_eq!(found("a,b\n1,\"oops\n2,3\n"), Some(2));
-    assert_eq!(found("a,b\n1,\"o\"\"k\"\n2,\"x\ny\"\n"), None);
-    assert_eq!(found("a,b\n1,5\" pipe\n"), None); // a quote within a cell is one of its characters
-    assert_eq!(found("a\n\"\"\n\"\n"), Some(3));
 }

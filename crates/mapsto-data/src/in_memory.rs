@@ -113,6 +113,11 @@ impl InMemory {
         }
     }
 
+    /// All inputs as they are kept: `f64` of a table.
+    pub(crate) fn exact(&self) -> Tensor {
+        self.x.clone()
+    }
+
     /// All targets: `[n]` or `[n, ..]`.
     pub fn y(&self) -> Tensor {
         self.y.clone()

@@ -10,18 +10,22 @@
 
 mod batches;
 mod collate;
+mod column;
 mod dataset;
+mod date;
 mod delimited;
 mod epoch;
 #[cfg(feature = "images")]
 mod image_parts;
 mod in_memory;
 mod loader;
+mod look;
 #[cfg(feature = "images")]
 mod picture;
 mod planes;
 pub mod preprocess;
 mod ragged;
+mod reading;
 mod rounded;
 mod rows;
 mod sampler;
@@ -32,10 +36,13 @@ mod source;
 mod split;
 mod subset;
 pub mod transforms;
+mod weighted;
 
 pub use batches::Batches;
 pub use collate::{Collate, Names, Rows};
+pub use column::{Column, ColumnKind};
 pub use dataset::{Dataset, Info, Sample};
+pub use date::DateOrder;
 pub use epoch::Epoch;
 pub use in_memory::InMemory;
 pub use loader::{Batch, Loader, Pairs};
@@ -43,8 +50,9 @@ pub use loader::{Batch, Loader, Pairs};
 pub use mapsto_derive::Collate;
 #[cfg(feature = "images")]
 pub use picture::{Color, parse_image, read_image};
-pub use preprocess::{Normalize, Preprocess, Resize, Scale, Standardize, Step};
+pub use preprocess::{Columns, Normalize, Preprocess, Resize, Scale, Standardize, Step};
 pub use ragged::Ragged;
+pub use reading::{Encoding, Reading};
 pub use rounded::Rounded;
 pub use sampler::{At, ByLength, Sampler};
 pub use samples::Samples;
@@ -54,6 +62,7 @@ pub use sets::{Idx, Table, idx_folder, mnist};
 pub use source::Source;
 pub use subset::Subset;
 pub use transforms::{Crop, Flip, Noise, Rotate, SampleKey, Shift, Transform};
+pub use weighted::Weighted;
 
 /// What `#[derive(Collate)]` writes down.
 #[doc(hidden)]
@@ -66,9 +75,10 @@ pub mod derived {
 /// What most programs use; `use mapsto_data::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        At, Batch, ByLength, Collate, Crop, Dataset, Flip, Idx, InMemory, Info, Loader, Noise, Normalize,
-        Preprocess, Ragged, Resize, Rotate, Rows, Sample, SampleKey, Sampler, Samples, Scale, Shift, Source,
-        Standardize, Subset, Table, Transform, mnist,
+        At, Batch, ByLength, Collate, Column, ColumnKind, Columns, Crop, Dataset, DateOrder, Encoding, Flip,
+        Idx, InMemory, Info, Loader, Noise, Normalize, Preprocess, Ragged, Reading, Resize, Rotate, Rows,
+        Sample, SampleKey, Sampler, Samples, Scale, Shift, Source, Standardize, Subset, Table, Transform,
+        mnist,
     };
     #[cfg(feature = "images")]
     pub use crate::{Color, ImageFolder};

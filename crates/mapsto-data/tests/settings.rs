@@ -23,7 +23,7 @@ const ABOVE_0: Fits = |x| x.is_finite() && x > 0.0;
 /// Of each entry the settings that are numbers, `""` for the main value, and whether they are whole numbers.
 type Settings = (&'static str, &'static [(&'static str, Fits, bool)]);
 
-const IN_FILES: [Settings; 9] = [
+const IN_FILES: [Settings; 10] = [
     ("shift", &[("", WHOLE, true)]),
     ("rotate", &[("", HALF_TURN, false)]),
     ("flip", &[("", UP_TO_1, false)]),
@@ -34,6 +34,7 @@ const IN_FILES: [Settings; 9] = [
     ("normalize", &[("", FINITE, false), ("std", ABOVE_0, false)]),
     ("standardize", &[("mean", FINITE, false), ("std", ABOVE_0, false)]),
     ("resize", &[("", |x| COUNT(x) && x < 65_536.0, true)]),
+    ("columns", &[("one_hot", WHOLE, true)]),
 ];
 
 /// The entry with what it cannot do without.
@@ -78,7 +79,7 @@ fn every_setting_in_files_refuses_what_it_cannot_mean() {
             }
         }
     }
-    assert_eq!(tried, 13 * TRIED.len());
+    assert_eq!(tried, 14 * TRIED.len());
 }
 
 #[test]

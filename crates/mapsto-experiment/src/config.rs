@@ -14,6 +14,7 @@ use crate::overrides::{self, Override};
 use crate::ranges::{at_least, fraction, one_of, positive};
 use crate::section::{Section, elsewhere, refuse_unknown};
 use crate::source::Sources;
+use crate::tabular::Defaults;
 
 /// A training file.
 ///
@@ -47,6 +48,8 @@ pub struct Data {
     pub batch: usize,
     /// Whether each epoch reads the training samples in an order of its own.
     pub shuffle: bool,
+    /// How often samples come, where not all come once an epoch.
+    pub sampler: Option<Sampling>,
     /// Threads that prepare batches ahead; 0 prepares them between steps.
     pub workers: usize,
     /// Random changes of training inputs.
@@ -72,12 +75,26 @@ pub enum Split {
     Ordered,
 }
 
+/// How often the training samples come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// Those of every class about equally often, drawn with replacement.
+    Balanced,
+}
+
+/// How much each class counts in the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassWeight {
+    /// The more, the rarer it is: all classes together alike.
+    Balanced,
+}
+
 /// The section `[model]`.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The shape of one input; the data tells it where the file does not.
     pub input: Option<Vec<usize>>,
-    /// The layers in order.
+    /// The layers in order; none for the model that is made for a table.
     pub layers: Vec<Entry>,
     /// How weights begin, by patterns of their names: each entry is a pattern with an initialiser. Of several that fit, the last counts.
     pub init: Vec<Entry>,
@@ -90,6 +107,8 @@ pub struct Model {
 pub struct Train {
     /// What is lowered.
     pub loss: Entry,
+    /// How much each class counts, until the numbers of their samples are known; then the loss says it.
+    pub class_weight: Option<ClassWeight>,
     /// What is reported.
     pub metrics: Vec<Entry>,
     /// How weights are changed.
@@ -180,8 +199,20 @@ impl Config {
         let train = Section::take(&mut document, "train")?;
         refuse_unknown(&document, &["data", "model", "train"])?;
         // Model and training first: they are the user's own, and cost nothing to check.
-        let (model, train) = (read_model(model)?, read_train(train, sources)?);
-        Ok((read_data(data, sources)?, model, train))
+        let defaults = Defaults::of(data.peek("class").is_some(), data.peek("labels").is_some());
+        let (model, no_layers) = read_model(model)?;
+        let train = read_train(train, sources, no_layers.is_some().then_some(&defaults))?;
+        let mut data = read_data(data, sources)?;
+        if let Some(e) = no_layers {
+            if data.set.name != "csv" {
+                return Err(e);
+            }
+            // A model that is made for a table takes every kind of column.
+            if data.set.option("missing").is_none() {
+                data.set = data.set.with_option("missing", "median");
+            }
+        }
+        Ok((data, model, train))
     }
 
     /// The same with absolute paths, for a file that is read from anywhere.
@@ -206,7 +237,8 @@ impl Config {
     /// The file that says the same with nothing left out.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        let Data { set, batch, shuffle, workers, augment, preprocess, validation, test, split } = &self.data;
+        let Data { set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split } =
+            &self.data;
         section(&mut text, "data");
         put(&mut text, "set", set.name.as_str());
         for (key, value) in &set.options {
@@ -214,6 +246,7 @@ impl Config {
         }
         put(&mut text, "batch", *batch);
         put(&mut text, "shuffle", *shuffle);
+        put_some(&mut text, "sampler", sampler.map(|Sampling::Balanced| "balanced"));
         put(&mut text, "workers", *workers);
         put_list(&mut text, "preprocess", preprocess);
         put_list(&mut text, "augment", augment);
@@ -233,6 +266,7 @@ impl Config {
 
         let Train {
             loss,
+            class_weight,
             metrics,
             optimizer,
             schedule,
@@ -249,6 +283,7 @@ impl Config {
         } = &self.train;
         section(&mut text, "train");
         put(&mut text, "loss", loss.clone());
+        put_some(&mut text, "class_weight", class_weight.map(|ClassWeight::Balanced| "balanced"));
         put_list(&mut text, "metrics", metrics);
         put(&mut text, "optimizer", optimizer.clone());
         put_some(&mut text, "schedule", schedule.clone());
@@ -271,6 +306,7 @@ impl Config {
 fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
     let batch = at_least(1, section.node("batch"), "batch", 64)?;
     let shuffle = section.or("shuffle", true)?;
+    let sampler = one_of(section.node("sampler"), "sampler", [("balanced", Sampling::Balanced)])?;
     let workers = section.or("workers", 0)?;
     let augment = section.entries("augment")?;
     let mut preprocess = section.entries("preprocess")?;
@@ -289,11 +325,21 @@ fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
         _ => fraction(section.node("test"), "test")?,
     };
     let split = one_of(section.node("split"), "split", Split::ALL)?;
-    let set = section.node("set").ok_or_else(|| {
-        let known: Vec<&str> = mapsto::data::sets::SETS.iter().map(|set| set.name).collect();
-        section.missing("set", &format!("known are {}", known.join(", ")))
-    })?;
-    let mut set = set.to_entry()?;
+    let is_table = match section.peek("path") {
+        Some(Tree::Str(path)) => {
+            let path = path.to_ascii_lowercase();
+            [".csv", ".tsv", ".csv.gz", ".tsv.gz"].iter().any(|ending| path.ends_with(ending))
+        }
+        _ => false,
+    };
+    let mut set = match section.node("set") {
+        Some(set) => set.to_entry()?,
+        None if is_table => Entry::new("csv"),
+        None => {
+            let known: Vec<&str> = mapsto::data::sets::SETS.iter().map(|set| set.name).collect();
+            return Err(section.missing("set", &format!("known are {}", known.join(", "))));
+        }
+    };
     // What is left belongs to the set, which refuses what it does not know.
     for (key, node) in section.rest() {
         let value = match node.to_value()? {
@@ -304,7 +350,7 @@ fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
         };
         set = set.with_option_at(key.name.as_str(), value, key.span.into());
     }
-    Ok(Data { set, batch, shuffle, workers, augment, preprocess, validation, test, split })
+    Ok(Data { set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split })
 }
 
 /// A path as this process finds it.
@@ -324,10 +370,11 @@ pub(crate) fn is_path(option: &str) -> bool {
 impl Data {
     /// An error about an option that the set does not know, with our own keys among those that may have been meant.
     pub(crate) fn explain(&self, error: Error) -> Error {
-        const KEYS: [&str; 10] = [
+        const KEYS: [&str; 11] = [
             "set",
             "batch",
             "shuffle",
+            "sampler",
             "workers",
             "augment",
             "preprocess",
@@ -357,31 +404,63 @@ impl Data {
     }
 }
 
-fn read_model(mut section: Section) -> Result<Model> {
+/// The model, and the error that it has no layers, which data other than tables needs.
+fn read_model(mut section: Section) -> Result<(Model, Option<Error>)> {
     let input: Option<Vec<usize>> = section.optional("input")?;
     let layers = section.entries("layers")?;
-    if layers.is_empty() {
-        return Err(section.missing("layers", "such as layers = [{ linear = 16 }, \"relu\", { linear = 2 }]"));
-    }
+    let missing = section.missing("layers", "such as layers = [{ linear = 16 }, \"relu\", { linear = 2 }]");
+    let no_layers = layers.is_empty().then_some(missing);
     let init = inits::read_init(&mut section)?;
     let lsuv = section.or("lsuv", false)?;
     section.finish()?;
-    Ok(Model { input, layers, init, lsuv })
+    Ok((Model { input, layers, init, lsuv }, no_layers))
 }
 
-fn read_train(mut section: Section, sources: &Sources) -> Result<Train> {
+fn read_train(mut section: Section, sources: &Sources, defaults: Option<&Defaults>) -> Result<Train> {
     let out = section.place("out");
-    let loss = section.entry("loss")?.ok_or_else(|| {
-        section.missing("loss", "\"cross_entropy\" tells classes apart, \"mse\" fits numbers")
-    })?;
+    let loss = match (section.entry("loss")?, defaults) {
+        (Some(loss), _) => loss,
+        (None, Some(defaults)) => Entry::new(defaults.loss),
+        (None, None) => {
+            return Err(
+                section.missing("loss", "\"cross_entropy\" tells classes apart, \"mse\" fits numbers")
+            );
+        }
+    };
+    let entries = |section: &mut Section, key: &'static str, or: Vec<Entry>| {
+        let is_there = section.peek(key).is_some();
+        section.entries(key).map(|entries| if is_there { entries } else { or })
+    };
+    let metrics = defaults.map_or(Vec::new(), |d| d.metrics.iter().map(|name| Entry::new(*name)).collect());
+    let metrics = entries(&mut section, "metrics", metrics)?;
+    let callbacks =
+        entries(&mut section, "callbacks", defaults.map_or(Vec::new(), |_| Defaults::callbacks()))?;
+    let optimizer = match defaults {
+        Some(_) => Defaults::optimizer(),
+        None => Entry::new("adam").with_value(1e-3),
+    };
+    // A rate that was chosen for one's own optimizer stays what it is.
+    let has_optimizer = section.peek("optimizer").is_some();
+    let schedule = section.entry("schedule")?;
+    let schedule = schedule.or_else(|| defaults.filter(|_| !has_optimizer).map(|_| Defaults::schedule()));
     let train = Train {
         loss,
-        metrics: section.entries("metrics")?,
-        optimizer: section.entry("optimizer")?.unwrap_or_else(|| Entry::new("adam").with_value(1e-3)),
-        schedule: section.entry("schedule")?,
+        class_weight: one_of(
+            section.node("class_weight"),
+            "class_weight",
+            [("balanced", ClassWeight::Balanced)],
+        )?,
+        metrics,
+        optimizer: section.entry("optimizer")?.unwrap_or(optimizer),
+        schedule,
         averaging: averages::read_averaging(&mut section)?,
-        callbacks: section.entries("callbacks")?,
-        epochs: at_least(1, section.node("epochs"), "epochs", 10)?,
+        callbacks,
+        epochs: at_least(
+            1,
+            section.node("epochs"),
+            "epochs",
+            if defaults.is_some() { Defaults::EPOCHS } else { 10 },
+        )?,
         seed: section.or("seed", 42)?,
         clip_norm: positive(section.node("clip_norm"), "clip_norm")?,
         accumulate: at_least(1, section.node("accumulate"), "accumulate", 1)?,
@@ -471,7 +550,7 @@ mod tests {
             ("clip_norm = 1", "precision = 'bf_16'", "`precision` should be one of f32, bf16, f16"),
             ("class = 'kind'", "test = true", "`test` should be a share from 0 to below 1, found true"),
             ("loss = 'cross_entropy'", "", "[train] needs `loss`"),
-            ("set = 'csv'", "", "[data] needs `set`"),
+            ("set = 'csv'\npath = 'a.csv'", "", "[data] needs `set`"),
         ] {
             let text = FILE.replace(from, to);
             let e = Config::sections(&mut Sources::new("a.toml", &text), &[]).unwrap_err();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mapsto::data::transforms::Transform;
-use mapsto::data::{Dataset, Info, Loader, Preprocess, sets};
+use mapsto::data::{Dataset, Info, Loader, Preprocess, Weighted, sets};
 use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
 use mapsto::spec::{Entry, Family, FromValue, Json, Value, build, filled, find};
 use mapsto::training::callbacks::{Callback, MetricsLog};
@@ -13,9 +13,11 @@ use mapsto::training::metrics::Metric;
 use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
+use crate::balance;
 use crate::config::Config;
 use crate::parts::{Parts, Rows, Samples, divide};
 use crate::preflight::Preflight;
+use crate::tabular::{self, Understood};
 use crate::{averages, fingerprint, inits};
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
@@ -48,6 +50,10 @@ pub struct Experiment {
     pub test: Option<Loader>,
     /// What is known about the data.
     pub info: Info,
+    /// What was understood of the columns of a table; none where all are numbers that are taken as they are.
+    pub understood: Vec<Understood>,
+    /// Which rows of its file the test samples are taken of, where rows were left out.
+    kept: Option<Vec<usize>>,
     /// What travels with the weights.
     pub(crate) model_info: ModelInfo,
     /// Which samples of the data serve for what, by their place in it.
@@ -84,7 +90,7 @@ impl Experiment {
         mapsto::set_threads(config.train.threads);
         // What costs nothing to check comes before what is slow to open.
         let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
-        let (loss, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
+        let (_, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
         let (optimizer, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
         config.train.optimizer = entry;
@@ -108,7 +114,7 @@ impl Experiment {
             .into_iter()
             .map(Arc::from)
             .collect::<Vec<Arc<dyn Transform>>>();
-        let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
+        _ = Preprocess::from_entries(&config.data.preprocess)?;
         add_callbacks(&mut config);
         fill::<dyn Callback>(&mut config.train.callbacks)?;
         check_rates(&config)?;
@@ -118,10 +124,19 @@ impl Experiment {
             sets::from_entry(&config.data.set).map_err(|e| config.data.explain(missing(e)))?;
         config.data.set = set;
         opened.left_out.iter().for_each(|what| note(what));
+        let mut opened = opened;
+        let kept = if opened.test.is_some() { opened.kept_test.take() } else { opened.kept.take() };
+        let info = opened.train.info();
+        tabular::prepare(&mut config, &info.columns)?;
+        let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
         if let Some(e) = opened.too_large.as_ref().filter(|_| config.data.preprocess.is_empty()) {
             return Err(e.clone());
         }
-        let standardized = config.data.preprocess.iter().any(|step| step.name == "standardize");
+        let standardized = config
+            .data
+            .preprocess
+            .iter()
+            .any(|step| ["standardize", "columns"].contains(&step.name.as_str()));
         for rounded in opened.rounded.iter().filter(|rounded| rounded.is_target || !standardized) {
             let help = match rounded.is_target {
                 true => {
@@ -131,9 +146,13 @@ impl Experiment {
             };
             note(&format!("{rounded}; {help}"));
         }
-        let info = opened.train.info();
         let parts = divide(&mut config, opened)?;
+        let labels = balance::labels(&*parts.train)?;
+        balance::apply(&mut config, &info.classes, &labels, note)?;
+        let (loss, _) = filled::<dyn Loss>(&config.train.loss, &())?;
         let preprocess = preprocess.fit(&*parts.train).map_err(|e| at_entries(e, &config.data.preprocess))?;
+        tabular::complete(&mut config, &preprocess, &*parts.train)?;
+        let understood = tabular::understood(&info.columns, &preprocess);
         let spec = model_spec(&mut config, &parts, &augment, &preprocess)?;
         mapsto::seed(config.train.seed);
         let mut model = spec.build()?;
@@ -158,7 +177,9 @@ impl Experiment {
         let rows = parts.rows;
         let (validation, test) = (parts.validation.map(loader), parts.test.map(loader));
         let mut train = loader(parts.train);
-        if config.data.shuffle {
+        if config.data.sampler.is_some() {
+            train = train.sampler(Weighted::balanced(&labels));
+        } else if config.data.shuffle {
             train = train.shuffle();
         }
         let train = augment.into_iter().fold(train, Loader::transform);
@@ -177,6 +198,8 @@ impl Experiment {
             validation,
             test,
             info,
+            understood,
+            kept,
             model_info,
             rows,
             fingerprint: OnceCell::new(),
@@ -300,10 +323,11 @@ impl Experiment {
             let name = test.dataset().name(i);
             name.split_once(" (").and_then(|(_, file)| file.strip_suffix(')')).map(str::to_string)
         };
+        let row = |place: usize| self.kept.as_ref().map_or(place, |kept| kept[place]);
         let places = self.rows.test.iter();
         match file(0) {
             Some(_) => ("file", (0..test.dataset().len()).map(|i| file(i).unwrap_or_default()).collect()),
-            None if is_table => ("row", places.map(|row| (row + 1).to_string()).collect()),
+            None if is_table => ("row", places.map(|&place| (row(place) + 1).to_string()).collect()),
             None => ("index", places.map(usize::to_string).collect()),
         }
     }

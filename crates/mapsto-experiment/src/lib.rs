@@ -25,8 +25,9 @@
 //!
 //! Nothing here prints, ends the process or reads a command line: the `mapsto` command is one program that calls this crate.
 
-pub mod averages;
-mod config;
+mod averages;
+mod balance;
+pub mod config;
 mod document;
 mod experiment;
 mod fingerprint;
@@ -48,6 +49,7 @@ mod run;
 mod section;
 mod settings;
 mod source;
+mod tabular;
 mod trained;
 mod weights;
 
@@ -61,4 +63,5 @@ pub use predictor::{Prediction, Predictor};
 pub use preflight::{Baseline, Finding, Preflight, Verdict};
 pub use resumption::Resumption;
 pub use run::Run;
+pub use tabular::Understood;
 pub use trained::Trained;

@@ -27,7 +27,7 @@ const DATA: &[Key] = &[
         "set",
         "a name of [Sets](#sets)",
         "required",
-        "what is read; the set's own options stand beside it in `[data]`",
+        "what is read, \"csv\" where nothing is said and `path` ends in .csv or .tsv; the set's own options stand beside it in `[data]`",
     ),
     ("batch", "a whole number of at least 1", "64", "the samples of a step"),
     (
@@ -35,6 +35,12 @@ const DATA: &[Key] = &[
         "`true` or `false`",
         "true",
         "whether each epoch reads the training samples in an order of its own",
+    ),
+    (
+        "sampler",
+        "`\"balanced\"`",
+        "none",
+        "draws the training samples so that every class comes about equally often, in place of `shuffle`",
     ),
     (
         "workers",
@@ -72,7 +78,12 @@ const DATA: &[Key] = &[
 
 const MODEL: &[Key] = &[
     ("input", "a list of sizes", "that of the data", "the shape of one input, without the batch"),
-    ("layers", "a list of [Layers](#layers)", "required", "the layers in order"),
+    (
+        "layers",
+        "a list of [Layers](#layers)",
+        "required",
+        "the layers in order; with set \"csv\" they may be left out: they are made for the table then, and so are loss, metrics, optimizer, schedule and epochs",
+    ),
     (
         "init",
         "a table of patterns, each with one of [Initialisers](#initialisers)",
@@ -89,6 +100,12 @@ const MODEL: &[Key] = &[
 
 const TRAIN: &[Key] = &[
     ("loss", "one of [Losses](#losses)", "required", "what is lowered"),
+    (
+        "class_weight",
+        "`\"balanced\"`",
+        "none",
+        "gives each class the weight `samples / (classes · its samples)` in the loss",
+    ),
     ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
     ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),
     ("schedule", "one of [Schedules](#schedules)", "none", "how the learning rate changes from step to step"),

@@ -153,10 +153,28 @@ impl Predictor {
             let message = format!("{name}: this is a table, and the run was trained on pictures");
             return Err(Error::new(ErrorKind::Usage, message).help("give it PNG or JPEG images"));
         }
+        if let Some((columns, reading)) = self.preprocess.table() {
+            let table = Table::open(path, &reading.any_delimiter())?;
+            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            let x = table.features(&names)?.understood_as(&columns).exact_inputs()?;
+            self.check_reach(&x, &name)?;
+            return Ok(x);
+        }
         let table = Table::from_delimited(path, self.delimiter).map_err(|e| self.separated(e))?;
         let x = table.features(&self.features)?.exact_inputs()?;
         self.check_reach(&x, &name)?;
         Ok(x)
+    }
+
+    /// Which words of a table training never met, in a sentence for each column.
+    pub fn unseen(&self, x: &Tensor) -> Vec<String> {
+        let said = |(column, n): (usize, usize)| {
+            let name = self.features.get(column).map_or(String::new(), |name| plain(name));
+            let cells =
+                if n == 1 { "1 cell holds a word".to_string() } else { format!("{n} cells hold words") };
+            format!("column `{name}`: {cells} that training never met, and counts as any other rare word")
+        };
+        self.preprocess.unseen(x).into_iter().map(said).collect()
     }
 
     /// Reads an image and brings it to the size and channels that the model takes: `[1, channels, h, w]`.
@@ -185,10 +203,21 @@ impl Predictor {
 
     /// Finds the first cell of a table that is too large for the model, once it is preprocessed.
     fn check_reach(&self, x: &Tensor, name: &str) -> Result<()> {
-        let prepared = prepared(&self.preprocess, x.clone())?.to_vec::<f32>();
-        let Some(at) = prepared.iter().position(|value| !value.is_finite()) else { return Ok(()) };
-        let width = self.features.len().max(1);
-        let (row, column) = (at / width, plain(&self.features[at % width]));
+        let prepared = prepared(&self.preprocess, x.clone())?;
+        let made = prepared.shape().get(1).copied().unwrap_or(1).max(1);
+        let Some(at) = prepared.to_vec::<f32>().iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        let (row, width) = (at / made, self.features.len().max(1));
+        if made != width || self.preprocess.table().is_some() {
+            let message = format!(
+                "{name}: row {}: a number is too large for the 32 bits that the model computes in",
+                row + 1
+            );
+            return Err(Error::new(ErrorKind::Data, message)
+                .help("is the unit that of the data which the run was trained on?"));
+        }
+        let column = plain(&self.features[at % width]);
         let message = format!(
             "{name}: row {}, column `{column}`: {:e} is too large for the 32 bits that the model computes in",
             row + 1,
@@ -205,11 +234,16 @@ impl Predictor {
     /// Inputs of another shape than the model takes; outputs that are not finite, or not what the model file says of them.
     pub fn predict(&self, x: Tensor) -> Result<Vec<Prediction>> {
         if !self.features.is_empty() {
-            self.check_batch(&x)?; // before a step that learnt its columns finds them missing
+            self.check_batch(&x, self.features.len())?; // before a step that learnt its columns finds them missing
         }
         let rows = x.shape().first().copied();
         let x = prepared(&self.preprocess, x)?;
-        self.check_batch(&x)?;
+        let width = if self.preprocess.table().is_some() {
+            self.input.first().copied().unwrap_or(0)
+        } else {
+            self.features.len()
+        };
+        self.check_batch(&x, width)?;
         let Some(rows) = rows.filter(|rows| *rows > 0) else { return Ok(Vec::new()) };
         let y = catch(|| no_grad(|| self.model.forward(&x)))?.to(DType::F64);
         if y.shape().first() != Some(&rows) {
@@ -232,12 +266,12 @@ impl Predictor {
 
     /// Finds inputs that are no batch of what the model takes. A layer may take other axes than it was trained on, and would answer
     /// for other things than the inputs.
-    fn check_batch(&self, x: &Tensor) -> Result<()> {
+    fn check_batch(&self, x: &Tensor, width: usize) -> Result<()> {
         let (shape, one) = (x.shape(), &self.input[..]);
         let axes: Vec<String> =
             std::iter::once("inputs".to_string()).chain(one.iter().map(usize::to_string)).collect();
-        let fits = shape.len() == one.len() + 1
-            && (one.len() != 1 || self.features.is_empty() || shape[1] == self.features.len());
+        let fits =
+            shape.len() == one.len() + 1 && (one.len() != 1 || self.features.is_empty() || shape[1] == width);
         if fits {
             return Ok(());
         }

@@ -72,11 +72,22 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     let config = &mut config.clone();
     add_callbacks(config);
     // Every field is named, so that a new one must be put on one side or the other.
-    let crate::config::Data { set, batch, shuffle, workers: _, augment, preprocess, validation, test, split } =
-        &config.data;
+    let crate::config::Data {
+        set,
+        batch,
+        shuffle,
+        sampler,
+        workers: _,
+        augment,
+        preprocess,
+        validation,
+        test,
+        split,
+    } = &config.data;
     let crate::config::Model { input, layers, init, lsuv } = &config.model;
     let crate::config::Train {
         loss,
+        class_weight: _, // the loss has the weights that it stands for
         metrics,
         optimizer,
         schedule: _,
@@ -101,6 +112,9 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     }
     put("data.batch".into(), (*batch).into());
     put("data.shuffle".into(), (*shuffle).into());
+    if sampler.is_some() {
+        put("data.sampler".into(), "balanced".into());
+    }
     put("data.augment".into(), augment.clone().into());
     put("data.preprocess".into(), preprocess.clone().into());
     put("data.validation".into(), (*validation).into());

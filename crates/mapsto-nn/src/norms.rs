@@ -1,7 +1,7 @@
 //! What norms share: statistics within groups, scale and shift, running statistics, and their options in files.
 
-use crate::module::share_of;
 use crate::layers::features;
+use crate::module::share_of;
 use crate::{Param, State};
 use mapsto_spec::{Args, Bounds, Entry, count_option};
 use mapsto_tensor::{Result, Shape, Tensor, fail};

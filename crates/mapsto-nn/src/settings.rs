@@ -16,6 +16,7 @@ use mapsto_spec::{Entry, Family, Value};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum May {
     Finite,
+    Not0,
     AtLeast0,
     Above0,
     AtLeast1,
@@ -35,6 +36,7 @@ impl May {
         x.is_finite()
             && match self {
                 Finite => true,
+                Not0 => x != 0.0,
                 AtLeast0 => x >= 0.0,
                 Above0 => x > 0.0,
                 AtLeast1 => x >= 1.0,

@@ -359,6 +359,7 @@ mod tests {
             (Entry::new("rms_norm"), vec![9]),
             (entry("squeeze_excite", 2), vec![8, 3, 3]),
             (entry("embedding_bag", 10).with_option("size", 4usize), vec![6]),
+            (Entry::new("category_embedding").with_value(vec![5usize, 3]), vec![6]),
             (Entry::new("prelu"), vec![9]),
             (Entry::new("positional_embedding"), vec![6, 4]),
             (entry("attention", 2), vec![5, 16]),

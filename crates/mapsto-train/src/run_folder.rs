@@ -157,7 +157,8 @@ impl RunFolder {
         let Ok(content) = fs::read_dir(&self.path) else { return false };
         let names: Vec<_> = content.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         let is_head = |name: &String| {
-            ["config.toml", "env.json", "preflight.json", LOCK].contains(&name.as_str()) || is_of_a_killed_write(name)
+            ["config.toml", "env.json", "preflight.json", LOCK].contains(&name.as_str())
+                || is_of_a_killed_write(name)
         };
         self.file(LOCK).is_file() && names.iter().all(is_head)
     }

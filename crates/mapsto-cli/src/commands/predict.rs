@@ -10,7 +10,7 @@ use mapsto_experiment::{Prediction, Predictor, plain};
 
 use super::{Invocation, Overriding, Verb, exceptions};
 use crate::failure::Failure;
-use crate::output::say;
+use crate::output::{remark, say};
 
 /// The subcommand.
 pub const VERB: Verb = Verb { name: "predict", command, overriding: Overriding::None, run };
@@ -73,7 +73,9 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
                 .into());
         }
         if predictor.is_table(path) {
-            let answers = predictor.predict(predictor.table(path)?)?;
+            let x = predictor.table(path)?;
+            predictor.unseen(&x).iter().for_each(|what| remark(&format!("{name}: {what}")));
+            let answers = predictor.predict(x)?;
             for (row, answer) in answers.iter().enumerate() {
                 say!("{name} row {}  {}", row + 1, line(&predictor, answer, top));
             }

@@ -54,3 +54,39 @@ fn the_digit_reader_has_the_shapes_its_comments_say() {
     let total = table.lines().find(|line| line.starts_with("total")).unwrap();
     assert!(total.contains("421,642") && total.contains("4,241,152"), "{total}");
 }
+
+/// A table with text, dates and missing cells, and no word on the model; then rows with a new word and an empty cell.
+#[test]
+fn a_table_as_people_have_it_is_learnt_with_nothing_said() {
+    let folder = Folder::new();
+    let out = folder.path().join("run");
+    let said = at_the_root(&format!("train examples/flats.toml --train.out {}", out.display())).ok();
+    let row = |name: &str| {
+        let line =
+            said.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{said}"));
+        line.split_whitespace().map(str::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("district"), "district text 5 0 one of 5 words or another");
+    assert!(row("built").starts_with("built number") && row("built").ends_with("whether missing"), "{said}");
+    assert!(row("balcony").starts_with("balcony boolean 2"), "{said}");
+    assert!(row("listed").starts_with("listed date"), "{said}");
+    // Rents are from 250 to 2,500 with a deviation of 500; the noise of the formula is 25.
+    let test = said.lines().find(|line| line.starts_with("test")).unwrap();
+    let rmse: f64 = test.split("rmse ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(rmse < 100.0, "{said}");
+    let rows = "listed;district;heating;size;built;balcony\n2024-05-01;Hafen;gas;80;1990;yes\n2024-05-01;Ostend;;80;;\n";
+    folder.write("new.csv", rows);
+    let new = folder.path().join("new.csv");
+    for model in [out.display().to_string(), out.join("best.safetensors").display().to_string()] {
+        let outcome = at_the_root(&format!("predict {model} {}", new.display()));
+        assert!(
+            outcome.err.contains("column `district`: 1 cell holds a word that training never met"),
+            "{}",
+            outcome.err
+        );
+        let rents: Vec<f64> =
+            outcome.ok().lines().map(|line| line.rsplit("  ").next().unwrap().parse().unwrap()).collect();
+        // 80 · (9 + 2.5 + 0 + 1.5 + 0.8 + 5/24) = 1121.
+        assert!((rents[0] - 1121.0).abs() < 150.0 && (500.0..1500.0).contains(&rents[1]), "{rents:?}");
+    }
+}

@@ -1,11 +1,13 @@
 //! `Preprocess`: the deterministic steps between raw inputs and a model, which travel with the model.
 
+mod columns;
 mod contrast;
 mod normalize;
 mod resize;
 mod scale;
 mod standardize;
 
+pub use columns::Columns;
 pub use normalize::Normalize;
 pub use resize::Resize;
 #[cfg(feature = "images")]
@@ -13,7 +15,7 @@ pub(crate) use resize::complaint;
 pub use scale::Scale;
 pub use standardize::Standardize;
 
-use crate::Dataset;
+use crate::{Column, Dataset, Reading};
 use mapsto_kernels::simd::vectorize;
 use mapsto_spec::{Args, Entry, Family, Kind, Value};
 use mapsto_tensor::storage::Plain;
@@ -41,6 +43,26 @@ pub trait Step: Send + Sync {
     fn fit(&self, _set: &dyn Dataset, _before: &Preprocess) -> Result<Option<Arc<dyn Step>>> {
         Ok(None)
     }
+
+    /// The columns of the tables that it takes, and how these are read, where it takes raw columns of any kind.
+    fn table(&self) -> Option<(Vec<Column>, Reading)> {
+        None
+    }
+
+    /// Of the last columns that it makes, which are ids, how many ids each has.
+    fn ids(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Each column that it takes, and in words what becomes of it.
+    fn said(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// The columns of raw inputs that hold words which training never met, and how many cells do.
+    fn unseen(&self, _x: &Tensor) -> Vec<(usize, usize)> {
+        Vec::new()
+    }
 }
 
 /// A list of [`Step`]s, applied to inputs in order.
@@ -67,7 +89,8 @@ pub struct Preprocess {
 pub type StepKind = Kind<dyn Step>;
 
 /// Every step that a model file can name.
-pub const STEPS: &[StepKind] = &[scale::KIND, normalize::KIND, standardize::KIND, resize::KIND];
+pub const STEPS: &[StepKind] =
+    &[scale::KIND, normalize::KIND, standardize::KIND, resize::KIND, columns::KIND];
 
 impl Family for dyn Step {
     const NOUN: &'static str = "preprocessing step";
@@ -143,6 +166,26 @@ impl Preprocess {
             fitted.check(range, &train.batch(&[0])?.x)?;
         }
         Ok(fitted)
+    }
+
+    /// The columns of the tables that these steps take, and how these are read; nothing where they take numbers.
+    pub fn table(&self) -> Option<(Vec<Column>, Reading)> {
+        self.steps.iter().find_map(|step| step.table())
+    }
+
+    /// Of the last columns that they make, which are ids, how many ids each has.
+    pub fn ids(&self) -> Vec<usize> {
+        self.steps.iter().flat_map(|step| step.ids()).collect()
+    }
+
+    /// Each column of a table, and in words what becomes of it.
+    pub fn said(&self) -> Vec<(String, String)> {
+        self.steps.iter().flat_map(|step| step.said()).collect()
+    }
+
+    /// The columns of raw inputs that hold words which training never met, and how many cells do.
+    pub fn unseen(&self, x: &Tensor) -> Vec<(usize, usize)> {
+        self.steps.first().map_or(Vec::new(), |step| step.unseen(x))
     }
 
     /// The steps as a model file writes them.
@@ -252,6 +295,8 @@ mod tests {
         check(Entry::new("scale").with_value(0.5).with_option("offset", 2.0));
         check(Entry::new("normalize").with_value(vec![0.5, 1.0]).with_option("std", vec![1.0, 2.0]));
         check(Entry::new("resize").with_value(vec![3_usize, 4]));
+        let columns = Entry::new("columns").with_option("one_hot", 3_usize).with_option("missing", "mean");
+        check(columns.with_option("standardize", false));
         check(Entry::new("standardize").with_option("mean", 2.0).with_option("std", 3.0));
     }
 
@@ -269,7 +314,8 @@ mod tests {
         let again = Preprocess::from_entries(&steps.entries()).unwrap();
         assert_eq!(again, steps);
         assert_eq!(again.apply(x.clone()).to_vec::<f32>(), steps.apply(x).to_vec::<f32>());
-        assert_eq!(steps.entries().len(), STEPS.len(), "each kind of step is tried here");
+        // Columns, which take tables and no images, are tried in their own tests.
+        assert_eq!(steps.entries().len() + 1, STEPS.len(), "each kind of step is tried here");
     }
 
     #[test]

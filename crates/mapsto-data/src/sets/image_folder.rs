@@ -323,6 +323,8 @@ pub(super) const KIND: SetKind = SetKind::new(
                 left_out,
                 rounded: Vec::new(),
                 too_large: None,
+                kept: None,
+                kept_test: None,
             }));
         }
         let (train, test) = (open(&train)?, open(&test)?);
@@ -351,6 +353,8 @@ pub(super) const KIND: SetKind = SetKind::new(
             left_out,
             rounded: Vec::new(),
             too_large: None,
+            kept: None,
+            kept_test: None,
         }))
     },
 )

@@ -125,6 +125,8 @@ pub(super) const KIND: SetKind = SetKind::new(
             left_out: Vec::new(),
             rounded: Vec::new(),
             too_large: None,
+            kept: None,
+            kept_test: None,
         }))
     },
 )
@@ -141,6 +143,8 @@ pub(super) const IDX_KIND: SetKind = SetKind::new(
             left_out: Vec::new(),
             rounded: Vec::new(),
             too_large: None,
+            kept: None,
+            kept_test: None,
         }))
     },
 )

@@ -5,6 +5,7 @@ mod idx;
 pub(crate) mod image_folder;
 mod mnist;
 pub(crate) mod table;
+mod table_file;
 
 pub use idx::Idx;
 #[cfg(feature = "images")]
@@ -30,6 +31,10 @@ pub struct Sets {
     pub rounded: Vec<Rounded>,
     /// The first input that `f32` cannot hold, by file, row and column: an error unless preprocessing brings it into reach.
     pub too_large: Option<Error>,
+    /// The rows of the file that the training samples are, counted from 0, where some were left out.
+    pub kept: Option<Vec<usize>>,
+    /// The same of the test samples.
+    pub kept_test: Option<Vec<usize>>,
 }
 
 /// A set as a model file names it: how it is opened with its options.
@@ -39,7 +44,7 @@ pub type SetKind = Kind<Sets>;
 pub const SETS: &[SetKind] = &[
     mnist::KIND,
     mnist::IDX_KIND,
-    table::KIND,
+    table_file::KIND,
     #[cfg(feature = "images")]
     image_folder::KIND,
 ];

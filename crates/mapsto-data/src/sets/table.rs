@@ -1,10 +1,8 @@
 //! `Table`: CSV files with named columns, whose every cell is a number, a class label, or an error that says where.
 
-use super::{SetKind, Sets};
+use crate::Reading;
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
 use crate::selection::Selection;
-use crate::{Dataset, InMemory, Info, Rounded};
-use mapsto_spec::{Args, Entry};
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,6 +26,8 @@ use std::sync::Arc;
 pub struct Table {
     pub(crate) name: Arc<str>,
     pub(crate) text: Arc<Delimited>,
+    /// How it was read; the delimiter is the one that was found.
+    pub(crate) how: Arc<Reading>,
 }
 
 /// Below this every whole number has a place of its own in `f64`.
@@ -40,7 +40,7 @@ fn whole_number(cell: &str) -> Option<i128> {
 }
 
 impl Table {
-    /// Reads a comma-separated file whose first line names the columns.
+    /// Reads a comma-separated file whose first line names the columns. A file packed with gzip is unpacked.
     ///
     /// # Errors
     /// When the file cannot be read, and as [`parse`](Table::parse).
@@ -52,10 +52,29 @@ impl Table {
     ///
     /// # Errors
     /// As [`from_csv`](Table::from_csv).
+    ///
+    /// # Panics
+    /// When it is a quote, an end of a line, or no ASCII character.
+    #[track_caller]
     pub fn from_delimited(path: impl AsRef<Path>, delimiter: u8) -> Result<Table> {
+        Table::open(path, &Reading::new().delimiter(delimiter))
+    }
+
+    /// Reads a file in a way of its own; the delimiter is found by looking where nothing is said of it.
+    ///
+    /// ```no_run
+    /// use mapsto_data::prelude::*;
+    /// let how = Reading::new().decimal_comma().encoding(Encoding::Windows1252);
+    /// let table = Table::open("prices.csv.gz", &how)?;
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_csv`](Table::from_csv).
+    pub fn open(path: impl AsRef<Path>, how: &Reading) -> Result<Table> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Table::read(&bytes, &path.display().to_string(), delimiter, in_rust)
+        Table::read(&bytes, &path.display().to_string(), how, in_rust)
     }
 
     /// Reads comma-separated text; `name` is what errors call it.
@@ -64,12 +83,27 @@ impl Table {
     /// When there is no row, a row has more or fewer cells than there are columns, a column's name comes twice or is
     /// missing, another character separates the cells, or the text is not UTF-8.
     pub fn parse(text: impl AsRef<[u8]>, name: &str) -> Result<Table> {
-        Table::read(text.as_ref(), name, b',', in_rust)
+        Table::parse_as(text, name, &Reading::new().delimiter(b','))
     }
 
-    fn read(bytes: &[u8], name: &str, delimiter: u8, advice: fn(char) -> String) -> Result<Table> {
-        let text = delimited::read(bytes, name, delimiter, advice)?;
-        Ok(Table { name: name.into(), text: text.into() })
+    /// Reads text in a way of its own.
+    ///
+    /// # Errors
+    /// As [`parse`](Table::parse).
+    pub fn parse_as(text: impl AsRef<[u8]>, name: &str, how: &Reading) -> Result<Table> {
+        Table::read(text.as_ref(), name, how, in_rust)
+    }
+
+    /// As [`open`](Table::open), with messages for who writes a training file.
+    pub(crate) fn of_file(path: &str, how: &Reading) -> Result<Table> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        Table::read(&bytes, path, how, in_a_file)
+    }
+
+    fn read(bytes: &[u8], name: &str, how: &Reading, advice: fn(char) -> String) -> Result<Table> {
+        let text = delimited::read(bytes, name, how, advice)?;
+        let how = Reading { delimiter: Some(text.delimiter), ..how.clone() };
+        Ok(Table { name: name.into(), text: text.into(), how: how.into() })
     }
 
     /// The names of the columns.
@@ -94,12 +128,12 @@ impl Table {
 
     /// The number of rows, not counting the names.
     pub fn len(&self) -> usize {
-        self.text.rows.len()
+        self.text.len()
     }
 
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.text.rows.is_empty()
+        self.text.len() == 0
     }
 
     /// Chooses the input columns, in this order.
@@ -124,7 +158,7 @@ impl Table {
             )
             .help("name it once: a column that comes twice says nothing more"));
         }
-        Ok(Selection { table: self.clone(), features })
+        Ok(Selection { table: self.clone(), features, kinds: None })
     }
 
     /// Chooses every column but these as input: usually all but the target and an identifier. Those of
@@ -151,52 +185,61 @@ impl Table {
 
     /// The number in a cell, with all its digits.
     pub(crate) fn number(&self, row: usize, column: usize) -> Result<f64> {
-        let cell = self.cell(row, column)?;
-        let value: f64 = match cell.parse() {
-            Ok(value) => value,
-            Err(_) => {
-                let help = match cell.replacen(',', ".", 1).parse::<f64>() {
-                    Ok(_) if cell.contains(',') => {
-                        "write decimals with a point, and thousands with nothing between them"
-                    }
-                    _ => {
-                        "leave columns of text out of the features; a column of class labels is chosen with `class`"
-                    }
-                };
-                return Err(self
-                    .at(row, column, &format!("`{}` is not a number", shortened(cell)))
-                    .help(help));
-            }
+        self.number_of(row, column, &self.cell(row, column)?)
+    }
+
+    /// The number that a cell holds, which is trimmed and not missing.
+    pub(crate) fn number_of(&self, row: usize, column: usize, cell: &str) -> Result<f64> {
+        let Some(value) = self.how.number(cell) else {
+            let has_comma = cell.contains(',') && cell.replacen(',', ".", 1).parse::<f64>().is_ok();
+            let help = match has_comma {
+                true => {
+                    "write decimals with a point, and thousands with nothing between them; `decimal = \",\"` in [data] reads commas as points"
+                }
+                false => {
+                    "leave columns of text out of the features; a column of class labels is chosen with `class`"
+                }
+            };
+            return Err(self.at(row, column, &format!("`{}` is not a number", shortened(cell))).help(help));
         };
+        match self.exact(value, cell) {
+            Ok(value) => Ok(value),
+            Err(what) => {
+                let error = self.at(row, column, &format!("`{}` {what}", shortened(cell)));
+                Err(match value.is_finite() {
+                    false => error,
+                    true => error.help(
+                        "subtract what all values share, such as a time to count from, or leave the column out of the features",
+                    ),
+                })
+            }
+        }
+    }
+
+    /// The number that was read of a cell, or what is wrong with it.
+    pub(crate) fn exact(&self, value: f64, cell: &str) -> Result<f64, String> {
         if !value.is_finite() {
-            return Err(self.at(row, column, &format!("`{}` is not a finite number", shortened(cell))));
+            return Err("is not a finite number".into());
         }
         // A count of nanoseconds, or an identifier: its neighbours would become the same number.
         if value.abs() >= EXACT && whole_number(cell).is_some_and(|whole| value as i128 != whole) {
-            let what = format!(
-                "`{}` has more digits than a 64-bit float keeps: it would become {value}",
-                shortened(cell)
-            );
-            return Err(self.at(row, column, &what).help(
-                "subtract what all values share, such as a time to count from, or leave the column out of the features",
-            ));
+            return Err(format!("has more digits than a 64-bit float keeps: it would become {value}"));
         }
         Ok(value)
     }
 
     /// The error of a number that has no place in 32 bits, with what helps.
     pub(crate) fn too_large(&self, row: usize, column: usize, help: &str) -> Error {
-        let cell = self.text.rows[row].get(column).unwrap_or_default().trim();
-        let what = format!("`{}` is too large for the 32 bits that models compute in", shortened(cell));
+        let cell = self.text.cell(row, column);
+        let what = format!("`{}` is too large for the 32 bits that models compute in", shortened(&cell));
         self.at(row, column, &what).help(help)
     }
 
     /// A cell without the blanks around it; empty cells and the usual words for "unknown" are errors.
-    pub(crate) fn cell(&self, row: usize, column: usize) -> Result<&str> {
-        let cell = self.text.rows[row].get(column).unwrap_or("").trim();
-        let unknown = ["", "?", "na", "n/a", "nan", "-nan", "null", "none"];
-        if unknown.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
-            let word = if cell.is_empty() { String::new() } else { format!(": `{cell}`") };
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Result<String> {
+        let cell = self.text.cell(row, column);
+        if self.how.is_missing(&cell) {
+            let word = if cell.is_empty() { String::new() } else { format!(": `{}`", shortened(&cell)) };
             return Err(self
                 .at(row, column, &format!("the value is missing{word}"))
                 .help("fill or remove such rows first; nothing is guessed"));
@@ -204,9 +247,21 @@ impl Table {
         Ok(cell)
     }
 
+    /// Leaves out the rows in which one of these columns has a cell that is missing.
+    pub(crate) fn without_missing(mut self, columns: &[usize]) -> Table {
+        let is_whole = |text: &Delimited, row: usize| {
+            let cells: Vec<_> = text.row(row).collect();
+            columns.iter().all(|&c| cells.get(c).is_some_and(|cell| !self.how.is_missing(cell.trim())))
+        };
+        let stays: Vec<bool> = (0..self.len()).map(|row| is_whole(&self.text, row)).collect();
+        Arc::make_mut(&mut self.text).retain(|row| stays[row]);
+        self
+    }
+
     pub(crate) fn at(&self, row: usize, column: usize, what: &str) -> Error {
-        let line = self.text.rows[row].position().map_or(0, |p| p.line());
-        let message = format!("row {}, column `{}`: {what}", row + 1, self.text.columns[column]);
+        let line = self.text.line(row);
+        let message =
+            format!("row {}, column `{}`: {what}", self.text.number(row), self.text.columns[column]);
         Error::new(ErrorKind::Data, message).at(format!("{}:{line}", self.name))
     }
 }
@@ -220,82 +275,10 @@ pub(crate) fn quoted(names: &[String]) -> String {
     }
 }
 
-pub(super) const KIND: SetKind = SetKind::new("csv", "A table with named columns: `features`, and either `target` (values) or `class` (labels); `test` is a second file.", |args, ()| {
-        let path: String = args.required("path")?;
-        let test: Option<String> = args.optional("test")?;
-        let (target, class) = (args.optional::<String>("target")?, args.optional::<String>("class")?);
-        let features = args.optional::<Vec<String>>("features")?;
-        let all = features.is_none();
-        let delimiter = delimiter(args)?;
-        let open = |path: &str| {
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-            Table::read(&bytes, path, delimiter, in_a_file)
-        };
-        let table = open(&path)?;
-        let (column, train): (_, fn(&Selection, &str) -> Result<InMemory>) = match (&target, &class) {
-            (Some(column), None) => (column, Selection::target),
-            (None, Some(column)) => (column, Selection::class),
-            _ => {
-                return Err(
-                    args.error("", "give either `target` or `class`: values to fit, or labels to tell apart")
-                );
-            }
-        };
-        let chosen = match features {
-            Some(features) => table.features(features)?,
-            None => table.features_except([column])?,
-        };
-        let train = train(&chosen, column)?;
-        let mut rounded = chosen.rounded(&chosen.features)?;
-        if class.is_none() {
-            let targets = chosen.rounded(&[table.column(column)?])?;
-            rounded.extend(targets.into_iter().map(|found| Rounded { is_target: true, ..found }));
-        }
-        let Info { features, classes, .. } = train.info();
-        args.record("features", features.clone());
-        let mut too_large = chosen.too_large();
-        let test = match test {
-            None => None,
-            Some(path) => {
-                let chosen = open(&path)?.features(&features)?;
-                too_large = too_large.or_else(|| chosen.too_large());
-                let test =
-                    if class.is_some() { chosen.class_of(column, &classes) } else { chosen.target(column) };
-                Some(Arc::new(test?) as Arc<dyn Dataset>)
-            }
-        };
-        // A user who names the features has seen what there is.
-        let mut left_out = if all { table.text.left_out.clone() } else { Vec::new() };
-        if table.text.seems_headless() {
-            left_out.push(format!(
-                "{path}: left out: the first line, which names the columns, and reads as a row of numbers: write names above it if it is one"
-            ));
-        }
-        Ok(Box::new(Sets { train: Arc::new(train), test, left_out, rounded, too_large }))
-    }).example(|| Entry::new("csv").with_option("path", "data/csv").with_option("class", "species"))
-.options(&[("path", "the file"), ("test", "a second file, for the test"), ("target", "the column of numbers to fit"), ("class", "the column of labels to tell apart"), ("features", "the columns to learn from; all others where nothing is said"), ("delimiter", "what separates cells")]);
-
-/// The option `delimiter`: one ASCII character; a shell does not write tabs easily, so `\\t` and `tab` are tabs too.
-fn delimiter(args: &mut Args) -> Result<u8> {
-    let text = args.get_or("delimiter", ",".to_string())?;
-    let text = if ["\\t", "tab"].contains(&text.as_str()) { "\t".to_string() } else { text };
-    match *text.as_bytes() {
-        [delimiter] if delimiter.is_ascii() && !b"\"\r\n".contains(&delimiter) => {
-            args.record("delimiter", text);
-            Ok(delimiter)
-        }
-        _ => Err(args
-            .error(
-                "delimiter",
-                format!("delimiter {text:?} is not one ASCII character that can separate cells"),
-            )
-            .help("usual are \",\", \";\", \"|\" and \"\\t\"")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dataset;
     use mapsto_tensor::DType;
     use mapsto_tensor::random::Keyed;
 

@@ -10,6 +10,7 @@ mod attention_cache;
 mod avg_pool;
 mod batch_norm;
 mod bilinear;
+mod category_embedding;
 mod channel_dropout;
 mod channel_shuffle;
 mod checkpointed;
@@ -51,6 +52,7 @@ mod prelu;
 mod relative_position_bias;
 mod repeat;
 mod repeat_vector;
+mod rescaling;
 mod reshape;
 mod residual;
 mod rms_norm;
@@ -86,6 +88,7 @@ pub use attention_cache::AttentionCache;
 pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d, AvgPool3d};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
+pub use category_embedding::CategoryEmbedding;
 pub use channel_dropout::ChannelDropout;
 pub use channel_shuffle::ChannelShuffle;
 pub use checkpointed::Checkpointed;
@@ -127,6 +130,7 @@ pub use prelu::PRelu;
 pub use relative_position_bias::RelativePositionBias;
 pub use repeat::Repeat;
 pub use repeat_vector::RepeatVector;
+pub use rescaling::Rescaling;
 pub use reshape::Reshape;
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;
@@ -249,6 +253,8 @@ pub const LAYERS: &[LayerKind] = &[
     rnn::RELU,
     time_distributed::KIND,
     embedding_bag::KIND,
+    category_embedding::KIND,
+    rescaling::KIND,
     prelu::KIND,
     glu::KIND,
     activation::RELU,

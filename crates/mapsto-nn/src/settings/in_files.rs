@@ -300,6 +300,8 @@ pub(super) fn in_files() -> Vec<Settings> {
             "embedding_bag",
             vec![("", Count), ("size", Count), ("max_norm", Above0), ("norm_type", Above0)],
         ),
+        ("layer", "category_embedding", vec![("size", Count)]),
+        ("layer", "rescaling", vec![("", Not0), ("offset", Finite)]),
         ("layer", "prelu", vec![("", Finite)]),
         ("layer", "glu", vec![]),
         ("layer", "relu6", vec![]),

@@ -2,8 +2,8 @@
 
 use crate::storage::Plain;
 use crate::{Operands, matmul_precision};
-use mapsto_kernels::gemm::bf16::{self, Way};
 use half::{bf16 as Bf16, f16};
+use mapsto_kernels::gemm::bf16::{self, Way};
 use mapsto_kernels::gemm::{self, Epilogue, Mat, Write, half as sixteen, integers};
 
 /// The floats that affine maps are computed in.

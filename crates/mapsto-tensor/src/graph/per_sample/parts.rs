@@ -115,7 +115,7 @@ fn derivative(node: &Shared<Node>, kept: &Kept, g: &Tensor, j: usize) -> Option<
 /// Runs what belongs to an operation in its precision.
 fn within<R>(node: &Node, body: impl FnOnce() -> R) -> R {
     let precision: Precision = node.precision.of_derivative();
-    scope::within(|m| m.precision = precision, body)
+    scope::within(|m| m.of_precision(precision), body)
 }
 
 /// An operation that another node holds.
