@@ -111,7 +111,7 @@ pub(crate) fn read(bytes: &[u8], name: &str, how: &Reading, advice: fn(char) -> 
             .at(format!("{name}:{line}"))
             .help("save it as UTF-8, or say `encoding = \"windows-1252\"` (or \"latin1\") in [data] where it is an older file"));
     }
-    let delimiter = how.delimiter.unwrap_or_else(|| delimiter::found(&text));
+    let delimiter = how.delimiter.unwrap_or_else(|| delimiter::found(&text, how.has_decimal_comma));
     if let Some(at) = unclosed_quote(&text, delimiter) {
         return Err(data(
             "a quote is opened here and never closed: all that follows would be one cell".into(),

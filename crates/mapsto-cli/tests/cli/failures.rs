@@ -275,7 +275,8 @@ fn a_nan_in_the_table_is_named_by_row_and_column() {
         "train net.toml",
         3,
         "points.csv:6: row 5, column `y`: the value is missing: `NaN`\n\
-         help: fill or remove such rows first; nothing is guessed",
+         help: `missing = \"median\"` in [data] fills such cells (or \"mean\", or \"drop\" to leave out the rows); \
+         otherwise fill or remove such rows first: nothing is guessed",
     );
 }
 

@@ -208,7 +208,6 @@ fn mistakes_in_a_table_are_named_with_what_helps() {
             &["`1,000` is not a number", "thousands with nothing between them"],
         ),
         (table.replace("x,y,kind", "x,x,kind"), 3, &["two columns are called `x`", "a name of its own"]),
-        (table.replace(',', ";"), 3, &["add `delimiter = \";\"` to [data]"]),
         (format!("{table}1,,a,1\n"), 3, &["row 41, column `y`: the value is missing"]),
         ("x,y,kind,price\n".into(), 3, &["trees.csv: no rows"]),
         (String::new(), 3, &["trees.csv: no rows"]),

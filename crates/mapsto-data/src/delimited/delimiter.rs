@@ -21,19 +21,23 @@ fn counts(text: &[u8], delimiter: u8) -> Vec<usize> {
 
 /// The character by which the first rows have equally many cells, and more than one; a comma where there is none.
 ///
-/// A comma is taken where it fits, even if another character gives more cells: `a,b;c` may be a name. Where the rows differ by
-/// the comma, as by the decimals of `1,5;2`, another one that fits is taken.
-pub(super) fn found(text: &[u8]) -> u8 {
+/// A comma is taken where it fits, even if another character gives more cells, but for a semicolon: a file in which every row has
+/// as many of these has commas in its numbers. A comma that is known to stand in numbers separates nothing.
+pub(super) fn found(text: &[u8], has_decimal_comma: bool) -> u8 {
     let fits = |delimiter: u8| {
         let counts = counts(text, delimiter);
         let first = counts.first().copied().unwrap_or(0);
         if first > 1 && counts.iter().all(|&n| n == first) { first } else { 0 }
     };
-    if fits(b',') > 0 {
+    if fits(b',') > 0 && fits(b';') == 0 && !has_decimal_comma {
         return b',';
     }
+    if fits(b';') > 0 {
+        return b';';
+    }
     let others = USUAL[1..].iter().map(|&other| (fits(other), other));
-    others.fold((1, b','), |best, found| if found.0 > best.0 { found } else { best }).1
+    let none = if has_decimal_comma { b';' } else { b',' };
+    others.fold((1, none), |best, found| if found.0 > best.0 { found } else { best }).1
 }
 
 /// Another character by which the names and the first row have equally many cells, where `delimiter` finds one column only.
@@ -60,6 +64,13 @@ fn delimiters_are_found_by_looking() {
         ("a,b;c\n1,2\n", b','),
         ("", b','),
     ] {
-        assert_eq!(char::from(found(text.as_bytes())), char::from(wanted), "{text:?}");
+        assert_eq!(char::from(found(text.as_bytes(), false)), char::from(wanted), "{text:?}");
+    }
+    // As many commas as semicolons in every row.
+    for is_said in [false, true] {
+        assert_eq!(found(b"1,5;2\n2,5;3\n", is_said), b';');
+    }
+    for (text, wanted) in [("1,5\n2,5\n", b';'), ("1,5\t2\n2,5\t3\n", b'\t'), ("", b';')] {
+        assert_eq!(char::from(found(text.as_bytes(), true)), char::from(wanted), "{text:?}");
     }
 }
