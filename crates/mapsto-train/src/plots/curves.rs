@@ -2,14 +2,14 @@
 
 use super::{ACCENT, FAINT, GRID, INK, heading, page, text};
 use crate::history::History;
+use crate::metrics::{Better, better_of};
 use mapsto_tensor::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 /// Draws `column` (training, dashed) and `val column` (validation), the best epoch marked.
 ///
-/// Best is the lowest for a loss or error and the highest for anything else, as read from the name (`loss`, `mae`,
-/// `rmse`). Values that are not finite leave a gap.
+/// Best is the lowest for a loss or error and the highest for anything else ([`better_of`]). Values that are not finite leave a gap.
 ///
 /// ```
 /// use mapsto_train::{History, Row, plots};
@@ -31,7 +31,7 @@ pub fn curves(history: &History, column: &str) -> Result<String> {
         points.map(|(e, v)| (e as i32, v)).collect()
     };
     let (train_points, val_points) = (finite(column), finite(&val));
-    let lower = ["loss", "mae", "rmse"].contains(&column);
+    let lower = better_of(column) == Better::Lower;
     let (judged, word) = if val_points.is_empty() { (column, "training") } else { (&*val, "validation") };
     let best = if lower { history.min(judged) } else { history.max(judged) }.filter(|(_, v)| v.is_finite());
     let below = match best {
