@@ -101,8 +101,8 @@ pub use top_k::TopK;
 
 pub(crate) use decision::{argmax, floats};
 use setting::{
-    AVERAGE, MULTILABEL, OUTPUTS, SCALES, THRESHOLD, average_from, averaged, checked_outputs, decided,
-    decision_from, outputs_from, threshold_from, with_labels, with_outputs,
+    AVERAGE, MULTILABEL, OUTPUTS, THRESHOLD, average_from, averaged, checked_outputs, decided, decision_from,
+    outputs_from, threshold_from, with_labels, with_outputs,
 };
 
 use crate::Step;

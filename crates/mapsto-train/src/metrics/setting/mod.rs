@@ -5,7 +5,7 @@ mod tests;
 use super::{Average, Decision};
 use mapsto_nn::Outputs;
 use mapsto_spec::{Args, Bounds, Entry, Value};
-use mapsto_tensor::{Error, Result, fail};
+use mapsto_tensor::Result;
 
 /// The entry of a metric that averages over classes.
 pub(super) fn averaged(name: &str, average: Average, decision: Decision) -> Entry {
