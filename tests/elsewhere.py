@@ -28,7 +28,7 @@ def keras_names():
 
 TORCH = {
     "and": "logical_and", "or": "logical_or", "xor": "logical_xor", "not": "logical_not", "attention": "F.scaled_dot_product_attention",
-    "attention_weights": "-", "avg_pool2d_with": "F.avg_pool2d", "batch_norm_with": "F.batch_norm",
+    "attention_weights": "-", "dirichlet_path": "-", "gamma_path": "-", "avg_pool2d_with": "F.avg_pool2d", "batch_norm_with": "F.batch_norm",
     "bce": "F.binary_cross_entropy", "bce_with_logits": "F.binary_cross_entropy_with_logits", "choose": "where", "conv2d_then": "-",
     "gelu_tanh": "F.gelu(approximate='tanh')", "gru": "nn.GRU", "gru_along": "nn.GRU of packed sequences", "is_inf": "isinf",
     "is_nan": "isnan", "is_finite": "isfinite", "linear_relu": "-", "log_sigmoid": "F.logsigmoid", "lstm": "nn.LSTM",
