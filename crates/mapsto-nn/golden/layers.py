@@ -225,3 +225,27 @@ write({"gru": 3, "bidirectional": True, "merge": "sum"}, steps, Merged(torch.add
 write({"gru": 3, "bidirectional": True, "merge": "mul"}, steps, Merged(torch.mul, 4, 3))
 write({"gru": 3, "bidirectional": True, "merge": "ave"}, steps, Merged(lambda a, b: (a + b) / 2, 4, 3))
 write("unit_normalization", rows, lambda x: F.normalize(x, dim=-1))
+
+
+class Categories(nn.Module):
+    """Vectors of ids in the last columns, with the first vector of a column for ids that it does not have."""
+
+    def __init__(self, counts, size):
+        super().__init__()
+        self.counts, self.weight = counts, nn.Parameter(torch.zeros(sum(counts), size))
+
+    def forward(self, x):
+        k, before, parts = len(self.counts), 0, [x[..., : x.shape[-1] - len(self.counts)]]
+        for i, n in enumerate(self.counts):
+            ids = x[..., x.shape[-1] - k + i].floor().long()
+            parts.append(self.weight[torch.where((ids >= 0) & (ids < n), ids, 0) + before])
+            before += n
+        return torch.cat(parts, -1)
+
+
+columns = torch.tensor([[0.5, 2.0, 0.0], [-1.5, 4.0, 2.0], [2.5, 7.0, 1.0], [0.25, -1.0, 3.0]])
+write({"category_embedding": [5, 3], "size": 2}, columns, Categories([5, 3], 2))
+write({"category_embedding": [5, 3, 4], "size": 3}, columns, Categories([5, 3, 4], 3))
+write({"rescaling": 2.5}, rows, lambda x: 2.5 * x)
+write({"rescaling": [0.5, -2.0, 3.0, 1.0], "offset": [1.0, 0.0, -0.5, 2.0]}, rows,
+      lambda x: x * torch.tensor([0.5, -2.0, 3.0, 1.0]) + torch.tensor([1.0, 0.0, -0.5, 2.0]))

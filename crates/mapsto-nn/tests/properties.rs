@@ -124,6 +124,7 @@ const MEANT: &[&str] = &[
     "channel_dropout",
     "drop_path",
     "dropout",
+    "gaussian_dropout",
     "gaussian_noise",
     "rrelu",
     "spectral_norm",

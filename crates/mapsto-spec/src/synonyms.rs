@@ -27,7 +27,7 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
     (&["stochastic_depth", "droppath"], &["drop_path"]),
     (&["gaussiannoise", "noise"], &["gaussian_noise"]),
     (&["gaussiandropout"], &["gaussian_dropout"]),
-    (&["unitnormalization", "normalize", "l2_normalize"], &["unit_normalization"]),
+    (&["unitnormalization", "l2_normalize"], &["unit_normalization"]),
     (&["conv2d_transpose", "convtranspose2d", "deconv", "deconvolution"], &["conv_transpose2d"]),
     (&["conv1d_transpose", "convtranspose1d"], &["conv_transpose1d"]),
     (&["conv3d_transpose", "convtranspose3d"], &["conv_transpose3d"]),

@@ -17,6 +17,7 @@ const OTHERWISE: &[(&[&str], &str, &str)] = &[
         "g",
         "PyTorch's slope is a difference that cancels in the tail",
     ),
+    (&["acosh", "asinh"], "g", "PyTorch's square overflows"),
     (&["gelu"], "y", "PyTorch's tail is a difference that cancels"),
     (&["ndtr"], "y", "likewise"),
     (&["gelu"], "g", "PyTorch's formula cancels in the tail"),

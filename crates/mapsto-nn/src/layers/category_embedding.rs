@@ -52,21 +52,19 @@ impl CategoryEmbedding {
 impl Layer for CategoryEmbedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (k, [_, size]) = (self.counts.len(), self.weight.dims());
+        let k = self.counts.len();
         let Some(&d) = x.shape().last().filter(|&&d| d >= k) else {
             fail!("category_embedding", "the last {k} columns hold ids, and the input is {:?}", x.shape());
         };
-        let (mut ids, mut before) = (Vec::with_capacity(k), 0);
+        let (mut parts, mut before) = (vec![x.slice(-1, 0..d - k)], 0);
         for (i, &count) in self.counts.iter().enumerate() {
             let id = x.select(-1, d - k + i).detach().to(DType::F32).floor();
             let is_known = id.ge(0.0).to(DType::F32) * id.lt(count as f64).to(DType::F32);
-            ids.push((id * is_known + before as f64).to(DType::I64));
+            let id = (id * is_known + before as f64).to(DType::I64);
+            parts.push(id.embedding(&self.weight).to(x.dtype())); // [.., size]
             before += count;
         }
-        let vectors = Tensor::stack(&ids, -1).embedding(&self.weight).to(x.dtype()); // [.., k, size]
-        let shape = [&x.shape()[..x.rank() - 1], &[k * size]].concat();
-        let vectors = vectors.reshape(&shape[..]);
-        if d == k { vectors } else { Tensor::cat(&[x.slice(-1, 0..d - k), vectors], -1) }
+        Tensor::cat(&parts, -1)
     }
 
     fn describe(&self) -> String {
