@@ -54,7 +54,7 @@ fn every_option_gives_the_outputs_the_gradients_and_the_states_of_pytorch() {
             for (name, expected) in named("gradients") {
                 let at = parameters.iter().find(|(n, _)| *n == format!("0.{name}")).map(|(_, p)| p);
                 let found = grads.of(at.unwrap_or(&inputs[inputs.len() - 1]));
-                close(&format!("gradient of `{name}`"), &found, &expected);
+                close(&format!("gradient of `{name}`"), found, &expected);
             }
             let after = model.state_dict();
             for (name, expected) in named("after") {

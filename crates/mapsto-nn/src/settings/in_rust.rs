@@ -190,7 +190,7 @@ pub(super) const IN_RUST: &[Setter] = &[
     ("channel_dropout::new", Share, |x| _ = ChannelDropout::new(x)),
     ("drop_path::new", Share, |x| _ = DropPath::new(x)),
     ("alpha_dropout::new", Share, |x| _ = AlphaDropout::new(x)),
-    ("gaussian_dropout::new", Share, |x| drop(GaussianDropout::new(x))),
+    ("gaussian_dropout::new", Share, |x| _ = GaussianDropout::new(x)),
     ("gaussian_noise::new", AtLeast0, |x| _ = GaussianNoise::new(x)),
     ("pad::constant", Finite, |x| _ = (Pad1d::new([1; 2]).constant(x), Pad3d::new([1; 6]).constant(x))),
     ("lp_pool::new", Above0, |x| _ = LpPool1d::new(x, 2)),

@@ -20,7 +20,7 @@ use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 /// let y = tensor![[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [0.0, 1.0]]; // classes 0 1 1 1
 /// let kappa = CohenKappa::new();
 /// let counts = kappa.count(&y, &tensor![0, 1, 0, 0]).unwrap();
-/// assert_eq!(kappa.value(&counts), 0.2); // 2 wrong, 2.5 by chance
+/// assert!((kappa.value(&counts) - 0.2).abs() < 1e-15); // 2 wrong, 2.5 by chance
 /// ```
 #[derive(Clone, Debug)]
 pub struct CohenKappa {

@@ -59,7 +59,7 @@ impl Jaccard {
 
 impl Metric for Jaccard {
     fn name(&self) -> String {
-        self.average.title(&"jaccard".to_string())
+        self.average.title("jaccard")
     }
 
     fn better(&self) -> Better {

@@ -58,7 +58,7 @@ impl Specificity {
 
 impl Metric for Specificity {
     fn name(&self) -> String {
-        self.average.title(&"specificity".to_string())
+        self.average.title("specificity")
     }
 
     fn better(&self) -> Better {
