@@ -93,7 +93,7 @@ fn standardized(x: &Tensor, z: &Tensor) -> (Tensor, Tensor) {
     let (mean, deviation) = (x.mean(0), x.std(0));
     let scale = deviation
         .gt(0.0)
-        .choose(&(1.0 / deviation.clamp(1e-12, f64::INFINITY)), &Tensor::zeros_like(&deviation));
+        .choose(&(1.0 / deviation.clamp(1e-12, f64::INFINITY)), Tensor::zeros_like(&deviation));
     // What is far outside of all that was seen decides no distance.
     let of = |x: &Tensor| ((x - &mean) * &scale).clamp(-10.0, 10.0);
     (of(x), of(z))
