@@ -1,6 +1,7 @@
 //! Tables of columns of any kind: the step that makes inputs of them, and the model and training that a file need not say.
 
-use mapsto::data::{Column, Dataset, Preprocess};
+use mapsto::data::{Column, Columns, Dataset, Preprocess};
+use mapsto::nn::CategoryEmbedding;
 use mapsto::spec::{Entry, Value};
 use mapsto::{DType, Error, ErrorKind, Result};
 
@@ -87,8 +88,10 @@ pub(crate) fn prepare(config: &mut Config, columns: &[Column]) -> Result<()> {
     // The step standardizes numbers itself, and leaves zeros, ones and ids alone.
     steps.retain(|step| step.name != "standardize");
     for step in steps.iter_mut().filter(|step| step.name == "columns") {
-        if !takes_ids && step.option("one_hot").is_none() {
-            *step = step.clone().with_option("one_hot", Column::MOST_COUNTED);
+        // Said in any case: with the layers that are made below, the file of the run is one of layers of one's own.
+        if step.option("one_hot").is_none() {
+            let most = if takes_ids { Columns::ONE_HOT } else { Column::MOST_COUNTED };
+            *step = step.clone().with_option("one_hot", most);
         }
         if fills_by_mean && step.option("missing").is_none() {
             *step = step.clone().with_option("missing", "mean");
@@ -99,7 +102,7 @@ pub(crate) fn prepare(config: &mut Config, columns: &[Column]) -> Result<()> {
 
 /// Whether the model begins with the layer that reads ids.
 fn embeds(config: &Config) -> bool {
-    config.model.layers.first().is_some_and(|layer| layer.name == "category_embedding")
+    config.model.layers.first().is_some_and(|layer| layer.name == CategoryEmbedding::NAME)
 }
 
 /// Writes the layers of a model for a table, where the file says none; refuses ids that no layer reads.

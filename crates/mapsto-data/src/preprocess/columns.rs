@@ -53,11 +53,14 @@ struct Learnt {
 
 impl Default for Columns {
     fn default() -> Columns {
-        Columns { one_hot: 16, fills_by_mean: false, is_standardized: true, learnt: None }
+        Columns { one_hot: Columns::ONE_HOT, fills_by_mean: false, is_standardized: true, learnt: None }
     }
 }
 
 impl Columns {
+    /// Text of up to so many words becomes a column for each, where nothing is said.
+    pub const ONE_HOT: usize = 16;
+
     /// A step that has yet to learn from a training set ([`Preprocess::fit`]).
     pub fn new() -> Columns {
         Columns::default()
@@ -197,15 +200,18 @@ fn numbers(set: &dyn Dataset, names: &[String]) -> Result<Vec<Column>> {
     Ok((0..width).map(column).collect())
 }
 
+/// What missing numbers become, and whether it is the mean.
+const FILLS: [(&str, bool); 2] = [("median", false), ("mean", true)];
+
 fn build(args: &mut Args) -> Result<Box<dyn Step>> {
     let parts = args.main_optional::<Vec<Entry>>()?;
-    let one_hot = args.get_or("one_hot", 16_usize)?;
+    let one_hot = args.get_or("one_hot", Columns::ONE_HOT)?;
     let missing = args.get_or("missing", "median".to_string())?;
     let is_standardized = args.get_or("standardize", true)?;
     let reading = args.optional::<Entry>("reading")?;
-    if !["median", "mean"].contains(&missing.as_str()) {
+    let Some((_, fills_by_mean)) = FILLS.iter().find(|(word, _)| *word == missing) else {
         return Err(args.error("missing", format!("missing {missing:?} is not one of median, mean")));
-    }
+    };
     let learnt = match parts {
         None => None,
         Some(parts) => {
@@ -217,7 +223,7 @@ fn build(args: &mut Args) -> Result<Box<dyn Step>> {
             Some(Learnt { parts, reading })
         }
     };
-    Ok(Box::new(Columns { one_hot, fills_by_mean: missing == "mean", is_standardized, learnt }))
+    Ok(Box::new(Columns { one_hot, fills_by_mean: *fills_by_mean, is_standardized, learnt }))
 }
 
 pub(super) const KIND: StepKind = StepKind::new(

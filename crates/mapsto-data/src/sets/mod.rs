@@ -5,7 +5,6 @@ mod idx;
 pub(crate) mod image_folder;
 mod mnist;
 pub(crate) mod table;
-mod table_file;
 
 pub use idx::Idx;
 #[cfg(feature = "images")]
@@ -44,7 +43,7 @@ pub type SetKind = Kind<Sets>;
 pub const SETS: &[SetKind] = &[
     mnist::KIND,
     mnist::IDX_KIND,
-    table_file::KIND,
+    table::KIND,
     #[cfg(feature = "images")]
     image_folder::KIND,
 ];

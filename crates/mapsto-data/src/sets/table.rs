@@ -1,5 +1,9 @@
 //! `Table`: CSV files with named columns, whose every cell is a number, a class label, or an error that says where.
 
+mod file;
+
+pub(super) use file::KIND;
+
 use crate::Reading;
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
 use crate::selection::Selection;

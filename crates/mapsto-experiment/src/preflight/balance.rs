@@ -1,7 +1,8 @@
 //! Targets: how many samples each class has, or how far values reach.
 
-use mapsto::Result;
+use mapsto::nn::Layer;
 use mapsto::training::{Outputs, readable};
+use mapsto::{DType, Result, catch, infer};
 
 use super::seen::{Part, Seen};
 use super::{Preflight, Verdict};
@@ -17,7 +18,7 @@ pub fn check(experiment: &Experiment, seen: &Seen, found: &mut Preflight) -> Res
     let train = seen.training();
     match train.is_classes {
         true => classes(experiment, seen, found),
-        false => values(experiment, train, found),
+        false => values(experiment, seen, found),
     }
     Ok(())
 }
@@ -29,6 +30,13 @@ fn classes(experiment: &Experiment, seen: &Seen, found: &mut Preflight) {
     if !train.is_whole() {
         let text = format!("{} of {} training samples looked at", train.marks.len(), train.len);
         found.say("classes", Verdict::Fine, text, None);
+    }
+    let used = counts.iter().filter(|&&n| n > 0).count();
+    if used > 50 && used * 5 > train.marks.len() && names.iter().all(|name| name.parse::<f64>().is_ok()) {
+        let text = format!("{used} classes among {} samples, and all of them are numbers", train.marks.len());
+        let help = "numbers are fitted with `target = \"..\"` in [data] and `loss = \"mse\"`, not told apart";
+        found.say("classes", Verdict::Warning, text, Some(help.into()));
+        return;
     }
     let missing: Vec<String> = (0..counts.len()).filter(|&class| counts[class] == 0).map(name).collect();
     if !missing.is_empty() && train.is_whole() {
@@ -87,11 +95,22 @@ fn counts(part: &Part, classes: usize) -> Vec<usize> {
     counts
 }
 
-fn values(experiment: &Experiment, train: &Part, found: &mut Preflight) {
+/// The mean and deviation of each output of the model as it begins, where they have the shape of the targets.
+fn outputs_at_start(experiment: &Experiment, seen: &Seen, each: usize) -> Option<Vec<(f64, f64)>> {
+    let n = seen.learn.len().min(64) as i64;
+    let y = catch(|| infer(|| experiment.model.forward(&seen.learn.x.slice(0, ..n)))).ok()?;
+    let y = y.to(DType::F64).reshape([n, -1]);
+    let [means, deviations] = [y.mean(0), y.std(0)].map(|v| v.to_vec::<f64>());
+    (means.len() == each).then(|| means.into_iter().zip(deviations).collect())
+}
+
+fn values(experiment: &Experiment, seen: &Seen, found: &mut Preflight) {
+    let train = seen.training();
     if train.targets.is_empty() || experiment.outputs() != Outputs::Values {
         return;
     }
     let each = train.target(0).len();
+    let outputs = outputs_at_start(experiment, seen, each);
     for column in 0..each {
         let numbers = || train.targets.iter().skip(column).step_by(each).copied();
         let n = numbers().count() as f64;
@@ -115,7 +134,13 @@ fn values(experiment: &Experiment, train: &Part, found: &mut Preflight) {
         }
         let text =
             format!("{of}mean {mean_said}, deviation {deviation_said}, from {least_said} to {most_said}");
-        match deviation > 30.0 || mean.abs() > 30.0 * deviation.max(1.0) {
+        let is_far = deviation > 30.0 || mean.abs() > 30.0 * deviation.max(1.0);
+        // A model that begins where the targets lie, as one that ends with `rescaling`, has no way to go.
+        let begins_there = outputs.as_ref().is_some_and(|outputs| {
+            let (at, spread) = outputs[column];
+            (at - mean).abs() <= 3.0 * deviation && spread >= 0.003 * deviation
+        });
+        match is_far && !begins_there {
             true => {
                 let help = "a model learns targets of about 0 ± 1 fastest: subtract their mean and divide by their deviation";
                 found.say("targets", Verdict::Look, text, Some(help.into()));

@@ -27,7 +27,7 @@ pub fn check(experiment: &Experiment, seen: &Seen, found: &mut Preflight) -> Res
     let mut leaks = Vec::new();
     for (column, name) in names.iter().enumerate() {
         let told = match is_classes {
-            true => told_class(&learn, &judge, column),
+            true => told_class(&learn, &judge, column).max(separation(&learn.x[column], &learn.y)),
             false => rank_correlation(&learn.x[column], &learn.y).abs(),
         };
         if told >= if is_classes { TELLS } else { 0.999 } {
@@ -58,12 +58,14 @@ struct Columns {
 
 /// None where the inputs are not the columns of a table, or there are several targets.
 fn columns(batch: &Batch, names: usize) -> Option<Columns> {
-    let (n, rows) = (batch.len(), batch.rows()?);
-    if names == 0 || rows.shape()[1] != names || batch.y.len() != n {
+    let (n, cells) = (batch.len(), &batch.cells);
+    if names == 0 || cells.shape() != [n, names] || batch.y.len() != n {
         return None;
     }
-    let x = rows.t().contiguous().to(DType::F64).to_vec::<f64>();
-    Some(Columns { x: x.chunks(n).map(<[f64]>::to_vec).collect(), y: batch.y.to(DType::F64).to_vec::<f64>() })
+    let x = cells.to(DType::F64).t().contiguous().to_vec::<f64>();
+    // Cells that are missing are alike, and stand behind all others.
+    let column = |cells: &[f64]| cells.iter().map(|&v| if v.is_nan() { f64::MAX } else { v }).collect();
+    Some(Columns { x: x.chunks(n).map(column).collect(), y: batch.y.to(DType::F64).to_vec::<f64>() })
 }
 
 /// Of the samples whose class is not the most frequent one, the share that a column tells: by the most frequent class of each of
@@ -97,6 +99,21 @@ fn told_class(learn: &Columns, judge: &Columns, column: usize) -> f64 {
         0 | 1 => 0.0,
         _ => right.values().map(|&(hits, all)| hits as f64 / all as f64).fold(1.0, f64::min),
     }
+}
+
+/// How far a number tells two classes apart by where it lies: `|2 AUC − 1|`, which is 1 where all of one lie above all of the other; 0
+/// for other numbers of classes.
+fn separation(x: &[f64], y: &[f64]) -> f64 {
+    let largest = y.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let least = y.iter().copied().fold(f64::INFINITY, f64::min);
+    let (n1, n0) = (y.iter().filter(|&&c| c == largest).count(), y.iter().filter(|&&c| c == least).count());
+    if n1 + n0 != y.len() || n1 == 0 || n0 == 0 || largest == least {
+        return 0.0;
+    }
+    let above: f64 = ranks(x).iter().zip(y).filter(|(_, c)| **c == largest).map(|(rank, _)| rank).sum();
+    let (n1, n0) = (n1 as f64, n0 as f64);
+    let auc = (above - n1 * (n1 - 1.0) / 2.0) / (n1 * n0);
+    (2.0 * auc - 1.0).abs()
 }
 
 fn most_frequent(classes: impl Iterator<Item = f64>) -> f64 {
@@ -146,6 +163,10 @@ fn columns_that_tell_the_target_are_told_from_those_that_help() {
     assert!(told_class(&columns, &columns, 0) < 0.9);
     assert_eq!(told_class(&columns, &columns, 1), 1.0);
     assert!(told_class(&columns, &columns, 2) < 0.9);
+    let y = [0.0, 0.0, 1.0, 1.0, 1.0];
+    assert_eq!(separation(&[-3.0, -0.1, 0.1, 2.0, 7.0], &y), 1.0);
+    assert_eq!(separation(&[5.0, 4.0, 3.0, 3.0, 1.0], &y), 1.0);
+    assert!(separation(&[1.0, 3.0, 2.0, 4.0, 0.0], &y) < 0.5);
     assert_eq!(ranks(&[3.0, 1.0, 3.0]), [1.5, 0.0, 1.5]);
     assert!((rank_correlation(&[1.0, 2.0, 3.0], &[1.0, 8.0, 27.0]) - 1.0).abs() < 1e-12);
     assert_eq!(rank_correlation(&[1.0, 1.0], &[1.0, 2.0]), 0.0);

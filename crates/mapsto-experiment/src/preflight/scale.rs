@@ -10,8 +10,8 @@ use crate::experiment::Experiment;
 
 /// So many samples are enough to know a scale.
 const SAMPLES: usize = 32;
-/// Below this part of what the first layer gives, the last gives next to nothing, and above its inverse far too much.
-const SHRUNK: f64 = 1e-3;
+/// Below this part of the largest, the least is next to nothing.
+const SHRUNK: f64 = 1e-4;
 
 /// The check.
 pub fn check(experiment: &Experiment, seen: &Seen, found: &mut Preflight) -> Result<()> {

@@ -59,6 +59,8 @@ impl Part {
 pub struct Batch {
     /// `[n, ..]`.
     pub x: Tensor,
+    /// The same before any preprocessing: the cells of a table, with a code for each word.
+    pub cells: Tensor,
     /// `[n]`, or `[n, k]`.
     pub y: Tensor,
 }
@@ -133,7 +135,7 @@ pub fn raw(loader: &Loader, places: &[usize]) -> Result<Sample> {
 fn read(experiment: &Experiment, loader: &Loader, places: &[usize]) -> Result<Batch> {
     let Sample { x, y } = raw(loader, places)?;
     let y = if y.dtype() == DType::F64 { y.to(DType::F32) } else { y };
-    Ok(Batch { x: prepared(experiment.train.preprocessing(), x)?, y })
+    Ok(Batch { x: prepared(experiment.train.preprocessing(), x.clone())?, cells: x, y })
 }
 
 fn part(name: &'static str, loader: &Loader) -> Result<Part> {

@@ -34,6 +34,9 @@ pub struct CategoryEmbedding {
 }
 
 impl CategoryEmbedding {
+    /// Its name in files.
+    pub const NAME: &'static str = "category_embedding";
+
     /// Vectors of `size` for columns of so many ids each.
     ///
     /// # Panics
@@ -79,7 +82,7 @@ impl Layer for CategoryEmbedding {
 }
 
 pub(super) const KIND: LayerKind = LayerKind::new(
-    "category_embedding",
+    CategoryEmbedding::NAME,
     "A learned vector for each of the ids in the last columns of a table.",
     |args, input| {
         let (counts, size): (Vec<usize>, usize) = (args.main()?, args.get_or("size", 8)?);

@@ -1,9 +1,9 @@
 //! The set `csv`: a table as a training file names it, with columns of any kind.
 
-use super::{SetKind, Sets};
 use crate::delimited::shortened;
 use crate::look::{Found, look};
 use crate::selection::Selection;
+use crate::sets::{SetKind, Sets};
 use crate::{Column, ColumnKind, Dataset, InMemory, Reading, Rounded, Table};
 use mapsto_spec::{Args, Entry, FromValue, Value};
 use mapsto_tensor::{Error, ErrorKind, Result};
@@ -66,6 +66,9 @@ const MISSING: [&str; 4] = ["median", "mean", "drop", "error"];
 
 const FILL: &str = "`missing = \"median\"` in [data] fills such cells (or \"mean\", or \"drop\" to leave out the rows); \
                     otherwise fill or remove such rows first: nothing is guessed";
+
+const NO_TARGET: &str = "a row without its target teaches nothing: remove it first, or write `missing = \"drop\"` in [data], which leaves \
+                         out every row in which a cell is missing";
 
 fn missing(args: &mut Args) -> Result<Option<String>> {
     let word = args.optional::<String>("missing")?;
@@ -153,7 +156,14 @@ fn build(args: &mut Args) -> Result<Box<Sets>> {
     let drops = missing.as_deref() == Some("drop");
     let names: Vec<&String> = chosen.columns.iter().collect();
     let goals = goal.columns();
+    let refuses = missing.as_deref() == Some("error");
     let select = |mut table: Table| -> Result<(Selection, Option<Vec<usize>>)> {
+        if refuses {
+            for name in &names {
+                let column = table.column(name)?;
+                (0..table.len()).try_for_each(|row| table.cell(row, column).map(drop))?;
+            }
+        }
         if drops {
             let all = names.iter().copied().chain(&goals).map(|name| table.column(name));
             let all = all.collect::<Result<Vec<usize>>>()?;
@@ -173,12 +183,15 @@ fn build(args: &mut Args) -> Result<Box<Sets>> {
         Ok((chosen, kept))
     };
     let advised = |e: Error| match e.message().contains("the value is missing") {
+        true if goals.iter().any(|name| e.message().contains(&format!("column `{name}`"))) => {
+            e.help(NO_TARGET)
+        }
         true => e.help(FILL),
         false => e,
     };
     let seems_headless = table.text.seems_headless();
     let rows = table.len();
-    let (selection, kept) = select(table)?;
+    let (selection, kept) = select(table).map_err(advised)?;
     if let Some(kept) = kept.as_ref().filter(|kept| kept.len() < rows) {
         left_out.push(format!(
             "{path}: left out: {} rows of {rows}, in which a cell is missing",
@@ -201,7 +214,7 @@ fn build(args: &mut Args) -> Result<Box<Sets>> {
     }
     let (mut kept_test, mut tested) = (None, None);
     if let Some(path) = test {
-        let (selection, kept) = select(Table::of_file(&path, &how)?)?;
+        let (selection, kept) = select(Table::of_file(&path, &how)?).map_err(advised)?;
         let test = goal.set(&selection, Some(&info.classes)).map_err(advised)?;
         too_large = too_large.or_else(|| selection.too_large(&test.exact()));
         (kept_test, tested) = (kept, Some(Arc::new(test) as Arc<dyn Dataset>));
@@ -215,7 +228,7 @@ fn build(args: &mut Args) -> Result<Box<Sets>> {
     Ok(Box::new(Sets { train: Arc::new(train), test: tested, left_out, rounded, too_large, kept, kept_test }))
 }
 
-pub(super) const KIND: SetKind = SetKind::new(
+pub(in crate::sets) const KIND: SetKind = SetKind::new(
     "csv",
     "A table with named columns of numbers, text, dates or yes and no: `features`, and either `target` (values), `class` or `labels`; `test` is a second file.",
     |args, ()| build(args),
@@ -292,6 +305,21 @@ mod tests {
             [("class", "y".into()), ("missing", "drop".into()), ("drop", vec!["note"].into())];
         let (sets, _) = opened(MIXED.as_bytes(), &drops).unwrap();
         assert_eq!((sets.train.len(), sets.kept), (2, Some(vec![0, 2])));
+    }
+
+    #[test]
+    fn missing_cells_are_refused_where_that_is_asked_for() {
+        for (text, place) in [(MIXED, "row 2, column `age`"), ("a,t,y\n1,u,0\n,v,1\n", "row 2, column `a`")] {
+            let options: [(&str, Value); 3] = [
+                ("class", "y".into()),
+                ("missing", "error".into()),
+                ("drop", vec!["empty"; usize::from(text == MIXED)].into()),
+            ];
+            let e = opened(text.as_bytes(), &options).err().expect(place);
+            assert!(e.message().contains(place) && e.help_text().unwrap().contains("median"), "{e}");
+        }
+        let e = opened(b"a,t,y\n1,u,0\n2,v,\n", &[("class", "y".into())]).err().unwrap();
+        assert!(e.help_text().unwrap().contains("without its target"), "{e}");
     }
 
     #[test]
