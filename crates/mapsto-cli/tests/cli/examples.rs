@@ -74,6 +74,13 @@ fn a_table_as_people_have_it_is_learnt_with_nothing_said() {
     let test = said.lines().find(|line| line.starts_with("test")).unwrap();
     let rmse: f64 = test.split("rmse ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(rmse < 100.0, "{said}");
+    // The run is known again, with the layers and steps that were made for it.
+    let again = at_the_root(&format!("eval {}", out.display())).ok();
+    assert!(
+        again.contains(&format!("rmse {}", test.split("rmse ").nth(1).unwrap().split(' ').next().unwrap())),
+        "{again}"
+    );
+    at_the_root(&format!("train --resume {} -q --epochs 61", out.display())).ok();
     let rows = "listed;district;heating;size;built;balcony\n2024-05-01;Hafen;gas;80;1990;yes\n2024-05-01;Ostend;;80;;\n";
     folder.write("new.csv", rows);
     let new = folder.path().join("new.csv");

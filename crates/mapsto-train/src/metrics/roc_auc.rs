@@ -75,7 +75,7 @@ impl RocAuc {
 
 impl Metric for RocAuc {
     fn name(&self) -> String {
-        self.average.title("roc auc")
+        self.average.title(if self.pairs { "roc auc ovo" } else { "roc auc" })
     }
 
     fn better(&self) -> Better {
