@@ -268,7 +268,7 @@ mod tests {
         let entry = Entry::new("csv").with_option("path", path.display().to_string());
         let entry =
             options.iter().fold(entry, |entry, (name, value)| entry.with_option(*name, value.clone()));
-        let found = super::super::from_entry(&entry);
+        let found = crate::sets::from_entry(&entry);
         std::fs::remove_file(&path).unwrap();
         found
     }
