@@ -206,6 +206,14 @@ fn densities_and_samples_have_derivatives() {
     for f in densities {
         check(f).absolute(1.0).shapes([&[5]]).on(floats(0.6..2.0));
     }
+    // With the shape 1 it is the exponential distribution, also at 0.
+    let at_zero = |k: f64| Weibull::new(&tensor![2.0], &tensor![k]).log_prob(&tensor![0.0]).item();
+    assert_close!(at_zero(1.0), -(2.0f64.ln()));
+    assert_eq!([at_zero(0.5), at_zero(2.0)], [f64::INFINITY, f64::NEG_INFINITY]);
+    // An element that nobody uses changes no gradient.
+    let a = tensor![2.0].leaf();
+    let y = Gamma::new(&a, &tensor![1.5]).log_prob(&tensor![0.7, 0.0]).slice(0, 0..1);
+    assert_close!(y.sum(..).backward().of(&a), [-0.3739544]);
     // A sample moves with its parameters: by the noise.
     let (mean, std) = (tensor![1.0, 2.0].leaf(), tensor![0.5, 3.0].leaf());
     let x = Normal::new(&mean, &std).rsample(&[10]);

@@ -53,9 +53,11 @@ impl Distribution for Weibull {
 
     #[track_caller]
     fn log_prob(&self, x: &Tensor) -> Tensor {
-        let (k, inside) = (&self.concentration, x.detach().gt(0.0));
-        let log = (inside.choose(x, 1.0) / &self.scale).log();
-        where_inside(&inside, k.log() - self.scale.log() + (k - 1.0) * &log - (k * &log).exp())
+        let (k, inside) = (&self.concentration, x.detach().ge(0.0));
+        let share = inside.choose(x, 1.0) / &self.scale;
+        let above = share.detach().gt(0.0);
+        let power = above.choose((k * above.choose(&share, 1.0).log()).exp(), 0.0);
+        where_inside(&inside, k.log() - self.scale.log() + (k - 1.0).xlogy(&share) - power)
     }
 
     fn entropy(&self) -> Tensor {

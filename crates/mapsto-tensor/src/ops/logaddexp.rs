@@ -129,18 +129,21 @@ fn nothing(a: &Tensor, b: &Tensor) -> (Tensor, Tensor) {
     (nothing, safe)
 }
 
-/// `g ln b`, 0 where a is and b is not positive.
+/// `g ln b`; 0 where a is 0 and b not positive, and where g is 0 and the logarithm not finite: an element whose result nobody uses.
 #[derive(Clone, Copy)]
 struct Logarithm;
 impl Ternary for Logarithm {
     const NAME: &'static str = "xlogy_grad_x";
     #[inline(always)]
     fn f<R: Real>(self, g: R, a: R, b: R) -> R {
-        R::select(a.eq(R::ZERO) & b.le(R::ZERO), R::ZERO, g * b.ln())
+        let unused = g.eq(R::ZERO) & (b.le(R::ZERO) | b.eq(R::INFINITY));
+        R::select(a.eq(R::ZERO) & b.le(R::ZERO) | unused, R::ZERO, g * b.ln())
     }
     fn compose(self, g: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
-        let (nothing, b) = nothing(a, b);
-        nothing.choose(0.0, g * b.log())
+        let (nothing, safe) = nothing(a, b);
+        let infinite = b.detach().le(0.0).or(&b.detach().eq(f64::INFINITY));
+        let nothing = nothing.or(&g.detach().eq(0.0).and(&infinite));
+        nothing.choose(0.0, g * nothing.choose(1.0, safe).log())
     }
 }
 
@@ -212,5 +215,11 @@ mod tests {
         let z = x.xlogy(&y);
         assert_close!(z, [0.0, 0.0]);
         assert_close!(z.sum(..).backward().of(&y), [0.0, 0.0]);
+        // What nobody uses has no slope, whatever its logarithm is.
+        let b = tensor![2.0].leaf();
+        for unused in [0.0, -1.0, f64::INFINITY] {
+            let y = b.xlogy(tensor![0.7, unused]).slice(0, 0..1);
+            assert_close!(y.sum(..).backward().of(&b), [0.7f64.ln()]);
+        }
     }
 }

@@ -44,7 +44,7 @@ impl Unary for Logit {
         let share = R::select(tiny, least * R::from_f64((1u64 << 60) as f64), least);
         let rest = R::select(tiny, R::from_f64(60.0 * std::f64::consts::LN_2), R::ZERO);
         let y = (R::TWO.fma(x, -R::ONE).abs() / share).ln_1p() + rest;
-        R::select(x.lt(R::HALF), -y, y)
+        R::select(least.lt(R::ZERO), R::NAN, R::select(x.lt(R::HALF), -y, y))
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
         times_slope(LogitSlope, g, at.x())
@@ -54,7 +54,7 @@ impl Unary for Logit {
     }
 }
 
-/// `1 / (x (1 − x))`.
+/// `1 / (x (1 − x))`, NaN where `logit` is.
 #[derive(Clone, Copy)]
 struct LogitSlope;
 impl Slope for LogitSlope {
@@ -62,7 +62,8 @@ impl Slope for LogitSlope {
     const WIDE: bool = true;
     #[inline(always)]
     fn times<R: Real>(self, g: R, x: R) -> R {
-        g / (x * (R::ONE - x))
+        let product = x * (R::ONE - x);
+        R::select(product.lt(R::ZERO), R::NAN, g / product)
     }
     fn bend(self, x: &Tensor) -> Option<Tensor> {
         Some((x * 2.0 - 1.0) / (x * (1.0 - x)).square())
@@ -89,6 +90,13 @@ mod tests {
     #[test]
     fn logit() {
         check(|x| x.logit()).reference(|x| x.ln() - (-x).ln_1p()).on(floats(0.55..0.95));
+        use crate::prelude::*;
+        for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
+            let x = tensor![-1.0, -0.01, 1.01, 2.0, f64::INFINITY].to(dtype).leaf();
+            let y = x.logit();
+            assert!(y.is_nan().all(..).item() != 0.0 && y.sum(..).backward().of(&x).is_nan().all(..).item() != 0.0, "{dtype}");
+        }
+        assert_eq!(tensor![0.0, -0.0, 1.0].logit().to_vec::<f32>(), [f32::NEG_INFINITY, f32::NEG_INFINITY, f32::INFINITY]);
         check(|x| x.logit().sigmoid()).on(floats(0.05..0.95));
     }
 }
