@@ -208,7 +208,7 @@ fn densities_and_samples_have_derivatives() {
     }
     // With the shape 1 it is the exponential distribution, also at 0.
     let at_zero = |k: f64| Weibull::new(&tensor![2.0], &tensor![k]).log_prob(&tensor![0.0]).item();
-    assert_close!(at_zero(1.0), -(2.0f64.ln()));
+    assert!((at_zero(1.0) + 2.0f64.ln()).abs() < 1e-6);
     assert_eq!([at_zero(0.5), at_zero(2.0)], [f64::INFINITY, f64::NEG_INFINITY]);
     // An element that nobody uses changes no gradient.
     let a = tensor![2.0].leaf();
