@@ -1,59 +1,30 @@
 //! Elementwise operations: what one declares (a function of numbers and a derivative), and how it runs over tensors.
 
 mod compare;
+mod dtypes;
 mod operand;
+mod own;
 mod polynomial;
 
 pub(crate) use compare::relation;
 pub use compare::{Compare, compare};
+use dtypes::check_integers;
+pub(crate) use dtypes::{differ, same_dtype};
 pub use operand::Operand;
+pub use own::Own;
 pub(crate) use polynomial::{chebyshev, polynomial};
 
+use crate::Tensor;
 use crate::autocast::widest;
 use crate::backend::{MapOp, tiles};
 use crate::graph::{At, Keep, Meaning, Meant, Op, Owned, Ran, Say, Vjp, apply, apply_onto};
 pub(crate) use crate::scalar::scalar_like;
 use crate::shape::{Shape, broadcast};
 use crate::written::{Written, written};
-use crate::{DType, Tensor, fail};
 use mapsto_kernels::map::{map1, map1_wide, map2, map2_wide, update, update_wide};
 pub use mapsto_kernels::program::Params;
 use mapsto_kernels::program::Program;
 pub use mapsto_kernels::real::{Bits, Number, Real, Value};
-
-/// Which loop of its own an operation has for f32 beside its program: for the few operations that are run so often that its
-/// build time pays. Such a loop costs a tenth of a microsecond less for a few numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
-    /// None.
-    Never,
-    /// One for short slices: of many steps, which the program runs faster over long ones, as its loops have AVX-512.
-    Short,
-    /// One for all slices: a program of a few cheap steps takes longer.
-    Always,
-    /// One for all slices, with AVX-512, where parts that steps of the program share pay for it.
-    Wide,
-}
-
-impl Own {
-    pub(crate) const fn is_never(self) -> bool {
-        matches!(self, Own::Never)
-    }
-
-    const fn is_wide(self) -> bool {
-        matches!(self, Own::Wide)
-    }
-
-    /// Whether the loop runs over a slice of this length.
-    #[inline(always)]
-    pub(crate) const fn runs(self, len: usize) -> bool {
-        match self {
-            Own::Never => false,
-            Own::Short => len <= 512,
-            Own::Always | Own::Wide => true,
-        }
-    }
-}
 
 /// A function of one number. `f` is the definition, the kernel and the documentation at once: it writes itself down as a
 /// program, which runs over tiles; where there is a loop of its own, the compiler turns `f` into vector code when it is
@@ -195,18 +166,6 @@ pub(crate) fn zip_onto<B: Binary>(op: B, a: Tensor, b: &Tensor) -> Tensor {
     apply_onto(Zipped(op), [a, b.clone()])
 }
 
-/// What an operation that has a value at integers, or none, and one at bools, or none, says to this dtype of such.
-#[track_caller]
-fn check_integers(op: &str, found: &str, dtype: DType, integers: bool, bools: bool) {
-    if !integers {
-        let what = if found == "this is" { "it" } else { "them" };
-        fail!(op, "floats are needed, {found} {dtype}"; help = "convert {what} with `.to(DType::F32)`");
-    }
-    if dtype == DType::Bool && !bools {
-        fail!(op, "there is no such arithmetic of bool"; help = "convert it with `.to(DType::I64)`; `not`, `and`, `or`, `xor` are for bool")
-    }
-}
-
 /// Runs a binary operation whose operands' dtypes have been checked.
 #[track_caller]
 #[inline]
@@ -232,33 +191,6 @@ fn mixed(op: &dyn MapOp, name: &str, a: &Tensor, b: &Tensor) -> Ran {
 fn moved(part: &dyn Fn(usize, &Tensor) -> Option<Tensor>, dxs: &[Option<Tensor>]) -> Tensor {
     let moved = dxs.iter().enumerate().filter_map(|(i, dx)| part(i, dx.as_ref()?)).reduce(|a, b| a + b);
     moved.unwrap_or_else(|| Tensor::zeros_like(dxs.iter().flatten().next().expect("an input that moves")))
-}
-
-/// Both operands must hold the same kind of number: mixing them silently is how precision gets lost.
-#[track_caller]
-#[inline]
-pub(crate) fn same_dtype(op: &str, a: &Tensor, b: &Tensor) {
-    if a.dtype() != b.dtype() || a.device() != b.device() {
-        differ(op, a, b)
-    }
-}
-
-#[track_caller]
-#[cold]
-pub(crate) fn differ(op: &str, a: &Tensor, b: &Tensor) -> ! {
-    if a.dtype() != b.dtype() {
-        fail!(op, "dtypes differ: {} and {}", a.dtype(), b.dtype(); help = "{}", conversion(a.dtype(), b.dtype()));
-    }
-    fail!(op, "devices differ: {:?} and {:?}", a.device(), b.device())
-}
-
-/// How operands of these dtypes get one: by a float rather than by an integer.
-fn conversion(a: DType, b: DType) -> String {
-    match (a.is_float(), b.is_float()) {
-        (true, false) => format!("convert the second with `.to(DType::{a:?})`"),
-        (false, true) => format!("convert the first with `.to(DType::{b:?})`"),
-        _ => format!("convert the first with `.to(DType::{b:?})`, or the second with `.to(DType::{a:?})`"),
-    }
 }
 
 struct Mapped<U>(U);
