@@ -35,7 +35,7 @@ pub struct CategoryEmbedding {
 
 impl CategoryEmbedding {
     /// Its name in files.
-    pub const NAME: &'static str = "category_embedding";
+    pub const NAME: &'static str = KIND.name;
 
     /// Vectors of `size` for columns of so many ids each.
     ///
@@ -82,7 +82,7 @@ impl Layer for CategoryEmbedding {
 }
 
 pub(super) const KIND: LayerKind = LayerKind::new(
-    CategoryEmbedding::NAME,
+    "category_embedding",
     "A learned vector for each of the ids in the last columns of a table.",
     |args, input| {
         let (counts, size): (Vec<usize>, usize) = (args.main()?, args.get_or("size", 8)?);
