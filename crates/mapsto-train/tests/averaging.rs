@@ -1,14 +1,16 @@
 //! Averages of the weights: what is judged and saved, beside loops written by hand; and resumed to the bit wherever the run was stopped.
 
+mod stop_at;
+
 use mapsto_data::prelude::*;
 use mapsto_nn::optim::{Asgd, WeightEma};
 use mapsto_nn::prelude::*;
 use mapsto_nn::schedules::SwaLr;
 use mapsto_nn::update_bn;
-use mapsto_tensor::Result;
-use mapsto_train::callbacks::{Callback, Checkpoint, Moment, ReduceOnPlateau, Run};
+use mapsto_train::callbacks::{Checkpoint, ReduceOnPlateau};
 use mapsto_train::prelude::*;
 use std::path::PathBuf;
+use stop_at::StopAt;
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("mapsto-averaging-{name}-{}", std::process::id()));
@@ -29,23 +31,6 @@ fn model() -> Sequential {
 fn bits(model: &Sequential) -> Vec<(String, Vec<u32>)> {
     let bits = |t: Tensor| t.to_vec::<f32>().into_iter().map(f32::to_bits).collect();
     model.state_dict().into_iter().map(|(name, t)| (name, bits(t))).collect()
-}
-
-struct StopAt(u64, Interrupt);
-
-impl Callback for StopAt {
-    fn name(&self) -> String {
-        "stop".into()
-    }
-    fn moments(&self) -> &'static [Moment] {
-        &[Moment::Step]
-    }
-    fn at(&mut self, _: Moment, run: &mut Run<'_>) -> Result<()> {
-        if run.pace.step == self.0 {
-            self.1.request();
-        }
-        Ok(())
-    }
 }
 
 #[test]

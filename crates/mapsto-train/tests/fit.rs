@@ -1,16 +1,17 @@
 //! What the trainer promises: large-batch accumulation, exact resume, best weights restored, a named stop at the first NaN.
 
 mod plane;
+mod stop_at;
 
 use mapsto_data::prelude::*;
 use mapsto_nn::prelude::*;
 use mapsto_tensor::ErrorKind;
-use mapsto_train::callbacks::{Callback, Moment, Run};
 use mapsto_train::prelude::*;
 use plane::{bits, net, points};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use stop_at::StopAt;
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("mapsto-fit-{name}-{}", std::process::id()));
@@ -40,24 +41,6 @@ fn accumulation_equals_the_large_batch() {
         assert!(worst <= 1e-6, "{name} differs by {worst}");
     }
     assert!((h1.last("loss").unwrap() - h2.last("loss").unwrap()).abs() < 1e-6);
-}
-
-/// Asks to stop after a step, as Ctrl-C would.
-struct StopAt(u64, Interrupt);
-
-impl Callback for StopAt {
-    fn name(&self) -> String {
-        "ask to stop".into()
-    }
-    fn moments(&self) -> &'static [Moment] {
-        &[Moment::Step]
-    }
-    fn at(&mut self, _: Moment, run: &mut Run<'_>) -> Result<()> {
-        if run.pace.step == self.0 {
-            self.1.request();
-        }
-        Ok(())
-    }
 }
 
 #[test]
