@@ -43,6 +43,7 @@ pub use collate::{Collate, Names, Rows};
 pub use column::{Column, ColumnKind};
 pub use dataset::{Dataset, Info, Sample};
 pub use date::DateOrder;
+pub use delimited::{RowBlock, TableStream};
 pub use epoch::Epoch;
 pub use in_memory::InMemory;
 pub use loader::{Batch, Loader, Pairs};

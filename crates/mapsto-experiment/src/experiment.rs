@@ -190,6 +190,8 @@ impl Experiment {
             classes: info.classes.clone(),
             loss: Some(config.train.loss.to_json()),
             features: info.features.clone(),
+            targets: info.targets.clone(),
+            temperature: None,
         };
         let experiment = Experiment {
             config,

@@ -25,6 +25,7 @@
 //!
 //! Nothing here prints, ends the process or reads a command line: the `mapsto` command is one program that calls this crate.
 
+mod answers;
 mod averages;
 mod balance;
 pub mod config;
@@ -53,13 +54,14 @@ mod tabular;
 mod trained;
 mod weights;
 
+pub use answers::{Answer, Asked};
 pub use config::Config;
 pub use experiment::Experiment;
 pub use judgement::{Calibration, Judged, Judgement, Worst};
 pub use keys::{KEYS, section_of};
 pub use overrides::Override;
 pub use plain::{plain, printable};
-pub use predictor::{Prediction, Predictor};
+pub use predictor::{PICTURES, Prediction, Predictor};
 pub use preflight::{Baseline, Finding, Preflight, Verdict};
 pub use resumption::Resumption;
 pub use run::Run;

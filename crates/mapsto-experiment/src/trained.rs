@@ -1,5 +1,6 @@
 //! `Trained`: an experiment that was trained in the folder of a run, and what the run leaves there.
 
+use mapsto::data::Info;
 use mapsto::nn::Exceptions;
 use mapsto::training::{History, ModelFile, Predictions, RunFolder, RunLock, Trainer, predict};
 use mapsto::{ErrorKind, Result, catch, with_matmul_precision};
@@ -105,7 +106,14 @@ impl Experiment {
         let predictions = Predictions { threshold: self.threshold(), ..predict(&self.model, test)? };
         let (heading, names) = self.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
-        let table = predictions.to_csv_named(self.outputs(), &self.info.classes, heading, &names);
+        let Info { classes, targets, .. } = &self.info;
+        let table = match classes.is_empty() {
+            true if predictions.are_labels(self.outputs()) => {
+                predictions.labels_to_csv(self.outputs(), targets, heading, &names)
+            }
+            true => predictions.to_csv_named(self.outputs(), targets, heading, &names),
+            false => predictions.to_csv_named(self.outputs(), classes, heading, &names),
+        };
         folder.write("predictions.csv", &table)?;
         Ok(Some(predictions))
     }

@@ -12,6 +12,7 @@ mod meaning;
 mod mistakes;
 mod outputs;
 mod over;
+mod predicted;
 mod preflight;
 mod resume;
 mod runs;

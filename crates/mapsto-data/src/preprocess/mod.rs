@@ -63,6 +63,11 @@ pub trait Step: Send + Sync {
     fn unseen(&self, _x: &Tensor) -> Vec<(usize, usize)> {
         Vec::new()
     }
+
+    /// The columns of raw inputs that lack cells, and lacked none in training, and how many cells are missing.
+    fn newly_missing(&self, _x: &Tensor) -> Vec<(usize, usize)> {
+        Vec::new()
+    }
 }
 
 /// A list of [`Step`]s, applied to inputs in order.
@@ -186,6 +191,11 @@ impl Preprocess {
     /// The columns of raw inputs that hold words which training never met, and how many cells do.
     pub fn unseen(&self, x: &Tensor) -> Vec<(usize, usize)> {
         self.steps.first().map_or(Vec::new(), |step| step.unseen(x))
+    }
+
+    /// The columns of raw inputs that lack cells, and lacked none in training, and how many cells are missing.
+    pub fn newly_missing(&self, x: &Tensor) -> Vec<(usize, usize)> {
+        self.steps.first().map_or(Vec::new(), |step| step.newly_missing(x))
     }
 
     /// The steps as a model file writes them.

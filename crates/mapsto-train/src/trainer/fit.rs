@@ -411,6 +411,9 @@ fn info(said: &ModelInfo, drive: &dyn Drive) -> ModelInfo {
     if info.features.is_empty() {
         info.features = drive.info().features;
     }
+    if info.targets.is_empty() {
+        info.targets = drive.info().targets;
+    }
     info
 }
 
