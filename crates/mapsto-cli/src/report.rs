@@ -4,7 +4,9 @@ use mapsto::data::{Column, Loader};
 use mapsto::nn::ModuleExt;
 use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
-use mapsto_experiment::{Experiment, Finding, Judgement, Preflight, Trained, Understood, Verdict, plain};
+use mapsto_experiment::{
+    Confused, Curves, Experiment, Finding, Judgement, Preflight, Trained, Understood, Verdict, plain,
+};
 
 use crate::output::say;
 use crate::pictures;
@@ -187,6 +189,10 @@ pub fn judged(found: &Judgement) -> String {
     if let Some(report) = &found.report {
         text += &format!("\n\n{}", report.to_string().trim_end());
     }
+    if let Some(report) = &found.labels {
+        text += &format!("\n\n{}", report.to_string().trim_end());
+    }
+    text += &curves(&found.curves);
     if let Some(c) = &found.calibration {
         text += &format!(
             "\n\ncalibration error {}; with logits divided by a temperature of {}, fitted on the validation samples, {}",
@@ -194,6 +200,14 @@ pub fn judged(found: &Judgement) -> String {
             readable(c.temperature, 4),
             readable(c.after, 4)
         );
+        let [before, after] = c.log_loss.map(|loss| readable(loss, 4));
+        text += &format!("; log loss {before}, and then {after}\n");
+        text += match c.is_kept {
+            true => "the model file keeps this temperature: `mapsto predict` gives calibrated probabilities",
+            false => {
+                "`mapsto eval RUN --calibrate` keeps this temperature in the model file, and no answer changes but its probability"
+            }
+        };
     }
     if !found.worst.is_empty() {
         text += "\n\nworst samples";
@@ -205,6 +219,38 @@ pub fn judged(found: &Judgement) -> String {
                 readable(w.loss, 4)
             );
         }
+    }
+    text
+}
+
+/// `12 of left taken for right`.
+pub fn confused(found: &Confused) -> String {
+    format!("{:>5} of {} taken for {}", found.count, plain(&found.truth), plain(&found.predicted))
+}
+
+/// The areas under the curves of classes or labels where there are several, and how far numbers are off.
+fn curves(found: &Curves) -> String {
+    const MOST: usize = 20;
+    let mut text = String::new();
+    if found.roc.len() > 1 {
+        let width = found.roc.iter().map(|(name, _)| plain(name).chars().count()).max().unwrap_or(0).max(5);
+        text += &format!("\n\n{:>width$}  {:>9} {:>17}", "", "roc auc", "average precision");
+        for (name, roc) in found.roc.iter().take(MOST) {
+            let of = found.precision_recall.iter().find(|(other, _)| other == name);
+            let precision = of.map_or(String::new(), |(_, curve)| format!("{:.4}", curve.average_precision));
+            text += &format!("\n{:>width$}  {:>9.4} {precision:>17}", plain(name), roc.auc);
+        }
+        if found.roc.len() > MOST {
+            text += &format!("\nand {} more", found.roc.len() - MOST);
+        }
+    }
+    for (name, off) in &found.residuals {
+        let [mean, std] = [off.mean, off.std].map(|v| readable(v, 4));
+        let [_, low, first, median, third, high, _] = off.quantiles.map(|v| readable(v, 4));
+        text += &format!(
+            "\n\nresiduals of {} (predicted − true): mean {mean}, deviation {std}, median {median}, half between {first} and {third}, 90 % between {low} and {high}",
+            plain(name)
+        );
     }
     text
 }

@@ -2,6 +2,7 @@
 
 mod advice;
 mod check_cli;
+mod curves;
 mod examples;
 mod failures;
 mod held_out;
