@@ -84,10 +84,27 @@ pub enum Sampling {
 }
 
 /// How much each class counts in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeight {
     /// The more, the rarer it is: all classes together alike.
     Balanced,
+    /// As much as is said of each by its name, and 1 where nothing is said.
+    Each(Vec<(String, f64)>),
+}
+
+impl ClassWeight {
+    fn written(&self) -> Value {
+        match self {
+            ClassWeight::Balanced => "balanced".into(),
+            ClassWeight::Each(weights) => {
+                let mut weights = weights.iter();
+                let first = weights.next().map_or(Entry::new("balanced"), |(name, weight)| {
+                    Entry::new(name.as_str()).with_value(*weight)
+                });
+                weights.fold(first, |e, (name, weight)| e.with_option(name.as_str(), *weight)).into()
+            }
+        }
+    }
 }
 
 /// The section `[model]`.
@@ -284,7 +301,7 @@ impl Config {
         } = &self.train;
         section(&mut text, "train");
         put(&mut text, "loss", loss.clone());
-        put_some(&mut text, "class_weight", class_weight.map(|ClassWeight::Balanced| "balanced"));
+        put_some(&mut text, "class_weight", class_weight.as_ref().map(ClassWeight::written));
         put_list(&mut text, "metrics", metrics);
         put(&mut text, "optimizer", optimizer.clone());
         put_some(&mut text, "schedule", schedule.clone());

@@ -89,7 +89,10 @@ impl Experiment {
     fn of(mut config: Config, note: &mut dyn FnMut(&str)) -> Result<Experiment> {
         mapsto::set_threads(config.train.threads);
         // What costs nothing to check comes before what is slow to open.
-        let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
+        // Classes have numbers once the data is known that names them.
+        let names_classes = config.train.metrics.iter().any(balance::names_class);
+        let filled_metrics =
+            if names_classes { None } else { Some(fill::<dyn Metric>(&mut config.train.metrics)?) };
         let (_, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
         let (optimizer, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
@@ -115,7 +118,9 @@ impl Experiment {
             .map(Arc::from)
             .collect::<Vec<Arc<dyn Transform>>>();
         _ = Preprocess::from_entries(&config.data.preprocess)?;
-        add_callbacks(&mut config);
+        if !names_classes {
+            add_callbacks(&mut config);
+        }
         fill::<dyn Callback>(&mut config.train.callbacks)?;
         check_rates(&config)?;
         check_layers(&config)?;
@@ -148,7 +153,19 @@ impl Experiment {
         }
         let parts = divide(&mut config, opened)?;
         let labels = balance::labels(&*parts.train)?;
-        balance::apply(&mut config, &info.classes, &labels, note)?;
+        balance::apply(&mut config, &info.classes, &labels)?;
+        let metrics = match filled_metrics {
+            Some(metrics) => metrics,
+            None => {
+                for entry in &mut config.train.metrics {
+                    *entry = balance::numbered(entry, &info.classes)?;
+                }
+                let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
+                add_callbacks(&mut config);
+                fill::<dyn Callback>(&mut config.train.callbacks)?;
+                metrics
+            }
+        };
         let (loss, _) = filled::<dyn Loss>(&config.train.loss, &())?;
         let preprocess = preprocess.fit(&*parts.train).map_err(|e| at_entries(e, &config.data.preprocess))?;
         tabular::complete(&mut config, &preprocess, &*parts.train)?;

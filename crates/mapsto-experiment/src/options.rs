@@ -102,9 +102,9 @@ const TRAIN: &[Key] = &[
     ("loss", "one of [Losses](#losses)", "required", "what is lowered"),
     (
         "class_weight",
-        "`\"balanced\"`",
+        "`\"balanced\"`, or weights by the names of classes, `{ spam = 3.0 }`",
         "none",
-        "gives each class the weight `samples / (classes · its samples)` in the loss",
+        "gives each class the weight `samples / (classes · its samples)` in the loss, or the one that is said; classes that are not named weigh 1",
     ),
     ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
     ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),

@@ -285,3 +285,61 @@ fn a_temperature_that_is_kept_changes_probabilities_and_no_answer() {
     assert!(outcome.code == 2 && outcome.err.contains("the model tells none apart"), "{}", outcome.err);
     assert!(fs::read(folder.path().join("run/best.safetensors")).is_ok());
 }
+
+#[test]
+fn pictures_and_idx_files_that_are_new_are_judged_too() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let bar = |upright: bool, at: usize| {
+        crate::images::gray(12, move |y, x| if (if upright { x } else { y }) == at { 255 } else { 20 })
+    };
+    let folder = Folder::new();
+    for i in 0..12 {
+        folder.write(&format!("bars/lying/{i}.png"), bar(false, i));
+        folder.write(&format!("bars/upright/{i}.png"), bar(true, i));
+        folder.write(&format!("new/upright/{i}.png"), bar(true, i));
+    }
+    folder.write(
+        "net.toml",
+        "[data]\nset = 'images'\npath = 'bars'\ncolor = 'gray'\n[model]\nlayers = ['flatten', { linear = 16 }, 'relu', { linear = 2 }]\n\
+         [train]\nloss = 'cross_entropy'\nmetrics = ['accuracy']\noptimizer = { adam = 0.02 }\nepochs = 40\n",
+    );
+    folder.run("train net.toml --train.out run -q").ok();
+    // One class of two: it keeps its number, and curves need both.
+    let json = eval(&folder, "new");
+    assert_eq!(json.get("samples").and_then(Json::int), Some(12));
+    assert_eq!(json.get("confusion").unwrap().index(0).unwrap().to_string(), "[0,0]");
+    let answers = folder.run("predict run new --format csv").ok();
+    let right = answers.lines().filter(|line| line.contains(",upright,")).count() as f64 / 12.0;
+    assert!(metric(&json, "accuracy") == right && json.get("roc").is_none(), "{json}");
+    let worst =
+        json.get("worst").unwrap().index(0).unwrap().get("sample").and_then(Json::str).unwrap().to_string();
+    assert!(worst.starts_with("new/upright/") && worst.ends_with(".png"), "{worst}");
+    folder.write("odd/slanted/1.png", bar(true, 1)).write("odd/upright/1.png", bar(true, 1));
+    let outcome = folder.run("eval run odd");
+    assert!(outcome.code == 3 && outcome.err.contains("the run knows no class `slanted`"), "{}", outcome.err);
+    let outcome = folder.run("eval run");
+    assert!(outcome.err.contains("held out no test samples"), "{}", outcome.err);
+
+    let mnist = root.join("data/mnist").display().to_string();
+    folder.write(
+        "digits.toml",
+        format!("[data]\nset = 'mnist'\npath = '{mnist}'\nbatch = 1000\n[model]\nlayers = ['flatten', {{ linear = 10 }}]\n\
+                 [train]\nloss = 'cross_entropy'\nmetrics = ['accuracy']\nepochs = 1\n"),
+    );
+    folder.run("train digits.toml --train.out run2 -q").ok();
+    let of = |args: &str| {
+        let said = folder.run(&format!("eval run2 --format json --resamples 20 {args}")).ok();
+        Json::parse(&said).unwrap()
+    };
+    let [sealed, folder_of_four, two_files] = [
+        String::new(),
+        mnist.clone(),
+        format!("{mnist}/t10k-images-idx3-ubyte.gz {mnist}/t10k-labels-idx1-ubyte.gz"),
+    ]
+    .map(|args| of(&args));
+    for json in [&folder_of_four, &two_files] {
+        assert_eq!(json.get("metrics"), sealed.get("metrics"));
+        assert_eq!((json.get("look"), json.get("confusion")), (Some(&Json::Null), sealed.get("confusion")));
+    }
+    assert_eq!(sealed.get("roc").and_then(Json::list).unwrap().len(), 10);
+}

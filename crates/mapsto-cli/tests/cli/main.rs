@@ -2,6 +2,7 @@
 
 mod advice;
 mod check_cli;
+mod class_names;
 mod curves;
 mod examples;
 mod failures;

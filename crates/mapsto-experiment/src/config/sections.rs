@@ -1,10 +1,11 @@
 //! The sections of a training file, read key by key.
 
-use mapsto::spec::{Entry, Value};
+use mapsto::spec::{Entry, FromValue, Value};
 use mapsto::{DType, Error, ErrorKind, MatmulPrecision, Result};
 
 use super::{ClassWeight, Data, Model, Sampling, Split, Train, is_path};
-use crate::document::Tree;
+use crate::document::{Key, Node, Tree};
+use crate::plain::plain;
 use crate::ranges::{at_least, fraction, one_of, positive};
 use crate::section::Section;
 use crate::source::Sources;
@@ -117,11 +118,7 @@ pub(super) fn read_train(
     let schedule = schedule.or_else(|| defaults.filter(|_| !has_optimizer).map(|_| Defaults::schedule()));
     let train = Train {
         loss,
-        class_weight: one_of(
-            section.node("class_weight"),
-            "class_weight",
-            [("balanced", ClassWeight::Balanced)],
-        )?,
+        class_weight: class_weight(section.node("class_weight"))?,
         metrics,
         optimizer: section.entry("optimizer")?.unwrap_or(optimizer),
         schedule,
@@ -156,4 +153,29 @@ pub(super) fn read_train(
     };
     section.finish()?;
     Ok(train)
+}
+
+/// How much each class counts: a word, or a weight by the name of a class.
+fn class_weight(node: Option<Node>) -> Result<Option<ClassWeight>> {
+    let Some(Node { value: Tree::Table(members), .. }) = &node else {
+        let word = one_of(node, "class_weight", [("balanced", ())])?;
+        return Ok(word.map(|()| ClassWeight::Balanced));
+    };
+    let weight = |(key, node): &(Key, Node)| {
+        let weight = node.to_value().ok().and_then(|value| f64::from_value(&value));
+        match weight.filter(|weight| weight.is_finite() && *weight >= 0.0) {
+            Some(weight) => Ok((key.name.clone(), weight)),
+            None => {
+                let message =
+                    format!("the weight of class `{}` should be a number of at least 0", plain(&key.name));
+                Err(Error::new(ErrorKind::Usage, message).with_span(node.span.clone()))
+            }
+        }
+    };
+    let weights = members.iter().map(weight).collect::<Result<Vec<_>>>()?;
+    match weights.is_empty() {
+        true => Err(Error::new(ErrorKind::Usage, "`class_weight` names no class")
+            .help("write `class_weight = { spam = 3.0 }`; classes that are not named weigh 1")),
+        false => Ok(Some(ClassWeight::Each(weights))),
+    }
 }
