@@ -308,7 +308,7 @@ fn pictures_and_idx_files_that_are_new_are_judged_too() {
     let json = eval(&folder, "new");
     assert_eq!(json.get("samples").and_then(Json::int), Some(12));
     assert_eq!(json.get("confusion").unwrap().index(0).unwrap().to_string(), "[0,0]");
-    let answers = folder.run("predict run new --format csv").ok();
+    let answers = folder.run("predict run new/upright --format csv").ok();
     let right = answers.lines().filter(|line| line.contains(",upright,")).count() as f64 / 12.0;
     assert!(metric(&json, "accuracy") == right && json.get("roc").is_none(), "{json}");
     let worst =

@@ -251,6 +251,7 @@ impl RowBlock {
     }
 
     /// Some of the rows.
+    #[must_use]
     pub fn part(&self, rows: Range<usize>) -> RowBlock {
         RowBlock { rows: self.rows[rows].to_vec(), ..self.clone_head() }
     }

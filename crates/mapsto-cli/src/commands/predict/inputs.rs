@@ -89,7 +89,12 @@ fn folder(predictor: &Predictor, path: &Path) -> Result<Vec<PathBuf>> {
     if found.is_empty() {
         let message = format!("{name}: there is no {what} in the folder");
         return Err(Error::new(ErrorKind::Data, message)
-            .help(format!("files that end in .{} are taken for a {what}", endings.join(", ."))));
+            .help(format!(
+                "files that end in .{} are taken for a {what}; \"{}/**/*.{}\" in quotes names those of folders below",
+                endings.join(", ."),
+                name.trim_end_matches('/'),
+                endings[0]
+            )));
     }
     let others: Vec<String> =
         others.iter().map(|path| file_name(path)).filter(|name| !name.starts_with('.')).collect();
