@@ -25,7 +25,7 @@ pub fn residuals(name: &str, found: &Residuals) -> Result<String> {
     let predicted: Vec<(f64, f64)> = found.points.clone();
     let off: Vec<(f64, f64)> = found.points.iter().map(|&(t, p)| (p, p - t)).collect();
     page((860, 480), |area| {
-        heading(area, name, &below)?;
+        heading(area, &format!("residuals of {name}"), &below)?;
         let plots = area.margin(76, 12, 12, 24).split_evenly((1, 2));
         let both = || predicted.iter().flat_map(|&(t, p)| [t, p]);
         let all = range(both());
@@ -43,7 +43,7 @@ pub fn residuals(name: &str, found: &Residuals) -> Result<String> {
             };
             let mut chart = ChartBuilder::on(plot)
                 .x_label_area_size(48)
-                .y_label_area_size(72)
+                .y_label_area_size(84)
                 .build_cartesian_2d(xs.0..xs.1, ys.0..ys.1)?;
             chart
                 .configure_mesh()
@@ -53,8 +53,8 @@ pub fn residuals(name: &str, found: &Residuals) -> Result<String> {
                 .label_style(text(12, FAINT, HPos::Left, VPos::Top))
                 .x_labels(5)
                 .y_labels(6)
-                .x_label_formatter(&|v| readable(*v, 3))
-                .y_label_formatter(&|v| readable(*v, 3))
+                .x_label_formatter(&|v| label(*v))
+                .y_label_formatter(&|v| label(*v))
                 .x_desc(x)
                 .y_desc(y)
                 .axis_desc_style(text(13, INK, HPos::Left, VPos::Top))
@@ -64,6 +64,15 @@ pub fn residuals(name: &str, found: &Residuals) -> Result<String> {
         }
         Ok(())
     })
+}
+
+/// A number without the zeros at its end.
+fn label(v: f64) -> String {
+    let text = readable(v, 3);
+    match text.contains('.') && !text.contains('e') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
 }
 
 /// A little more than the values take.
