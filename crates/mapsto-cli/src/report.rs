@@ -187,6 +187,13 @@ pub fn judged(found: &Judgement) -> String {
         text += &format!("\n95 % intervals of {} bootstrap draws{how}", found.resamples);
     }
     if let Some(report) = &found.report {
+        let classes = report.rows.iter().enumerate();
+        let is_meant = |c: usize| found.numbers.iter().any(|n| n.name.ends_with(&format!(" of class {c}")));
+        let meant = classes.filter(|(c, _)| is_meant(*c));
+        let meant: Vec<String> = meant.map(|(c, row)| format!("class {c} is {}", plain(&row.name))).collect();
+        if !meant.is_empty() {
+            text += &format!("\n{}", meant.join(", "));
+        }
         text += &format!("\n\n{}", report.to_string().trim_end());
     }
     if let Some(report) = &found.labels {

@@ -126,7 +126,7 @@ impl Predictor {
         asked.notes = unseen.said(
             self.features(),
             ["holds a word", "hold words"],
-            "that training never met, and counts as any other rare word",
+            "that training never met: taken as any other rare word",
         );
         asked.notes.extend(missing.said(
             self.features(),

@@ -63,10 +63,7 @@ impl Experiment {
         let steps = self.train.preprocessing();
         let reading = match steps.table() {
             Some((_, reading)) => reading.any_delimiter(),
-            None => match self.config.data.set.option("delimiter") {
-                Some(Value::Str(text)) if text.len() == 1 => Reading::new().delimiter(text.as_bytes()[0]),
-                _ => Reading::new(),
-            },
+            None => Reading::of_entry(&self.config.data.set)?,
         };
         let table = Table::open(path, &reading)?;
         let chosen: Selection = table.features(&self.info.features)?;

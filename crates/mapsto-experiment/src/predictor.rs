@@ -49,6 +49,8 @@ pub struct Predictor {
     targets: Vec<String>,
     /// What separated the cells of that table.
     delimiter: u8,
+    /// How else it was read, where its columns are plain numbers.
+    reading: Reading,
     /// The height and width that pictures had before they were preprocessed, where the run says it.
     size: Option<[usize; 2]>,
 }
@@ -94,6 +96,7 @@ impl Predictor {
                 Some(Value::Str(word)) => word.bytes().next().unwrap_or(b','),
                 _ => b',',
             },
+            reading: Reading::of_entry(&config.data.set)?,
             ..predictor
         })
     }
@@ -119,6 +122,7 @@ impl Predictor {
             targets: file.info.targets.clone(),
             info: file.info,
             delimiter: b',',
+            reading: Reading::new(),
             size: None,
         })
     }
@@ -199,7 +203,7 @@ impl Predictor {
     pub(crate) fn reading(&self) -> Reading {
         match self.preprocess.table() {
             Some((_, reading)) => reading.any_delimiter(),
-            None => Reading::new().delimiter(self.delimiter),
+            None => self.reading.clone().delimiter(self.delimiter),
         }
     }
 

@@ -205,6 +205,28 @@ fn labels_are_judged_as_scikit_learn_judges_them() {
 }
 
 #[test]
+fn rankings_are_judged_by_the_metrics_that_the_training_file_names() {
+    let golden = golden("labels");
+    let metrics = "\nmetrics = ['ndcg', { ndcg = 2 }, { recall_at_k = 2 }, 'mrr']";
+    let folder = given(
+        "labels = ['a', 'b', 'c']",
+        &["s0", "s1", "s2"],
+        &format!("bce_with_logits'{metrics}\n#"),
+        &Tensor::eye(3),
+    );
+    let json = eval(&folder, "");
+    for name in ["ndcg", "ndcg@2"] {
+        near(&Json::Float(metric(&json, name)), golden.get(name).unwrap(), name);
+    }
+    for name in ["recall@2", "mrr"] {
+        assert!((0.3..=1.0).contains(&metric(&json, name)), "{name}: {json}");
+    }
+    let said = folder.run("eval run --resamples 50").ok();
+    let line = said.lines().find(|line| line.starts_with("mrr ")).unwrap();
+    assert!(line.contains(" to "), "{line}");
+}
+
+#[test]
 fn numbers_are_judged_as_numpy_judges_them() {
     let golden = golden("numbers");
     let folder = given("target = 'number'", &["s0"], "mse", &Tensor::ones([1, 1]));

@@ -258,3 +258,29 @@ fn a_model_without_columns_takes_lines_of_numbers() {
         assert!(outcome.err.contains(said), "{}", outcome.err);
     }
 }
+
+#[test]
+fn tables_are_read_as_the_one_that_was_learnt_from() {
+    let folder = Folder::new();
+    let rows: String = (0..80).map(|i| format!("{},5;{};{},25\n", i % 9, i % 7, 2 * (i % 9))).collect();
+    let file = "[data]\nset = 'csv'\npath = 't.csv'\nheader = false\ndecimal = ','\ntarget = 'column_3'\ntest = 0.2\n[train]\nepochs = 2\n";
+    folder.write("t.csv", &rows).write("t.toml", file);
+    for layers in ["", "[model]\nlayers = [{ linear = 1 }]\n"] {
+        folder.write(
+            "t.toml",
+            file.replace(
+                "[train]\n",
+                &format!("{layers}[train]\n{}", if layers.is_empty() { "" } else { "loss = 'mse'\n" }),
+            ),
+        );
+        folder.run("train t.toml --train.out run -q").ok();
+        folder.write("new.csv", "3,5;2;0\n1.000,5;2;0\n");
+        let answers = cells(&folder.run("predict run new.csv --format csv").ok());
+        assert_eq!(answers.len(), 3, "{answers:?}");
+        let by_json =
+            fed(&folder, "predict run - --format csv", "{\"column_1\":3.5,\"column_2\":2}\n[1000.5,2]\n");
+        assert_eq!(cells(&by_json.ok()), answers);
+        assert!(folder.run("eval run t.csv").ok().contains("(80 samples"));
+        fs::remove_dir_all(folder.path().join("run")).unwrap();
+    }
+}

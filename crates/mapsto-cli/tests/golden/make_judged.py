@@ -69,6 +69,7 @@ out = {
         "curves": [curves("abc"[c], labels[:, c], s[:, c], sigmoid) for c in range(3)],
         "macro roc auc": m.roc_auc_score(labels, s, average="macro"),
         "macro average precision": m.average_precision_score(labels, s, average="macro"),
+        "ndcg": m.ndcg_score(labels, s), "ndcg@2": m.ndcg_score(labels, s, k=2),
     },
     "numbers": {
         "mae": m.mean_absolute_error(number, s[:, 0]), "r2": m.r2_score(number, s[:, 0]),

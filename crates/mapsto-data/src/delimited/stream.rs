@@ -88,14 +88,21 @@ impl TableStream {
         if stream.buffer.starts_with(b"\xef\xbb\xbf") {
             stream.at = 3;
         }
-        let begins = stream.buffer[stream.at..].iter().find(|byte| !byte.is_ascii_whitespace());
-        stream.is_json = matches!(begins, Some(b'{' | b'['));
+        stream.is_json = stream.begins_with_json();
         if stream.is_json {
             stream.read_json_head()
         } else {
             stream.read_head()
         }
         Ok(stream)
+    }
+
+    /// Whether the first line is an object, or a list; a name in brackets is neither.
+    fn begins_with_json(&self) -> bool {
+        let text = self.buffer[self.at..].trim_ascii_start();
+        let line = text.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+        let is_list = || std::str::from_utf8(line).is_ok_and(|line| Json::parse(line.trim()).is_ok());
+        line.starts_with(b"{") || (line.starts_with(b"[") && is_list())
     }
 
     fn read_json_head(&mut self) {
@@ -411,6 +418,11 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn a_name_in_brackets_is_no_json() {
+        assert_eq!(stream("[a],b\n1,2\n").columns(), ["[a]", "b"]);
     }
 
     #[test]
