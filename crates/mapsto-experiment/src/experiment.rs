@@ -157,8 +157,9 @@ impl Experiment {
         let metrics = match filled_metrics {
             Some(metrics) => metrics,
             None => {
+                let names = if info.classes.is_empty() { &info.targets } else { &info.classes };
                 for entry in &mut config.train.metrics {
-                    *entry = balance::numbered(entry, &info.classes)?;
+                    *entry = balance::numbered(entry, names)?;
                 }
                 let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
                 add_callbacks(&mut config);

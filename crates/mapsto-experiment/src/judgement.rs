@@ -11,7 +11,7 @@ use mapsto::data::Loader;
 use mapsto::spec::build;
 use mapsto::training::metrics::{
     Accuracy, Average, AveragePrecision, BalancedAccuracy, ConfusionMatrix, Decision, Ece, F1, Hamming,
-    LogLoss, Mae, Mcc, Metric, R2, Rmse, RocAuc, Scored,
+    LogLoss, Mae, MaxError, Mcc, Metric, R2, Rmse, RocAuc, Scored,
 };
 use mapsto::training::{
     ClassReport, Evaluation, Interval, LabelReport, Outputs, Predictions, bootstrap, predict, temperature,
@@ -134,9 +134,9 @@ impl Experiment {
         let mut numbers = Vec::new();
         for ((name, metric), interval) in metrics.iter().zip(intervals) {
             let value = metric.value(&metric.count(y, target)?);
-            // What draws say of a calibration error, or of a largest error, is biased: see `docs/evaluating.md`.
-            let is_sound =
-                |i: &Interval| metric.name() != Ece::new().name() && i.low <= value && value <= i.high;
+            // What draws say of a calibration error, or of a largest error, is biased: see `docs/predicting.md`.
+            let is_biased = [Ece::new().name(), MaxError::new().name()].contains(&metric.name());
+            let is_sound = |i: &Interval| !is_biased && i.low <= value && value <= i.high;
             numbers.push(Judged { name: name.clone(), value, interval: interval.filter(is_sound) });
         }
         let of_threshold = match kind {

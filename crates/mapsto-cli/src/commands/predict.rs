@@ -99,8 +99,14 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
     if let Some(t) = predictor.temperature() {
         remark(&format!("the probabilities are calibrated: logits are divided by {}", readable(t, 4)));
     }
-    let mut asking =
-        Asking { predictor: &predictor, invocation, failures: Vec::new(), answered: 0, wrong: 0 };
+    let mut asking = Asking {
+        predictor: &predictor,
+        invocation,
+        failures: Vec::new(),
+        answered: 0,
+        wrong: 0,
+        first: None,
+    };
     asking.failures.append(&mut failures);
     let is_single = inputs.len() + asking.failures.len() == 1;
     let mut sheet = Sheet::new(&predictor, format, &inputs, invocation);
@@ -146,6 +152,8 @@ struct Asking<'a> {
     answered: usize,
     /// Rows that could not be answered.
     wrong: usize,
+    /// What kind of error the first of them is.
+    first: Option<ErrorKind>,
 }
 
 impl Asking<'_> {
@@ -223,7 +231,7 @@ impl Asking<'_> {
                     if wrong <= MOST {
                         complain(&e);
                     }
-                    first.get_or_insert(e);
+                    first.get_or_insert(e.kind());
                 }
             }
             Ok(())
@@ -232,6 +240,7 @@ impl Asking<'_> {
             remark(&format!("{}: {} more rows are wrong", plain(&name), wrong - MOST));
         }
         self.wrong += wrong;
+        self.first = self.first.or(first);
         if let Some(e) = failed {
             return Err(Stop::Writing(e));
         }
@@ -264,7 +273,9 @@ impl Asking<'_> {
                 n => format!("{n} were"),
             }
         );
-        Err(Error::new(ErrorKind::Data, message).help("mend what is named above, or leave it out").into())
+        // Where nothing was answered at all, it may be the model that is wrong.
+        let kind = self.first.filter(|_| self.answered == 0).unwrap_or(ErrorKind::Data);
+        Err(Error::new(kind, message).help("mend what is named above, or leave it out").into())
     }
 }
 

@@ -28,7 +28,7 @@ fn points() -> Folder {
                 + "[train]\nloss = 'cross_entropy'\nmetrics = ['accuracy', { fbeta = 'weighted', beta = 2.0 }]\n"
                 + train,
         )
-        .write("number.toml", file("target = 'number'", "1") + "[train]\nloss = 'mse'\nmetrics = ['mae', 'r2']\n" + train);
+        .write("number.toml", file("target = 'number'", "1") + "[train]\nloss = 'mse'\nmetrics = ['mae', 'r2', 'max_error']\n" + train);
     folder
 }
 
@@ -76,6 +76,7 @@ fn classes_are_reported_with_intervals_and_each_look_is_counted() {
     {
         assert!(metric(&json, name).0.is_finite(), "{name}");
     }
+    assert_eq!(metric(&json, "ece").1, None, "draws of a calibration error are biased");
     let report = json.get("report").and_then(Json::list).unwrap();
     assert_eq!(report.len(), 4, "two classes and two averages");
     let support = |at: usize| report[at].get("support").and_then(Json::int).unwrap();
@@ -109,6 +110,7 @@ fn numbers_have_intervals_and_their_largest_errors() {
     assert!((mae - errors().sum::<f64>() / rows.len() as f64).abs() < 1e-6);
     let [low, high] = interval.unwrap();
     assert!(low < mae && mae < high, "{json}");
+    assert_eq!(metric(&json, "max error").1, None, "no draw has a larger error than the samples");
     assert!(metric(&json, "r2").0 < 1.0 && metric(&json, "rmse").0 >= mae);
     let worst = json.get("worst").and_then(Json::list).unwrap();
     let losses: Vec<f64> = worst.iter().map(|w| w.get("loss").and_then(Json::number).unwrap()).collect();

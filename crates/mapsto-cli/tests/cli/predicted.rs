@@ -162,6 +162,10 @@ fn labels_and_numbers_keep_their_names_everywhere() {
     assert!(
         json.index(1).unwrap().get("probabilities").unwrap().get("red").and_then(Json::number).unwrap() < 0.5
     );
+    folder
+        .run("train t.toml --train.out named -q --train.metrics [{f1='red',multilabel=true,threshold=0.0}]")
+        .ok();
+    assert!(folder.read("named/metrics.csv").contains("f1 of class 1"));
     // The model file alone knows them too.
     fs::copy(folder.path().join("run/best.safetensors"), folder.path().join("m.safetensors")).unwrap();
     assert_eq!(cells(&folder.run("predict m.safetensors new.csv --format csv").ok()), rows);
@@ -283,4 +287,22 @@ fn tables_are_read_as_the_one_that_was_learnt_from() {
         assert!(folder.run("eval run t.csv").ok().contains("(80 samples"));
         fs::remove_dir_all(folder.path().join("run")).unwrap();
     }
+}
+
+#[test]
+fn a_model_that_gives_no_numbers_is_told_from_rows_that_are_wrong() {
+    let folder = trained("target = 'price'");
+    folder.write("new.csv", "x,tree\n0.9,oak\n-0.9,elm\n");
+    let best = folder.path().join("run/best.safetensors");
+    let mut file = ModelFile::read(&best).unwrap();
+    file.tensors.iter_mut().for_each(|(_, t)| *t = &*t * f64::NAN);
+    file.write(&best).unwrap();
+    let outcome = folder.run("predict run new.csv");
+    assert_eq!((outcome.code, outcome.out.as_str()), (5, ""), "{}", outcome.err);
+    assert!(
+        outcome.err.contains("new.csv:3: the model's outputs for input 1 are not finite"),
+        "{}",
+        outcome.err
+    );
+    assert!(outcome.err.contains("error: 2 rows were not answered, 0 were answered"), "{}", outcome.err);
 }

@@ -313,7 +313,9 @@ impl RowBlock {
             .split_once("row ")
             .and_then(|(_, rest)| rest[..rest.find(|c: char| !c.is_ascii_digit())?].parse::<usize>().ok());
         let by_number = number.and_then(|n| self.rows.get(n.checked_sub(1)?));
-        let Some(row) = by_line.or(by_number) else { return e };
+        // What is said of no row is said of the only one.
+        let only = self.rows.first().filter(|_| self.rows.len() == 1 && line.is_none());
+        let Some(row) = by_line.or(by_number).or(only) else { return e };
         self.at(row, e)
     }
 

@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 /// ```
 /// use mapsto_train::{curves::Residuals, plots};
 /// let found = Residuals::of(&[1.0, 2.0, 3.0], &[1.5, 2.0, 4.0]).unwrap();
-/// assert!(plots::residuals("price", &found).unwrap().contains("half of them between 0.25 and 0.75"));
+/// assert!(plots::residuals("price", &found).unwrap().contains("half of them between 0.2500 and 0.7500"));
 /// ```
 ///
 /// # Errors
