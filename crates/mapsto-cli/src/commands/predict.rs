@@ -255,24 +255,21 @@ impl Asking<'_> {
         if self.wrong == 0 && self.failures.is_empty() {
             return Ok(());
         }
-        let rows = |n: usize| if n == 1 { "1 row".to_string() } else { format!("{n} rows") };
-        let files = |n: usize| if n == 1 { "1 file".to_string() } else { format!("{n} files") };
+        let many = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
         let mut lost = Vec::new();
         if self.wrong > 0 {
-            lost.push(rows(self.wrong));
+            lost.push(many(self.wrong, "row"));
         }
-        if !is_single && !self.failures.is_empty() {
-            lost.push(files(self.failures.len()));
+        match self.failures.len() {
+            0 => {}
+            _ if is_single => lost.push("the rest of the file".into()),
+            n => lost.push(many(n, "file")),
         }
-        let verb = if lost.len() == 1 && lost[0].starts_with("1 ") { "was" } else { "were" };
-        let message = format!(
-            "{} {verb} not answered, {} answered",
-            lost.join(" and "),
-            match self.answered {
-                1 => "1 was".to_string(),
-                n => format!("{n} were"),
-            }
-        );
+        let is_one = lost.len() == 1 && (lost[0].starts_with("1 ") || is_single && self.wrong == 0);
+        let verb = if is_one { "was" } else { "were" };
+        let answered =
+            if self.answered == 1 { "1 was".to_string() } else { format!("{} were", self.answered) };
+        let message = format!("{} {verb} not answered, {answered} answered", lost.join(" and "));
         // Where nothing was answered at all, it may be the model that is wrong.
         let kind = self.first.filter(|_| self.answered == 0).unwrap_or(ErrorKind::Data);
         Err(Error::new(kind, message).help("mend what is named above, or leave it out").into())

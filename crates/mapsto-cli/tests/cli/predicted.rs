@@ -306,3 +306,27 @@ fn a_model_that_gives_no_numbers_is_told_from_rows_that_are_wrong() {
     );
     assert!(outcome.err.contains("error: 2 rows were not answered, 0 were answered"), "{}", outcome.err);
 }
+
+#[test]
+fn a_file_that_breaks_off_is_told_with_what_was_answered() {
+    let folder = trained("target = 'price'");
+    let rows: String =
+        (0..60_000_u64).map(|i| format!("{},oak\n", (i * 7919 % 60_000) as f64 / 60_000.0)).collect();
+    folder.write("new.csv", format!("x,tree\n{rows}"));
+    let packed = std::process::Command::new("gzip").arg("-k").arg(folder.path().join("new.csv")).status();
+    if !packed.is_ok_and(|status| status.success()) {
+        println!("skipped: there is no gzip");
+        return;
+    }
+    let whole = folder.run("predict run new.csv --format csv").ok();
+    assert_eq!(folder.run("predict run new.csv.gz --format csv").ok(), whole);
+    let bytes = fs::read(folder.path().join("new.csv.gz")).unwrap();
+    folder.write("half.csv.gz", &bytes[..bytes.len() / 2]);
+    let outcome = folder.run("predict run half.csv.gz --format csv");
+    assert_eq!(outcome.code, 3, "{}", outcome.err);
+    let answered = outcome.out.lines().count() - 1;
+    assert!(answered > 1000 && whole.starts_with(&outcome.out));
+    assert!(outcome.err.contains("half.csv.gz: "), "{}", outcome.err);
+    let said = format!("error: the rest of the file was not answered, {answered} were answered");
+    assert!(outcome.err.contains(&said), "{}", outcome.err);
+}
