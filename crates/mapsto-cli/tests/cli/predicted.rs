@@ -330,3 +330,48 @@ fn a_file_that_breaks_off_is_told_with_what_was_answered() {
     let said = format!("error: the rest of the file was not answered, {answered} were answered");
     assert!(outcome.err.contains(&said), "{}", outcome.err);
 }
+
+/// Who asks a model has no training file: whatever is wrong with a table, no help speaks of one.
+#[test]
+fn helps_are_for_who_asks_and_not_for_who_trains() {
+    let mixed = trained("class = 'kind'");
+    let numbers = Folder::new();
+    let rows: String = (0..60).map(|i| format!("{},{},{}\n", i % 7, i % 5, i % 9)).collect();
+    let file = "[data]\nset = 'csv'\npath = 't.csv'\ntarget = 'y'\ntest = 0.2\n[model]\nlayers = [{ linear = 1 }]\n[train]\nloss = 'mse'\nepochs = 1\n";
+    numbers.write("t.csv", format!("x,tree,y\n{rows}")).write("t.toml", file);
+    numbers.run("train t.toml --train.out run -q").ok();
+    for cell in [
+        "word",
+        "\"1,5\"",
+        "",
+        "NaN",
+        "1e400",
+        "inf",
+        "9007199254740993",
+        "1e39",
+        "\"open",
+        "\u{0}",
+        "1;2",
+        "a,b",
+    ] {
+        for folder in [&mixed, &numbers] {
+            for tree in ["1", "oak"] {
+                folder.write("new.csv", format!("x,tree\n1,1\n{cell},{tree}\n2,2\n"));
+                let outcome = folder.run("predict run new.csv --format csv");
+                assert!([0, 3].contains(&outcome.code), "{cell}: {}", outcome.err);
+                assert!(
+                    outcome.out.contains("\n1,") && outcome.out.contains("\n3,"),
+                    "{cell}: {}",
+                    outcome.out
+                );
+                for said in ["[data]", "features", "`class`", "`target`", "teaches", "`missing`"] {
+                    assert!(!outcome.err.contains(said), "{cell}: {}", outcome.err);
+                }
+            }
+        }
+    }
+    numbers.write("latin.csv", b"x,tree\n1,1\n\xe9,2\n2,2\n");
+    let outcome = numbers.run("predict run latin.csv --format csv");
+    assert!(outcome.err.contains("latin.csv:3: ") && !outcome.err.contains("[data]"), "{}", outcome.err);
+    assert_eq!((outcome.code, outcome.out.lines().count()), (3, 3));
+}
