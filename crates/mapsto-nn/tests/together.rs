@@ -18,7 +18,9 @@ fn build(kind: &LayerKind, input: &[usize]) -> Option<Built> {
 fn stirred(mut layer: Built) -> Built {
     layer.visit_mut(&mut Path::new(), &mut |path, item| match item {
         ItemMut::Param(p) => p.set(&Tensor::randn(p.shape().to_vec())).unwrap(),
-        ItemMut::State(s) if path.to_string().ends_with("var") => s.set(Tensor::rand(s.get().shape()) + 0.1),
+        ItemMut::State(s) if ["var", "variance"].iter().any(|end| path.to_string().ends_with(end)) => {
+            s.set(Tensor::rand(s.get().shape()) + 0.1)
+        }
         ItemMut::State(s) => s.set(Tensor::randn(s.get().shape())),
     });
     layer
