@@ -222,11 +222,14 @@ fn build<const D: usize>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Lay
         return Err(e.help("a film is [steps, channels, height, width]; rows of numbers, such as those of a table, are no films: `linear` takes them"));
     }
     let (inputs, sizes) = convolution::places::<D>(args, rest)?;
+    let Some(out) = options.out(kernel, sizes).filter(|out| !out.contains(&0)) else {
+        return Err(args.misfit("kernel", format!("a window of {kernel:?} does not fit {rest:?}")));
+    };
     for inner in [inputs, outputs] {
         budget::weight(args, &[&[4, outputs, inner][..], &kernel].concat())?;
     }
-    budget::output(args, &[&[steps, 4, outputs][..], &sizes].concat())?;
-    budget::pass(args.name(), &[&[steps, outputs.max(inputs)][..], &sizes, &kernel].concat())?;
+    budget::output(args, &[&[steps, 4, outputs][..], &out].concat())?;
+    budget::pass(args.name(), &[&[steps, outputs.max(inputs)][..], &out, &kernel].concat())?;
     let layer = ConvLstm::<D>::new(inputs, outputs, kernel);
     let layer = ConvLstm { options, last, ..layer };
     Ok(Box::new(if bias { layer } else { layer.no_bias() }))
@@ -282,5 +285,8 @@ mod tests {
         let plain = Entry::new("conv_lstm2d").with_value(3_usize).with_option("kernel", 3_usize);
         let e = ModelSpec::new([2, 6, 6], [plain]).build().err().unwrap().to_string();
         assert!(e.contains("should be [steps, channels, ..] of 4 axes, it is [2, 6, 6]"), "{e}");
+        let plain = Entry::new("conv_lstm2d").with_value(3_usize).with_option("kernel", 3_usize);
+        let e = ModelSpec::new([2, 1, 6, 2], [plain]).build().err().unwrap().to_string();
+        assert!(e.contains("a window of [3, 3] does not fit [1, 6, 2]"), "{e}");
     }
 }
