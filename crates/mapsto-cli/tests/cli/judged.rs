@@ -137,7 +137,7 @@ fn a_metric_that_takes_logarithms_for_numbers_is_refused() {
     let config = "[data]\nset = 'csv'\npath = 'counts.csv'\ntarget = 'count'\nvalidation = 0.25\nbatch = 16\n\
                   [model]\nlayers = [{ linear = 1 }]\n[train]\nloss = 'poisson_nll'\nmetrics = ['mae']\noptimizer = { sgd = 0.01 }\nepochs = 1\n";
     let folder = Folder::new();
-    folder.write("counts.csv", table).write("counts.toml", config.to_string());
+    folder.write("counts.csv", table).write("counts.toml", config);
     let outcome = folder.run("train counts.toml");
     assert_eq!(outcome.code, 2, "{}", outcome.err);
     assert!(outcome.err.contains("`poisson_nll` takes them for logarithms of these"), "{}", outcome.err);
