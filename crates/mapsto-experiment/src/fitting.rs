@@ -202,6 +202,18 @@ impl Experiment {
 
     /// Finds a metric that takes the outputs for something else than the loss does.
     fn check_scale(&self, metric: &dyn Metric, entry: &Entry) -> Result<()> {
+        if self.loss.takes_logarithms() && metric.outputs().is_none() && !is_of_order(metric) {
+            let message = format!(
+                "`{}` compares the outputs with the targets, and `{}` takes them for logarithms of these",
+                entry.name,
+                self.loss.name()
+            );
+            let error = Error::new(ErrorKind::Usage, message).help(
+                "write `log_input = false` in the loss and end the layers with \"softplus\", so that the model gives the \
+                 numbers themselves; or take a metric of their order, `metrics = [\"spearman\"]`",
+            );
+            return Err(entry.span.into_iter().fold(error, |e, span| e.with_span(span.into())));
+        }
         let given = match self.outputs() {
             Outputs::Logit => Outputs::Logits,
             given => given,
@@ -252,6 +264,15 @@ impl Experiment {
             false => e,
         }
     }
+}
+
+/// Whether a metric sees the order of numbers alone, so that it judges logarithms as it judges the numbers.
+fn is_of_order(metric: &dyn Metric) -> bool {
+    let target = Tensor::from_vec(vec![1.0f32, 2.0, 5.0, 3.0], [4, 1]);
+    let value = |y: &Tensor| {
+        catch(|| metric.count(y, &target)).and_then(|counts| counts).map(|counts| metric.value(&counts))
+    };
+    matches!((value(&target), value(&target.log())), (Ok(a), Ok(b)) if a == b)
 }
 
 /// A refusal of classes by a metric that takes values, with a help that says so.

@@ -2,14 +2,16 @@
 
 mod one_step;
 pub(crate) mod projected;
+mod stacked;
 #[cfg(test)]
 mod tests;
 
 pub use one_step::RecurrentCell;
+pub use stacked::StackedCells;
 
 use crate::init::{Init, Uniform};
 use crate::layers::LayerKind;
-use crate::module::{Item, ItemMut, Path, Segment};
+use crate::module::{AtLengths, Item, ItemMut, Path, Segment};
 use crate::{Layer, Module, Param, budget};
 use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::memory::room_for;
@@ -438,6 +440,12 @@ impl<C: Cell> Recurrent<C> {
 }
 
 impl<C: Cell> Layer for Recurrent<C> {
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> std::result::Result<AtLengths, String> {
+        let y = self.output(x, Some(lengths));
+        Ok(if self.last { AtLengths::Samples(y) } else { AtLengths::Steps(y) })
+    }
+
     fn clone_layer(&self) -> Option<Box<dyn Layer>> {
         Some(Box::new(Recurrent::<C> { weights: self.weights.clone(), cell: PhantomData, ..*self }))
     }

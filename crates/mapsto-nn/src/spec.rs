@@ -256,7 +256,8 @@ mod tests {
                 plain.with_value(value(kind.name)).with_option("kernel", 3_usize),
                 Entry::new(kind.name).with_value(9_usize).with_option("size", 2_usize),
             ];
-            let inputs: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]];
+            let inputs: [&[usize]; 6] =
+                [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4], &[2, 2, 3, 3, 3]];
             let specs = inputs
                 .iter()
                 .flat_map(|input| entries.iter().map(|entry| ModelSpec::new(*input, [entry.clone()])));
@@ -361,6 +362,17 @@ mod tests {
             (entry("embedding_bag", 10).with_option("size", 4usize), vec![6]),
             (Entry::new("category_embedding").with_value(vec![5usize, 3]), vec![6]),
             (Entry::new("prelu"), vec![9]),
+            (Entry::new("normalization"), vec![9]),
+            (
+                Entry::new("einsum_dense").with_value("bti,io->bto").with_option("sizes", vec![5usize]),
+                vec![3, 7],
+            ),
+            (Entry::new("additive_attention"), vec![5, 9]),
+            (entry("conv_lstm1d", 2).with_option("kernel", 3usize), vec![3, 4, 8]),
+            (entry("conv_lstm2d", 2).with_option("kernel", 3usize), vec![3, 2, 4, 4]),
+            (entry("conv_lstm3d", 2).with_option("kernel", 2usize), vec![3, 2, 3, 3, 3]),
+            (entry("attention", 2).with_option("bias_kv", true), vec![5, 16]),
+            (Entry::new("ragged").with_value(vec![entry("gru", 3)]), vec![5, 4]),
             (Entry::new("positional_embedding"), vec![6, 4]),
             (entry("attention", 2), vec![5, 16]),
             (entry("transformer_block", 2).with_option("bias", false), vec![5, 16]),

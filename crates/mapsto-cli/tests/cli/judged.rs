@@ -131,3 +131,18 @@ fn a_metric_that_takes_probabilities_for_logits_is_refused() {
     assert_eq!(outcome.code, 2, "{}", outcome.err);
     assert!(outcome.err.contains("judges probabilities"), "{}", outcome.err);
 }
+
+#[test]
+fn a_metric_that_takes_logarithms_for_numbers_is_refused() {
+    let mut table = "x,count\n".to_string();
+    (0..60).for_each(|i| table += &format!("{},{}\n", i % 7, i % 5));
+    let config = "[data]\nset = 'csv'\npath = 'counts.csv'\ntarget = 'count'\nvalidation = 0.25\nbatch = 16\n\
+                  [model]\nlayers = [{ linear = 1 }]\n[train]\nloss = 'poisson_nll'\nmetrics = ['mae']\noptimizer = { sgd = 0.01 }\nepochs = 1\n";
+    let folder = Folder::new();
+    folder.write("counts.csv", table).write("counts.toml", config);
+    let outcome = folder.run("train counts.toml");
+    assert_eq!(outcome.code, 2, "{}", outcome.err);
+    assert!(outcome.err.contains("`poisson_nll` takes them for logarithms of these"), "{}", outcome.err);
+    assert!(outcome.err.contains("log_input = false"), "{}", outcome.err);
+    folder.run("train counts.toml --train.metrics ['spearman']").ok();
+}

@@ -1,13 +1,13 @@
 //! Multi-head attention: each step gathers what it needs from the others, in several ways at once.
 
 use super::alibi::alibi;
-use super::seen::near;
+use super::seen::{near, places};
 use super::{AttentionCache, LayerKind, RelativePositionBias, RmsNorm, RotaryEmbedding, Seen};
-use crate::init::{Uniform, XavierUniform};
-use crate::{Apply, Layer, Linear, Module, budget};
+use crate::init::{Init, Uniform, XavierNormal, XavierUniform};
+use crate::{Apply, AtLengths, Layer, Linear, Module, Param, budget};
 use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
 use mapsto_tensor::ops::{Mask, attention, attention_weights};
-use mapsto_tensor::{Result, Tensor, fail, is_training};
+use mapsto_tensor::{DType, Result, Tensor, fail, is_training};
 
 /// Queries, keys and values are linear in the input; `heads` parts of them attend on their own, and their results pass
 /// through a last linear layer: `y = [head₁ .. headₕ] Wᵀ + b`, `headᵢ = softmax(qᵢ kᵢᵀ / √d) vᵢ`.
@@ -45,6 +45,10 @@ pub struct MultiHeadAttention {
     pub q_norm: Option<RmsNorm>,
     /// The norm of each key, where there is one.
     pub k_norm: Option<RmsNorm>,
+    /// A key and a value that every query sees besides, `[1, 1, features of keys]`, where there are some.
+    pub bias_k: Option<Param>,
+    /// The value of `bias_k`, likewise.
+    pub bias_v: Option<Param>,
     /// What is added to scores by distance, where it is learned.
     pub relative: Option<RelativePositionBias>,
     heads: usize,
@@ -54,6 +58,7 @@ pub struct MultiHeadAttention {
     rotary: Option<RotaryEmbedding>,
     alibi: bool,
     window: Option<usize>,
+    zero_attn: bool,
 }
 
 impl MultiHeadAttention {
@@ -73,6 +78,8 @@ impl MultiHeadAttention {
             v: None,
             q_norm: None,
             k_norm: None,
+            bias_k: None,
+            bias_v: None,
             relative: None,
             heads,
             kv_heads: heads,
@@ -81,7 +88,30 @@ impl MultiHeadAttention {
             rotary: None,
             alibi: false,
             window: None,
+            zero_attn: false,
         }
+    }
+
+    /// The same with one more key and value, which are learned and which every query sees, whatever is hidden. PyTorch: `add_bias_kv`.
+    ///
+    /// * Parameters: `bias_k` and `bias_v`, `[1, 1, size]`, Xavier normal, as PyTorch draws and names them.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (layer, x) = (MultiHeadAttention::new(8, 2).add_bias_kv(), Tensor::randn([1, 3, 8]));
+    /// assert_eq!(layer.weights(&x, &x, Mask::None).shape(), [1, 2, 3, 4]);
+    /// ```
+    #[must_use]
+    pub fn add_bias_kv(self) -> MultiHeadAttention {
+        let features = self.out.inputs() / self.heads * self.kv_heads;
+        // Fans as PyTorch counts those of `[1, 1, size]`: the second axis times the rest, and the first times the rest.
+        let draw = || Some(Param::new(XavierNormal::new().tensor(&[1, 1, features])));
+        MultiHeadAttention { bias_k: draw(), bias_v: draw(), ..self }
+    }
+
+    /// The same with one more key and value of zeros, which every query sees, whatever is hidden: a query can look at nothing. PyTorch: `add_zero_attn`.
+    #[must_use]
+    pub fn add_zero_attn(self) -> MultiHeadAttention {
+        MultiHeadAttention { zero_attn: true, ..self }
     }
 
     /// The same, where a step sees only itself and those before it.
@@ -221,11 +251,12 @@ impl MultiHeadAttention {
     fn drawn(self, [kdim, vdim]: [usize; 2]) -> MultiHeadAttention {
         let (size, bias) = (self.out.inputs(), self.qkv.bias.is_some());
         let kv = size / self.heads * self.kv_heads;
+        let with_bias_kv = self.bias_k.is_some();
         let map = |inputs: usize, outputs: usize| {
             let map = Linear::new(inputs, outputs).init(XavierUniform::new());
             if bias { map } else { map.no_bias() }
         };
-        if [kdim, vdim] == [size, size] {
+        let layer = if [kdim, vdim] == [size, size] {
             MultiHeadAttention { qkv: map(size, size + 2 * kv), k: None, v: None, ..self }
         } else {
             MultiHeadAttention {
@@ -234,7 +265,8 @@ impl MultiHeadAttention {
                 v: Some(map(vdim, kv)),
                 ..self
             }
-        }
+        };
+        if with_bias_kv { layer.add_bias_kv() } else { layer }
     }
 
     /// What the steps of `x` find in another sequence (cross-attention): queries come from `x`, keys and values from
@@ -289,6 +321,7 @@ impl MultiHeadAttention {
     pub fn weights(&self, x: &Tensor, memory: &Tensor, seen: impl Into<Seen>) -> Tensor {
         let (q, k) = (self.part(0, x, 0), self.part(1, memory, 0));
         let mask = self.mask(&q, &k, &seen.into(), 0);
+        let (k, _, mask) = self.with_more(&q, k.clone(), k, mask);
         attention_weights(&q, &self.shared(k), mask)
     }
 
@@ -405,6 +438,46 @@ impl MultiHeadAttention {
         seen.resolve(q, k, self.window.map(|window| near(q, at, t, s, window)), bias)
     }
 
+    /// Keys and values with those that every query sees besides, and the mask of all.
+    #[track_caller]
+    fn with_more(&self, q: &Tensor, k: Tensor, v: Tensor, mask: Mask) -> (Tensor, Tensor, Mask) {
+        let ([b, heads, s, d], t) = (k.dims(), q.shape()[2]);
+        let (mut keys, mut values) = (vec![k], vec![v]);
+        if let (Some(bias_k), Some(bias_v)) = (&self.bias_k, &self.bias_v) {
+            let placed =
+                |bias: &Tensor| bias.reshape([1, heads, 1, d]).to(q.dtype()).expand([b, heads, 1, d]);
+            keys.push(placed(bias_k));
+            values.push(placed(bias_v));
+        }
+        if self.zero_attn {
+            let zeros = q.device().scope(|| Tensor::full_of([b, heads, 1, d], 0.0, q.dtype()));
+            keys.push(zeros.clone());
+            values.push(zeros);
+        }
+        let more = keys.len() - 1;
+        if more == 0 {
+            return (keys.swap_remove(0), values.swap_remove(0), mask);
+        }
+        let seen = match mask {
+            Mask::Causal => {
+                let (places, all) = places(q, s - t, t, s);
+                Some(all.le(&places))
+            }
+            Mask::Tensor(mask) => Some(mask),
+            _ => None,
+        };
+        let mask = seen.map_or(Mask::None, |seen| {
+            let before = &seen.shape()[..seen.rank().saturating_sub(1)];
+            let seen = seen.expand(&[before, &[s]].concat()[..]);
+            let shape = [before, &[more]].concat();
+            // True is seen, and 0 is added to a score.
+            let is_seen = if seen.dtype() == DType::Bool { 1.0 } else { 0.0 };
+            let besides = q.device().scope(|| Tensor::full_of(&shape[..], is_seen, seen.dtype()));
+            Mask::Tensor(Tensor::cat(&[seen, besides], -1))
+        });
+        (Tensor::cat(&keys, 2), Tensor::cat(&values, 2), mask)
+    }
+
     /// Keys or values of as many heads as there are queries.
     fn shared(&self, x: Tensor) -> Tensor {
         let each = self.heads / self.kv_heads;
@@ -415,6 +488,7 @@ impl MultiHeadAttention {
     fn look(&self, [q, k, v]: [Tensor; 3], seen: &Seen, at: usize) -> Tensor {
         let [b, _, t, _] = q.dims();
         let mask = self.mask(&q, &k, seen, at);
+        let (k, v, mask) = self.with_more(&q, k, v, mask);
         let size = self.out.inputs();
         let found = if self.dropout > 0.0 && is_training() {
             let weights = attention_weights(&q, &self.shared(k), mask).dropout(self.dropout);
@@ -454,9 +528,13 @@ impl MultiHeadAttention {
         self.causal
     }
 
-    /// An entry with what a file can say of it besides the heads; none of keys of other features, and of what has settings that no
-    /// file can hold.
+    /// An entry with what a file can say of it besides the heads, as part of another layer; none of keys of other features, of keys that are
+    /// seen besides, and of what has settings that no file can hold.
     pub(super) fn told(&self, entry: Entry) -> Option<Entry> {
+        if self.bias_k.is_some() || self.zero_attn { None } else { self.told_alone(entry) }
+    }
+
+    fn told_alone(&self, entry: Entry) -> Option<Entry> {
         let plain = self.k.is_none() && self.relative.is_none();
         let [base, fraction] = match &self.rotary {
             Some(rotary) => rotary.settings()?,
@@ -484,13 +562,19 @@ impl Layer for MultiHeadAttention {
         self.among(x, Seen::all())
     }
 
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> std::result::Result<AtLengths, String> {
+        Ok(AtLengths::Steps(self.among(x, Seen::of_lengths(x, lengths))))
+    }
+
     fn describe(&self) -> String {
         let causal = if self.causal { ", causal" } else { "" };
         format!("MultiHeadAttention({}, {} heads{causal})", self.out.outputs(), self.heads)
     }
 
     fn entry(&self) -> Option<Entry> {
-        self.told(Entry::new(KIND.name).with_value(self.heads))
+        let entry = self.told_alone(Entry::new(KIND.name).with_value(self.heads))?;
+        Some(entry.with_option("bias_kv", self.bias_k.is_some()).with_option("zero_attn", self.zero_attn))
     }
 }
 
@@ -562,7 +646,14 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     |args, input| {
         let heads: usize = args.main()?;
         let size = size_for(args, input, heads, 2)?;
-        Ok(Box::new(from_options(args, size, heads, 0.0)?))
+        let layer = from_options(args, size, heads, 0.0)?;
+        let layer = if args.get_or("bias_kv", false)? {
+            budget::weight(args, &[2, size])?;
+            layer.add_bias_kv()
+        } else {
+            layer
+        };
+        Ok(Box::new(if args.get_or("zero_attn", false)? { layer.add_zero_attn() } else { layer }))
     },
 )
 .options(&[
@@ -576,6 +667,8 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     ROTARY_BASE,
     ALIBI,
     WINDOW,
+    ("bias_kv", "whether every step sees one more key and value, which are learned"),
+    ("zero_attn", "whether every step sees one more key and value of zeros"),
 ])
 .example(|| Entry::new("attention").with_value(2_usize));
 
@@ -597,6 +690,10 @@ mod tests {
         check_layer(|| MultiHeadAttention::new(4, 2).window(2).causal()).gives([2, 4, 4], [2, 4, 4]);
         let biased = || MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(2).buckets(4, 3));
         check_layer(move || biased().alibi()).gives([1, 7, 4], [1, 7, 4]);
+        check_layer(|| MultiHeadAttention::new(4, 2).add_bias_kv().add_zero_attn().causal())
+            .gives([2, 3, 4], [2, 3, 4]);
+        check_layer(|| MultiHeadAttention::new(8, 4).add_bias_kv().kv_heads(2).alibi())
+            .gives([1, 3, 8], [1, 3, 8]);
         let error = catch(|| MultiHeadAttention::new(10, 3)).unwrap_err().to_string();
         assert_eq!(
             error,
@@ -614,6 +711,32 @@ mod tests {
         assert_eq!(e.unwrap_err().message(), "attention: the steps before would see the new ones");
         let e = catch(|| MultiHeadAttention::new(4, 2).forward(&Tensor::ones([3, 4]))).unwrap_err();
         assert_eq!(e.message(), "attention: steps [b, t, size] were expected, found [3, 4]");
+    }
+
+    #[test]
+    fn keys_that_are_seen_besides_are_seen_through_every_mask_and_cache() {
+        let layer = MultiHeadAttention::new(8, 2).add_bias_kv().add_zero_attn();
+        let x = Tensor::randn([2, 4, 8]);
+        for seen in [
+            Seen::all(),
+            Seen::all().causal(),
+            Seen::all().keys(&tensor![[true, false, true, true], [false; 4]]),
+        ] {
+            let weights = layer.weights(&x, &x, seen.clone());
+            assert_eq!(weights.shape(), [2, 2, 4, 6]);
+            assert_close!(weights.sum(-1), Tensor::ones([2, 2, 4]));
+            assert!(weights.slice(3, 4..).min(..).item() > 0.0);
+            // Weights and values, by hand.
+            let [_, _, v] = layer.of_itself(&x, 0);
+            let bias = layer.bias_v.as_ref().unwrap().reshape([1, 2, 1, 4]).expand([2, 2, 1, 4]);
+            let values = Tensor::cat(&[v, bias, Tensor::zeros([2, 2, 1, 4])], 2);
+            let y = weights.matmul(&values).swap(1, 2).reshape([2, 4, 8]).apply(&layer.out);
+            assert_close!(layer.among(&x, seen), y);
+        }
+        let layer = layer.causal();
+        let (y, mut cache) = (layer.forward(&x), AttentionCache::new());
+        assert_close!(layer.step(&x.slice(1, ..3), &mut cache), y.slice(1, ..3));
+        assert_close!(layer.step(&x.slice(1, 3..), &mut cache), y.slice(1, 3..));
     }
 
     #[test]

@@ -109,6 +109,20 @@ pub trait Layer: Module {
         None
     }
 
+    /// What the layer makes of sequences `[b, t, ..]` of these lengths, as [`Ragged`](crate::Ragged) asks it: what stands after the last
+    /// step of a sequence must change no bit of what is given for its steps, or for it as a whole.
+    ///
+    /// A layer that does not say this is refused there, since it might mix steps with padding. One that works on each step by itself
+    /// gives [`AtLengths::each`].
+    ///
+    /// # Errors
+    /// The description of the layer that knows no lengths.
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        let _ = (x, lengths);
+        Err(self.describe())
+    }
+
     /// The hooks of a layer that has some; see [`Hooked`](super::Hooked).
     #[doc(hidden)]
     fn hooks(&self) -> Option<&Hooks> {
@@ -137,6 +151,29 @@ pub trait Layer: Module {
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         let _ = then;
         (self.forward(x), 0)
+    }
+}
+
+/// What a layer makes of sequences of different lengths; see [`Layer::at_lengths`].
+#[derive(Clone, Debug)]
+pub enum AtLengths {
+    /// A result for each step, `[b, t, ..]`, of the same lengths; what stands after the last step does not count.
+    Steps(Tensor),
+    /// One for each sequence, `[b, ..]`.
+    Samples(Tensor),
+}
+
+impl AtLengths {
+    /// What a layer makes that works on each step by itself.
+    ///
+    /// # Errors
+    /// The description of the layer, where numbers `[b, t]` have no features, so that it would take the steps for these.
+    #[track_caller]
+    pub fn each<L: Layer + ?Sized>(layer: &L, x: &Tensor) -> Result<AtLengths, String> {
+        if x.dtype().is_float() && x.rank() < 3 {
+            return Err(layer.describe());
+        }
+        Ok(AtLengths::Steps(layer.forward(x)))
     }
 }
 
@@ -222,6 +259,11 @@ impl<F: Fn(&Tensor) -> Tensor + Clone + Send + Sync + 'static> Layer for F {
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         activation_then(self, TypeId::of::<F>(), x, then)
     }
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        // A function that a file can name works along the last axis at most.
+        if self.entry().is_some() { AtLengths::each(self, x) } else { Err(self.describe()) }
+    }
 }
 
 impl Layer for Box<dyn Layer> {
@@ -261,6 +303,10 @@ impl Layer for Box<dyn Layer> {
     }
     fn hooks(&self) -> Option<&Hooks> {
         (**self).hooks()
+    }
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        (**self).at_lengths(x, lengths)
     }
     fn layers_mut(&mut self) -> Option<&mut Vec<Box<dyn Layer>>> {
         (**self).layers_mut()
@@ -305,6 +351,10 @@ impl<L: Layer> Layer for Option<L> {
         self.as_ref().and_then(Layer::as_then)
     }
     #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        self.as_ref().map_or_else(|| Ok(AtLengths::Steps(x.clone())), |layer| layer.at_lengths(x, lengths))
+    }
+    #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         match self {
             Some(layer) => layer.forward_then(x, then),
@@ -327,6 +377,10 @@ macro_rules! list {
             #[track_caller]
             fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
                 in_order(self, x, then)
+            }
+            #[track_caller]
+            fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+                ragged_in_order(self, x, lengths)
             }
             fn inner(&self) -> Vec<(String, &dyn Layer)> {
                 numbered(self)
@@ -381,6 +435,19 @@ fn in_order<L: Layer>(layers: &[L], x: &Tensor, after: &[Then<'_>]) -> (Tensor, 
         (y, i - layers.len())
     };
     within(|| format!("layer {}: {}", at.get(), shown(&layers[at.get().min(layers.len() - 1)])), run)
+}
+
+/// The layers applied one after the other to sequences of these lengths, until one gives a result for each sequence as a whole.
+#[track_caller]
+fn ragged_in_order<L: Layer>(layers: &[L], x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+    let mut y = AtLengths::Steps(x.clone());
+    for layer in layers {
+        y = match y {
+            AtLengths::Steps(x) => within(|| shown(layer), || layer.at_lengths(&x, lengths))?,
+            AtLengths::Samples(x) => AtLengths::Samples(x.apply(layer)),
+        };
+    }
+    Ok(y)
 }
 
 /// The last name of a path without generic arguments: `a::b::Net<c::D>` is `Net`, `t::<impl t::Tensor>::relu` is `relu`.
