@@ -9,6 +9,7 @@ mod bootstrap;
 pub mod callbacks;
 mod class_report;
 mod csv;
+pub mod diagnosis;
 mod digest;
 mod environment;
 mod evaluate;
