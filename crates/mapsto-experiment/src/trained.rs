@@ -1,7 +1,7 @@
 //! `Trained`: an experiment that was trained in the folder of a run, and what the run leaves there.
 
 use mapsto::nn::Exceptions;
-use mapsto::training::{History, ModelFile, Predictions, RunFolder, RunLock, Trainer, predict};
+use mapsto::training::{History, ModelFile, Predictions, RunFolder, RunLock, Scratch, Trainer, predict};
 use mapsto::{ErrorKind, Result, catch, with_matmul_precision};
 
 use crate::config::{Config, is_path};
@@ -26,11 +26,13 @@ pub(crate) struct Held {
     /// That of another folder, which a resumed run goes on in.
     pub of_target: Option<RunLock>,
     pub is_written: bool,
+    /// Where a dev run lies, which is removed with it.
+    scratch: Option<Scratch>,
 }
 
 impl Held {
     pub fn of(lock: RunLock) -> Held {
-        Held { lock: Some(lock), of_target: None, is_written: false }
+        Held { lock: Some(lock), of_target: None, is_written: false, scratch: None }
     }
 }
 
@@ -53,6 +55,10 @@ impl Experiment {
     /// fails in its first epoch leaves nothing behind.
     pub fn train(mut self, with: impl FnOnce(Trainer) -> Trainer) -> Result<Trained> {
         self.check_held_out()?;
+        let scratch = self.config.train.dev_run.map(|_| Scratch::new()).transpose()?;
+        if let Some(scratch) = &scratch {
+            self.config.train.out = Some(scratch.path().join("run").display().to_string());
+        }
         // Nothing has been written so far: from here on everything is known to fit.
         let (folder, lock) = new_folder(&self.config)?;
         let kept = |folder: &RunFolder| match self.preflight.get() {
@@ -72,7 +78,7 @@ impl Experiment {
             }
         })?;
         let mut lock = Held::of(lock);
-        lock.is_written = true;
+        (lock.is_written, lock.scratch) = (true, scratch);
         let run = Run::at(folder);
         let mut trained = Trained { experiment: self, history, run, epochs_before: 0, lock };
         trained.settle()?;

@@ -1,6 +1,7 @@
 //! The folder of a run: all that is needed to read, judge, continue and repeat it.
 
 use crate::atomic_file::{to_become, write_within};
+use crate::callbacks::CHECKPOINTS;
 use crate::environment::environment;
 use crate::evaluate::Predictions;
 use crate::history::History;
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 /// | `best.safetensors` | the best model |
 /// | `last.safetensors` | the last state, to resume from |
 /// | `predictions.csv` | the model's answer to every test sample |
+/// | `checkpoints/*.safetensors` | the best models and the states after every so many epochs, where asked for |
+/// | `tensorboard/events.*` | an event file of TensorBoard, where asked for |
 /// | `plots/*.svg` | curves, confusion matrix, mistakes, filters |
 /// | `.lock` | empty; held by the process that trains ([`RunFolder::lock`]) |
 ///
@@ -202,6 +205,9 @@ impl RunFolder {
         files(&self.path).filter(|e| is_of_a_killed_write(&name(e))).for_each(remove);
         let is_plot = |e: &fs::DirEntry| to_become(&name(e)).is_some_and(|file| file.ends_with(".svg"));
         files(&self.file("plots")).filter(is_plot).for_each(remove);
+        let is_model =
+            |e: &fs::DirEntry| to_become(&name(e)).is_some_and(|file| file.ends_with(".safetensors"));
+        files(&self.file(CHECKPOINTS)).filter(is_model).for_each(remove);
     }
 
     /// Where it is.

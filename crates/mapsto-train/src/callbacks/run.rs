@@ -65,6 +65,8 @@ pub struct Run<'a> {
     pub(crate) wishes: Wishes,
     /// Whether a task may report terms that no epoch has shown yet.
     pub(crate) is_open: bool,
+    /// Whether nothing of the run is kept.
+    pub(crate) is_dev_run: bool,
     /// Whether a schedule sets the learning rate at every step.
     pub(crate) has_schedule: bool,
 }
@@ -110,10 +112,23 @@ fn the_loss_decides_between_equal_values() {
     assert!(worth(0.0, f64::NAN).beats(Worth::least(Better::Higher), Better::Higher));
 }
 
+/// What a callback found while training, in a line, and what to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was found.
+    pub text: String,
+    /// What to try.
+    pub help: String,
+}
+
 /// What callbacks asked for at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
     pub(crate) stop: Option<String>,
+    /// Why the run is to end after the step it is in.
+    pub(crate) halt: Option<String>,
+    /// What is to be said to who watches.
+    pub(crate) notes: Vec<Note>,
     pub(crate) keep: Vec<PathBuf>,
 }
 
@@ -160,6 +175,24 @@ impl Run<'_> {
     /// Ends the run after this epoch; the first reason given counts.
     pub fn stop(&mut self, reason: impl Into<String>) {
         self.wishes.stop.get_or_insert(reason.into());
+    }
+
+    /// Ends the run after this step, as a user's interrupt does: the state is saved where a [`Checkpoint::last`](super::Checkpoint::last)
+    /// is, so that the run can be resumed within its epoch. The history says the reason, and where it was.
+    pub fn stop_now(&mut self, reason: impl Into<String>) {
+        self.wishes.halt.get_or_insert(reason.into());
+    }
+
+    /// Says something to who watches the training, once: it is shown between the rows of progress, and stands in
+    /// [`History::notes`](crate::History::notes).
+    pub fn say(&mut self, text: impl Into<String>, help: impl Into<String>) {
+        self.wishes.notes.push(Note { text: text.into(), help: help.into() });
+    }
+
+    /// Whether this is a dev run, of which nothing is kept: a callback that writes outside of the trainer's folder writes nothing then.
+    #[must_use]
+    pub fn is_dev_run(&self) -> bool {
+        self.is_dev_run
     }
 
     /// Writes the model, with its spec, preprocessing and class names, to a file.
