@@ -118,8 +118,9 @@ pub fn closing(trained: &Trained) -> Result<Option<Evaluation>> {
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
     let found = results(experiment, folder)?;
-    if let (Some(found), Some(predictions)) = (&found, experiment.write_predictions(folder)?) {
+    if let (Some(found), Some(predictions)) = (&found, experiment.predictions()?) {
         pictures::draw_test(folder, experiment, found, &predictions)?;
+        experiment.write_predictions(folder, &predictions)?;
     }
     Ok(found)
 }

@@ -101,19 +101,25 @@ impl Experiment {
         catch(|| with_matmul_precision(config.train.matmul_precision, fit)).and_then(|history| history)
     }
 
-    /// What the model says of every test sample, which is written into `predictions.csv` too; `None` where no samples are held
-    /// out for the test.
+    /// What the model says of every test sample; `None` where no samples are held out for the test.
     ///
     /// # Errors
-    /// A damaged sample; a file that cannot be written.
-    pub fn write_predictions(&self, folder: &RunFolder) -> Result<Option<Predictions>> {
+    /// A damaged sample.
+    pub fn predictions(&self) -> Result<Option<Predictions>> {
         let Some(test) = &self.test else { return Ok(None) };
-        let predictions = Predictions { threshold: self.threshold(), ..predict(&self.model, test)? };
+        Ok(Some(Predictions { threshold: self.threshold(), ..predict(&self.model, test)? }))
+    }
+
+    /// Writes what the model says of every test sample into `predictions.csv`: the last file of a run, so that one which is there tells
+    /// that no other is missing.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_predictions(&self, folder: &RunFolder, predictions: &Predictions) -> Result<()> {
         let (heading, names) = self.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
         let table = predictions.to_csv_named(self.outputs(), &self.info.classes, heading, &names);
-        folder.write("predictions.csv", &table)?;
-        Ok(Some(predictions))
+        folder.write("predictions.csv", &table)
     }
 }
 

@@ -103,7 +103,7 @@ impl Callback for Keep {
         let epoch = run.pace.epoch;
         match (&mut self.0, moment) {
             (How::Every(n), Moment::EpochEnd) if epoch.is_multiple_of(*n) => {
-                run.keep_training_state(run.place(&format!("{FOLDER}/epoch-{epoch:04}.safetensors")));
+                run.keep_training_state_first(run.place(&format!("{FOLDER}/epoch-{epoch:04}.safetensors")));
             }
             (How::Best { column, better, kept, leaving, .. }, Moment::Start) => {
                 *better = run.column(column)?.better;

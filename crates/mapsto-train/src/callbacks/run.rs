@@ -130,6 +130,8 @@ pub(crate) struct Wishes {
     /// What is to be said to who watches.
     pub(crate) notes: Vec<Note>,
     pub(crate) keep: Vec<PathBuf>,
+    /// States that are written before the others: whoever is killed between the two goes on from an earlier one, and writes them again.
+    pub(crate) keep_first: Vec<PathBuf>,
 }
 
 impl Run<'_> {
@@ -226,6 +228,11 @@ impl Run<'_> {
     /// run can be resumed from there exactly.
     pub fn keep_training_state(&mut self, path: impl Into<PathBuf>) {
         self.wishes.keep.push(path.into());
+    }
+
+    /// As [`keep_training_state`](Run::keep_training_state), before the state from which a run is usually resumed.
+    pub(crate) fn keep_training_state_first(&mut self, path: impl Into<PathBuf>) {
+        self.wishes.keep_first.push(path.into());
     }
 
     /// Where files of this run belong: the trainer's folder, or `checkpoints`.

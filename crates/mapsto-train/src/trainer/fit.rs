@@ -349,7 +349,7 @@ impl<'a> Fit<'a> {
             self.seen = self.seen.take().or_else(|| SeenFolder::look(folder));
             self.check_folder()?;
         }
-        let (mut keep, mut notes) = (Vec::new(), Vec::new());
+        let (mut first, mut keep, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for callback in self.progress.iter_mut().chain(&mut self.engine.callbacks) {
             if !callback.moments().contains(&moment) {
                 continue;
@@ -376,6 +376,7 @@ impl<'a> Fit<'a> {
             }
             self.halted = self.halted.take().or(wishes.halt);
             notes.extend(wishes.notes);
+            first.extend(wishes.keep_first);
             keep.extend(wishes.keep);
         }
         for note in notes {
@@ -383,10 +384,10 @@ impl<'a> Fit<'a> {
             self.engine.callbacks.iter_mut().for_each(|callback| callback.said(&note));
             self.history.notes.push(note);
         }
-        if !keep.is_empty() {
+        if !first.is_empty() || !keep.is_empty() {
             self.check_folder()?;
         }
-        keep.iter().try_for_each(|path| super::TrainingState::write(self, path))
+        first.iter().chain(&keep).try_for_each(|path| super::TrainingState::write(self, path))
     }
 }
 
