@@ -120,7 +120,7 @@ pub fn closing(trained: &Trained) -> Result<Option<Evaluation>> {
     let found = results(experiment, folder)?;
     if let (Some(found), Some(predictions)) = (&found, experiment.predictions()?) {
         pictures::draw_test(folder, experiment, found, &predictions)?;
-        experiment.write_predictions(folder, &predictions)?;
+        experiment.save_predictions(folder, &predictions)?;
     }
     Ok(found)
 }

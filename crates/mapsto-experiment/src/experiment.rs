@@ -8,7 +8,7 @@ use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, Weighted, sets};
 use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
 use mapsto::spec::{Entry, Family, FromValue, Json, Value, build, filled, find};
-use mapsto::training::callbacks::{Callback, MetricsLog};
+use mapsto::training::callbacks::{Callback, Health, MetricsLog};
 use mapsto::training::metrics::Metric;
 use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::parts::{Parts, Rows, Samples, divide};
 use crate::preflight::Preflight;
 use crate::tabular::{self, Understood};
-use crate::watching::is_bystander;
+use crate::watching::{HEALTH, is_bystander};
 use crate::{averages, fingerprint, inits};
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
@@ -277,10 +277,11 @@ impl Experiment {
             trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
         }
         trainer = trainer.on(MetricsLog::new());
+        let watches_health = last.iter().any(|entry| entry.name == HEALTH);
         for entry in last {
             trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
         }
-        Ok(trainer)
+        Ok(if train.health && !watches_health { trainer.on(Health::new()) } else { trainer })
     }
 
     /// One, or as many as an average of the weights needs to begin.

@@ -42,6 +42,7 @@ pub const KEYS: [(&str, &[&str]); 3] = [
             "checkpoints",
             "tensorboard",
             "time_limit",
+            "health",
             "dev_run",
             "overfit_batches",
             "epochs",

@@ -146,6 +146,12 @@ const TRAIN: &[Key] = &[
         "ends the run cleanly after so long, such as \"30m\" or \"1h30m\"; short for the callback `time_limit`",
     ),
     (
+        "health",
+        "`true` or `false`",
+        "true",
+        "looks at gradients, changes and dead units of each layer now and then, and says once what is wrong; the lines are in `health.jsonl`",
+    ),
+    (
         "dev_run",
         "`true`, or a whole number of at least 1",
         "none",

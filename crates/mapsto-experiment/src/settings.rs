@@ -16,7 +16,7 @@ use crate::watching::is_bystander;
 
 /// The settings that hold from the moment of resuming on.
 const HONOURED: &str = "train.epochs, train.optimizer's values, train.schedule, train.clip_norm, the options of \
-    train.callbacks, train.time_limit, train.tensorboard, `every` of train.checkpoints, train.matmul_precision, train.threads, train.out, data.workers and data.path";
+    train.callbacks, train.time_limit, train.tensorboard, train.health, `every` of train.checkpoints, train.matmul_precision, train.threads, train.out, data.workers and data.path";
 
 /// Refuses a configuration that changes what a run under way has been built on.
 ///
@@ -101,6 +101,7 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
         threads: _,
         matmul_precision: _,
         precision,
+        health: _,
         dev_run,
         overfit_batches,
         out: _,

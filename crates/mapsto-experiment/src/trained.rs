@@ -110,12 +110,22 @@ impl Experiment {
         Ok(Some(Predictions { threshold: self.threshold(), ..predict(&self.model, test)? }))
     }
 
+    /// As [`predictions`](Experiment::predictions), written into the folder by [`save_predictions`](Experiment::save_predictions).
+    ///
+    /// # Errors
+    /// A damaged sample; a file that cannot be written.
+    pub fn write_predictions(&self, folder: &RunFolder) -> Result<Option<Predictions>> {
+        let predictions = self.predictions()?;
+        predictions.iter().try_for_each(|predictions| self.save_predictions(folder, predictions))?;
+        Ok(predictions)
+    }
+
     /// Writes what the model says of every test sample into `predictions.csv`: the last file of a run, so that one which is there tells
     /// that no other is missing.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write_predictions(&self, folder: &RunFolder, predictions: &Predictions) -> Result<()> {
+    pub fn save_predictions(&self, folder: &RunFolder, predictions: &Predictions) -> Result<()> {
         let (heading, names) = self.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
         let table = predictions.to_csv_named(self.outputs(), &self.info.classes, heading, &names);

@@ -7,8 +7,11 @@ use mapsto::{Error, ErrorKind, Result};
 use crate::document::{Node, Tree};
 use crate::section::Section;
 
+/// The callback that every run has.
+pub const HEALTH: &str = "health";
+
 /// Callbacks that watch a training and change none of its bits: a resumed run may have others of them.
-const BYSTANDERS: [&str; 3] = ["keep_every", "time_limit", "tensorboard"];
+const BYSTANDERS: [&str; 4] = [HEALTH, "keep_every", "time_limit", "tensorboard"];
 
 /// Whether a callback watches only.
 pub fn is_bystander(callback: &Entry) -> bool {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// | `config.toml` | the training file with every default filled in |
 /// | `env.json` | where the run ran |
 /// | `metrics.csv`, `metrics.jsonl` | the history, after every epoch |
+/// | `health.jsonl` | gradients, changes and dead units of each layer, now and then ([`Health`](crate::callbacks::Health)) |
 /// | `best.safetensors` | the best model |
 /// | `last.safetensors` | the last state, to resume from |
 /// | `predictions.csv` | the model's answer to every test sample |
@@ -45,12 +46,13 @@ pub struct RunFolder {
 }
 
 /// The files that a run writes directly into its folder.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "config.toml",
     "env.json",
     "preflight.json",
     "metrics.csv",
     "metrics.jsonl",
+    "health.jsonl",
     "best.safetensors",
     "last.safetensors",
     "predictions.csv",

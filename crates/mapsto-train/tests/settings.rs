@@ -28,6 +28,7 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
         ("keep_every", &[("", COUNT)]),
         ("time_limit", &[]),
         ("tensorboard", &[]),
+        ("health", &[]),
         (
             "reduce_on_plateau",
             &[

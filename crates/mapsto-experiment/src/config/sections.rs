@@ -150,6 +150,7 @@ pub(super) fn read_train(
             [("f32", DType::F32), ("bf16", DType::BF16), ("f16", DType::F16)],
         )?
         .unwrap_or(DType::F32),
+        health: section.or("health", true)?,
         dev_run: watching::read_batches(&mut section, "dev_run", Some(2))?,
         overfit_batches: watching::read_batches(&mut section, "overfit_batches", None)?,
         out: match section.optional::<String>("out")? {

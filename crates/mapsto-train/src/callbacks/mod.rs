@@ -7,6 +7,8 @@ mod checkpoint;
 mod each;
 mod early_stop;
 mod gradients;
+mod health;
+mod inside;
 mod keep;
 mod metrics_log;
 mod reduce_on_plateau;
@@ -19,6 +21,8 @@ pub(crate) use checkpoint::SAVES_BEST;
 pub use each::{EachEpoch, EachStep, each_epoch, each_step};
 pub use early_stop::EarlyStop;
 pub use gradients::Gradients;
+pub use health::Health;
+pub use inside::{Inside, LayerInside, UnitsInside};
 pub(crate) use keep::FOLDER as CHECKPOINTS;
 pub use keep::Keep;
 pub use metrics_log::MetricsLog;
@@ -51,6 +55,7 @@ pub const CALLBACKS: &[CallbackKind] = &[
     reduce_on_plateau::KIND,
     time_limit::KIND,
     tensorboard::KIND,
+    health::KIND,
 ];
 
 /// A callback that files can name: its name, one line about it, and how to build it from its entry.
@@ -131,6 +136,18 @@ pub trait Callback: Send {
     /// the layer itself.
     fn saw(&mut self, layer: &str, y: &Tensor) {
         let _ = (layer, y);
+    }
+
+    /// Whether it wants to look into a step, counted from 1: then [`inside`](Callback::inside) is called after it. To look costs some
+    /// time, so it should not be every step.
+    fn looks_into(&self, step: u64) -> bool {
+        let _ = step;
+        false
+    }
+
+    /// Shows gradients, changes and units of a step that it [`looks_into`](Callback::looks_into).
+    fn inside(&mut self, look: &Inside) {
+        let _ = look;
     }
 
     /// Shows what another callback [says](Run::say).
@@ -249,6 +266,7 @@ mod tests {
                 r#"{ reduce_on_plateau = "val loss", factor = 0.1, patience = 10, threshold = 0.0001, absolute = false, cooldown = 0, min_lr = 0.0 }"#,
                 r#"{ time_limit = "1h" }"#,
                 "\"tensorboard\"",
+                "\"health\"",
             ]
         );
     }
