@@ -49,7 +49,7 @@ pub use scratch::Scratch;
 pub use step::Step;
 pub use task::{Function, Supervised, Task};
 pub use temperature::temperature;
-pub use trainer::{Cx, Held, Trainer};
+pub use trainer::{Culprit, Cx, Held, Replay, Trainer, replay};
 
 /// What most programs use; `use mapsto_train::prelude::*;`.
 pub mod prelude {

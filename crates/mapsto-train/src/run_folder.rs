@@ -6,6 +6,7 @@ use crate::environment::environment;
 use crate::evaluate::Predictions;
 use crate::history::History;
 use crate::run_lock::{RunLock, present};
+use crate::trainer::REPLAY;
 use mapsto_nn::Outputs;
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 /// | `predictions.csv` | the model's answer to every test sample |
 /// | `checkpoints/*.safetensors` | the best models and the states after every so many epochs, where asked for |
 /// | `tensorboard/events.*` | an event file of TensorBoard, where asked for |
+/// | `replay.safetensors` | the step whose loss or gradient was not finite ([`replay`](crate::replay)) |
 /// | `plots/*.svg` | curves, confusion matrix, mistakes, filters |
 /// | `.lock` | empty; held by the process that trains ([`RunFolder::lock`]) |
 ///
@@ -46,7 +48,7 @@ pub struct RunFolder {
 }
 
 /// The files that a run writes directly into its folder.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "config.toml",
     "env.json",
     "preflight.json",
@@ -56,6 +58,7 @@ const FILES: [&str; 10] = [
     "best.safetensors",
     "last.safetensors",
     "predictions.csv",
+    REPLAY,
     LOCK,
 ];
 
@@ -162,7 +165,8 @@ impl RunFolder {
         let Ok(content) = fs::read_dir(&self.path) else { return false };
         let names: Vec<_> = content.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         let is_head = |name: &String| {
-            ["config.toml", "env.json", "preflight.json", LOCK].contains(&name.as_str())
+            ["config.toml", "env.json", "preflight.json", "health.jsonl", REPLAY, LOCK]
+                .contains(&name.as_str())
                 || is_of_a_killed_write(name)
         };
         self.file(LOCK).is_file() && names.iter().all(is_head)
@@ -242,6 +246,12 @@ impl RunFolder {
     /// When it cannot be read.
     pub fn config(&self) -> Result<String> {
         self.read("config.toml")
+    }
+
+    /// The step that ended the run with a number that is not finite, for [`replay`](crate::replay).
+    #[must_use]
+    pub fn replay(&self) -> PathBuf {
+        self.file(REPLAY)
     }
 
     /// The history so far.

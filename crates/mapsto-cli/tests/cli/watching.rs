@@ -173,3 +173,53 @@ fn curves_are_diagnosed_at_the_end() {
         "{out}"
     );
 }
+
+#[test]
+fn a_step_that_was_not_finite_is_run_again_to_the_same_bits() {
+    for (flags, epochs_done) in [
+        ("--train.optimizer {sgd=1e38}", false),
+        ("--train.optimizer {sgd=1e38} --precision bf16 --accumulate 2 --matmul_precision bf16", false),
+        (
+            "--train.optimizer {sgd=1e17} --train.loss mse --data.target x --data.drop ['place'] --train.metrics []",
+            false,
+        ),
+    ] {
+        let folder = folder("");
+        let text = folder.read("net.toml");
+        let text = if flags.contains("mse") {
+            text.replace("class = \"place\"\n", "").replace("linear = 2 ", "linear = 1 ")
+        } else {
+            text
+        };
+        folder.write("net.toml", text);
+        let failed = folder.run(&format!("train net.toml --out run -q {flags}"));
+        assert_ne!(failed.code, 0);
+        assert!(failed.err.contains("`mapsto replay run` runs the step again"), "{flags}: {}", failed.err);
+        assert!(failed.err.contains("; the batch is sample "), "{}", failed.err);
+        assert_eq!(folder.path().join("run/last.safetensors").exists(), epochs_done);
+        let names: Vec<String> = crate::resume::content(&folder.path().join("run")).into_keys().collect();
+        assert!(!names.iter().any(|name| name.ends_with(".tmp")), "{names:?}");
+        // The data is not needed, and one thread gives the same bits as many.
+        std::fs::remove_file(folder.path().join("ring.csv")).unwrap();
+        let out = folder.run("replay run").ok();
+        assert!(out.contains("bits   the same as in the training"), "{flags}: {out}");
+        assert!(out.contains("first  `") && out.contains("       input 0: "), "{flags}: {out}");
+        // Another weight, another step: it is told.
+        let path = folder.path().join("run/replay.safetensors");
+        let file = mapsto::training::ModelFile::read(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert!(!file.tensors.is_empty());
+        let last = bytes.len() - 1;
+        bytes[last] ^= 0x10;
+        std::fs::write(&path, bytes).unwrap();
+        let damaged = folder.run("replay run");
+        assert!(damaged.code == 3 && damaged.err.contains("the file is damaged"), "{}", damaged.err);
+        // The folder is taken over by the next attempt.
+        folder.write("ring.csv", ring());
+        let flags = flags.replace("1e38", "0.01").replace("1e17", "0.01");
+        folder.run(&format!("train net.toml --out run -q {flags}")).ok();
+        assert!(!path.exists());
+        let e = folder.run("replay run");
+        assert!(e.code == 3 && e.err.contains("there is no replay.safetensors"), "{}", e.err);
+    }
+}

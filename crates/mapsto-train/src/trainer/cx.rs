@@ -2,6 +2,7 @@
 
 use super::averager::Averager;
 use super::looking::{self, Units, Weights};
+use super::replay::{self, Failed};
 use super::{Plan, non_finite};
 use crate::Step;
 use crate::callbacks::{Callback, Gradients, Inside, Moment, UnitsInside};
@@ -129,6 +130,8 @@ pub(super) struct Engine<'a> {
     due: bool,
     /// The loss that was not finite, if one was: then the batch itself is looked at.
     pub(super) ruined: Option<f64>,
+    /// The step that gave a number that is not finite, if one did.
+    pub(super) failed: Option<Failed>,
     /// The scale of losses in f16; none in another precision.
     pub(super) scaler: Option<GradScaler>,
     /// Whether gradients of the batch under way were not finite, so that a step was left out.
@@ -168,6 +171,7 @@ impl<'a> Engine<'a> {
             rows: 0.0,
             due: true,
             ruined: None,
+            failed: None,
             scaler: (plan.precision == DType::F16).then(|| plan.scaler.clone()),
             skipped: false,
             looks: false,
@@ -353,6 +357,7 @@ impl Engine<'_> {
         let with_penalties = total.item();
         if !value.is_finite() || !with_penalties.is_finite() {
             self.ruined = Some(value);
+            self.failed = Some(Failed { random: before.clone(), loss: value, gradients: None });
             return Err(non_finite::in_loss(&self.names, lowered.part(), value, &self.place, || {
                 random::set_state(&before);
                 let _ = self.run(lowered);
@@ -366,7 +371,9 @@ impl Engine<'_> {
             }
             None => total.backward(),
         };
-        if self.scaler.is_none() && self.plan.accumulate == 1 && non_finite::any(lowered.part(), &grads) {
+        if self.scaler.is_none() && non_finite::any(lowered.part(), &grads) {
+            let gradients = Some(replay::digest(lowered.part(), &grads));
+            self.failed = Some(Failed { random: before.clone(), loss: value, gradients });
             // The operation, if the same pass shows it again; else the parameters.
             let again = || {
                 random::set_state(&before);

@@ -48,6 +48,8 @@ pub(super) trait Drive {
     fn rows(&self) -> usize;
     /// Which samples of the set they are.
     fn samples(&self) -> &[usize];
+    /// What a sample is called.
+    fn name_of(&self, sample: usize) -> String;
     /// Shows the tensors of the batch that was read.
     fn each_tensor(&self, see: &mut dyn FnMut(&Tensor));
     /// Lets the task do what the batch does to the model.
@@ -115,6 +117,11 @@ impl<M: Module, B: Rows, S: Source<M, B>, T: Task<M, B>> Drive for Typed<'_, T, 
 
     fn samples(&self) -> &[usize] {
         self.train.samples()
+    }
+
+    fn name_of(&self, sample: usize) -> String {
+        let set = self.train.loader().map(Loader::dataset).filter(|set| sample < set.len());
+        set.map_or_else(|| format!("sample {sample}"), |set| set.name(sample))
     }
 
     fn each_tensor(&self, see: &mut dyn FnMut(&Tensor)) {

@@ -112,7 +112,8 @@ impl<'a> Fit<'a> {
                     0 if self.halted.is_some() => format!("after epoch {epoch}"),
                     _ => format!("in epoch {} after batch {batch}", epoch + 1),
                 };
-                (self.history.interrupted, self.history.halted) = (self.halted.is_none(), self.halted.is_some());
+                (self.history.interrupted, self.history.halted) =
+                    (self.halted.is_none(), self.halted.is_some());
                 let why = self.halted.take().unwrap_or("by the user".into());
                 self.history.stopped = Some(format!("{why} {at}"));
                 self.notify(Moment::Interrupted)?;
@@ -272,7 +273,7 @@ impl<'a> Fit<'a> {
                 let ruined = self.engine.ruined.take();
                 let batch =
                     ruined.and_then(|loss| non_finite::in_batch(&*self.drive, loss, &self.engine.place));
-                return Err(batch.unwrap_or(error));
+                return Err(super::replay::keep(self, batch.unwrap_or(error)));
             }
             stepped => stepped.and_then(|step| step),
         };

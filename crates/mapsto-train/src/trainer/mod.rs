@@ -9,6 +9,7 @@ mod looking;
 mod non_finite;
 mod order;
 mod plan;
+mod replay;
 mod training_state;
 
 use crate::averaging::Averaging;
@@ -25,6 +26,8 @@ pub use cx::Cx;
 use cx::Engine;
 pub use drive::Held;
 pub(crate) use looking::bounded;
+pub(crate) use replay::FILE as REPLAY;
+pub use replay::{Culprit, Replay, replay};
 use drive::Typed;
 use fit::Fit;
 use mapsto_data::{Loader, Rows, Source};
