@@ -11,8 +11,8 @@ use std::fs;
 ///
 /// It looks into the steps 10, 30 and every hundredth, every thousandth from step 10,000 on, and so forth: less than 1 % of the time of
 /// training. A line of the file is a step: the norm of the gradients and `‖Δw‖ / ‖w‖` of each layer, and of each activation within the
-/// network the share of dead units (a ReLU that gives 0 on the whole batch) or of saturated values (within 3 % of a bound of a tanh or
-/// sigmoid). What it finds stands there too. No bit of the training changes, and a run that is resumed goes on with the same lines.
+/// network the share of dead units (a ReLU that gives 0 on the whole batch) or of saturated values (within 1.5 % of the range of a tanh or
+/// sigmoid from a bound). What it finds stands there too. No bit of the training changes, and a run that is resumed goes on with the same lines.
 ///
 /// | said when, in three looks one after the other | |
 /// |---|---|

@@ -34,7 +34,7 @@ pub struct UnitsInside {
     /// The layer before it.
     pub after: String,
     /// Whether it has one bound that kills units, as a ReLU has: then the share is of units that gave nothing on the whole batch. Otherwise
-    /// it is of values within 3 % of a bound, as of a tanh.
+    /// it is of values that are nearer to a bound than 1.5 % of the range, as of a tanh.
     pub kills: bool,
     /// The share, 0 to 1.
     pub share: f64,

@@ -185,7 +185,7 @@ pub struct Culprit {
 /// let mut net = seq![Linear::new(2, 4), Tensor::square, Linear::new(4, 1)];
 /// let mut net = ModelSpec::of(&net, &[2]).map_or(net, |spec| spec.build().unwrap());
 /// let e = Trainer::new(Sgd::new(0.1), mse).folder(&folder).quiet().fit(&mut net, set.batches(4), None).unwrap_err();
-/// assert!(e.message().contains("`square` gave the first infinity"), "{e}");
+/// assert!(e.message().contains("`square` the first infinity"), "{e}");
 /// let again = replay(folder.join("replay.safetensors"))?;
 /// assert!(again.is_same && again.first.unwrap().op == "square");
 /// # std::fs::remove_dir_all(folder).unwrap();
@@ -212,7 +212,10 @@ fn run(file: &ModelFile) -> Result<Replay> {
     })?;
     let text = |key: &str| find(key).ok_or_else(damaged);
     let [epoch, batch, _, step] = words(place)?[..] else { return Err(damaged()) };
-    let model = file.build()?;
+    let kept = random::state();
+    // Building draws weights, in whose place those of the file come.
+    let model = file.build().inspect_err(|_| random::set_state(&kept))?;
+    random::set_state(&kept);
     let loss = file.info.built_loss()?.ok_or_else(|| {
         Error::new(ErrorKind::Model, "the loss of the step is a function of a program")
             .help("run the step in the program: the batch, the weights and the randomness are in the file")
@@ -240,7 +243,6 @@ fn run(file: &ModelFile) -> Result<Replay> {
         })
         .loss
     };
-    let kept = random::state();
     let outcome = catch(|| {
         with_matmul_precision(products, || {
             let (value, first) = watched(&names, &sample, forward);
