@@ -53,6 +53,7 @@ mod settings;
 mod source;
 mod tabular;
 mod trained;
+mod watching;
 mod weights;
 
 pub use answers::{Answer, Asked};

@@ -6,6 +6,7 @@ pub mod new;
 pub mod plot;
 pub mod predict;
 pub mod render;
+pub mod replay;
 pub mod summary;
 pub mod train;
 
@@ -26,6 +27,7 @@ pub const COMMANDS: &[Verb] = &[
     plot::VERB,
     new::VERB,
     render::VERB,
+    replay::VERB,
     doctor::VERB,
 ];
 

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 use mapsto::spec::Value;
 use mapsto::training::{Evaluation, Interrupt, Progress, Trainer};
 use mapsto::{Error, ErrorKind};
-use mapsto_experiment::{Config, Run, Trained};
+use mapsto_experiment::{Config, Override, Run, Trained};
 
 use super::{Invocation, Overriding, Verb, read_experiment};
 use crate::failure::Failure;
@@ -36,6 +36,16 @@ fn command(command: Command) -> Command {
                 .conflicts_with("resume")
                 .help("How closely to look at data and model before the first step; `deep` also learns one batch by heart"),
         )
+        .arg(
+            Arg::new("dev-run")
+                .long("dev-run")
+                .value_name("BATCHES")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("2")
+                .conflicts_with("resume")
+                .help("Go through everything with a few batches (2, or as many as said), and keep nothing"),
+        )
         .arg(Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Show no progress, only the report"))
         .override_usage("mapsto train FILE.toml [--SECTION.KEY VALUE]...\n       mapsto train --resume RUN [--SECTION.KEY VALUE]...")
         .after_help(
@@ -61,7 +71,9 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 /// Trains what a file describes, in a new folder.
 fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     let start = Instant::now();
-    let experiment = read_experiment(file, invocation.overrides)?;
+    let mut overrides = invocation.overrides.to_vec();
+    overrides.extend(invocation.optional("dev-run").map(|batches| Override::new("train.dev_run", batches)));
+    let experiment = read_experiment(file, &overrides)?;
     experiment.check_held_out()?;
     say!("{}", report::opening(&experiment));
     report::preflight(&experiment, invocation.optional("check") == Some("deep"))?;
@@ -84,9 +96,9 @@ fn resume(run: &str, invocation: &Invocation) -> Result<(), Failure> {
     let interrupt = Interrupt::on_ctrl_c()?;
     let target = resumption.target().map(Path::to_path_buf);
     let mut trained = resumption.train(|trainer| shown(trainer.interrupt(interrupt), invocation))?;
-    let done = trained.epochs_before();
+    let (done, is_written) = (trained.epochs_before(), trained.is_written());
     let history = &mut trained.history;
-    if !history.interrupted && history.rows.len() == done {
+    if !is_written && !history.interrupted {
         // Said here, and not again with the results.
         let why = match history.stopped.take() {
             Some(reason) => format!("it was stopped early: {reason}{}", longer(&trained.experiment.config)),
@@ -159,13 +171,22 @@ fn finish(trained: Trained, start: Instant) -> Result<(), Failure> {
         return Err(error.help(format!("`mapsto train --resume {path}` goes on from there")).into());
     }
     let found = report::closing(&trained)?;
+    if trained.history.halted && trained.experiment.config.train.dev_run.is_none() {
+        say!("       `mapsto train --resume {}` goes on", trained.folder().path().display());
+    }
     end(&trained, found, start)
 }
 
 /// The last line of the report.
 fn end(trained: &Trained, found: Option<Evaluation>, start: Instant) -> Result<(), Failure> {
     let path = trained.folder().path().display();
-    say!("run    {path}  in {}", report::duration(start.elapsed().as_secs_f64()));
+    let time = report::duration(start.elapsed().as_secs_f64());
+    match trained.experiment.config.train.dev_run {
+        Some(batches) => {
+            say!("dev run of {batches} batches  in {time}: everything went through, and nothing was kept")
+        }
+        None => say!("run    {path}  in {time}"),
+    }
     report::check_finite(found.as_ref())?;
     Ok(())
 }
