@@ -2,7 +2,7 @@
 //!
 //! A [`Dataset`] is a number of samples; a [`Loader`] cuts it into batches, in an order that depends on the seed and the
 //! epoch alone; [`Transform`]s vary the inputs of training, and [`Preprocess`] prepares those of training and prediction
-//! alike. [`sets`] reads MNIST, IDX files, CSV tables and, with the feature `images`, folders of PNG and JPEG files.
+//! alike. [`sets`] reads MNIST, IDX files, CSV tables and, with the feature `images`, folders of pictures.
 
 #![forbid(unsafe_code)]
 // Methods that return a changed value, and leave theirs as it was, are easily called for nothing.
@@ -44,12 +44,14 @@ pub use column::{Column, ColumnKind};
 pub use dataset::{Dataset, Info, Sample};
 pub use date::DateOrder;
 pub use epoch::Epoch;
+#[cfg(feature = "images")]
+pub use image_parts::picture_depth;
 pub use in_memory::InMemory;
 pub use loader::{Batch, Loader, Pairs};
 /// Implements [`Collate`] and [`Rows`] by putting every field into batches on its own.
 pub use mapsto_derive::Collate;
 #[cfg(feature = "images")]
-pub use picture::{Color, parse_image, read_image};
+pub use picture::{Color, is_picture_name, parse_image, read_image};
 pub use preprocess::{Columns, Normalize, Preprocess, Resize, Scale, Standardize, Step};
 pub use ragged::Ragged;
 pub use reading::{Encoding, Reading};

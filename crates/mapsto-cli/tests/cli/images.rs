@@ -116,7 +116,7 @@ fn bars_are_told_apart_and_named() {
     assert_eq!(names, ["upright", "lying"], "{answers}");
     folder.write("one.csv", "a,b\n1,2\n");
     for (asked, said, help) in [
-        ("one.csv", "one.csv: this is a table, and the run was trained on pictures", "PNG or JPEG images"),
+        ("one.csv", "one.csv: this is a table, and the run was trained on pictures", "pictures, such as PNG or JPEG images"),
         ("bars/lying", "bars/lying: this is a folder, no file", "`bars/lying/*.png`"),
     ] {
         let outcome = folder.run(&format!("predict runs/net-1 {asked}"));
