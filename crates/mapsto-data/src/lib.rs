@@ -20,12 +20,14 @@ mod image_parts;
 mod in_memory;
 mod loader;
 mod look;
+mod mixing;
 #[cfg(feature = "images")]
 mod picture;
 mod planes;
 pub mod preprocess;
 mod ragged;
 mod reading;
+mod retouch;
 mod rounded;
 mod rows;
 mod sampler;
@@ -63,7 +65,11 @@ pub use sets::ImageFolder;
 pub use sets::{Idx, Table, idx_folder, mnist};
 pub use source::Source;
 pub use subset::Subset;
-pub use transforms::{Crop, Flip, Noise, Rotate, SampleKey, Shift, Transform};
+pub use transforms::{
+    Autocontrast, ColorJitter, Crop, Cutmix, Cutout, Equalize, Flip, GaussianBlur, Grayscale, Mixup, Noise,
+    Posterize, RandAugment, RandomErasing, ResizedCrop, Rotate, SampleKey, Shift, Solarize, Transform,
+    TrivialAugment,
+};
 pub use weighted::Weighted;
 
 /// What `#[derive(Collate)]` writes down.
@@ -77,10 +83,11 @@ pub mod derived {
 /// What most programs use; `use mapsto_data::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        At, Batch, ByLength, Collate, Column, ColumnKind, Columns, Crop, Dataset, DateOrder, Encoding, Flip,
-        Idx, InMemory, Info, Loader, Noise, Normalize, Preprocess, Ragged, Reading, Resize, Rotate, Rows,
-        Sample, SampleKey, Sampler, Samples, Scale, Shift, Source, Standardize, Subset, Table, Transform,
-        mnist,
+        At, Autocontrast, Batch, ByLength, Collate, ColorJitter, Column, ColumnKind, Columns, Crop, Cutmix,
+        Cutout, Dataset, DateOrder, Encoding, Equalize, Flip, GaussianBlur, Grayscale, Idx, InMemory, Info,
+        Loader, Mixup, Noise, Normalize, Posterize, Preprocess, Ragged, RandAugment, RandomErasing, Reading,
+        Resize, ResizedCrop, Rotate, Rows, Sample, SampleKey, Sampler, Samples, Scale, Shift, Solarize,
+        Source, Standardize, Subset, Table, Transform, TrivialAugment, mnist,
     };
     #[cfg(feature = "images")]
     pub use crate::{Color, ImageFolder};
