@@ -53,7 +53,7 @@ pub use loader::{Batch, Loader, Pairs};
 /// Implements [`Collate`] and [`Rows`] by putting every field into batches on its own.
 pub use mapsto_derive::Collate;
 #[cfg(feature = "images")]
-pub use picture::{Color, is_picture_name, parse_image, read_image};
+pub use picture::{Color, encode_png, is_picture_name, parse_image, read_image};
 pub use preprocess::{Columns, Normalize, Preprocess, Resize, Scale, Standardize, Step};
 pub use ragged::Ragged;
 pub use reading::{Encoding, Reading};

@@ -95,9 +95,7 @@ fn is_data(name: &str, deepest: Option<usize>) -> bool {
     let mut parts = Path::new(name).components();
     let hidden = parts.any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
     let is_read = match deepest {
-        Some(deepest) => {
-            is_picture_name(name) && Path::new(name).components().count() == deepest
-        }
+        Some(deepest) => is_picture_name(name) && Path::new(name).components().count() == deepest,
         None => name.contains("ubyte"),
     };
     !hidden && is_read

@@ -151,7 +151,9 @@ impl Predictor {
         let name = plain(&path.display().to_string());
         if self.features.is_empty() {
             let message = format!("{name}: this is a table, and the run was trained on pictures");
-            return Err(Error::new(ErrorKind::Usage, message).help("give it pictures, such as PNG or JPEG images"));
+            return Err(
+                Error::new(ErrorKind::Usage, message).help("give it pictures, such as PNG or JPEG images")
+            );
         }
         if let Some((columns, reading)) = self.preprocess.table() {
             let table = Table::open(path, &reading.any_delimiter())?;

@@ -1,5 +1,6 @@
 //! Pictures: files as tensors, the right way up, within a bound on memory, whatever the bytes are.
 
+mod encode;
 mod ending;
 mod format;
 #[cfg(test)]
@@ -7,6 +8,7 @@ mod golden;
 mod orientation;
 mod pixels;
 
+pub use encode::encode_png;
 pub use format::is_picture_name;
 pub(crate) use format::{ENDINGS, KINDS, START, starts_as_picture};
 
