@@ -6,8 +6,11 @@ fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/pictures")
 }
 
+/// The shape and the numbers that are to be seen.
+type Seen = (Vec<usize>, Vec<f32>);
+
 /// Each file with the shape and the numbers that are to be seen, or nothing where it must be refused.
-fn files() -> Vec<(&'static str, Option<(Vec<usize>, Vec<f32>)>)> {
+fn files() -> Vec<(&'static str, Option<Seen>)> {
     let line = |line: &'static str| {
         let (name, rest) = line.split_once(' ').unwrap();
         let Some((shape, numbers)) = rest.split_once("] ") else { return (name, None) };

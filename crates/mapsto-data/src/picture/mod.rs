@@ -71,11 +71,10 @@ pub fn parse_image(bytes: &[u8], color: Color) -> Result<Tensor> {
     let (channels, [h, w]) = (read.channels(), seen.size(stored));
     Ok(Tensor::filled_by::<f32>([channels, h, w], |to| {
         // [h, w, c] → [c, h, w]
+        if seen.is_upright() {
+            return read.planes(to);
+        }
         for (c, plane) in to.chunks_exact_mut(h * w).enumerate() {
-            if seen.is_upright() {
-                read.plane(c, plane);
-                continue;
-            }
             for (y, row) in plane.chunks_exact_mut(w).enumerate() {
                 for (x, out) in row.iter_mut().enumerate() {
                     let [from_y, from_x] = seen.source(stored, [y, x]);

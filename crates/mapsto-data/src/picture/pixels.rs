@@ -13,6 +13,17 @@ pub(super) enum Pixels {
     Floats(usize, Vec<f32>),
 }
 
+/// `v / 255`, rounded as the division is.
+const LEVELS: [f32; 256] = {
+    let mut levels = [0.0; 256];
+    let mut v = 0;
+    while v < 256 {
+        levels[v] = v as f32 / 255.0;
+        v += 1;
+    }
+    levels
+};
+
 /// The pixels of a decoded picture.
 pub(super) fn of(image: DynamicImage, color: Color) -> Pixels {
     let gray = color == Color::Gray;
@@ -62,8 +73,23 @@ impl Pixels {
         }
     }
 
+    /// All channels, one plane after the other.
+    pub(super) fn planes(&self, to: &mut [f32]) {
+        let each = to.len() / self.channels();
+        if let Pixels::Bytes(3, from) = self {
+            // The most frequent kind in one pass rather than three, and without divisions.
+            let (r, rest) = to.split_at_mut(each);
+            let (g, b) = rest.split_at_mut(each);
+            for (((pixel, r), g), b) in from.as_chunks::<3>().0.iter().zip(r).zip(g).zip(b) {
+                [*r, *g, *b] = pixel.map(|v| LEVELS[usize::from(v)]);
+            }
+            return;
+        }
+        to.chunks_exact_mut(each).enumerate().for_each(|(c, plane)| self.plane(c, plane));
+    }
+
     /// Channel `c` of all pixels.
-    pub(super) fn plane(&self, c: usize, to: &mut [f32]) {
+    fn plane(&self, c: usize, to: &mut [f32]) {
         fn each<T: Copy>(n: usize, c: usize, from: &[T], to: &mut [f32], number: impl Fn(T) -> f32) {
             for (pixel, out) in from.chunks_exact(n).zip(to) {
                 *out = number(pixel[c]);

@@ -84,38 +84,30 @@ pub(crate) fn complaint(size: [usize; 2]) -> Option<String> {
     (longest > LONGEST).then(|| format!("a side of {longest} pixels is longer than {LONGEST}"))
 }
 
-/// Brings planes of one size to another.
+/// Brings planes of one size to another: rows first, which are summed whole, and then the fewer that are left within themselves.
 pub(crate) struct Resampler {
     rows: Filter,
     columns: Filter,
-    width: usize,
-    /// The plane with its new width and its old height.
-    narrow: Vec<f32>,
+    /// One row of the plane with its new height and its old width.
+    row: Vec<f32>,
 }
 
 impl Resampler {
     /// From one `[height, width]` to another.
     pub(crate) fn new([h, w]: [usize; 2], [high, wide]: [usize; 2]) -> Resampler {
-        Resampler {
-            rows: Filter::new(h, high),
-            columns: Filter::new(w, wide),
-            width: w,
-            narrow: vec![0.0; h * wide],
-        }
+        Resampler { rows: Filter::new(h, high), columns: Filter::new(w, wide), row: vec![0.0; w] }
     }
 
     /// Resamples a plane.
     pub(crate) fn plane(&mut self, from: &[f32], to: &mut [f32]) {
-        let wide = self.columns.taps.len();
-        for (row, out) in from.chunks_exact(self.width).zip(self.narrow.chunks_exact_mut(wide)) {
-            for (out, (first, weights)) in out.iter_mut().zip(&self.columns.taps) {
-                *out = weights.iter().zip(&row[*first..]).map(|(a, x)| a * x).sum();
-            }
-        }
+        let (w, wide) = (self.row.len(), self.columns.taps.len());
         for (out, (first, weights)) in to.chunks_exact_mut(wide).zip(&self.rows.taps) {
-            out.fill(0.0);
-            for (a, row) in weights.iter().zip(self.narrow[first * wide..].chunks_exact(wide)) {
-                out.iter_mut().zip(row).for_each(|(out, x)| *out += a * x);
+            self.row.fill(0.0);
+            for (a, row) in weights.iter().zip(from[first * w..].chunks_exact(w)) {
+                self.row.iter_mut().zip(row).for_each(|(sum, x)| *sum += a * x);
+            }
+            for (out, (first, weights)) in out.iter_mut().zip(&self.columns.taps) {
+                *out = weights.iter().zip(&self.row[*first..]).map(|(a, x)| a * x).sum();
             }
         }
     }

@@ -63,7 +63,7 @@ impl GaussianBlur {
 }
 
 fn complaint(kernel: usize, [least, most]: [f64; 2]) -> Option<String> {
-    if kernel % 2 == 0 || kernel > 255 {
+    if kernel.is_multiple_of(2) || kernel > 255 {
         return Some(format!("gaussian_blur has a window of 1, 3, 5, .. 255 pixels, got {kernel}"));
     }
     let fits = Bounds::ABOVE_0.hold(least) && Bounds::ABOVE_0.hold(most) && least <= most;
