@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mapsto::data::sets::Selection;
-use mapsto::data::{Color, Preprocess, Reading, Resize, Step, Table, read_image};
+use mapsto::data::{Color, Preprocess, Reading, Resize, Step, Table, is_picture_name, read_image};
 use mapsto::nn::{Exceptions, Layer, Loss, Sequential};
 use mapsto::spec::{FromValue, Value, build};
 use mapsto::training::{ModelFile, ModelInfo, Outputs};
@@ -13,9 +13,6 @@ use crate::experiment::outputs;
 use crate::inputs::prepared;
 use crate::plain::plain;
 use crate::run::Run;
-
-/// The endings of files that are taken for pictures.
-pub const PICTURES: &[&str] = &["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff"];
 
 /// What a model says of one input.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,7 +168,7 @@ impl Predictor {
             path.extension().is_some_and(|found| endings.iter().any(|e| found.eq_ignore_ascii_case(e)))
         };
         let takes_rows = !self.features.is_empty() || self.input.len() == 1;
-        ends_in(&["csv", "tsv", "jsonl", "ndjson"]) || (takes_rows && !ends_in(PICTURES))
+        ends_in(&["csv", "tsv", "jsonl", "ndjson"]) || (takes_rows && !is_picture_name(path))
     }
 
     /// An error about a table, whose cells are separated as those of the data that the model was trained on.
@@ -193,7 +190,9 @@ impl Predictor {
         let name = plain(&path.display().to_string());
         if self.features.is_empty() {
             let message = format!("{name}: this is a table, and the run was trained on pictures");
-            return Err(Error::new(ErrorKind::Usage, message).help("give it PNG or JPEG images"));
+            return Err(
+                Error::new(ErrorKind::Usage, message).help("give it pictures, such as PNG or JPEG images")
+            );
         }
         let table = Table::open(path, &self.reading()).map_err(|e| self.separated(e))?;
         self.inputs_of(&table, &name)

@@ -150,3 +150,50 @@ fn a_damaged_image_is_named() {
          flag to the current folder",
     );
 }
+
+#[test]
+fn augmentation_mixes_targets_where_the_loss_takes_probabilities() {
+    let folder = bars();
+    let augment =
+        "augment = [\"trivial_augment\", { random_erasing = 0.5 }, { mixup = 0.2 }, { cutmix = 1.0 }]\n";
+    let net =
+        NET.replace("epochs = 20", "epochs = 2").replace("batch = 8\n", &format!("batch = 8\n{augment}"));
+    folder.write("net.toml", &net);
+    folder.run("train net.toml -q --out one").ok();
+    folder.run("train net.toml -q --out two --data.workers 2").ok();
+    assert_eq!(folder.read("one/metrics.csv").lines().count(), 3);
+    let scores = |run: &str| folder.read(&format!("{run}/predictions.csv"));
+    assert_eq!(scores("one"), scores("two"), "workers change nothing");
+    folder.write("net.toml", net.replace("\"cross_entropy\"", "\"multi_margin\""));
+    let outcome = folder.run("train net.toml -q");
+    assert_eq!(outcome.code, 2, "{}", outcome.err);
+    for part in
+        ["`mixup` makes probabilities of class ids, which the loss `multi_margin` does not take", "net.toml:"]
+    {
+        assert!(outcome.err.contains(part), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn folders_of_parts_are_trained_watched_and_tested_with() {
+    let folder = bars();
+    for (at, part) in ["train", "train", "train", "valid", "test"].into_iter().enumerate() {
+        for faint in [0, 20, 40] {
+            folder.write(&format!("parts/{part}/lying/{at}-{faint}.png"), bar(false, at, faint));
+            folder.write(&format!("parts/{part}/upright/{at}-{faint}.png"), bar(true, at, faint));
+        }
+    }
+    let net = NET.replace("path = \"bars\"", "path = \"parts\"").replace("validation = 0\n", "");
+    assert!(net != NET && net.contains("\"parts\""), "{net}");
+    folder.write("net.toml", net.replace("epochs = 20", "epochs = 1"));
+    let out = folder.run("train net.toml -q --out run").ok();
+    assert!(out.contains("18 training samples, 6 validation, 6 test"), "{out}");
+    folder.run("train --resume run --epochs 2").ok();
+    folder.run("eval run").ok();
+    let outcome = folder.run("train net.toml --data.validation 0.3");
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.err.contains("set `images` brings samples for it"), "{}", outcome.err);
+    std::fs::remove_dir_all(folder.path().join("parts/test")).unwrap();
+    let out = folder.run("train net.toml -q --out other").ok();
+    assert!(out.contains("18 training samples, 6 validation") && !out.contains("test loss"), "{out}");
+}

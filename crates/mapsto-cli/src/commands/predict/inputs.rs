@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use mapsto::{Error, ErrorKind, Result};
-use mapsto_experiment::{PICTURES, Predictor, plain};
+use mapsto::data::PICTURE_ENDINGS;
+use mapsto_experiment::{Predictor, plain};
 
 use crate::output::remark;
 
@@ -76,7 +77,7 @@ fn of_word(predictor: &Predictor, word: &str) -> Result<Vec<Input>> {
 /// The pictures of a folder, or its tables where the model takes tables, by name.
 fn folder(predictor: &Predictor, path: &Path) -> Result<Vec<PathBuf>> {
     let (what, endings) = match predictor.features().is_empty() {
-        true => ("picture", PICTURES),
+        true => ("picture", &PICTURE_ENDINGS[..]),
         false => ("table", TABLES),
     };
     let all = listed(path).map_err(|e| Error::io(path, e))?;
