@@ -74,7 +74,11 @@ impl Experiment {
         // history has that epoch already.
         let history = history.inspect_err(|e| {
             let epochs = folder.history().map_or(0, |history| history.rows.len());
-            if lock.holds() && !folder.replay().exists() && !folder.last().exists() && epochs <= usize::from(e.kind() == ErrorKind::Io) {
+            if lock.holds()
+                && !folder.replay().exists()
+                && !folder.last().exists()
+                && epochs <= usize::from(e.kind() == ErrorKind::Io)
+            {
                 folder.discard();
             }
         })?;

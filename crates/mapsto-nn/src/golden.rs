@@ -282,7 +282,7 @@ fn every_layer_gives_what_pytorch_gives_with_the_same_weights() {
         "gaussian_dropout",
         "squeeze_excite",
         "time_distributed",
-        "ragged",
+        "masking",
         "feature_alpha_dropout",
         // Draws are given beside the definition, to PyTorch's function too; ids have formulas of their own.
         "fractional_max_pool2d",

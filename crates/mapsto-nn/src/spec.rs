@@ -372,7 +372,7 @@ mod tests {
             (entry("conv_lstm2d", 2).with_option("kernel", 3usize), vec![3, 2, 4, 4]),
             (entry("conv_lstm3d", 2).with_option("kernel", 2usize), vec![3, 2, 3, 3, 3]),
             (entry("attention", 2).with_option("bias_kv", true), vec![5, 16]),
-            (Entry::new("ragged").with_value(vec![entry("gru", 3)]), vec![5, 4]),
+            (Entry::new("masking").with_value(vec![entry("gru", 3)]), vec![5, 4]),
             (Entry::new("positional_embedding"), vec![6, 4]),
             (entry("attention", 2), vec![5, 16]),
             (entry("transformer_block", 2).with_option("bias", false), vec![5, 16]),

@@ -87,7 +87,7 @@ fn a_padded_step_changes_no_bit_of_the_answer() {
                     );
                 }
                 // The whole container: also what is not finite, and more padding, stay without effect, and so do they for gradients.
-                let net = Ragged::new(seq![mapsto_spec::build::<dyn Layer>(&entry, input).unwrap()]);
+                let net = Masking::new(seq![mapsto_spec::build::<dyn Layer>(&entry, input).unwrap()]);
                 let of = |x: &Tensor| bits(&net.forward_lengths(x, &LENGTHS));
                 let clean = of(&x);
                 if !ids {
@@ -131,7 +131,7 @@ fn a_padded_step_changes_no_bit_of_the_answer() {
         "parallel",
         "repeat",
         "sequential",
-        "ragged",
+        "masking",
         "additive_attention",
         "luong_attention",
         "relu",
@@ -154,7 +154,7 @@ fn sequences_of_a_batch_are_sequences_alone() {
         seed(8);
         let kind = LAYERS.iter().find(|kind| kind.name == name).unwrap();
         for entry in variants(name, kind.sample()) {
-            let net = Ragged::new(seq![mapsto_spec::build::<dyn Layer>(&entry, &[STEPS, 4]).unwrap()]);
+            let net = Masking::new(seq![mapsto_spec::build::<dyn Layer>(&entry, &[STEPS, 4]).unwrap()]);
             let x = soiled(&Tensor::randn([4, STEPS, 4]), 0.0);
             let y = net.forward(&x);
             for (i, &n) in LENGTHS.iter().enumerate() {

@@ -9,8 +9,8 @@ mod orientation;
 mod pixels;
 
 pub use encode::encode_png;
-pub use format::{PICTURE_ENDINGS, is_picture_name};
 pub(crate) use format::{KINDS, START, starts_as_picture};
+pub use format::{PICTURE_ENDINGS, is_picture_name};
 
 use format::Format;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageReader, Limits};

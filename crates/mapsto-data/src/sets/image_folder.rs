@@ -2,7 +2,7 @@
 
 use super::SetKind;
 use crate::image_parts;
-use crate::picture::{Color, PICTURE_ENDINGS, KINDS, START, is_picture_name, read_image, starts_as_picture};
+use crate::picture::{Color, KINDS, PICTURE_ENDINGS, START, is_picture_name, read_image, starts_as_picture};
 use crate::preprocess::{Resize, Step, complaint};
 use crate::{Dataset, Info, Sample};
 use mapsto_spec::Entry;

@@ -49,6 +49,7 @@ mod local_response_norm;
 mod lp_pool;
 mod lstm;
 mod luong_attention;
+mod masking;
 mod max_pool;
 mod max_unpool;
 mod mixture_of_experts;
@@ -62,7 +63,7 @@ mod pixel_shuffle;
 mod pixel_unshuffle;
 mod positional_embedding;
 mod prelu;
-mod ragged;
+
 mod relative_position_bias;
 mod repeat;
 mod repeat_vector;
@@ -141,6 +142,7 @@ pub use local_response_norm::LocalResponseNorm;
 pub use lp_pool::{LpPool, LpPool1d, LpPool2d, LpPool3d};
 pub use lstm::{Lstm, LstmCell, LstmSteps};
 pub use luong_attention::LuongAttention;
+pub use masking::Masking;
 pub use max_pool::{MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use max_unpool::{MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d};
 pub use mixture_of_experts::MixtureOfExperts;
@@ -154,7 +156,7 @@ pub use pixel_shuffle::PixelShuffle;
 pub use pixel_unshuffle::PixelUnshuffle;
 pub use positional_embedding::PositionalEmbedding;
 pub use prelu::PRelu;
-pub use ragged::Ragged;
+
 pub use relative_position_bias::RelativePositionBias;
 pub use repeat::Repeat;
 pub use repeat_vector::RepeatVector;
@@ -220,6 +222,7 @@ pub const LAYERS: &[LayerKind] = &[
     feed_forward::KIND,
     rotary_embedding::KIND,
     sinusoidal_embedding::KIND,
+    masking::KIND,
     mixture_of_experts::KIND,
     identity::KIND,
     reshape::KIND,
@@ -283,7 +286,6 @@ pub const LAYERS: &[LayerKind] = &[
     embedding_bag::KIND,
     category_embedding::KIND,
     rescaling::KIND,
-    ragged::KIND,
     feature_alpha_dropout::KIND,
     einsum_dense::KIND,
     additive_attention::KIND,

@@ -109,7 +109,7 @@ pub trait Layer: Module {
         None
     }
 
-    /// What the layer makes of sequences `[b, t, ..]` of these lengths, as [`Ragged`](crate::Ragged) asks it: what stands after the last
+    /// What the layer makes of sequences `[b, t, ..]` of these lengths, as [`Masking`](crate::Masking) asks it: what stands after the last
     /// step of a sequence must change no bit of what is given for its steps, or for it as a whole.
     ///
     /// A layer that does not say this is refused there, since it might mix steps with padding. One that works on each step by itself

@@ -306,7 +306,7 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "category_embedding", vec![("size", Count)]),
         ("layer", "rescaling", vec![("", Not0), ("offset", Finite)]),
         ("layer", "prelu", vec![("", Finite)]),
-        ("layer", "ragged", vec![("padding", Finite)]),
+        ("layer", "masking", vec![("padding", Finite)]),
         ("layer", "feature_alpha_dropout", vec![("", Share)]),
         ("layer", "einsum_dense", vec![("sizes", Count)]),
         ("layer", "additive_attention", vec![]),

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mapsto::{Error, ErrorKind, Result};
 use mapsto::data::PICTURE_ENDINGS;
+use mapsto::{Error, ErrorKind, Result};
 use mapsto_experiment::{Predictor, plain};
 
 use crate::output::remark;

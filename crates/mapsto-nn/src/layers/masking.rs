@@ -20,7 +20,7 @@ use mapsto_tensor::{DType, Device, Tensor, fail};
 /// * PyTorch: `pack_padded_sequence` around a layer, `src_key_padding_mask`; Keras: `Masking`, and `Embedding(mask_zero=True)`.
 /// ```
 /// use mapsto_nn::prelude::*;
-/// let net = Ragged::new(seq![Embedding::new(9, 4), Lstm::new(4, 3).last()]);
+/// let net = Masking::new(seq![Embedding::new(9, 4), Lstm::new(4, 3).last()]);
 /// let y = net.forward(&tensor![[5, 2, 0, 0], [1, 7, 3, 8]]); // the first one has two steps
 /// assert_close!(y.slice(0, ..1), net.forward(&tensor![[5, 2]]));
 /// let z = net.forward_lengths(&tensor![[5, 2, 6, 6], [1, 7, 3, 8]], &[2, 4]);
@@ -28,15 +28,15 @@ use mapsto_tensor::{DType, Device, Tensor, fail};
 /// ```
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
-pub struct Ragged {
+pub struct Masking {
     layers: Sequential,
     padding: f64,
 }
 
-impl Ragged {
+impl Masking {
     /// These layers, on sequences that are padded with 0.
-    pub fn new(layers: Sequential) -> Ragged {
-        Ragged { layers, padding: 0.0 }
+    pub fn new(layers: Sequential) -> Masking {
+        Masking { layers, padding: 0.0 }
     }
 
     /// The same of another padding: an id, or the number that all features of a padded step have.
@@ -45,15 +45,15 @@ impl Ragged {
     /// When it is not finite.
     #[track_caller]
     #[must_use]
-    pub fn padding(self, padding: f64) -> Ragged {
-        Ragged { padding: Bounds::FINITE.check("ragged", "padding", padding), ..self }
+    pub fn padding(self, padding: f64) -> Masking {
+        Masking { padding: Bounds::FINITE.check("masking", "padding", padding), ..self }
     }
 
     /// The number of steps of each sequence `[b, t, ..]`, up to the last one that is not all padding.
     ///
     /// ```
     /// use mapsto_nn::prelude::*;
-    /// let net = Ragged::new(seq![]).padding(-1.0);
+    /// let net = Masking::new(seq![]).padding(-1.0);
     /// assert_eq!(net.lengths(&tensor![[3, -1, 4, -1], [-1, -1, -1, -1]]), [3, 0]);
     /// ```
     /// # Panics
@@ -75,10 +75,10 @@ impl Ragged {
     pub fn forward_lengths(&self, x: &Tensor, lengths: &[usize]) -> Tensor {
         let [b, t] = self.steps(x);
         if lengths.len() != b || lengths.iter().any(|&n| n > t) {
-            fail!("ragged", "lengths {lengths:?} do not fit {b} sequences of {t} steps"; help = "give a length of at most {t} for each");
+            fail!("masking", "lengths {lengths:?} do not fit {b} sequences of {t} steps"; help = "give a length of at most {t} for each");
         }
         if x.dtype().is_float() && x.rank() == 2 {
-            fail!("ragged", "steps of features [batch, steps, features] were expected, found {:?} of {}", x.shape(), x.dtype();
+            fail!("masking", "steps of features [batch, steps, features] were expected, found {:?} of {}", x.shape(), x.dtype();
                   help = "one number a step has one feature: `x.unsqueeze(-1)`, `{{ unflatten = [-1, 1] }}` in a file");
         }
         // Steps that no sequence has are left out, so that nothing sees how many there are.
@@ -94,8 +94,8 @@ impl Ragged {
                 if most < t { y.pad(&around, 0.0) } else { y }
             }
             Err(layer) => {
-                fail!("ragged", "{layer} knows no lengths of sequences: it might mix steps with padding";
-                                help = "put it behind the layer that makes one result of a sequence (`last = true`), or outside of `ragged`")
+                fail!("masking", "{layer} knows no lengths of sequences: it might mix steps with padding";
+                                help = "put it behind the layer that makes one result of a sequence (`last = true`), or outside of `masking`")
             }
         }
     }
@@ -104,7 +104,7 @@ impl Ragged {
     fn steps(&self, x: &Tensor) -> [usize; 2] {
         match x.shape() {
             &[b, t, ..] => [b, t],
-            shape => fail!("ragged", "[batch, steps, ..] was expected, found {shape:?}"),
+            shape => fail!("masking", "[batch, steps, ..] was expected, found {shape:?}"),
         }
     }
 }
@@ -119,7 +119,7 @@ fn hidden(x: &Tensor, lengths: &[usize]) -> Tensor {
     there.choose(x, 0.0)
 }
 
-impl Layer for Ragged {
+impl Layer for Masking {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let [_, t] = self.steps(x);
@@ -134,7 +134,7 @@ impl Layer for Ragged {
     }
 
     fn describe(&self) -> String {
-        format!("Ragged({})", self.layers.describe())
+        format!("Masking({})", self.layers.describe())
     }
 
     fn inner(&self) -> Vec<(String, &dyn Layer)> {
@@ -151,7 +151,7 @@ impl Layer for Ragged {
 }
 
 pub(super) const KIND: LayerKind = LayerKind::new(
-    "ragged",
+    "masking",
     "The given layers on sequences of different lengths, which end where their padding begins.",
     |args, input| {
         let entries: Vec<Entry> = args.main()?;
@@ -162,7 +162,7 @@ pub(super) const KIND: LayerKind = LayerKind::new(
         let body = build_layers(&entries, input)?;
         budget::output(args, &body.output)?;
         args.record_main(body.entries);
-        let layer = Ragged { layers: body.layers, padding };
+        let layer = Masking { layers: body.layers, padding };
         refused(&layer, input).map_err(|e| args.misfit("", e))?;
         Ok(Box::new(layer))
     },
@@ -174,15 +174,15 @@ pub(super) const KIND: LayerKind = LayerKind::new(
         "the id that stands after the last step, or the number that all features of a padded step have",
     ),
 ])
-.example(|| Entry::new("ragged").with_value(vec![Entry::new("relu")]));
+.example(|| Entry::new("masking").with_value(vec![Entry::new("relu")]));
 
 /// What is wrong with the layers, found without any number.
-fn refused(layer: &Ragged, input: &[usize]) -> std::result::Result<(), String> {
+fn refused(layer: &Masking, input: &[usize]) -> std::result::Result<(), String> {
     let shape = [&[1], input].concat();
     let x = Tensor::full_of(&shape[..], 0.0, layer.input_dtype());
     match mapsto_tensor::catch(|| mapsto_tensor::no_grad(|| layer.forward_lengths(&x, &[input[0]]))) {
         Ok(_) => Ok(()),
-        Err(e) => Err(e.message().trim_start_matches("ragged: ").to_string()),
+        Err(e) => Err(e.message().trim_start_matches("masking: ").to_string()),
     }
 }
 
@@ -193,24 +193,25 @@ mod tests {
     use mapsto_spec::Entry;
 
     #[test]
-    fn ragged() {
-        check_layer(|| Ragged::new(seq![Linear::new(3, 4), Tensor::tanh, Gru::new(4, 2).bidirectional()]))
+    fn masking() {
+        check_layer(|| Masking::new(seq![Linear::new(3, 4), Tensor::tanh, Gru::new(4, 2).bidirectional()]))
             .gives([2, 5, 3], [2, 5, 4]);
-        check_layer(|| Ragged::new(seq![Lstm::new(3, 2).last(), Linear::new(2, 2)])).gives([2, 5, 3], [2, 2]);
-        let net = Ragged::new(seq![Conv1d::new(3, 2, 1)]);
+        check_layer(|| Masking::new(seq![Lstm::new(3, 2).last(), Linear::new(2, 2)]))
+            .gives([2, 5, 3], [2, 2]);
+        let net = Masking::new(seq![Conv1d::new(3, 2, 1)]);
         let e = catch(|| net.forward(&Tensor::ones([2, 3, 4]))).unwrap_err();
         assert!(e.message().contains("Conv1d(3 → 2, 1) knows no lengths of sequences"), "{e}");
         let e = catch(|| net.forward_lengths(&Tensor::ones([2, 3, 4]), &[2, 4])).unwrap_err();
-        assert_eq!(e.message(), "ragged: lengths [2, 4] do not fit 2 sequences of 3 steps");
+        assert_eq!(e.message(), "masking: lengths [2, 4] do not fit 2 sequences of 3 steps");
         let e = catch(|| net.forward(&Tensor::ones([3]))).unwrap_err();
-        assert_eq!(e.message(), "ragged: [batch, steps, ..] was expected, found [3]");
+        assert_eq!(e.message(), "masking: [batch, steps, ..] was expected, found [3]");
     }
 
     #[test]
     fn a_model_file_can_name_it() {
         let embedding = Entry::new("embedding").with_value(9_usize).with_option("size", 4_usize);
         let lstm = Entry::new("lstm").with_value(5_usize).with_option("last", true);
-        let entry = Entry::new("ragged").with_value(vec![embedding, lstm]);
+        let entry = Entry::new("masking").with_value(vec![embedding, lstm]);
         let spec = ModelSpec::new([6], [entry.clone()]);
         assert_eq!(spec.shapes().unwrap(), [[5]]);
         let model = spec.build().unwrap();
@@ -218,7 +219,7 @@ mod tests {
         assert_close!(y, model.forward(&tensor![[3, 1]]));
         assert_eq!(model.input_dtype(), DType::I64);
         let conv = Entry::new("conv1d").with_value(2_usize).with_option("kernel", 3_usize);
-        let bad = ModelSpec::new([6, 4], [Entry::new("ragged").with_value(vec![conv])]);
+        let bad = ModelSpec::new([6, 4], [Entry::new("masking").with_value(vec![conv])]);
         let e = bad.build().err().unwrap();
         assert!(e.to_string().contains("knows no lengths of sequences"), "{e}");
     }
@@ -227,7 +228,7 @@ mod tests {
     fn a_sequence_of_padding_alone_has_no_steps() {
         let x = Tensor::zeros([2, 4, 3]);
         for net in [seq![Lstm::new(3, 3)], seq![MultiHeadAttention::new(3, 1)], seq![Gru::new(3, 3).last()]] {
-            let y = Ragged::new(net).forward(&x);
+            let y = Masking::new(net).forward(&x);
             assert!(y.is_finite() && y.shape()[0] == 2, "{y}");
         }
     }
