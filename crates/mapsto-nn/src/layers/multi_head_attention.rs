@@ -1,13 +1,21 @@
 //! Multi-head attention: each step gathers what it needs from the others, in several ways at once.
 
-use super::alibi::alibi;
-use super::seen::{near, places};
+#[cfg(test)]
+mod tests;
+
+mod heads;
+mod options;
+
+pub(super) use options::{
+    ALIBI, CAUSAL, KV_HEADS, QK_NORM, ROTARY, ROTARY_BASE, WINDOW, from_options, size_for,
+};
+
 use super::{AttentionCache, LayerKind, RelativePositionBias, RmsNorm, RotaryEmbedding, Seen};
 use crate::init::{Init, Uniform, XavierNormal, XavierUniform};
-use crate::{Apply, AtLengths, Layer, Linear, Module, Param, budget};
-use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
-use mapsto_tensor::ops::{Mask, attention, attention_weights};
-use mapsto_tensor::{DType, Result, Tensor, fail, is_training};
+use crate::{AtLengths, Layer, Linear, Module, Param, budget};
+use mapsto_spec::{Bounds, Entry, at_least_1};
+use mapsto_tensor::ops::attention_weights;
+use mapsto_tensor::{Tensor, fail};
 
 /// Queries, keys and values are linear in the input; `heads` parts of them attend on their own, and their results pass
 /// through a last linear layer: `y = [head₁ .. headₕ] Wᵀ + b`, `headᵢ = softmax(qᵢ kᵢᵀ / √d) vᵢ`.
@@ -360,149 +368,6 @@ impl MultiHeadAttention {
         if self.causal { seen.causal() } else { seen }
     }
 
-    /// Queries, keys and values of one sequence, `[b, heads, t, d]` each, the first step of which stands at the place `from`: one
-    /// product where they are made of one matrix.
-    #[track_caller]
-    fn of_itself(&self, x: &Tensor, from: usize) -> [Tensor; 3] {
-        if self.k.is_some() {
-            return [0, 1, 2].map(|i| self.part(i, x, from));
-        }
-        self.check(x);
-        let all = x.apply(&self.qkv);
-        let parts: [Tensor; 3] = if self.kv_heads == self.heads {
-            all.chunk(-1)
-        } else {
-            let parts = all.split(&self.sizes(), -1);
-            [0, 1, 2].map(|i| parts[i].clone())
-        };
-        let [q, k, v] = parts;
-        [self.placed(0, q, from), self.placed(1, k, from), self.placed(2, v, from)]
-    }
-
-    /// Queries (0), keys (1) or values (2) of a sequence, the first step of which stands at the place `from`.
-    #[track_caller]
-    fn part(&self, i: usize, x: &Tensor, from: usize) -> Tensor {
-        self.check(x);
-        let made = match ([None, self.k.as_ref(), self.v.as_ref()][i], &self.k) {
-            (Some(map), _) => x.apply(map),
-            (None, Some(_)) => x.apply(&self.qkv),
-            (None, None) => {
-                let weight = &self.qkv.weight.split(&self.sizes(), 0)[i];
-                let bias = self.qkv.bias.as_ref().map(|bias| bias.split(&self.sizes(), 0)[i].clone());
-                x.linear(weight, bias.as_ref())
-            }
-        };
-        self.placed(i, made, from)
-    }
-
-    #[track_caller]
-    fn check(&self, x: &Tensor) {
-        if x.rank() != 3 {
-            fail!("attention", "steps [b, t, size] were expected, found {:?}", x.shape();
-                  help = "one sequence is a batch of one: `x.unsqueeze(0)`");
-        }
-    }
-
-    /// The features of queries, of keys and of values.
-    fn sizes(&self) -> [usize; 3] {
-        let size = self.out.inputs();
-        let kv = size / self.heads * self.kv_heads;
-        [size, kv, kv]
-    }
-
-    /// `[b, t, heads · d]` as `[b, heads, t, d]`; queries and keys are normalised and turned.
-    #[track_caller]
-    fn placed(&self, i: usize, z: Tensor, from: usize) -> Tensor {
-        let ([b, t, features], d) = (z.dims(), self.out.inputs() / self.heads);
-        let z = z.reshape([b, t, features / d, d]).swap(1, 2);
-        let z = match [&self.q_norm, &self.k_norm, &None][i] {
-            Some(norm) => norm.forward(&z),
-            None => z,
-        };
-        match &self.rotary {
-            Some(rotary) if i < 2 => rotary.rotate(&z, from),
-            _ => z,
-        }
-    }
-
-    /// The mask of queries and keys, with what the distance adds; the first query stands at the place `at` among the keys.
-    #[track_caller]
-    fn mask(&self, q: &Tensor, k: &Tensor, seen: &Seen, at: usize) -> Mask {
-        let (t, s) = (q.shape()[2], k.shape()[2]);
-        let learned = self.relative.as_ref().map(|bias| bias.forward(q, s, at));
-        let bias = match (learned, self.alibi) {
-            (Some(learned), true) => Some(learned + alibi(q, s, at)),
-            (None, true) => Some(alibi(q, s, at)),
-            (learned, false) => learned,
-        };
-        seen.resolve(q, k, self.window.map(|window| near(q, at, t, s, window)), bias)
-    }
-
-    /// Keys and values with those that every query sees besides, and the mask of all.
-    #[track_caller]
-    fn with_more(&self, q: &Tensor, k: Tensor, v: Tensor, mask: Mask) -> (Tensor, Tensor, Mask) {
-        let ([b, heads, s, d], t) = (k.dims(), q.shape()[2]);
-        let (mut keys, mut values) = (vec![k], vec![v]);
-        if let (Some(bias_k), Some(bias_v)) = (&self.bias_k, &self.bias_v) {
-            let placed =
-                |bias: &Tensor| bias.reshape([1, heads, 1, d]).to(q.dtype()).expand([b, heads, 1, d]);
-            keys.push(placed(bias_k));
-            values.push(placed(bias_v));
-        }
-        if self.zero_attn {
-            let zeros = q.device().scope(|| Tensor::full_of([b, heads, 1, d], 0.0, q.dtype()));
-            keys.push(zeros.clone());
-            values.push(zeros);
-        }
-        let more = keys.len() - 1;
-        if more == 0 {
-            return (keys.swap_remove(0), values.swap_remove(0), mask);
-        }
-        let seen = match mask {
-            Mask::Causal => {
-                let (places, all) = places(q, s - t, t, s);
-                Some(all.le(&places))
-            }
-            Mask::Tensor(mask) => Some(mask),
-            _ => None,
-        };
-        let mask = seen.map_or(Mask::None, |seen| {
-            let before = &seen.shape()[..seen.rank().saturating_sub(1)];
-            let seen = seen.expand(&[before, &[s]].concat()[..]);
-            let shape = [before, &[more]].concat();
-            // True is seen, and 0 is added to a score.
-            let is_seen = if seen.dtype() == DType::Bool { 1.0 } else { 0.0 };
-            let besides = q.device().scope(|| Tensor::full_of(&shape[..], is_seen, seen.dtype()));
-            Mask::Tensor(Tensor::cat(&[seen, besides], -1))
-        });
-        (Tensor::cat(&keys, 2), Tensor::cat(&values, 2), mask)
-    }
-
-    /// Keys or values of as many heads as there are queries.
-    fn shared(&self, x: Tensor) -> Tensor {
-        let each = self.heads / self.kv_heads;
-        if each == 1 { x } else { x.repeat_interleave(each, 1) }
-    }
-
-    #[track_caller]
-    fn look(&self, [q, k, v]: [Tensor; 3], seen: &Seen, at: usize) -> Tensor {
-        let [b, _, t, _] = q.dims();
-        let mask = self.mask(&q, &k, seen, at);
-        let (k, v, mask) = self.with_more(&q, k, v, mask);
-        let size = self.out.inputs();
-        let found = if self.dropout > 0.0 && is_training() {
-            let weights = attention_weights(&q, &self.shared(k), mask).dropout(self.dropout);
-            weights.matmul(&self.shared(v))
-        } else if self.kv_heads < self.heads && t == 1 && matches!(mask, Mask::None | Mask::Causal) {
-            // The one query sees all, so those that share a head are rows of it, and nothing is copied.
-            let grouped = q.reshape([b, self.kv_heads, self.heads / self.kv_heads, size / self.heads]);
-            attention(&grouped, &k, &v, Mask::None).reshape([b, self.heads, 1, size / self.heads])
-        } else {
-            attention(&q, &self.shared(k), &self.shared(v), mask)
-        };
-        found.swap(1, 2).reshape([b, t, size]).apply(&self.out)
-    }
-
     /// What the steps of `x`, the first of which stands at the place `at`, find in a sequence that
     /// [`remember`](MultiHeadAttention::remember) keeps.
     #[track_caller]
@@ -527,34 +392,7 @@ impl MultiHeadAttention {
     pub fn is_causal(&self) -> bool {
         self.causal
     }
-
-    /// An entry with what a file can say of it besides the heads, as part of another layer; none of keys of other features, of keys that are
-    /// seen besides, and of what has settings that no file can hold.
-    pub(super) fn told(&self, entry: Entry) -> Option<Entry> {
-        if self.bias_k.is_some() || self.zero_attn { None } else { self.told_alone(entry) }
-    }
-
-    fn told_alone(&self, entry: Entry) -> Option<Entry> {
-        let plain = self.k.is_none() && self.relative.is_none();
-        let [base, fraction] = match &self.rotary {
-            Some(rotary) => rotary.settings()?,
-            None => NO_ROTARY,
-        };
-        let entry = entry
-            .with_option("kv_heads", self.kv_heads)
-            .with_option("causal", self.causal)
-            .with_option("bias", self.qkv.bias.is_some())
-            .with_option("dropout", self.dropout)
-            .with_option("qk_norm", self.q_norm.is_some())
-            .with_option("rotary", fraction)
-            .with_option("rotary_base", base)
-            .with_option("alibi", self.alibi);
-        plain.then(|| self.window.iter().fold(entry, |entry, n| entry.with_option("window", *n)))
-    }
 }
-
-/// The base and the fraction where nothing is turned.
-const NO_ROTARY: [f64; 2] = [10_000.0, 0.0];
 
 impl Layer for MultiHeadAttention {
     #[track_caller]
@@ -577,68 +415,6 @@ impl Layer for MultiHeadAttention {
         Some(entry.with_option("bias_kv", self.bias_k.is_some()).with_option("zero_attn", self.zero_attn))
     }
 }
-
-/// The size of a step, checked against the heads, with the layer's weights taken out of the budget.
-pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usize) -> Result<usize> {
-    let [steps, size] = super::steps(args, input)?;
-    if heads == 0 || !size.is_multiple_of(heads) {
-        return Err(args.misfit("", format!("{size} features cannot be cut into {heads} heads")));
-    }
-    budget::weight(args, &[weights, size, size])?;
-    budget::output(args, &[steps, 4, size])?;
-    budget::pass(args.name(), &[steps, steps])?;
-    Ok(size)
-}
-
-/// The options of an attention in an entry, for steps that [`size_for`] has checked, with the weights of queries and results: those of
-/// keys and values are taken out of the budget here. `dropout` is the default of that.
-pub(super) fn from_options(
-    args: &mut Args,
-    size: usize,
-    heads: usize,
-    dropout: f64,
-) -> Result<MultiHeadAttention> {
-    let kv_heads = count_option(args, "kv_heads", heads)?;
-    if !heads.is_multiple_of(kv_heads) {
-        let wrong = format!("{heads} heads cannot share {kv_heads} heads of keys and values");
-        return Err(args.misfit("kv_heads", wrong));
-    }
-    budget::weight(args, &[2, size / heads * kv_heads, size])?;
-    let layer = MultiHeadAttention::new(size, heads);
-    let layer = if args.get_or("causal", false)? { layer.causal() } else { layer };
-    let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
-    let layer = layer.dropout(Bounds::SHARE.option(args, "dropout", dropout)?);
-    let layer = if kv_heads == heads { layer } else { layer.kv_heads(kv_heads) };
-    let layer = if args.get_or("qk_norm", false)? { layer.qk_norm() } else { layer };
-    let fraction = Bounds::UP_TO_1.option(args, "rotary", NO_ROTARY[1])?;
-    let base = Bounds::ABOVE_0.option(args, "rotary_base", NO_ROTARY[0])?;
-    let rotary = RotaryEmbedding::new().base(base).fraction(fraction);
-    if rotary.turned(size / heads).is_none() {
-        let wrong = format!("{fraction} of the {} features of a head are no pairs", size / heads);
-        return Err(args.misfit("rotary", wrong));
-    }
-    let layer = MultiHeadAttention { rotary: Some(rotary), ..layer };
-    let layer = if args.get_or("alibi", false)? { layer.alibi() } else { layer };
-    match args.optional::<usize>("window")? {
-        Some(0) => Err(args.error("window", "`window` must be at least 1, got 0")),
-        Some(steps) => Ok(layer.window(steps)),
-        None => Ok(layer),
-    }
-}
-
-/// What the options of an attention mean.
-pub(super) const CAUSAL: (&str, &str) = ("causal", "whether a step sees only itself and those before it");
-pub(super) const KV_HEADS: (&str, &str) = (
-    "kv_heads",
-    "the heads of keys and values, each serving several of the heads; as many where nothing is said",
-);
-pub(super) const QK_NORM: (&str, &str) =
-    ("qk_norm", "whether the queries and keys of each head are normalised");
-pub(super) const ROTARY: (&str, &str) =
-    ("rotary", "how much of the features of a head is turned by its place, 1 for all");
-pub(super) const ROTARY_BASE: (&str, &str) = ("rotary_base", "how slowly the last of what is turned turns");
-pub(super) const ALIBI: (&str, &str) = ("alibi", "whether each head looks less at what is far away");
-pub(super) const WINDOW: (&str, &str) = ("window", "how many steps away is too far to be seen");
 
 pub(super) const KIND: LayerKind = LayerKind::new(
     "attention",
@@ -671,80 +447,3 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     ("zero_attn", "whether every step sees one more key and value of zeros"),
 ])
 .example(|| Entry::new("attention").with_value(2_usize));
-
-#[cfg(test)]
-mod tests {
-    use crate::check_layer::check_layer;
-    use crate::prelude::*;
-
-    #[test]
-    fn multi_head_attention() {
-        check_layer(|| MultiHeadAttention::new(6, 2)).gives([2, 4, 6], [2, 4, 6]);
-        check_layer(|| MultiHeadAttention::new(6, 3).causal().no_bias()).gives([2, 4, 6], [2, 4, 6]);
-        check_layer(|| MultiHeadAttention::new(4, 1).causal().dropout(0.1)).gives([1, 3, 4], [1, 3, 4]);
-        check_layer(|| MultiHeadAttention::new(8, 4).kv_heads(2).dropout(0.1)).gives([1, 3, 8], [1, 3, 8]);
-        check_layer(|| MultiHeadAttention::new(8, 4).kv_heads(1).no_bias().alibi())
-            .gives([2, 3, 8], [2, 3, 8]);
-        let turned = || MultiHeadAttention::new(8, 2).rotary(RotaryEmbedding::new().fraction(0.5)).qk_norm();
-        check_layer(turned).gives([2, 3, 8], [2, 3, 8]);
-        check_layer(|| MultiHeadAttention::new(4, 2).window(2).causal()).gives([2, 4, 4], [2, 4, 4]);
-        let biased = || MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(2).buckets(4, 3));
-        check_layer(move || biased().alibi()).gives([1, 7, 4], [1, 7, 4]);
-        check_layer(|| MultiHeadAttention::new(4, 2).add_bias_kv().add_zero_attn().causal())
-            .gives([2, 3, 4], [2, 3, 4]);
-        check_layer(|| MultiHeadAttention::new(8, 4).add_bias_kv().kv_heads(2).alibi())
-            .gives([1, 3, 8], [1, 3, 8]);
-        let error = catch(|| MultiHeadAttention::new(10, 3)).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "attention: 10 numbers cannot be cut into 3 heads\nhelp: the size must be a multiple of the heads"
-        );
-        let e = catch(|| MultiHeadAttention::new(8, 4).kv_heads(3)).unwrap_err();
-        assert_eq!(e.message(), "attention: 4 heads cannot share 3 heads of keys and values");
-        let e = catch(|| MultiHeadAttention::new(6, 2).rotary(RotaryEmbedding::new())).unwrap_err();
-        assert_eq!(e.message(), "attention: what is turned of heads of 3 features is no pairs");
-        let e = catch(|| MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(3))).unwrap_err();
-        assert_eq!(e.message(), "attention: a bias of 3 heads does not fit 2 heads");
-        let e = catch(|| {
-            MultiHeadAttention::new(4, 2).step(&Tensor::ones([1, 1, 4]), &mut AttentionCache::new())
-        });
-        assert_eq!(e.unwrap_err().message(), "attention: the steps before would see the new ones");
-        let e = catch(|| MultiHeadAttention::new(4, 2).forward(&Tensor::ones([3, 4]))).unwrap_err();
-        assert_eq!(e.message(), "attention: steps [b, t, size] were expected, found [3, 4]");
-    }
-
-    #[test]
-    fn keys_that_are_seen_besides_are_seen_through_every_mask_and_cache() {
-        let layer = MultiHeadAttention::new(8, 2).add_bias_kv().add_zero_attn();
-        let x = Tensor::randn([2, 4, 8]);
-        for seen in [
-            Seen::all(),
-            Seen::all().causal(),
-            Seen::all().keys(&tensor![[true, false, true, true], [false; 4]]),
-        ] {
-            let weights = layer.weights(&x, &x, seen.clone());
-            assert_eq!(weights.shape(), [2, 2, 4, 6]);
-            assert_close!(weights.sum(-1), Tensor::ones([2, 2, 4]));
-            assert!(weights.slice(3, 4..).min(..).item() > 0.0);
-            // Weights and values, by hand.
-            let [_, _, v] = layer.of_itself(&x, 0);
-            let bias = layer.bias_v.as_ref().unwrap().reshape([1, 2, 1, 4]).expand([2, 2, 1, 4]);
-            let values = Tensor::cat(&[v, bias, Tensor::zeros([2, 2, 1, 4])], 2);
-            let y = weights.matmul(&values).swap(1, 2).reshape([2, 4, 8]).apply(&layer.out);
-            assert_close!(layer.among(&x, seen), y);
-        }
-        let layer = layer.causal();
-        let (y, mut cache) = (layer.forward(&x), AttentionCache::new());
-        assert_close!(layer.step(&x.slice(1, ..3), &mut cache), y.slice(1, ..3));
-        assert_close!(layer.step(&x.slice(1, 3..), &mut cache), y.slice(1, 3..));
-    }
-
-    #[test]
-    fn dropout_forgets_weights_in_training_alone() {
-        let layer = MultiHeadAttention::new(8, 2).dropout(0.5);
-        let x = Tensor::randn([2, 6, 8]);
-        let y = layer.forward(&x).to_vec::<f32>();
-        assert_ne!(train(|| layer.forward(&x)).to_vec::<f32>(), y);
-        assert_close!(train(|| layer.clone().dropout(0.0).forward(&x)), layer.forward(&x));
-    }
-}
