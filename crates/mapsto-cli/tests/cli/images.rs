@@ -197,3 +197,35 @@ fn folders_of_parts_are_trained_watched_and_tested_with() {
     let out = folder.run("train net.toml -q --out other").ok();
     assert!(out.contains("18 training samples, 6 validation") && !out.contains("test loss"), "{out}");
 }
+
+#[test]
+fn the_data_of_a_file_is_shown_and_drawn() {
+    let folder = bars();
+    let augment = "augment = [{ crop = 8, padding = 2 }, \"rand_augment\", { mixup = 0.2 }]\n";
+    folder.write("net.toml", NET.replace("batch = 8\n", &format!("batch = 8\n{augment}")));
+    // An equal file in both classes, which are shares of all.
+    folder.write("bars/lying/again.png", bar(true, 3, 20));
+    let out = folder.run("data net.toml").ok();
+    for part in
+        ["data   images", "class", "lying", "upright", "█", "inputs, of", "drawn  runs/net-data/batch.png"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    for name in ["batch", "classes"] {
+        let png = std::fs::read(folder.path().join(format!("runs/net-data/{name}.png"))).unwrap();
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 500, "{name}");
+    }
+    let json = folder.run("data net.toml --format json --pictures looks").ok();
+    let json = mapsto::spec::Json::parse(&json).unwrap();
+    let parts = json.get("parts").and_then(|parts| parts.list()).unwrap();
+    let samples: i64 = parts.iter().map(|part| part.get("samples").and_then(|n| n.int()).unwrap()).sum();
+    assert_eq!(samples, 65);
+    let count = |part: &mapsto::spec::Json| -> i64 {
+        part.get("counts").and_then(|counts| counts.list()).unwrap().iter().filter_map(|n| n.int()).sum()
+    };
+    assert_eq!(parts.iter().map(count).sum::<i64>(), 65);
+    // The bars before light and dark backgrounds look alike.
+    assert!(json.get("near").and_then(|n| n.int()).unwrap() > 0);
+    assert!(folder.path().join("looks/classes.png").is_file());
+    assert_eq!(folder.run("data none.toml").code, 3);
+}

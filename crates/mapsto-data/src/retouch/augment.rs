@@ -14,31 +14,31 @@ pub(crate) struct Reach {
     pub(crate) bits: f64,
 }
 
-/// A change by name: the picture, how far from 0 to 1, and whether the other way.
+/// A change: the picture, how far from 0 to 1, and whether the other way.
 type Change = fn(&mut Picture, &Reach, f64, f64);
 
-/// The changes, in torchvision's order. A sign, 1 or −1, stands before what goes either way.
-pub(crate) const CHANGES: [(&str, Change); 14] = [
-    ("identity", |_, _, _, _| {}),
-    ("shear_x", |picture, reach, m, sign| shear_x(picture, sign * m * reach.shear)),
-    ("shear_y", |picture, reach, m, sign| shear_y(picture, sign * m * reach.shear)),
-    ("translate_x", |picture, reach, m, sign| {
+/// The changes, in torchvision's order, of which the first is none. A sign, 1 or −1, stands before what goes either way.
+pub(crate) const CHANGES: [Change; 14] = [
+    |_, _, _, _| {},
+    |picture, reach, m, sign| shear_x(picture, sign * m * reach.shear),
+    |picture, reach, m, sign| shear_y(picture, sign * m * reach.shear),
+    |picture, reach, m, sign| {
         let [_, most] = (reach.translate)(picture.size);
         translate(picture, [(sign * m * most) as i64, 0]);
-    }),
-    ("translate_y", |picture, reach, m, sign| {
+    },
+    |picture, reach, m, sign| {
         let [most, _] = (reach.translate)(picture.size);
         translate(picture, [0, (sign * m * most) as i64]);
-    }),
-    ("rotate", |picture, reach, m, sign| rotate(picture, sign * m * reach.degrees)),
-    ("brightness", |picture, reach, m, sign| brightness(picture, 1.0 + sign * m * reach.color)),
-    ("color", |picture, reach, m, sign| saturation(picture, 1.0 + sign * m * reach.color)),
-    ("contrast", |picture, reach, m, sign| contrast(picture, 1.0 + sign * m * reach.color)),
-    ("sharpness", |picture, reach, m, sign| sharpness(picture, 1.0 + sign * m * reach.color)),
-    ("posterize", |picture, reach, m, _| posterize(picture, 8 - (m * reach.bits).round_ties_even() as u32)),
-    ("solarize", |picture, _, m, _| solarize(picture, 1.0 - m)),
-    ("autocontrast", |picture, _, _, _| autocontrast(picture)),
-    ("equalize", |picture, _, _, _| equalize(picture)),
+    },
+    |picture, reach, m, sign| rotate(picture, sign * m * reach.degrees),
+    |picture, reach, m, sign| brightness(picture, 1.0 + sign * m * reach.color),
+    |picture, reach, m, sign| saturation(picture, 1.0 + sign * m * reach.color),
+    |picture, reach, m, sign| contrast(picture, 1.0 + sign * m * reach.color),
+    |picture, reach, m, sign| sharpness(picture, 1.0 + sign * m * reach.color),
+    |picture, reach, m, _| posterize(picture, 8 - (m * reach.bits).round_ties_even() as u32),
+    |picture, _, m, _| solarize(picture, 1.0 - m),
+    |picture, _, _, _| autocontrast(picture),
+    |picture, _, _, _| equalize(picture),
 ];
 
 /// One of the changes, drawn evenly, as far as `magnitude` says.
@@ -48,7 +48,7 @@ pub(crate) fn change(
     magnitude: impl Fn(&mut Keyed) -> f64,
     random: &mut Keyed,
 ) {
-    let (_, change) = CHANGES[random.below(CHANGES.len())];
+    let change = CHANGES[random.below(CHANGES.len())];
     let m = magnitude(random);
     let sign = if random.bernoulli(0.5) { -1.0 } else { 1.0 };
     change(picture, reach, m, sign);
