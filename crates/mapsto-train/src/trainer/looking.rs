@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Activations with the bounds of their values; one with a lower bound alone kills the units that it holds there.
 const BOUNDED: [(&str, f32, f32); 6] = [
     ("relu", 0.0, f32::INFINITY),
-    ("relu6", 0.0, 6.0),
+    ("relu6", 0.0, f32::INFINITY),
     ("tanh", -1.0, 1.0),
     ("sigmoid", 0.0, 1.0),
     ("hard_sigmoid", 0.0, 1.0),
