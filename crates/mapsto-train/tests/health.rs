@@ -38,7 +38,9 @@ fn weights(model: &Sequential) -> Vec<(String, Vec<u32>)> {
     model.state_dict().iter().map(|(name, t)| (name.clone(), bits(t))).collect()
 }
 
-fn optimizers() -> Vec<(&'static str, fn() -> Box<dyn Optimizer>)> {
+type Made = fn() -> Box<dyn Optimizer>;
+
+fn optimizers() -> Vec<(&'static str, Made)> {
     vec![
         ("sgd", || Box::new(Sgd::new(0.05).momentum(0.9))),
         ("adam", || Box::new(Adam::new(1e-2))),

@@ -16,7 +16,7 @@ use std::fs;
 ///
 /// | said when, in three looks one after the other | |
 /// |---|---|
-/// | dead units | more than half of the units of an activation |
+/// | dead units | more than 80 % of the units of an activation; the MNIST example has half, and 99 % of its answers are right |
 /// | saturated values | more than half of the values of an activation |
 /// | vanishing gradients | a layer's gradients are below 1e-5 of those of the layer with the largest |
 /// | large updates | a layer changes by more than 20 % of its size in a step, after step 100 |
@@ -36,7 +36,7 @@ use std::fs;
 /// let mut net = seq![first, Tensor::relu, Linear::new(16, 2)];
 /// let mut trainer = Trainer::new(Sgd::new(0.1), cross_entropy).epochs(100).folder(&folder).on(Health::new()).quiet();
 /// let history = trainer.fit(&mut net, set.batches(64), None)?;
-/// assert_eq!(history.notes[0].text, "health: 100 % of the units of `relu` after layer `0` are dead at step 100: they give 0 for every sample");
+/// assert_eq!(history.notes[0].text, "health: 100 % of the units of `relu` after layer `0` are dead at step 100: they give 0 for every sample of the batch");
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// # Ok::<(), Error>(())
 /// ```
@@ -56,6 +56,12 @@ enum Line {
 
 /// So many looks one after the other.
 const LOOKS: usize = 3;
+
+/// More than this share of units is said to be dead; a network whose first hidden layer is half dead may still be a good one.
+const DEAD: f64 = 0.8;
+
+/// More than this share of values is said to be saturated.
+const SATURATED: f64 = 0.5;
 
 impl Health {
     /// The file in the trainer's folder.
@@ -194,7 +200,9 @@ fn worst(looks: &[&Inside], kills: bool) -> Option<(usize, f64)> {
         looks.iter().map(share).fold(1.0, f64::min)
     };
     let shares = (0..last.units.len()).filter(|&i| last.units[i].kills == kills).map(|i| (i, least(i)));
-    shares.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, share)| *share > 0.5)
+    shares
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .filter(|(_, share)| *share > if kills { DEAD } else { SATURATED })
 }
 
 fn dead(looks: &[&Inside], _: f64) -> Option<Found> {
@@ -202,7 +210,7 @@ fn dead(looks: &[&Inside], _: f64) -> Option<Found> {
     let last = looks.last()?;
     let unit = &last.units[i];
     let text = format!(
-        "{} of the units of `{}` after layer `{}` are dead at step {}: they give 0 for every sample",
+        "{} of the units of `{}` after layer `{}` are dead at step {}: they give 0 for every sample of the batch",
         percent(unit.share),
         unit.op,
         unit.after,
@@ -401,14 +409,16 @@ mod tests {
 
     #[test]
     fn each_kind_is_found_in_three_looks_and_in_no_fewer() {
-        let fine = || look(200, [1.0, 2.0], [1e-3, 2e-3], 0.1, true);
         for (kind, bad) in [
-            ("dead", look(200, [1.0, 2.0], [1e-3, 2e-3], 0.75, true)),
+            ("dead", look(200, [1.0, 2.0], [1e-3, 2e-3], 0.85, true)),
             ("saturated", look(200, [1.0, 2.0], [1e-3, 2e-3], 0.75, false)),
             ("vanishing", look(200, [1e-7, 2.0], [1e-3, 2e-3], 0.1, true)),
             ("large updates", look(200, [1.0, 2.0], [1e-3, 0.3], 0.1, true)),
             ("tiny updates", look(200, [1.0, 2.0], [1e-8, 1e-9], 0.1, true)),
         ] {
+            // Half of the units may rest.
+            let share = if kind == "dead" { 0.75 } else { 0.1 };
+            let fine = || look(200, [1.0, 2.0], [1e-3, 2e-3], share, true);
             let found = |looks: [&Inside; 3]| {
                 CHECKS.iter().filter_map(|check| check(&looks, 0.1)).collect::<Vec<_>>()
             };

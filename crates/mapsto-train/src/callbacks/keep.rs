@@ -108,7 +108,8 @@ impl Callback for Keep {
             (How::Best { column, better, kept, leaving, .. }, Moment::Start) => {
                 *better = run.column(column)?.better;
                 if run.history.rows.is_empty() {
-                    (kept.clear(), leaving.clear());
+                    kept.clear();
+                    leaving.clear();
                 }
                 // Models of epochs that a process wrote which was killed before it saved its state: this run does them again.
                 if let (false, Ok(files)) = (run.history.rows.is_empty(), fs::read_dir(run.place(FOLDER))) {
@@ -131,11 +132,11 @@ impl Callback for Keep {
                     leaving.extend(kept.drain((*most).min(kept.len())..).map(|(epoch, _)| epoch));
                 }
             }
-            (How::Best { leaving, .. }, Moment::End) => {
-                // An interrupted run goes on from a state that still knows them.
-                if run.history.stopped.is_none() || run.pace.batch == 0 {
-                    leaving.drain(..).try_for_each(|epoch| remove(run, epoch))?;
-                }
+            // An interrupted run goes on from a state that still knows them.
+            (How::Best { leaving, .. }, Moment::End)
+                if run.history.stopped.is_none() || run.pace.batch == 0 =>
+            {
+                leaving.drain(..).try_for_each(|epoch| remove(run, epoch))?;
             }
             _ => {}
         }

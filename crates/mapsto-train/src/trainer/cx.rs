@@ -357,7 +357,7 @@ impl Engine<'_> {
         let with_penalties = total.item();
         if !value.is_finite() || !with_penalties.is_finite() {
             self.ruined = Some(value);
-            self.failed = Some(Failed { random: before.clone(), loss: value, gradients: None });
+            self.failed = Some(Failed { random: before, loss: value, gradients: None });
             return Err(non_finite::in_loss(&self.names, lowered.part(), value, &self.place, || {
                 random::set_state(&before);
                 let _ = self.run(lowered);
@@ -373,7 +373,7 @@ impl Engine<'_> {
         };
         if self.scaler.is_none() && non_finite::any(lowered.part(), &grads) {
             let gradients = Some(replay::digest(lowered.part(), &grads));
-            self.failed = Some(Failed { random: before.clone(), loss: value, gradients });
+            self.failed = Some(Failed { random: before, loss: value, gradients });
             // The operation, if the same pass shows it again; else the parameters.
             let again = || {
                 random::set_state(&before);

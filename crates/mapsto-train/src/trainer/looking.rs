@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Activations with the bounds of their values; one with a lower bound alone kills the units that it holds there.
 const BOUNDED: [(&str, f32, f32); 6] = [
     ("relu", 0.0, f32::INFINITY),
-    ("relu6", 0.0, 6.0),
+    ("relu6", 0.0, f32::INFINITY),
     ("tanh", -1.0, 1.0),
     ("sigmoid", 0.0, 1.0),
     ("hard_sigmoid", 0.0, 1.0),
@@ -91,16 +91,12 @@ impl Seen {
         // Channels of a convolution stand behind the batch, features of a linear layer last.
         let axis = if self.rank > 2 { 1 } else { shape.len().checked_sub(1)? };
         let units = *shape.get(axis)?;
-        let inner: usize = shape[axis + 1..].iter().product();
         if units == 0 || self.y.len() / units < FEWEST {
             return None;
         }
-        let mut lives = vec![false; units];
-        for (i, run) in self.values().chunks(inner.max(1)).enumerate() {
-            let lives = &mut lives[i % units];
-            *lives = *lives || run.iter().any(|v| *v > self.bounds.0);
-        }
-        Some(lives.iter().filter(|lives| !**lives).count() as f64 / units as f64)
+        let others: Vec<usize> = (0..shape.len()).filter(|i| *i != axis).collect();
+        let most = self.y.max(&others[..]).to(DType::F32).to_vec::<f32>();
+        Some(most.iter().filter(|most| **most <= self.bounds.0).count() as f64 / units as f64)
     }
 
     /// The share of values that are near to a bound.

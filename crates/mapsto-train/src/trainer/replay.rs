@@ -176,18 +176,19 @@ pub struct Culprit {
 /// ```
 /// use mapsto_data::prelude::*;
 /// use mapsto_nn::prelude::*;
+/// use mapsto_spec::Entry;
 /// use mapsto_tensor::prelude::*;
 /// use mapsto_train::{Trainer, replay};
 /// seed(1);
 /// let folder = std::env::temp_dir().join(format!("mapsto-replay-{}", std::process::id()));
 /// std::fs::create_dir_all(&folder).unwrap();
 /// let set = InMemory::new(Tensor::full([8, 2], 1e25), Tensor::zeros([8, 1]));
-/// let mut net = seq![Linear::new(2, 4), Tensor::square, Linear::new(4, 1)];
-/// let mut net = ModelSpec::of(&net, &[2]).map_or(net, |spec| spec.build().unwrap());
+/// let mut net = ModelSpec::new([2], [Entry::new("linear").with_value(1_usize)]).build()?;
 /// let e = Trainer::new(Sgd::new(0.1), mse).folder(&folder).quiet().fit(&mut net, set.batches(4), None).unwrap_err();
-/// assert!(e.message().contains("`square` the first infinity"), "{e}");
+/// assert!(e.help_text().unwrap().contains("`mapsto replay "), "{e}");
 /// let again = replay(folder.join("replay.safetensors"))?;
-/// assert!(again.is_same && again.first.unwrap().op == "square");
+/// assert!(again.is_same && again.loss.is_infinite());
+/// assert_eq!(again.first.unwrap().op, "mse");
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// # Ok::<(), Error>(())
 /// ```
