@@ -237,3 +237,14 @@ fn the_data_of_a_file_is_shown_and_drawn() {
     assert!(folder.path().join("looks/classes.png").is_file());
     assert_eq!(folder.run("data none.toml").code, 3);
 }
+
+#[test]
+fn an_option_of_another_set_is_said_to_be_one() {
+    let folder = bars();
+    folder.write("net.toml", NET.replace("batch = 8\n", "batch = 8\nnames = [\"a\", \"b\"]\n"));
+    let out = folder.run("data net.toml");
+    assert_eq!(out.code, 2, "{}", out.err);
+    for part in ["unknown key `names` in [data] with set `images`", "`names` is an option of the set `idx`"] {
+        assert!(out.err.contains(part), "{part}: {}", out.err);
+    }
+}
