@@ -44,7 +44,7 @@ pub use batches::Batches;
 pub use collate::{Collate, Names, Rows};
 pub use column::{Column, ColumnKind};
 pub use dataset::{Dataset, Info, Sample};
-pub use date::DateOrder;
+pub use date::{DateOrder, day_of};
 pub use delimited::{RowBlock, TableStream};
 pub use epoch::Epoch;
 #[cfg(feature = "images")]

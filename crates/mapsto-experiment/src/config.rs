@@ -371,11 +371,19 @@ impl Data {
         let help = match (nearest(name, KEYS), error.help_text()) {
             (_, Some(help)) if help.starts_with("did you mean") => Some(help.to_string()),
             (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, help) => elsewhere(name).or(help.map(str::to_string)),
+            (None, help) => of_other_sets(name).or_else(|| elsewhere(name)).or(help.map(str::to_string)),
         };
         let unknown = at.into_iter().fold(unknown, Error::with_span);
         help.into_iter().fold(unknown, Error::help)
     }
+}
+
+/// Which sets have an option that another one does not know.
+fn of_other_sets(option: &str) -> Option<String> {
+    let with = |set: &&mapsto::data::sets::SetKind| set.options.iter().any(|(name, _)| *name == option);
+    let sets: Vec<String> =
+        mapsto::data::sets::SETS.iter().filter(with).map(|set| format!("`{}`", set.name)).collect();
+    (!sets.is_empty()).then(|| format!("`{option}` is an option of the set {}", sets.join(" and of ")))
 }
 
 fn section(text: &mut String, name: &str) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, Command};
-use mapsto::data::encode_png;
+use mapsto::data::{day_of, encode_png};
 use mapsto::spec::Json;
 use mapsto::training::readable;
 use mapsto::{DType, Error, Result, Tensor};
@@ -81,9 +81,11 @@ fn show(survey: &Survey) {
         say!("\n{}", report::columns(&survey.columns));
     }
     say!();
-    ranges(&survey.ranges, &format!("inputs, of {} training samples", grouped(survey.ranges_of)));
+    let dates: Vec<&str> =
+        survey.columns.iter().filter(|u| u.kind == "date").map(|u| u.column.as_str()).collect();
+    ranges(&survey.ranges, &dates, &format!("inputs, of {} training samples", grouped(survey.ranges_of)));
     for PartSurvey { name, targets, .. } in survey.parts.iter().filter(|part| !part.targets.is_empty()) {
-        ranges(targets, &format!("targets, {name}"));
+        ranges(targets, &[], &format!("targets, {name}"));
     }
     say!();
     report::findings(survey.findings.iter());
@@ -149,17 +151,19 @@ fn bar(n: usize, most: usize, cells: usize) -> String {
     "█".repeat(eighths / 8) + PARTS[eighths % 8]
 }
 
-/// The table of ranges.
-fn ranges(ranges: &[Range], what: &str) {
+/// The table of ranges; those of dates, which are seconds, are shown as days.
+fn ranges(ranges: &[Range], dates: &[&str], what: &str) {
     const MOST: usize = 40;
     let number = |v: f64| readable(v, 4);
+    let row = |r: &Range| match dates.contains(&r.name.as_str()) {
+        true => {
+            let deviation = format!("{:.1} days", r.deviation / 86_400.0);
+            [r.name.clone(), day_of(r.least), day_of(r.most), day_of(r.mean), deviation]
+        }
+        false => [r.name.clone(), number(r.least), number(r.most), number(r.mean), number(r.deviation)],
+    };
     let mut rows = vec![[what.to_string(), "min".into(), "max".into(), "mean".into(), "std".into()]];
-    rows.extend(
-        ranges
-            .iter()
-            .take(MOST)
-            .map(|r| [r.name.clone(), number(r.least), number(r.most), number(r.mean), number(r.deviation)]),
-    );
+    rows.extend(ranges.iter().take(MOST).map(row));
     let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
     let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(width);
     for [name, least, most, mean, deviation] in &rows {

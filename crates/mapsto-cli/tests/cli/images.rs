@@ -229,3 +229,29 @@ fn the_data_of_a_file_is_shown_and_drawn() {
     assert!(folder.path().join("looks/classes.png").is_file());
     assert_eq!(folder.run("data none.toml").code, 3);
 }
+
+#[test]
+fn an_option_of_another_set_is_said_to_be_one() {
+    let folder = bars();
+    folder.write("net.toml", NET.replace("batch = 8\n", "batch = 8\nnames = [\"a\", \"b\"]\n"));
+    let out = folder.run("data net.toml");
+    assert_eq!(out.code, 2, "{}", out.err);
+    for part in ["unknown key `names` in [data] with set `images`", "`names` is an option of the set `idx`"] {
+        assert!(out.err.contains(part), "{part}: {}", out.err);
+    }
+}
+
+#[test]
+fn the_data_of_a_table_is_shown_with_dates_as_days() {
+    let folder = Folder::new();
+    let rows: String = (0..40)
+        .map(|i| format!("2024-{:02}-{:02},{}.5,{}\n", i % 12 + 1, i % 28 + 1, i, 10 * i + i % 3))
+        .collect();
+    folder.write("sales.csv", format!("day,size,price\n{rows}"));
+    folder.write("sales.toml", "[data]\nset = \"csv\"\npath = \"sales.csv\"\ntarget = \"price\"\n");
+    let out = folder.run("data sales.toml").ok();
+    let line = |start: &str| out.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_string();
+    assert!(line("day").contains("2024-01-") && line("day").contains("days"), "{out}");
+    assert!(line("targets, training").ends_with("std"), "{out}");
+    assert!(!out.contains("drawn"), "{out}");
+}
