@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// | `last.safetensors` | the last state, to resume from |
 /// | `predictions.csv` | the model's answer to every test sample |
 /// | `plots/*.svg` | curves, confusion matrix, mistakes, filters |
+/// | `report.html` | all of it on one page |
 /// | `.lock` | empty; held by the process that trains ([`RunFolder::lock`]) |
 ///
 /// ```
@@ -42,7 +43,7 @@ pub struct RunFolder {
 }
 
 /// The files that a run writes directly into its folder.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "config.toml",
     "env.json",
     "preflight.json",
@@ -51,6 +52,7 @@ const FILES: [&str; 9] = [
     "best.safetensors",
     "last.safetensors",
     "predictions.csv",
+    "report.html",
     LOCK,
 ];
 

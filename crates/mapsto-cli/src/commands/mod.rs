@@ -6,6 +6,7 @@ pub mod new;
 pub mod plot;
 pub mod predict;
 pub mod render;
+pub mod report;
 pub mod summary;
 pub mod train;
 
@@ -24,6 +25,7 @@ pub const COMMANDS: &[Verb] = &[
     predict::VERB,
     summary::VERB,
     plot::VERB,
+    report::VERB,
     new::VERB,
     render::VERB,
     doctor::VERB,
