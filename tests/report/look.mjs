@@ -2,7 +2,7 @@
 // report.html and metrics.jsonl. `CHROMIUM` names the program, else /usr/bin/chromium.
 //
 // Checked at three widths, light and dark: nothing is written to the console, nothing is asked of anybody, no label of a drawing lies over
-// another, nothing is wider than the page, text stands out from what is behind it by 4.5 to 1; numbers equal those of metrics.jsonl; all
+// another, no words stick out of their box, nothing is wider than the page, text stands out from what is behind it by 4.5 to 1; numbers equal those of metrics.jsonl; all
 // text is there without the program; curves answer to pointer and keys; a page is not cut off in print.
 
 import { readFileSync, mkdirSync } from 'node:fs';
@@ -57,6 +57,12 @@ function measure() {
     labels.forEach(([a, p]) => {
       if (p.left < -0.5 || p.right > innerWidth + 0.5) found.push(`drawing ${i}: "${a}" lies outside the window`);
     });
+  });
+  // Words that stick out of their box lie over what stands beside it.
+  document.querySelectorAll('main dd,main dt,main p,main li,main td,main th,main figcaption,main h1,main h2,main h3,main summary').forEach(e => {
+    if (e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'visible') {
+      found.push(`"${e.textContent.trim().slice(0, 40)}" (${e.tagName}) is ${e.scrollWidth} wide in a box of ${e.clientWidth}`);
+    }
   });
   // Contrast, by WCAG 2.1.
   const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
