@@ -2,9 +2,10 @@
 
 use mapsto::data::{Column, Loader};
 use mapsto::nn::ModuleExt;
+use mapsto::training::diagnosis::{Finding, diagnose};
 use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
-use mapsto_experiment::{Experiment, Finding, Judgement, Preflight, Trained, Understood, Verdict, plain};
+use mapsto_experiment::{Experiment, Judgement, Preflight, Trained, Understood, Verdict, plain};
 
 use crate::output::say;
 use crate::pictures;
@@ -48,7 +49,7 @@ pub fn opening(experiment: &Experiment) -> String {
 pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
     let found = experiment.preflight()?;
     let deep = deep.then(|| experiment.preflight_deep()).transpose()?;
-    for Finding { check, verdict, text, help } in found.findings.iter().chain(&deep) {
+    for mapsto_experiment::Finding { check, verdict, text, help } in found.findings.iter().chain(&deep) {
         let verdict = match verdict {
             Verdict::Fine => "check ",
             Verdict::Look => "look  ",
@@ -108,14 +109,20 @@ pub fn closing(trained: &Trained) -> Result<Option<Evaluation>> {
     if let Some(reason) = &history.stopped {
         say!("stopped early: {reason}");
     }
+    if experiment.config.train.dev_run.is_none() {
+        for Finding { text, help, .. } in diagnose(history) {
+            say!("curves {text}\n       help: {help}");
+        }
+    }
     pictures::draw_curves(folder, history)?;
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
     let found = results(experiment, folder)?;
-    let predictions = experiment.write_predictions(folder)?;
+    let predictions = experiment.predictions()?;
     let test = found.as_ref().zip(predictions.as_ref());
     if let Some((found, predictions)) = test {
         pictures::draw_test(folder, experiment, found, predictions)?;
+        experiment.save_predictions(folder, predictions)?;
     }
     experiment.write_report(folder, history, test)?;
     Ok(found)

@@ -134,6 +134,12 @@ pub struct Train {
     pub matmul_precision: MatmulPrecision,
     /// What products are computed in while training: f32, bf16 or f16.
     pub precision: DType,
+    /// Whether gradients, changes and dead units of the layers are looked at now and then.
+    pub health: bool,
+    /// A run of so many batches of everything, of which nothing is kept.
+    pub dev_run: Option<usize>,
+    /// How many batches are trained on in every epoch, the same ones, and validated with.
+    pub overfit_batches: Option<usize>,
     /// The run folder; without it, the first free `runs/NAME-1`, `runs/NAME-2`, ..
     pub out: Option<String>,
 }
@@ -280,6 +286,9 @@ impl Config {
             threads,
             matmul_precision,
             precision,
+            health,
+            dev_run,
+            overfit_batches,
             out,
         } = &self.train;
         section(&mut text, "train");
@@ -299,6 +308,9 @@ impl Config {
         put(&mut text, "threads", *threads);
         put(&mut text, "matmul_precision", matmul_precision.name());
         put(&mut text, "precision", precision.to_string());
+        put_some(&mut text, "health", (!*health).then_some(false));
+        put_some(&mut text, "dev_run", *dev_run);
+        put_some(&mut text, "overfit_batches", *overfit_batches);
         put_some(&mut text, "out", out.clone());
         text
     }

@@ -8,7 +8,7 @@ use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, Weighted, sets};
 use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
 use mapsto::spec::{Entry, Family, FromValue, Json, Value, build, filled, find};
-use mapsto::training::callbacks::{Callback, MetricsLog};
+use mapsto::training::callbacks::{Callback, Health, MetricsLog};
 use mapsto::training::metrics::Metric;
 use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::parts::{Parts, Rows, Samples, divide};
 use crate::preflight::Preflight;
 use crate::tabular::{self, Understood};
+use crate::watching::{HEALTH, is_bystander};
 use crate::{averages, fingerprint, inits};
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
@@ -175,7 +176,17 @@ impl Experiment {
             loader.workers(config.data.workers).preprocess(preprocess.clone())
         };
         let rows = parts.rows;
-        let (validation, test) = (parts.validation.map(loader), parts.test.map(loader));
+        let most = |batches: usize| batches.saturating_mul(config.data.batch);
+        let test = match (config.train.dev_run, config.train.overfit_batches) {
+            (Some(batches), _) => parts.test.map(|set| -> Samples {
+                let first: Vec<usize> = (0..set.len().min(most(batches))).collect();
+                Arc::new(set.subset(first))
+            }),
+            // What was learnt by heart is not judged.
+            (None, Some(_)) => None,
+            (None, None) => parts.test,
+        };
+        let (validation, test) = (parts.validation.map(loader), test.map(loader));
         let mut train = loader(parts.train);
         if config.data.sampler.is_some() {
             train = train.sampler(Weighted::balanced(&labels));
@@ -254,16 +265,37 @@ impl Experiment {
         if let Some(most) = train.clip_norm {
             trainer = trainer.clip_norm(most);
         }
-        for entry in &train.callbacks {
+        if let Some(batches) = train.overfit_batches {
+            trainer = trainer.overfit_batches(batches);
+        }
+        if let Some(batches) = train.dev_run {
+            trainer = trainer.limit_batches(batches).epochs(self.epochs_of_dev_run()?);
+        }
+        // Those that a resumed run may add or leave out come last: the state of the others is known by their place.
+        let (last, first): (Vec<&Entry>, Vec<&Entry>) = train.callbacks.iter().partition(|c| is_bystander(c));
+        for entry in first {
             trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
         }
-        Ok(trainer.on(MetricsLog::new()))
+        trainer = trainer.on(MetricsLog::new());
+        let watches_health = last.iter().any(|entry| entry.name == HEALTH);
+        for entry in last {
+            trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
+        }
+        Ok(if train.health && !watches_health { trainer.on(Health::new()) } else { trainer })
+    }
+
+    /// One, or as many as an average of the weights needs to begin.
+    fn epochs_of_dev_run(&self) -> Result<usize> {
+        let train = &self.config.train;
+        let average = train.averaging.as_ref().map(|entry| build::<Averaging>(entry, &())).transpose()?;
+        Ok(average.map_or(1, |average| average.first()).clamp(1, train.epochs))
     }
 
     /// The steps of the training.
     fn horizon(&self) -> Horizon {
         let train = &self.config.train;
-        let epoch = self.train.len().div_ceil(train.accumulate) as u64;
+        let most = train.dev_run.or(train.overfit_batches).unwrap_or(usize::MAX);
+        let epoch = self.train.len().min(most).div_ceil(train.accumulate) as u64;
         Horizon { steps: epoch.saturating_mul(train.epochs as u64), epoch }
     }
 
@@ -390,6 +422,11 @@ pub(crate) fn add_callbacks(config: &mut Config) {
     }
     if !callbacks.iter().any(|c| c.name == "last") {
         callbacks.push(Entry::new("last"));
+    }
+    let column = callbacks.iter().find(|c| c.name == "best").and_then(|best| best.value.clone());
+    for kept in callbacks.iter_mut().filter(|c| c.name == "keep_best" && c.option("watch").is_none()) {
+        *kept =
+            column.clone().into_iter().fold(kept.clone(), |kept, column| kept.with_option("watch", column));
     }
 }
 

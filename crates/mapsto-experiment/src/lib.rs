@@ -54,6 +54,7 @@ mod settings;
 mod source;
 mod tabular;
 mod trained;
+mod watching;
 mod weights;
 
 pub use config::Config;

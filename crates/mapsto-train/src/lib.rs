@@ -9,6 +9,7 @@ mod bootstrap;
 pub mod callbacks;
 mod class_report;
 mod csv;
+pub mod diagnosis;
 mod digest;
 mod environment;
 mod evaluate;
@@ -23,6 +24,7 @@ mod progress;
 mod readable;
 mod run_folder;
 mod run_lock;
+mod scratch;
 mod step;
 mod tally;
 mod task;
@@ -45,10 +47,11 @@ pub use progress::Progress;
 pub use readable::readable;
 pub use run_folder::RunFolder;
 pub use run_lock::RunLock;
+pub use scratch::Scratch;
 pub use step::Step;
 pub use task::{Function, Supervised, Task};
 pub use temperature::temperature;
-pub use trainer::{Cx, Held, Trainer};
+pub use trainer::{Culprit, Cx, Held, Replay, Trainer, replay};
 
 /// What most programs use; `use mapsto_train::prelude::*;`.
 pub mod prelude {

@@ -1,7 +1,7 @@
 //! Progress: one live line and one row an epoch. The one place in the library that writes to the terminal (standard
 //! error), because a training run that says nothing is taken for a hung one; `Trainer::quiet` silences it.
 
-use crate::callbacks::{Callback, Moment, Run};
+use crate::callbacks::{Callback, Moment, Note, Run};
 use crate::history::Row;
 use mapsto_tensor::Result;
 use std::io::{self, IsTerminal, Write};
@@ -156,6 +156,10 @@ impl Callback for Progress {
 
     fn moments(&self) -> &'static [Moment] {
         &[Moment::Start, Moment::Step, Moment::EpochEnd, Moment::End]
+    }
+
+    fn said(&mut self, note: &Note) {
+        self.line(&format!("look   {}\n       help: {}", note.text, note.help));
     }
 
     fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {

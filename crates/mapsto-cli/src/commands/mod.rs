@@ -6,6 +6,7 @@ pub mod new;
 pub mod plot;
 pub mod predict;
 pub mod render;
+pub mod replay;
 pub mod report;
 pub mod summary;
 pub mod train;
@@ -28,6 +29,7 @@ pub const COMMANDS: &[Verb] = &[
     report::VERB,
     new::VERB,
     render::VERB,
+    replay::VERB,
     doctor::VERB,
 ];
 

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 use mapsto::spec::Value;
 use mapsto::training::{Evaluation, Interrupt, Progress, Trainer};
 use mapsto::{Error, ErrorKind};
-use mapsto_experiment::{Config, Experiment, Live, Run, Trained};
+use mapsto_experiment::{Config, Experiment, Live, Override, Run, Trained};
 
 use super::{Invocation, Overriding, Verb, read_experiment};
 use crate::browser;
@@ -43,6 +43,16 @@ fn command(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Show the report as it grows, in a browser on this machine, until the training ends"),
         )
+        .arg(
+            Arg::new("dev-run")
+                .long("dev-run")
+                .value_name("BATCHES")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("2")
+                .conflicts_with("resume")
+                .help("Go through everything with a few batches (2, or as many as said), and keep nothing"),
+        )
         .arg(Arg::new("quiet").long("quiet").short('q').action(ArgAction::SetTrue).help("Show no progress, only the report"))
         .override_usage("mapsto train FILE.toml [--SECTION.KEY VALUE]...\n       mapsto train --resume RUN [--SECTION.KEY VALUE]...")
         .after_help(
@@ -69,7 +79,9 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
 /// Trains what a file describes, in a new folder.
 fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     let start = Instant::now();
-    let experiment = read_experiment(file, invocation.overrides)?;
+    let mut overrides = invocation.overrides.to_vec();
+    overrides.extend(invocation.optional("dev-run").map(|batches| Override::new("train.dev_run", batches)));
+    let experiment = read_experiment(file, &overrides)?;
     experiment.check_held_out()?;
     say!("{}", report::opening(&experiment));
     report::preflight(&experiment, invocation.optional("check") == Some("deep"))?;
@@ -122,9 +134,9 @@ fn resume(run: &str, invocation: &Invocation) -> Result<(), Failure> {
     let target = resumption.target().map(Path::to_path_buf);
     let mut trained =
         resumption.train(|trainer| shown(trainer.interrupt(interrupt), invocation, live.as_ref()))?;
-    let done = trained.epochs_before();
+    let (done, is_written) = (trained.epochs_before(), trained.is_written());
     let history = &mut trained.history;
-    if !history.interrupted && history.rows.len() == done {
+    if !is_written && !history.interrupted {
         // Said here, and not again with the results.
         let why = match history.stopped.take() {
             Some(reason) => format!("it was stopped early: {reason}{}", longer(&trained.experiment.config)),
@@ -204,17 +216,28 @@ fn finish(trained: Trained, start: Instant) -> Result<(), Failure> {
         return Err(error.help(format!("`mapsto train --resume {path}` goes on from there")).into());
     }
     let found = report::closing(&trained)?;
+    if trained.history.halted && trained.experiment.config.train.dev_run.is_none() {
+        say!("       `mapsto train --resume {}` goes on", trained.folder().path().display());
+    }
     end(&trained, found, start)
 }
 
 /// The last line of the report.
 fn end(trained: &Trained, found: Option<Evaluation>, start: Instant) -> Result<(), Failure> {
     let path = trained.folder().path().display();
-    let report = trained.folder().file("report.html");
-    if report.is_file() {
-        say!("report {}", report.display());
+    let time = report::duration(start.elapsed().as_secs_f64());
+    match trained.experiment.config.train.dev_run {
+        Some(batches) => {
+            say!("dev run of {batches} batches  in {time}: everything went through, and nothing was kept")
+        }
+        None => {
+            let report = trained.folder().file("report.html");
+            if report.is_file() {
+                say!("report {}", report.display());
+            }
+            say!("run    {path}  in {time}");
+        }
     }
-    say!("run    {path}  in {}", report::duration(start.elapsed().as_secs_f64()));
     report::check_finite(found.as_ref())?;
     Ok(())
 }

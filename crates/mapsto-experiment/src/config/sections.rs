@@ -9,7 +9,7 @@ use crate::ranges::{at_least, fraction, one_of, positive};
 use crate::section::Section;
 use crate::source::Sources;
 use crate::tabular::Defaults;
-use crate::{averages, inits};
+use crate::{averages, inits, watching};
 
 /// `[data]`; what is no key of ours is an option of the set.
 pub(super) fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
@@ -105,8 +105,9 @@ pub(super) fn read_train(
     };
     let metrics = defaults.map_or(Vec::new(), |d| d.metrics.iter().map(|name| Entry::new(*name)).collect());
     let metrics = entries(&mut section, "metrics", metrics)?;
-    let callbacks =
+    let mut callbacks =
         entries(&mut section, "callbacks", defaults.map_or(Vec::new(), |_| Defaults::callbacks()))?;
+    watching::read_callbacks(&mut section, &mut callbacks)?;
     let optimizer = match defaults {
         Some(_) => Defaults::optimizer(),
         None => Entry::new("adam").with_value(1e-3),
@@ -149,6 +150,9 @@ pub(super) fn read_train(
             [("f32", DType::F32), ("bf16", DType::BF16), ("f16", DType::F16)],
         )?
         .unwrap_or(DType::F32),
+        health: section.or("health", true)?,
+        dev_run: watching::read_batches(&mut section, "dev_run", Some(2))?,
+        overfit_batches: watching::read_batches(&mut section, "overfit_batches", None)?,
         out: match section.optional::<String>("out")? {
             Some(path) => Some(path_of(&path, "out", out, sources)?),
             None => None,

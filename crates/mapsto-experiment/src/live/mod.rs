@@ -122,10 +122,19 @@ impl Live {
             let start = page.find(from)? + from.len();
             Some(page[start..start + page[start..].find(to)?].to_string())
         };
-        let body = between("<main>\n", "</main>").unwrap_or_default();
-        let list = between("<nav aria-label=\"Sections\"><ol>", "</ol>").unwrap_or_default();
-        *lock(&self.shared.pace) = ("The training has ended, and this is its report.".into(), 1.0);
-        self.shared.set(|now| Now { version: now.version + 1, body, list, is_done: true });
+        let body = between("<main>\n", "</main>");
+        let list = between("<nav aria-label=\"Sections\"><ol>", "</ol>");
+        let text = match body {
+            Some(_) => "The training has ended, and this is its report.",
+            None => "The training has ended.",
+        };
+        *lock(&self.shared.pace) = (text.into(), 1.0);
+        self.shared.set(|now| Now {
+            version: now.version + 1,
+            body: body.unwrap_or_else(|| now.body.clone()),
+            list: list.unwrap_or_else(|| now.list.clone()),
+            is_done: true,
+        });
         // A page asks every second: who has it open asks once more in this time.
         let (before, end) =
             (self.shared.asked.load(Ordering::Relaxed), Instant::now() + Duration::from_secs(2));

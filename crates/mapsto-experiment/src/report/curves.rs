@@ -74,7 +74,7 @@ pub fn of(history: &History, best: Option<usize>) -> Option<Section> {
         _ = writeln!(
             html,
             "<figure><h3>learning rate</h3><figcaption>It is {} in every epoch.</figcaption></figure>",
-            rates[0]
+            readable(rates[0], 6)
         );
     }
     html += "</div>\n";

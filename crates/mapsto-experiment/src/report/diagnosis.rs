@@ -3,9 +3,10 @@
 use mapsto::Result;
 use mapsto::spec::Json;
 use mapsto::training::History;
+use mapsto::training::diagnosis::{Finding, Pattern, diagnose};
 use mapsto::training::metrics::{Better, better_of};
 
-use super::html::{counted, number, prose, value};
+use super::html::{counted, prose, value};
 use super::{Facts, Section};
 
 /// What is to be said, and what to try.
@@ -47,104 +48,57 @@ fn advice(title: impl Into<String>, text: impl Into<String>, is_bad: bool) -> Ad
     Advice { title: title.into(), text: text.into(), is_bad }
 }
 
-/// What the curves of loss say.
-///
-/// A model overfits where the validation loss has risen by a tenth above its least while the training loss went on falling; it still
-/// learns where its last tenth of epochs gained more than 2 %; it has a gap where it is much better on what it was trained on.
+/// What the curves say: what [`diagnose`] finds, and besides that the validation jumps, or is far behind in a metric.
 pub fn of(history: &History, best: Option<usize>) -> Vec<Advice> {
-    let (train, val) = (history.column("loss"), history.column("val loss"));
-    let judged = if val.is_empty() { &train } else { &val };
-    let n = judged.len();
-    if let Some((epoch, _)) = judged.iter().chain(&train).find(|(_, v)| !v.is_finite()) {
-        return vec![advice(
-            format!("The loss is no finite number in epoch {epoch}"),
-            "Lower the learning rate, clip gradients with `clip_norm = 1.0` in [train], or standardise the inputs.",
-            true,
-        )];
-    }
-    if n < 3 {
-        let text = match best.or(history.rows.last().map(|row| row.epoch)) {
-            Some(epoch) if n == 2 && judged[1].1 < judged[0].1 => format!(
-                "The loss still fell in epoch {epoch}: train for more epochs with `--epochs` and look again."
-            ),
-            _ => "Train for more epochs with `--epochs` and look again.".to_string(),
-        };
-        return vec![advice(
-            format!("{} are too few for curves to say much", counted(n, "epoch")),
-            text,
-            false,
-        )];
-    }
-    let (first, last) = (judged[0].1, judged[n - 1].1);
-    let (at, least) = judged.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((1, first));
-    // Of losses that may be negative, as likelihoods are, a share says nothing: what counts is how far the training came.
-    let range = (judged.iter().map(|(_, v)| *v).fold(f64::NEG_INFINITY, f64::max) - least)
-        .max(least.abs() * 1e-3)
-        .max(1e-12);
-    let mut all = Vec::new();
-    let train_at = |epoch: usize| train.iter().find(|(e, _)| *e == epoch).map(|(_, v)| *v);
-    let falls = train_at(at).zip(train.last()).is_some_and(|(then, now)| now.1 < then - 0.02 * then.abs());
-    let rose = last - least;
-    let is_over =
-        !val.is_empty() && at < judged[n - 1].0 && falls && rose > 0.1 * least.abs().max(0.02 * range);
-    if is_over {
+    let n = history.rows.len();
+    let found = diagnose(history);
+    let is_over = found.iter().any(|f| matches!(f.pattern, Pattern::Overfitting | Pattern::Divergence));
+    let mut all: Vec<Advice> = found.iter().map(curve).collect();
+    if n < 3 && all.is_empty() {
+        let title = format!("{} are too few for curves to say much", counted(n, "epoch"));
         all.push(advice(
-            format!("It overfits from epoch {at} on"),
-            format!(
-                "The validation loss was {} there and is {} now, while the training loss went on falling: the model learns its samples by heart. \
-                 More or augmented data help most; then `dropout`, weight decay, a smaller model, or `callbacks = [{{ early_stop = \"val loss\" }}]`, \
-                 which saves the epochs after that.",
-                number(least),
-                number(last)
-            ),
-            true,
-        ));
-    }
-    let tenth = (n / 10).max(1);
-    let before = judged[..n - tenth].iter().map(|(_, v)| *v).fold(f64::INFINITY, f64::min);
-    if before - least > 0.02 * before.abs().max(0.05 * range) && at + tenth > judged[n - 1].0 {
-        all.push(advice(
-            "It was still learning when it ended",
-            format!(
-                "{} lowered the loss from {} to {}. Train longer with `--epochs {}`, or with a higher learning rate.",
-                if tenth == 1 { "The last epoch".to_string() } else { format!("The last {tenth} epochs") },
-                number(before),
-                number(least),
-                2 * n
-            ),
+            title.replace("1 epoch are", "1 epoch is"),
+            "Train for more epochs with `--epochs` and look again.",
             false,
         ));
     }
-    if let Some(found) = gap(history, best).filter(|_| !is_over) {
-        all.push(found);
-    }
-    if first - least < 0.02 * first.abs() {
-        all.push(advice(
-            "It learns next to nothing",
-            format!(
-                "In {} the loss went from {} to {} only. Try another learning rate, ten times higher and ten times lower; see whether inputs are \
-                 standardised; see with `--check deep` whether the model can learn one batch by heart.",
-                counted(n, "epoch"),
-                number(first),
-                number(least)
-            ),
-            true,
-        ));
-    }
-    let jumps = judged.windows(2).filter(|w| w[1].1 - w[0].1 > 0.15 * range).count();
-    if n >= 6 && jumps * 4 > n {
-        all.push(advice(
-            "The loss jumps up and down",
-            "The learning rate is probably too high for the end: lower it, or let it fall with `schedule = \"cosine\"`; where the validation \
-             samples are few, hold out more of them.",
-            false,
-        ));
-    }
+    all.extend(gap(history, best).filter(|_| !is_over));
+    all.extend(jumps(history).filter(|_| !is_over));
     if all.is_empty() {
         let text = "The loss fell and levelled off, and training and validation agree. To get further, try a larger model or more data.";
         all.push(advice("The curves look as they should", text, false));
     }
     all
+}
+
+fn curve(found: &Finding) -> Advice {
+    let is_bad = matches!(found.pattern, Pattern::Divergence | Pattern::Overfitting | Pattern::Underfitting);
+    advice(sentence(&found.text), sentence(&found.help) + ".", is_bad)
+}
+
+/// With a capital letter at its beginning.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A loss that rises in more than a quarter of the epochs, by more than a seventh of all that it went through.
+fn jumps(history: &History) -> Option<Advice> {
+    let val = history.column("val loss");
+    let judged = if val.is_empty() { history.column("loss") } else { val };
+    let (least, most) = judged
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), (_, v)| (least.min(*v), most.max(*v)));
+    let range = (most - least).max(least.abs() * 1e-3).max(1e-12);
+    let jumps = judged.windows(2).filter(|w| w[1].1 - w[0].1 > 0.15 * range).count();
+    (judged.len() >= 6 && jumps * 4 > judged.len()).then(|| {
+        advice(
+            "The loss jumps up and down",
+            "The learning rate is probably too high for the end: lower it, or let it fall with `schedule = \"cosine\"`; where the validation \
+             samples are few, hold out more of them.",
+            false,
+        )
+    })
 }
 
 /// A model that is much better on what it was trained on.
@@ -197,7 +151,7 @@ fn warnings(facts: &Facts<'_>) -> Vec<Advice> {
         let verdict = f.get("verdict")?.str().filter(|verdict| *verdict == "warning")?;
         let help = f.get("help").and_then(Json::str).unwrap_or_default();
         let title = format!("Before the training, {}: {}", f.get("check")?.str()?, f.get("text")?.str()?);
-        Some(advice(title, help, verdict == "warning"))
+        Some(advice(title, sentence(help), verdict == "warning"))
     };
     findings.into_iter().flatten().filter_map(one).collect()
 }
@@ -222,18 +176,23 @@ mod tests {
 
     #[test]
     fn each_kind_of_curve_is_told() {
-        let falling: Vec<f64> = (0..20).map(|i| 2.0 * 0.8f64.powi(i)).collect();
-        let flat: Vec<f64> = (0..20).map(|i| 0.5 + 1.5 * 0.4f64.powi(i)).collect();
+        let falling: Vec<f64> = (0..20).map(|i| 2.0 - 0.08 * f64::from(i)).collect();
+        let fallen: Vec<f64> = (0..8).map(|i| 0.1 + 1.9 * (-f64::from(i) / 2.0).exp()).collect();
         let turning: Vec<f64> = (0..20).map(|i| 0.5 + 0.004 * f64::from(i - 8).powi(2)).collect();
-        let jumping: Vec<f64> = (0..20).map(|i| 0.5 + 0.4 * f64::from(i % 2)).collect();
+        let jumping: Vec<f64> = fallen.iter().zip([1.5, 0.0].iter().cycle()).map(|(v, up)| v + up).collect();
         let said = |train: &[f64], val: &[f64]| of(&history(train, val), None)[0].title.clone();
-        assert_eq!(said(&falling, &turning), "It overfits from epoch 9 on");
-        assert_eq!(said(&falling, &falling), "It was still learning when it ended");
-        assert_eq!(said(&flat, &flat), "The curves look as they should");
-        assert_eq!(said(&[2.3; 8], &[2.3; 8]), "It learns next to nothing");
+        let starts = |train: &[f64], val: &[f64], start: &str| {
+            let said = said(train, val);
+            assert!(said.starts_with(start), "{said}");
+        };
+        starts(&falling, &turning, "Overfitting: `val loss` was lowest in epoch 9");
+        starts(&falling, &falling, "Not finished: `val loss` still fell");
+        starts(&[2.3; 8], &[2.3; 8], "Underfitting: ");
+        starts(&[1.0, f64::NAN, 1.0], &[1.0; 3], "Divergence: ");
+        assert_eq!(said(&fallen, &fallen), "The curves look as they should");
         assert_eq!(said(&falling[..2], &falling[..2]), "2 epochs are too few for curves to say much");
-        assert_eq!(said(&[1.0, f64::NAN, 1.0], &[1.0; 3]), "The loss is no finite number in epoch 2");
-        let jumps = of(&history(&flat, &jumping), None);
+        assert_eq!(said(&falling[..1], &falling[..1]), "1 epoch is too few for curves to say much");
+        let jumps = of(&history(&fallen, &jumping), None);
         assert!(jumps.iter().any(|a| a.title == "The loss jumps up and down"), "{jumps:?}");
     }
 }

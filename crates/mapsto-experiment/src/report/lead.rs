@@ -40,12 +40,15 @@ pub fn html(facts: &Facts<'_>) -> String {
     }
     let epochs = facts.history.rows.len();
     let of = facts.experiment.config.train.epochs;
-    let said = if epochs == of { epochs.to_string() } else { format!("{epochs} of {of}") };
+    // Nothing is said of what a training that begins has done.
+    let said = if epochs == of || epochs == 0 { of.to_string() } else { format!("{epochs} of {of}") };
     let best = facts.best.map_or(String::new(), |best| format!("best: {best}"));
     fact("", "epochs", &said, &best);
     fact("", "parameters", &short(parameters as u64), "");
     let seconds: f64 = facts.history.rows.iter().map(|row| row.seconds).sum();
-    fact("", "training time", &duration(seconds), "");
+    if epochs > 0 {
+        fact("", "training time", &duration(seconds), "");
+    }
     let held = [(size(&experiment.validation), "validation"), (size(&experiment.test), "test")];
     let held: Vec<String> = held
         .iter()
