@@ -14,6 +14,7 @@ mod mistakes;
 mod outputs;
 mod over;
 mod preflight;
+mod report;
 mod resume;
 mod runs;
 mod scaffold;
