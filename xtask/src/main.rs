@@ -1,5 +1,5 @@
 //! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`,
-//! `cargo xtask build-time`, `cargo xtask miri`, `cargo xtask bench --compare`.
+//! `cargo xtask build-time`, `cargo xtask miri`, `cargo xtask report`, `cargo xtask bench --compare`.
 
 mod build_time;
 mod compare;
@@ -28,6 +28,7 @@ The chores of this repository.
   cargo xtask kills            kill runs at 200 random moments (or as many as said), and fail where one does not end as it would have
   cargo xtask miri             the unsafe code of the kernels under Miri, where a nightly toolchain has it
   cargo xtask miri SECONDS     likewise, as much of it as fits
+  cargo xtask report [SHOTS]   look at reports of runs and at the live page in a real Chromium, and keep screenshots in a folder
   cargo xtask bench --compare  time the benchmarks here and in other frameworks, in turn
 ";
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        ["report", ref rest @ ..] => run(Command::new("bash").arg("tests/report/run.sh").args(rest)),
         ["bench", "--compare", ref rest @ ..] => report(compare::run(&root(), rest)),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");

@@ -1,6 +1,7 @@
 //! The `mapsto` command: reads the command line, hands it to a subcommand and turns what comes back into an exit code.
 
 mod advice;
+mod browser;
 mod commands;
 mod failure;
 mod flags;
@@ -8,7 +9,6 @@ mod output;
 mod pictures;
 mod report;
 mod tracing;
-mod work;
 
 use std::ffi::OsString;
 use std::io::Write as _;

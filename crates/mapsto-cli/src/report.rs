@@ -125,10 +125,13 @@ pub fn closing(trained: &Trained) -> Result<Option<Evaluation>> {
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
     let found = results(experiment, folder)?;
-    if let (Some(found), Some(predictions)) = (&found, experiment.predictions()?) {
-        pictures::draw_test(folder, experiment, found, &predictions)?;
-        experiment.save_predictions(folder, &predictions)?;
+    let predictions = experiment.predictions()?;
+    let test = found.as_ref().zip(predictions.as_ref());
+    if let Some((found, predictions)) = test {
+        pictures::draw_test(folder, experiment, found, predictions)?;
+        experiment.save_predictions(folder, predictions)?;
     }
+    experiment.write_report(folder, history, test)?;
     Ok(found)
 }
 

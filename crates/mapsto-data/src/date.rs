@@ -118,6 +118,14 @@ pub fn day_of(seconds: f64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// The date of so many seconds since 1970, with its time where that is not midnight: `2024-03-31`, `2024-03-31 14:30`.
+pub(crate) fn in_words(seconds: f64) -> String {
+    let hours = parts(seconds)[3];
+    let minutes = (hours * 60.0).floor() as i64;
+    let time = if minutes == 0 { String::new() } else { format!(" {:02}:{:02}", minutes / 60, minutes % 60) };
+    day_of(seconds) + &time
+}
+
 /// Year (with the part of it that has passed), month from 0 to 11, day of the week from 0 (Monday), and hours of the day.
 /// Source: Howard Hinnant, `civil_from_days`.
 pub(crate) fn parts(seconds: f64) -> [f64; 4] {
@@ -141,6 +149,13 @@ pub(crate) fn parts(seconds: f64) -> [f64; 4] {
 mod tests {
     use super::*;
     use DateOrder::{Dmy, Mdy, Ymd};
+
+    #[test]
+    fn dates_are_said_as_they_were_read() {
+        for text in ["1970-01-01", "2024-02-29", "1999-12-31 23:59", "2100-03-01 00:01"] {
+            assert_eq!(in_words(Ymd.seconds(text).unwrap()), text);
+        }
+    }
 
     /// Numbers of Python's `datetime`.
     #[test]

@@ -303,8 +303,10 @@ impl Predictions {
         wrong
     }
 
-    /// Every sample with the class it was given, right or wrong.
-    fn classified(&self, outputs: Outputs) -> Option<Vec<Mistake>> {
+    /// Every sample with the class it was given, right or wrong, and how sure of it the model is; none where outputs are values, or
+    /// are several decisions a sample.
+    #[must_use]
+    pub fn classified(&self, outputs: Outputs) -> Option<Vec<Mistake>> {
         if outputs == Outputs::Values {
             return None;
         }

@@ -21,6 +21,7 @@ pub mod metrics;
 mod model_file;
 #[cfg(feature = "plots")]
 pub mod plots;
+mod png;
 mod progress;
 mod readable;
 mod run_folder;
@@ -44,6 +45,7 @@ pub use interrupt::Interrupt;
 pub use label_report::LabelReport;
 pub use mapsto_nn::Outputs;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
+pub use png::{data_uri, png};
 pub use progress::Progress;
 pub use readable::readable;
 pub use run_folder::RunFolder;

@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 /// | `tensorboard/events.*` | an event file of TensorBoard, where asked for |
 /// | `replay.safetensors` | the step whose loss or gradient was not finite ([`replay`](crate::replay)) |
 /// | `plots/*.svg` | curves, confusion matrix, mistakes, filters |
+/// | `report.html` | all of it on one page |
 /// | `.lock` | empty; held by the process that trains ([`RunFolder::lock`]) |
 ///
 /// ```
@@ -48,7 +49,7 @@ pub struct RunFolder {
 }
 
 /// The files that a run writes directly into its folder.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "config.toml",
     "env.json",
     "preflight.json",
@@ -58,6 +59,7 @@ const FILES: [&str; 11] = [
     "best.safetensors",
     "last.safetensors",
     "predictions.csv",
+    "report.html",
     REPLAY,
     LOCK,
 ];

@@ -8,6 +8,7 @@ pub mod plot;
 pub mod predict;
 pub mod render;
 pub mod replay;
+pub mod report;
 pub mod summary;
 pub mod train;
 
@@ -27,6 +28,7 @@ pub const COMMANDS: &[Verb] = &[
     data::VERB,
     summary::VERB,
     plot::VERB,
+    report::VERB,
     new::VERB,
     render::VERB,
     replay::VERB,

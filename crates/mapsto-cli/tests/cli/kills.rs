@@ -42,6 +42,10 @@ fn left(run: &Path) -> BTreeMap<String, String> {
                 // A state knows the seconds of its epochs too; of everything else it has the weights.
                 "safetensors" => tensors(&run.join(&name)),
                 "svg" => "a plot".to_string(),
+                // The report says how long it took and what the folder is called; of it the numbers of the curves count.
+                "html" => {
+                    text.split("data-column=").skip(1).filter_map(|rest| rest.split('>').next()).collect()
+                }
                 // Records of the same lengths, which hold the time at which they were written.
                 "mapsto" => bytes.len().to_string(),
                 _ => text,

@@ -17,6 +17,7 @@ mod outputs;
 mod over;
 mod predicted;
 mod preflight;
+mod report;
 mod resume;
 mod runs;
 mod scaffold;
