@@ -14,12 +14,14 @@
 //! ```
 
 mod ask;
+mod by_rule;
 mod explanation;
 mod features;
 mod gradients;
 mod method;
 pub mod methods;
 mod model;
+mod paths;
 
 pub use ask::{Ask, Target};
 pub use explanation::{Curve, Explanation, Histogram, Shown};
