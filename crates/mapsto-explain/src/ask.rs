@@ -43,6 +43,8 @@ pub struct Ask {
     pub truth: Option<Tensor>,
     /// The lowest and the highest value that each number of an input may take, where a method searches inputs.
     pub range: Option<(Tensor, Tensor)>,
+    /// The features that must stay as they are, where a method searches inputs.
+    pub fixed: Vec<usize>,
 }
 
 impl Default for Ask {
@@ -64,6 +66,7 @@ impl Ask {
             layer: None,
             truth: None,
             range: None,
+            fixed: Vec::new(),
         }
     }
 
@@ -119,6 +122,18 @@ impl Ask {
     #[must_use]
     pub fn truth(self, truth: Tensor) -> Ask {
         Ask { truth: Some(truth), ..self }
+    }
+
+    /// Searching between these lowest and highest values, each of the shape of one sample.
+    #[must_use]
+    pub fn range(self, lowest: Tensor, highest: Tensor) -> Ask {
+        Ask { range: Some((lowest, highest)), ..self }
+    }
+
+    /// Leaving these features as they are.
+    #[must_use]
+    pub fn fixed(self, features: Vec<usize>) -> Ask {
+        Ask { fixed: features, ..self }
     }
 
     /// How many draws or steps to take, where the method's own number is `own`.

@@ -11,6 +11,8 @@ pub struct Curve {
     pub at: Vec<f64>,
     /// The mean score at each.
     pub scores: Vec<f64>,
+    /// The scores of each sample, whose mean that is: its individual curve.
+    pub each: Vec<Vec<f64>>,
 }
 
 /// How often numbers lie in each of some ranges.
