@@ -10,8 +10,7 @@ mod standardize;
 pub use columns::Columns;
 pub use normalize::Normalize;
 pub use resize::Resize;
-#[cfg(feature = "images")]
-pub(crate) use resize::complaint;
+pub(crate) use resize::{Resampler, complaint};
 pub use scale::Scale;
 pub use standardize::Standardize;
 
