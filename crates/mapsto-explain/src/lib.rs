@@ -22,6 +22,7 @@ mod method;
 pub mod methods;
 mod model;
 mod paths;
+mod sanity;
 
 pub use ask::{Ask, Target};
 pub use explanation::{Curve, Explanation, Histogram, Shown};
@@ -29,3 +30,4 @@ pub use features::Features;
 pub use method::{Method, Needs, method};
 pub use methods::METHODS;
 pub use model::Model;
+pub use sanity::{Sanity, randomised};
