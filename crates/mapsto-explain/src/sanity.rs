@@ -10,7 +10,8 @@ use mapsto_tensor::{DType, Result, Tensor, catch};
 /// Source: Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, 2018.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sanity {
-    /// The rank correlation (Spearman's) of the sizes of the attributions, the mean over draws and samples; from −1 to 1.
+    /// The rank correlation (Spearman's) of the sizes of the attributions, the mean over draws and samples, over the features that either
+    /// explanation gives something; from −1 to 1.
     pub likeness: f64,
     /// How many models were drawn.
     pub draws: usize,
@@ -107,7 +108,11 @@ fn likeness(a: &Tensor, b: &Tensor, ask: &Ask) -> Option<f64> {
         let joined = ask.features.as_ref().filter(|f| f.of().len() == one).map(|f| f.joined(row));
         joined.unwrap_or_else(|| row.to_vec()).iter().map(|v| v.abs()).collect()
     };
-    let each = a.chunks(one).zip(b.chunks(one)).map(|(a, b)| (sizes(a), sizes(b)));
+    // What gets nothing from either, such as the black around a digit, would make any two explanations alike.
+    let both = |(a, b): (&[f64], &[f64])| -> (Vec<f64>, Vec<f64>) {
+        sizes(a).into_iter().zip(sizes(b)).filter(|(a, b)| *a != 0.0 || *b != 0.0).unzip()
+    };
+    let each = a.chunks(one).zip(b.chunks(one)).map(both);
     let each: Vec<f64> =
         each.filter(|(a, _)| a.len() >= 4).map(|(a, b)| correlation(&ranks(&a), &ranks(&b))).collect();
     (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)

@@ -85,7 +85,7 @@ impl Explained<'_> {
             Shown::Attributions(found) if found.rank() == 4 => {
                 lines.extend(heat::letters(&found.squeeze(0), 56)?);
                 let of = found.to(DType::F64).to_vec::<f64>();
-                let part = |sign: f64| of.iter().filter(|v| **v * sign > 0.0).sum::<f64>();
+                let part = |sign: f64| of.iter().filter(|v| **v * sign > 0.0).fold(0.0, |sum, v| sum + v);
                 lines.push(String::new());
                 lines.push(format!("for {}, against {}", readable(part(1.0), 4), readable(part(-1.0), 4)));
             }
