@@ -14,12 +14,15 @@
 //! ```
 
 mod ask;
+mod coalitions;
 mod explanation;
 mod features;
 mod gradients;
+mod least_squares;
 mod method;
 pub mod methods;
 mod model;
+mod symmetric;
 
 pub use ask::{Ask, Target};
 pub use explanation::{Curve, Explanation, Histogram, Shown};
