@@ -14,6 +14,7 @@
 //! ```
 
 mod ask;
+mod by_rule;
 mod coalitions;
 mod explanation;
 mod features;
@@ -22,6 +23,7 @@ mod least_squares;
 mod method;
 pub mod methods;
 mod model;
+mod paths;
 mod symmetric;
 
 pub use ask::{Ask, Target};

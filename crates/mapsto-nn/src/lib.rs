@@ -37,8 +37,8 @@ pub use losses::*;
 pub use mapsto_derive::Module;
 pub use module::{
     Apply, Averages, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport,
-    Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, cumulative, deep_copy, frozen,
-    matches, update_bn,
+    Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, apart, cumulative, deep_copy,
+    frozen, matches, update_bn,
 };
 pub use optim::*;
 pub use outputs::Outputs;

@@ -12,8 +12,8 @@ use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
 /// A feature that is off has the numbers of the baselines: the columns of a table against a usual row, the cells of a picture against
 /// gray. A picture of more than 49 pixels is divided into seven cells by seven unless `features` says otherwise. Half of the features are
 /// off at each of `samples` (1000) draws; where so few features have all their combinations among them, those are taken instead.
-/// `width` is 0.25. It says what matters near the sample, not how much a feature adds: slopes do not add up, and the penalty makes
-/// them smaller. A note tells how much of the model's answers the line explains; where that is little, the slopes mean
+/// `width` is 0.25. It says what matters near the sample, not how much a feature adds: slopes do not add up, the penalty makes
+/// them smaller, and a feature that changes nothing may get a little. A note tells how much of the model's answers the line explains; where that is little, the slopes mean
 /// little. It costs `samples` questions a sample for each baseline.
 ///
 /// Source: Ribeiro, Singh and Guestrin, 2016. lime: `LimeImageExplainer` with `feature_selection='none'`; captum: `Lime`.

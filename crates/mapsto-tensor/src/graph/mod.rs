@@ -20,6 +20,7 @@ mod op;
 mod origin;
 mod per_sample;
 mod program;
+mod recorded;
 
 pub(crate) use anomaly::Layer as NamedLayer;
 pub use anomaly::detect_anomaly;
@@ -44,6 +45,7 @@ pub use op::{Keep, Op, Owned, Ran};
 pub(crate) use origin::Origin;
 use origin::{Marks, Past};
 pub use per_sample::per_sample_grads;
+pub use recorded::{Recorded, Recording, recorded};
 pub use program::{Graph, Source, Step, Value, print};
 
 use crate::Tensor;
