@@ -15,14 +15,17 @@
 
 mod ask;
 mod by_rule;
+mod coalitions;
 mod explanation;
 mod features;
 mod gradients;
+mod least_squares;
 mod method;
 pub mod methods;
 mod model;
 mod paths;
 mod sanity;
+mod symmetric;
 
 pub use ask::{Ask, Target};
 pub use explanation::{Curve, Explanation, Histogram, Shown};
