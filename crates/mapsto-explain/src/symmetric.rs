@@ -100,8 +100,8 @@ fn diagonal(v: &mut [f64], d: &mut [f64], e: &mut [f64]) -> Option<()> {
     for l in 0..n {
         largest = largest.max(d[l].abs() + e[l].abs());
         let m = (l..n).find(|m| e[*m].abs() <= f64::EPSILON * largest).unwrap_or(n - 1);
-        let mut turns = 0;
-        while m > l {
+        let (mut turns, mut is_done) = (0, m == l);
+        while !is_done {
             turns += 1;
             if turns > 100 {
                 return None;
@@ -136,9 +136,7 @@ fn diagonal(v: &mut [f64], d: &mut [f64], e: &mut [f64]) -> Option<()> {
             p = -s * s2 * c3 * below * e[l] / next;
             e[l] = s * p;
             d[l] = c * p;
-            if e[l].abs() <= f64::EPSILON * largest {
-                break;
-            }
+            is_done = e[l].abs() <= f64::EPSILON * largest;
         }
         d[l] += f;
         e[l] = 0.0;
