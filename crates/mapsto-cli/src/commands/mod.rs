@@ -3,6 +3,7 @@
 pub mod data;
 pub mod doctor;
 pub mod eval;
+pub mod explain;
 pub mod new;
 pub mod plot;
 pub mod predict;
@@ -25,6 +26,7 @@ pub const COMMANDS: &[Verb] = &[
     train::VERB,
     eval::VERB,
     predict::VERB,
+    explain::VERB,
     data::VERB,
     summary::VERB,
     plot::VERB,

@@ -5,6 +5,7 @@ mod check_cli;
 mod class_names;
 mod curves;
 mod examples;
+mod explained;
 mod failures;
 mod held_out;
 mod help;
