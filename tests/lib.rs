@@ -78,6 +78,8 @@ mod guide {
     mod models {}
     #[doc = include_str!("../docs/data.md")]
     mod data {}
+    #[doc = include_str!("../docs/pictures.md")]
+    mod pictures {}
     #[doc = include_str!("../docs/training.md")]
     mod training {}
     #[doc = include_str!("../docs/saving.md")]

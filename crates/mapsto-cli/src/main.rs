@@ -27,6 +27,7 @@ Examples:
   mapsto train --resume runs/mnist-1           go on where a run was stopped
   mapsto eval runs/mnist-1                     score the best model on the test set
   mapsto predict runs/mnist-1 seven.png        what is in this image?
+  mapsto data mnist.toml                       classes, ranges, copies, pictures of an augmented batch
   mapsto summary mnist.toml                    layers, shapes, parameters, multiplications, memory
 
 Exit codes:

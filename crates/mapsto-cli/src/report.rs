@@ -48,7 +48,13 @@ pub fn opening(experiment: &Experiment) -> String {
 pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
     let found = experiment.preflight()?;
     let deep = deep.then(|| experiment.preflight_deep()).transpose()?;
-    for Finding { check, verdict, text, help } in found.findings.iter().chain(&deep) {
+    findings(found.findings.iter().chain(&deep));
+    Ok(())
+}
+
+/// A line for each finding, and what to try.
+pub fn findings<'a>(found: impl Iterator<Item = &'a Finding>) {
+    for Finding { check, verdict, text, help } in found {
         let verdict = match verdict {
             Verdict::Fine => "check ",
             Verdict::Look => "look  ",
@@ -59,11 +65,10 @@ pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
             say!("       help: {help}");
         }
     }
-    Ok(())
 }
 
 /// What was understood of the columns of a table, and what the model gets of each: a line a column.
-fn columns(understood: &[Understood]) -> String {
+pub fn columns(understood: &[Understood]) -> String {
     const MOST: usize = 40;
     let distinct = |n: usize| match n {
         Column::MOST_COUNTED => format!("{}+", grouped(n)),

@@ -46,6 +46,32 @@ impl Column {
     pub const MOST_COUNTED: usize = 10_000;
 }
 
+impl Column {
+    /// The cell that a number of this column stands for, as a reader knows it: the word, yes or no, the day, the number.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// let csv = "age,job\n31,smith\n,baker\n";
+    /// let columns = Table::parse(csv, "t.csv")?.features(["age", "job"])?.understood()?.understanding().to_vec();
+    /// assert_eq!([columns[0].cell(31.0), columns[0].cell(f64::NAN), columns[1].cell(0.5)], ["31", "missing", "another word"]);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    pub fn cell(&self, value: f64) -> String {
+        if value.is_nan() {
+            return "missing".into();
+        }
+        match self.kind {
+            ColumnKind::Boolean => if value == 0.0 { "no" } else { "yes" }.into(),
+            ColumnKind::Category => {
+                let word = self.words.iter().find(|word| code(word).to_bits() == value.to_bits());
+                word.map_or("another word".into(), String::clone)
+            }
+            ColumnKind::Date(_) => crate::date::written(value),
+            ColumnKind::Number => format!("{value}"),
+        }
+    }
+}
+
 impl fmt::Display for ColumnKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

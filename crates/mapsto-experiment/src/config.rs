@@ -306,10 +306,13 @@ impl Config {
 
 /// Whether an option of a set names a file or folder.
 pub(crate) fn is_path(option: &str) -> bool {
-    ["path", "test"].contains(&option)
+    ["path", "test", "names"].contains(&option)
 }
 
 impl Data {
+    /// The share that is held out to watch the training by where nothing is said.
+    pub(crate) const VALIDATION: f64 = 0.1;
+
     /// An error about an option that the set does not know, with our own keys among those that may have been meant.
     pub(crate) fn explain(&self, error: Error) -> Error {
         const KEYS: [&str; 11] = [

@@ -1,12 +1,13 @@
 //! Whether a model, a loss, metrics and data fit together, found with one batch before a run folder exists.
 
 use mapsto::data::Sample;
+use mapsto::data::transforms::Transform;
 use mapsto::graph::Meaning;
 use mapsto::nn::Layer;
 use mapsto::spec::{Entry, build};
 use mapsto::training::Outputs;
 use mapsto::training::metrics::Metric;
-use mapsto::{Error, ErrorKind, Result, Tensor, catch, no_grad, record};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, record};
 
 use crate::experiment::Experiment;
 use crate::inputs::prepared;
@@ -95,6 +96,36 @@ impl Experiment {
             self.check_scale(&**metric, entry)?;
             let counted = catch(|| metric.count(&y, &target)).and_then(|counts| counts);
             counted.map_err(|e| context(self.metric_advice(entry, e)))?;
+        }
+        self.check_mixing(&y, &target)
+    }
+
+    /// Finds a loss or a metric that does not take the probabilities which mixed samples have in place of class ids.
+    fn check_mixing(&self, y: &Tensor, target: &Tensor) -> Result<()> {
+        let mixes =
+            |entry: &&Entry| build::<dyn Transform>(entry, &()).is_ok_and(|transform| transform.mixes());
+        let Some(mix) = self.config.data.augment.iter().find(mixes) else { return Ok(()) };
+        if target.dtype().is_float() || target.rank() != 1 {
+            return Ok(());
+        }
+        let soft = target.to(DType::I64).one_hot(self.info.classes.len()).to(DType::F32);
+        let refused = |what: &str, name: &str, help: &str| {
+            let message = format!(
+                "`{}` makes probabilities of class ids, which the {what} `{name}` does not take",
+                mix.name
+            );
+            let error = Error::new(ErrorKind::Usage, message).help(help);
+            Err(mix.span.into_iter().fold(error, |e, span| e.with_span(span.into())))
+        };
+        if catch(|| self.loss.loss(y, &soft)).is_err() {
+            let help = format!("choose `loss = \"cross_entropy\"`, or leave `{}` out", mix.name);
+            return refused("loss", &self.loss.name(), &help);
+        }
+        for (metric, entry) in self.metrics.iter().zip(&self.config.train.metrics) {
+            if catch(|| metric.count(y, &soft)).and_then(|counts| counts).is_err() {
+                let help = format!("leave `{}` or the metric out; `accuracy` takes both", mix.name);
+                return refused("metric", &entry.name, &help);
+            }
         }
         Ok(())
     }

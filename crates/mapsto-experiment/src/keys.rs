@@ -10,6 +10,7 @@ pub const KEYS: [(&str, &[&str]); 3] = [
             "class",
             "target",
             "labels",
+            "names",
             "features",
             "drop",
             "categories",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
+use mapsto::data::{Color, Preprocess, Resize, Step, Table, is_picture_name, read_image};
 use mapsto::nn::{Exceptions, Layer, Loss, Sequential};
 use mapsto::spec::{FromValue, Value, build};
 use mapsto::training::{ModelFile, ModelInfo, Outputs};
@@ -109,6 +109,16 @@ impl Predictor {
         })
     }
 
+    /// The model, which takes inputs after their [`preprocessing`](Predictor::preprocessing).
+    pub fn model(&self) -> &Sequential {
+        &self.model
+    }
+
+    /// What is done to inputs before the model sees them.
+    pub fn preprocessing(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
     /// What the model's outputs mean.
     pub fn outputs(&self) -> Outputs {
         self.outputs
@@ -129,7 +139,7 @@ impl Predictor {
         let ends_in = |endings: &[&str]| {
             path.extension().is_some_and(|found| endings.iter().any(|e| found.eq_ignore_ascii_case(e)))
         };
-        ends_in(&["csv", "tsv"]) || (!self.features.is_empty() && !ends_in(&["png", "jpg", "jpeg"]))
+        ends_in(&["csv", "tsv"]) || (!self.features.is_empty() && !is_picture_name(path))
     }
 
     /// An error about a table, whose cells are separated as those of the data that the model was trained on.
@@ -151,7 +161,9 @@ impl Predictor {
         let name = plain(&path.display().to_string());
         if self.features.is_empty() {
             let message = format!("{name}: this is a table, and the run was trained on pictures");
-            return Err(Error::new(ErrorKind::Usage, message).help("give it PNG or JPEG images"));
+            return Err(
+                Error::new(ErrorKind::Usage, message).help("give it pictures, such as PNG or JPEG images")
+            );
         }
         if let Some((columns, reading)) = self.preprocess.table() {
             let table = Table::open(path, &reading.any_delimiter())?;

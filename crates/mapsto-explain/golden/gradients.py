@@ -74,7 +74,8 @@ for name, (make, shape) in NETS.items():
             write(name, "deep-lift", classes, baseline, found)
     if len(shape) == 4:
         model = net()
-        last = [m for m in model if isinstance(m, nn.Conv2d)][-1]
+        layers = list(model)
+        last = layers[max(i for i, m in enumerate(layers) if isinstance(m, nn.Conv2d)) + 1]  # the activation behind it
         maps = LayerGradCam(model, last).attribute(x, target=target, relu_attributions=True)
         maps = F.interpolate(maps, size=shape[2:], mode="bilinear", align_corners=False)
         write(name, "grad-cam", classes, "zeros", maps.expand(shape))

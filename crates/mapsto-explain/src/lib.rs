@@ -24,6 +24,7 @@ mod method;
 pub mod methods;
 mod model;
 mod paths;
+mod sanity;
 mod symmetric;
 
 pub use ask::{Ask, Target};
@@ -32,3 +33,4 @@ pub use features::Features;
 pub use method::{Method, Needs, method};
 pub use methods::METHODS;
 pub use model::Model;
+pub use sanity::{Sanity, randomised};

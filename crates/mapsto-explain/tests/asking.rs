@@ -110,8 +110,7 @@ fn answers_are_those_of_captum_shap_lime_and_scikit_learn() {
             _ => (case.get("within").and_then(Json::number).unwrap_or(1e-9), 1e-9),
         };
         for (found, wanted) in found.to_vec::<f64>().iter().zip(wanted.to_vec::<f64>()) {
-            // The divergence at the end is chaotic in scikit-learn too: here it may not be above the worst of its own.
-            let apart = if name == "t-sne-divergence" { found - wanted } else { (found - wanted).abs() };
+            let apart = (found - wanted).abs();
             if apart > within + relative * wanted.abs() {
                 wrong.push(format!("{name}, case {i}: {found} and not {wanted}"));
             }

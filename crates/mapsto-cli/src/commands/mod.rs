@@ -1,7 +1,9 @@
 //! The subcommands: one file each, and the list that names them.
 
+pub mod data;
 pub mod doctor;
 pub mod eval;
+pub mod explain;
 pub mod new;
 pub mod plot;
 pub mod predict;
@@ -22,6 +24,8 @@ pub const COMMANDS: &[Verb] = &[
     train::VERB,
     eval::VERB,
     predict::VERB,
+    explain::VERB,
+    data::VERB,
     summary::VERB,
     plot::VERB,
     new::VERB,

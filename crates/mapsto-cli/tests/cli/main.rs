@@ -3,6 +3,7 @@
 mod advice;
 mod check_cli;
 mod examples;
+mod explained;
 mod failures;
 mod held_out;
 mod help;

@@ -10,8 +10,7 @@ mod standardize;
 pub use columns::Columns;
 pub use normalize::Normalize;
 pub use resize::Resize;
-#[cfg(feature = "images")]
-pub(crate) use resize::complaint;
+pub(crate) use resize::{Resampler, complaint};
 pub use scale::Scale;
 pub use standardize::Standardize;
 
@@ -51,6 +50,11 @@ pub trait Step: Send + Sync {
 
     /// Of the last columns that it makes, which are ids, how many ids each has.
     fn ids(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Of each number that it makes of a row of a table, the column that it is made of; nothing where a number stays in its place.
+    fn sources(&self) -> Vec<usize> {
         Vec::new()
     }
 
@@ -176,6 +180,11 @@ impl Preprocess {
     /// Of the last columns that they make, which are ids, how many ids each has.
     pub fn ids(&self) -> Vec<usize> {
         self.steps.iter().flat_map(|step| step.ids()).collect()
+    }
+
+    /// Of each number that they make of a row of a table, the column that it is made of; nothing where numbers stay in their places.
+    pub fn sources(&self) -> Vec<usize> {
+        self.steps.iter().map(|step| step.sources()).find(|of| !of.is_empty()).unwrap_or_default()
     }
 
     /// Each column of a table, and in words what becomes of it.

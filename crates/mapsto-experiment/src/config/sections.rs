@@ -27,7 +27,7 @@ pub(super) fn read_data(mut section: Section, sources: &Sources) -> Result<Data>
         Some(false) => preprocess.retain(|step| step.name != "standardize"),
         _ => {}
     }
-    let validation = fraction(section.node("validation"), "validation")?.unwrap_or(0.1);
+    let validation = fraction(section.node("validation"), "validation")?.unwrap_or(Data::VALIDATION);
     // A share to hold out is ours; the name of a second file is an option of the set.
     let test = match section.peek("test") {
         Some(Tree::Str(_)) => None,

@@ -103,7 +103,7 @@ fn drawn(like: &Tensor, which: u64) -> Tensor {
 }
 
 /// Whether each number of the result depends on the number at the same place alone: then `J'u · v = J'v · u` for any u and v.
-fn is_of_single_numbers(step: &Recorded) -> bool {
+pub(super) fn is_of_single_numbers(step: &Recorded) -> bool {
     let (y, [i]) = (step.output(), &step.wanted()[..]) else { return false };
     if step.inputs()[*i].shape() != y.shape() {
         return false;

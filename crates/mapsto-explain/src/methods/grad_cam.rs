@@ -1,10 +1,11 @@
 //! Grad-CAM: where in a picture a layer of convolutions saw what speaks for the score.
 
+use super::deep_lift::is_of_single_numbers;
 use crate::by_rule::Pass;
 use crate::gradients::{leaf, one_hot};
 use crate::{Ask, Explanation, Method, Model, Needs, Shown};
 use mapsto_nn::{Layer, Sequential};
-use mapsto_tensor::graph::Outline;
+use mapsto_tensor::graph::{Outline, Recorded};
 use mapsto_tensor::ops::{Interpolation, Resize};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor, catch, grad_with};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The channels of a layer added up, each by the mean of its gradient, and what is positive of them: `max(0, Σ_c mean(∂f/∂A_c) · A_c)`.
 ///
 /// The map has the layer's size and is enlarged to the picture's; every channel of the picture gets the same. The layer is the last one
-/// of convolutions, or the one that `layer` names. It says where, coarsely, and not what: of two things of one class it may show one, and a
+/// of convolutions with the activation behind it, or the one that `layer` names. It says where, coarsely, and not what: of two things of one class it may show one, and a
 /// small map cannot show fine parts. It costs a forward pass and a backward pass to the layer.
 ///
 /// Source: Selvaraju and others, 2016, equations 1 and 2. captum: `LayerGradCam`, `relu_attributions = True`.
@@ -80,16 +81,20 @@ fn nothing() -> Error {
 /// The scores, and the maps of the last step that adds up products and gives maps of more than one place.
 fn last_convolution(model: &Model<'_>, x: &Tensor) -> Result<(Tensor, Tensor)> {
     let pass = Pass::of(model, x)?;
-    let is_one = |step: &&mapsto_tensor::graph::Recorded| {
+    let is_one = |step: &Recorded| {
         let xs: Vec<Outline> = step.inputs().iter().map(Outline::from).collect();
         let y = step.output();
         y.rank() == 4 && y.shape()[2] * y.shape()[3] > 1 && step.op().cost(&xs, &Outline::from(y)).macs > 0
     };
-    let Some(step) = pass.recording.steps().iter().rev().find(is_one) else {
+    let steps = pass.recording.steps();
+    let Some(at) = steps.iter().rposition(is_one) else {
         let message = "the model has no layer of convolutions for grad-cam to look at";
         return Err(Error::new(ErrorKind::Model, message).help("use integrated-gradients or occlusion"));
     };
-    Ok((pass.y.clone(), step.output().clone()))
+    // What the layer's activation makes of it, where one follows: it says what was found, and not what was not.
+    let follows = steps.get(at + 1).filter(|next| is_of_single_numbers(next));
+    let maps = follows.unwrap_or(&steps[at]).output().clone();
+    Ok((pass.y.clone(), maps))
 }
 
 /// The scores, and what the layer with this path gives.
@@ -135,7 +140,7 @@ mod tests {
         let (model, x) = (Model::of(&net), Tensor::rand([2, 1, 8, 8]));
         let found =
             |ask: &Ask| GradCam.explain(&model, &x, ask).unwrap().attributions().unwrap().to_vec::<f32>();
-        assert_eq!(found(&Ask::new()), found(&Ask::new().layer("2")));
+        assert_eq!(found(&Ask::new()), found(&Ask::new().layer("3")));
         assert_ne!(found(&Ask::new()), found(&Ask::new().layer("0")));
         let refused = |ask: Ask| GradCam.explain(&model, &x, &ask).unwrap_err().message().to_string();
         assert_eq!(refused(Ask::new().layer("7")), "the model has no layer `7`");
