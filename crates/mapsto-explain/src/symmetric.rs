@@ -100,10 +100,11 @@ fn diagonal(v: &mut [f64], d: &mut [f64], e: &mut [f64]) -> Option<()> {
     for l in 0..n {
         largest = largest.max(d[l].abs() + e[l].abs());
         let m = (l..n).find(|m| e[*m].abs() <= f64::EPSILON * largest).unwrap_or(n - 1);
-        let mut turns = 0;
-        while m > l {
-            turns += 1;
-            if turns > 100 {
+        for turns in 0.. {
+            if m == l {
+                break;
+            }
+            if turns == 100 {
                 return None;
             }
             let g = d[l];
