@@ -17,7 +17,7 @@ pub(crate) fn compared(
     let (mut sum, mut base) = (Tensor::zeros_like(x), vec![0.0; classes.len()]);
     for i in 0..m {
         let b = baselines.slice(0, i..i + 1).expand(x.shape()).contiguous();
-        sum = sum + of(&b, &classes)?;
+        sum += of(&b, &classes)?;
         let of_baseline = model.scores(&baselines.slice(0, i..i + 1))?.to_vec::<f64>();
         classes.iter().zip(&mut base).for_each(|(class, base)| *base += of_baseline[*class] / m as f64);
     }

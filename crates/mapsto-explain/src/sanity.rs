@@ -15,11 +15,16 @@ pub struct Sanity {
     pub likeness: f64,
     /// How many models were drawn.
     pub draws: usize,
+    /// How many features were compared, the fewest of a sample.
+    pub features: usize,
 }
 
 impl Sanity {
     /// From this likeness on an explanation is said to ignore the model.
     pub const SUSPICIOUS: f64 = 0.7;
+
+    /// Of fewer features a likeness may well come by chance, and nothing is said of it.
+    pub const FEWEST: usize = 8;
 
     /// Explains models with weights of chance in the place of the model's, and compares. `None` where there is nothing to compare: other
     /// things than attributions, a model whose layers are not known or cannot be copied, or fewer than four features.
@@ -50,21 +55,22 @@ impl Sanity {
             return Ok(None);
         };
         let ask = ask.clone().classes(found.classes.clone());
-        let mut sum = 0.0;
+        let (mut sum, mut features) = (0.0, usize::MAX);
         for draw in 0..draws {
             let Some(other) = randomised(layer, draw as u64) else { return Ok(None) };
             let of_chance = method.explain(&model.with_layer(&*other), x, &ask)?;
-            let Some(likeness) = likeness(of_model, &of_chance.attributions()?, &ask) else {
+            let Some((likeness, compared)) = likeness(of_model, &of_chance.attributions()?, &ask) else {
                 return Ok(None);
             };
             sum += likeness;
+            features = features.min(compared);
         }
-        Ok((draws > 0).then(|| Sanity { likeness: sum / draws as f64, draws }))
+        Ok((draws > 0).then(|| Sanity { likeness: sum / draws as f64, draws, features }))
     }
 
     /// What should be said of the explanation; nothing where it depends on the weights.
     pub fn warning(&self) -> Option<String> {
-        (self.likeness >= Sanity::SUSPICIOUS).then(|| {
+        (self.likeness >= Sanity::SUSPICIOUS && self.features >= Sanity::FEWEST).then(|| {
             format!(
                 "with weights of chance the explanation stays much the same (rank correlation {:.2}): it says more of the input than of \
                  what the model learnt",
@@ -100,7 +106,7 @@ pub fn randomised(layer: &dyn Layer, seed: u64) -> Option<Box<dyn Layer>> {
 
 /// The mean rank correlation of the sizes of two attributions, sample by sample, of features that are numbers joined where the question
 /// says so.
-fn likeness(a: &Tensor, b: &Tensor, ask: &Ask) -> Option<f64> {
+fn likeness(a: &Tensor, b: &Tensor, ask: &Ask) -> Option<(f64, usize)> {
     let n = a.shape().first().copied().filter(|n| *n > 0)?;
     let one = a.len() / n;
     let (a, b) = (a.to(DType::F64).to_vec::<f64>(), b.to(DType::F64).to_vec::<f64>());
@@ -113,9 +119,12 @@ fn likeness(a: &Tensor, b: &Tensor, ask: &Ask) -> Option<f64> {
         sizes(a).into_iter().zip(sizes(b)).filter(|(a, b)| *a != 0.0 || *b != 0.0).unzip()
     };
     let each = a.chunks(one).zip(b.chunks(one)).map(both);
-    let each: Vec<f64> =
-        each.filter(|(a, _)| a.len() >= 4).map(|(a, b)| correlation(&ranks(&a), &ranks(&b))).collect();
-    (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
+    let each: Vec<(f64, usize)> = each
+        .filter(|(a, _)| a.len() >= 4)
+        .map(|(a, b)| (correlation(&ranks(&a), &ranks(&b)), a.len()))
+        .collect();
+    let fewest = each.iter().map(|(_, n)| *n).min()?;
+    Some((each.iter().map(|(likeness, _)| likeness).sum::<f64>() / each.len() as f64, fewest))
 }
 
 /// The rank of each number, the mean of their places where some are equal.

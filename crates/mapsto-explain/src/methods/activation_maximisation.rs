@@ -57,7 +57,7 @@ impl Method for ActivationMaximisation {
             let shorter = width * (1.0 - step as f64 / (steps + 1) as f64);
             at = &at + g / length * shorter - (&at - &b) * PULL;
             if let Some((least, most)) = &ask.range {
-                at = at.maximum(&least.to(x.dtype())).minimum(&most.to(x.dtype()));
+                at = at.maximum(least.to(x.dtype())).minimum(most.to(x.dtype()));
             }
             at = at.detach().to(x.dtype());
         }

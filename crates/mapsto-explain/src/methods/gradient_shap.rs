@@ -52,7 +52,7 @@ impl Method for GradientShap {
             let place = Tensor::from_vec(places, &each[..]).to(x.dtype());
             let way = x + noise(&mut rng, x, &vec![width; n]) - &b;
             let (_, g) = gradient(model, &(&b + &way * place), &found.classes)?;
-            sum = sum + g * way;
+            sum += g * way;
         }
         Ok(Explanation { shown: Shown::Attributions(sum / draws as f64), notes: Vec::new(), ..found })
     }

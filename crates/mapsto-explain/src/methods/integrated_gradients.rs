@@ -43,7 +43,7 @@ impl Method for IntegratedGradients {
             let mut sum = Tensor::zeros_like(x);
             for (at, weight) in &points {
                 let (_, g) = gradient(model, &(b + &way * *at), classes)?;
-                sum = sum + g * *weight;
+                sum += g * *weight;
             }
             Ok(sum * way)
         })

@@ -39,7 +39,7 @@ impl Method for SmoothGrad {
         let mut rng = Keyed::new(&[ask.seed, 0x736d6f6f]);
         let mut sum = Tensor::zeros_like(x);
         for _ in 0..draws {
-            sum = sum + gradient(model, &(x + noise(&mut rng, x, &scale)), &classes)?.1;
+            sum += gradient(model, &(x + noise(&mut rng, x, &scale)), &classes)?.1;
         }
         let found = Shown::Attributions(sum / draws as f64);
         Ok(Explanation { classes, scores, ..Explanation::new(found) })

@@ -5,7 +5,7 @@ use std::path::Path;
 use mapsto::data::{Batches, Column, Sample};
 use mapsto::explain::{Ask, Features, METHODS, Method, Model, Needs, Target};
 use mapsto::nn::Exceptions;
-use mapsto::training::Outputs;
+use mapsto::training::{Outputs, readable};
 use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch};
 use mapsto_experiment::{Experiment, Predictor, Run, plain};
 
@@ -139,7 +139,9 @@ impl Subject {
     pub fn cell(&self, column: usize, value: f64) -> String {
         let columns: Vec<Column> =
             self.predictor.preprocessing().table().map_or(Vec::new(), |(columns, _)| columns);
-        columns.get(column).map_or(format!("{value}"), |column| plain(&column.cell(value)))
+        let exact = columns.get(column).map_or(format!("{value}"), |column| plain(&column.cell(value)));
+        // A number that was computed has more digits than anybody reads.
+        if exact.len() > 10 && exact.parse::<f64>().is_ok() { readable(value, 4) } else { exact }
     }
 
     /// The name of a class, or of an output.
