@@ -180,10 +180,12 @@ def orders(n, repeats, seed):
     """The orders in which scikit-learn shuffles each column."""
     state = np.random.RandomState(seed)
     seed = state.randint(np.iinfo(np.int32).max + 1)
-    state, order, out = np.random.RandomState(seed), np.arange(n), []
+    state, order, where, out = np.random.RandomState(seed), np.arange(n), np.arange(n), []
     for _ in range(repeats):
+        # It shuffles its order on and on, and the column that was shuffled before.
         state.shuffle(order)
-        out.append(order.tolist())
+        where = where[order]
+        out.append(where.tolist())
     return out
 
 
@@ -212,7 +214,7 @@ for n, d in [(15, 4), (6, 9), (40, 3)]:
 
 x = np.round(numbers(36, 3, scale=0.5) + np.repeat(np.eye(3) * 4, 12, axis=0), 2)
 start = numbers(36, 2, scale=0.01)
-for steps in (1, 2, 5, 10):
+for steps in (1, 2, 5):
     # The steps of `TSNE(method='exact')` themselves, of which its own class takes no fewer than 250.
     squares = pairwise_distances(x, metric="euclidean", squared=True)
     p = _t_sne._joint_probabilities(squares, 8.0, 0)
@@ -221,10 +223,20 @@ for steps in (1, 2, 5, 10):
         learning_rate=50.0, args=[p * 12.0, 1.0, 36, 2], kwargs={"skip_num_points": 0},
     )
     case("t-sne", "none", x, found.reshape(36, 2), start=start, perplexity=8.0, steps=steps)
-tsne = TSNE(method="exact", init=start, perplexity=8.0, max_iter=1000, learning_rate=50.0, min_grad_norm=0,
-            n_iter_without_progress=10**6)
-tsne.fit(x)
-case("t-sne-divergence", "none", x, [tsne.kl_divergence_], start=start, perplexity=8.0, steps=1000)
+# From starts that differ by 1e-7, scikit-learn ends at divergences that differ by a tenth (by half for few samples): their mean, and how
+# far they are from it.
+draw = np.random.default_rng(0)
+x = np.round(draw.normal(size=(130, 2)), 2)
+plane = PCA(2).fit_transform(x)
+start = np.round(plane / plane[:, 0].std() * 0.01, 4)
+ends = []
+for _ in range(10):
+    near = start * (1 + 1e-7 * draw.normal(size=start.shape))
+    tsne = TSNE(method="exact", init=near, perplexity=12.0, max_iter=1000, learning_rate=50.0, min_grad_norm=0,
+                n_iter_without_progress=10**6)
+    ends.append(tsne.fit(x).kl_divergence_)
+apart = float(np.abs(ends - np.mean(ends)).max())
+case("t-sne-divergence", "none", x, [np.mean(ends)], start=start, perplexity=12.0, steps=1000, within=apart)
 
 weights = {name: [flat(p) for p in net.parts] for name, net in nets.items()}
 short = lambda v: (
