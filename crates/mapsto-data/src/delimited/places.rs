@@ -66,8 +66,9 @@ fn of_piece(text: &[u8], mut at: usize, delimiter: u8, columns: usize) -> Found 
 #[test]
 fn pieces_find_the_rows_that_one_walk_finds() {
     for (end, quoted) in [("\n", false), ("\r\n", false), ("\r", false), ("\n\n", false), ("\n", true)] {
-        let cell =
-            |i: usize| if quoted && i % 7 == 0 { "\"a\nb\"".to_string() } else { i.pow(3).to_string() };
+        let cell = |i: usize| {
+            if quoted && i.is_multiple_of(7) { "\"a\nb\"".to_string() } else { i.pow(3).to_string() }
+        };
         let rows: Vec<String> = (0..500).map(|i| format!("{},{}{end}", cell(i), i % 3)).collect();
         let text = rows.concat();
         let one = of_piece(text.as_bytes(), 0, b',', 2);
