@@ -27,6 +27,7 @@
 
 mod averages;
 mod balance;
+pub mod choosing;
 pub mod config;
 mod document;
 mod experiment;

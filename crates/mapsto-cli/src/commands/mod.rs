@@ -1,5 +1,6 @@
 //! The subcommands: one file each, and the list that names them.
 
+pub mod cv;
 pub mod doctor;
 pub mod eval;
 pub mod new;
@@ -22,6 +23,7 @@ pub const COMMANDS: &[Verb] = &[
     train::VERB,
     eval::VERB,
     predict::VERB,
+    cv::VERB,
     summary::VERB,
     plot::VERB,
     new::VERB,
