@@ -10,7 +10,7 @@ fn help_names_every_command_and_exit_code() {
     {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
-    for command in ["train", "eval", "predict", "summary", "plot", "new", "render", "doctor"] {
+    for command in ["train", "eval", "predict", "cv", "summary", "plot", "new", "render", "doctor"] {
         let help = Folder::new().run(&format!("{command} --help")).ok();
         assert!(help.contains("Example"), "{command}:\n{help}");
     }

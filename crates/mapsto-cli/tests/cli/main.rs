@@ -2,6 +2,7 @@
 
 mod advice;
 mod check_cli;
+mod cross;
 mod examples;
 mod failures;
 mod held_out;

@@ -78,6 +78,10 @@ impl CrossValidation {
         repeats: usize,
         shuffled: Shuffled,
     ) -> Result<CrossValidation> {
+        // Found before a folder is made for them.
+        if folds.count() < 2 {
+            folds.of(0, &[])?;
+        }
         let is_walk = matches!(folds.scheme(), Scheme::WalkForward { .. });
         let is_shuffled = shuffled == Shuffled::BySeed && !is_walk;
         if repeats == 0 || (repeats > 1 && !is_shuffled) {
