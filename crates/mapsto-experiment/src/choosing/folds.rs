@@ -4,7 +4,7 @@ use mapsto::random::Keyed;
 use mapsto::{Error, ErrorKind, Result};
 
 /// Keeps the randomness of folds apart from that of splits and loaders with the same seed.
-const WORD: u64 = 0x66_6f_6c_64;
+const WORD: u64 = 0x666f_6c64;
 
 /// How samples are dealt to folds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
