@@ -5,7 +5,7 @@
 use mapsto::explain::{Ask, METHODS, Model, Needs, Sanity, method};
 use mapsto::prelude::*;
 
-fn main() -> Result<()> {
+pub fn main() -> Result<()> {
     seed(7);
     // The class follows from the numbers 1 and 4 alone: whether their product is positive.
     let x = Tensor::randn([1024, 8]);

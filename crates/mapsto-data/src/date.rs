@@ -145,18 +145,6 @@ pub(crate) fn parts(seconds: f64) -> [f64; 4] {
     [year as f64 + passed, (month - 1) as f64, weekday as f64, hours]
 }
 
-/// The day, and the time of it where it is not midnight: `2024-02-29`, `2024-02-29 14:30`.
-pub(crate) fn written(seconds: f64) -> String {
-    let [year, month, _, hours] = parts(seconds);
-    let (year, month) = (year.floor() as i64, month as i64 + 1);
-    let day = (seconds / 86_400.0).floor() as i64 - days(year, month, 1) + 1;
-    let time = match hours {
-        0.0 => String::new(),
-        _ => format!(" {:02}:{:02}", hours.floor(), (hours.fract() * 60.0).floor()),
-    };
-    format!("{year:04}-{month:02}-{day:02}{time}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_as_the_same_day() {
         for cell in ["1970-01-01", "2024-02-29", "1900-03-01", "1999-12-31", "2024-03-31 14:30"] {
-            assert_eq!(written(Ymd.seconds(cell).unwrap()), cell);
+            assert_eq!(in_words(Ymd.seconds(cell).unwrap()), cell);
         }
     }
 }

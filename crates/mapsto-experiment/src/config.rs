@@ -38,6 +38,8 @@ pub struct Config {
     pub train: Train,
     /// What all of it was read from, for errors that are found later.
     pub(crate) sources: Sources,
+    /// The fold of a cross-validation that is trained, if it is one.
+    pub(crate) fold: Option<crate::choosing::Chosen>,
 }
 
 /// The section `[data]`.
@@ -213,7 +215,7 @@ impl Config {
     pub(crate) fn read(mut sources: Sources, overrides: &[Override]) -> Result<Config> {
         let sections = Config::sections(&mut sources, overrides);
         let (data, model, train) = sections.map_err(|e| sources.locate(e))?;
-        Ok(Config { data, model, train, sources })
+        Ok(Config { data, model, train, sources, fold: None })
     }
 
     /// The three sections; the spans of errors point into `sources`.

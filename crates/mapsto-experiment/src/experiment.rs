@@ -131,7 +131,11 @@ impl Experiment {
         config.data.set = set;
         opened.left_out.iter().for_each(|what| note(what));
         let mut opened = opened;
-        let kept = if opened.test.is_some() { opened.kept_test.take() } else { opened.kept.take() };
+        let kept = if opened.test.is_some() && config.fold.is_none() {
+            opened.kept_test.take()
+        } else {
+            opened.kept.take()
+        };
         let info = opened.train.info();
         tabular::prepare(&mut config, &info.columns)?;
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;

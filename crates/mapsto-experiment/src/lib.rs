@@ -28,6 +28,7 @@
 mod answers;
 mod averages;
 mod balance;
+pub mod choosing;
 pub mod config;
 mod document;
 mod experiment;

@@ -70,6 +70,15 @@ pub fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
         None if opened.validation.is_some() => part(opened.train, &mut rows, *data.test.get_or_insert(0.0))?,
         None => part(opened.train, &mut rows, *data.test.get_or_insert(0.2))?,
     };
+    let (train, test, test_rows) = match &config.fold {
+        // The samples for the test stay sealed: what the fold holds out stands in their place.
+        Some(fold) => {
+            let parts = fold.parts(&train, &rows)?;
+            rows = parts.rows.train;
+            (parts.train, parts.test, parts.rows.test)
+        }
+        None => (train, test, test_rows),
+    };
     let (train, validation, validation_rows) = match opened.validation {
         Some(validation) if data.validation == Data::VALIDATION => {
             let all = (0..validation.len()).collect();

@@ -1,5 +1,6 @@
 //! The subcommands: one file each, and the list that names them.
 
+pub mod cv;
 pub mod data;
 pub mod doctor;
 pub mod eval;
@@ -26,6 +27,7 @@ pub const COMMANDS: &[Verb] = &[
     train::VERB,
     eval::VERB,
     predict::VERB,
+    cv::VERB,
     explain::VERB,
     data::VERB,
     summary::VERB,

@@ -3,6 +3,7 @@
 mod advice;
 mod check_cli;
 mod class_names;
+mod cross;
 mod curves;
 mod examples;
 mod explained;
