@@ -65,8 +65,10 @@ impl Column {
             ColumnKind::Boolean => if value == 0.0 { "no" } else { "yes" }.to_string(),
             ColumnKind::Date(_) => date::in_words(value),
             ColumnKind::Category => {
-                let meant =
-                    self.words.iter().find(|word| code(word) == value || f64::from(code(word) as f32) == value);
+                let meant = self
+                    .words
+                    .iter()
+                    .find(|word| code(word) == value || f64::from(code(word) as f32) == value);
                 meant.map_or("another word".to_string(), String::clone)
             }
             ColumnKind::Number if f64::from(near) == value => near.to_string(),

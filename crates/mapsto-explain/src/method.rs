@@ -47,18 +47,26 @@ pub trait Method: Send + Sync {
     fn explain(&self, model: &Model<'_>, x: &Tensor, ask: &Ask) -> Result<Explanation>;
 }
 
-/// The method with this name.
+/// The method with this name, or the one whose name begins so.
 ///
 /// ```
 /// use mapsto_explain::method;
 /// assert_eq!(method("saliency")?.name(), "saliency");
+/// assert_eq!(method("permutation")?.name(), "permutation-importance");
 /// assert_eq!(method("magic").err().unwrap().message(), "no method of explaining is called `magic`");
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
 /// # Errors
-/// There is none.
+/// There is none, or several begin so.
 pub fn method(name: &str) -> Result<&'static dyn Method> {
-    METHODS.iter().copied().find(|method| method.name() == name).ok_or_else(|| {
+    let exact = METHODS.iter().copied().find(|method| method.name() == name);
+    let mut begun =
+        METHODS.iter().copied().filter(|method| !name.is_empty() && method.name().starts_with(name));
+    let only = match (begun.next(), begun.next()) {
+        (Some(method), None) => Some(method),
+        _ => None,
+    };
+    exact.or(only).ok_or_else(|| {
         let names: Vec<&str> = METHODS.iter().map(|method| method.name()).collect();
         let message = format!("no method of explaining is called `{name}`");
         Error::new(ErrorKind::Usage, message).help(format!("there are {}", names.join(", ")))

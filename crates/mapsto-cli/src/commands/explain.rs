@@ -99,7 +99,7 @@ fn command(command: Command) -> Command {
             "What each method says, what it costs and when it lies stands in docs/explaining.md. Each explanation is repeated with\n\
              weights of chance, and what stays the same then is said to ignore the model.\n\n\
              Examples:\n  mapsto explain --how list\n  mapsto explain runs/mnist-1 seven.png --how grad-cam -o why.png\n  \
-             mapsto explain runs/adult-1 people.csv --row 3 -o why.svg\n  mapsto explain runs/adult-1 --how permutation",
+             mapsto explain runs/adult-1 people.csv --row 3 -o why.svg\n  mapsto explain runs/adult-1 --how permutation-importance",
         )
 }
 

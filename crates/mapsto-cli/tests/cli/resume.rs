@@ -217,17 +217,19 @@ fn a_folder_deleted_under_a_run_is_an_error_and_is_not_made_again() {
 }
 
 #[test]
-fn a_failed_first_epoch_removes_only_what_the_run_wrote() {
+fn a_first_epoch_that_explodes_keeps_its_step_and_makes_way_for_the_next_run() {
     let folder = Folder::new();
     folder.write("ring.csv", ring()).write("net.toml", NET);
     let diverging = "train net.toml --train.optimizer {sgd=1e38}";
     fs::create_dir_all(folder.path().join("mine")).unwrap();
-    fs::create_dir_all(folder.path().join("runs")).unwrap();
-    assert_eq!(folder.run(&format!("{diverging} --train.out mine")).code, 5);
-    assert_eq!(folder.run(&format!("{diverging} --train.out new/deep/run")).code, 5);
+    for out in ["mine", "new/deep/run"] {
+        let kept = folder.path().join(out).join("replay.safetensors");
+        assert_eq!(folder.run(&format!("{diverging} --train.out {out}")).code, 5);
+        assert!(kept.is_file(), "{out}");
+        folder.run(&format!("train net.toml --train.epochs 1 --train.out {out}")).ok();
+        assert!(!kept.exists(), "{out}");
+    }
     assert_eq!(folder.run(diverging).code, 5);
-    assert_eq!(folder.names(), ["mine", "net.toml", "ring.csv", "runs"]);
-    assert!(
-        content(&folder.path().join("mine")).is_empty() && content(&folder.path().join("runs")).is_empty()
-    );
+    assert_eq!(fs::read_dir(folder.path().join("runs")).unwrap().count(), 1);
+    assert_eq!(folder.names(), ["mine", "net.toml", "new", "ring.csv", "runs"]);
 }

@@ -65,12 +65,7 @@ pub trait Layer: Module {
     /// assert_eq!(net.summary(), text);
     /// ```
     fn summary(&self) -> String {
-        let mut inner = self.inner();
-        // A type that describes itself says there what it consists of.
-        if inner.is_empty() && self.describe() == self.name() {
-            inner = self.layers_of_fields();
-        }
-        if inner.is_empty() { self.describe() } else { nested(&self.name(), &inner) }
+        summary_of(&self.name(), self.describe(), self.inner(), &|| self.layers_of_fields())
     }
 
     /// The dtype of the inputs it takes: floats, or ids for an embedding.
@@ -178,6 +173,20 @@ impl AtLengths {
         }
         Ok(AtLengths::Steps(layer.forward(x)))
     }
+}
+
+/// The text of [`Layer::summary`], compiled once for all layers.
+fn summary_of<'a>(
+    name: &str,
+    described: String,
+    mut inner: Vec<(String, &'a dyn Layer)>,
+    of_fields: &dyn Fn() -> Vec<(String, &'a dyn Layer)>,
+) -> String {
+    // A type that describes itself says there what it consists of.
+    if inner.is_empty() && described == name {
+        inner = of_fields();
+    }
+    if inner.is_empty() { described } else { nested(name, &inner) }
 }
 
 /// A layer with those inside it, one on a line.
