@@ -166,7 +166,8 @@ fn each_thing_is_one_documented_tested_file_and_one_line_of_a_list() {
             assert!(listed, "{file}: `{stem}` is not named in {folder}/mod.rs");
             assert!(body.contains("pub fn ") || body.contains("pub struct "), "{file}: nothing public in it");
             assert!(body.contains("/// ```"), "{file}: no runnable example");
-            assert!(body.contains("#[test]"), "{file}: no test");
+            let beside = root().join(folder).join(stem).join("tests.rs");
+            assert!(body.contains("#[test]") || beside.is_file(), "{file}: no test");
         }
         assert!(files > 0, "{folder} is empty");
     }

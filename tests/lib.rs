@@ -44,10 +44,17 @@ pub fn code(text: &str) -> String {
     if text.contains("\n#![cfg(test)]\n") {
         return String::new(); // a file of tests
     }
-    let body = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut out = String::new();
     let mut skipping = false;
-    for line in body.lines() {
+    let mut before = "";
+    for line in text.lines() {
+        // A module of tests is the last thing of a file; one in a file of its own is only named.
+        if std::mem::replace(&mut before, line) == "#[cfg(test)]"
+            && line.starts_with("mod ")
+            && line.ends_with('{')
+        {
+            break;
+        }
         // A test function at the end of a file runs to the closing brace in the first column.
         if line.starts_with("#[test]") {
             skipping = true;
@@ -78,6 +85,8 @@ mod guide {
     mod models {}
     #[doc = include_str!("../docs/data.md")]
     mod data {}
+    #[doc = include_str!("../docs/pictures.md")]
+    mod pictures {}
     #[doc = include_str!("../docs/training.md")]
     mod training {}
     #[doc = include_str!("../docs/saving.md")]

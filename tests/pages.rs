@@ -338,3 +338,23 @@ fn names_elsewhere_are_read_from_the_documentation() {
             && !makes("f(\"lstm\", 1)", "lstm")
     );
 }
+
+/// Every name of `torch.nn`, `torch.nn.functional` and `keras.layers` stands in a page, as a counterpart or as what is left out.
+#[test]
+fn every_name_elsewhere_has_a_place_in_the_documents() {
+    let page = |name: &str| text(&format!("docs/{name}"));
+    let pages =
+        ["counterparts.md", "layers.md", "losses.md", "operations.md", "from-pytorch.md", "from-keras.md"];
+    let pages = pages.map(page).join("\n") + &text("tests/elsewhere.txt");
+    let words: std::collections::BTreeSet<&str> =
+        pages.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+    let theirs = text("tests/theirs.txt");
+    let names: Vec<&str> = theirs.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(names.len() > 400, "{} names", names.len());
+    let missing: Vec<&&str> =
+        names.iter().filter(|name| !words.contains(name.rsplit('.').next().unwrap_or_default())).collect();
+    assert!(
+        missing.is_empty(),
+        "say in docs/counterparts.md what these are here, or why they are not: {missing:?}"
+    );
+}

@@ -1,9 +1,10 @@
 //! The chores of this repository: `cargo xtask ci`, `cargo xtask new op NAME`, `cargo xtask bless`, `cargo xtask counts`,
-//! `cargo xtask build-time`, `cargo xtask miri`, `cargo xtask bench --compare`.
+//! `cargo xtask build-time`, `cargo xtask miri`, `cargo xtask report`, `cargo xtask bench --compare`.
 
 mod build_time;
 mod compare;
 mod counts;
+mod kills;
 mod miri;
 mod mutants;
 mod new;
@@ -24,8 +25,10 @@ The chores of this repository.
   cargo xtask build-time       the CPU seconds of clean builds and of fifty more operations, against their limits
   cargo xtask mutants [OP]     break operations one at a time, and fail where the tests of their files do not notice
   cargo xtask fuzz             damage inputs of every parser for a minute (--seconds N), and fail where one panics
+  cargo xtask kills            kill runs at 200 random moments (or as many as said), and fail where one does not end as it would have
   cargo xtask miri             the unsafe code of the kernels under Miri, where a nightly toolchain has it
   cargo xtask miri SECONDS     likewise, as much of it as fits
+  cargo xtask report [SHOTS]   look at reports of runs and at the live page in a real Chromium, and keep screenshots in a folder
   cargo xtask bench --compare  time the benchmarks here and in other frameworks, in turn
 ";
 
@@ -60,6 +63,14 @@ fn main() -> ExitCode {
             let fuzz = ["run", "--locked", "--quiet", "-p", "mapsto-experiment", "--example", "fuzz", "--"];
             run(Command::new("cargo").args(fuzz).args(rest))
         }
+        ["kills"] => report(kills::run(&root(), 200)),
+        ["kills", kills] => match kills.parse() {
+            Ok(kills) => report(kills::run(&root(), kills)),
+            Err(_) => {
+                eprintln!("xtask kills: `{kills}` is not a number of kills\nhelp: cargo xtask kills 200");
+                ExitCode::from(2)
+            }
+        },
         ["miri"] => report(miri::run(&root(), None)),
         ["miri", seconds] => match seconds.parse() {
             Ok(seconds) => report(miri::run(&root(), Some(std::time::Duration::from_secs(seconds)))),
@@ -68,6 +79,7 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        ["report", ref rest @ ..] => run(Command::new("bash").arg("tests/report/run.sh").args(rest)),
         ["bench", "--compare", ref rest @ ..] => report(compare::run(&root(), rest)),
         [] | ["help" | "-h" | "--help"] => {
             print!("{HELP}");

@@ -18,6 +18,7 @@ mod product;
 mod products;
 mod timing;
 mod training;
+mod watched;
 
 use std::process::ExitCode;
 use timing::Mode;
@@ -47,6 +48,11 @@ const WORKLOADS: &[Workload] = &[
         name: "W3",
         doc: "CNN 1→32→64, 3×3, pooling, 3136-128-10, batch 64, Adam: a training step",
         run: training::cnn,
+    },
+    Workload {
+        name: "W3watched",
+        doc: "W3 by the trainer: bare, with its health looked at, and with all that every run has",
+        run: watched::run,
     },
     Workload {
         name: "W4",

@@ -91,11 +91,9 @@ pub fn cnn(mode: Mode) {
     cnn_training().run(mode);
 }
 
-/// W3's network, batches and optimizer.
-pub fn cnn_training() -> Training<Sequential, Adam, impl Fn(&Tensor) -> Tensor> {
-    let xs = (0..8).map(|k| pictures(k, 64).reshape([64, 1, 28, 28])).collect();
-    let y = labels(64, 10);
-    let model = seq![
+/// W3's network.
+pub fn cnn_net() -> Sequential {
+    seq![
         Conv2d::new(1, 32, 3).padding(1),
         Tensor::relu,
         MaxPool2d::new(2),
@@ -106,9 +104,15 @@ pub fn cnn_training() -> Training<Sequential, Adam, impl Fn(&Tensor) -> Tensor> 
         Linear::new(3136, 128),
         Tensor::relu,
         Linear::new(128, 10)
-    ];
+    ]
+}
+
+/// W3's network, batches and optimizer.
+pub fn cnn_training() -> Training<Sequential, Adam, impl Fn(&Tensor) -> Tensor> {
+    let xs = (0..8).map(|k| pictures(k, 64).reshape([64, 1, 28, 28])).collect();
+    let y = labels(64, 10);
     let loss = move |out: &Tensor| cross_entropy(out, &y);
-    Training { name: "W3", model, opt: Adam::new(1e-3), xs, loss }
+    Training { name: "W3", model: cnn_net(), opt: Adam::new(1e-3), xs, loss }
 }
 
 /// W4.

@@ -1,6 +1,7 @@
 //! The `mapsto` command: reads the command line, hands it to a subcommand and turns what comes back into an exit code.
 
 mod advice;
+mod browser;
 mod commands;
 mod failure;
 mod flags;
@@ -8,7 +9,6 @@ mod output;
 mod pictures;
 mod report;
 mod tracing;
-mod work;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -27,6 +27,7 @@ Examples:
   mapsto train --resume runs/mnist-1           go on where a run was stopped
   mapsto eval runs/mnist-1                     score the best model on the test set
   mapsto predict runs/mnist-1 seven.png        what is in this image?
+  mapsto data mnist.toml                       classes, ranges, copies, pictures of an augmented batch
   mapsto summary mnist.toml                    layers, shapes, parameters, multiplications, memory
 
 Exit codes:

@@ -40,6 +40,11 @@ pub fn remark(what: &str) {
     let _ = writeln!(io::stderr(), "note: {what}");
 }
 
+/// Says an error after which the work goes on.
+pub fn complain(error: &Error) {
+    let _ = writeln!(io::stderr(), "{}", crate::failure::Failure::from(error.clone()).text());
+}
+
 /// Remembers how writing to standard output went.
 pub fn note(written: io::Result<()>) {
     let Err(e) = written else { return };

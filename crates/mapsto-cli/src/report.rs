@@ -2,9 +2,12 @@
 
 use mapsto::data::{Column, Loader};
 use mapsto::nn::ModuleExt;
+use mapsto::training::diagnosis::{Finding, diagnose};
 use mapsto::training::{Evaluation, ModelFile, RunFolder, readable};
 use mapsto::{Error, ErrorKind, MatmulPrecision, Operands, Result};
-use mapsto_experiment::{Experiment, Finding, Judgement, Preflight, Trained, Understood, Verdict, plain};
+use mapsto_experiment::{
+    Confused, Curves, Experiment, Judgement, Preflight, Trained, Understood, Verdict, plain,
+};
 
 use crate::output::say;
 use crate::pictures;
@@ -48,7 +51,13 @@ pub fn opening(experiment: &Experiment) -> String {
 pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
     let found = experiment.preflight()?;
     let deep = deep.then(|| experiment.preflight_deep()).transpose()?;
-    for Finding { check, verdict, text, help } in found.findings.iter().chain(&deep) {
+    findings(found.findings.iter().chain(&deep));
+    Ok(())
+}
+
+/// A line for each finding, and what to try.
+pub fn findings<'a>(found: impl Iterator<Item = &'a mapsto_experiment::Finding>) {
+    for mapsto_experiment::Finding { check, verdict, text, help } in found {
         let verdict = match verdict {
             Verdict::Fine => "check ",
             Verdict::Look => "look  ",
@@ -59,11 +68,10 @@ pub fn preflight(experiment: &Experiment, deep: bool) -> Result<()> {
             say!("       help: {help}");
         }
     }
-    Ok(())
 }
 
 /// What was understood of the columns of a table, and what the model gets of each: a line a column.
-fn columns(understood: &[Understood]) -> String {
+pub fn columns(understood: &[Understood]) -> String {
     const MOST: usize = 40;
     let distinct = |n: usize| match n {
         Column::MOST_COUNTED => format!("{}+", grouped(n)),
@@ -108,13 +116,22 @@ pub fn closing(trained: &Trained) -> Result<Option<Evaluation>> {
     if let Some(reason) = &history.stopped {
         say!("stopped early: {reason}");
     }
+    if experiment.config.train.dev_run.is_none() {
+        for Finding { text, help, .. } in diagnose(history) {
+            say!("curves {text}\n       help: {help}");
+        }
+    }
     pictures::draw_curves(folder, history)?;
     let input = experiment.config.model.input.as_deref().unwrap_or_default();
     pictures::draw_filters(folder, &experiment.model, input)?;
     let found = results(experiment, folder)?;
-    if let (Some(found), Some(predictions)) = (&found, experiment.write_predictions(folder)?) {
-        pictures::draw_test(folder, experiment, found, &predictions)?;
+    let predictions = experiment.predictions()?;
+    let test = found.as_ref().zip(predictions.as_ref());
+    if let Some((found, predictions)) = test {
+        pictures::draw_test(folder, experiment, found, predictions)?;
+        experiment.save_predictions(folder, predictions)?;
     }
+    experiment.write_report(folder, history, test)?;
     Ok(found)
 }
 
@@ -185,8 +202,19 @@ pub fn judged(found: &Judgement) -> String {
         text += &format!("\n95 % intervals of {} bootstrap draws{how}", found.resamples);
     }
     if let Some(report) = &found.report {
+        let classes = report.rows.iter().enumerate();
+        let is_meant = |c: usize| found.numbers.iter().any(|n| n.name.ends_with(&format!(" of class {c}")));
+        let meant = classes.filter(|(c, _)| is_meant(*c));
+        let meant: Vec<String> = meant.map(|(c, row)| format!("class {c} is {}", plain(&row.name))).collect();
+        if !meant.is_empty() {
+            text += &format!("\n{}", meant.join(", "));
+        }
         text += &format!("\n\n{}", report.to_string().trim_end());
     }
+    if let Some(report) = &found.labels {
+        text += &format!("\n\n{}", report.to_string().trim_end());
+    }
+    text += &curves(&found.curves);
     if let Some(c) = &found.calibration {
         text += &format!(
             "\n\ncalibration error {}; with logits divided by a temperature of {}, fitted on the validation samples, {}",
@@ -194,6 +222,14 @@ pub fn judged(found: &Judgement) -> String {
             readable(c.temperature, 4),
             readable(c.after, 4)
         );
+        let [before, after] = c.log_loss.map(|loss| readable(loss, 4));
+        text += &format!("; log loss {before}, and then {after}\n");
+        text += match c.is_kept {
+            true => "the model file keeps this temperature: `mapsto predict` gives calibrated probabilities",
+            false => {
+                "`mapsto eval RUN --calibrate` keeps this temperature in the model file, and no answer changes but its probability"
+            }
+        };
     }
     if !found.worst.is_empty() {
         text += "\n\nworst samples";
@@ -205,6 +241,38 @@ pub fn judged(found: &Judgement) -> String {
                 readable(w.loss, 4)
             );
         }
+    }
+    text
+}
+
+/// `12 of left taken for right`.
+pub fn confused(found: &Confused) -> String {
+    format!("{:>5} of {} taken for {}", found.count, plain(&found.truth), plain(&found.predicted))
+}
+
+/// The areas under the curves of classes or labels where there are several, and how far numbers are off.
+fn curves(found: &Curves) -> String {
+    const MOST: usize = 20;
+    let mut text = String::new();
+    if found.roc.len() > 1 {
+        let width = found.roc.iter().map(|(name, _)| plain(name).chars().count()).max().unwrap_or(0).max(5);
+        text += &format!("\n\n{:>width$}  {:>9} {:>17}", "", "roc auc", "average precision");
+        for (name, roc) in found.roc.iter().take(MOST) {
+            let of = found.precision_recall.iter().find(|(other, _)| other == name);
+            let precision = of.map_or(String::new(), |(_, curve)| format!("{:.4}", curve.average_precision));
+            text += &format!("\n{:>width$}  {:>9.4} {precision:>17}", plain(name), roc.auc);
+        }
+        if found.roc.len() > MOST {
+            text += &format!("\nand {} more", found.roc.len() - MOST);
+        }
+    }
+    for (name, off) in &found.residuals {
+        let [mean, std] = [off.mean, off.std].map(|v| readable(v, 4));
+        let [_, low, first, median, third, high, _] = off.quantiles.map(|v| readable(v, 4));
+        text += &format!(
+            "\n\nresiduals of {} (predicted − true): mean {mean}, deviation {std}, median {median}, half between {first} and {third}, 90 % between {low} and {high}",
+            plain(name)
+        );
     }
     text
 }

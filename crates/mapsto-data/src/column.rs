@@ -1,6 +1,6 @@
 //! `Column`: what was understood of a column of a table, and the number that stands for each of its cells.
 
-use crate::DateOrder;
+use crate::{DateOrder, date};
 use std::fmt;
 
 /// A column of a table as it was understood.
@@ -44,6 +44,33 @@ pub enum ColumnKind {
 impl Column {
     /// Different values are counted up to this.
     pub const MOST_COUNTED: usize = 10_000;
+
+    /// What stood in the cell that a number of this column stands for: a word, a date, yes or no, or the number; nothing for a cell
+    /// that holds nothing.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// let csv = "job,day,left\nsmith,2024-02-29,yes\nbaker,2024-03-01 12:30,no\n";
+    /// let chosen = Table::parse(csv, "t.csv")?.features(["job", "day", "left"])?.understood()?;
+    /// let columns = chosen.understanding();
+    /// assert_eq!((columns[1].cell(86_400.0), columns[2].cell(1.0)), ("1970-01-02".to_string(), "yes".to_string()));
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cell(&self, value: f64) -> String {
+        match self.kind {
+            _ if value.is_nan() => String::new(),
+            ColumnKind::Boolean => if value == 0.0 { "no" } else { "yes" }.to_string(),
+            ColumnKind::Date(_) => date::in_words(value),
+            // A set may have rounded the number.
+            ColumnKind::Category => {
+                let meant =
+                    self.words.iter().find(|word| code(word) == value || code(word) as f32 as f64 == value);
+                meant.cloned().unwrap_or_default()
+            }
+            ColumnKind::Number => (value as f32).to_string(),
+        }
+    }
 }
 
 impl fmt::Display for ColumnKind {

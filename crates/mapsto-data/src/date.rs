@@ -105,6 +105,27 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// The day of a moment, in seconds from the beginning of 1970, as it is written: `year-month-day`.
+///
+/// ```
+/// assert_eq!(mapsto_data::day_of(1_709_164_800.0), "2024-02-29");
+/// ```
+#[must_use]
+pub fn day_of(seconds: f64) -> String {
+    let [year, month, ..] = parts(seconds);
+    let (year, month) = (year.floor() as i64, month as i64 + 1);
+    let day = (seconds / 86_400.0).floor().clamp(-4e6, 4e6) as i64 - days(year, month, 1) + 1;
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// The date of so many seconds since 1970, with its time where that is not midnight: `2024-03-31`, `2024-03-31 14:30`.
+pub(crate) fn in_words(seconds: f64) -> String {
+    let hours = parts(seconds)[3];
+    let minutes = (hours * 60.0).floor() as i64;
+    let time = if minutes == 0 { String::new() } else { format!(" {:02}:{:02}", minutes / 60, minutes % 60) };
+    day_of(seconds) + &time
+}
+
 /// Year (with the part of it that has passed), month from 0 to 11, day of the week from 0 (Monday), and hours of the day.
 /// Source: Howard Hinnant, `civil_from_days`.
 pub(crate) fn parts(seconds: f64) -> [f64; 4] {
@@ -129,6 +150,13 @@ mod tests {
     use super::*;
     use DateOrder::{Dmy, Mdy, Ymd};
 
+    #[test]
+    fn dates_are_said_as_they_were_read() {
+        for text in ["1970-01-01", "2024-02-29", "1999-12-31 23:59", "2100-03-01 00:01"] {
+            assert_eq!(in_words(Ymd.seconds(text).unwrap()), text);
+        }
+    }
+
     /// Numbers of Python's `datetime`.
     #[test]
     fn dates_are_those_of_python() {
@@ -151,6 +179,22 @@ mod tests {
             (Ymd, "2024-01-01T1:2:é", None),
         ] {
             assert_eq!(order.seconds(cell), wanted, "{cell}");
+        }
+    }
+
+    #[test]
+    fn days_are_written_as_they_are_counted() {
+        // Python: date(1970, 1, 1) + timedelta(n)
+        for (n, day) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (11_016, "2000-02-29"),
+            (19_722, "2023-12-31"),
+            (19_723, "2024-01-01"),
+            (-25_567, "1900-01-01"),
+        ] {
+            assert_eq!(day_of(n as f64 * 86_400.0), day);
+            assert_eq!(day_of(n as f64 * 86_400.0 + 86_399.0), day);
         }
     }
 

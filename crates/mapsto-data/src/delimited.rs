@@ -2,7 +2,10 @@
 
 pub(crate) mod cells;
 mod delimiter;
+mod stream;
 mod text;
+
+pub use stream::{RowBlock, TableStream};
 
 use crate::Reading;
 use cells::{Cells, line_of, row_at, unclosed_quote};

@@ -161,18 +161,21 @@ fn prepared(loader: &Loader, at: Reading<'_>) -> Result<Sample> {
     let is_prepared = !loader.transforms.is_empty() || !loader.preprocess.is_empty();
     let exact = if is_prepared { loader.dataset.exact_batch(at.indices)? } else { None };
     let rounded = exact.is_some();
-    let Sample { mut x, y } = match exact {
+    let mut batch = match exact {
         Some(batch) => batch,
         None => loader.dataset.read(at)?,
     };
+    let classes =
+        if loader.transforms.iter().any(|t| t.mixes()) { loader.dataset.info().classes.len() } else { 0 };
     for (place, transform) in loader.transforms.iter().enumerate() {
         let keys: Vec<SampleKey> = at
             .indices
             .iter()
             .map(|&sample| SampleKey { seed: at.seed, epoch: at.epoch, sample, place })
             .collect();
-        x = transform.apply_batch(x, &keys);
+        batch = transform.apply_to(batch, &keys, classes)?;
     }
+    let Sample { x, y } = batch;
     let x = loader.preprocess.apply(x);
     if !rounded {
         return Ok(Sample { x, y });

@@ -1,7 +1,7 @@
 //! `Reading`: how the text of a table is to be read, where it is not as most are.
 
 use crate::DateOrder;
-use mapsto_spec::Args;
+use mapsto_spec::{Args, Entry};
 use mapsto_tensor::{Error, Result, fail};
 
 /// How a table is read: what separates its cells, whether it has names, and what stands for a value that is missing.
@@ -124,6 +124,21 @@ impl Reading {
                 cell.replace('.', "").replacen(',', ".", 1).parse().ok()
             }
         }
+    }
+
+    /// What an entry says of it, such as the set `csv` of a training file, whose other options are passed over.
+    ///
+    /// ```
+    /// use mapsto_data::Reading;
+    /// let set = mapsto_spec::Entry::new("csv").with_option("path", "t.csv").with_option("header", false);
+    /// assert_eq!(Reading::of_entry(&set)?, Reading::new().no_header());
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An option that cannot be what it is.
+    pub fn of_entry(entry: &Entry) -> Result<Reading> {
+        Reading::of(&mut Args::new("reading", entry))
     }
 
     /// Reads the options of a file that say how tables are read.

@@ -23,13 +23,38 @@ const ABOVE_0: Fits = |x| x.is_finite() && x > 0.0;
 /// Of each entry the settings that are numbers, `""` for the main value, and whether they are whole numbers.
 type Settings = (&'static str, &'static [(&'static str, Fits, bool)]);
 
-const IN_FILES: [Settings; 10] = [
+const IN_FILES: [Settings; 24] = [
     ("shift", &[("", WHOLE, true)]),
     ("rotate", &[("", HALF_TURN, false)]),
     ("flip", &[("", UP_TO_1, false)]),
     // Padding must stay below the window, which has three pixels here.
     ("crop", &[("", COUNT, true), ("padding", |x| WHOLE(x) && x < 3.0, true)]),
     ("noise", &[("", AT_LEAST_0, false)]),
+    ("resized_crop", &[("", |x| COUNT(x) && x < 65_536.0, true)]),
+    (
+        "color_jitter",
+        &[
+            ("brightness", AT_LEAST_0, false),
+            ("contrast", AT_LEAST_0, false),
+            ("saturation", AT_LEAST_0, false),
+            ("hue", |x| (0.0..=0.5).contains(&x), false),
+        ],
+    ),
+    ("grayscale", &[("", UP_TO_1, false)]),
+    ("gaussian_blur", &[("", |x| x == 1.0, true), ("probability", UP_TO_1, false)]),
+    ("autocontrast", &[("", UP_TO_1, false)]),
+    ("equalize", &[("", UP_TO_1, false)]),
+    ("posterize", &[("", |x| COUNT(x) && x <= 8.0, true), ("probability", UP_TO_1, false)]),
+    ("solarize", &[("", UP_TO_1, false), ("probability", UP_TO_1, false)]),
+    ("cutout", &[("", WHOLE, true)]),
+    ("random_erasing", &[("", UP_TO_1, false), ("value", UP_TO_1, false)]),
+    (
+        "rand_augment",
+        &[("", |x| WHOLE(x) && x <= 100.0, true), ("magnitude", |x| WHOLE(x) && x <= 30.0, true)],
+    ),
+    ("trivial_augment", &[]),
+    ("mixup", &[("", AT_LEAST_0, false)]),
+    ("cutmix", &[("", AT_LEAST_0, false)]),
     ("scale", &[("", FACTOR, false), ("offset", FINITE, false)]),
     ("normalize", &[("", FINITE, false), ("std", ABOVE_0, false)]),
     ("standardize", &[("mean", FINITE, false), ("std", ABOVE_0, false)]),
@@ -41,7 +66,7 @@ const IN_FILES: [Settings; 10] = [
 fn least(name: &str) -> Entry {
     let entry = Entry::new(name);
     match name {
-        "crop" | "resize" | "shift" => entry.with_value(3_usize),
+        "crop" | "resize" | "shift" | "resized_crop" | "posterize" | "cutout" => entry.with_value(3_usize),
         "rotate" | "noise" | "scale" => entry.with_value(0.5),
         "normalize" => entry.with_value(0.5).with_option("std", 0.5),
         "standardize" => entry.with_option("mean", 0.5).with_option("std", 0.5),
@@ -79,16 +104,31 @@ fn every_setting_in_files_refuses_what_it_cannot_mean() {
             }
         }
     }
-    assert_eq!(tried, 14 * TRIED.len());
+    assert_eq!(tried, 35 * TRIED.len());
 }
 
 #[test]
 fn every_setting_in_rust_refuses_what_it_cannot_mean() {
     type Setter = (&'static str, Fits, fn(f64));
-    let settings: [Setter; 7] = [
+    let settings: [Setter; 22] = [
         ("rotate", HALF_TURN, |x| _ = Rotate::new(x)),
         ("flip", UP_TO_1, |x| _ = Flip::horizontal().probability(x)),
         ("noise", AT_LEAST_0, |x| _ = Noise::new(x)),
+        ("brightness", AT_LEAST_0, |x| _ = ColorJitter::new().brightness(x)),
+        ("contrast", AT_LEAST_0, |x| _ = ColorJitter::new().contrast(x)),
+        ("saturation", AT_LEAST_0, |x| _ = ColorJitter::new().saturation(x)),
+        ("hue", |x| (0.0..=0.5).contains(&x), |x| _ = ColorJitter::new().hue(x)),
+        ("grayscale", UP_TO_1, |x| _ = Grayscale::new(x)),
+        ("blur", UP_TO_1, |x| _ = GaussianBlur::new(3).probability(x)),
+        ("sigma", ABOVE_0, |x| _ = GaussianBlur::new(3).sigma([x, x])),
+        ("autocontrast", UP_TO_1, |x| _ = Autocontrast::new(x)),
+        ("equalize", UP_TO_1, |x| _ = Equalize::new(x)),
+        ("posterize", UP_TO_1, |x| _ = Posterize::new(3).probability(x)),
+        ("solarize", UP_TO_1, |x| _ = Solarize::new(x)),
+        ("erasing", UP_TO_1, |x| _ = RandomErasing::new(x)),
+        ("area", |x| x > 0.0 && x <= 1.0, |x| _ = ResizedCrop::new([3, 3]).area([x, x])),
+        ("mixup", AT_LEAST_0, |x| _ = Mixup::new(x)),
+        ("cutmix", AT_LEAST_0, |x| _ = Cutmix::new(x)),
         ("scale", FACTOR, |x| _ = Scale::new(x)),
         ("offset", FINITE, |x| _ = Scale::new(1.0).offset(x)),
         ("mean", FINITE, |x| _ = Normalize::new([x], [1.0])),

@@ -86,10 +86,27 @@ pub enum Sampling {
 }
 
 /// How much each class counts in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeight {
     /// The more, the rarer it is: all classes together alike.
     Balanced,
+    /// As much as is said of each by its name, and 1 where nothing is said.
+    Each(Vec<(String, f64)>),
+}
+
+impl ClassWeight {
+    fn written(&self) -> Value {
+        match self {
+            ClassWeight::Balanced => "balanced".into(),
+            ClassWeight::Each(weights) => {
+                let mut weights = weights.iter();
+                let first = weights.next().map_or(Entry::new("balanced"), |(name, weight)| {
+                    Entry::new(name.as_str()).with_value(*weight)
+                });
+                weights.fold(first, |e, (name, weight)| e.with_option(name.as_str(), *weight)).into()
+            }
+        }
+    }
 }
 
 /// The section `[model]`.
@@ -136,6 +153,12 @@ pub struct Train {
     pub matmul_precision: MatmulPrecision,
     /// What products are computed in while training: f32, bf16 or f16.
     pub precision: DType,
+    /// Whether gradients, changes and dead units of the layers are looked at now and then.
+    pub health: bool,
+    /// A run of so many batches of everything, of which nothing is kept.
+    pub dev_run: Option<usize>,
+    /// How many batches are trained on in every epoch, the same ones, and validated with.
+    pub overfit_batches: Option<usize>,
     /// The run folder; without it, the first free `runs/NAME-1`, `runs/NAME-2`, ..
     pub out: Option<String>,
 }
@@ -282,11 +305,14 @@ impl Config {
             threads,
             matmul_precision,
             precision,
+            health,
+            dev_run,
+            overfit_batches,
             out,
         } = &self.train;
         section(&mut text, "train");
         put(&mut text, "loss", loss.clone());
-        put_some(&mut text, "class_weight", class_weight.map(|ClassWeight::Balanced| "balanced"));
+        put_some(&mut text, "class_weight", class_weight.as_ref().map(ClassWeight::written));
         put_list(&mut text, "metrics", metrics);
         put(&mut text, "optimizer", optimizer.clone());
         put_some(&mut text, "schedule", schedule.clone());
@@ -301,6 +327,9 @@ impl Config {
         put(&mut text, "threads", *threads);
         put(&mut text, "matmul_precision", matmul_precision.name());
         put(&mut text, "precision", precision.to_string());
+        put_some(&mut text, "health", (!*health).then_some(false));
+        put_some(&mut text, "dev_run", *dev_run);
+        put_some(&mut text, "overfit_batches", *overfit_batches);
         put_some(&mut text, "out", out.clone());
         text
     }
@@ -308,10 +337,13 @@ impl Config {
 
 /// Whether an option of a set names a file or folder.
 pub(crate) fn is_path(option: &str) -> bool {
-    ["path", "test"].contains(&option)
+    ["path", "test", "names"].contains(&option)
 }
 
 impl Data {
+    /// The share that is held out to watch the training by where nothing is said.
+    pub(crate) const VALIDATION: f64 = 0.1;
+
     /// An error about an option that the set does not know, with our own keys among those that may have been meant.
     pub(crate) fn explain(&self, error: Error) -> Error {
         const KEYS: [&str; 11] = [
@@ -341,11 +373,19 @@ impl Data {
         let help = match (nearest(name, KEYS), error.help_text()) {
             (_, Some(help)) if help.starts_with("did you mean") => Some(help.to_string()),
             (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, help) => elsewhere(name).or(help.map(str::to_string)),
+            (None, help) => of_other_sets(name).or_else(|| elsewhere(name)).or(help.map(str::to_string)),
         };
         let unknown = at.into_iter().fold(unknown, Error::with_span);
         help.into_iter().fold(unknown, Error::help)
     }
+}
+
+/// Which sets have an option that another one does not know.
+fn of_other_sets(option: &str) -> Option<String> {
+    let with = |set: &&mapsto::data::sets::SetKind| set.options.iter().any(|(name, _)| *name == option);
+    let sets: Vec<String> =
+        mapsto::data::sets::SETS.iter().filter(with).map(|set| format!("`{}`", set.name)).collect();
+    (!sets.is_empty()).then(|| format!("`{option}` is an option of the set {}", sets.join(" and of ")))
 }
 
 fn section(text: &mut String, name: &str) {

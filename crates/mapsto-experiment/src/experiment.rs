@@ -8,7 +8,7 @@ use mapsto::data::transforms::Transform;
 use mapsto::data::{Dataset, Info, Loader, Preprocess, Weighted, sets};
 use mapsto::nn::{Horizon, Layer, Loss, ModelSpec, Optimizer, Schedule, Sequential};
 use mapsto::spec::{Entry, Family, FromValue, Json, Value, build, filled, find};
-use mapsto::training::callbacks::{Callback, MetricsLog};
+use mapsto::training::callbacks::{Callback, Health, MetricsLog};
 use mapsto::training::metrics::Metric;
 use mapsto::training::{Averaging, Evaluation, ModelInfo, Outputs, Trainer, evaluate};
 use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::parts::{Parts, Rows, Samples, divide};
 use crate::preflight::Preflight;
 use crate::tabular::{self, Understood};
+use crate::watching::{HEALTH, is_bystander};
 use crate::{averages, fingerprint, inits};
 
 /// Everything a run needs, checked: data, split, preprocessing, model, loss and metrics.
@@ -89,7 +90,10 @@ impl Experiment {
     fn of(mut config: Config, note: &mut dyn FnMut(&str)) -> Result<Experiment> {
         mapsto::set_threads(config.train.threads);
         // What costs nothing to check comes before what is slow to open.
-        let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
+        // Classes have numbers once the data is known that names them.
+        let names_classes = config.train.metrics.iter().any(balance::names_class);
+        let filled_metrics =
+            if names_classes { None } else { Some(fill::<dyn Metric>(&mut config.train.metrics)?) };
         let (_, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
         let (optimizer, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
@@ -115,7 +119,9 @@ impl Experiment {
             .map(Arc::from)
             .collect::<Vec<Arc<dyn Transform>>>();
         _ = Preprocess::from_entries(&config.data.preprocess)?;
-        add_callbacks(&mut config);
+        if !names_classes {
+            add_callbacks(&mut config);
+        }
         fill::<dyn Callback>(&mut config.train.callbacks)?;
         check_rates(&config)?;
         check_layers(&config)?;
@@ -125,7 +131,11 @@ impl Experiment {
         config.data.set = set;
         opened.left_out.iter().for_each(|what| note(what));
         let mut opened = opened;
-        let kept = if opened.test.is_some() && config.fold.is_none() { opened.kept_test.take() } else { opened.kept.take() };
+        let kept = if opened.test.is_some() && config.fold.is_none() {
+            opened.kept_test.take()
+        } else {
+            opened.kept.take()
+        };
         let info = opened.train.info();
         tabular::prepare(&mut config, &info.columns)?;
         let preprocess = Preprocess::from_entries(&config.data.preprocess)?;
@@ -148,7 +158,20 @@ impl Experiment {
         }
         let parts = divide(&mut config, opened)?;
         let labels = balance::labels(&*parts.train)?;
-        balance::apply(&mut config, &info.classes, &labels, note)?;
+        balance::apply(&mut config, &info.classes, &labels)?;
+        let metrics = match filled_metrics {
+            Some(metrics) => metrics,
+            None => {
+                let names = if info.classes.is_empty() { &info.targets } else { &info.classes };
+                for entry in &mut config.train.metrics {
+                    *entry = balance::numbered(entry, names)?;
+                }
+                let metrics = fill::<dyn Metric>(&mut config.train.metrics)?;
+                add_callbacks(&mut config);
+                fill::<dyn Callback>(&mut config.train.callbacks)?;
+                metrics
+            }
+        };
         let (loss, _) = filled::<dyn Loss>(&config.train.loss, &())?;
         let preprocess = preprocess.fit(&*parts.train).map_err(|e| at_entries(e, &config.data.preprocess))?;
         tabular::complete(&mut config, &preprocess, &*parts.train)?;
@@ -175,7 +198,17 @@ impl Experiment {
             loader.workers(config.data.workers).preprocess(preprocess.clone())
         };
         let rows = parts.rows;
-        let (validation, test) = (parts.validation.map(loader), parts.test.map(loader));
+        let most = |batches: usize| batches.saturating_mul(config.data.batch);
+        let test = match (config.train.dev_run, config.train.overfit_batches) {
+            (Some(batches), _) => parts.test.map(|set| -> Samples {
+                let first: Vec<usize> = (0..set.len().min(most(batches))).collect();
+                Arc::new(set.subset(first))
+            }),
+            // What was learnt by heart is not judged.
+            (None, Some(_)) => None,
+            (None, None) => parts.test,
+        };
+        let (validation, test) = (parts.validation.map(loader), test.map(loader));
         let mut train = loader(parts.train);
         if config.data.sampler.is_some() {
             train = train.sampler(Weighted::balanced(&labels));
@@ -190,6 +223,8 @@ impl Experiment {
             classes: info.classes.clone(),
             loss: Some(config.train.loss.to_json()),
             features: info.features.clone(),
+            targets: info.targets.clone(),
+            temperature: None,
         };
         let experiment = Experiment {
             config,
@@ -254,16 +289,37 @@ impl Experiment {
         if let Some(most) = train.clip_norm {
             trainer = trainer.clip_norm(most);
         }
-        for entry in &train.callbacks {
+        if let Some(batches) = train.overfit_batches {
+            trainer = trainer.overfit_batches(batches);
+        }
+        if let Some(batches) = train.dev_run {
+            trainer = trainer.limit_batches(batches).epochs(self.epochs_of_dev_run()?);
+        }
+        // Those that a resumed run may add or leave out come last: the state of the others is known by their place.
+        let (last, first): (Vec<&Entry>, Vec<&Entry>) = train.callbacks.iter().partition(|c| is_bystander(c));
+        for entry in first {
             trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
         }
-        Ok(trainer.on(MetricsLog::new()))
+        trainer = trainer.on(MetricsLog::new());
+        let watches_health = last.iter().any(|entry| entry.name == HEALTH);
+        for entry in last {
+            trainer = trainer.boxed_callback(build::<dyn Callback>(entry, &())?);
+        }
+        Ok(if train.health && !watches_health { trainer.on(Health::new()) } else { trainer })
+    }
+
+    /// One, or as many as an average of the weights needs to begin.
+    fn epochs_of_dev_run(&self) -> Result<usize> {
+        let train = &self.config.train;
+        let average = train.averaging.as_ref().map(|entry| build::<Averaging>(entry, &())).transpose()?;
+        Ok(average.map_or(1, |average| average.first()).clamp(1, train.epochs))
     }
 
     /// The steps of the training.
     fn horizon(&self) -> Horizon {
         let train = &self.config.train;
-        let epoch = self.train.len().div_ceil(train.accumulate) as u64;
+        let most = train.dev_run.or(train.overfit_batches).unwrap_or(usize::MAX);
+        let epoch = self.train.len().min(most).div_ceil(train.accumulate) as u64;
         Horizon { steps: epoch.saturating_mul(train.epochs as u64), epoch }
     }
 
@@ -390,6 +446,11 @@ pub(crate) fn add_callbacks(config: &mut Config) {
     }
     if !callbacks.iter().any(|c| c.name == "last") {
         callbacks.push(Entry::new("last"));
+    }
+    let column = callbacks.iter().find(|c| c.name == "best").and_then(|best| best.value.clone());
+    for kept in callbacks.iter_mut().filter(|c| c.name == "keep_best" && c.option("watch").is_none()) {
+        *kept =
+            column.clone().into_iter().fold(kept.clone(), |kept, column| kept.with_option("watch", column));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use mapsto::data::{is_picture_name, picture_depth};
 use mapsto::spec::Value;
 use mapsto::training::Digest;
 use mapsto::{Error, ErrorKind, Result};
@@ -70,9 +71,8 @@ fn files(experiment: &Experiment) -> Result<Digest> {
         let (true, Value::Str(path)) = (is_path(option), value) else { continue };
         digest.add_text(option);
         let root = Path::new(path);
-        // A picture lies in the folder of its class, which may lie in `train` or `test`; what is deeper is not read.
-        let parts = 2 + usize::from(root.join("train").is_dir() && root.join("test").is_dir());
-        let deepest = (set.name == "images").then_some(parts);
+        // A picture lies in the folder of its class, which may lie in `train`, `val` or `test`; what is deeper is not read.
+        let deepest = (set.name == "images").then(|| picture_depth(root)).transpose()?;
         let mut found = Vec::new();
         list(root, DEEPEST, &mut found)?;
         found.sort();
@@ -94,12 +94,8 @@ fn files(experiment: &Experiment) -> Result<Digest> {
 fn is_data(name: &str, deepest: Option<usize>) -> bool {
     let mut parts = Path::new(name).components();
     let hidden = parts.any(|part| part.as_os_str().to_string_lossy().starts_with('.'));
-    let ending = Path::new(name).extension().map_or(String::new(), |e| e.to_string_lossy().to_lowercase());
     let is_read = match deepest {
-        Some(deepest) => {
-            ["png", "jpg", "jpeg"].contains(&ending.as_str())
-                && Path::new(name).components().count() == deepest
-        }
+        Some(deepest) => is_picture_name(name) && Path::new(name).components().count() == deepest,
         None => name.contains("ubyte"),
     };
     !hidden && is_read

@@ -1,12 +1,13 @@
 //! Whether a model, a loss, metrics and data fit together, found with one batch before a run folder exists.
 
 use mapsto::data::Sample;
+use mapsto::data::transforms::Transform;
 use mapsto::graph::Meaning;
 use mapsto::nn::Layer;
 use mapsto::spec::{Entry, build};
 use mapsto::training::Outputs;
 use mapsto::training::metrics::Metric;
-use mapsto::{Error, ErrorKind, Result, Tensor, catch, no_grad, record};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor, catch, no_grad, record};
 
 use crate::experiment::Experiment;
 use crate::inputs::prepared;
@@ -95,6 +96,36 @@ impl Experiment {
             self.check_scale(&**metric, entry)?;
             let counted = catch(|| metric.count(&y, &target)).and_then(|counts| counts);
             counted.map_err(|e| context(self.metric_advice(entry, e)))?;
+        }
+        self.check_mixing(&y, &target)
+    }
+
+    /// Finds a loss or a metric that does not take the probabilities which mixed samples have in place of class ids.
+    fn check_mixing(&self, y: &Tensor, target: &Tensor) -> Result<()> {
+        let mixes =
+            |entry: &&Entry| build::<dyn Transform>(entry, &()).is_ok_and(|transform| transform.mixes());
+        let Some(mix) = self.config.data.augment.iter().find(mixes) else { return Ok(()) };
+        if target.dtype().is_float() || target.rank() != 1 {
+            return Ok(());
+        }
+        let soft = target.to(DType::I64).one_hot(self.info.classes.len()).to(DType::F32);
+        let refused = |what: &str, name: &str, help: &str| {
+            let message = format!(
+                "`{}` makes probabilities of class ids, which the {what} `{name}` does not take",
+                mix.name
+            );
+            let error = Error::new(ErrorKind::Usage, message).help(help);
+            Err(mix.span.into_iter().fold(error, |e, span| e.with_span(span.into())))
+        };
+        if catch(|| self.loss.loss(y, &soft)).is_err() {
+            let help = format!("choose `loss = \"cross_entropy\"`, or leave `{}` out", mix.name);
+            return refused("loss", &self.loss.name(), &help);
+        }
+        for (metric, entry) in self.metrics.iter().zip(&self.config.train.metrics) {
+            if catch(|| metric.count(y, &soft)).and_then(|counts| counts).is_err() {
+                let help = format!("leave `{}` or the metric out; `accuracy` takes both", mix.name);
+                return refused("metric", &entry.name, &help);
+            }
         }
         Ok(())
     }
@@ -202,6 +233,18 @@ impl Experiment {
 
     /// Finds a metric that takes the outputs for something else than the loss does.
     fn check_scale(&self, metric: &dyn Metric, entry: &Entry) -> Result<()> {
+        if self.loss.takes_logarithms() && metric.outputs().is_none() && !is_of_order(metric) {
+            let message = format!(
+                "`{}` compares the outputs with the targets, and `{}` takes them for logarithms of these",
+                entry.name,
+                self.loss.name()
+            );
+            let error = Error::new(ErrorKind::Usage, message).help(
+                "write `log_input = false` in the loss and end the layers with \"softplus\", so that the model gives the \
+                 numbers themselves; or take a metric of their order, `metrics = [\"spearman\"]`",
+            );
+            return Err(entry.span.into_iter().fold(error, |e, span| e.with_span(span.into())));
+        }
         let given = match self.outputs() {
             Outputs::Logit => Outputs::Logits,
             given => given,
@@ -252,6 +295,15 @@ impl Experiment {
             false => e,
         }
     }
+}
+
+/// Whether a metric sees the order of numbers alone, so that it judges logarithms as it judges the numbers.
+fn is_of_order(metric: &dyn Metric) -> bool {
+    let target = Tensor::from_vec(vec![1.0f32, 2.0, 5.0, 3.0], [4, 1]);
+    let value = |y: &Tensor| {
+        catch(|| metric.count(y, &target)).and_then(|counts| counts).map(|counts| metric.value(&counts))
+    };
+    matches!((value(&target), value(&target.log())), (Ok(a), Ok(b)) if a == b)
 }
 
 /// A refusal of classes by a metric that takes values, with a help that says so.

@@ -1,16 +1,22 @@
 //! `Judgement`: what is known of a model once its test samples have been looked at, beyond its loss and metrics: intervals, the report of
 //! classes, calibration, and the samples that it does worst on.
 
+mod curves;
+mod json;
+mod worst;
+
+pub use curves::Curves;
+
 use mapsto::data::Loader;
-use mapsto::spec::Json;
+use mapsto::spec::build;
 use mapsto::training::metrics::{
-    Accuracy, Average, AveragePrecision, BalancedAccuracy, Ece, F1, Hamming, LogLoss, Mae, Mcc, Metric, R2,
-    Rmse, RocAuc, Scored,
+    Accuracy, Average, AveragePrecision, BalancedAccuracy, ConfusionMatrix, Decision, Ece, F1, Hamming,
+    LogLoss, Mae, MaxError, Mcc, Metric, R2, Rmse, RocAuc, Scored,
 };
 use mapsto::training::{
-    ClassReport, Evaluation, Interval, Outputs, Predictions, bootstrap, predict, temperature,
+    ClassReport, Evaluation, Interval, LabelReport, Outputs, Predictions, bootstrap, predict, temperature,
 };
-use mapsto::{DType, Result, Tensor};
+use mapsto::{DType, Error, ErrorKind, Result, Tensor};
 
 use crate::experiment::Experiment;
 
@@ -25,6 +31,12 @@ pub struct Judgement {
     pub stratified: bool,
     /// Precision, recall and F1 of each class, where the model tells classes apart.
     pub report: Option<ClassReport>,
+    /// The same of labels, where the model says several at once.
+    pub labels: Option<LabelReport>,
+    /// Which classes are taken for which, the most frequent first.
+    pub confused: Vec<Confused>,
+    /// Curves and clouds, by class, label or target.
+    pub curves: Curves,
     /// How sure the model is beside how right it is, where a temperature could be fitted.
     pub calibration: Option<Calibration>,
     /// The samples with the largest loss or error, the worst first.
@@ -42,6 +54,17 @@ pub struct Judged {
     pub interval: Option<Interval>,
 }
 
+/// A class that was taken for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confused {
+    /// The class that the samples have.
+    pub truth: String,
+    /// The class that they were given.
+    pub predicted: String,
+    /// How many they are.
+    pub count: u64,
+}
+
 /// Temperature scaling, fitted on the validation samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
@@ -51,6 +74,21 @@ pub struct Calibration {
     pub before: f64,
     /// The same once its logits are divided.
     pub after: f64,
+    /// The log loss before and after.
+    pub log_loss: [f64; 2],
+    /// Whether the model file keeps the temperature, so that predictions are calibrated.
+    pub is_kept: bool,
+}
+
+/// How samples are judged, where it is not as a run's own test samples are.
+#[derive(Debug, Clone, Default)]
+pub struct Judging {
+    /// How many bootstrap draws the intervals are of; where nothing is said 1000, or fewer, at least 100, where outputs are many.
+    pub resamples: Option<usize>,
+    /// What the samples are called; where nothing is said as the test samples are.
+    pub names: Option<Vec<String>>,
+    /// The temperature that the model file keeps.
+    pub temperature: Option<f64>,
 }
 
 /// A sample that the model does badly on.
@@ -77,43 +115,112 @@ enum Kind {
 }
 
 impl Experiment {
-    /// Looks closely at what the model, as it is now, says of a loader's samples. Intervals are of `resamples` draws; where none are asked
-    /// for, of 1000, or of fewer, at least 100, where outputs are many.
+    /// Looks closely at what the model, as it is now, says of a loader's samples.
     ///
     /// # Errors
     /// A damaged sample; outputs that a metric refuses.
-    pub fn judge(&self, loader: &Loader, found: &Evaluation, resamples: Option<usize>) -> Result<Judgement> {
+    pub fn judge(&self, loader: &Loader, found: &Evaluation, how: &Judging) -> Result<Judgement> {
         let predictions = Predictions { threshold: self.threshold(), ..predict(&self.model, loader)? };
         let (y, target) = (&predictions.y, &predictions.target);
         let kind = self.kind(y, target);
-        let usual = self.usual(kind);
-        let mut metrics: Vec<&dyn Metric> = self.metrics.iter().map(|metric| &**metric).collect();
-        for metric in &usual {
-            let is_new = metrics.iter().all(|known| known.name() != metric.name());
-            if is_new && metric.count(y, target).is_ok() {
-                metrics.push(&**metric);
-            }
-        }
+        let metrics = self.judged_by(kind, y, target);
         let strata = match kind {
             Kind::Classes(_) => Some(Scored::read("eval", self.scale(), y, target)?.actual),
             _ => None,
         };
-        let resamples = resamples.unwrap_or((20_000_000 / y.len().max(1)).clamp(100, 1000));
-        let intervals = bootstrap(y, target, strata.as_deref(), &metrics, resamples, self.config.train.seed)?;
+        let all: Vec<&dyn Metric> = metrics.iter().map(|(_, metric)| &**metric).collect();
+        let resamples = how.resamples.unwrap_or((20_000_000 / y.len().max(1)).clamp(100, 1000));
+        let intervals = bootstrap(y, target, strata.as_deref(), &all, resamples, self.config.train.seed)?;
         let mut numbers = Vec::new();
-        for (metric, interval) in metrics.iter().zip(intervals) {
+        for ((name, metric), interval) in metrics.iter().zip(intervals) {
             let value = metric.value(&metric.count(y, target)?);
-            numbers.push(Judged { name: metric.name(), value, interval });
+            // What draws say of a calibration error, or of a largest error, is biased: see `docs/predicting.md`.
+            let is_biased = [Ece::new().name(), MaxError::new().name()].contains(&metric.name());
+            let is_sound = |i: &Interval| !is_biased && i.low <= value && value <= i.high;
+            numbers.push(Judged { name: name.clone(), value, interval: interval.filter(is_sound) });
         }
-        let report = found.confusion.as_ref().filter(|_| matches!(kind, Kind::Classes(_)));
+        let of_threshold = match kind {
+            Kind::Classes(Some(at)) => {
+                let mut matrix = ConfusionMatrix::new(2);
+                matrix.add(Decision::Threshold(at), y, target)?;
+                Some(matrix)
+            }
+            _ => None,
+        };
+        let matrix = of_threshold.as_ref().or(found.confusion.as_ref());
+        let report = matrix.filter(|_| matches!(kind, Kind::Classes(_)));
+        let calibration = self.calibration(kind, y, target, how.temperature)?;
+        let names = how.names.clone().unwrap_or_else(|| self.test_names().1);
         Ok(Judgement {
             numbers,
             resamples,
             stratified: strata.is_some(),
-            report: report.map(|matrix| ClassReport::of(&matrix.clone().named(&self.info.classes))),
-            calibration: self.calibration(kind, y, target)?,
-            worst: self.worst(kind, &predictions)?,
+            report: report.map(|matrix| {
+                let names: Vec<String> = (0..matrix.classes()).map(|c| self.class(c)).collect();
+                ClassReport::of(&matrix.clone().named(&names))
+            }),
+            labels: self.label_report(kind, y, target),
+            confused: report.map_or(Vec::new(), |matrix| {
+                let of = |(truth, predicted, count): (usize, usize, u64)| Confused {
+                    truth: self.class(truth),
+                    predicted: self.class(predicted),
+                    count,
+                };
+                matrix.mistakes().into_iter().map(of).collect()
+            }),
+            curves: self.curves_of(kind, y, target, how.temperature.filter(|_| calibration.is_some()))?,
+            calibration,
+            worst: self.worst(kind, &predictions, &names)?,
         })
+    }
+
+    /// The metrics of the training file and the usual ones, each with its name.
+    fn judged_by(&self, kind: Kind, y: &Tensor, target: &Tensor) -> Vec<(String, Box<dyn Metric>)> {
+        let is_of_two = matches!(kind, Kind::Classes(at) if at.is_some() || y.shape()[1] == 2);
+        // Of two classes the average precision is that of class 1, whatever average is asked for.
+        let name = |metric: &dyn Metric| match metric.name() {
+            name if is_of_two && name.ends_with("average precision") => "average precision of class 1".into(),
+            name => name,
+        };
+        let own = self.config.train.metrics.iter().filter_map(|entry| build::<dyn Metric>(entry, &()).ok());
+        let mut metrics: Vec<(String, Box<dyn Metric>)> =
+            own.map(|metric| (name(&*metric), metric)).collect();
+        for metric in self.usual(kind) {
+            let name = name(&*metric);
+            let is_new = metrics.iter().all(|(known, _)| *known != name);
+            if is_new && metric.count(y, target).is_ok() {
+                metrics.push((name, metric));
+            }
+        }
+        metrics
+    }
+
+    /// What is drawn of the model's answers to a loader's samples.
+    ///
+    /// # Errors
+    /// Outputs that are not what the loss says of them.
+    pub fn curves(&self, predictions: &Predictions) -> Result<Curves> {
+        let (y, target) = (&predictions.y, &predictions.target);
+        self.curves_of(self.kind(y, target), y, target, None)
+    }
+
+    /// The name of a class.
+    fn class(&self, class: usize) -> String {
+        self.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The name of a label, or of a number.
+    fn target(&self, i: usize) -> String {
+        self.info.targets.get(i).cloned().unwrap_or_else(|| i.to_string())
+    }
+
+    fn label_report(&self, kind: Kind, y: &Tensor, target: &Tensor) -> Option<LabelReport> {
+        let Kind::Labels(at) = kind else { return None };
+        let [given, truth] = [(y, at), (target, 0.5)].map(|(t, at)| {
+            t.to(DType::F64).to_vec::<f64>().iter().map(|&v| u8::from(v >= at)).collect::<Vec<u8>>()
+        });
+        let names: Vec<String> = (0..y.shape()[1]).map(|i| self.target(i)).collect();
+        Some(LabelReport::of(&given, &truth, &names))
     }
 
     /// What metrics take the outputs for.
@@ -180,124 +287,47 @@ impl Experiment {
         }
     }
 
-    /// Temperature scaling by the validation samples; none without such samples, or where no temperature is the best.
-    fn calibration(&self, kind: Kind, y: &Tensor, target: &Tensor) -> Result<Option<Calibration>> {
-        let (Kind::Classes(_), Some(validation)) = (kind, &self.validation) else { return Ok(None) };
-        let held = predict(&self.model, validation)?;
-        let Ok(temperature) = temperature(&held.y, &held.target, self.scale()) else { return Ok(None) };
+    /// Temperature scaling by the validation samples, or by the temperature that is kept; none without such samples, or where no temperature is the best.
+    fn calibration(
+        &self,
+        kind: Kind,
+        y: &Tensor,
+        target: &Tensor,
+        kept: Option<f64>,
+    ) -> Result<Option<Calibration>> {
+        if !matches!(kind, Kind::Classes(_)) {
+            return Ok(None);
+        }
+        let Some(temperature) = kept.or(self.fit_temperature().ok()) else { return Ok(None) };
         // Logarithms of probabilities are logits too, and once divided no longer add up.
-        let ece = |y: &Tensor, outputs| -> Result<f64> {
-            let ece = Ece::new().outputs(outputs);
-            Ok(ece.value(&ece.count(y, target)?))
+        let scaled = y.to(DType::F64) / temperature;
+        let both = |metric: fn(Outputs) -> Box<dyn Metric>| -> Result<[f64; 2]> {
+            let of = |y: &Tensor, outputs| -> Result<f64> {
+                let metric = metric(outputs);
+                Ok(metric.value(&metric.count(y, target)?))
+            };
+            Ok([of(y, self.scale())?, of(&scaled, Outputs::Logits)?])
         };
-        let before = ece(y, self.scale())?;
-        let after = ece(&(y.to(DType::F64) / temperature), Outputs::Logits)?;
-        Ok(Some(Calibration { temperature, before, after }))
+        let [before, after] = both(|outputs| Box::new(Ece::new().outputs(outputs)))?;
+        let log_loss = both(|outputs| Box::new(LogLoss::new().outputs(outputs)))?;
+        Ok(Some(Calibration { temperature, before, after, log_loss, is_kept: kept.is_some() }))
     }
 
-    /// The ten samples with the largest loss or error.
-    fn worst(&self, kind: Kind, found: &Predictions) -> Result<Vec<Worst>> {
-        const MOST: usize = 10;
-        let (_, names) = self.test_names();
-        let class = |c: usize| self.info.classes.get(c).cloned().unwrap_or_else(|| c.to_string());
-        let mut all: Vec<Worst> = match kind {
-            Kind::Classes(at) => {
-                let scored = Scored::read("eval", self.scale(), &found.y, &found.target)?;
-                let values = found.y.to(DType::F64).to_vec::<f64>();
-                let given = |i: usize| match at {
-                    Some(at) => usize::from(values[i] >= at),
-                    None => {
-                        let row = &values[i * scored.classes..(i + 1) * scored.classes];
-                        (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best })
-                    }
-                };
-                let one = |i: usize| Worst {
-                    name: names[found.indices[i]].clone(),
-                    truth: class(scored.actual[i]),
-                    prediction: class(given(i)),
-                    loss: scored.surprise(i),
-                };
-                (0..scored.len()).map(one).collect()
-            }
-            Kind::Numbers => {
-                let [y, t] = [&found.y, &found.target].map(|x| x.to(DType::F64).to_vec::<f64>());
-                let width = y.len() / found.indices.len().max(1);
-                let one = |i: usize| {
-                    // Of several numbers the one that is farthest off.
-                    let at = (i * width..(i + 1) * width)
-                        .max_by(|&a, &b| (y[a] - t[a]).abs().total_cmp(&(y[b] - t[b]).abs()))?;
-                    Some(Worst {
-                        name: names[found.indices[i]].clone(),
-                        truth: (t[at] as f32).to_string(),
-                        prediction: (y[at] as f32).to_string(),
-                        loss: (y[at] - t[at]).abs(),
-                    })
-                };
-                (0..found.indices.len()).filter_map(one).collect()
-            }
-            Kind::Labels(_) | Kind::Other => Vec::new(),
+    /// The temperature for which the validation samples have the least log loss.
+    ///
+    /// # Errors
+    /// There are no such samples, the outputs are no logits of classes, or no temperature is the best.
+    pub fn fit_temperature(&self) -> Result<f64> {
+        let Some(validation) = &self.validation else {
+            let message = "a temperature is fitted on the validation samples, and the run held out none";
+            return Err(Error::new(ErrorKind::Usage, message).help("train with `validation = 0.1` in [data]"));
         };
-        all.sort_by(|a, b| b.loss.total_cmp(&a.loss));
-        all.truncate(MOST);
-        Ok(all)
-    }
-}
-
-impl Judgement {
-    /// All of it for other programs, beside loss, metrics and confusion matrix.
-    pub fn to_json(&self, found: &Evaluation, classes: &[String], look: Option<usize>) -> Json {
-        let object = |pairs: Vec<(&str, Json)>| {
-            Json::Object(pairs.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
-        };
-        let text = |s: &str| Json::Str(s.to_string());
-        let bounds = |i: Interval| Json::List(vec![Json::Float(i.low), Json::Float(i.high)]);
-        let number = |n: &Judged| {
-            object(vec![
-                ("name", text(&n.name)),
-                ("value", Json::Float(n.value)),
-                ("interval", n.interval.map_or(Json::Null, bounds)),
-            ])
-        };
-        let row = |r: &mapsto::training::ClassRow| {
-            object(vec![
-                ("class", text(&r.name)),
-                ("precision", Json::Float(r.precision)),
-                ("recall", Json::Float(r.recall)),
-                ("f1", Json::Float(r.f1)),
-                ("support", Json::Int(r.support as i64)),
-            ])
-        };
-        let mut all = vec![
-            ("look", look.map_or(Json::Null, |n| Json::Int(n as i64))),
-            ("samples", Json::Int(found.samples as i64)),
-            ("loss", Json::Float(found.loss)),
-            ("metrics", Json::List(self.numbers.iter().map(number).collect())),
-            ("resamples", Json::Int(self.resamples as i64)),
-            ("stratified", Json::Bool(self.stratified)),
-        ];
-        if let Some(report) = &self.report {
-            let rows = report.rows.iter().chain(&report.averages);
-            all.push(("report", Json::List(rows.map(row).collect())));
+        let held = predict(&self.model, validation)?;
+        if !matches!(self.kind(&held.y, &held.target), Kind::Classes(_)) {
+            let message =
+                "a temperature calibrates the probabilities of classes, and the model tells none apart";
+            return Err(Error::new(ErrorKind::Usage, message).help("leave `--calibrate` out"));
         }
-        if let Some(matrix) = &found.confusion {
-            let k = matrix.classes();
-            let cells = |a| Json::List((0..k).map(|p| Json::Int(matrix.get(a, p) as i64)).collect());
-            all.push(("classes", Json::List(classes.iter().map(|name| text(name)).collect())));
-            all.push(("confusion", Json::List((0..k).map(cells).collect())));
-        }
-        if let Some(c) = &self.calibration {
-            let pairs = [("temperature", c.temperature), ("ece", c.before), ("ece_scaled", c.after)];
-            all.push(("calibration", object(pairs.map(|(key, v)| (key, Json::Float(v))).into())));
-        }
-        let worst = |w: &Worst| {
-            object(vec![
-                ("sample", text(&w.name)),
-                ("truth", text(&w.truth)),
-                ("prediction", text(&w.prediction)),
-                ("loss", Json::Float(w.loss)),
-            ])
-        };
-        all.push(("worst", Json::List(self.worst.iter().map(worst).collect())));
-        object(all)
+        temperature(&held.y, &held.target, self.scale())
     }
 }

@@ -25,6 +25,7 @@
 //!
 //! Nothing here prints, ends the process or reads a command line: the `mapsto` command is one program that calls this crate.
 
+mod answers;
 mod averages;
 mod balance;
 pub mod choosing;
@@ -38,6 +39,9 @@ mod inits;
 mod inputs;
 mod judgement;
 mod keys;
+mod layers;
+mod live;
+mod new_samples;
 mod options;
 mod overrides;
 mod parts;
@@ -45,24 +49,32 @@ mod plain;
 mod predictor;
 mod preflight;
 mod ranges;
+mod report;
 mod resumption;
 mod run;
 mod section;
 mod settings;
 mod source;
+mod survey;
 mod tabular;
 mod trained;
+mod watching;
 mod weights;
 
+pub use answers::{Answer, Asked};
 pub use config::Config;
 pub use experiment::Experiment;
-pub use judgement::{Calibration, Judged, Judgement, Worst};
+pub use judgement::{Calibration, Confused, Curves, Judged, Judgement, Judging, Worst};
 pub use keys::{KEYS, section_of};
+pub use layers::LayerRow;
+pub use live::Live;
+pub use new_samples::NewSamples;
 pub use overrides::Override;
 pub use plain::{plain, printable};
 pub use predictor::{Prediction, Predictor};
 pub use preflight::{Baseline, Finding, Preflight, Verdict};
 pub use resumption::Resumption;
 pub use run::Run;
+pub use survey::{PartSurvey, Range, Survey};
 pub use tabular::Understood;
 pub use trained::Trained;

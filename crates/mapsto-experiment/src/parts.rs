@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mapsto::data::{Dataset, sets};
 use mapsto::{Error, ErrorKind, Result};
 
-use crate::config::{Config, Split};
+use crate::config::{Config, Data, Split};
 
 pub type Samples = Arc<dyn Dataset>;
 
@@ -66,6 +66,8 @@ pub fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
             let all = (0..test.len()).collect();
             (opened.train, Some(test), all)
         }
+        // Whoever brings samples to watch the training by has divided the data; a share of the rest is held out where it is asked for.
+        None if opened.validation.is_some() => part(opened.train, &mut rows, *data.test.get_or_insert(0.0))?,
         None => part(opened.train, &mut rows, *data.test.get_or_insert(0.2))?,
     };
     let (train, test, test_rows) = match &config.fold {
@@ -77,7 +79,22 @@ pub fn divide(config: &mut Config, opened: sets::Sets) -> Result<Parts> {
         }
         None => (train, test, test_rows),
     };
-    let (train, validation, validation_rows) = part(train, &mut rows, data.validation)?;
+    let (train, validation, validation_rows) = match opened.validation {
+        Some(validation) if data.validation == Data::VALIDATION => {
+            let all = (0..validation.len()).collect();
+            (train, Some(validation), all)
+        }
+        Some(_) if data.validation > 0.0 => {
+            let message = format!(
+                "[data] holds out a share for validation, and set `{}` brings samples for it",
+                data.set.name
+            );
+            return Err(Error::new(ErrorKind::Usage, message).help("leave `validation` out"));
+        }
+        // Nothing shall watch the training.
+        Some(_) => (train, None, Vec::new()),
+        None => part(train, &mut rows, data.validation)?,
+    };
     let rows = Rows { train: rows, validation: validation_rows, test: test_rows };
     Ok(Parts { train, validation, test, rows })
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use mapsto::data::{Color, Preprocess, Resize, Step, Table, read_image};
+use mapsto::data::sets::Selection;
+use mapsto::data::{Color, Preprocess, Reading, Resize, Step, Table, is_picture_name, read_image};
 use mapsto::nn::{Exceptions, Layer, Loss, Sequential};
 use mapsto::spec::{FromValue, Value, build};
 use mapsto::training::{ModelFile, ModelInfo, Outputs};
@@ -41,8 +42,12 @@ pub struct Predictor {
     outputs: Outputs,
     /// The columns that the model was trained on, where it was trained on a table.
     features: Vec<String>,
+    /// What it learnt to say: the columns of numbers, or of labels; none where they are not known.
+    targets: Vec<String>,
     /// What separated the cells of that table.
     delimiter: u8,
+    /// How else it was read, where its columns are plain numbers.
+    reading: Reading,
     /// The height and width that pictures had before they were preprocessed, where the run says it.
     size: Option<[usize; 2]>,
 }
@@ -65,7 +70,10 @@ impl Predictor {
         run.check_unedited(&config)?;
         let predictor = Predictor::of_file(&run.folder().best(), except)?;
         // Files of earlier versions do not say loss and columns; those that do are what was trained.
-        let features = config.data.set.option("features").and_then(FromValue::from_value);
+        let option = |name: &str| config.data.set.option(name);
+        let features = option("features").and_then(FromValue::from_value);
+        let targets = option("labels").or(option("target"));
+        let targets = targets.and_then(|v| Vec::from_value(v).or_else(|| Some(vec![String::from_value(v)?])));
         Ok(Predictor {
             outputs: match predictor.info.loss {
                 Some(_) => predictor.outputs,
@@ -75,12 +83,17 @@ impl Predictor {
                 false => predictor.features.clone(),
                 true => features.unwrap_or_default(),
             },
+            targets: match predictor.targets.is_empty() {
+                false => predictor.targets.clone(),
+                true => targets.unwrap_or_default(),
+            },
             size: config.data.set.option("size").and_then(FromValue::from_value),
             delimiter: match config.data.set.option("delimiter") {
                 Some(Value::Str(word)) if word == "\\t" => b'\t',
                 Some(Value::Str(word)) => word.bytes().next().unwrap_or(b','),
                 _ => b',',
             },
+            reading: Reading::of_entry(&config.data.set)?,
             ..predictor
         })
     }
@@ -103,8 +116,10 @@ impl Predictor {
             preprocess: file.info.preprocessing().map_err(|e| e.context(path.display()))?,
             outputs: loss.map_or(Outputs::Values, |loss| outputs(&*loss)),
             features: file.info.features.clone(),
+            targets: file.info.targets.clone(),
             info: file.info,
             delimiter: b',',
+            reading: Reading::new(),
             size: None,
         })
     }
@@ -119,6 +134,29 @@ impl Predictor {
         &self.info.classes
     }
 
+    /// What it learnt to say: the columns of numbers, or of labels of yes and no; none where they are not known.
+    pub fn targets(&self) -> &[String] {
+        &self.targets
+    }
+
+    /// What logits are divided by before they become probabilities, where the model was calibrated.
+    pub fn temperature(&self) -> Option<f64> {
+        self.info.temperature.filter(|_| takes_temperature(self.outputs))
+    }
+
+    /// Whether its outputs are answers of yes and no, each of its own, and no class.
+    pub fn has_labels(&self) -> bool {
+        let is_each = matches!(self.outputs, Outputs::Logit | Outputs::Probabilities);
+        let width = self.model_outputs();
+        is_each && self.info.classes.is_empty() && width.is_some_and(|width| width > 1)
+    }
+
+    /// How many numbers it says of one input.
+    fn model_outputs(&self) -> Option<usize> {
+        let spec = self.info.model_spec().ok()??;
+        spec.shapes().ok()?.last()?.last().copied()
+    }
+
     /// The columns that the model was trained on; none where it was not trained on a table.
     pub fn features(&self) -> &[String] {
         &self.features
@@ -129,11 +167,12 @@ impl Predictor {
         let ends_in = |endings: &[&str]| {
             path.extension().is_some_and(|found| endings.iter().any(|e| found.eq_ignore_ascii_case(e)))
         };
-        ends_in(&["csv", "tsv"]) || (!self.features.is_empty() && !ends_in(&["png", "jpg", "jpeg"]))
+        let takes_rows = !self.features.is_empty() || self.input.len() == 1;
+        ends_in(&["csv", "tsv", "jsonl", "ndjson"]) || (takes_rows && !is_picture_name(path))
     }
 
     /// An error about a table, whose cells are separated as those of the data that the model was trained on.
-    fn separated(&self, e: Error) -> Error {
+    pub(crate) fn separated(&self, e: Error) -> Error {
         let delimiter = char::from(self.delimiter);
         match e.help_text().is_some_and(|help| help.contains("from_delimited")) {
             true => e.help(format!(
@@ -151,30 +190,46 @@ impl Predictor {
         let name = plain(&path.display().to_string());
         if self.features.is_empty() {
             let message = format!("{name}: this is a table, and the run was trained on pictures");
-            return Err(Error::new(ErrorKind::Usage, message).help("give it PNG or JPEG images"));
+            return Err(
+                Error::new(ErrorKind::Usage, message).help("give it pictures, such as PNG or JPEG images")
+            );
         }
-        if let Some((columns, reading)) = self.preprocess.table() {
-            let table = Table::open(path, &reading.any_delimiter())?;
-            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-            let x = table.features(&names)?.understood_as(&columns).exact_inputs()?;
-            self.check_reach(&x, &name)?;
-            return Ok(x);
+        let table = Table::open(path, &self.reading()).map_err(|e| self.separated(e))?;
+        self.inputs_of(&table, &name)
+    }
+
+    /// How the tables are read that it is asked about.
+    pub(crate) fn reading(&self) -> Reading {
+        match self.preprocess.table() {
+            Some((_, reading)) => reading.any_delimiter(),
+            None => self.reading.clone().delimiter(self.delimiter),
         }
-        let table = Table::from_delimited(path, self.delimiter).map_err(|e| self.separated(e))?;
-        let x = table.features(&self.features)?.exact_inputs()?;
-        self.check_reach(&x, &name)?;
+    }
+
+    /// The columns of a table that the model was trained on.
+    pub(crate) fn chosen(&self, table: &Table) -> Result<Selection> {
+        let chosen = table.features(&self.features)?;
+        Ok(match self.preprocess.table() {
+            Some((columns, _)) => chosen.understood_as(&columns),
+            None => chosen,
+        })
+    }
+
+    /// The numbers of those columns, `[rows, columns]`.
+    pub(crate) fn inputs_of(&self, table: &Table, name: &str) -> Result<Tensor> {
+        let x = self.chosen(table)?.exact_inputs()?;
+        self.check_reach(&x, name)?;
         Ok(x)
     }
 
-    /// Which words of a table training never met, in a sentence for each column.
-    pub fn unseen(&self, x: &Tensor) -> Vec<String> {
-        let said = |(column, n): (usize, usize)| {
-            let name = self.features.get(column).map_or(String::new(), |name| plain(name));
-            let cells =
-                if n == 1 { "1 cell holds a word".to_string() } else { format!("{n} cells hold words") };
-            format!("column `{name}`: {cells} that training never met, and counts as any other rare word")
-        };
-        self.preprocess.unseen(x).into_iter().map(said).collect()
+    /// The words that training never met in each column, and the cells that are missing in columns that lacked none in training.
+    pub(crate) fn news(&self, x: &Tensor) -> [Vec<(usize, usize)>; 2] {
+        [self.preprocess.unseen(x), self.preprocess.newly_missing(x)]
+    }
+
+    /// The shape of one input.
+    pub(crate) fn input(&self) -> &[usize] {
+        &self.input
     }
 
     /// Reads an image and brings it to the size and channels that the model takes: `[1, channels, h, w]`.
@@ -260,7 +315,15 @@ impl Predictor {
                 .help("look for NaN in the input and in the weights: `mapsto eval` scores the model"));
         }
         self.check_meaning(&values, width)?;
-        let of = |row: &[f64]| Prediction { values: row.to_vec(), probabilities: shares(row, self.outputs) };
+        let temperature = self.temperature().filter(|_| !(self.outputs == Outputs::Logit && width > 1));
+        let of = |row: &[f64]| Prediction {
+            values: row.to_vec(),
+            probabilities: match temperature {
+                // Logarithms of probabilities are logits too, and once divided no longer add up.
+                Some(t) => shares(&row.iter().map(|z| z / t).collect::<Vec<f64>>(), Outputs::Logits),
+                None => shares(row, self.outputs),
+            },
+        };
         Ok(values.chunks(width.max(1)).map(of).collect())
     }
 
@@ -313,6 +376,11 @@ impl Predictor {
         Err(Error::new(ErrorKind::Model, message)
             .help("is a last layer missing, such as `sigmoid` or `softmax`, or was another loss meant?"))
     }
+}
+
+/// Whether outputs are logits, which a temperature divides.
+pub(crate) fn takes_temperature(outputs: Outputs) -> bool {
+    !matches!(outputs, Outputs::Probabilities | Outputs::Values)
 }
 
 /// The probability of each class; nothing where outputs are not classes.

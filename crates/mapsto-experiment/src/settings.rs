@@ -12,10 +12,11 @@ use mapsto::{Error, ErrorKind, Result};
 use crate::config::{Config, Split, is_path};
 use crate::experiment::add_callbacks;
 use crate::inits;
+use crate::watching::is_bystander;
 
 /// The settings that hold from the moment of resuming on.
 const HONOURED: &str = "train.epochs, train.optimizer's values, train.schedule, train.clip_norm, the options of \
-    train.callbacks, train.matmul_precision, train.threads, train.out, data.workers and data.path";
+    train.callbacks, train.time_limit, train.tensorboard, train.health, `every` of train.checkpoints, train.matmul_precision, train.threads, train.out, data.workers and data.path";
 
 /// Refuses a configuration that changes what a run under way has been built on.
 ///
@@ -100,6 +101,9 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
         threads: _,
         matmul_precision: _,
         precision,
+        health: _,
+        dev_run,
+        overfit_batches,
         out: _,
     } = &config.train;
     let mut fixed: Vec<(String, String)> = vec![("data.set".into(), set.name.clone())];
@@ -144,7 +148,7 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
         let written = Averaging::written(&as_filled::<Averaging>(averaging));
         put(format!("train.{}", averaging.name), written.into());
     }
-    for (i, callback) in callbacks.iter().enumerate() {
+    for (i, callback) in callbacks.iter().filter(|callback| !is_bystander(callback)).enumerate() {
         let callback = as_filled::<dyn Callback>(callback);
         let Entry { name, value, .. } = callback;
         let watched = value.into_iter().fold(Entry::new(name.as_str()), Entry::with_value);
@@ -153,6 +157,11 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
     put("train.seed".into(), (*seed).into());
     put("train.accumulate".into(), (*accumulate).into());
     put("train.precision".into(), precision.to_string().into());
+    for (key, batches) in [("dev_run", dev_run), ("overfit_batches", overfit_batches)] {
+        if let Some(batches) = *batches {
+            put(format!("train.{key}"), batches.into());
+        }
+    }
     fixed
 }
 

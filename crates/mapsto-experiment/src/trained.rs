@@ -1,7 +1,8 @@
 //! `Trained`: an experiment that was trained in the folder of a run, and what the run leaves there.
 
+use mapsto::data::Info;
 use mapsto::nn::Exceptions;
-use mapsto::training::{History, ModelFile, Predictions, RunFolder, RunLock, Trainer, predict};
+use mapsto::training::{History, ModelFile, Predictions, RunFolder, RunLock, Scratch, Trainer, predict};
 use mapsto::{ErrorKind, Result, catch, with_matmul_precision};
 
 use crate::config::{Config, is_path};
@@ -26,11 +27,13 @@ pub(crate) struct Held {
     /// That of another folder, which a resumed run goes on in.
     pub of_target: Option<RunLock>,
     pub is_written: bool,
+    /// Where a dev run lies, which is removed with it.
+    scratch: Option<Scratch>,
 }
 
 impl Held {
     pub fn of(lock: RunLock) -> Held {
-        Held { lock: Some(lock), of_target: None, is_written: false }
+        Held { lock: Some(lock), of_target: None, is_written: false, scratch: None }
     }
 }
 
@@ -53,6 +56,10 @@ impl Experiment {
     /// fails in its first epoch leaves nothing behind.
     pub fn train(mut self, with: impl FnOnce(Trainer) -> Trainer) -> Result<Trained> {
         self.check_held_out()?;
+        let scratch = self.config.train.dev_run.map(|_| Scratch::new()).transpose()?;
+        if let Some(scratch) = &scratch {
+            self.config.train.out = Some(scratch.path().join("run").display().to_string());
+        }
         // Nothing has been written so far: from here on everything is known to fit.
         let (folder, lock) = new_folder(&self.config)?;
         let kept = |folder: &RunFolder| match self.preflight.get() {
@@ -67,12 +74,16 @@ impl Experiment {
         // history has that epoch already.
         let history = history.inspect_err(|e| {
             let epochs = folder.history().map_or(0, |history| history.rows.len());
-            if lock.holds() && !folder.last().exists() && epochs <= usize::from(e.kind() == ErrorKind::Io) {
+            if lock.holds()
+                && !folder.replay().exists()
+                && !folder.last().exists()
+                && epochs <= usize::from(e.kind() == ErrorKind::Io)
+            {
                 folder.discard();
             }
         })?;
         let mut lock = Held::of(lock);
-        lock.is_written = true;
+        (lock.is_written, lock.scratch) = (true, scratch);
         let run = Run::at(folder);
         let mut trained = Trained { experiment: self, history, run, epochs_before: 0, lock };
         trained.settle()?;
@@ -95,19 +106,42 @@ impl Experiment {
         catch(|| with_matmul_precision(config.train.matmul_precision, fit)).and_then(|history| history)
     }
 
-    /// What the model says of every test sample, which is written into `predictions.csv` too; `None` where no samples are held
-    /// out for the test.
+    /// What the model says of every test sample; `None` where no samples are held out for the test.
+    ///
+    /// # Errors
+    /// A damaged sample.
+    pub fn predictions(&self) -> Result<Option<Predictions>> {
+        let Some(test) = &self.test else { return Ok(None) };
+        Ok(Some(Predictions { threshold: self.threshold(), ..predict(&self.model, test)? }))
+    }
+
+    /// As [`predictions`](Experiment::predictions), written into the folder by [`save_predictions`](Experiment::save_predictions).
     ///
     /// # Errors
     /// A damaged sample; a file that cannot be written.
     pub fn write_predictions(&self, folder: &RunFolder) -> Result<Option<Predictions>> {
-        let Some(test) = &self.test else { return Ok(None) };
-        let predictions = Predictions { threshold: self.threshold(), ..predict(&self.model, test)? };
+        let predictions = self.predictions()?;
+        predictions.iter().try_for_each(|predictions| self.save_predictions(folder, predictions))?;
+        Ok(predictions)
+    }
+
+    /// Writes what the model says of every test sample into `predictions.csv`: the last file of a run, so that one which is there tells
+    /// that no other is missing.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save_predictions(&self, folder: &RunFolder, predictions: &Predictions) -> Result<()> {
         let (heading, names) = self.test_names();
         let names: Vec<String> = predictions.indices.iter().map(|&i| names[i].clone()).collect();
-        let table = predictions.to_csv_named(self.outputs(), &self.info.classes, heading, &names);
-        folder.write("predictions.csv", &table)?;
-        Ok(Some(predictions))
+        let Info { classes, targets, .. } = &self.info;
+        let table = match classes.is_empty() {
+            true if predictions.are_labels(self.outputs()) => {
+                predictions.labels_to_csv(self.outputs(), targets, heading, &names)
+            }
+            true => predictions.to_csv_named(self.outputs(), targets, heading, &names),
+            false => predictions.to_csv_named(self.outputs(), classes, heading, &names),
+        };
+        folder.write("predictions.csv", &table)
     }
 }
 

@@ -27,6 +27,7 @@ mod mat;
 mod operand;
 pub(crate) mod pack;
 mod panels;
+mod read;
 pub(crate) mod tile;
 mod unpacked;
 

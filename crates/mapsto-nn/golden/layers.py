@@ -249,3 +249,73 @@ write({"category_embedding": [5, 3, 4], "size": 3}, columns, Categories([5, 3, 4
 write({"rescaling": 2.5}, rows, lambda x: 2.5 * x)
 write({"rescaling": [0.5, -2.0, 3.0, 1.0], "offset": [1.0, 0.0, -0.5, 2.0]}, rows,
       lambda x: x * torch.tensor([0.5, -2.0, 3.0, 1.0]) + torch.tensor([1.0, 0.0, -0.5, 2.0]))
+
+# Keras' layers that PyTorch does not have, by their formulas.
+torch.manual_seed(12)
+
+
+class ByFormula(nn.Module):
+    def __init__(self, f, **shapes):
+        super().__init__()
+        self.f = f
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
+
+    def forward(self, x):
+        return self.f(x, **dict(self.named_parameters()))
+
+
+steps, film = torch.randn(2, 3, 4), torch.randn(2, 3, 2, 4, 5)
+write({"einsum_dense": "bti,ihd->bthd", "sizes": [2, 3], "bias": "hd"}, steps,
+      ByFormula(lambda x, weight, bias: torch.einsum("bti,ihd->bthd", x, weight) + bias, weight=(4, 2, 3), bias=(2, 3)))
+write({"einsum_dense": "bti,tio->bto", "sizes": [2], "bias": "t"}, steps,
+      ByFormula(lambda x, weight, bias: torch.einsum("bti,tio->bto", x, weight) + bias[:, None], weight=(3, 4, 2), bias=(3,)))
+among = lambda scores, x: scores.softmax(-1) @ x
+write("additive_attention", steps,
+      ByFormula(lambda x, scale: among((scale * torch.tanh(x[:, :, None] + x[:, None])).sum(-1), x), scale=(4,)))
+write({"additive_attention": True, "scale": False}, steps, lambda x: among(torch.tanh(x[:, :, None] + x[:, None]).sum(-1), x))
+write("luong_attention", steps, lambda x: among(x @ x.mT, x))
+write({"luong_attention": True, "scale": True}, steps, ByFormula(lambda x, scale: among(scale * (x @ x.mT), x), scale=(1,)))
+
+
+def conv_lstm(conv, same, last, **options):
+    def f(x, weight_ih, weight_hh, bias=None):
+        h = c = None
+        all = []
+        for x_t in x.unbind(1):
+            z = conv(x_t, weight_ih, bias, **options)
+            z = z if h is None else z + conv(F.pad(h, same), weight_hh)
+            i, g_f, g, o = z.chunk(4, 1)
+            c = i.sigmoid() * g.tanh() + (0 if c is None else g_f.sigmoid() * c)
+            h = o.sigmoid() * c.tanh()
+            all.append(h)
+        return h if last else torch.stack(all, 1)
+    return f
+
+
+# The state is padded as Keras pads it: what is odd stands at the end.
+write({"conv_lstm1d": 3, "kernel": 3, "stride": 2, "padding": 1}, torch.randn(2, 3, 2, 6),
+      ByFormula(conv_lstm(F.conv1d, (1, 1), False, stride=2, padding=1), weight_ih=(12, 2, 3), weight_hh=(12, 3, 3), bias=(12,)))
+write({"conv_lstm2d": 2, "kernel": [2, 3], "dilation": [1, 2], "bias": False}, film,
+      ByFormula(conv_lstm(F.conv2d, (1, 1, 0, 1), False, dilation=(1, 2)), weight_ih=(8, 2, 2, 3), weight_hh=(8, 2, 2, 3)))
+write({"conv_lstm2d": 2, "kernel": 3, "padding": "same", "last": True}, film,
+      ByFormula(conv_lstm(F.conv2d, (1, 1, 1, 1), True, padding=1), weight_ih=(8, 2, 3, 3), weight_hh=(8, 2, 3, 3), bias=(8,)))
+write({"conv_lstm3d": 1, "kernel": 2}, torch.randn(1, 2, 1, 3, 2, 3),
+      ByFormula(conv_lstm(F.conv3d, (0, 1, 0, 1, 0, 1), False), weight_ih=(4, 1, 2, 2, 2), weight_hh=(4, 1, 2, 2, 2), bias=(4,)))
+
+
+class Normalized(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(d))
+        self.register_buffer("variance", torch.zeros(d))
+
+    def forward(self, x):
+        return (x - self.mean) / self.variance.sqrt()
+
+
+write("normalization", rows, Normalized(4))
+for join, f in [("multiply", lambda a, b: a * b), ("average", lambda a, b: (a + b) / 2), ("maximum", torch.maximum), ("minimum", torch.minimum),
+                ("subtract", torch.sub), ("add", torch.add)]:
+    write({"parallel": [["tanh"], ["silu"]], "join": join}, rows, lambda x: f(torch.tanh(x), F.silu(x)))
+write({"parallel": [["tanh"], ["silu"]]}, rows, lambda x: torch.cat([torch.tanh(x), F.silu(x)], -1))

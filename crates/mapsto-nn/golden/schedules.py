@@ -46,6 +46,10 @@ by_torch({"cosine_restarts": 2}, lambda o: schedulers.CosineAnnealingWarmRestart
 by_torch("one_cycle", lambda o: schedulers.OneCycleLR(o, BASE, STEPS))
 by_torch({"one_cycle": True, "rise": 0.4, "div_factor": 10.0, "final_div_factor": 50.0},
          lambda o: schedulers.OneCycleLR(o, BASE, STEPS, pct_start=0.4, div_factor=10, final_div_factor=50))
+# A rise that is shorter than a step, or there is none: the first step is on the way down.
+by_torch({"one_cycle": True, "rise": 0.006}, lambda o: schedulers.OneCycleLR(o, BASE, STEPS, pct_start=0.006))
+by_torch({"one_cycle": True, "rise": 0.0}, lambda o: schedulers.OneCycleLR(o, BASE, STEPS, pct_start=0.0))
+by_torch({"one_cycle": True, "rise": 1.0}, lambda o: schedulers.OneCycleLR(o, BASE, STEPS, pct_start=1.0))
 by_torch({"cyclic": 2}, lambda o: schedulers.CyclicLR(o, 0.1 * BASE, BASE, 10))
 by_torch({"cyclic": 3, "floor": 0.2, "decay": 0.5}, lambda o: schedulers.CyclicLR(o, 0.2 * BASE, BASE, 15, mode="triangular2"))
 by_formula({"inverse_time": 0.5}, lambda t: 1 / (1 + 0.5 * t / EPOCH))

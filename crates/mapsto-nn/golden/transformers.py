@@ -195,3 +195,10 @@ write("of scaled products, added", qkv((2, 3, 4), (2, 5, 4), (2, 5, 2)), {"mask"
 # The second query sees nothing.
 hidden = torch.tensor([[True, False, True, True], [False] * 4, [False, True, False, False]])
 write("of scaled products, hidden", qkv((1, 2, 2, 3, 4), (2, 1, 2, 4, 4), (2, 2, 2, 4, 3)), {"mask": hidden}, {}, lambda q, k, v: sdpa(q, k, v, attn_mask=hidden))
+
+# Keys and values that every query sees besides.
+for options in [{"bias_kv": True}, {"zero_attn": True}, {"bias_kv": True, "zero_attn": True, "bias": False}, {"bias_kv": True, "causal": True}]:
+    layer = nn.MultiheadAttention(size, heads, batch_first=True, bias=options.get("bias", True), add_bias_kv="bias_kv" in options,
+                                  add_zero_attn="zero_attn" in options)
+    masked = {"attn_mask": ~causal} if "causal" in options else {}
+    write({"attention": heads, **options}, {"x": x}, {}, drawn(layer), lambda x: layer(x, x, x, **masked)[0])

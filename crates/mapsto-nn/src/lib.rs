@@ -36,9 +36,9 @@ pub use losses::*;
 /// Implements [`Module`] by visiting every field under its name.
 pub use mapsto_derive::Module;
 pub use module::{
-    Apply, Averages, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line, LoadReport,
-    Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, cumulative, deep_copy, frozen,
-    matches, update_bn,
+    Apply, AtLengths, Averages, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line,
+    LoadReport, Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, cumulative,
+    deep_copy, frozen, matches, update_bn,
 };
 pub use optim::*;
 pub use outputs::Outputs;

@@ -1,19 +1,24 @@
 //! Recurrent layers: what the plain network, the LSTM and the GRU have in common, which is all but their cell.
 
+mod merge;
 mod one_step;
+mod options;
 pub(crate) mod projected;
+mod stacked;
 #[cfg(test)]
 mod tests;
 
+pub use merge::Merge;
 pub use one_step::RecurrentCell;
+pub(crate) use options::kind;
+pub use stacked::StackedCells;
 
 use crate::init::{Init, Uniform};
-use crate::layers::LayerKind;
-use crate::module::{Item, ItemMut, Path, Segment};
-use crate::{Layer, Module, Param, budget};
-use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
+use crate::module::{AtLengths, Item, ItemMut, Path, Segment};
+use crate::{Layer, Module, Param};
+use mapsto_spec::{Bounds, Entry, at_least_1};
 use mapsto_tensor::memory::room_for;
-use mapsto_tensor::{Result, Tensor, Walk, fail};
+use mapsto_tensor::{Tensor, Walk, fail};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
@@ -35,44 +40,6 @@ pub struct Recurrent<C> {
     dropout: f64,
     last: bool,
     cell: PhantomData<C>,
-}
-
-/// What becomes of the outputs of both directions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Merge {
-    /// They stand side by side, forwards first.
-    #[default]
-    Concat,
-    /// They are added.
-    Sum,
-    /// They are multiplied.
-    Mul,
-    /// Their mean.
-    Ave,
-}
-
-impl Merge {
-    const WORDS: [(&'static str, Merge); 4] =
-        [("concat", Merge::Concat), ("sum", Merge::Sum), ("mul", Merge::Mul), ("ave", Merge::Ave)];
-
-    fn word(self) -> &'static str {
-        Merge::WORDS.iter().find(|(_, merge)| *merge == self).map_or("", |(word, _)| word)
-    }
-
-    /// How many times as wide as a state the outputs of so many directions are.
-    fn times(self, directions: usize) -> usize {
-        if self == Merge::Concat { directions } else { 1 }
-    }
-
-    fn of(self, outputs: &[&Tensor]) -> Tensor {
-        match (self, outputs) {
-            (_, [one]) => (*one).clone(),
-            (Merge::Sum, [a, b]) => *a + *b,
-            (Merge::Mul, [a, b]) => *a * *b,
-            (Merge::Ave, [a, b]) => (*a + *b) * 0.5,
-            _ => Tensor::cat(outputs, -1),
-        }
-    }
 }
 
 /// The weights of one cell, for `gates` parts of the hidden size.
@@ -438,6 +405,12 @@ impl<C: Cell> Recurrent<C> {
 }
 
 impl<C: Cell> Layer for Recurrent<C> {
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> std::result::Result<AtLengths, String> {
+        let y = self.output(x, Some(lengths));
+        Ok(if self.last { AtLengths::Samples(y) } else { AtLengths::Steps(y) })
+    }
+
     fn clone_layer(&self) -> Option<Box<dyn Layer>> {
         Some(Box::new(Recurrent::<C> { weights: self.weights.clone(), cell: PhantomData, ..*self }))
     }
@@ -525,81 +498,4 @@ impl<C: Cell> Module for Recurrent<C> {
             }
         }
     }
-}
-
-/// The line of the list of layers: `{ lstm = 256, layers = 2, bidirectional = true, dropout = 0.1, last = true }`.
-pub(crate) const fn kind<C: Cell>(name: &'static str, doc: &'static str) -> LayerKind {
-    LayerKind::new(name, doc, build::<C>)
-        .options(if C::PROJECTS { OPTIONS } else { OPTIONS.split_at(OPTIONS.len() - 1).0 })
-        .example(sample::<C>)
-}
-
-/// The options, of which the last is of cells whose state can be projected.
-const OPTIONS: &[(&str, &str)] = &[
-    ("", "the size of the state"),
-    ("layers", "how many of them are stacked"),
-    ("bidirectional", "whether a second one reads the steps backwards"),
-    (
-        "merge",
-        "what becomes of both directions: `\"concat\"` puts them side by side, `\"sum\"` adds, `\"mul\"` multiplies them, \
-         `\"ave\"` takes their mean",
-    ),
-    ("dropout", "the probability to forget between stacked layers, while training"),
-    ("last", "whether only the last step is given on"),
-    ("bias", "whether it has a bias"),
-    ("proj_size", "the size to which the state is projected at each step, less than its own"),
-];
-
-fn sample<C: Cell>() -> Entry {
-    Entry::new(C::FILE.unwrap_or(C::NAME)).with_value(2_usize)
-}
-
-fn build<C: Cell>(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
-    let hidden: usize = args.main()?;
-    let layers: usize = count_option(args, "layers", 1)?;
-    let both = args.get_or("bidirectional", false)?;
-    let word: String = args.get_or("merge", Merge::Concat.word().to_string())?;
-    let Some((_, merge)) = Merge::WORDS.into_iter().find(|(known, _)| *known == word) else {
-        let words = "\"concat\", \"sum\", \"mul\" or \"ave\"";
-        return Err(args.error("merge", format!("`merge` must be {words}, got \"{word}\"")));
-    };
-    if merge != Merge::Concat && !both {
-        let message = format!("`merge = \"{word}\"` merges two directions, and there is one");
-        return Err(args.error("merge", message).help("add `bidirectional = true`, or leave `merge` out"));
-    }
-    let dropout = Bounds::SHARE.option(args, "dropout", 0.0)?;
-    let last = args.get_or("last", false)?;
-    let bias = args.get_or("bias", true)?;
-    let projection = if C::PROJECTS { args.optional::<usize>("proj_size")? } else { None };
-    let [steps, inputs] = crate::layers::steps(args, input)?;
-    if hidden == 0 {
-        return Err(args.error("", "the size of the state must be at least 1, got 0"));
-    }
-    if let Some(size) = projection.filter(|size| *size == 0 || *size >= hidden) {
-        let message = match size {
-            0 => "`proj_size` must be at least 1, got 0".to_string(),
-            _ => format!("a projection to {size} features makes a state of {hidden} no smaller"),
-        };
-        return Err(args.error("proj_size", message).help("`proj_size` is less than the size of the state"));
-    }
-    let state = projection.unwrap_or(hidden);
-    let directions = 1 + both as usize;
-    // The entry itself has been counted as one.
-    budget::layers(layers.saturating_mul(directions) - 1)?;
-    let biases = if bias { 2 } else { 0 };
-    for (layers, inputs) in [(1, inputs), (layers - 1, state.saturating_mul(merge.times(directions)))] {
-        for columns in [inputs, state, biases] {
-            if layers > 0 && columns > 0 {
-                budget::weight(args, &[layers, directions, C::GATES, hidden, columns])?;
-            }
-        }
-    }
-    if let Some(size) = projection {
-        budget::weight(args, &[layers, directions, size, hidden])?;
-    }
-    budget::output(args, &[steps, C::GATES, directions, hidden])?;
-    let one = Recurrent::<C>::new(0, 0);
-    let layer =
-        Recurrent { inputs, hidden, projection, directions, merge, dropout, last, ..one }.drawn(layers, bias);
-    Ok(Box::new(layer))
 }

@@ -107,6 +107,9 @@ fn build(noun: &str, entry: &Entry) -> mapsto_tensor::Result<Entry> {
                 "pad3d" => vec![2, 3, 4, 4],
                 "lp_pool2d" | "pixel_unshuffle" | "unfold" => vec![2, 6, 6],
                 "fold" => vec![3, 4],
+                "fractional_max_pool2d" | "conv_lstm1d" => vec![2, 6, 6],
+                "conv_lstm2d" => vec![2, 2, 6, 6],
+                "conv_lstm3d" => vec![2, 2, 4, 4, 4],
                 name if larger.contains(&name) => vec![4, 6, 6],
                 _ => vec![4, 6],
             };

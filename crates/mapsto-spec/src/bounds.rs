@@ -49,6 +49,10 @@ impl Bounds {
     pub const UP_TO_1: Bounds =
         Bounds { words: "at least 0 and at most 1", least: 0.0, most: 1.0, ..Bounds::FINITE };
 
+    /// From 0 to ½: what goes round as far either way.
+    pub const UP_TO_HALF: Bounds =
+        Bounds { words: "at least 0 and at most 0.5", least: 0.0, most: 0.5, ..Bounds::FINITE };
+
     /// From 0 to 180: degrees by which something is turned either way; more comes around again.
     pub const HALF_TURN: Bounds =
         Bounds { words: "at least 0 and at most 180", least: 0.0, most: 180.0, ..Bounds::FINITE };

@@ -211,7 +211,8 @@ impl Predictions {
     /// The predictions as CSV.
     ///
     /// For classes: `index,target,prediction,right,probability`, classes by name where there are names. For values:
-    /// `index,target,prediction`, numbered where there are several.
+    /// `index,target,prediction`, numbered where there are several, or by the names that are given. For labels, of which a sample may have
+    /// several: `target`, `prediction` and `probability` of each, `prediction NAME` being 1 from a probability of a half (or the threshold) on.
     #[must_use]
     pub fn to_csv(&self, outputs: Outputs, classes: &[String]) -> String {
         let names: Vec<String> = self.indices.iter().map(usize::to_string).collect();
@@ -238,8 +239,59 @@ impl Predictions {
         let names: Vec<String> = names.iter().map(|name| csv::field(name)).collect();
         match self.classified(outputs) {
             Some(rows) => classes_csv(&rows, classes, heading, &names),
-            None => self.values_csv(heading, &names),
+            None if self.are_labels(outputs) => self.labels_to_csv(outputs, classes, heading, &names),
+            None => self.values_csv(classes, heading, &names),
         }
+    }
+
+    /// Whether each output may be an answer of yes or no of its own.
+    #[must_use]
+    pub fn are_labels(&self, outputs: Outputs) -> bool {
+        let is_each = matches!(outputs, Outputs::Logit | Outputs::Probabilities);
+        is_each && self.y.rank() == 2 && self.y.shape()[1] > 1 && self.y.shape() == self.target.shape()
+    }
+
+    /// As [`Predictions::to_csv_named`] where each output is known to be a label of its own, also where every sample has a single one.
+    ///
+    /// ```
+    /// use mapsto_tensor::prelude::*;
+    /// use mapsto_train::{Outputs, Predictions};
+    /// let (y, target) = (tensor![[0.0, -3f32.ln()]], tensor![[1.0, 0.0]]);
+    /// let found = Predictions { y, target, indices: vec![0], threshold: None };
+    /// let labels = ["a", "b"].map(String::from);
+    /// assert_eq!(
+    ///     found.labels_to_csv(Outputs::Logit, &labels, "row", &["1".to_string()]),
+    ///     "row,target a,target b,prediction a,prediction b,probability a,probability b\n1,1,0,1,0,0.500000,0.250000\n"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn labels_to_csv(
+        &self,
+        outputs: Outputs,
+        labels: &[String],
+        heading: &str,
+        names: &[String],
+    ) -> String {
+        let width = self.y.shape()[1];
+        let label = |i: usize| labels.get(i).cloned().unwrap_or_else(|| i.to_string());
+        let head = |what: &str| {
+            (0..width).map(|i| csv::field(&format!("{what} {}", label(i)))).collect::<Vec<_>>().join(",")
+        };
+        let heads = ["target", "prediction", "probability"].map(head).join(",");
+        let mut text = format!("{heading},{heads}\n");
+        let (y, target) = (floats(&self.y), floats(&self.target));
+        let is_logit = outputs == Outputs::Logit;
+        let at = self.threshold.unwrap_or(if is_logit { 0.0 } else { 0.5 });
+        for ((name, y), t) in names.iter().zip(y.chunks(width)).zip(target.chunks(width)) {
+            let targets = t.iter().map(f64::to_string);
+            let given = y.iter().map(|y| u8::from(*y >= at).to_string());
+            let shares = y.iter().map(|y| {
+                let p = if is_logit { 1.0 / (1.0 + (-y).exp()) } else { *y };
+                format!("{p:.6}")
+            });
+            text += &format!("{name},{}\n", targets.chain(given).chain(shares).collect::<Vec<_>>().join(","));
+        }
+        text
     }
 
     /// The samples given a wrong class, the most confident first; empty for plain values.
@@ -251,8 +303,10 @@ impl Predictions {
         wrong
     }
 
-    /// Every sample with the class it was given, right or wrong.
-    fn classified(&self, outputs: Outputs) -> Option<Vec<Mistake>> {
+    /// Every sample with the class it was given, right or wrong, and how sure of it the model is; none where outputs are values, or
+    /// are several decisions a sample.
+    #[must_use]
+    pub fn classified(&self, outputs: Outputs) -> Option<Vec<Mistake>> {
         if outputs == Outputs::Values {
             return None;
         }
@@ -281,12 +335,15 @@ impl Predictions {
         Some((0..n).map(row).collect())
     }
 
-    fn values_csv(&self, heading: &str, names: &[String]) -> String {
+    fn values_csv(&self, of: &[String], heading: &str, names: &[String]) -> String {
         let n = self.indices.len().max(1);
         let (y, target) = (floats(&self.y), floats(&self.target));
         let header = |name: &str, width: usize| match width {
             1 => name.to_string(),
-            _ => (0..width).map(|i| format!("{name} {i}")).collect::<Vec<_>>().join(","),
+            _ => {
+                let which = |i: usize| of.get(i).cloned().unwrap_or_else(|| i.to_string());
+                (0..width).map(|i| csv::field(&format!("{name} {}", which(i)))).collect::<Vec<_>>().join(",")
+            }
         };
         let (wide_y, wide_t) = (y.len() / n, target.len() / n);
         let mut text = format!("{heading},{},{}\n", header("target", wide_t), header("prediction", wide_y));

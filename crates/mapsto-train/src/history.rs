@@ -1,5 +1,6 @@
 //! The history of a training run: one row an epoch, readable as a table, CSV or JSON lines.
 
+use crate::callbacks::Note;
 use crate::{csv, readable};
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
@@ -54,8 +55,12 @@ pub struct History {
     pub rows: Vec<Row>,
     /// Whether the user stopped the run.
     pub interrupted: bool,
+    /// Whether a callback ended the run where it was, so that it can be resumed: a limit of time.
+    pub halted: bool,
     /// Why the run ended before its last epoch, if it did.
     pub stopped: Option<String>,
+    /// What callbacks said while this process trained, such as layers whose units are dead.
+    pub notes: Vec<Note>,
 }
 
 impl History {

@@ -9,19 +9,24 @@ mod bootstrap;
 pub mod callbacks;
 mod class_report;
 mod csv;
+pub mod curves;
+pub mod diagnosis;
 mod digest;
 mod environment;
 mod evaluate;
 mod history;
 mod interrupt;
+mod label_report;
 pub mod metrics;
 mod model_file;
 #[cfg(feature = "plots")]
 pub mod plots;
+mod png;
 mod progress;
 mod readable;
 mod run_folder;
 mod run_lock;
+mod scratch;
 mod step;
 mod tally;
 mod task;
@@ -37,16 +42,19 @@ pub use environment::environment;
 pub use evaluate::{Evaluation, Mistake, Predictions, evaluate, predict};
 pub use history::{History, Row};
 pub use interrupt::Interrupt;
+pub use label_report::LabelReport;
 pub use mapsto_nn::Outputs;
 pub use model_file::{ModelFile, ModelInfo, load, read_tensors, save, write_tensors};
+pub use png::{data_uri, png};
 pub use progress::Progress;
 pub use readable::readable;
 pub use run_folder::RunFolder;
 pub use run_lock::RunLock;
+pub use scratch::Scratch;
 pub use step::Step;
 pub use task::{Function, Supervised, Task};
 pub use temperature::temperature;
-pub use trainer::{Cx, Held, Trainer};
+pub use trainer::{Culprit, Cx, Held, Replay, Trainer, replay};
 
 /// What most programs use; `use mapsto_train::prelude::*;`.
 pub mod prelude {

@@ -1,7 +1,7 @@
 //! Progress: one live line and one row an epoch. The one place in the library that writes to the terminal (standard
 //! error), because a training run that says nothing is taken for a hung one; `Trainer::quiet` silences it.
 
-use crate::callbacks::{Callback, Moment, Run};
+use crate::callbacks::{Callback, Moment, Note, Run};
 use crate::history::Row;
 use mapsto_tensor::Result;
 use std::io::{self, IsTerminal, Write};
@@ -20,7 +20,12 @@ pub struct Progress {
     header: Vec<String>,
     /// Whether it ends with the reason why a run ended early.
     says_why: bool,
+    /// Who else looks at the run at the same moments.
+    watchers: Vec<Watcher>,
 }
+
+/// A look at a run as it goes.
+type Watcher = Box<dyn FnMut(Moment, &Run<'_>) + Send>;
 
 enum Out {
     Rows(Box<dyn Write + Send>),
@@ -39,7 +44,7 @@ impl Progress {
     #[must_use]
     pub fn live() -> Progress {
         #[cfg(feature = "progress")]
-        return Progress { out: Out::Live(None), header: Vec::new(), says_why: true };
+        return Progress { out: Out::Live(None), header: Vec::new(), says_why: true, watchers: Vec::new() };
         #[cfg(not(feature = "progress"))]
         Progress::rows()
     }
@@ -53,13 +58,37 @@ impl Progress {
     /// One plain row an epoch, to a writer.
     #[must_use]
     pub fn rows_to(writer: impl Write + Send + 'static) -> Progress {
-        Progress { out: Out::Rows(Box::new(writer)), header: Vec::new(), says_why: true }
+        Progress {
+            out: Out::Rows(Box::new(writer)),
+            header: Vec::new(),
+            says_why: true,
+            watchers: Vec::new(),
+        }
     }
 
     /// Leaves it to the program to say why a run ended before its last epoch ([`History::stopped`](crate::History::stopped)).
     #[must_use]
     pub fn without_reason(self) -> Progress {
         Progress { says_why: false, ..self }
+    }
+
+    /// Shows the run to somebody else too, at its start, after each step and each epoch, and at its end. Like the progress itself, who
+    /// looks is no part of the run's state: with and without it a run gives the same bits and is resumed alike.
+    ///
+    /// ```
+    /// use mapsto_train::Progress;
+    /// use mapsto_train::callbacks::Moment;
+    /// let progress = Progress::rows_to(std::io::sink()).also(|moment, run| {
+    ///     if moment == Moment::EpochEnd {
+    ///         println!("{:?}", run.value("loss"));
+    ///     }
+    /// });
+    /// # let _ = progress;
+    /// ```
+    #[must_use]
+    pub fn also(mut self, watch: impl FnMut(Moment, &Run<'_>) + Send + 'static) -> Progress {
+        self.watchers.push(Box::new(watch));
+        self
     }
 
     fn start(&mut self) {
@@ -134,6 +163,10 @@ impl Callback for Progress {
         &[Moment::Start, Moment::Step, Moment::EpochEnd, Moment::End]
     }
 
+    fn said(&mut self, note: &Note) {
+        self.line(&format!("look   {}\n       help: {}", note.text, note.help));
+    }
+
     fn at(&mut self, moment: Moment, run: &mut Run<'_>) -> Result<()> {
         match moment {
             Moment::Start => self.start(),
@@ -141,6 +174,9 @@ impl Callback for Progress {
             Moment::EpochEnd => self.row(run),
             Moment::End => self.end(run),
             _ => {}
+        }
+        for watch in &mut self.watchers {
+            watch(moment, run);
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! The folder of a run: all that is needed to read, judge, continue and repeat it.
 
 use crate::atomic_file::{to_become, write_within};
+use crate::callbacks::CHECKPOINTS;
 use crate::environment::environment;
 use crate::evaluate::Predictions;
 use crate::history::History;
 use crate::run_lock::{RunLock, present};
+use crate::trainer::REPLAY;
 use mapsto_nn::Outputs;
 use mapsto_spec::Json;
 use mapsto_tensor::{Error, ErrorKind, Result};
@@ -18,10 +20,15 @@ use std::path::{Path, PathBuf};
 /// | `config.toml` | the training file with every default filled in |
 /// | `env.json` | where the run ran |
 /// | `metrics.csv`, `metrics.jsonl` | the history, after every epoch |
+/// | `health.jsonl` | gradients, changes and dead units of each layer, now and then ([`Health`](crate::callbacks::Health)) |
 /// | `best.safetensors` | the best model |
 /// | `last.safetensors` | the last state, to resume from |
 /// | `predictions.csv` | the model's answer to every test sample |
+/// | `checkpoints/*.safetensors` | the best models and the states after every so many epochs, where asked for |
+/// | `tensorboard/events.*` | an event file of TensorBoard, where asked for |
+/// | `replay.safetensors` | the step whose loss or gradient was not finite ([`replay`](crate::replay)) |
 /// | `plots/*.svg` | curves, confusion matrix, mistakes, filters |
+/// | `report.html` | all of it on one page |
 /// | `.lock` | empty; held by the process that trains ([`RunFolder::lock`]) |
 ///
 /// ```
@@ -42,15 +49,18 @@ pub struct RunFolder {
 }
 
 /// The files that a run writes directly into its folder.
-const FILES: [&str; 9] = [
+const FILES: [&str; 12] = [
     "config.toml",
     "env.json",
     "preflight.json",
     "metrics.csv",
     "metrics.jsonl",
+    "health.jsonl",
     "best.safetensors",
     "last.safetensors",
     "predictions.csv",
+    "report.html",
+    REPLAY,
     LOCK,
 ];
 
@@ -157,7 +167,8 @@ impl RunFolder {
         let Ok(content) = fs::read_dir(&self.path) else { return false };
         let names: Vec<_> = content.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         let is_head = |name: &String| {
-            ["config.toml", "env.json", "preflight.json", LOCK].contains(&name.as_str())
+            ["config.toml", "env.json", "preflight.json", "health.jsonl", REPLAY, LOCK]
+                .contains(&name.as_str())
                 || is_of_a_killed_write(name)
         };
         self.file(LOCK).is_file() && names.iter().all(is_head)
@@ -202,6 +213,9 @@ impl RunFolder {
         files(&self.path).filter(|e| is_of_a_killed_write(&name(e))).for_each(remove);
         let is_plot = |e: &fs::DirEntry| to_become(&name(e)).is_some_and(|file| file.ends_with(".svg"));
         files(&self.file("plots")).filter(is_plot).for_each(remove);
+        let is_model =
+            |e: &fs::DirEntry| to_become(&name(e)).is_some_and(|file| file.ends_with(".safetensors"));
+        files(&self.file(CHECKPOINTS)).filter(is_model).for_each(remove);
     }
 
     /// Where it is.
@@ -234,6 +248,12 @@ impl RunFolder {
     /// When it cannot be read.
     pub fn config(&self) -> Result<String> {
         self.read("config.toml")
+    }
+
+    /// The step that ended the run with a number that is not finite, for [`replay`](crate::replay).
+    #[must_use]
+    pub fn replay(&self) -> PathBuf {
+        self.file(REPLAY)
     }
 
     /// The history so far.

@@ -24,6 +24,11 @@ fn every_setting_of_callbacks_and_metrics_refuses_what_it_cannot_mean() {
         ("early_stop", &[("patience", COUNT), ("least", AT_LEAST_0)]),
         ("best", &[("every", COUNT)]),
         ("last", &[("every", COUNT)]),
+        ("keep_best", &[("", COUNT)]),
+        ("keep_every", &[("", COUNT)]),
+        ("time_limit", &[]),
+        ("tensorboard", &[]),
+        ("health", &[]),
         (
             "reduce_on_plateau",
             &[

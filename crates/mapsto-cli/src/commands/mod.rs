@@ -1,12 +1,15 @@
 //! The subcommands: one file each, and the list that names them.
 
 pub mod cv;
+pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod new;
 pub mod plot;
 pub mod predict;
 pub mod render;
+pub mod replay;
+pub mod report;
 pub mod summary;
 pub mod train;
 
@@ -24,10 +27,13 @@ pub const COMMANDS: &[Verb] = &[
     eval::VERB,
     predict::VERB,
     cv::VERB,
+    data::VERB,
     summary::VERB,
     plot::VERB,
+    report::VERB,
     new::VERB,
     render::VERB,
+    replay::VERB,
     doctor::VERB,
 ];
 

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use clap::{Arg, Command};
-use mapsto::nn::{Layer, ModelSpec, ModuleExt};
+use mapsto::nn::ModelSpec;
 use mapsto::training::{ModelFile, RunFolder};
-use mapsto::{Device, Error, ErrorKind, Result, Tensor, no_grad};
+use mapsto::{Device, Error, ErrorKind, Result};
+use mapsto_experiment::LayerRow;
 
 use super::{Invocation, Overriding, Verb, read_experiment};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::report::grouped;
-use crate::work;
 
 /// The subcommand.
 pub const VERB: Verb = Verb { name: "summary", command, overriding: Overriding::Configuration, run };
@@ -33,17 +33,6 @@ fn command(command: Command) -> Command {
         )
 }
 
-/// A line of the table.
-struct Row {
-    layer: String,
-    /// The layers inside it, each with the parameters that it holds.
-    inside: Vec<(String, usize)>,
-    shape: Vec<usize>,
-    parameters: usize,
-    macs: u64,
-    bytes: usize,
-}
-
 fn run(invocation: &Invocation) -> Result<(), Failure> {
     let name = invocation.text("model");
     let path = Path::new(name);
@@ -56,7 +45,7 @@ fn run(invocation: &Invocation) -> Result<(), Failure> {
         ModelSpec::new(config.model.input.unwrap_or_default(), config.model.layers)
     };
     // A file may ask for more than there is memory for: shapes and costs are known without any number.
-    let rows = Device::shape().scope(|| rows(&spec))?;
+    let rows = Device::shape().scope(|| LayerRow::of(&spec))?;
     for line in table(&spec.input, &rows) {
         say!("{line}");
     }
@@ -73,40 +62,7 @@ fn stored_spec(file: &Path) -> Result<ModelSpec> {
     })
 }
 
-/// Runs zeros of batch 1 through the layers, one by one.
-fn rows(spec: &ModelSpec) -> Result<Vec<Row>> {
-    let model = spec.build()?;
-    let shape: Vec<usize> = std::iter::once(1).chain(spec.input.iter().copied()).collect();
-    let mut x = Tensor::zeros(&shape[..]).to(model.input_dtype());
-    let mut rows = Vec::new();
-    for layer in model.layers() {
-        let (y, macs) = no_grad(|| work::macs(|| layer.forward(&x)));
-        rows.push(Row {
-            layer: if layer.inner().is_empty() { layer.describe() } else { layer.name().into_owned() },
-            inside: inside(&**layer, 1),
-            shape: y.shape()[1..].to_vec(),
-            parameters: layer.parameter_count(),
-            macs,
-            bytes: y.len() * y.dtype().size(),
-        });
-        x = y;
-    }
-    Ok(rows)
-}
-
-/// The layers inside a layer, those inside them indented once more.
-fn inside(layer: &dyn Layer, depth: usize) -> Vec<(String, usize)> {
-    let mut out = Vec::new();
-    for (name, part) in layer.inner() {
-        let within = inside(part, depth + 1);
-        let shown = if within.is_empty() { part.describe() } else { part.name().into_owned() };
-        out.push((format!("{}{name}: {shown}", "  ".repeat(depth)), part.parameter_count()));
-        out.extend(within);
-    }
-    out
-}
-
-fn table(input: &[usize], rows: &[Row]) -> Vec<String> {
+fn table(input: &[usize], rows: &[LayerRow]) -> Vec<String> {
     let shape = |shape: &[usize]| format!("{shape:?}");
     let mut cells = vec![["layer", "output", "parameters", "MACs", "memory"].map(str::to_string)];
     cells.push(["input".into(), shape(input), String::new(), String::new(), String::new()]);
@@ -119,11 +75,17 @@ fn table(input: &[usize], rows: &[Row]) -> Vec<String> {
             count(row.macs as usize),
             bytes(row.bytes),
         ]);
-        for (part, parameters) in &row.inside {
-            cells.push([part.clone(), String::new(), count(*parameters), String::new(), String::new()]);
+        for (depth, part, parameters) in &row.inside {
+            cells.push([
+                format!("{}{part}", "  ".repeat(*depth)),
+                String::new(),
+                count(*parameters),
+                String::new(),
+                String::new(),
+            ]);
         }
     }
-    let total = |f: fn(&Row) -> usize| rows.iter().map(f).sum::<usize>();
+    let total = |f: fn(&LayerRow) -> usize| rows.iter().map(f).sum::<usize>();
     cells.push([
         "total".into(),
         String::new(),
@@ -168,12 +130,12 @@ mod tests {
             Entry::new("linear").with_value(10_usize),
         ];
         let spec = ModelSpec::new([2, 6, 6], layers);
-        let numbers = |rows: &[Row]| -> Vec<_> {
+        let numbers = |rows: &[LayerRow]| -> Vec<_> {
             rows.iter().map(|r| (r.shape.clone(), r.parameters, r.macs, r.bytes)).collect()
         };
-        let rows = Device::shape().scope(|| rows(&spec)).unwrap();
+        let rows = Device::shape().scope(|| LayerRow::of(&spec)).unwrap();
         let found = numbers(&rows);
-        assert_eq!(found, numbers(&super::rows(&spec).unwrap()), "the device changes nothing");
+        assert_eq!(found, numbers(&LayerRow::of(&spec).unwrap()), "the device changes nothing");
         // conv: 8 filters of 2·3·3 weights and a bias, at 4·4 places; linear: 8·4·4 inputs to 10 outputs.
         assert_eq!(
             found,
@@ -196,7 +158,7 @@ mod tests {
         let body =
             Value::List(vec![Entry::new("linear").with_value(4_usize).into(), Entry::new("relu").into()]);
         let spec = ModelSpec::new([4], [Entry::new("residual").with_value(body)]);
-        let lines = table(&[4], &rows(&spec).unwrap());
+        let lines = table(&[4], &LayerRow::of(&spec).unwrap());
         let starts = ["Residual", "  body: Sequential", "    0: Linear(4 → 4)", "    1: relu"];
         for (line, start) in lines[3..].iter().zip(starts) {
             assert!(line.starts_with(start), "{line}");

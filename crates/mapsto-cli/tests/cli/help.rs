@@ -5,12 +5,22 @@ use crate::check_cli::{Folder, check_cli};
 #[test]
 fn help_names_every_command_and_exit_code() {
     let help = Folder::new().run("--help").ok();
-    for word in
-        ["train", "eval", "predict", "summary", "plot", "new", "render", "doctor", "130", "MAPSTO_DEBUG=ops"]
-    {
+    for word in [
+        "train",
+        "eval",
+        "predict",
+        "data",
+        "summary",
+        "plot",
+        "new",
+        "render",
+        "doctor",
+        "130",
+        "MAPSTO_DEBUG=ops",
+    ] {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
-    for command in ["train", "eval", "predict", "cv", "summary", "plot", "new", "render", "doctor"] {
+    for command in ["train", "eval", "predict", "cv", "data", "summary", "plot", "new", "render", "doctor"] {
         let help = Folder::new().run(&format!("{command} --help")).ok();
         assert!(help.contains("Example"), "{command}:\n{help}");
     }

@@ -115,14 +115,10 @@ fn bars_are_told_apart_and_named() {
     let names: Vec<&str> = answers.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(names, ["upright", "lying"], "{answers}");
     folder.write("one.csv", "a,b\n1,2\n");
-    for (asked, said, help) in [
-        ("one.csv", "one.csv: this is a table, and the run was trained on pictures", "PNG or JPEG images"),
-        ("bars/lying", "bars/lying: this is a folder, no file", "`bars/lying/*.png`"),
-    ] {
-        let outcome = folder.run(&format!("predict runs/net-1 {asked}"));
-        assert_eq!(outcome.code, 2, "{asked}: {}", outcome.err);
-        assert!(outcome.err.contains(said) && outcome.err.contains(help), "{asked}: {}", outcome.err);
-    }
+    let outcome = folder.run("predict runs/net-1 one.csv");
+    assert_eq!(outcome.code, 2, "{}", outcome.err);
+    let said = "one.csv: this is a table, and the run was trained on pictures";
+    assert!(outcome.err.contains(said) && outcome.err.contains("PNG or JPEG images"), "{}", outcome.err);
 }
 
 #[test]
@@ -153,4 +149,109 @@ fn a_damaged_image_is_named() {
         "error: nowhere: No such file or directory (os error 2)\nhelp: a path in a file is relative to that file, one in a \
          flag to the current folder",
     );
+}
+
+#[test]
+fn augmentation_mixes_targets_where_the_loss_takes_probabilities() {
+    let folder = bars();
+    let augment =
+        "augment = [\"trivial_augment\", { random_erasing = 0.5 }, { mixup = 0.2 }, { cutmix = 1.0 }]\n";
+    let net =
+        NET.replace("epochs = 20", "epochs = 2").replace("batch = 8\n", &format!("batch = 8\n{augment}"));
+    folder.write("net.toml", &net);
+    folder.run("train net.toml -q --out one").ok();
+    folder.run("train net.toml -q --out two --data.workers 2").ok();
+    assert_eq!(folder.read("one/metrics.csv").lines().count(), 3);
+    let scores = |run: &str| folder.read(&format!("{run}/predictions.csv"));
+    assert_eq!(scores("one"), scores("two"), "workers change nothing");
+    folder.write("net.toml", net.replace("\"cross_entropy\"", "\"multi_margin\""));
+    let outcome = folder.run("train net.toml -q");
+    assert_eq!(outcome.code, 2, "{}", outcome.err);
+    for part in
+        ["`mixup` makes probabilities of class ids, which the loss `multi_margin` does not take", "net.toml:"]
+    {
+        assert!(outcome.err.contains(part), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn folders_of_parts_are_trained_watched_and_tested_with() {
+    let folder = bars();
+    for (at, part) in ["train", "train", "train", "valid", "test"].into_iter().enumerate() {
+        for faint in [0, 20, 40] {
+            folder.write(&format!("parts/{part}/lying/{at}-{faint}.png"), bar(false, at, faint));
+            folder.write(&format!("parts/{part}/upright/{at}-{faint}.png"), bar(true, at, faint));
+        }
+    }
+    let net = NET.replace("path = \"bars\"", "path = \"parts\"").replace("validation = 0\n", "");
+    assert!(net != NET && net.contains("\"parts\""), "{net}");
+    folder.write("net.toml", net.replace("epochs = 20", "epochs = 1"));
+    let out = folder.run("train net.toml -q --out run").ok();
+    assert!(out.contains("18 training samples, 6 validation, 6 test"), "{out}");
+    folder.run("train --resume run --epochs 2").ok();
+    folder.run("eval run").ok();
+    let outcome = folder.run("train net.toml --data.validation 0.3");
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.err.contains("set `images` brings samples for it"), "{}", outcome.err);
+    std::fs::remove_dir_all(folder.path().join("parts/test")).unwrap();
+    let out = folder.run("train net.toml -q --out other").ok();
+    assert!(out.contains("18 training samples, 6 validation") && !out.contains("test loss"), "{out}");
+}
+
+#[test]
+fn the_data_of_a_file_is_shown_and_drawn() {
+    let folder = bars();
+    let augment = "augment = [{ crop = 8, padding = 2 }, \"rand_augment\", { mixup = 0.2 }]\n";
+    folder.write("net.toml", NET.replace("batch = 8\n", &format!("batch = 8\n{augment}")));
+    // An equal file in both classes, which are shares of all.
+    folder.write("bars/lying/again.png", bar(true, 3, 20));
+    let out = folder.run("data net.toml").ok();
+    for part in
+        ["data   images", "class", "lying", "upright", "█", "inputs, of", "drawn  runs/net-data/batch.png"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    for name in ["batch", "classes"] {
+        let png = std::fs::read(folder.path().join(format!("runs/net-data/{name}.png"))).unwrap();
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 500, "{name}");
+    }
+    let json = folder.run("data net.toml --format json --pictures looks").ok();
+    let json = mapsto::spec::Json::parse(&json).unwrap();
+    let parts = json.get("parts").and_then(|parts| parts.list()).unwrap();
+    let samples: i64 = parts.iter().map(|part| part.get("samples").and_then(|n| n.int()).unwrap()).sum();
+    assert_eq!(samples, 65);
+    let count = |part: &mapsto::spec::Json| -> i64 {
+        part.get("counts").and_then(|counts| counts.list()).unwrap().iter().filter_map(|n| n.int()).sum()
+    };
+    assert_eq!(parts.iter().map(count).sum::<i64>(), 65);
+    // The bars before light and dark backgrounds look alike.
+    assert!(json.get("near").and_then(|n| n.int()).unwrap() > 0);
+    assert!(folder.path().join("looks/classes.png").is_file());
+    assert_eq!(folder.run("data none.toml").code, 3);
+}
+
+#[test]
+fn an_option_of_another_set_is_said_to_be_one() {
+    let folder = bars();
+    folder.write("net.toml", NET.replace("batch = 8\n", "batch = 8\nnames = [\"a\", \"b\"]\n"));
+    let out = folder.run("data net.toml");
+    assert_eq!(out.code, 2, "{}", out.err);
+    for part in ["unknown key `names` in [data] with set `images`", "`names` is an option of the set `idx`"] {
+        assert!(out.err.contains(part), "{part}: {}", out.err);
+    }
+}
+
+#[test]
+fn the_data_of_a_table_is_shown_with_dates_as_days() {
+    let folder = Folder::new();
+    let rows: String = (0..40)
+        .map(|i| format!("2024-{:02}-{:02},{}.5,{}\n", i % 12 + 1, i % 28 + 1, i, 10 * i + i % 3))
+        .collect();
+    folder.write("sales.csv", format!("day,size,price\n{rows}"));
+    folder.write("sales.toml", "[data]\nset = \"csv\"\npath = \"sales.csv\"\ntarget = \"price\"\n");
+    let out = folder.run("data sales.toml").ok();
+    let line = |start: &str| out.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_string();
+    assert!(line("day").contains("2024-01-") && line("day").contains("days"), "{out}");
+    assert!(line("targets, training").ends_with("std"), "{out}");
+    assert!(!out.contains("drawn"), "{out}");
 }

@@ -28,7 +28,7 @@ fn points() -> Folder {
                 + "[train]\nloss = 'cross_entropy'\nmetrics = ['accuracy', { fbeta = 'weighted', beta = 2.0 }]\n"
                 + train,
         )
-        .write("number.toml", file("target = 'number'", "1") + "[train]\nloss = 'mse'\nmetrics = ['mae', 'r2']\n" + train);
+        .write("number.toml", file("target = 'number'", "1") + "[train]\nloss = 'mse'\nmetrics = ['mae', 'r2', 'max_error']\n" + train);
     folder
 }
 
@@ -72,10 +72,11 @@ fn classes_are_reported_with_intervals_and_each_look_is_counted() {
     let [low, high] = interval.unwrap();
     assert!(low < accuracy && accuracy < high && high <= 1.0, "{json}");
     for name in
-        ["weighted f2", "macro f1", "mcc", "log loss", "macro roc auc", "macro average precision", "ece"]
+        ["weighted f2", "macro f1", "mcc", "log loss", "macro roc auc", "average precision of class 1", "ece"]
     {
         assert!(metric(&json, name).0.is_finite(), "{name}");
     }
+    assert_eq!(metric(&json, "ece").1, None, "draws of a calibration error are biased");
     let report = json.get("report").and_then(Json::list).unwrap();
     assert_eq!(report.len(), 4, "two classes and two averages");
     let support = |at: usize| report[at].get("support").and_then(Json::int).unwrap();
@@ -109,6 +110,7 @@ fn numbers_have_intervals_and_their_largest_errors() {
     assert!((mae - errors().sum::<f64>() / rows.len() as f64).abs() < 1e-6);
     let [low, high] = interval.unwrap();
     assert!(low < mae && mae < high, "{json}");
+    assert_eq!(metric(&json, "max error").1, None, "no draw has a larger error than the samples");
     assert!(metric(&json, "r2").0 < 1.0 && metric(&json, "rmse").0 >= mae);
     let worst = json.get("worst").and_then(Json::list).unwrap();
     let losses: Vec<f64> = worst.iter().map(|w| w.get("loss").and_then(Json::number).unwrap()).collect();
@@ -128,4 +130,19 @@ fn a_metric_that_takes_probabilities_for_logits_is_refused() {
     let outcome = folder.run("train number.toml --train.metrics ['roc_auc']");
     assert_eq!(outcome.code, 2, "{}", outcome.err);
     assert!(outcome.err.contains("judges probabilities"), "{}", outcome.err);
+}
+
+#[test]
+fn a_metric_that_takes_logarithms_for_numbers_is_refused() {
+    let mut table = "x,count\n".to_string();
+    (0..60).for_each(|i| table += &format!("{},{}\n", i % 7, i % 5));
+    let config = "[data]\nset = 'csv'\npath = 'counts.csv'\ntarget = 'count'\nvalidation = 0.25\nbatch = 16\n\
+                  [model]\nlayers = [{ linear = 1 }]\n[train]\nloss = 'poisson_nll'\nmetrics = ['mae']\noptimizer = { sgd = 0.01 }\nepochs = 1\n";
+    let folder = Folder::new();
+    folder.write("counts.csv", table).write("counts.toml", config);
+    let outcome = folder.run("train counts.toml");
+    assert_eq!(outcome.code, 2, "{}", outcome.err);
+    assert!(outcome.err.contains("`poisson_nll` takes them for logarithms of these"), "{}", outcome.err);
+    assert!(outcome.err.contains("log_input = false"), "{}", outcome.err);
+    folder.run("train counts.toml --train.metrics ['spearman']").ok();
 }

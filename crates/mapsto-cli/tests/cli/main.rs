@@ -2,20 +2,26 @@
 
 mod advice;
 mod check_cli;
+mod class_names;
 mod cross;
+mod curves;
 mod examples;
 mod failures;
 mod held_out;
 mod help;
 mod images;
 mod judged;
+mod kills;
 mod meaning;
 mod mistakes;
 mod outputs;
 mod over;
+mod predicted;
 mod preflight;
+mod report;
 mod resume;
 mod runs;
 mod scaffold;
 mod silent;
 mod version_1;
+mod watching;

@@ -255,7 +255,8 @@ fn a_cell_that_is_too_large_is_learnt_from_and_asked_about_standardized_only() {
     folder.run("predict run small.csv").ok();
     let outcome = folder.run("predict run large.csv");
     assert_eq!(outcome.code, 3, "{}", outcome.err);
-    let said = "large.csv: row 2, column `x`: 1e300 is too large for the 32 bits that the model computes in";
+    let said =
+        "large.csv:3: row 2, column `x`: 1e300 is too large for the 32 bits that the model computes in";
     assert!(outcome.err.contains(said), "{}", outcome.err);
 }
 

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::check_cli::Folder;
 
-const NET: &str = "[data]\nset = \"csv\"\npath = \"ring.csv\"\nclass = \"place\"\nbatch = 16\nstandardize = true\n\n\
+pub const NET: &str = "[data]\nset = \"csv\"\npath = \"ring.csv\"\nclass = \"place\"\nbatch = 16\nstandardize = true\n\n\
     [model]\nlayers = [{ linear = 8 }, \"tanh\", { dropout = 0.1 }, { linear = 2 }]\n\n\
     [train]\nloss = \"cross_entropy\"\nmetrics = [\"accuracy\"]\noptimizer = { adam = 2e-2 }\nepochs = 3\nseed = 3\n";
 
-fn ring() -> String {
+pub fn ring() -> String {
     let mut table = String::from("x,y,place\n");
     for i in 0..12 {
         for j in 0..10 {

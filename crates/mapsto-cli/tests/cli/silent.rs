@@ -371,7 +371,14 @@ fn all_that_a_resumed_run_reads_is_checked_before_it_writes() {
 fn what_is_left_of_a_run_that_was_killed_in_its_first_epoch_is_taken_over() {
     let folder = points();
     train(&folder, &[], "--out run").ok();
-    for name in ["best.safetensors", "last.safetensors", "metrics.csv", "metrics.jsonl", "predictions.csv"] {
+    for name in [
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.csv",
+        "metrics.jsonl",
+        "predictions.csv",
+        "report.html",
+    ] {
         fs::remove_file(folder.path().join("run").join(name)).unwrap();
     }
     fs::remove_dir_all(folder.path().join("run/plots")).unwrap();

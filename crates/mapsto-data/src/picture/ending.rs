@@ -25,6 +25,22 @@ pub(super) fn is_whole(jpeg: &[u8]) -> bool {
     }
 }
 
+/// How many components a JPEG file says that its pixels have (ITU T.81, B.2.2): 4 are inks.
+pub(super) fn components(jpeg: &[u8]) -> Option<u8> {
+    let mut at = 2;
+    loop {
+        let &[0xff, marker] = jpeg.get(at..)?.first_chunk::<2>()? else { return None };
+        at += 2;
+        match marker {
+            0xff => at -= 1,
+            0x01 | 0xd0..=0xd8 => {}
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => return jpeg.get(at + 7).copied(),
+            0xd9 | 0xda => return None,
+            _ => at += usize::from(u16::from_be_bytes(*jpeg.get(at..)?.first_chunk::<2>()?)),
+        }
+    }
+}
+
 /// Where the next marker stands after the compressed data of a scan, in which `ff 00` is a byte and `ff d0` to `ff d7` count.
 fn after_scan(jpeg: &[u8], start: usize) -> usize {
     let pairs = jpeg.get(start..).unwrap_or_default().array_windows::<2>();

@@ -1,9 +1,19 @@
-//! Pictures: PNG and JPEG files as tensors, the right way up, within a bound on memory, whatever the bytes are.
+//! Pictures: files as tensors, the right way up, within a bound on memory, whatever the bytes are.
 
+mod encode;
 mod ending;
+mod format;
+#[cfg(test)]
+mod golden;
 mod orientation;
+mod pixels;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+pub use encode::encode_png;
+pub(crate) use format::{KINDS, START, starts_as_picture};
+pub use format::{PICTURE_ENDINGS, is_picture_name};
+
+use format::Format;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageReader, Limits};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor, catch};
 use orientation::Orientation;
 use std::io::Cursor;
@@ -21,79 +31,83 @@ pub enum Color {
 /// The most memory that one picture may take while it is read, in bytes: that of 70 million pixels in colour.
 const MOST: u64 = 1 << 30;
 
-/// Reads a PNG or JPEG file: `[1, h, w]` or `[3, h, w]`, `f32` in 0 ..= 1 with 8 bits a channel; transparency is dropped.
+/// Reads a PNG, JPEG, WebP, GIF, BMP or TIFF file: `[1, h, w]` or `[3, h, w]`, `f32` in 0 ..= 1.
 ///
-/// A picture is turned as its EXIF orientation asks, so `h` and `w` are those of the picture as it is seen.
+/// A picture is turned as its EXIF orientation asks, so `h` and `w` are those of the picture as it is seen. All that the file holds
+/// of a pixel is kept: 8 bits a channel are multiples of 1/255, 16 bits of 1/65535. What is transparent lies on white, as viewers show it. Of an
+/// animation the first frame is read, and of a TIFF file the first page.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or would need more than 1 GiB.
+/// When the file cannot be read, is damaged, is a picture for print (CMYK), or would need more than 1 GiB.
 pub fn read_image(path: impl AsRef<Path>, color: Color) -> Result<Tensor> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     parse_image(&bytes, color).map_err(|e| e.context(path.display()))
 }
 
-/// Reads the bytes of a PNG or JPEG file, as [`read_image`] does.
+/// Reads the bytes of a picture file, as [`read_image`] does.
 ///
 /// ```
 /// use mapsto_data::{Color, parse_image};
-/// let e = parse_image(b"GIF89a", Color::Gray).unwrap_err();
-/// assert_eq!(e.message(), "neither a PNG nor a JPEG file");
+/// let e = parse_image(b"%PDF-1.7", Color::Gray).unwrap_err();
+/// assert_eq!(e.message(), "no picture: neither PNG, JPEG, WebP, GIF, BMP nor TIFF");
 /// ```
 ///
 /// # Errors
-/// When the bytes are damaged, or would need more than 1 GiB.
+/// As [`read_image`].
 pub fn parse_image(bytes: &[u8], color: Color) -> Result<Tensor> {
-    if !is_picture(bytes) {
-        return Err(damaged("neither a PNG nor a JPEG file"));
-    }
+    let Some(format) = Format::of(bytes) else {
+        return Err(damaged(format!("no picture: neither {KINDS}")));
+    };
     // Decoders are other people's code; what they panic about is a damaged file.
-    let image = catch(|| decode(bytes, color))
+    let image = catch(|| decode(bytes, format, color))
         .unwrap_or_else(|e| Err(damaged(format!("the decoder gave up: {}", e.message()))))?;
-    if bytes[0] != 0x89 && !ending::is_whole(bytes) {
+    if format == Format::Jpeg && !ending::is_whole(bytes) {
         return Err(damaged("the file ends before its picture does"));
     }
     let seen = Orientation::of(bytes);
     let stored = [image.height() as usize, image.width() as usize];
-    let (channels, bytes) = match (color, image) {
-        (Color::Gray, image) => (1, image.into_luma8().into_raw()),
-        (Color::Rgb, image) => (3, image.into_rgb8().into_raw()),
-    };
-    let [h, w] = seen.size(stored);
+    let read = pixels::of(image, color);
+    let (channels, [h, w]) = (read.channels(), seen.size(stored));
     Ok(Tensor::filled_by::<f32>([channels, h, w], |to| {
         // [h, w, c] → [c, h, w]
+        if seen.is_upright() {
+            return read.planes(to);
+        }
         for (c, plane) in to.chunks_exact_mut(h * w).enumerate() {
-            if seen.is_upright() {
-                for (pixel, out) in bytes.chunks_exact(channels).zip(plane) {
-                    *out = f32::from(pixel[c]) / 255.0;
-                }
-                continue;
-            }
             for (y, row) in plane.chunks_exact_mut(w).enumerate() {
                 for (x, out) in row.iter_mut().enumerate() {
                     let [from_y, from_x] = seen.source(stored, [y, x]);
-                    *out = f32::from(bytes[(from_y * stored[1] + from_x) * channels + c]) / 255.0;
+                    *out = read.at((from_y * stored[1] + from_x) * channels + c);
                 }
             }
         }
     }))
 }
 
-/// Whether a file begins as PNG and JPEG files do.
-pub(crate) fn is_picture(start: &[u8]) -> bool {
-    start.starts_with(b"\x89PNG\r\n\x1a\n") || start.starts_with(&[0xff, 0xd8, 0xff])
-}
-
 /// The pixels as they are stored, if all that is made of them stays within [`MOST`].
-fn decode(bytes: &[u8], color: Color) -> Result<DynamicImage> {
-    let wrong = |e: image::ImageError| damaged(first_lower(&e.to_string()));
-    let png = bytes[0] == 0x89;
-    let format = if png { ImageFormat::Png } else { ImageFormat::Jpeg };
-    let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(wrong)?;
+fn decode(bytes: &[u8], format: Format, color: Color) -> Result<DynamicImage> {
+    if format == Format::Jpeg && ending::components(bytes) == Some(4) {
+        return Err(for_print());
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format.decoder());
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MOST);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(wrong)?;
     let (w, h) = decoder.dimensions();
+    if w == 0 || h == 0 {
+        return Err(damaged(format!("a picture of {w} × {h} pixels")));
+    }
+    if decoder.original_color_type() == ExtendedColorType::Cmyk8 {
+        return Err(for_print());
+    }
     let channels = if color == Color::Gray { 1 } else { 3 };
-    // What the decoder gives, eight bits a channel of it, and the tensor.
-    let pixel = u64::from(decoder.color_type().bytes_per_pixel()) + 5 * channels;
+    // What the decoder gives, as much again of what is made of it, and the tensor.
+    let stored = decoder.color_type();
+    let each = u64::from(stored.bytes_per_pixel() / stored.channel_count());
+    let on_white = if stored.has_alpha() { 4 * channels } else { 0 };
+    let pixel = u64::from(stored.bytes_per_pixel()) + (each + 4) * channels + on_white;
     let need = u64::from(w).saturating_mul(u64::from(h)).saturating_mul(pixel);
     if need > MOST {
         let message = format!(
@@ -103,11 +117,30 @@ fn decode(bytes: &[u8], color: Color) -> Result<DynamicImage> {
         );
         return Err(Error::new(ErrorKind::Data, message).help("make it smaller first"));
     }
+    // A frame of an animation may claim to be larger than its picture.
+    decoder.set_limits(limits).map_err(wrong)?;
     DynamicImage::from_decoder(decoder).map_err(wrong)
 }
 
+/// What a decoder complained of.
+fn wrong(e: ImageError) -> Error {
+    let message = first_lower(&e.to_string());
+    match e {
+        ImageError::Unsupported(_) => {
+            Error::new(ErrorKind::Data, message).help("save it as PNG, with 8 or 16 bits a channel")
+        }
+        _ => damaged(message),
+    }
+}
+
+/// What is said of CMYK: which colours it means depends on ink and paper, and programs disagree about what is dark in it.
+fn for_print() -> Error {
+    Error::new(ErrorKind::Data, "a picture in CMYK, whose numbers are amounts of ink and no light")
+        .help("convert it to RGB first, with a program that knows its colour profile")
+}
+
 fn damaged(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Data, message).help("the file is damaged, or not the PNG or JPEG its name says")
+    Error::new(ErrorKind::Data, message).help("the file is damaged, or not the picture that its name says")
 }
 
 fn first_lower(text: &str) -> String {
@@ -119,7 +152,7 @@ fn first_lower(text: &str) -> String {
 mod tests {
     use super::orientation::tests::{exif, with_app1};
     use super::*;
-    use image::{GrayImage, Luma};
+    use image::{GrayImage, ImageFormat, Luma};
     use std::io::Write;
 
     /// A gray picture `[[0, 51, 102], [153, 204, 255]]` as PNG, or as JPEG of blocks of 8 × 8 pixels each.

@@ -1,5 +1,5 @@
-//! Which way up a picture is: the orientation that cameras write beside the pixels (EXIF tag 0x0112), found in JPEG and
-//! PNG files as Pillow finds it, with every byte of the file in doubt.
+//! Which way up a picture is: the orientation that cameras write beside the pixels (EXIF tag 0x0112), found in JPEG, PNG,
+//! WebP and TIFF files as Pillow finds it, with every byte of the file in doubt.
 
 /// The orientation of a picture's pixels, 1 to 8 as in EXIF: how to turn what is stored into what is to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +17,19 @@ impl Orientation {
         let notes = match file {
             [0xff, 0xd8, rest @ ..] => in_jpeg(rest),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', rest @ ..] => in_png(rest),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', rest @ ..] => in_webp(rest),
+            // A TIFF file is what EXIF data is made like: its own first directory has the tag.
+            [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => return Orientation::from(in_exif(file)),
             _ => Notes::default(),
         };
-        let value = in_exif(&notes.exif).or_else(|| in_xmp(notes.xmp)).unwrap_or(1);
-        Orientation(if (1..=8).contains(&value) { value as u8 } else { 1 })
+        Orientation::from(in_exif(&notes.exif).or_else(|| in_xmp(notes.xmp)))
+    }
+
+    fn from(value: Option<u32>) -> Orientation {
+        match value {
+            Some(value @ 1..=8) => Orientation(value as u8),
+            _ => Orientation(1),
+        }
     }
 
     /// Whether the picture is to be seen as it is stored.
@@ -94,6 +103,22 @@ fn in_png(mut rest: &[u8]) -> Notes<'_> {
             _ => {}
         }
         rest = next.get(4..).unwrap_or_default();
+    }
+    notes
+}
+
+/// The chunks of a WebP file: four bytes of name, four of length, content, and a byte more where the length is odd.
+fn in_webp(mut rest: &[u8]) -> Notes<'_> {
+    let mut notes = Notes::default();
+    while let Some((&[n0, n1, n2, n3, a, b, c, d], after)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_le_bytes([a, b, c, d]) as usize;
+        let Some((content, next)) = after.split_at_checked(length) else { break };
+        match &[n0, n1, n2, n3] {
+            b"EXIF" => notes.exif = content.strip_prefix(b"Exif\0\0").unwrap_or(content).to_vec(),
+            b"XMP " => notes.xmp = content,
+            _ => {}
+        }
+        rest = next.get(length % 2..).unwrap_or_default();
     }
     notes
 }

@@ -170,16 +170,25 @@ impl Step for Columns {
     }
 
     fn unseen(&self, x: &Tensor) -> Vec<(usize, usize)> {
-        let Some(Learnt { parts, .. }) = &self.learnt else { return Vec::new() };
-        let x = x.to(DType::F64).contiguous();
-        let values = x.as_slice::<f64>().unwrap_or_default();
-        let count =
-            |i: usize| values.iter().skip(i).step_by(parts.len()).filter(|&&v| parts[i].is_unseen(v)).count();
-        (0..parts.len()).map(|i| (i, count(i))).filter(|&(_, n)| n > 0).collect()
+        self.counted(x, Part::is_unseen)
+    }
+
+    fn newly_missing(&self, x: &Tensor) -> Vec<(usize, usize)> {
+        self.counted(x, |part, value| value.is_nan() && !part.knows_missing())
     }
 }
 
 impl Columns {
+    /// The columns in which some cells are `what`, and how many are.
+    fn counted(&self, x: &Tensor, what: fn(&Part, f64) -> bool) -> Vec<(usize, usize)> {
+        let Some(Learnt { parts, .. }) = &self.learnt else { return Vec::new() };
+        let x = x.to(DType::F64).contiguous();
+        let values = x.as_slice::<f64>().unwrap_or_default();
+        let cells = |i: usize| values.iter().skip(i).step_by(parts.len());
+        let count = |i: usize| cells(i).filter(|&&v| what(&parts[i], v)).count();
+        (0..parts.len()).map(|i| (i, count(i))).filter(|&(_, n)| n > 0).collect()
+    }
+
     fn settings(&self, entry: Entry) -> Entry {
         entry
             .with_option("one_hot", self.one_hot)

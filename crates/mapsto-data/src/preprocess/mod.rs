@@ -10,8 +10,7 @@ mod standardize;
 pub use columns::Columns;
 pub use normalize::Normalize;
 pub use resize::Resize;
-#[cfg(feature = "images")]
-pub(crate) use resize::complaint;
+pub(crate) use resize::{Resampler, complaint};
 pub use scale::Scale;
 pub use standardize::Standardize;
 
@@ -61,6 +60,11 @@ pub trait Step: Send + Sync {
 
     /// The columns of raw inputs that hold words which training never met, and how many cells do.
     fn unseen(&self, _x: &Tensor) -> Vec<(usize, usize)> {
+        Vec::new()
+    }
+
+    /// The columns of raw inputs that lack cells, and lacked none in training, and how many cells are missing.
+    fn newly_missing(&self, _x: &Tensor) -> Vec<(usize, usize)> {
         Vec::new()
     }
 }
@@ -186,6 +190,11 @@ impl Preprocess {
     /// The columns of raw inputs that hold words which training never met, and how many cells do.
     pub fn unseen(&self, x: &Tensor) -> Vec<(usize, usize)> {
         self.steps.first().map_or(Vec::new(), |step| step.unseen(x))
+    }
+
+    /// The columns of raw inputs that lack cells, and lacked none in training, and how many cells are missing.
+    pub fn newly_missing(&self, x: &Tensor) -> Vec<(usize, usize)> {
+        self.steps.first().map_or(Vec::new(), |step| step.newly_missing(x))
     }
 
     /// The steps as a model file writes them.

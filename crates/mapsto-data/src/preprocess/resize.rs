@@ -54,26 +54,15 @@ impl Step for Resize {
             return x;
         }
         let [high, wide] = self.size;
-        let (rows, columns) = (Filter::new(h, high), Filter::new(w, wide));
+        let mut resampler = Resampler::new([h, w], self.size);
         let x = floats(x);
         let mut shape = x.shape().to_vec();
         let rank = shape.len();
         shape[rank - 2..].copy_from_slice(&self.size);
         let from = x.as_slice::<f32>().expect("contiguous f32 on the host");
-        let mut narrow = vec![0.0; h * wide];
         Tensor::filled_by::<f32>(shape, |to| {
             for (from, to) in from.chunks_exact(h * w).zip(to.chunks_exact_mut(high * wide)) {
-                for (row, out) in from.chunks_exact(w).zip(narrow.chunks_exact_mut(wide)) {
-                    for (out, (first, weights)) in out.iter_mut().zip(&columns.taps) {
-                        *out = weights.iter().zip(&row[*first..]).map(|(a, x)| a * x).sum();
-                    }
-                }
-                for (out, (first, weights)) in to.chunks_exact_mut(wide).zip(&rows.taps) {
-                    out.fill(0.0);
-                    for (a, row) in weights.iter().zip(narrow[first * wide..].chunks_exact(wide)) {
-                        out.iter_mut().zip(row).for_each(|(out, x)| *out += a * x);
-                    }
-                }
+                resampler.plane(from, to);
             }
         })
     }
@@ -93,6 +82,35 @@ pub(crate) fn complaint(size: [usize; 2]) -> Option<String> {
     }
     let longest = size[0].max(size[1]);
     (longest > LONGEST).then(|| format!("a side of {longest} pixels is longer than {LONGEST}"))
+}
+
+/// Brings planes of one size to another: rows first, which are summed whole, and then the fewer that are left within themselves.
+pub(crate) struct Resampler {
+    rows: Filter,
+    columns: Filter,
+    /// One row of the plane with its new height and its old width.
+    row: Vec<f32>,
+}
+
+impl Resampler {
+    /// From one `[height, width]` to another.
+    pub(crate) fn new([h, w]: [usize; 2], [high, wide]: [usize; 2]) -> Resampler {
+        Resampler { rows: Filter::new(h, high), columns: Filter::new(w, wide), row: vec![0.0; w] }
+    }
+
+    /// Resamples a plane.
+    pub(crate) fn plane(&mut self, from: &[f32], to: &mut [f32]) {
+        let (w, wide) = (self.row.len(), self.columns.taps.len());
+        for (out, (first, weights)) in to.chunks_exact_mut(wide).zip(&self.rows.taps) {
+            self.row.fill(0.0);
+            for (a, row) in weights.iter().zip(from[first * w..].chunks_exact(w)) {
+                self.row.iter_mut().zip(row).for_each(|(sum, x)| *sum += a * x);
+            }
+            for (out, (first, weights)) in out.iter_mut().zip(&self.columns.taps) {
+                *out = weights.iter().zip(&self.row[*first..]).map(|(a, x)| a * x).sum();
+            }
+        }
+    }
 }
 
 /// For each new pixel of a side, the first old pixel it sees and the weights from there on, which add up to 1.

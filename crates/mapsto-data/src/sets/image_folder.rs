@@ -1,8 +1,8 @@
-//! `ImageFolder`: PNG and JPEG files sorted into one folder a class, decoded when they are asked for.
+//! `ImageFolder`: pictures sorted into one folder a class, decoded when they are asked for.
 
-use super::{SetKind, Sets};
+use super::SetKind;
 use crate::image_parts;
-use crate::picture::{Color, is_picture, read_image};
+use crate::picture::{Color, KINDS, PICTURE_ENDINGS, START, is_picture_name, read_image, starts_as_picture};
 use crate::preprocess::{Resize, Step, complaint};
 use crate::{Dataset, Info, Sample};
 use mapsto_spec::Entry;
@@ -40,8 +40,8 @@ impl ImageFolder {
     /// Lists the folder `root`; images are `Rgb` and of one size unless told otherwise.
     ///
     /// Images lie directly in the folder of their class. Whatever else there is, is left out and counted by
-    /// [`left_out`](ImageFolder::left_out): hidden files, files that are neither `.png` nor `.jpg` / `.jpeg`, files
-    /// beside the classes, folders inside a class.
+    /// [`left_out`](ImageFolder::left_out): hidden files, files that are no pictures by
+    /// their names ([`is_picture_name`]), files beside the classes, folders inside a class.
     ///
     /// # Errors
     /// When a folder cannot be read, a class has no images, or files named like images are not images.
@@ -75,7 +75,7 @@ impl ImageFolder {
                     left.deeper.push(name);
                 } else if !(has_image_name(&path) && path.is_file()) {
                     left.others.push(name);
-                } else if starts_as_picture(&path)? {
+                } else if is_picture_inside(&path)? {
                     files.push((path, classes.len() as i64));
                 } else {
                     broken.push(name);
@@ -94,7 +94,7 @@ impl ImageFolder {
         }
         if !broken.is_empty() {
             let message = format!(
-                "{}: {} of {} images are neither PNG nor JPEG inside: {}",
+                "{}: {} of {} images are neither {KINDS} inside: {}",
                 root.display(),
                 broken.len(),
                 broken.len() + files.len(),
@@ -104,7 +104,7 @@ impl ImageFolder {
         }
         if classes.is_empty() {
             return Err(Error::new(ErrorKind::Data, format!("{}: no images in folders", root.display()))
-                .help("put the .png and .jpg files of each class into a folder named after the class"));
+                .help("put the pictures of each class into a folder named after the class"));
         }
         let (root, classes, files) = (root.to_path_buf(), classes.into(), files.into());
         Ok(ImageFolder { root, classes, files, left_out: left.said().into(), size: None, color: Color::Rgb })
@@ -130,6 +130,32 @@ impl ImageFolder {
     #[must_use]
     pub fn color(self, color: Color) -> ImageFolder {
         ImageFolder { color, ..self }
+    }
+
+    /// The same pictures, their classes counted as another folder counts them.
+    ///
+    /// # Errors
+    /// A class that the other does not have.
+    pub(crate) fn counted_as(self, other: &ImageFolder) -> Result<ImageFolder> {
+        let place = |class: &String| other.classes.iter().position(|known| known == class);
+        let places: Vec<Option<usize>> = self.classes.iter().map(place).collect();
+        let unknown: Vec<String> =
+            self.classes.iter().zip(&places).filter(|(_, at)| at.is_none()).map(|(c, _)| c.clone()).collect();
+        if !unknown.is_empty() {
+            let message = format!(
+                "{}: there are classes that {} does not have: {}",
+                self.root.display(),
+                other.root.display(),
+                some(&unknown)
+            );
+            return Err(Error::new(ErrorKind::Data, message)
+                .help("a class that is not trained on can never be right: name the folders alike"));
+        }
+        let files = self.files.iter().map(|(path, id)| {
+            let at = places[*id as usize].unwrap_or_else(|| unreachable!("all of them were found"));
+            (path.clone(), at as i64)
+        });
+        Ok(ImageFolder { files: files.collect(), classes: other.classes.clone(), ..self })
     }
 
     /// The file of sample `i`.
@@ -196,8 +222,8 @@ impl LeftOut {
             line(&self.beside, "file beside the classes", "files beside the classes"),
             line(
                 &self.others,
-                "file that is not .png, .jpg or .jpeg",
-                "files that are not .png, .jpg or .jpeg",
+                &format!("file that is not {}", endings()),
+                &format!("files that are not {}", endings()),
             ),
             line(
                 &self.deeper,
@@ -212,7 +238,7 @@ impl LeftOut {
 }
 
 /// The first few names, and how many more there are.
-fn some(names: &[String]) -> String {
+pub(crate) fn some(names: &[String]) -> String {
     const MOST: usize = 5;
     let shown =
         names.iter().take(MOST).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
@@ -228,7 +254,7 @@ fn empty(class: &Path, deeper: usize) -> Error {
         message += &format!("; {deeper} lie in folders below it, which are not read");
     }
     Error::new(ErrorKind::Data, message)
-        .help("put the .png and .jpg files of a class directly into its folder, or remove the folder")
+        .help("put the pictures of a class directly into its folder, or remove the folder")
 }
 
 /// Everything in a folder, in the order of the names.
@@ -271,15 +297,21 @@ pub(crate) fn is_hidden(path: &Path) -> bool {
 }
 
 pub(crate) fn has_image_name(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ["png", "jpg", "jpeg"].contains(&extension.as_str())
+    is_picture_name(path)
 }
 
-fn starts_as_picture(path: &Path) -> Result<bool> {
+/// `.png, .jpg or .gif`
+fn endings() -> String {
+    let all = PICTURE_ENDINGS.map(|ending| format!(".{ending}"));
+    let [first @ .., last] = &all;
+    format!("{} or {last}", first.join(", "))
+}
+
+fn is_picture_inside(path: &Path) -> Result<bool> {
     let io = |e| Error::io(path, e);
     let mut start = Vec::new();
-    std::fs::File::open(path).map_err(io)?.take(8).read_to_end(&mut start).map_err(io)?;
-    Ok(is_picture(&start))
+    std::fs::File::open(path).map_err(io)?.take(START as u64).read_to_end(&mut start).map_err(io)?;
+    Ok(starts_as_picture(&start))
 }
 
 /// Sample names already say the path within the folder.
@@ -295,7 +327,7 @@ fn strip(e: Error, path: &Path) -> Error {
 
 pub(super) const KIND: SetKind = SetKind::new(
     "images",
-    "A folder of PNG and JPEG files, one folder a class; with `train` and `test` folders where it has both.",
+    "A folder of pictures, one folder a class; or of folders `train`, `val` and `test` with such folders in them.",
     |args, ()| {
         let root = PathBuf::from(args.required::<String>("path")?);
         let color = match args.get_or("color", "rgb".to_string())?.as_str() {
@@ -309,53 +341,8 @@ pub(super) const KIND: SetKind = SetKind::new(
         if let Some(complaint) = size.and_then(complaint) {
             return Err(args.error("size", complaint));
         }
-        let open = |path: &Path| Ok(ImageFolder { size, ..ImageFolder::open(path)?.color(color) });
-        let (train, test) = (root.join("train"), root.join("test"));
-        if !(train.is_dir() && test.is_dir()) {
-            if let Some(e) = image_parts::misnamed(&root)? {
-                return Err(e);
-            }
-            let set = open(&root)?;
-            let left_out = set.left_out.to_vec();
-            return Ok(Box::new(Sets {
-                train: Arc::new(set),
-                test: None,
-                left_out,
-                rounded: Vec::new(),
-                too_large: None,
-                kept: None,
-                kept_test: None,
-            }));
-        }
-        let (train, test) = (open(&train)?, open(&test)?);
-        let mut left_out = Vec::new();
-        let others =
-            entries(&root)?.into_iter().filter(|path| !["train", "test"].contains(&name(path).as_str()));
-        let others: Vec<String> = others.map(|path| name(&path)).collect();
-        if !others.is_empty() {
-            left_out.push(format!("left out: {} beside `train` and `test`: {}", others.len(), some(&others)));
-        }
-        for (part, set) in [("train", &train), ("test", &test)] {
-            left_out.extend(set.left_out.iter().map(|line| format!("{part}: {line}")));
-        }
-        if train.classes != test.classes {
-            let message = format!(
-                "{}: the classes of `train` are {:?}, those of `test` {:?}",
-                root.display(),
-                train.classes,
-                test.classes
-            );
-            return Err(Error::new(ErrorKind::Data, message));
-        }
-        Ok(Box::new(Sets {
-            train: Arc::new(train),
-            test: Some(Arc::new(test)),
-            left_out,
-            rounded: Vec::new(),
-            too_large: None,
-            kept: None,
-            kept_test: None,
-        }))
+        image_parts::sets(&root, |path| Ok(ImageFolder { size, ..ImageFolder::open(path)?.color(color) }))
+            .map(Box::new)
     },
 )
 .example(|| Entry::new("images").with_option("path", "data/images"))
@@ -415,14 +402,14 @@ mod tests {
         write("dark/._0.png", &png);
         write("dark/2019/a.png", &png);
         write("dark/2019/jan/b.png", &png);
-        write("dark/old.bmp", b"BM");
+        write("dark/old.psd", b"BM");
         write("light/c.PNG", &png);
         let set = ImageFolder::open(&root).unwrap();
         assert_eq!(set.len(), 4);
         let want = [
             "left out: 2 hidden files or folders: .DS_Store, dark/._0.png",
             "left out: 1 file beside the classes: labels.csv",
-            "left out: 2 files that are not .png, .jpg or .jpeg: dark/old.bmp, light/notes.txt",
+            "left out: 2 files that are not .png, .jpg, .jpeg, .webp, .gif, .bmp, .tif or .tiff: dark/old.psd, light/notes.txt",
             "left out: 1 folder inside a class, with 2 images: dark/2019",
         ];
         assert_eq!(set.left_out(), want);
@@ -439,7 +426,10 @@ mod tests {
         assert_eq!(failure(), "root/dusk: a class without images");
         write("dusk/a.png", b"");
         write("light/x.jpg", b"<html>");
-        assert_eq!(failure(), "root: 2 of 6 images are neither PNG nor JPEG inside: dusk/a.png, light/x.jpg");
+        assert_eq!(
+            failure(),
+            "root: 2 of 6 images are neither PNG, JPEG, WebP, GIF, BMP nor TIFF inside: dusk/a.png, light/x.jpg"
+        );
         std::fs::remove_dir_all(root).unwrap();
     }
 

@@ -2,9 +2,10 @@
 
 use super::{Idx, SetKind, Sets};
 use crate::InMemory;
-use mapsto_spec::Entry;
+use mapsto_spec::{Entry, FromValue, Value};
 use mapsto_tensor::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -122,6 +123,7 @@ pub(super) const KIND: SetKind = SetKind::new(
         Ok(Box::new(Sets {
             train: Arc::new(train),
             test: Some(Arc::new(test)),
+            validation: None,
             left_out: Vec::new(),
             rounded: Vec::new(),
             too_large: None,
@@ -136,10 +138,25 @@ pub(super) const IDX_KIND: SetKind = SetKind::new(
     "idx",
     "Any set laid out like MNIST, with `classes` classes, from four files in the folder `path`.",
     |args, ()| {
-        let (train, test) = idx_folder(args.required::<String>("path")?, args.get_or("classes", 10usize)?)?;
+        let path = args.required::<String>("path")?;
+        let names = args.optional::<Names>("names")?.map(Names::read).transpose();
+        let names = names.map_err(|e| args.error("names", e.message()))?;
+        let classes = match &names {
+            Some(names) => args.get_or("classes", names.len())?,
+            None => args.get_or("classes", 10usize)?,
+        };
+        if let Some(names) = names.as_ref().filter(|names| names.len() != classes) {
+            let message = format!("there are {} names, and {classes} classes", names.len());
+            return Err(args.error("names", message).help("give one name for each class, in the order of their ids"));
+        }
+        let (mut train, mut test) = idx_folder(path, classes)?;
+        if let Some(names) = names {
+            (train, test) = (train.classes(names.clone()), test.classes(names));
+        }
         Ok(Box::new(Sets {
             train: Arc::new(train),
             test: Some(Arc::new(test)),
+            validation: None,
             left_out: Vec::new(),
             rounded: Vec::new(),
             too_large: None,
@@ -149,7 +166,58 @@ pub(super) const IDX_KIND: SetKind = SetKind::new(
     },
 )
 .example(|| Entry::new("idx").with_option("path", "data/idx"))
-.options(&[("path", "the folder of the four files"), ("classes", "the number of classes")]);
+.options(&[
+    ("path", "the folder of the four files"),
+    ("classes", "the number of classes"),
+    ("names", "what the classes are called, in the order of their ids: a list, or a text file with a name on each line"),
+]);
+
+/// What classes are called: said in place, or in a file.
+#[derive(Debug)]
+enum Names {
+    Listed(Vec<String>),
+    InFile(String),
+}
+
+impl FromValue for Names {
+    const EXPECTED: &'static str = "a list of names, or the path of a file with a name on each line";
+    fn from_value(value: &Value) -> Option<Names> {
+        match value {
+            Value::Str(path) => Some(Names::InFile(path.clone())),
+            other => Vec::<String>::from_value(other).map(Names::Listed),
+        }
+    }
+}
+
+impl Names {
+    /// The names, of which no two are alike.
+    fn read(self) -> Result<Vec<String>> {
+        let (names, file) = match self {
+            Names::Listed(names) => (names, String::new()),
+            Names::InFile(path) => {
+                let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                let lines: Vec<String> =
+                    text.trim_end().lines().map(|line| line.trim().to_string()).collect();
+                (lines, format!("{path}: "))
+            }
+        };
+        let data = |message: String| Err(Error::new(ErrorKind::Data, format!("{file}{message}")));
+        if let Some(i) = names.iter().position(String::is_empty) {
+            return data(format!("the name of class {i} is empty"));
+        }
+        let mut seen = HashMap::new();
+        for (i, name) in names.iter().enumerate() {
+            if let Some(first) = seen.insert(name, i) {
+                return data(format!(
+                    "the classes {first} and {i} are both called `{}`",
+                    name.escape_debug()
+                ));
+            }
+        }
+        Ok(names)
+    }
+}
 
 #[cfg(test)]
 mod tests {

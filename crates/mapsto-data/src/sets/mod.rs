@@ -24,6 +24,8 @@ pub struct Sets {
     pub train: Arc<dyn Dataset>,
     /// The samples to test on.
     pub test: Option<Arc<dyn Dataset>>,
+    /// The samples to watch the training by, where the set comes with some.
+    pub validation: Option<Arc<dyn Dataset>>,
     /// What was found beside them and is not read, to be reported: a line each.
     pub left_out: Vec<String>,
     /// Columns in which values that differ in the file become equal as `f32`, unless they are standardized first.

@@ -1,24 +1,53 @@
 //! Transforms: random changes to the inputs of training, each a pure function of seed, epoch and sample.
 
+mod autocontrast;
+mod color_jitter;
 mod crop;
+mod cutmix;
+mod cutout;
+mod equalize;
 mod flip;
+mod gaussian_blur;
+mod grayscale;
+mod mixup;
 mod noise;
+mod posterize;
+mod rand_augment;
+mod random_erasing;
+mod resized_crop;
 mod rotate;
 mod shift;
+mod solarize;
+mod trivial_augment;
 
+pub use autocontrast::Autocontrast;
+pub use color_jitter::ColorJitter;
 pub use crop::Crop;
+pub use cutmix::Cutmix;
+pub use cutout::Cutout;
+pub use equalize::Equalize;
 pub use flip::Flip;
+pub use gaussian_blur::GaussianBlur;
+pub use grayscale::Grayscale;
+pub use mixup::Mixup;
 pub use noise::Noise;
+pub use posterize::Posterize;
+pub use rand_augment::RandAugment;
+pub use random_erasing::RandomErasing;
+pub use resized_crop::ResizedCrop;
 pub use rotate::Rotate;
 pub use shift::Shift;
+pub use solarize::Solarize;
+pub use trivial_augment::TrivialAugment;
 
+use crate::Sample;
 use crate::rows::stack;
 use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::random::Keyed;
-use mapsto_tensor::{Tensor, catch, error};
+use mapsto_tensor::{Result, Tensor, catch, error};
 use std::sync::Arc;
 
-/// A change to the input of a sample, such as a random shift; targets stay as they are.
+/// A change to the input of a sample, such as a random shift; targets stay as they are, unless samples are mixed.
 ///
 /// Randomness comes from the key alone, so that the same sample in the same epoch changes in the same way no matter which thread reads
 /// it. A closure `|x: Tensor, key: SampleKey| ..` is a transform.
@@ -60,6 +89,21 @@ pub trait Transform: Send + Sync {
         let changed: Vec<Tensor> = keys.iter().enumerate().map(one).collect();
         stack(&changed)
     }
+
+    /// The changed samples of a batch, whose targets stay as they are unless they are mixed with others; `classes` is how many the set
+    /// has.
+    ///
+    /// # Errors
+    /// Targets that cannot be mixed.
+    fn apply_to(&self, batch: Sample, keys: &[SampleKey], classes: usize) -> Result<Sample> {
+        let _ = classes;
+        Ok(Sample { x: self.apply_batch(batch.x, keys), y: batch.y })
+    }
+
+    /// Whether targets become those of several samples: of classes, probabilities in place of ids.
+    fn mixes(&self) -> bool {
+        false
+    }
 }
 
 /// What the randomness of one transform on one sample depends on.
@@ -95,7 +139,27 @@ pub type TransformKind = Kind<dyn Transform>;
 /// assert_eq!(flip.entry().unwrap().to_string(), r#"{ flip = 0.5, axis = "horizontal" }"#);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
-pub const TRANSFORMS: &[TransformKind] = &[shift::KIND, rotate::KIND, flip::KIND, crop::KIND, noise::KIND];
+pub const TRANSFORMS: &[TransformKind] = &[
+    shift::KIND,
+    rotate::KIND,
+    flip::KIND,
+    crop::KIND,
+    noise::KIND,
+    resized_crop::KIND,
+    color_jitter::KIND,
+    grayscale::KIND,
+    gaussian_blur::KIND,
+    autocontrast::KIND,
+    equalize::KIND,
+    posterize::KIND,
+    solarize::KIND,
+    cutout::KIND,
+    random_erasing::KIND,
+    rand_augment::KIND,
+    trivial_augment::KIND,
+    mixup::KIND,
+    cutmix::KIND,
+];
 
 impl Family for dyn Transform {
     const NOUN: &'static str = "transform";
@@ -130,6 +194,14 @@ impl Transform for Arc<dyn Transform> {
     fn apply_batch(&self, x: Tensor, keys: &[SampleKey]) -> Tensor {
         (**self).apply_batch(x, keys)
     }
+
+    fn apply_to(&self, batch: Sample, keys: &[SampleKey], classes: usize) -> Result<Sample> {
+        (**self).apply_to(batch, keys, classes)
+    }
+
+    fn mixes(&self) -> bool {
+        (**self).mixes()
+    }
 }
 
 impl Transform for Box<dyn Transform> {
@@ -147,6 +219,14 @@ impl Transform for Box<dyn Transform> {
 
     fn apply_batch(&self, x: Tensor, keys: &[SampleKey]) -> Tensor {
         (**self).apply_batch(x, keys)
+    }
+
+    fn apply_to(&self, batch: Sample, keys: &[SampleKey], classes: usize) -> Result<Sample> {
+        (**self).apply_to(batch, keys, classes)
+    }
+
+    fn mixes(&self) -> bool {
+        (**self).mixes()
     }
 }
 

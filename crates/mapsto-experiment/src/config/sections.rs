@@ -1,15 +1,16 @@
 //! The sections of a training file, read key by key.
 
-use mapsto::spec::{Entry, Value};
+use mapsto::spec::{Entry, FromValue, Value};
 use mapsto::{DType, Error, ErrorKind, MatmulPrecision, Result};
 
 use super::{ClassWeight, Data, Model, Sampling, Split, Train, is_path};
-use crate::document::Tree;
+use crate::document::{Key, Node, Tree};
+use crate::plain::plain;
 use crate::ranges::{at_least, fraction, one_of, positive};
 use crate::section::Section;
 use crate::source::Sources;
 use crate::tabular::Defaults;
-use crate::{averages, inits};
+use crate::{averages, inits, watching};
 
 /// `[data]`; what is no key of ours is an option of the set.
 pub(super) fn read_data(mut section: Section, sources: &Sources) -> Result<Data> {
@@ -27,7 +28,7 @@ pub(super) fn read_data(mut section: Section, sources: &Sources) -> Result<Data>
         Some(false) => preprocess.retain(|step| step.name != "standardize"),
         _ => {}
     }
-    let validation = fraction(section.node("validation"), "validation")?.unwrap_or(0.1);
+    let validation = fraction(section.node("validation"), "validation")?.unwrap_or(Data::VALIDATION);
     // A share to hold out is ours; the name of a second file is an option of the set.
     let test = match section.peek("test") {
         Some(Tree::Str(_)) => None,
@@ -105,8 +106,9 @@ pub(super) fn read_train(
     };
     let metrics = defaults.map_or(Vec::new(), |d| d.metrics.iter().map(|name| Entry::new(*name)).collect());
     let metrics = entries(&mut section, "metrics", metrics)?;
-    let callbacks =
+    let mut callbacks =
         entries(&mut section, "callbacks", defaults.map_or(Vec::new(), |_| Defaults::callbacks()))?;
+    watching::read_callbacks(&mut section, &mut callbacks)?;
     let optimizer = match defaults {
         Some(_) => Defaults::optimizer(),
         None => Entry::new("adam").with_value(1e-3),
@@ -117,11 +119,7 @@ pub(super) fn read_train(
     let schedule = schedule.or_else(|| defaults.filter(|_| !has_optimizer).map(|_| Defaults::schedule()));
     let train = Train {
         loss,
-        class_weight: one_of(
-            section.node("class_weight"),
-            "class_weight",
-            [("balanced", ClassWeight::Balanced)],
-        )?,
+        class_weight: class_weight(section.node("class_weight"))?,
         metrics,
         optimizer: section.entry("optimizer")?.unwrap_or(optimizer),
         schedule,
@@ -149,6 +147,9 @@ pub(super) fn read_train(
             [("f32", DType::F32), ("bf16", DType::BF16), ("f16", DType::F16)],
         )?
         .unwrap_or(DType::F32),
+        health: section.or("health", true)?,
+        dev_run: watching::read_batches(&mut section, "dev_run", Some(2))?,
+        overfit_batches: watching::read_batches(&mut section, "overfit_batches", None)?,
         out: match section.optional::<String>("out")? {
             Some(path) => Some(path_of(&path, "out", out, sources)?),
             None => None,
@@ -156,4 +157,29 @@ pub(super) fn read_train(
     };
     section.finish()?;
     Ok(train)
+}
+
+/// How much each class counts: a word, or a weight by the name of a class.
+fn class_weight(node: Option<Node>) -> Result<Option<ClassWeight>> {
+    let Some(Node { value: Tree::Table(members), .. }) = &node else {
+        let word = one_of(node, "class_weight", [("balanced", ())])?;
+        return Ok(word.map(|()| ClassWeight::Balanced));
+    };
+    let weight = |(key, node): &(Key, Node)| {
+        let weight = node.to_value().ok().and_then(|value| f64::from_value(&value));
+        match weight.filter(|weight| weight.is_finite() && *weight >= 0.0) {
+            Some(weight) => Ok((key.name.clone(), weight)),
+            None => {
+                let message =
+                    format!("the weight of class `{}` should be a number of at least 0", plain(&key.name));
+                Err(Error::new(ErrorKind::Usage, message).with_span(node.span.clone()))
+            }
+        }
+    };
+    let weights = members.iter().map(weight).collect::<Result<Vec<_>>>()?;
+    match weights.is_empty() {
+        true => Err(Error::new(ErrorKind::Usage, "`class_weight` names no class")
+            .help("write `class_weight = { spam = 3.0 }`; classes that are not named weigh 1")),
+        false => Ok(Some(ClassWeight::Each(weights))),
+    }
 }

@@ -78,7 +78,11 @@ fn classes(experiment: &Experiment, seen: &Seen, found: &mut Preflight) {
         counts[least],
         name(most)
     );
-    let help = "watch `f1`, `recall` or `precision` beside accuracy, and weigh the classes in the loss";
+    let config = &experiment.config;
+    if config.data.sampler.is_some() || config.train.loss.option("weights").is_some() {
+        return found.say("classes", Verdict::Fine, text, None);
+    }
+    let help = "watch `f1`, `recall` or `precision` beside accuracy; `class_weight = \"balanced\"` in [train] makes up for it, or `sampler = \"balanced\"` in [data]";
     found.say("classes", Verdict::Look, text, Some(help.into()));
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mapsto::{Result, Tensor};
 
 use super::seen::{Part, Seen, raw};
-use super::{Preflight, Verdict, counted};
+use super::{Preflight, Verdict, counted, near};
 use crate::experiment::Experiment;
 
 /// So many pairs of equal marks are compared number by number.
@@ -21,6 +21,7 @@ pub fn check(experiment: &Experiment, seen: &Seen, found: &mut Preflight) -> Res
         }
     }
     within(experiment, seen.training(), found)?;
+    near::between(experiment, seen, found)?;
     if found.findings.len() == before {
         let text = format!("none among {total} samples");
         found.say("duplicates", Verdict::Fine, text, None);
@@ -112,19 +113,9 @@ fn equal(
         return Ok(pairs);
     }
     let (left, right): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
-    let read = |part: &Part, places: &[usize]| -> Result<Tensor> {
-        let loader = match part.name {
-            "training" => Some(&experiment.train),
-            "validation" => experiment.validation.as_ref(),
-            _ => experiment.test.as_ref(),
-        };
-        let Some(loader) = loader else { unreachable!("the part was read from it") };
-        let x = raw(loader, places)?.x;
-        Ok(x.reshape([places.len() as i64, -1]))
-    };
     let mut kept = Vec::new();
     for ((pairs, left), right) in pairs.chunks(256).zip(left.chunks(256)).zip(right.chunks(256)) {
-        let (x, y) = (read(a, left)?, read(b, right)?);
+        let (x, y) = (read(experiment, a, left)?, read(experiment, b, right)?);
         if x.shape() != y.shape() || x.dtype() != y.dtype() {
             continue;
         }
@@ -133,4 +124,16 @@ fn equal(
     }
     kept.extend(rest);
     Ok(kept)
+}
+
+/// The inputs of some samples of a part before any preprocessing, as rows.
+pub fn read(experiment: &Experiment, part: &Part, places: &[usize]) -> Result<Tensor> {
+    let loader = match part.name {
+        "training" => Some(&experiment.train),
+        "validation" => experiment.validation.as_ref(),
+        _ => experiment.test.as_ref(),
+    };
+    let Some(loader) = loader else { unreachable!("the part was read from it") };
+    let x = raw(loader, places)?.x;
+    Ok(x.reshape([places.len() as i64, -1]))
 }

@@ -3,13 +3,15 @@
 //! A check is one file with one function that adds findings; [`CHECKS`] lists them in the order in which they are shown. None of
 //! them draws from the run's randomness, reads the test samples for more than whether they are copies of others, or writes anything.
 
-mod balance;
+pub(crate) mod balance;
 mod baselines;
-mod duplicates;
+pub(crate) mod duplicates;
 mod leakage;
+pub(crate) mod near;
 mod overfit;
 mod scale;
-mod seen;
+pub(crate) mod seen;
+mod shapes;
 
 use std::time::Instant;
 
@@ -75,7 +77,8 @@ pub struct Preflight {
 type Check = fn(&Experiment, &Seen, &mut Preflight) -> Result<()>;
 
 /// Every check, in the order in which they are shown.
-const CHECKS: &[Check] = &[balance::check, duplicates::check, leakage::check, scale::check, baselines::check];
+const CHECKS: &[Check] =
+    &[shapes::check, balance::check, duplicates::check, leakage::check, scale::check, baselines::check];
 
 impl Experiment {
     /// Looks at data and model before the first step. It leaves both, and the randomness of the run, as they were.
@@ -127,6 +130,24 @@ impl Experiment {
     }
 }
 
+impl Finding {
+    /// What was found, as a run keeps it.
+    pub(crate) fn to_json(&self) -> Json {
+        let text = |text: &str| Json::Str(text.to_string());
+        let verdict = match self.verdict {
+            Verdict::Fine => "fine",
+            Verdict::Look => "look",
+            Verdict::Warning => "warning",
+        };
+        Json::Object(vec![
+            ("check".into(), text(self.check)),
+            ("verdict".into(), text(verdict)),
+            ("text".into(), text(&self.text)),
+            ("help".into(), self.help.as_deref().map_or(Json::Null, text)),
+        ])
+    }
+}
+
 impl Preflight {
     fn say(&mut self, check: &'static str, verdict: Verdict, text: impl Into<String>, help: Option<String>) {
         self.findings.push(Finding { check, verdict, text: text.into(), help });
@@ -144,25 +165,11 @@ impl Preflight {
     /// All of it as a run keeps it.
     pub fn to_json(&self) -> Json {
         let text = |text: &str| Json::Str(text.to_string());
-        let finding = |f: &Finding| {
-            let verdict = match f.verdict {
-                Verdict::Fine => "fine",
-                Verdict::Look => "look",
-                Verdict::Warning => "warning",
-            };
-            let help = f.help.as_deref().map_or(Json::Null, text);
-            Json::Object(vec![
-                ("check".into(), text(f.check)),
-                ("verdict".into(), text(verdict)),
-                ("text".into(), text(&f.text)),
-                ("help".into(), help),
-            ])
-        };
         let baseline = |b: &Baseline| {
             Json::Object(vec![("name".into(), text(b.name)), ("score".into(), Json::Float(b.score))])
         };
         Json::Object(vec![
-            ("findings".into(), Json::List(self.findings.iter().map(finding).collect())),
+            ("findings".into(), Json::List(self.findings.iter().map(Finding::to_json).collect())),
             ("score".into(), text(self.score)),
             ("judged".into(), Json::Int(self.judged as i64)),
             ("judged_on".into(), text(self.judged_on)),

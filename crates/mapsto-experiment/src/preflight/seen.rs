@@ -3,6 +3,7 @@
 use mapsto::data::{Loader, Sample};
 use mapsto::{DType, Result, Tensor};
 
+use super::near::Thumbnail;
 use crate::experiment::Experiment;
 use crate::inputs::prepared;
 
@@ -40,6 +41,8 @@ pub struct Part {
     pub is_classes: bool,
     /// How many samples it has.
     pub len: usize,
+    /// How the pictures look, where samples are pictures.
+    pub thumbnails: Vec<Option<Thumbnail>>,
 }
 
 impl Part {
@@ -140,7 +143,8 @@ fn read(experiment: &Experiment, loader: &Loader, places: &[usize]) -> Result<Ba
 
 fn part(name: &'static str, loader: &Loader) -> Result<Part> {
     let len = loader.dataset().len();
-    let mut part = Part { name, marks: Vec::new(), targets: Vec::new(), is_classes: false, len };
+    let mut part =
+        Part { name, marks: Vec::new(), targets: Vec::new(), is_classes: false, len, thumbnails: Vec::new() };
     if len == 0 {
         return Ok(part);
     }
@@ -154,7 +158,14 @@ fn part(name: &'static str, loader: &Loader) -> Result<Part> {
         let Sample { x, y } = raw(loader, &places)?;
         let each = x.len() / places.len();
         match x.dtype() {
-            DType::F32 => marked(&x.to_vec::<f32>(), each, |v| v.to_bits().into(), &mut part.marks),
+            DType::F32 => {
+                let numbers = x.to_vec::<f32>();
+                marked(&numbers, each, |v| v.to_bits().into(), &mut part.marks);
+                if let &[_, c @ 1..=4, h, w] = x.shape() {
+                    let pictures = numbers.chunks(each.max(1));
+                    part.thumbnails.extend(pictures.map(|picture| Thumbnail::of(picture, [c, h, w])));
+                }
+            }
             _ => marked(&x.to(DType::F64).to_vec::<f64>(), each, |v| v.to_bits(), &mut part.marks),
         }
         part.targets.extend(y.to(DType::F64).to_vec::<f64>());

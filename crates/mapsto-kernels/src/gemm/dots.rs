@@ -4,6 +4,7 @@ use super::MACS;
 use super::direct::{SERIAL, after};
 use super::lanes::{Float, Kernel, Lanes, dispatch};
 use super::mat::{Mat, shifted};
+use super::read::Read;
 use super::tile::Finish;
 use crate::elements::elements;
 use crate::simd;
@@ -22,8 +23,8 @@ const FEW: usize = 32;
 /// Rows or columns of a task.
 const TASK: usize = 16;
 
-/// C (+)= A·B of dense rows and dense columns, then what finishes it.
-pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
+/// C (+)= A·B of dense rows and dense columns, then what finishes it; B may hold halves, which are widened in registers.
+pub fn product<T: Float, S: Read<T>>(a: Mat<T>, b: Mat<S>, c: &mut [T], finish: Finish<T>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let out = Pieces::new(c);
     let long = m.max(n);
@@ -43,16 +44,16 @@ pub fn product<T: Float>(a: Mat<T>, b: Mat<T>, c: &mut [T], finish: Finish<T>) {
 }
 
 /// Loop nest: columns by 4 (2 where registers are few) › rows by 4 › steps by registers, whose lanes are summed at the end.
-struct Dots<'a, T> {
+struct Dots<'a, T, S> {
     a: Mat<'a, T>,
-    b: Mat<'a, T>,
+    b: Mat<'a, S>,
     /// Rows of `stride` numbers, as many and as wide as the product.
     c: *mut T,
     stride: usize,
     add: bool,
 }
 
-impl<T: Float> Kernel<T> for Dots<'_, T> {
+impl<T: Float, S: Read<T>> Kernel<T> for Dots<'_, T, S> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes<Elem = T>>(self) {
@@ -61,7 +62,7 @@ impl<T: Float> Kernel<T> for Dots<'_, T> {
     }
 }
 
-impl<T: Float> Dots<'_, T> {
+impl<T: Float, S: Read<T>> Dots<'_, T, S> {
     #[inline(always)]
     unsafe fn all<L: Lanes<Elem = T>, const WIDE: usize>(&self) {
         const ROWS: usize = 4;
@@ -73,7 +74,7 @@ impl<T: Float> Dots<'_, T> {
                 unsafe {
                     let rows: [*const T; ROWS] =
                         simd::array(|r| a.data.as_ptr().offset(a.index((i + r).min(m - 1), 0)));
-                    let columns: [*const T; WIDE] =
+                    let columns: [*const S; WIDE] =
                         simd::array(|v| b.data.as_ptr().offset(b.index(0, (j + v).min(n - 1))));
                     let mut sums = [[T::default(); WIDE]; ROWS];
                     let mut from = 0;
@@ -113,10 +114,10 @@ impl<T: Float> Dots<'_, T> {
 
 /// The first `w` lanes of a register from step `s` on.
 #[inline(always)]
-unsafe fn step<L: Lanes, const ROWS: usize, const WIDE: usize>(
+unsafe fn step<L: Lanes, S: Read<L::Elem>, const ROWS: usize, const WIDE: usize>(
     acc: &mut [[L; WIDE]; ROWS],
     rows: &[*const L::Elem; ROWS],
-    columns: &[*const L::Elem; WIDE],
+    columns: &[*const S; WIDE],
     s: usize,
     w: usize,
 ) {
@@ -124,10 +125,10 @@ unsafe fn step<L: Lanes, const ROWS: usize, const WIDE: usize>(
     unsafe {
         let mut y = [L::splat(L::Elem::default()); WIDE];
         for v in 0..WIDE {
-            y[v] = load::<L>(columns[v].add(s), w);
+            y[v] = load::<L, S>(columns[v].add(s), w);
         }
         for r in 0..ROWS {
-            let x = load::<L>(rows[r].add(s), w);
+            let x = load::<L, L::Elem>(rows[r].add(s), w);
             for v in 0..WIDE {
                 acc[r][v] = acc[r][v].fma(x, y[v]);
             }
@@ -136,7 +137,7 @@ unsafe fn step<L: Lanes, const ROWS: usize, const WIDE: usize>(
 }
 
 #[inline(always)]
-unsafe fn load<L: Lanes>(p: *const L::Elem, w: usize) -> L {
+unsafe fn load<L: Lanes, S: Read<L::Elem>>(p: *const S, w: usize) -> L {
     // SAFETY: the caller vouches for `w` numbers.
-    unsafe { if w == L::N { L::load(p) } else { L::load_first(p, w) } }
+    unsafe { if w == L::N { S::load(p) } else { S::load_first(p, w) } }
 }

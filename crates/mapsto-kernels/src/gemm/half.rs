@@ -5,16 +5,18 @@
 //! bf16 are multiplied as such where the processor does that faster than f32 ([`Way`](super::bf16::Way)); numbers, products
 //! and sums below 2⁻¹²⁶ count as 0 there. Everything else is widened whole.
 
+use super::direct::{after, row_times, turn};
 use super::mat::{Mat, shifted};
+use super::read::Read;
 use super::tile::Finish;
-use super::{Activation, Epilogue, MACS, THIN, bf16, check_sizes, in_batch, product};
+use super::{Activation, Epilogue, MACS, THIN, bf16, check_sizes, dots, in_batch, product};
 use crate::cast::Cast;
 use crate::elements::elements;
 use crate::threads::{Pieces, for_chunks, parallel};
 use crate::workspace::scratch;
 
 /// The numbers of 16 bits: f16 and bf16.
-pub trait Half: Copy + Send + Sync + Cast<f32> {
+pub trait Half: Cast<f32> + Read<f32> {
     /// Rounds numbers.
     fn round(x: &[f32], y: &mut [Self]);
     /// The product of large matrices in the type itself, where there is something faster than f32.
@@ -88,17 +90,25 @@ pub fn gemm_batch<'a, H: Half + 'a>(
 
 /// Numbers of a piece: 64 KiB of f32.
 const PIECE: usize = if cfg!(miri) { 1 << 8 } else { 1 << 14 };
-/// Rows up to which B is widened piece by piece.
-const FEW: usize = 4;
+/// Rows or columns up to which the other operand is widened piece by piece: where its steps are dense, so that a piece is multiplied in dot
+/// products, and where its lanes are.
+const FEW: [usize; 2] = [32, 16];
 
-/// The choice of a way, by the sizes alone.
+/// The choice of a way, by the sizes and the layout alone.
 fn way<H: Half>(a: Mat<H>, b: Mat<H>, c: &mut [H], finish: Finish<f32>) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    let thin = n == 1 || k <= THIN[0] && n <= THIN[1];
-    if thin && elements([m, k]) > PIECE {
+    // Two lanes of a matrix, and two steps of it, may lie side by side.
+    let few = |big: &Mat<H>| if big.col_stride == 1 { FEW[0] } else { FEW[1] };
+    let dense = |big: &Mat<H>| big.col_stride == 1 || big.row_stride == 1;
+    let long = |big: &Mat<H>| dense(big) && elements([big.rows, big.cols]) > PIECE;
+    if m == 1 && long(&b) || n == 1 && long(&a) {
+        row(a, b, c, finish)
+    } else if k <= THIN[0] && n <= THIN[1] && elements([m, k]) > PIECE {
         by_rows(a, b, c, finish)
-    } else if m <= FEW && elements([k, n]) > PIECE {
-        by_columns(a, b, c, finish)
+    } else if m <= few(&b.t()) && m <= n && long(&b.t()) {
+        thin(Thin { few: a, big: b.t(), of_columns: true }, c, finish)
+    } else if n <= few(&a) && n <= m && long(&a) {
+        thin(Thin { few: b.t(), big: a, of_columns: false }, c, finish)
     } else {
         let mut y = scratch::<f32>(c.len());
         if !H::whole(a, b, &mut y, finish) {
@@ -107,6 +117,16 @@ fn way<H: Half>(a: Mat<H>, b: Mat<H>, c: &mut [H], finish: Finish<f32>) {
         }
         rounded(&y, c)
     }
+}
+
+/// One row or one column: the matrix is read once, and widened in registers.
+fn row<H: Half>(a: Mat<H>, b: Mat<H>, c: &mut [H], finish: Finish<f32>) {
+    let mut y = scratch::<f32>(c.len());
+    let (x, big) = if a.rows == 1 { (a, b) } else { (b.t(), a.t()) };
+    let mut wide = scratch(x.cols);
+    row_times(widened(x, &mut wide), big, &mut y, false);
+    after(&mut y, b.cols, finish);
+    rounded(&y, c)
 }
 
 /// Blocks of A's rows, each widened, multiplied and rounded while it lies in the cache.
@@ -124,33 +144,65 @@ fn by_rows<H: Half>(a: Mat<H>, b: Mat<H>, c: &mut [H], finish: Finish<f32>) {
     });
 }
 
-/// Blocks of B's columns, in pieces of its rows, each widened while it lies in the cache.
-fn by_columns<H: Half>(a: Mat<H>, b: Mat<H>, c: &mut [H], finish: Finish<f32>) {
-    let (m, k, n) = (a.rows, a.cols, b.cols);
-    let mut left = scratch(elements([m, k]));
-    let a = widened(a, &mut left);
-    // Where rows are dense a piece has long parts of them, where columns are, whole ones.
-    let wide = if b.col_stride == 1 { 512 } else { (PIECE / k).clamp(1, 64) };
-    let high = (PIECE / wide).max(1);
+/// A large matrix beside a thin one, both as lanes by steps: `few` lanes are the rows of C and the large ones its columns, or the other way
+/// round.
+struct Thin<'a, H> {
+    few: Mat<'a, H>,
+    big: Mat<'a, H>,
+    of_columns: bool,
+}
+
+/// Blocks of the large matrix's lanes, in pieces of its steps, each of which is multiplied while it lies in the cache.
+fn thin<H: Half>(Thin { few, big, of_columns }: Thin<H>, c: &mut [H], finish: Finish<f32>) {
+    let (f, k, lanes) = (few.rows, few.cols, big.rows);
+    let mut left = scratch(elements([f, k]));
+    let few = in_rows(few, &mut left);
+    // Where steps are dense some of them are multiplied by a part of the few that stays in the cache; else all lanes of some steps are
+    // widened there.
+    let [wide, long] = if big.col_stride == 1 { [32, 512] } else { [512, PIECE / 512] };
     let out = Pieces::new(c);
-    parallel(n.div_ceil(wide), elements([k, n]), |block| {
+    parallel(lanes.div_ceil(wide), elements([k, lanes]) + elements([f, k, lanes]) / MACS, |block| {
         let at = block * wide;
-        let cols = wide.min(n - at);
-        let (mut right, mut y) = (scratch(high.min(k) * cols), scratch::<f32>(m * cols));
-        for from in (0..k).step_by(high) {
-            let rows = high.min(k - from);
-            let piece = Mat { rows, cols, offset: b.index(from, at) as usize, ..b };
-            let left = Mat { cols: rows, offset: shifted(a.offset, from, a.col_stride), ..a };
-            let last = from + rows == k;
-            let bias = finish.bias.filter(|_| last).map(|bias| &bias[at..at + cols]);
-            let finish = Finish { add: from > 0, bias, relu: finish.relu && last };
-            product(left, widened(piece, &mut right[..rows * cols]), &mut y, finish);
+        let count = wide.min(lanes - at);
+        let mut y = scratch::<f32>(f * count);
+        for from in (0..k).step_by(long) {
+            let steps = long.min(k - from);
+            let piece = Mat { rows: count, cols: steps, offset: big.index(at, from) as usize, ..big };
+            let left = Mat { cols: steps, offset: few.offset + from, ..few };
+            let sum = Finish { add: from > 0, bias: None, relu: false };
+            if big.col_stride == 1 {
+                dots::product(left, piece.t(), &mut y, sum);
+            } else {
+                let mut right = scratch(steps * count);
+                product(left, widened(piece, &mut right).t(), &mut y, sum);
+            }
         }
-        for (i, y) in y.chunks_exact(cols).enumerate() {
-            // SAFETY: blocks cover disjoint columns of C, which is borrowed throughout.
-            H::round(y, unsafe { out.get(i * n + at, cols) });
+        if of_columns {
+            let bias = finish.bias.map(|bias| &bias[at..at + count]);
+            after(&mut y, count, Finish { bias, ..finish });
+            for (i, y) in y.chunks_exact(count).enumerate() {
+                // SAFETY: blocks cover disjoint columns of C, which is borrowed throughout.
+                H::round(y, unsafe { out.get(i * lanes + at, count) });
+            }
+        } else {
+            let mut turned = scratch::<f32>(y.len());
+            turn(&y, &mut turned, f, false);
+            after(&mut turned, f, finish);
+            // SAFETY: blocks cover disjoint rows of C, which is borrowed throughout.
+            H::round(&turned, unsafe { out.get(at * f, count * f) });
         }
     });
+}
+
+/// A dense copy of a matrix in f32, by rows.
+fn in_rows<'s, H: Half>(x: Mat<H>, copy: &'s mut [f32]) -> Mat<'s, f32> {
+    if x.row_stride != 1 || x.col_stride == 1 {
+        return widened(x, copy);
+    }
+    for (i, row) in copy.chunks_exact_mut(x.cols.max(1)).enumerate() {
+        row.iter_mut().enumerate().for_each(|(j, y)| *y = x.at(i, j).cast());
+    }
+    Mat::row_major(copy, x.rows, x.cols)
 }
 
 /// A dense copy of a matrix in f32, by rows or by columns as it lies.
@@ -240,6 +292,9 @@ mod tests {
             (700, 300, 1),
             (900, 33, 18),
             (40, 50, 60),
+            (9, 1100, 40),
+            (530, 35, 14),
+            (33, 700, 20),
             (100, 801, 70),
         ];
         for &isa in Isa::available() {

@@ -1,7 +1,7 @@
 //! Products of whole numbers, which wrap in their own type.
 
 use super::mat::{Mat, shifted};
-use super::{MACS, check_sizes, in_batch};
+use super::{LONG, MACS, SMALL, check_sizes, in_batch};
 use crate::elements::elements;
 use crate::simd::vectorize;
 use crate::threads::for_chunks;
@@ -11,6 +11,8 @@ use crate::workspace::{Plain, scratch, scratch_copy};
 pub trait Integer: Plain + Send + Sync + Default {
     /// `self + x · y`, modulo two to the number of bits.
     fn plus_product(self, x: Self, y: Self) -> Self;
+    /// `self + x`, likewise.
+    fn plus(self, x: Self) -> Self;
     #[doc(hidden)]
     fn product(a: Mat<Self>, b: Mat<Self>, c: &mut [Self]);
 }
@@ -21,6 +23,10 @@ macro_rules! integers {
             #[inline(always)]
             fn plus_product(self, x: $t, y: $t) -> $t {
                 self.wrapping_add(x.wrapping_mul(y))
+            }
+            #[inline(always)]
+            fn plus(self, x: $t) -> $t {
+                self.wrapping_add(x)
             }
             #[inline(never)]
             fn product(a: Mat<$t>, b: Mat<$t>, c: &mut [$t]) {
@@ -75,11 +81,77 @@ pub fn gemm_batch<'a, T: Integer + 'a>(
 const AT_ONCE: usize = 8;
 const STEPS: usize = 64;
 
+/// Columns up to which results are dot products of a row and a column.
+const FEW: usize = 16;
+/// Steps from which they are, where there is more than one column.
+const LEAST: usize = 32;
+
+/// The choice of a way, by the sizes and the layout alone.
+fn product<T: Integer>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    if n == 1 && m > 1 && a.row_stride == 1 && a.col_stride != 1 {
+        // Cᵀ = Bᵀ·Aᵀ reads A in rows.
+        by_steps(b.t(), a.t(), c)
+    } else if k >= LONG && m * n <= SMALL {
+        in_pieces_of_k(a, b, c)
+    } else if a.col_stride == 1 && (n == 1 || n <= FEW && k >= LEAST) && k > 0 {
+        dots(a, b, c)
+    } else {
+        by_steps(a, b, c)
+    }
+}
+
+/// A few rows and columns, many steps: pieces of k, whose sums are added; the order is of no account to whole numbers.
+fn in_pieces_of_k<T: Integer>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    let each = LONG / 4;
+    let mut parts = scratch::<T>(k.div_ceil(each) * m * n);
+    for_chunks(&mut parts, m * n, elements([m, n, k]).saturating_mul(2) / MACS, |p, part| {
+        let (from, to) = (p * each, (p * each + each).min(k));
+        let a = Mat { cols: to - from, offset: shifted(a.offset, from, a.col_stride), ..a };
+        let b = Mat { rows: to - from, offset: shifted(b.offset, from, b.row_stride), ..b };
+        product(a, b, part);
+    });
+    c.fill(T::default());
+    for part in parts.chunks_exact(m * n) {
+        c.iter_mut().zip(part).for_each(|(y, x)| *y = y.plus(*x));
+    }
+}
+
+/// Dot products of dense rows of A and of columns of B, which are copied unless they are dense.
+fn dots<T: Integer>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
+    let (k, n) = (a.cols, b.cols);
+    let copy;
+    let columns = if b.row_stride == 1 {
+        b
+    } else {
+        copy = scratch_copy((0..n * k).map(|i| b.at(i % k, i / k)));
+        Mat::row_major(&copy, n, k).t()
+    };
+    let rows = (4096 / k).max(1);
+    for_chunks(c, rows * n, elements([a.rows, k, n]), |block, c| {
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, c) in c.chunks_exact_mut(n).enumerate() {
+                    let at = a.index(block * rows + i, 0) as usize;
+                    let row = &a.data[at..at + k];
+                    for (j, c) in c.iter_mut().enumerate() {
+                        let at = columns.index(0, j) as usize;
+                        let both = row.iter().zip(&columns.data[at..at + k]);
+                        *c = both.fold(T::default(), |sum, (&x, &y)| sum.plus_product(x, y));
+                    }
+                }
+            },
+        );
+    });
+}
+
 /// Loop nest: blocks of 16 rows (in parallel) › pieces of 64 steps › rows › steps by 8 › columns, over which LLVM vectorizes.
-/// B is copied if its rows are not dense; a column is dot products.
+/// B is copied if its rows are not dense.
 ///
 /// Tiles of 4 × 32 sums in arrays did not stay in registers (256³ in i32 on two threads: 2.5 ms; PyTorch 0.79).
-fn product<T: Integer>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
+fn by_steps<T: Integer>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     let mut copy;
     let b = if b.col_stride == 1 {
@@ -92,28 +164,6 @@ fn product<T: Integer>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
         Mat::row_major(&copy, k, n)
     };
     let cost = elements([m, n, k]).saturating_mul(2) / MACS + elements([m, n]);
-    if n == 1 && a.col_stride == 1 && k > 0 {
-        let column;
-        let column: &[T] = if b.row_stride == 1 {
-            &b.data[b.offset..b.offset + k]
-        } else {
-            column = scratch_copy((0..k).map(|i| b.at(i, 0)));
-            &column
-        };
-        return for_chunks(c, (4096 / k).max(1), elements([m, k]), |block, c| {
-            let first = block * (4096 / k).max(1);
-            vectorize(
-                #[inline(always)]
-                || {
-                    for (i, c) in c.iter_mut().enumerate() {
-                        let at = a.index(first + i, 0) as usize;
-                        let both = a.data[at..at + k].iter().zip(column);
-                        *c = both.fold(T::default(), |sum, (&x, &y)| sum.plus_product(x, y));
-                    }
-                },
-            );
-        });
-    }
     // One row is shared out by its columns.
     let (rows, wide) = if m == 1 { (1, 256.min(n)) } else { (16, n) };
     for_chunks(c, rows * wide, cost, |block, c| {
@@ -183,7 +233,16 @@ mod tests {
         let numbers = |n: usize, by: i64| -> Vec<i64> {
             (0..n as i64).map(|i| (i + 1).wrapping_mul(by).wrapping_mul(i ^ by)).collect()
         };
-        let sizes = [(1, 1, 1), (3, 5, 4), (1, 300, 700), (200, 300, 1), (70, 513, 65), (9, 17, 40)];
+        let sizes = [
+            (1, 1, 1),
+            (3, 5, 4),
+            (1, 300, 700),
+            (200, 300, 1),
+            (70, 513, 65),
+            (9, 17, 40),
+            (60, 70, 9),
+            (3, 9000, 5),
+        ];
         for &isa in Isa::available() {
             for (m, k, n) in sizes {
                 let lies = if m * k * n > 10_000 { &LIES[..2] } else { &LIES };

@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::module::activation_then;
-use crate::{Layer, Module, Then};
+use crate::{AtLengths, Layer, Module, Then};
 use mapsto_spec::{Bounds, Entry, type_of};
 use mapsto_tensor::random::{self, Distribution, Stream};
 use mapsto_tensor::{Tensor, fail, is_training};
@@ -31,6 +31,8 @@ pub struct Activation {
     function: TypeId,
     #[module(skip)]
     entry: Option<Entry>,
+    /// Whether it works on each number, or each last axis, by itself.
+    by_step: bool,
 }
 
 impl Activation {
@@ -40,7 +42,9 @@ impl Activation {
         F: Fn(&Tensor) -> Tensor + Send + Sync + 'static,
     {
         let entry = mapsto_spec::entry_of_function::<dyn Layer, F>(&[]);
-        Activation { name: name.into(), f: Arc::new(f), function: TypeId::of::<F>(), entry }
+        // What a file can name by its function works along the last axis at most.
+        let by_step = entry.is_some();
+        Activation { name: name.into(), f: Arc::new(f), function: TypeId::of::<F>(), entry, by_step }
     }
 
     /// The function `f` of one number that a file gives.
@@ -50,7 +54,11 @@ impl Activation {
         f: impl Fn(&Tensor) -> Tensor + Send + Sync + 'static,
     ) -> Box<dyn Layer> {
         let entry = Some(Entry::new(kind.name).with_value(number));
-        Box::new(Activation { entry, ..Activation::new(format!("{}({number})", kind.name), f) })
+        Box::new(Activation {
+            entry,
+            by_step: true,
+            ..Activation::new(format!("{}({number})", kind.name), f)
+        })
     }
 }
 
@@ -58,6 +66,11 @@ impl Layer for Activation {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         (self.f)(x)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        if self.by_step { AtLengths::each(self, x) } else { Err(self.describe()) }
     }
 
     fn name(&self) -> Cow<'static, str> {
@@ -198,7 +211,7 @@ pub(super) const HARDTANH: LayerKind =
         args.record("max", max);
         let entry = Some(Entry::new(HARDTANH.name).with_option("min", min).with_option("max", max));
         let layer = Activation::new(format!("hardtanh({min}, {max})"), move |x| x.hardtanh(min, max));
-        Ok(Box::new(Activation { entry, ..layer }))
+        Ok(Box::new(Activation { entry, by_step: true, ..layer }))
     })
     .function(|| type_of(&hardtanh))
     .options(&[
@@ -271,7 +284,7 @@ pub(super) const THRESHOLD: LayerKind =
         let value = Bounds::FINITE.option(args, "value", 0.0)?;
         let entry = Some(Entry::new(THRESHOLD.name).with_value(at).with_option("value", value));
         let layer = Activation::new(format!("threshold({at}, {value})"), move |x| x.gt(at).choose(x, value));
-        Ok(Box::new(Activation { entry, ..layer }))
+        Ok(Box::new(Activation { entry, by_step: true, ..layer }))
     })
     .options(&[("", "the number above which it is the identity"), ("value", "what it is below")]);
 
@@ -292,7 +305,7 @@ pub(super) const RRELU: LayerKind = LayerKind::new(
             let (draw, slopes) = (random::next(Stream::Dropout), Distribution::Uniform(lower, upper));
             x.relu() - (-x).relu() * x.device().scope(|| Tensor::random(draw, slopes, x.shape(), x.dtype()))
         });
-        Ok(Box::new(Activation { entry, ..layer }))
+        Ok(Box::new(Activation { entry, by_step: true, ..layer }))
     },
 )
 .options(&[("lower", "the least slope below 0"), ("upper", "the largest slope below 0")]);

@@ -1,7 +1,7 @@
 //! Alpha dropout: dropout that keeps mean and variance, for networks of `selu`.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Tensor, is_training};
 
@@ -37,15 +37,26 @@ impl AlphaDropout {
 /// The least value of `selu`: `−scale · alpha`.
 const LEAST: f64 = -1.758_099_340_847_376_6;
 
+/// `x` with as many draws as the shape says, which broadcasts to that of `x`.
+#[track_caller]
+pub(super) fn dropped(x: &Tensor, shape: &[usize], p: f64) -> Tensor {
+    if !is_training() || p == 0.0 {
+        return x.clone();
+    }
+    let kept = x.device().scope(|| Tensor::full_of(shape, 1.0, x.dtype())).dropout(p).gt(0.0);
+    let a = ((1.0 - p) * (1.0 + p * LEAST * LEAST)).sqrt().recip();
+    kept.choose(x, LEAST) * a - a * p * LEAST
+}
+
 impl Layer for AlphaDropout {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        if !is_training() || self.p == 0.0 {
-            return x.clone();
-        }
-        let kept = Tensor::ones_like(x).dropout(self.p).gt(0.0);
-        let a = ((1.0 - self.p) * (1.0 + self.p * LEAST * LEAST)).sqrt().recip();
-        kept.choose(x, LEAST) * a - a * self.p * LEAST
+        dropped(x, x.shape(), self.p)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! Dropout: a layer that forgets at random while training, so that no feature is relied upon alone.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::Tensor;
 
@@ -40,6 +40,11 @@ impl Layer for Dropout {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         x.dropout(self.p)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

@@ -4,7 +4,7 @@ use super::{LayerKind, drawn_by};
 use crate::init::{Init, Normal};
 use crate::module::{Item, ItemMut, Path, Segment};
 use crate::table::Rows;
-use crate::{Layer, Module, Param};
+use crate::{AtLengths, Layer, Module, Param};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{DType, Tensor, fail};
 
@@ -138,6 +138,11 @@ impl Layer for Embedding {
             Some(id) => y * x.ne(id as i64).unsqueeze(-1).to(self.weight.dtype()),
             None => y,
         }
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! The network that a transformer runs on each step: wide in the middle, perhaps with a gate.
 
 use super::{LayerKind, Linear, features};
-use crate::{Apply, Layer, Module, budget};
+use crate::{Apply, AtLengths, Layer, Module, budget};
 use mapsto_spec::{Args, Bounds, Entry, at_least_1};
 use mapsto_tensor::{Result, Tensor};
 use std::fmt;
@@ -120,6 +120,11 @@ impl Layer for FeedForward {
             wide.apply(&self.activation)
         };
         wide.dropout(self.dropout).apply(&self.linear2)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> std::result::Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

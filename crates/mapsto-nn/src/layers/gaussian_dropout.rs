@@ -1,7 +1,7 @@
 //! Dropout by noise: elements are multiplied by numbers around 1, whose spread is that of dropout.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::random::{self, Distribution, Stream};
 use mapsto_tensor::{Tensor, is_training};
@@ -46,6 +46,11 @@ impl Layer for GaussianDropout {
         let draw = random::next(Stream::Dropout);
         let around_1 = Distribution::Normal(1.0, (self.p / (1.0 - self.p)).sqrt());
         x * x.device().scope(|| Tensor::random(draw, around_1, x.shape(), x.dtype()))
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

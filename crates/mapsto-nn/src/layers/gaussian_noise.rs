@@ -1,7 +1,7 @@
 //! Noise on inputs while training, so that no single digit of them is relied upon.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::random::{self, Distribution, Stream};
 use mapsto_tensor::{Tensor, is_training};
@@ -45,6 +45,11 @@ impl Layer for GaussianNoise {
         let draw = random::next(Stream::Dropout);
         let normal = Distribution::Normal(0.0, self.std);
         x + x.device().scope(|| Tensor::random(draw, normal, x.shape(), x.dtype()))
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

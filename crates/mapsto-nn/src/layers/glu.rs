@@ -1,7 +1,7 @@
 //! The gated linear unit: one half of the features decides how much of the other passes.
 
 use super::{LayerKind, channels};
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
@@ -36,6 +36,11 @@ impl Layer for Glu {
             }
             _ => fail!("glu", "[.., an even number] was expected, found {:?}", x.shape()),
         }
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn entry(&self) -> Option<Entry> {

@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::norms::{affine_of, affine_said, last_axes, shown, sizes};
-use crate::{Layer, Module, Param};
+use crate::{AtLengths, Layer, Module, Param};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{Shape, Tensor};
 
@@ -86,6 +86,11 @@ impl Layer for LayerNorm {
                 x.layer_norm(&ones, None, self.eps)
             }
         }
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        if self.size.len() == 1 { AtLengths::each(self, x) } else { Err(self.describe()) }
     }
 
     fn describe(&self) -> String {

@@ -3,7 +3,7 @@
 use super::{LayerKind, drawn_by, features, init_option};
 use crate::budget;
 use crate::init::{Init, Uniform};
-use crate::{Layer, Module, Param, Then, Weighted};
+use crate::{AtLengths, Layer, Module, Param, Then, Weighted};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
@@ -162,6 +162,11 @@ impl Layer for Linear {
             }
             _ => (self.forward(x), 0),
         }
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

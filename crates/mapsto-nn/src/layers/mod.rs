@@ -4,6 +4,7 @@ mod activation;
 mod adaptive_avg_pool;
 mod adaptive_log_softmax;
 mod adaptive_max_pool;
+mod additive_attention;
 mod alibi;
 mod alpha_dropout;
 mod attention_cache;
@@ -11,36 +12,49 @@ mod avg_pool;
 mod batch_norm;
 mod bilinear;
 mod category_embedding;
+mod category_encoding;
 mod channel_dropout;
 mod channel_shuffle;
 mod checkpointed;
 mod conv;
+mod conv_lstm;
 mod conv_transpose;
 mod cosine_similarity;
 mod cropping;
 mod depthwise_conv;
+mod discretization;
+mod dot;
 mod drop_path;
 mod dropout;
+mod einsum_dense;
 mod embedding;
 mod embedding_bag;
+mod feature_alpha_dropout;
 mod feed_forward;
 mod flatten;
+mod fractional_max_pool;
 mod gaussian_dropout;
 mod gaussian_noise;
 mod global_pool;
 mod glu;
 mod group_norm;
 mod gru;
+mod hashing;
 mod identity;
 mod instance_norm;
+mod integer_lookup;
 mod layer_norm;
 mod linear;
 mod local_response_norm;
 mod lp_pool;
 mod lstm;
+mod luong_attention;
+mod masking;
 mod max_pool;
+mod max_unpool;
 mod mixture_of_experts;
 mod multi_head_attention;
+mod normalization;
 mod pad;
 mod pairwise_distance;
 mod parallel;
@@ -49,6 +63,7 @@ mod pixel_shuffle;
 mod pixel_unshuffle;
 mod positional_embedding;
 mod prelu;
+
 mod relative_position_bias;
 mod repeat;
 mod repeat_vector;
@@ -82,6 +97,7 @@ pub(crate) use activation::is_activation;
 pub use adaptive_avg_pool::{AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d};
 pub use adaptive_log_softmax::AdaptiveLogSoftmax;
 pub use adaptive_max_pool::{AdaptiveMaxPool, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d};
+pub use additive_attention::AdditiveAttention;
 pub use alibi::{alibi, alibi_slopes};
 pub use alpha_dropout::AlphaDropout;
 pub use attention_cache::AttentionCache;
@@ -89,36 +105,49 @@ pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d, AvgPool3d};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
 pub use category_embedding::CategoryEmbedding;
+pub use category_encoding::CategoryEncoding;
 pub use channel_dropout::ChannelDropout;
 pub use channel_shuffle::ChannelShuffle;
 pub use checkpointed::Checkpointed;
 pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
+pub use conv_lstm::{ConvLstm, ConvLstm1d, ConvLstm2d, ConvLstm3d};
 pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use cosine_similarity::CosineSimilarity;
 pub use cropping::Cropping;
 pub use depthwise_conv::{DepthwiseConv, DepthwiseConv1d, DepthwiseConv2d};
+pub use discretization::Discretization;
+pub use dot::Dot;
 pub use drop_path::DropPath;
 pub use dropout::Dropout;
+pub use einsum_dense::EinsumDense;
 pub use embedding::Embedding;
 pub use embedding_bag::EmbeddingBag;
+pub use feature_alpha_dropout::FeatureAlphaDropout;
 pub use feed_forward::FeedForward;
 pub use flatten::Flatten;
+pub use fractional_max_pool::{FractionalMaxPool, FractionalMaxPool2d, FractionalMaxPool3d};
 pub use gaussian_dropout::GaussianDropout;
 pub use gaussian_noise::GaussianNoise;
 pub use global_pool::{GlobalAvgPool, GlobalMaxPool};
 pub use glu::Glu;
 pub use group_norm::GroupNorm;
 pub use gru::{Gru, GruCell, GruSteps};
+pub use hashing::Hashing;
 pub use identity::Identity;
 pub use instance_norm::InstanceNorm;
+pub use integer_lookup::IntegerLookup;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use local_response_norm::LocalResponseNorm;
 pub use lp_pool::{LpPool, LpPool1d, LpPool2d, LpPool3d};
 pub use lstm::{Lstm, LstmCell, LstmSteps};
+pub use luong_attention::LuongAttention;
+pub use masking::Masking;
 pub use max_pool::{MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
+pub use max_unpool::{MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d};
 pub use mixture_of_experts::MixtureOfExperts;
 pub use multi_head_attention::MultiHeadAttention;
+pub use normalization::Normalization;
 pub use pad::{Pad, Pad1d, Pad2d, Pad3d};
 pub use pairwise_distance::PairwiseDistance;
 pub use parallel::Parallel;
@@ -127,6 +156,7 @@ pub use pixel_shuffle::PixelShuffle;
 pub use pixel_unshuffle::PixelUnshuffle;
 pub use positional_embedding::PositionalEmbedding;
 pub use prelu::PRelu;
+
 pub use relative_position_bias::RelativePositionBias;
 pub use repeat::Repeat;
 pub use repeat_vector::RepeatVector;
@@ -192,6 +222,7 @@ pub const LAYERS: &[LayerKind] = &[
     feed_forward::KIND,
     rotary_embedding::KIND,
     sinusoidal_embedding::KIND,
+    masking::KIND,
     mixture_of_experts::KIND,
     identity::KIND,
     reshape::KIND,
@@ -255,6 +286,20 @@ pub const LAYERS: &[LayerKind] = &[
     embedding_bag::KIND,
     category_embedding::KIND,
     rescaling::KIND,
+    feature_alpha_dropout::KIND,
+    einsum_dense::KIND,
+    additive_attention::KIND,
+    luong_attention::KIND,
+    conv_lstm::KIND_1D,
+    conv_lstm::KIND_2D,
+    conv_lstm::KIND_3D,
+    fractional_max_pool::KIND_2D,
+    fractional_max_pool::KIND_3D,
+    normalization::KIND,
+    discretization::KIND,
+    category_encoding::KIND,
+    hashing::KIND,
+    integer_lookup::KIND,
     prelu::KIND,
     glu::KIND,
     activation::RELU,
@@ -382,7 +427,7 @@ mod tests {
     use crate::ModuleExt;
     use mapsto_tensor::Tensor;
 
-    const INPUTS: [&[usize]; 5] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4]];
+    const INPUTS: [&[usize]; 6] = [&[4], &[3, 4], &[2, 6, 6], &[4, 6, 6], &[2, 3, 4, 4], &[2, 2, 3, 3, 3]];
 
     #[test]
     fn every_layer_says_its_entry() {

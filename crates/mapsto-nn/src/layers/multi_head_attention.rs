@@ -1,13 +1,21 @@
 //! Multi-head attention: each step gathers what it needs from the others, in several ways at once.
 
-use super::alibi::alibi;
-use super::seen::near;
+#[cfg(test)]
+mod tests;
+
+mod heads;
+mod options;
+
+pub(super) use options::{
+    ALIBI, CAUSAL, KV_HEADS, QK_NORM, ROTARY, ROTARY_BASE, WINDOW, from_options, size_for,
+};
+
 use super::{AttentionCache, LayerKind, RelativePositionBias, RmsNorm, RotaryEmbedding, Seen};
-use crate::init::{Uniform, XavierUniform};
-use crate::{Apply, Layer, Linear, Module, budget};
-use mapsto_spec::{Args, Bounds, Entry, at_least_1, count_option};
-use mapsto_tensor::ops::{Mask, attention, attention_weights};
-use mapsto_tensor::{Result, Tensor, fail, is_training};
+use crate::init::{Init, Uniform, XavierNormal, XavierUniform};
+use crate::{AtLengths, Layer, Linear, Module, Param, budget};
+use mapsto_spec::{Bounds, Entry, at_least_1};
+use mapsto_tensor::ops::attention_weights;
+use mapsto_tensor::{Tensor, fail};
 
 /// Queries, keys and values are linear in the input; `heads` parts of them attend on their own, and their results pass
 /// through a last linear layer: `y = [head₁ .. headₕ] Wᵀ + b`, `headᵢ = softmax(qᵢ kᵢᵀ / √d) vᵢ`.
@@ -45,6 +53,10 @@ pub struct MultiHeadAttention {
     pub q_norm: Option<RmsNorm>,
     /// The norm of each key, where there is one.
     pub k_norm: Option<RmsNorm>,
+    /// A key and a value that every query sees besides, `[1, 1, features of keys]`, where there are some.
+    pub bias_k: Option<Param>,
+    /// The value of `bias_k`, likewise.
+    pub bias_v: Option<Param>,
     /// What is added to scores by distance, where it is learned.
     pub relative: Option<RelativePositionBias>,
     heads: usize,
@@ -54,6 +66,7 @@ pub struct MultiHeadAttention {
     rotary: Option<RotaryEmbedding>,
     alibi: bool,
     window: Option<usize>,
+    zero_attn: bool,
 }
 
 impl MultiHeadAttention {
@@ -73,6 +86,8 @@ impl MultiHeadAttention {
             v: None,
             q_norm: None,
             k_norm: None,
+            bias_k: None,
+            bias_v: None,
             relative: None,
             heads,
             kv_heads: heads,
@@ -81,7 +96,30 @@ impl MultiHeadAttention {
             rotary: None,
             alibi: false,
             window: None,
+            zero_attn: false,
         }
+    }
+
+    /// The same with one more key and value, which are learned and which every query sees, whatever is hidden. PyTorch: `add_bias_kv`.
+    ///
+    /// * Parameters: `bias_k` and `bias_v`, `[1, 1, size]`, Xavier normal, as PyTorch draws and names them.
+    /// ```
+    /// use mapsto_nn::prelude::*;
+    /// let (layer, x) = (MultiHeadAttention::new(8, 2).add_bias_kv(), Tensor::randn([1, 3, 8]));
+    /// assert_eq!(layer.weights(&x, &x, Mask::None).shape(), [1, 2, 3, 4]);
+    /// ```
+    #[must_use]
+    pub fn add_bias_kv(self) -> MultiHeadAttention {
+        let features = self.out.inputs() / self.heads * self.kv_heads;
+        // Fans as PyTorch counts those of `[1, 1, size]`: the second axis times the rest, and the first times the rest.
+        let draw = || Some(Param::new(XavierNormal::new().tensor(&[1, 1, features])));
+        MultiHeadAttention { bias_k: draw(), bias_v: draw(), ..self }
+    }
+
+    /// The same with one more key and value of zeros, which every query sees, whatever is hidden: a query can look at nothing. PyTorch: `add_zero_attn`.
+    #[must_use]
+    pub fn add_zero_attn(self) -> MultiHeadAttention {
+        MultiHeadAttention { zero_attn: true, ..self }
     }
 
     /// The same, where a step sees only itself and those before it.
@@ -221,11 +259,12 @@ impl MultiHeadAttention {
     fn drawn(self, [kdim, vdim]: [usize; 2]) -> MultiHeadAttention {
         let (size, bias) = (self.out.inputs(), self.qkv.bias.is_some());
         let kv = size / self.heads * self.kv_heads;
+        let with_bias_kv = self.bias_k.is_some();
         let map = |inputs: usize, outputs: usize| {
             let map = Linear::new(inputs, outputs).init(XavierUniform::new());
             if bias { map } else { map.no_bias() }
         };
-        if [kdim, vdim] == [size, size] {
+        let layer = if [kdim, vdim] == [size, size] {
             MultiHeadAttention { qkv: map(size, size + 2 * kv), k: None, v: None, ..self }
         } else {
             MultiHeadAttention {
@@ -234,7 +273,8 @@ impl MultiHeadAttention {
                 v: Some(map(vdim, kv)),
                 ..self
             }
-        }
+        };
+        if with_bias_kv { layer.add_bias_kv() } else { layer }
     }
 
     /// What the steps of `x` find in another sequence (cross-attention): queries come from `x`, keys and values from
@@ -289,6 +329,7 @@ impl MultiHeadAttention {
     pub fn weights(&self, x: &Tensor, memory: &Tensor, seen: impl Into<Seen>) -> Tensor {
         let (q, k) = (self.part(0, x, 0), self.part(1, memory, 0));
         let mask = self.mask(&q, &k, &seen.into(), 0);
+        let (k, _, mask) = self.with_more(&q, k.clone(), k, mask);
         attention_weights(&q, &self.shared(k), mask)
     }
 
@@ -327,108 +368,6 @@ impl MultiHeadAttention {
         if self.causal { seen.causal() } else { seen }
     }
 
-    /// Queries, keys and values of one sequence, `[b, heads, t, d]` each, the first step of which stands at the place `from`: one
-    /// product where they are made of one matrix.
-    #[track_caller]
-    fn of_itself(&self, x: &Tensor, from: usize) -> [Tensor; 3] {
-        if self.k.is_some() {
-            return [0, 1, 2].map(|i| self.part(i, x, from));
-        }
-        self.check(x);
-        let all = x.apply(&self.qkv);
-        let parts: [Tensor; 3] = if self.kv_heads == self.heads {
-            all.chunk(-1)
-        } else {
-            let parts = all.split(&self.sizes(), -1);
-            [0, 1, 2].map(|i| parts[i].clone())
-        };
-        let [q, k, v] = parts;
-        [self.placed(0, q, from), self.placed(1, k, from), self.placed(2, v, from)]
-    }
-
-    /// Queries (0), keys (1) or values (2) of a sequence, the first step of which stands at the place `from`.
-    #[track_caller]
-    fn part(&self, i: usize, x: &Tensor, from: usize) -> Tensor {
-        self.check(x);
-        let made = match ([None, self.k.as_ref(), self.v.as_ref()][i], &self.k) {
-            (Some(map), _) => x.apply(map),
-            (None, Some(_)) => x.apply(&self.qkv),
-            (None, None) => {
-                let weight = &self.qkv.weight.split(&self.sizes(), 0)[i];
-                let bias = self.qkv.bias.as_ref().map(|bias| bias.split(&self.sizes(), 0)[i].clone());
-                x.linear(weight, bias.as_ref())
-            }
-        };
-        self.placed(i, made, from)
-    }
-
-    #[track_caller]
-    fn check(&self, x: &Tensor) {
-        if x.rank() != 3 {
-            fail!("attention", "steps [b, t, size] were expected, found {:?}", x.shape();
-                  help = "one sequence is a batch of one: `x.unsqueeze(0)`");
-        }
-    }
-
-    /// The features of queries, of keys and of values.
-    fn sizes(&self) -> [usize; 3] {
-        let size = self.out.inputs();
-        let kv = size / self.heads * self.kv_heads;
-        [size, kv, kv]
-    }
-
-    /// `[b, t, heads · d]` as `[b, heads, t, d]`; queries and keys are normalised and turned.
-    #[track_caller]
-    fn placed(&self, i: usize, z: Tensor, from: usize) -> Tensor {
-        let ([b, t, features], d) = (z.dims(), self.out.inputs() / self.heads);
-        let z = z.reshape([b, t, features / d, d]).swap(1, 2);
-        let z = match [&self.q_norm, &self.k_norm, &None][i] {
-            Some(norm) => norm.forward(&z),
-            None => z,
-        };
-        match &self.rotary {
-            Some(rotary) if i < 2 => rotary.rotate(&z, from),
-            _ => z,
-        }
-    }
-
-    /// The mask of queries and keys, with what the distance adds; the first query stands at the place `at` among the keys.
-    #[track_caller]
-    fn mask(&self, q: &Tensor, k: &Tensor, seen: &Seen, at: usize) -> Mask {
-        let (t, s) = (q.shape()[2], k.shape()[2]);
-        let learned = self.relative.as_ref().map(|bias| bias.forward(q, s, at));
-        let bias = match (learned, self.alibi) {
-            (Some(learned), true) => Some(learned + alibi(q, s, at)),
-            (None, true) => Some(alibi(q, s, at)),
-            (learned, false) => learned,
-        };
-        seen.resolve(q, k, self.window.map(|window| near(q, at, t, s, window)), bias)
-    }
-
-    /// Keys or values of as many heads as there are queries.
-    fn shared(&self, x: Tensor) -> Tensor {
-        let each = self.heads / self.kv_heads;
-        if each == 1 { x } else { x.repeat_interleave(each, 1) }
-    }
-
-    #[track_caller]
-    fn look(&self, [q, k, v]: [Tensor; 3], seen: &Seen, at: usize) -> Tensor {
-        let [b, _, t, _] = q.dims();
-        let mask = self.mask(&q, &k, seen, at);
-        let size = self.out.inputs();
-        let found = if self.dropout > 0.0 && is_training() {
-            let weights = attention_weights(&q, &self.shared(k), mask).dropout(self.dropout);
-            weights.matmul(&self.shared(v))
-        } else if self.kv_heads < self.heads && t == 1 && matches!(mask, Mask::None | Mask::Causal) {
-            // The one query sees all, so those that share a head are rows of it, and nothing is copied.
-            let grouped = q.reshape([b, self.kv_heads, self.heads / self.kv_heads, size / self.heads]);
-            attention(&grouped, &k, &v, Mask::None).reshape([b, self.heads, 1, size / self.heads])
-        } else {
-            attention(&q, &self.shared(k), &self.shared(v), mask)
-        };
-        found.swap(1, 2).reshape([b, t, size]).apply(&self.out)
-    }
-
     /// What the steps of `x`, the first of which stands at the place `at`, find in a sequence that
     /// [`remember`](MultiHeadAttention::remember) keeps.
     #[track_caller]
@@ -453,35 +392,17 @@ impl MultiHeadAttention {
     pub fn is_causal(&self) -> bool {
         self.causal
     }
-
-    /// An entry with what a file can say of it besides the heads; none of keys of other features, and of what has settings that no
-    /// file can hold.
-    pub(super) fn told(&self, entry: Entry) -> Option<Entry> {
-        let plain = self.k.is_none() && self.relative.is_none();
-        let [base, fraction] = match &self.rotary {
-            Some(rotary) => rotary.settings()?,
-            None => NO_ROTARY,
-        };
-        let entry = entry
-            .with_option("kv_heads", self.kv_heads)
-            .with_option("causal", self.causal)
-            .with_option("bias", self.qkv.bias.is_some())
-            .with_option("dropout", self.dropout)
-            .with_option("qk_norm", self.q_norm.is_some())
-            .with_option("rotary", fraction)
-            .with_option("rotary_base", base)
-            .with_option("alibi", self.alibi);
-        plain.then(|| self.window.iter().fold(entry, |entry, n| entry.with_option("window", *n)))
-    }
 }
-
-/// The base and the fraction where nothing is turned.
-const NO_ROTARY: [f64; 2] = [10_000.0, 0.0];
 
 impl Layer for MultiHeadAttention {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.among(x, Seen::all())
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> std::result::Result<AtLengths, String> {
+        Ok(AtLengths::Steps(self.among(x, Seen::of_lengths(x, lengths))))
     }
 
     fn describe(&self) -> String {
@@ -490,71 +411,10 @@ impl Layer for MultiHeadAttention {
     }
 
     fn entry(&self) -> Option<Entry> {
-        self.told(Entry::new(KIND.name).with_value(self.heads))
+        let entry = self.told_alone(Entry::new(KIND.name).with_value(self.heads))?;
+        Some(entry.with_option("bias_kv", self.bias_k.is_some()).with_option("zero_attn", self.zero_attn))
     }
 }
-
-/// The size of a step, checked against the heads, with the layer's weights taken out of the budget.
-pub(super) fn size_for(args: &Args, input: &[usize], heads: usize, weights: usize) -> Result<usize> {
-    let [steps, size] = super::steps(args, input)?;
-    if heads == 0 || !size.is_multiple_of(heads) {
-        return Err(args.misfit("", format!("{size} features cannot be cut into {heads} heads")));
-    }
-    budget::weight(args, &[weights, size, size])?;
-    budget::output(args, &[steps, 4, size])?;
-    budget::pass(args.name(), &[steps, steps])?;
-    Ok(size)
-}
-
-/// The options of an attention in an entry, for steps that [`size_for`] has checked, with the weights of queries and results: those of
-/// keys and values are taken out of the budget here. `dropout` is the default of that.
-pub(super) fn from_options(
-    args: &mut Args,
-    size: usize,
-    heads: usize,
-    dropout: f64,
-) -> Result<MultiHeadAttention> {
-    let kv_heads = count_option(args, "kv_heads", heads)?;
-    if !heads.is_multiple_of(kv_heads) {
-        let wrong = format!("{heads} heads cannot share {kv_heads} heads of keys and values");
-        return Err(args.misfit("kv_heads", wrong));
-    }
-    budget::weight(args, &[2, size / heads * kv_heads, size])?;
-    let layer = MultiHeadAttention::new(size, heads);
-    let layer = if args.get_or("causal", false)? { layer.causal() } else { layer };
-    let layer = if args.get_or("bias", true)? { layer } else { layer.no_bias() };
-    let layer = layer.dropout(Bounds::SHARE.option(args, "dropout", dropout)?);
-    let layer = if kv_heads == heads { layer } else { layer.kv_heads(kv_heads) };
-    let layer = if args.get_or("qk_norm", false)? { layer.qk_norm() } else { layer };
-    let fraction = Bounds::UP_TO_1.option(args, "rotary", NO_ROTARY[1])?;
-    let base = Bounds::ABOVE_0.option(args, "rotary_base", NO_ROTARY[0])?;
-    let rotary = RotaryEmbedding::new().base(base).fraction(fraction);
-    if rotary.turned(size / heads).is_none() {
-        let wrong = format!("{fraction} of the {} features of a head are no pairs", size / heads);
-        return Err(args.misfit("rotary", wrong));
-    }
-    let layer = MultiHeadAttention { rotary: Some(rotary), ..layer };
-    let layer = if args.get_or("alibi", false)? { layer.alibi() } else { layer };
-    match args.optional::<usize>("window")? {
-        Some(0) => Err(args.error("window", "`window` must be at least 1, got 0")),
-        Some(steps) => Ok(layer.window(steps)),
-        None => Ok(layer),
-    }
-}
-
-/// What the options of an attention mean.
-pub(super) const CAUSAL: (&str, &str) = ("causal", "whether a step sees only itself and those before it");
-pub(super) const KV_HEADS: (&str, &str) = (
-    "kv_heads",
-    "the heads of keys and values, each serving several of the heads; as many where nothing is said",
-);
-pub(super) const QK_NORM: (&str, &str) =
-    ("qk_norm", "whether the queries and keys of each head are normalised");
-pub(super) const ROTARY: (&str, &str) =
-    ("rotary", "how much of the features of a head is turned by its place, 1 for all");
-pub(super) const ROTARY_BASE: (&str, &str) = ("rotary_base", "how slowly the last of what is turned turns");
-pub(super) const ALIBI: (&str, &str) = ("alibi", "whether each head looks less at what is far away");
-pub(super) const WINDOW: (&str, &str) = ("window", "how many steps away is too far to be seen");
 
 pub(super) const KIND: LayerKind = LayerKind::new(
     "attention",
@@ -562,7 +422,14 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     |args, input| {
         let heads: usize = args.main()?;
         let size = size_for(args, input, heads, 2)?;
-        Ok(Box::new(from_options(args, size, heads, 0.0)?))
+        let layer = from_options(args, size, heads, 0.0)?;
+        let layer = if args.get_or("bias_kv", false)? {
+            budget::weight(args, &[2, size])?;
+            layer.add_bias_kv()
+        } else {
+            layer
+        };
+        Ok(Box::new(if args.get_or("zero_attn", false)? { layer.add_zero_attn() } else { layer }))
     },
 )
 .options(&[
@@ -576,52 +443,7 @@ pub(super) const KIND: LayerKind = LayerKind::new(
     ROTARY_BASE,
     ALIBI,
     WINDOW,
+    ("bias_kv", "whether every step sees one more key and value, which are learned"),
+    ("zero_attn", "whether every step sees one more key and value of zeros"),
 ])
 .example(|| Entry::new("attention").with_value(2_usize));
-
-#[cfg(test)]
-mod tests {
-    use crate::check_layer::check_layer;
-    use crate::prelude::*;
-
-    #[test]
-    fn multi_head_attention() {
-        check_layer(|| MultiHeadAttention::new(6, 2)).gives([2, 4, 6], [2, 4, 6]);
-        check_layer(|| MultiHeadAttention::new(6, 3).causal().no_bias()).gives([2, 4, 6], [2, 4, 6]);
-        check_layer(|| MultiHeadAttention::new(4, 1).causal().dropout(0.1)).gives([1, 3, 4], [1, 3, 4]);
-        check_layer(|| MultiHeadAttention::new(8, 4).kv_heads(2).dropout(0.1)).gives([1, 3, 8], [1, 3, 8]);
-        check_layer(|| MultiHeadAttention::new(8, 4).kv_heads(1).no_bias().alibi())
-            .gives([2, 3, 8], [2, 3, 8]);
-        let turned = || MultiHeadAttention::new(8, 2).rotary(RotaryEmbedding::new().fraction(0.5)).qk_norm();
-        check_layer(turned).gives([2, 3, 8], [2, 3, 8]);
-        check_layer(|| MultiHeadAttention::new(4, 2).window(2).causal()).gives([2, 4, 4], [2, 4, 4]);
-        let biased = || MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(2).buckets(4, 3));
-        check_layer(move || biased().alibi()).gives([1, 7, 4], [1, 7, 4]);
-        let error = catch(|| MultiHeadAttention::new(10, 3)).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "attention: 10 numbers cannot be cut into 3 heads\nhelp: the size must be a multiple of the heads"
-        );
-        let e = catch(|| MultiHeadAttention::new(8, 4).kv_heads(3)).unwrap_err();
-        assert_eq!(e.message(), "attention: 4 heads cannot share 3 heads of keys and values");
-        let e = catch(|| MultiHeadAttention::new(6, 2).rotary(RotaryEmbedding::new())).unwrap_err();
-        assert_eq!(e.message(), "attention: what is turned of heads of 3 features is no pairs");
-        let e = catch(|| MultiHeadAttention::new(4, 2).relative(RelativePositionBias::new(3))).unwrap_err();
-        assert_eq!(e.message(), "attention: a bias of 3 heads does not fit 2 heads");
-        let e = catch(|| {
-            MultiHeadAttention::new(4, 2).step(&Tensor::ones([1, 1, 4]), &mut AttentionCache::new())
-        });
-        assert_eq!(e.unwrap_err().message(), "attention: the steps before would see the new ones");
-        let e = catch(|| MultiHeadAttention::new(4, 2).forward(&Tensor::ones([3, 4]))).unwrap_err();
-        assert_eq!(e.message(), "attention: steps [b, t, size] were expected, found [3, 4]");
-    }
-
-    #[test]
-    fn dropout_forgets_weights_in_training_alone() {
-        let layer = MultiHeadAttention::new(8, 2).dropout(0.5);
-        let x = Tensor::randn([2, 6, 8]);
-        let y = layer.forward(&x).to_vec::<f32>();
-        assert_ne!(train(|| layer.forward(&x)).to_vec::<f32>(), y);
-        assert_close!(train(|| layer.clone().dropout(0.0).forward(&x)), layer.forward(&x));
-    }
-}

@@ -13,8 +13,9 @@ use mapsto_tensor::{Tensor, fail};
 /// with [`replicate`](Pad::replicate) these themselves, with [`circular`](Pad::circular) the input continued from its other side.
 ///
 /// * Shape: `[n, c, h, w] → [n, c, h + top + bottom, w + left + right]`; sequences and volumes likewise.
-/// * PyTorch: `ZeroPad2d`, `ConstantPad2d`, `ReflectionPad2d`, `ReplicationPad2d` and `CircularPad2d`, whose order is left, right, top,
-///   bottom, and those of 1 and 3 axes; Keras: `ZeroPadding1D`, `ZeroPadding2D`, `ZeroPadding3D`.
+/// * PyTorch: `ZeroPad1d`, `ZeroPad2d`, `ZeroPad3d`, `ConstantPad1d`, `ConstantPad2d`, `ConstantPad3d`, `ReflectionPad1d`, `ReflectionPad2d`,
+///   `ReflectionPad3d`, `ReplicationPad1d`, `ReplicationPad2d`, `ReplicationPad3d`, `CircularPad1d`, `CircularPad2d` and `CircularPad3d`, whose order is
+///   left, right, top, bottom; Keras: `ZeroPadding1D`, `ZeroPadding2D`, `ZeroPadding3D`.
 /// ```
 /// use mapsto_nn::prelude::*;
 /// let x = tensor![[[[1.0, 2.0, 3.0]]]];

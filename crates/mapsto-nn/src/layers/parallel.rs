@@ -1,17 +1,19 @@
-//! Branches: several ways for the same input, whose results are put side by side or added.
+//! Branches: several ways for the same input, whose results are put side by side or joined element by element.
 
 use super::LayerKind;
 use crate::spec::{Built, build_layers};
-use crate::{Layer, Module, Sequential, budget};
+use crate::{AtLengths, Layer, Module, Sequential, budget};
 use mapsto_spec::{Args, Entry};
 use mapsto_tensor::{DType, Result, Tensor, fail};
 
-/// `y = [f_1(x), .., f_n(x)]`, put side by side, or `y = f_1(x) + .. + f_n(x)`.
+/// `y = [f_1(x), .., f_n(x)]`, put side by side, or `y = f_1(x) + .. + f_n(x)`, their product, mean, greatest or least, or the
+/// difference of two.
 ///
 /// * Shape: side by side, the channels of images `[n, c, h, w]` and otherwise the features on the last axis add up, and all
-///   other sizes are the same; added, all sizes are the same.
+///   other sizes are the same; joined element by element, all sizes are the same.
 /// * Parameters: those of every branch, `branches.0.0.weight`, `branches.1.0.weight`, ..
-/// * PyTorch has none; Keras: `Concatenate` or `Add`, of what the branches give.
+/// * PyTorch has none; Keras: `Concatenate`, `Add`, `Multiply`, `Average`, `Maximum`, `Minimum` and `Subtract`, of what the
+///   branches give.
 ///
 /// Source: Szegedy et al. (2014), Going deeper with convolutions, arXiv:1409.4842, figure 2.
 /// ```
@@ -20,6 +22,8 @@ use mapsto_tensor::{DType, Result, Tensor, fail};
 /// assert_eq!(both.forward(&Tensor::zeros([2, 4])).shape(), [2, 7]);
 /// let sum = Parallel::add([seq![|x: &Tensor| x * 2.0], seq![]]);
 /// assert_close!(sum.forward(&tensor![[1.0, 5.0]]), [[3.0, 15.0]]);
+/// let gate = Parallel::multiply([seq![Tensor::sigmoid], seq![]]);
+/// assert_close!(gate.forward(&tensor![[0.0, 100.0]]), [[0.0, 100.0]]);
 /// ```
 #[derive(Clone, Debug, Module)]
 #[module(crate = crate)]
@@ -33,10 +37,49 @@ pub struct Parallel {
 enum Join {
     Concat,
     Add,
+    Multiply,
+    Average,
+    Maximum,
+    Minimum,
+    Subtract,
 }
 
 impl Join {
-    const WORDS: [(&'static str, Join); 2] = [("concat", Join::Concat), ("add", Join::Add)];
+    const WORDS: [(&'static str, Join); 7] = [
+        ("concat", Join::Concat),
+        ("add", Join::Add),
+        ("multiply", Join::Multiply),
+        ("average", Join::Average),
+        ("maximum", Join::Maximum),
+        ("minimum", Join::Minimum),
+        ("subtract", Join::Subtract),
+    ];
+
+    /// What is wrong with so many branches.
+    fn wants(self, branches: usize) -> Option<&'static str> {
+        match (self, branches) {
+            (_, 0) => Some("at least one branch is needed"),
+            (Join::Subtract, n) if n != 2 => Some("a difference needs two branches"),
+            _ => None,
+        }
+    }
+
+    /// Results that fit, as one.
+    #[track_caller]
+    fn of(self, results: &[Tensor]) -> Tensor {
+        let fold = |join: fn(&Tensor, &Tensor) -> Tensor| {
+            results[1..].iter().fold(results[0].clone(), |so_far, y| join(&so_far, y))
+        };
+        match self {
+            Join::Concat => Tensor::cat(results, Join::axis(results[0].rank())),
+            Join::Add => fold(|a, b| a + b),
+            Join::Multiply => fold(|a, b| a * b),
+            Join::Average => fold(|a, b| a + b) / results.len() as f64,
+            Join::Maximum => fold(|a, b| a.maximum(b)),
+            Join::Minimum => fold(|a, b| a.minimum(b)),
+            Join::Subtract => fold(|a, b| a - b),
+        }
+    }
 
     fn word(self) -> &'static str {
         Join::WORDS.iter().find(|(_, join)| *join == self).map_or("", |(word, _)| word)
@@ -63,6 +106,7 @@ impl Join {
         match self {
             Join::Concat => "results side by side differ in their channels or features alone",
             Join::Add => "results that are added have the same shape",
+            _ => "results that are joined element by element have the same shape",
         }
     }
 }
@@ -86,27 +130,94 @@ impl Parallel {
         Parallel::of(branches, Join::Add)
     }
 
+    /// The product of the results of these branches, element by element.
+    ///
+    /// # Panics
+    /// When there is no branch.
+    #[track_caller]
+    pub fn multiply(branches: impl IntoIterator<Item = Sequential>) -> Parallel {
+        Parallel::of(branches, Join::Multiply)
+    }
+
+    /// The mean of the results of these branches.
+    ///
+    /// # Panics
+    /// When there is no branch.
+    #[track_caller]
+    pub fn average(branches: impl IntoIterator<Item = Sequential>) -> Parallel {
+        Parallel::of(branches, Join::Average)
+    }
+
+    /// The greatest of the results of these branches, element by element.
+    ///
+    /// # Panics
+    /// When there is no branch.
+    #[track_caller]
+    pub fn maximum(branches: impl IntoIterator<Item = Sequential>) -> Parallel {
+        Parallel::of(branches, Join::Maximum)
+    }
+
+    /// The least of the results of these branches, element by element.
+    ///
+    /// # Panics
+    /// When there is no branch.
+    #[track_caller]
+    pub fn minimum(branches: impl IntoIterator<Item = Sequential>) -> Parallel {
+        Parallel::of(branches, Join::Minimum)
+    }
+
+    /// The result of the first branch less that of the second.
+    ///
+    /// # Panics
+    /// When there are not two.
+    #[track_caller]
+    pub fn subtract(branches: impl IntoIterator<Item = Sequential>) -> Parallel {
+        Parallel::of(branches, Join::Subtract)
+    }
+
     #[track_caller]
     fn of(branches: impl IntoIterator<Item = Sequential>, join: Join) -> Parallel {
         let branches: Vec<Sequential> = branches.into_iter().collect();
-        if branches.is_empty() {
-            fail!("parallel", "at least one branch is needed, got none");
+        if let Some(wanted) = join.wants(branches.len()) {
+            fail!("parallel", "{wanted}, got {}", branches.len());
         }
         Parallel { branches, join }
+    }
+
+    /// What the branches gave, joined.
+    #[track_caller]
+    fn joined(&self, results: &[Tensor]) -> Tensor {
+        let shapes: Vec<Vec<usize>> = results.iter().map(|y| y.shape().to_vec()).collect();
+        if let Some(i) = self.join.misfit(&shapes) {
+            fail!("parallel", "branch 0 gives {:?} and branch {i} gives {:?}", shapes[0], shapes[i]; help = "{}", self.join.rule());
+        }
+        self.join.of(results)
     }
 }
 
 impl Layer for Parallel {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let results: Vec<Tensor> = self.branches.iter().map(|branch| branch.forward(x)).collect();
-        let shapes: Vec<Vec<usize>> = results.iter().map(|y| y.shape().to_vec()).collect();
-        if let Some(i) = self.join.misfit(&shapes) {
-            fail!("parallel", "branch 0 gives {:?} and branch {i} gives {:?}", shapes[0], shapes[i]; help = "{}", self.join.rule());
+        self.joined(&self.branches.iter().map(|branch| branch.forward(x)).collect::<Vec<_>>())
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> std::result::Result<AtLengths, String> {
+        let (mut steps, mut samples) = (Vec::new(), Vec::new());
+        for branch in &self.branches {
+            match branch.at_lengths(x, lengths)? {
+                AtLengths::Steps(y) => steps.push(y),
+                AtLengths::Samples(y) => samples.push(y),
+            }
         }
-        match self.join {
-            Join::Concat => Tensor::cat(&results, Join::axis(results[0].rank())),
-            Join::Add => results[1..].iter().fold(results[0].clone(), |sum, y| sum + y),
+        // Of images, channels are put side by side, which the steps would be taken for.
+        if self.join == Join::Concat && steps.iter().any(|y: &Tensor| y.rank() == 4) {
+            return Err(self.describe());
+        }
+        match (steps.is_empty(), samples.is_empty()) {
+            (false, true) => Ok(AtLengths::Steps(self.joined(&steps))),
+            (true, false) => Ok(AtLengths::Samples(self.joined(&samples))),
+            _ => Err(self.describe()),
         }
     }
 
@@ -132,7 +243,11 @@ pub(super) const KIND: LayerKind = LayerKind::new(
 )
 .options(&[
     ("", "the lists of layers"),
-    ("join", "`\"concat\"` puts results side by side, by channels or features; `\"add\"` adds them"),
+    (
+        "join",
+        "`\"concat\"` puts results side by side, by channels or features; `\"add\"`, `\"multiply\"`, \
+         `\"average\"`, `\"maximum\"`, `\"minimum\"` and `\"subtract\"` join them element by element",
+    ),
 ])
 .example(|| Entry::new("parallel").with_value(vec![vec![Entry::new("relu")], vec![Entry::new("tanh")]]));
 
@@ -140,10 +255,14 @@ fn build(args: &mut Args, input: &[usize]) -> Result<Box<dyn Layer>> {
     let lists: Vec<Vec<Entry>> = args.main()?;
     let word: String = args.get_or("join", Join::Concat.word().to_string())?;
     let Some((_, join)) = Join::WORDS.into_iter().find(|(known, _)| *known == word) else {
-        return Err(args.error("join", format!("`join` must be \"concat\" or \"add\", got \"{word}\"")));
+        let words = Join::WORDS.map(|(word, _)| format!("\"{word}\"")).join(", ");
+        return Err(args.error("join", format!("`join` must be one of {words}, got \"{word}\"")));
     };
     if lists.is_empty() {
         return Err(args.error("", "at least one list of layers is needed, got none"));
+    }
+    if let Some(wanted) = join.wants(lists.len()) {
+        return Err(args.error("join", format!("{wanted}, got {}", lists.len())));
     }
     let mut built: Vec<Built> = Vec::new();
     for (i, list) in lists.iter().enumerate() {
@@ -196,6 +315,22 @@ mod tests {
         check_layer(images).gives([2, 2, 4, 4], [2, 4, 4, 4]);
         check_layer(|| Parallel::concat([seq![Linear::new(3, 2)], seq![]])).gives([2, 5, 3], [2, 5, 5]);
         assert!(catch(|| Parallel::add([])).unwrap_err().message().contains("at least one branch"));
+        check_layer(move || Parallel::multiply([seq![Linear::new(3, 3)], seq![Tensor::tanh]]))
+            .gives([5, 3], [5, 3]);
+        check_layer(|| Parallel::average([seq![Linear::new(3, 3)], seq![], seq![]])).gives([5, 3], [5, 3]);
+        check_layer(|| Parallel::maximum([seq![Linear::new(3, 3)], seq![]])).gives([5, 3], [5, 3]);
+        check_layer(|| Parallel::minimum([seq![Linear::new(3, 3)], seq![]])).gives([5, 3], [5, 3]);
+        check_layer(|| Parallel::subtract([seq![Linear::new(3, 3)], seq![]])).gives([5, 3], [5, 3]);
+        let (x, double, half) =
+            (tensor![[2.0, -4.0]], || seq![|x: &Tensor| x * 2.0], || seq![|x: &Tensor| x * 0.5]);
+        let of = |make: fn([Sequential; 2]) -> Parallel| make([double(), half()]).forward(&x);
+        assert_close!(of(Parallel::multiply), [[4.0, 16.0]]);
+        assert_close!(of(Parallel::average), [[2.5, -5.0]]);
+        assert_close!(of(Parallel::maximum), [[4.0, -2.0]]);
+        assert_close!(of(Parallel::minimum), [[1.0, -8.0]]);
+        assert_close!(of(Parallel::subtract), [[3.0, -6.0]]);
+        let e = catch(|| Parallel::subtract([seq![], seq![], seq![]])).unwrap_err();
+        assert_eq!(e.message(), "parallel: a difference needs two branches, got 3");
         let wrong = Parallel::add([seq![Linear::new(3, 1)], seq![]]);
         let e = catch(|| wrong.forward(&Tensor::ones([2, 3]))).unwrap_err();
         assert_eq!(e.message(), "parallel: branch 0 gives [2, 1] and branch 1 gives [2, 3]");
@@ -219,7 +354,7 @@ mod tests {
             build(parallel(vec![vec![], vec![linear(3), Entry::new("linaer")]], "add"), &[5]).unwrap_err();
         assert!(e.message().contains("branch 1: layers[1]: unknown layer `linaer`"), "{e}");
         let e = build(parallel(vec![vec![]], "stack"), &[5]).unwrap_err();
-        assert!(e.message().contains("`join` must be \"concat\" or \"add\", got \"stack\""), "{e}");
+        assert!(e.message().contains("`join` must be one of \"concat\", \"add\","), "{e}");
         assert!(build(parallel(vec![], "add"), &[5]).unwrap_err().message().contains("at least one list"));
     }
 

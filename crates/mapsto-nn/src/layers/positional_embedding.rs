@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::init::{Init, Normal};
-use crate::{Layer, Module, Param};
+use crate::{AtLengths, Layer, Module, Param};
 use mapsto_spec::Entry;
 use mapsto_tensor::{Tensor, fail};
 
@@ -63,6 +63,11 @@ impl Layer for PositionalEmbedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.after(x, 0)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::budget::MOST_LAYERS;
 use crate::spec::build_layers;
-use crate::{Layer, Module, Sequential, Then};
+use crate::{AtLengths, Layer, Module, Sequential, Then};
 use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::{DType, Tensor, fail};
 
@@ -48,6 +48,11 @@ impl Layer for Repeat {
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         self.copies.forward_then(x, then)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        self.copies.at_lengths(x, lengths)
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,7 @@
 //! A fixed factor and offset for each feature: from standardized numbers back to a unit, or into another one.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::{Args, Bounds, Entry, FromValue, Value};
 use mapsto_tensor::{Result, Tensor, fail};
 
@@ -79,6 +79,11 @@ impl Layer for Rescaling {
             x.device().scope(|| Tensor::from_vec(numbers.to_vec(), shape)).to(x.dtype())
         };
         x * row(&self.factor) + row(&self.offset)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> std::result::Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

@@ -3,7 +3,7 @@
 use super::LayerKind;
 use crate::module::MOST;
 use crate::spec::build_layers;
-use crate::{Layer, Module, Then};
+use crate::{AtLengths, Layer, Module, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::{DType, Tensor, fail};
 
@@ -58,6 +58,19 @@ impl<F: Layer, G: Layer> Layer for Residual<F, G> {
             }
             (y, 0) => (Then::Plus(&around).apply(&y), 0),
             (y, taken) => (y, taken - 1),
+        }
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        match (self.body.at_lengths(x, lengths)?, self.shortcut.at_lengths(x, lengths)?) {
+            (AtLengths::Steps(y), AtLengths::Steps(around)) if y.shape() == around.shape() => {
+                Ok(AtLengths::Steps(Then::Plus(&around).apply(&y)))
+            }
+            (AtLengths::Samples(y), AtLengths::Samples(around)) if y.shape() == around.shape() => {
+                Ok(AtLengths::Samples(Then::Plus(&around).apply(&y)))
+            }
+            _ => Err(self.describe()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::LayerKind;
 use crate::norms::{last_axes, shown, sizes};
-use crate::{Layer, Module, Param};
+use crate::{AtLengths, Layer, Module, Param};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::autocast::full;
 use mapsto_tensor::{DType, Shape, Tensor, fail, keep};
@@ -79,6 +79,11 @@ impl Layer for RmsNorm {
         let y = &wide / (wide.square().mean(keep(&axes[..])) + self.eps).sqrt();
         let y = y.to(x.dtype());
         self.weight.as_ref().map_or(y.clone(), |w| y * &**w)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        if self.size.len() == 1 { AtLengths::each(self, x) } else { Err(self.describe()) }
     }
 
     fn describe(&self) -> String {

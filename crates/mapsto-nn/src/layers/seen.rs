@@ -66,6 +66,12 @@ impl Seen {
         Seen { window: Some(mapsto_spec::at_least_1("seen", "window", steps)), ..self }
     }
 
+    /// The steps of the sequences `[b, t, ..]` of these lengths.
+    pub(super) fn of_lengths(x: &Tensor, lengths: &[usize]) -> Seen {
+        let t = x.shape().get(1).copied().unwrap_or(0);
+        Seen { keys: Some(within_lengths(x, lengths, t)), ..Seen::all() }
+    }
+
     /// Whether a query sees no keys after its own place.
     pub fn is_causal(&self) -> bool {
         self.causal
@@ -136,6 +142,13 @@ impl Seen {
 pub(super) fn places(like: &Tensor, at: usize, t: usize, s: usize) -> (Tensor, Tensor) {
     let queries = at as i64..(at + t) as i64;
     like.device().scope(|| (Tensor::arange(queries).unsqueeze(1), Tensor::arange(0..s as i64)))
+}
+
+/// True at the places `[b, t]` that sequences of these lengths have.
+pub(super) fn within_lengths(like: &Tensor, lengths: &[usize], t: usize) -> Tensor {
+    let lengths: Vec<i64> = lengths.iter().map(|&n| i64::try_from(n).unwrap_or(i64::MAX)).collect();
+    let b = lengths.len();
+    like.device().scope(|| Tensor::arange(0..t as i64).unsqueeze(0).lt(Tensor::from_vec(lengths, [b, 1])))
 }
 
 /// True where a key is less than `window` steps away from a query, `[t, s]`.

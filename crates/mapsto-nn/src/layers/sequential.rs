@@ -4,7 +4,7 @@ use super::LayerKind;
 use crate::module::Hooks;
 use crate::module::{Item, ItemMut, Path, clone_each};
 use crate::spec::build_layers;
-use crate::{Hooked, Layer, LayerHook, Module, Then};
+use crate::{AtLengths, Hooked, Layer, LayerHook, Module, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::graph::HookResult;
 use mapsto_tensor::{DType, Tensor, fail};
@@ -183,6 +183,11 @@ impl Layer for Sequential {
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         self.layers.forward_then(x, then)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        self.layers.at_lengths(x, lengths)
     }
 
     fn name(&self) -> Cow<'static, str> {

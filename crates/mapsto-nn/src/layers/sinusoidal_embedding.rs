@@ -1,7 +1,7 @@
 //! Sinusoidal positions: waves of many lengths tell each step where it stands, without anything to learn.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::{Bounds, Entry};
 use mapsto_tensor::{DType, Tensor, fail};
 
@@ -69,6 +69,11 @@ impl Layer for SinusoidalEmbedding {
             fail!("sinusoidal_embedding", "steps [.., t, d] were expected, found {:?}", x.shape());
         };
         x + x.device().scope(|| self.waves(0, t, d)).to(x.dtype())
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn entry(&self) -> Option<Entry> {

@@ -1,8 +1,8 @@
 //! The block that transformers are stacks of: attention between the steps, then a small network on each step.
 
 use super::multi_head_attention::size_for;
-use super::{AttentionCache, LayerKind};
-use crate::{Apply, Layer, LayerNorm, Linear, Module, MultiHeadAttention};
+use super::{AttentionCache, LayerKind, Seen};
+use crate::{Apply, AtLengths, Layer, LayerNorm, Linear, Module, MultiHeadAttention};
 use mapsto_spec::{Bounds, Entry, at_least_1};
 use mapsto_tensor::Tensor;
 
@@ -133,6 +133,13 @@ impl Layer for TransformerBlock {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.after(x, x.apply(&self.norm1).apply(&self.attention))
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        Ok(AtLengths::Steps(
+            self.after(x, self.attention.among(&x.apply(&self.norm1), Seen::of_lengths(x, lengths))),
+        ))
     }
 
     fn describe(&self) -> String {

@@ -4,7 +4,7 @@ use super::transformer_encoder_layer as layer;
 use super::{
     AttentionCache, LayerKind, Seen, TransformerEncoderLayer, feed_forward, multi_head_attention as attention,
 };
-use crate::{Apply, Layer, Module, budget};
+use crate::{Apply, AtLengths, Layer, Module, budget};
 use mapsto_spec::{Entry, at_least_1};
 use mapsto_tensor::memory::room_for;
 use mapsto_tensor::{Tensor, fail};
@@ -95,6 +95,11 @@ impl Layer for TransformerEncoder {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.encode(x, Seen::all())
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        Ok(AtLengths::Steps(self.encode(x, Seen::of_lengths(x, lengths))))
     }
 
     fn describe(&self) -> String {

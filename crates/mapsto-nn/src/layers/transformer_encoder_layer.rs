@@ -2,7 +2,7 @@
 
 use super::{AttentionCache, FeedForward, LayerKind, LayerNorm, MultiHeadAttention, Seen};
 use super::{feed_forward, multi_head_attention as attention};
-use crate::{Apply, Layer, Module, ModuleExt, budget};
+use crate::{Apply, AtLengths, Layer, Module, ModuleExt, budget};
 use mapsto_spec::{Args, Bounds, Entry, count_option};
 use mapsto_tensor::{Result, Tensor};
 use std::cell::RefCell;
@@ -212,6 +212,11 @@ impl Layer for TransformerEncoderLayer {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.encode(x, Seen::all())
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> std::result::Result<AtLengths, String> {
+        Ok(AtLengths::Steps(self.encode(x, Seen::of_lengths(x, lengths))))
     }
 
     fn describe(&self) -> String {

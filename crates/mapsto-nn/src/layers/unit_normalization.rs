@@ -1,7 +1,7 @@
 //! Each vector brought to length 1.
 
 use super::LayerKind;
-use crate::{Layer, Module};
+use crate::{AtLengths, Layer, Module};
 use mapsto_spec::Entry;
 use mapsto_tensor::Tensor;
 
@@ -22,6 +22,11 @@ impl Layer for UnitNormalization {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         x.normalize(2.0, -1, 1e-12)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        AtLengths::each(self, x)
     }
 
     fn describe(&self) -> String {

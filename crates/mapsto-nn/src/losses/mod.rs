@@ -145,6 +145,12 @@ pub trait Loss: Send + Sync {
         None
     }
 
+    /// Whether it takes the outputs for logarithms of what the targets are, which a metric of numbers would compare with these as they
+    /// are.
+    fn takes_logarithms(&self) -> bool {
+        false
+    }
+
     /// The entry that a file names it by, with every setting; `None` for what no file can hold, such as a closure.
     fn entry(&self) -> Option<Entry> {
         None
@@ -185,6 +191,9 @@ impl Loss for Box<dyn Loss> {
     }
     fn outputs(&self) -> Option<Outputs> {
         (**self).outputs()
+    }
+    fn takes_logarithms(&self) -> bool {
+        (**self).takes_logarithms()
     }
     fn entry(&self) -> Option<Entry> {
         (**self).entry()

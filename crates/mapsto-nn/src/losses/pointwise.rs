@@ -113,6 +113,9 @@ impl<L: Loss + Pointwise> Loss for Sum<L> {
     fn outputs(&self) -> Option<Outputs> {
         self.0.outputs()
     }
+    fn takes_logarithms(&self) -> bool {
+        self.0.takes_logarithms()
+    }
     fn entry(&self) -> Option<Entry> {
         Some(self.0.entry()?.with_option(super::REDUCTION.0, "sum"))
     }

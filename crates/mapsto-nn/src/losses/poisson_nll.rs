@@ -99,6 +99,10 @@ impl Loss for PoissonNll {
         Some(Outputs::Values)
     }
 
+    fn takes_logarithms(&self) -> bool {
+        self.log_input
+    }
+
     fn entry(&self) -> Option<Entry> {
         Some(
             Entry::new(KIND.name)
@@ -136,4 +140,6 @@ fn the_best_output_is_the_logarithm_of_the_count() {
     let rate = tensor![3.0, 1.0].leaf();
     let grads = PoissonNll::new().of_rates().full().loss(&rate, &tensor![3.0, 1.0]).backward();
     assert_close!(grads.of(&rate), [0.0, 0.0]);
+    assert!(super::Sum::new(PoissonNll::new()).takes_logarithms());
+    assert!(!PoissonNll::new().of_rates().takes_logarithms());
 }

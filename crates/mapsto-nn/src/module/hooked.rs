@@ -1,7 +1,7 @@
 //! Hooks on layers: functions that see, or replace, what goes into a layer and what comes out of it.
 
 use super::layer::Layer;
-use super::{Item, ItemMut, Module, Path, Then};
+use super::{AtLengths, Item, ItemMut, Module, Path, Then};
 use mapsto_spec::Entry;
 use mapsto_tensor::graph::HookResult;
 use mapsto_tensor::{DType, Tensor};
@@ -165,6 +165,12 @@ impl<L: Layer> Layer for Hooked<L> {
     #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         if self.hooks.any() { (self.forward(x), 0) } else { self.layer.forward_then(x, then) }
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        // What hooks make of a result is not known to leave the padding alone.
+        if self.hooks.any() { Err(self.describe()) } else { self.layer.at_lengths(x, lengths) }
     }
 
     fn as_then(&self) -> Option<Then<'_>> {

@@ -1,5 +1,8 @@
 //! What a layer does: one tensor in, one tensor out.
 
+#[cfg(test)]
+mod tests;
+
 use super::then::{activation_then, following, is_apart};
 use super::{Hooks, Module, Then, Weighted, then};
 use crate::layers::{is_activation, sequence};
@@ -109,6 +112,20 @@ pub trait Layer: Module {
         None
     }
 
+    /// What the layer makes of sequences `[b, t, ..]` of these lengths, as [`Masking`](crate::Masking) asks it: what stands after the last
+    /// step of a sequence must change no bit of what is given for its steps, or for it as a whole.
+    ///
+    /// A layer that does not say this is refused there, since it might mix steps with padding. One that works on each step by itself
+    /// gives [`AtLengths::each`].
+    ///
+    /// # Errors
+    /// The description of the layer that knows no lengths.
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        let _ = (x, lengths);
+        Err(self.describe())
+    }
+
     /// The hooks of a layer that has some; see [`Hooked`](super::Hooked).
     #[doc(hidden)]
     fn hooks(&self) -> Option<&Hooks> {
@@ -137,6 +154,29 @@ pub trait Layer: Module {
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         let _ = then;
         (self.forward(x), 0)
+    }
+}
+
+/// What a layer makes of sequences of different lengths; see [`Layer::at_lengths`].
+#[derive(Clone, Debug)]
+pub enum AtLengths {
+    /// A result for each step, `[b, t, ..]`, of the same lengths; what stands after the last step does not count.
+    Steps(Tensor),
+    /// One for each sequence, `[b, ..]`.
+    Samples(Tensor),
+}
+
+impl AtLengths {
+    /// What a layer makes that works on each step by itself.
+    ///
+    /// # Errors
+    /// The description of the layer, where numbers `[b, t]` have no features, so that it would take the steps for these.
+    #[track_caller]
+    pub fn each<L: Layer + ?Sized>(layer: &L, x: &Tensor) -> Result<AtLengths, String> {
+        if x.dtype().is_float() && x.rank() < 3 {
+            return Err(layer.describe());
+        }
+        Ok(AtLengths::Steps(layer.forward(x)))
     }
 }
 
@@ -222,6 +262,11 @@ impl<F: Fn(&Tensor) -> Tensor + Clone + Send + Sync + 'static> Layer for F {
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         activation_then(self, TypeId::of::<F>(), x, then)
     }
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, _: &[usize]) -> Result<AtLengths, String> {
+        // A function that a file can name works along the last axis at most.
+        if self.entry().is_some() { AtLengths::each(self, x) } else { Err(self.describe()) }
+    }
 }
 
 impl Layer for Box<dyn Layer> {
@@ -261,6 +306,10 @@ impl Layer for Box<dyn Layer> {
     }
     fn hooks(&self) -> Option<&Hooks> {
         (**self).hooks()
+    }
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        (**self).at_lengths(x, lengths)
     }
     fn layers_mut(&mut self) -> Option<&mut Vec<Box<dyn Layer>>> {
         (**self).layers_mut()
@@ -305,6 +354,10 @@ impl<L: Layer> Layer for Option<L> {
         self.as_ref().and_then(Layer::as_then)
     }
     #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        self.as_ref().map_or_else(|| Ok(AtLengths::Steps(x.clone())), |layer| layer.at_lengths(x, lengths))
+    }
+    #[track_caller]
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         match self {
             Some(layer) => layer.forward_then(x, then),
@@ -327,6 +380,10 @@ macro_rules! list {
             #[track_caller]
             fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
                 in_order(self, x, then)
+            }
+            #[track_caller]
+            fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+                ragged_in_order(self, x, lengths)
             }
             fn inner(&self) -> Vec<(String, &dyn Layer)> {
                 numbered(self)
@@ -383,6 +440,19 @@ fn in_order<L: Layer>(layers: &[L], x: &Tensor, after: &[Then<'_>]) -> (Tensor, 
     within(|| format!("layer {}: {}", at.get(), shown(&layers[at.get().min(layers.len() - 1)])), run)
 }
 
+/// The layers applied one after the other to sequences of these lengths, until one gives a result for each sequence as a whole.
+#[track_caller]
+fn ragged_in_order<L: Layer>(layers: &[L], x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+    let mut y = AtLengths::Steps(x.clone());
+    for layer in layers {
+        y = match y {
+            AtLengths::Steps(x) => within(|| shown(layer), || layer.at_lengths(&x, lengths))?,
+            AtLengths::Samples(x) => AtLengths::Samples(x.apply(layer)),
+        };
+    }
+    Ok(y)
+}
+
 /// The last name of a path without generic arguments: `a::b::Net<c::D>` is `Net`, `t::<impl t::Tensor>::relu` is `relu`.
 pub(crate) fn short_name(full: &'static str) -> Cow<'static, str> {
     let (mut depth, mut name, mut last) = (0, String::new(), ' ');
@@ -400,114 +470,5 @@ pub(crate) fn short_name(full: &'static str) -> Cow<'static, str> {
     match name.as_str() {
         "{{closure}}" => "closure".into(),
         _ => name.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short_name;
-    use crate::prelude::*;
-
-    #[test]
-    fn a_summary_shows_the_fields_of_a_struct() {
-        #[derive(Clone, Module)]
-        #[module(crate = crate)]
-        struct Net {
-            body: Sequential,
-            scale: Param,
-            rate: f64,
-            heads: Vec<Linear>,
-        }
-        impl Layer for Net {
-            fn forward(&self, x: &Tensor) -> Tensor {
-                x.apply(&self.body).apply(&self.heads)
-            }
-        }
-        let body = seq![Linear::new(2, 3), Tensor::relu];
-        let net = Net { body, scale: Param::new(tensor![1.0]), rate: 0.5, heads: vec![Linear::new(3, 1)] };
-        let text = "Net(\n  body: Sequential(\n    0: Linear(2 → 3)\n    1: relu\n  )\n  heads: Vec(\n    0: Linear(3 → 1)\n  )\n)";
-        assert_eq!(net.summary(), text);
-        assert_eq!(seq![net].summary(), format!("Sequential(\n  0: {}\n)", text.replace('\n', "\n  ")));
-    }
-
-    /// The proof that the blanket implementation for functions stands beside all the others, also for types of others.
-    #[test]
-    fn functions_lists_options_boxes_and_derived_modules_are_layers() {
-        #[derive(Module)]
-        #[module(crate = crate)]
-        struct Block<L> {
-            inner: L,
-            shortcut: Option<Linear>,
-        }
-        impl<L: Layer> Layer for Block<L> {
-            fn forward(&self, x: &Tensor) -> Tensor {
-                self.inner.forward(x) + self.shortcut.forward(x)
-            }
-        }
-        fn layer<L: Layer + 'static>(layer: L) -> Box<dyn Layer> {
-            Box::new(layer)
-        }
-        let double = |x: &Tensor| x * 2.0;
-        let factor = 3.0;
-        let captured = move |x: &Tensor| x * factor;
-        fn plain(x: &Tensor) -> Tensor {
-            x + 1.0
-        }
-        let pointer: fn(&Tensor) -> Tensor = Tensor::relu;
-        let all: Vec<Box<dyn Layer>> = vec![
-            layer(double),
-            layer(captured),
-            layer(plain),
-            layer(pointer),
-            layer(Tensor::relu),
-            layer(vec![double, double]),
-            layer([pointer, Tensor::abs]),
-            layer(Some(double)),
-            layer(None::<Linear>),
-            layer(vec![layer(double), layer(plain)]),
-            layer(Block { inner: double, shortcut: None }),
-            layer(Block { inner: vec![layer(Tensor::relu)], shortcut: None }),
-        ];
-        // ((1·2·3 + 1)·4·2·2 + 1)·3·2, step by step
-        let y = tensor![1.0].apply(&all);
-        assert_close!(y, [((((1.0 * 2.0 * 3.0 + 1.0) * 4.0) * 2.0) * 2.0 + 1.0) * 3.0 * 2.0]);
-        let model: &dyn Layer = &all;
-        let module: &dyn Module = model;
-        assert_eq!(module.parameter_count(), 0);
-    }
-
-    #[test]
-    fn a_relu_runs_with_its_neighbour_and_changes_nothing() {
-        use crate::Layer;
-        let pointer: fn(&Tensor) -> Tensor = Tensor::relu;
-        let known = |layer: &dyn Layer| layer.as_then().is_some_and(|then| then.is_relu());
-        assert!(known(&Tensor::relu) && !known(&Tensor::abs) && !known(&Tensor::tanh) && !known(&pointer));
-        assert!(!known(&|x: &Tensor| x.relu()));
-        let net =
-            seq![Conv2d::new(1, 3, 3), Tensor::relu, MaxPool2d::new(2), Conv2d::new(3, 2, 2), Tensor::relu];
-        let x = Tensor::randn([2, 1, 9, 8]);
-        let run = |forward: &dyn Fn() -> Tensor| {
-            let y = train(forward);
-            let grads = y.square().sum(..).backward();
-            (y.to_vec::<f32>(), net.parameters().iter().map(|(_, p)| grads.of(p).clone()).collect::<Vec<_>>())
-        };
-        let one_by_one = || net.layers().iter().fold(x.clone(), |x, layer| layer.forward(&x));
-        let ((y, grads), (z, others)) = (run(&|| net.forward(&x)), run(&one_by_one));
-        assert_eq!(y, z);
-        grads.iter().zip(&others).for_each(|(a, b)| assert_close!(a, b));
-        let layers: [fn(&Tensor) -> Tensor; 0] = [];
-        assert_close!(tensor![-1.0].apply(&layers), [-1.0]);
-        assert_close!(tensor![-1.0].apply(&[Tensor::relu, Tensor::relu]), [0.0]);
-    }
-
-    #[test]
-    fn names_are_short() {
-        assert_eq!(short_name("a::b::Net<c::D, e::F>"), "Net");
-        assert_eq!(short_name("a::Residual<b::Net, for<'a> fn(&'a t::Tensor) -> t::Tensor>"), "Residual");
-        assert_eq!(short_name("t::ops::relu::<impl t::Tensor>::relu"), "relu");
-        assert_eq!(short_name("a::b::{{closure}}"), "closure");
-        let relu: &dyn Layer = &Tensor::relu;
-        assert_eq!(relu.name(), "relu");
-        assert_eq!(Linear::new(2, 3).name(), "Linear");
     }
 }

@@ -23,7 +23,7 @@ pub use cloned::{AsLayer, Cloner, NoLayer, NotCloned};
 pub use ema::Ema;
 pub use frozen::frozen;
 pub use hooked::{Hooked, Hooks, LayerHook};
-pub use layer::{Apply, Layer};
+pub use layer::{Apply, AtLengths, Layer};
 pub(crate) use layer::{clone_each, short_name};
 pub use load::{Exceptions, LoadReport};
 pub use named::ModuleExt;

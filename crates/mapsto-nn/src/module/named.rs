@@ -146,17 +146,18 @@ pub trait ModuleExt: Module {
 impl<M: Module + ?Sized> ModuleExt for M {}
 
 fn set_frozen<M: Module + ?Sized>(model: &mut M, pattern: &str, set: fn(&mut super::Param)) -> Result<usize> {
-    let mut count = 0;
-    model.visit_mut(&mut Path::new(), &mut |path, item| {
+    // By the names of every owner; what fits under several names counts once.
+    let mut fitting = std::collections::HashSet::new();
+    model.visit_mut(&mut Path::of_every_owner(), &mut |path, item| {
         if let ItemMut::Param(p) = item
             && matches(pattern, &path.to_string())
         {
             set(p);
-            count += 1;
+            fitting.insert(p.id());
         }
     });
-    if count > 0 {
-        return Ok(count);
+    if !fitting.is_empty() {
+        return Ok(fitting.len());
     }
     Err(unknown("freeze", pattern, model))
 }
@@ -171,6 +172,12 @@ mod tests {
         let error = net.freeze("0.wieght").unwrap_err().to_string();
         assert_eq!(error, "freeze: no parameter is called `0.wieght`\nhelp: did you mean `0.weight`?");
         assert_eq!(net.freeze("*.weight").unwrap(), 2);
+        // A layer with two owners has two names and is one.
+        let shared = crate::Tied::new(Linear::new(2, 2));
+        let mut twice = seq![shared.share(), Tensor::relu, shared.share()];
+        assert_eq!(twice.freeze("2.weight").unwrap(), 1);
+        assert!(shared.with(|layer| layer.weight.is_frozen()));
+        assert_eq!(twice.unfreeze("*.weight").unwrap(), 1);
         assert_eq!(net.trainable_count(), 4);
         assert_eq!(net.unfreeze("1.*").unwrap(), 2);
         assert_eq!(net.trainable_count(), 8);

@@ -15,6 +15,8 @@ pub struct Path {
     segments: Vec<Segment>,
     /// The places in memory of what has several owners and was met on this visit.
     met: Vec<usize>,
+    /// Whether what has several owners is shown at each of them.
+    every_owner: bool,
 }
 
 /// By the steps alone.
@@ -43,6 +45,11 @@ impl Path {
         Path::default()
     }
 
+    /// The path of the model itself, for a visit that shows what has several owners at each of them.
+    pub(super) fn of_every_owner() -> Path {
+        Path { every_owner: true, ..Path::default() }
+    }
+
     /// Runs `visit` one step further in.
     pub fn enter<R>(&mut self, segment: impl Into<Segment>, visit: impl FnOnce(&mut Path) -> R) -> R {
         self.segments.push(segment.into());
@@ -51,8 +58,11 @@ impl Path {
         result
     }
 
-    /// Whether this visit meets what lies at `place` for the first time.
+    /// Whether this visit shows what lies at `place` here: where it meets it for the first time, or at each owner.
     pub(super) fn meets(&mut self, place: usize) -> bool {
+        if self.every_owner {
+            return true;
+        }
         let is_new = !self.met.contains(&place);
         if is_new {
             self.met.push(place);

@@ -1,6 +1,6 @@
 //! `Tied`: one layer with several owners, who train and save it once.
 
-use super::{Item, ItemMut, Layer, Module, Path, Then};
+use super::{AtLengths, Item, ItemMut, Layer, Module, Path, Then};
 use mapsto_tensor::{DType, Tensor, fail};
 use std::any::Any;
 use std::borrow::Cow;
@@ -158,6 +158,11 @@ impl<L: Layer + Clone + 'static> Layer for Tied<L> {
     fn forward_then(&self, x: &Tensor, then: &[Then<'_>]) -> (Tensor, usize) {
         // Not through `with`, which would hide the caller's line.
         self.layer.read().unwrap_or_else(PoisonError::into_inner).forward_then(x, then)
+    }
+
+    #[track_caller]
+    fn at_lengths(&self, x: &Tensor, lengths: &[usize]) -> Result<AtLengths, String> {
+        self.layer.read().unwrap_or_else(PoisonError::into_inner).at_lengths(x, lengths)
     }
 
     fn name(&self) -> Cow<'static, str> {

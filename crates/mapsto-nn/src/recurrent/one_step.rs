@@ -45,6 +45,11 @@ impl<C: Cell> RecurrentCell<C> {
         self.weights.weight_hh.shape()[1]
     }
 
+    /// A copy, also where the cell's kind is no `Clone`.
+    pub(super) fn copied(&self) -> Self {
+        RecurrentCell { weights: self.weights.clone(), cell: PhantomData }
+    }
+
     /// The state after inputs `[b, inputs]`, from the state before, each tensor `[b, hidden]` (zeros without).
     ///
     /// # Panics
@@ -91,7 +96,7 @@ impl<C: Cell> Layer for RecurrentCell<C> {
     }
 
     fn clone_layer(&self) -> Option<Box<dyn Layer>> {
-        Some(Box::new(RecurrentCell::<C> { weights: self.weights.clone(), cell: PhantomData }))
+        Some(Box::new(self.copied()))
     }
 }
 

@@ -40,6 +40,10 @@ impl<A: Schedule, B: Schedule> Schedule for Chained<A, B> {
         }
     }
 
+    fn length(&self) -> Option<u64> {
+        Some(self.at.saturating_add(self.second.length()?))
+    }
+
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         // The one chain that a file can say: a warm-up and what follows it.
         if self.first.warms_up() != Some(self.at) {

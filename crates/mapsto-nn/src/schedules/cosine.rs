@@ -49,6 +49,10 @@ impl Schedule for Cosine {
         base * (self.floor + (1.0 - self.floor) * height)
     }
 
+    fn length(&self) -> Option<u64> {
+        Some(self.steps)
+    }
+
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         // A file has no word for an end before that of the training.
         (self.steps == horizon.steps.max(1)).then(|| Entry::new(KIND.name).with_option("floor", self.floor))

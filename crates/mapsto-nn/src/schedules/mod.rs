@@ -69,6 +69,12 @@ pub trait Schedule: Send + Sync {
         None
     }
 
+    /// The steps that it is made for, where it has an end: of [`Cosine`], [`Polynomial`], [`OneCycle`] and [`WarmupStableDecay`]. A trainer
+    /// refuses one of another length than the training has.
+    fn length(&self) -> Option<u64> {
+        None
+    }
+
     /// The steps over which it rises from near 0 to the base, if that is all it does.
     fn warms_up(&self) -> Option<u64> {
         None
@@ -98,6 +104,9 @@ impl Schedule for Box<dyn Schedule> {
     }
     fn momentum(&self, step: u64) -> Option<f64> {
         (**self).momentum(step)
+    }
+    fn length(&self) -> Option<u64> {
+        (**self).length()
     }
     fn warms_up(&self) -> Option<u64> {
         (**self).warms_up()

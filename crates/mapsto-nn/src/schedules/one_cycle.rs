@@ -91,7 +91,8 @@ impl OneCycle {
     /// What goes from `first` to `top` and to `end`, along half a cosine each, at a step.
     fn along(&self, step: u64, first: f64, top: f64, end: f64) -> f64 {
         let last = self.steps as f64 - 1.0;
-        let peak = (self.rise * self.steps as f64 - 1.0).clamp(0.0, last);
+        // Below 0 where the rise is shorter than a step: then the first step is on the way down already.
+        let peak = (self.rise * self.steps as f64 - 1.0).min(last);
         let t = (step as f64).min(last);
         // `from` at the share 0 of the way, `to` at 1.
         let between = |from: f64, to: f64, share: f64| {
@@ -116,6 +117,10 @@ impl Schedule for OneCycle {
     fn momentum(&self, step: u64) -> Option<f64> {
         let Momenta { cycle, least, most } = self.momenta;
         cycle.then(|| self.along(step, most, least, most))
+    }
+
+    fn length(&self) -> Option<u64> {
+        Some(self.steps)
     }
 
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {

@@ -48,6 +48,10 @@ impl Schedule for Polynomial {
         base * (self.floor + (1.0 - self.floor) * left.powf(self.power))
     }
 
+    fn length(&self) -> Option<u64> {
+        Some(self.steps)
+    }
+
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         // A file has no word for an end before that of the training.
         let said = || Entry::new(KIND.name).with_value(self.power).with_option("floor", self.floor);

@@ -60,6 +60,10 @@ impl Schedule for WarmupStableDecay {
         base * up * (self.floor + (1.0 - self.floor) * down)
     }
 
+    fn length(&self) -> Option<u64> {
+        Some(self.steps)
+    }
+
     fn entry(&self, horizon: &Horizon) -> Option<Entry> {
         if self.steps != horizon.steps.max(1) {
             return None;

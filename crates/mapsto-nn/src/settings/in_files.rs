@@ -16,6 +16,9 @@ pub(super) fn in_files() -> Vec<Settings> {
     let max_pool = vec![("", Count), ("stride", Count), ("padding", Whole), ("dilation", Count)];
     let avg_pool = vec![("", Count), ("stride", Count), ("padding", Whole), ("divisor_override", Count)];
     let lp_pool = vec![("", Count), ("stride", Count), ("p", Above0)];
+    let ones = ["", "kernel", "stride", "dilation"];
+    let conv_lstm: Vec<(&str, May)> =
+        ones.into_iter().map(|name| (name, Count)).chain([("padding", Whole)]).collect();
     let recurrent = vec![("", Count), ("layers", Count), ("dropout", Share)];
     let attention = vec![("kv_heads", Count), ("rotary", UpTo1), ("rotary_base", Above0), ("window", Count)];
     vec![
@@ -303,6 +306,21 @@ pub(super) fn in_files() -> Vec<Settings> {
         ("layer", "category_embedding", vec![("size", Count)]),
         ("layer", "rescaling", vec![("", Not0), ("offset", Finite)]),
         ("layer", "prelu", vec![("", Finite)]),
+        ("layer", "masking", vec![("padding", Finite)]),
+        ("layer", "feature_alpha_dropout", vec![("", Share)]),
+        ("layer", "einsum_dense", vec![("sizes", Count)]),
+        ("layer", "additive_attention", vec![]),
+        ("layer", "luong_attention", vec![]),
+        ("layer", "conv_lstm1d", conv_lstm.clone()),
+        ("layer", "conv_lstm2d", conv_lstm.clone()),
+        ("layer", "conv_lstm3d", conv_lstm),
+        ("layer", "fractional_max_pool2d", vec![("", Count), ("windows", Count)]),
+        ("layer", "fractional_max_pool3d", vec![("", Count), ("windows", Count)]),
+        ("layer", "normalization", vec![]),
+        ("layer", "discretization", vec![]),
+        ("layer", "category_encoding", vec![("", Count)]),
+        ("layer", "hashing", vec![("", Count)]),
+        ("layer", "integer_lookup", vec![]),
         ("layer", "glu", vec![]),
         ("layer", "relu6", vec![]),
         ("layer", "hardtanh", vec![("min", Finite), ("max", Finite)]),

@@ -153,8 +153,10 @@ fn check_shapes(x: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> u
             fail!(OP, "`ignore_index` is for class ids, the target is probabilities");
         }
     } else if t != rows {
-        let help = if t.split_last() == Some((&1, rows)) {
+        let help = if t.split_last() == Some((&1, rows)) && !rows.is_empty() {
             "the ids have an axis of size 1 too many: `.squeeze(-1)`"
+        } else if rows.is_empty() {
+            "logits are [n, classes]: one sample is a batch of one, `logits.unsqueeze(0)`"
         } else if t == shape {
             "one-hot targets are probabilities: `.to(DType::F32)`; or take their ids: `.argmax(-1)`"
         } else {
@@ -369,6 +371,8 @@ mod tests {
     #[test]
     fn a_mistake_names_both_shapes_and_the_fix() {
         let error = |t: Tensor| catch(|| Tensor::zeros([4, 3]).cross_entropy(&t)).unwrap_err().to_string();
+        let one = catch(|| Tensor::zeros([3]).cross_entropy(&tensor![1])).unwrap_err().to_string();
+        assert!(one.contains("help: logits are [n, classes]: one sample is a batch of one"), "{one}");
         assert_eq!(
             error(tensor![0, 1]),
             "cross_entropy: logits [4, 3] and class ids [2] do not fit      [4] ≠ [2]\nhelp: there is one id for each row of the logits"

@@ -124,6 +124,8 @@ impl Unary for LGamma {
         // Γ(−z) Γ(z) = π / (z |sin π z|), by two logarithms: the product of two small factors would be 0.
         let mirror = -((turn(z).sin().abs() * R::from_f64(std::f64::consts::FRAC_1_PI)).ln() + z.ln()) - right;
         let y = R::select(x.lt(R::ZERO), mirror, right);
+        // A root is one: the terms would leave the last digit of theirs.
+        let y = R::select(x.eq(R::from_f64(2.0)), R::ZERO, y);
         // Far left all numbers are whole.
         R::select(z.eq(R::INFINITY) | x.lt(R::from_f64(-1e16)), R::INFINITY, y)
     }
@@ -141,6 +143,7 @@ impl Unary for LGamma {
         let mirror = turn(z).sin().abs() * R::from_f64(std::f64::consts::FRAC_1_PI) * z;
         let log = R::select(left, factors / mirror, factors).ln();
         let y = R::select(left, log - stirling, stirling - log);
+        let y = R::select(x.eq(R::from_f64(2.0)), R::ZERO, y);
         R::select(z.eq(R::INFINITY) | x.lt(R::from_f64(-1e16)), R::INFINITY, y)
     }
     fn vjp(self, at: &At<'_>, g: &Tensor) -> Tensor {
@@ -321,6 +324,9 @@ mod tests {
         let x = Tensor::from_vec(vec![1e-9, 0.1, 0.5, 1.5, 2.5, 7.9, 8.1, 100.0, 1e10, -0.5, -1.5, -10.3], [12]);
         let want = Tensor::from_vec(vec![20.723_265_836_369_194, 2.252_712_651_734_206, 0.572_364_942_924_700_1, -0.120_782_237_635_245_22, 0.284_682_870_472_919_2, 8.324_265_868_008_81, 8.727_388_263_432_04, 359.134_205_369_575_4, 220_258_509_288.810_58, 1.265_512_123_484_645_4, 0.860_047_015_376_481, -14.457_515_440_024_208], [12]);
         assert!(((x.lgamma() - want).abs() / x.lgamma().abs().maximum(1.0)).max(..).item() < 4e-15);
+        let roots = tensor![1.0, 2.0];
+        assert_eq!(roots.lgamma().to_vec::<f32>(), [0.0, 0.0]);
+        assert_eq!(roots.to(DType::F64).lgamma().to_vec::<f64>(), [0.0, 0.0]);
         check(|x| x.lgamma()).absolute(1.0).on(floats(0.1..9.0));
         check(|x| x.digamma()).absolute(1.0).on(floats(0.5..9.0));
         check(|x| x.polygamma(1)).on(floats(0.5..9.0));

@@ -116,7 +116,8 @@ impl Checkpoint {
     }
 
     fn place(&self, run: &Run<'_>) -> PathBuf {
-        self.path.clone().unwrap_or_else(|| run.place(self.name_of_file()))
+        let kept = self.path.clone().filter(|_| !run.is_dev_run());
+        kept.unwrap_or_else(|| run.place(self.name_of_file()))
     }
 
     fn name_of_file(&self) -> &'static str {

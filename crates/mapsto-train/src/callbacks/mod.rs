@@ -7,19 +7,30 @@ mod checkpoint;
 mod each;
 mod early_stop;
 mod gradients;
+mod health;
+mod inside;
+mod keep;
 mod metrics_log;
 mod reduce_on_plateau;
 mod run;
+mod tensorboard;
+mod time_limit;
 
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::SAVES_BEST;
 pub use each::{EachEpoch, EachStep, each_epoch, each_step};
 pub use early_stop::EarlyStop;
 pub use gradients::Gradients;
+pub use health::Health;
+pub use inside::{Inside, LayerInside, UnitsInside};
+pub(crate) use keep::FOLDER as CHECKPOINTS;
+pub use keep::Keep;
 pub use metrics_log::MetricsLog;
 pub use reduce_on_plateau::ReduceOnPlateau;
 pub(crate) use run::Wishes;
-pub use run::{Column, Pace, Run};
+pub use run::{Column, Note, Pace, Run};
+pub use tensorboard::TensorBoard;
+pub use time_limit::TimeLimit;
 
 use mapsto_spec::{Entry, Family, Kind};
 use mapsto_tensor::{Error, ErrorKind, Result, Tensor};
@@ -35,8 +46,17 @@ use std::path::PathBuf;
 /// let said = r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#;
 /// assert_eq!(callback.entry().unwrap().to_string(), said);
 /// ```
-pub const CALLBACKS: &[CallbackKind] =
-    &[early_stop::KIND, checkpoint::BEST, checkpoint::LAST, reduce_on_plateau::KIND];
+pub const CALLBACKS: &[CallbackKind] = &[
+    early_stop::KIND,
+    checkpoint::BEST,
+    checkpoint::LAST,
+    keep::BEST,
+    keep::EVERY,
+    reduce_on_plateau::KIND,
+    time_limit::KIND,
+    tensorboard::KIND,
+    health::KIND,
+];
 
 /// A callback that files can name: its name, one line about it, and how to build it from its entry.
 pub type CallbackKind = Kind<dyn Callback>;
@@ -116,6 +136,23 @@ pub trait Callback: Send {
     /// the layer itself.
     fn saw(&mut self, layer: &str, y: &Tensor) {
         let _ = (layer, y);
+    }
+
+    /// Whether it wants to look into a step, counted from 1: then [`inside`](Callback::inside) is called after it. To look costs some
+    /// time, so it should not be every step.
+    fn looks_into(&self, step: u64) -> bool {
+        let _ = step;
+        false
+    }
+
+    /// Shows gradients, changes and units of a step that it [`looks_into`](Callback::looks_into).
+    fn inside(&mut self, look: &Inside) {
+        let _ = look;
+    }
+
+    /// Shows what another callback [says](Run::say).
+    fn said(&mut self, note: &Note) {
+        let _ = note;
     }
 
     /// What it must remember for a resumed run to go on as an uninterrupted one would.
@@ -224,7 +261,12 @@ mod tests {
                 r#"{ early_stop = "val loss", patience = 5, least = 0.0 }"#,
                 r#"{ best = "val loss", every = 1 }"#,
                 "{ last = true, every = 1 }",
-                r#"{ reduce_on_plateau = "val loss", factor = 0.1, patience = 10, threshold = 0.0001, absolute = false, cooldown = 0, min_lr = 0.0 }"#
+                r#"{ keep_best = 3, watch = "val loss" }"#,
+                "{ keep_every = 1 }",
+                r#"{ reduce_on_plateau = "val loss", factor = 0.1, patience = 10, threshold = 0.0001, absolute = false, cooldown = 0, min_lr = 0.0 }"#,
+                r#"{ time_limit = "1h" }"#,
+                "\"tensorboard\"",
+                "\"health\"",
             ]
         );
     }

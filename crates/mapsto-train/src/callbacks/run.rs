@@ -65,6 +65,8 @@ pub struct Run<'a> {
     pub(crate) wishes: Wishes,
     /// Whether a task may report terms that no epoch has shown yet.
     pub(crate) is_open: bool,
+    /// Whether nothing of the run is kept.
+    pub(crate) is_dev_run: bool,
     /// Whether a schedule sets the learning rate at every step.
     pub(crate) has_schedule: bool,
 }
@@ -110,11 +112,26 @@ fn the_loss_decides_between_equal_values() {
     assert!(worth(0.0, f64::NAN).beats(Worth::least(Better::Higher), Better::Higher));
 }
 
+/// What a callback found while training, in a line, and what to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was found.
+    pub text: String,
+    /// What to try.
+    pub help: String,
+}
+
 /// What callbacks asked for at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
     pub(crate) stop: Option<String>,
+    /// Why the run is to end after the step it is in.
+    pub(crate) halt: Option<String>,
+    /// What is to be said to who watches.
+    pub(crate) notes: Vec<Note>,
     pub(crate) keep: Vec<PathBuf>,
+    /// States that are written before the others: whoever is killed between the two goes on from an earlier one, and writes them again.
+    pub(crate) keep_first: Vec<PathBuf>,
 }
 
 impl Run<'_> {
@@ -162,6 +179,24 @@ impl Run<'_> {
         self.wishes.stop.get_or_insert(reason.into());
     }
 
+    /// Ends the run after this step, as a user's interrupt does: the state is saved where a [`Checkpoint::last`](super::Checkpoint::last)
+    /// is, so that the run can be resumed within its epoch. The history says the reason, and where it was.
+    pub fn stop_now(&mut self, reason: impl Into<String>) {
+        self.wishes.halt.get_or_insert(reason.into());
+    }
+
+    /// Says something to who watches the training, once: it is shown between the rows of progress, and stands in
+    /// [`History::notes`](crate::History::notes).
+    pub fn say(&mut self, text: impl Into<String>, help: impl Into<String>) {
+        self.wishes.notes.push(Note { text: text.into(), help: help.into() });
+    }
+
+    /// Whether this is a dev run, of which nothing is kept: a callback that writes outside of the trainer's folder writes nothing then.
+    #[must_use]
+    pub fn is_dev_run(&self) -> bool {
+        self.is_dev_run
+    }
+
     /// Writes the model, with its spec, preprocessing and class names, to a file.
     ///
     /// # Errors
@@ -193,6 +228,11 @@ impl Run<'_> {
     /// run can be resumed from there exactly.
     pub fn keep_training_state(&mut self, path: impl Into<PathBuf>) {
         self.wishes.keep.push(path.into());
+    }
+
+    /// As [`keep_training_state`](Run::keep_training_state), before the state from which a run is usually resumed.
+    pub(crate) fn keep_training_state_first(&mut self, path: impl Into<PathBuf>) {
+        self.wishes.keep_first.push(path.into());
     }
 
     /// Where files of this run belong: the trainer's folder, or `checkpoints`.

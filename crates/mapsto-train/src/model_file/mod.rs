@@ -29,6 +29,11 @@ pub struct ModelInfo {
     pub loss: Option<Json>,
     /// The columns of the table that it was trained on, in the order of its inputs.
     pub features: Vec<String>,
+    /// The columns that it learnt to say, in the order of its outputs: numbers, or labels of yes and no; of a class its column.
+    pub targets: Vec<String>,
+    /// What logits are divided by before they become probabilities, where the model was calibrated
+    /// ([`temperature`](crate::temperature)).
+    pub temperature: Option<f64>,
 }
 
 impl ModelInfo {
@@ -175,11 +180,18 @@ impl ModelFile {
         metadata.extend(json("spec", &self.info.spec));
         metadata.extend(json("preprocess", &self.info.preprocess));
         metadata.extend(json("loss", &self.info.loss));
-        for (key, names) in [("classes", &self.info.classes), ("features", &self.info.features)] {
+        let lists = [
+            ("classes", &self.info.classes),
+            ("features", &self.info.features),
+            ("targets", &self.info.targets),
+        ];
+        for (key, names) in lists {
             if !names.is_empty() {
                 metadata.push((key.into(), Json::from(names.clone()).to_string()));
             }
         }
+        metadata
+            .extend(self.info.temperature.map(|t| ("temperature".to_string(), Json::Float(t).to_string())));
         metadata.extend(self.training_text.iter().map(|(k, v)| (format!("{TRAINER}{k}"), v.clone())));
         metadata.push((seal::SEAL.into(), seal::digest(&metadata, &tensors)));
         write_within(path, there, |w| write_tensors(w, &metadata, &tensors))
@@ -213,6 +225,8 @@ impl ModelFile {
                 "loss" => file.info.loss = Some(Json::parse(&text).map_err(|e| e.context("loss"))?),
                 "classes" => file.info.classes = words("classes", &text)?,
                 "features" => file.info.features = words("features", &text)?,
+                "targets" => file.info.targets = words("targets", &text)?,
+                "temperature" => file.info.temperature = Some(temperature(&text)?),
                 _ => {
                     if let Some(key) = key.strip_prefix(TRAINER) {
                         file.training_text.push((key.into(), text));
@@ -356,6 +370,12 @@ fn words(key: &str, text: &str) -> Result<Vec<String>> {
     let json = Json::parse(text).map_err(|e| e.context(key))?;
     let words = json.list().and_then(|items| items.iter().map(|w| w.str().map(str::to_string)).collect());
     words.ok_or_else(|| Error::new(ErrorKind::Data, format!("{key}: not a list of names")))
+}
+
+/// A number above 0.
+fn temperature(text: &str) -> Result<f64> {
+    let found = text.parse().ok().filter(|t: &f64| t.is_finite() && *t > 0.0);
+    found.ok_or_else(|| Error::new(ErrorKind::Data, format!("temperature: {text:?} is no number above 0")))
 }
 
 /// Writes a model's parameters and states to a file.

@@ -6,12 +6,21 @@ mod confusion;
 mod curves;
 mod filters;
 mod pictures;
+mod precision_recall;
+mod reliability;
+mod residuals;
+mod roc;
 mod schedule;
+mod unit;
 
 pub use confusion::confusion;
 pub use curves::curves;
 pub use filters::filters;
 pub use pictures::{Picture, misclassified, pictures};
+pub use precision_recall::precision_recall;
+pub use reliability::reliability;
+pub use residuals::residuals;
+pub use roc::roc;
 pub use schedule::schedule;
 
 use mapsto_tensor::{Error, ErrorKind, Result};

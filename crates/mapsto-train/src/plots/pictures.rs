@@ -1,7 +1,8 @@
 //! A sheet of small pictures with captions, such as the samples a model gets wrong.
 
-use super::{Area, Drawn, FAINT, INK, heading, page, text};
+use super::{FAINT, INK, heading, page, text};
 use crate::evaluate::Mistake;
+use crate::png::{data_uri, png};
 use mapsto_tensor::{DType, Result, Tensor};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -72,9 +73,6 @@ pub fn misclassified(
 /// The side a picture is drawn at, and the most pixels of it.
 const SIDE: usize = 112;
 const MOST: usize = 56;
-/// Shades are rounded to this many steps, so that equal neighbours join into one rectangle and the file stays small.
-const SHADES: f64 = 32.0;
-
 /// A picture as colours.
 pub(super) struct Tile {
     pub(super) width: usize,
@@ -92,8 +90,8 @@ impl Tile {
         let values = pixels.to(DType::F64).to_vec::<f64>();
         let (low, high) = extent(&values[..channels * h * w]);
         let shade = |v: f64| {
-            let t = ((v - low) / (high - low) * SHADES).round() / SHADES;
-            if t.is_finite() { (255.0 * t) as u8 } else { 0 }
+            let t = (v - low) / (high - low);
+            if t.is_finite() { (255.0 * t).round() as u8 } else { 0 }
         };
         let stride = h.max(w).div_ceil(MOST).max(1);
         let (rows, width) = (h.div_ceil(stride), w.div_ceil(stride));
@@ -105,36 +103,20 @@ impl Tile {
         Tile { width, colors: (0..rows * width).map(color).collect() }
     }
 
-    fn draw(&self, area: &Area<'_>, x: i32, y: i32) -> Drawn {
+    /// The picture as an element of SVG: one PNG, since rectangles side by side show seams wherever a page is not drawn at its own size.
+    fn element(&self, x: i32, y: i32) -> String {
         if self.colors.is_empty() {
-            return Ok(());
+            return String::new();
         }
         let rows = self.colors.len() / self.width;
-        let dot = (SIDE / self.width.max(rows)).max(1) as i32;
-        let (w, h) = (self.width as i32 * dot, rows as i32 * dot);
-        let most = self.background();
-        area.draw(&Rectangle::new([(x, y), (x + w, y + h)], most.filled()))?;
-        for (row, colors) in self.colors.chunks(self.width).enumerate() {
-            let top = y + row as i32 * dot;
-            let mut start = 0;
-            for run in colors.chunk_by(|a, b| a == b) {
-                let end = start + run.len();
-                if run[0] != most {
-                    let (from, to) = (x + start as i32 * dot, x + end as i32 * dot);
-                    area.draw(&Rectangle::new([(from, top), (to, top + dot)], run[0].filled()))?;
-                }
-                start = end;
-            }
-        }
-        Ok(())
-    }
-
-    /// The most frequent colour, drawn once for all.
-    fn background(&self) -> RGBColor {
-        let mut keys: Vec<[u8; 3]> = self.colors.iter().map(|c| [c.0, c.1, c.2]).collect();
-        keys.sort_unstable();
-        let most = keys.chunk_by(|a, b| a == b).max_by_key(|run| run.len());
-        most.map_or(BLACK, |run| RGBColor(run[0][0], run[0][1], run[0][2]))
+        let dot = (SIDE / self.width.max(rows)).max(1);
+        let pixels: Vec<u8> = self.colors.iter().flat_map(|c| [c.0, c.1, c.2]).collect();
+        format!(
+            "<image x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" style=\"image-rendering:pixelated\" href=\"{}\"/>\n",
+            self.width * dot,
+            rows * dot,
+            data_uri(&png(self.width, rows, &pixels))
+        )
     }
 }
 
@@ -156,11 +138,11 @@ pub(super) fn sheet<'a>(
     let (step_x, step_y) =
         (SIDE as i32 + if captioned { 40 } else { 16 }, SIDE as i32 + if captioned { 52 } else { 16 });
     let size = ((48 + columns as i32 * step_x).max(360) as u32, (88 + rows as i32 * step_y) as u32);
-    page(size, |area| {
+    let place = |i: usize| (24 + (i % columns) as i32 * step_x, 80 + (i / columns) as i32 * step_y);
+    let svg = page(size, |area| {
         heading(area, title, below)?;
-        for (i, tile) in tiles.iter().enumerate() {
-            let (x, y) = (24 + (i % columns) as i32 * step_x, 80 + (i / columns) as i32 * step_y);
-            tile.draw(area, x, y)?;
+        for i in 0..tiles.len() {
+            let (x, y) = place(i);
             let (first, second) = caption(i);
             if captioned {
                 area.draw_text(first, &text(12, INK, HPos::Left, VPos::Top), (x, y + SIDE as i32 + 6))?;
@@ -168,7 +150,10 @@ pub(super) fn sheet<'a>(
             }
         }
         Ok(())
-    })
+    })?;
+    let images: String =
+        tiles.iter().enumerate().map(|(i, tile)| tile.element(place(i).0, place(i).1)).collect();
+    Ok(svg.replace("</svg>", &format!("{images}</svg>")))
 }
 
 #[cfg(test)]
@@ -176,13 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_neighbours_become_one_rectangle() {
+    fn a_picture_is_one_image_whatever_it_shows() {
         let picture = |pixels| Picture { pixels, title: String::new(), note: String::new() };
-        let count = |pixels| pictures("t", "", &[picture(pixels)]).unwrap().matches("<rect").count();
-        let blank = count(Tensor::zeros([28, 28]));
-        // A bar across three rows: a rectangle for each row beside what a blank picture takes.
-        let bar = Tensor::cat(&[Tensor::zeros([10, 28]), Tensor::ones([3, 28]), Tensor::zeros([15, 28])], 0);
-        assert_eq!(count(bar), blank + 3);
+        let drawn = |pixels| pictures("t", "", &[picture(pixels)]).unwrap();
+        let noise = drawn(Tensor::rand([28, 28]));
+        let count = |svg: &str, what: &str| svg.matches(what).count();
+        assert_eq!(count(&noise, "<rect"), count(&drawn(Tensor::zeros([28, 28])), "<rect"));
+        assert_eq!(count(&noise, "<image"), 1);
+        assert!(noise.contains("width=\"112\" height=\"112\"") && noise.trim_end().ends_with("</svg>"));
     }
 
     #[test]

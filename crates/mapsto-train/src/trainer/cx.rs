@@ -1,9 +1,11 @@
 //! `Cx`: the only door to an optimizer, through which every step of every task goes.
 
 use super::averager::Averager;
+use super::looking::{self, Units, Weights};
+use super::replay::{self, Failed};
 use super::{Plan, non_finite};
 use crate::Step;
-use crate::callbacks::{Callback, Gradients, Moment};
+use crate::callbacks::{Callback, Gradients, Inside, Moment, UnitsInside};
 use mapsto_nn::optim::{Before, Looks, Objective, Part};
 use mapsto_nn::{GradScaler, Item, Module, Optimizer, Path, Segment};
 use mapsto_tensor::{DType, Error, ErrorKind, Grads, LeafId, Result, Tensor, random, trace, train};
@@ -128,10 +130,17 @@ pub(super) struct Engine<'a> {
     due: bool,
     /// The loss that was not finite, if one was: then the batch itself is looked at.
     pub(super) ruined: Option<f64>,
+    /// The step that gave a number that is not finite, if one did.
+    pub(super) failed: Option<Failed>,
     /// The scale of losses in f16; none in another precision.
     pub(super) scaler: Option<GradScaler>,
     /// Whether gradients of the batch under way were not finite, so that a step was left out.
     skipped: bool,
+    /// Whether a callback looks into the step under way, and which step of the first optimizer that is.
+    looks: bool,
+    looks_at: u64,
+    /// What activations gave in the forward pass of such a step.
+    units: Vec<UnitsInside>,
     /// The average of the weights, where one is judged in place of them.
     pub(super) averager: Option<Averager>,
 }
@@ -162,8 +171,12 @@ impl<'a> Engine<'a> {
             rows: 0.0,
             due: true,
             ruined: None,
+            failed: None,
             scaler: (plan.precision == DType::F16).then(|| plan.scaler.clone()),
             skipped: false,
+            looks: false,
+            looks_at: 0,
+            units: Vec::new(),
             averager: plan.averaging.as_ref().map(Averager::new),
         }
     }
@@ -183,6 +196,10 @@ impl<'a> Engine<'a> {
     pub(super) fn begin(&mut self, rows: usize, due: bool) -> Cx<'_> {
         (self.rows, self.due) = (rows as f64, due);
         self.drivers.iter_mut().for_each(|driver| driver.used = false);
+        // Several optimizers take several steps a batch: those of the first go up by one.
+        self.looks_at = self.drivers[0].steps + 1;
+        self.looks = due && self.callbacks.iter().any(|callback| callback.looks_into(self.looks_at));
+        self.units.clear();
         Cx(self)
     }
 
@@ -226,13 +243,25 @@ impl<'a> Engine<'a> {
     /// As [`Engine::run`], with the outputs of layers shown to the callbacks that watch them.
     fn watched(&mut self, lowered: &dyn Lower) -> (Step, Tensor) {
         let seen: Rc<RefCell<Vec<(LeafId, Tensor)>>> = Rc::default();
-        let (out, ids) = (seen.clone(), self.names.keys().copied().collect::<HashSet<LeafId>>());
+        let units: Rc<RefCell<Units>> = Rc::default();
+        let (out, inside) = (seen.clone(), self.looks.then(|| units.clone()));
+        let ids = match self.watches() {
+            true => self.names.keys().copied().collect::<HashSet<LeafId>>(),
+            false => HashSet::new(),
+        };
         let look = move |event: &trace::TraceEvent<'_>| {
+            if let Some(inside) = &inside {
+                inside.borrow_mut().see(event);
+            }
             if let Some(id) = event.leaves().find(|id| ids.contains(id)) {
                 out.borrow_mut().push((id, event.output.detach()));
             }
         };
         let result = trace::with(look, || self.run(lowered));
+        if self.looks {
+            let found = units.take().end(|id| self.layer_of(id));
+            self.units.extend(found);
+        }
         let seen = seen.take();
         let layers: Vec<String> = seen.iter().map(|(id, _)| self.layer_of(*id)).collect();
         for (i, ((_, y), layer)) in seen.iter().zip(&layers).enumerate() {
@@ -251,8 +280,12 @@ impl<'a> Engine<'a> {
 
     /// `blocks.0.fc` of the parameter `blocks.0.fc.weight`.
     fn layer_of(&self, id: LeafId) -> String {
-        let name = self.names.get(&id).map(Path::to_string).unwrap_or_default();
-        name.rsplit_once('.').map_or(String::new(), |(layer, _)| layer.to_string())
+        looking::layer_of(&self.names, id)
+    }
+
+    /// Whether a callback watches outputs of layers.
+    fn watches(&self) -> bool {
+        self.callbacks.iter().any(|callback| callback.watches().is_some())
     }
 
     /// Keeps the gradients of this part, and finds under which path the part lies in the model.
@@ -314,7 +347,7 @@ impl Engine<'_> {
     /// What a loss gave, its value with the penalties, and its gradients.
     fn forward(&mut self, lowered: &dyn Lower) -> Result<(Step, f64, Weighed)> {
         let before = random::state();
-        let is_watched = self.callbacks.iter().any(|callback| callback.watches().is_some());
+        let is_watched = self.watches() || self.looks;
         let (mut step, total) = if is_watched { self.watched(lowered) } else { self.run(lowered) };
         let weight = step.weight.unwrap_or(self.rows);
         if weight == 0.0 {
@@ -324,6 +357,7 @@ impl Engine<'_> {
         let with_penalties = total.item();
         if !value.is_finite() || !with_penalties.is_finite() {
             self.ruined = Some(value);
+            self.failed = Some(Failed { random: before, loss: value, gradients: None });
             return Err(non_finite::in_loss(&self.names, lowered.part(), value, &self.place, || {
                 random::set_state(&before);
                 let _ = self.run(lowered);
@@ -337,7 +371,9 @@ impl Engine<'_> {
             }
             None => total.backward(),
         };
-        if self.scaler.is_none() && self.plan.accumulate == 1 && non_finite::any(lowered.part(), &grads) {
+        if self.scaler.is_none() && non_finite::any(lowered.part(), &grads) {
+            let gradients = Some(replay::digest(lowered.part(), &grads));
+            self.failed = Some(Failed { random: before, loss: value, gradients });
             // The operation, if the same pass shows it again; else the parameters.
             let again = || {
                 random::set_state(&before);
@@ -421,6 +457,7 @@ impl Engine<'_> {
                 })?;
             }
         }
+        let weights = self.looks.then(|| Weights::before(lowered.part(), &grads, &self.names));
         // The optimizer sees a part under its path in the model, so that groups and saved states go by the model's names.
         match driver.optimizer.looks() {
             Looks::Once if prefix.is_empty() => driver.optimizer.step(lowered.part_mut(), grads),
@@ -432,6 +469,17 @@ impl Engine<'_> {
             }
         }
         driver.steps += 1;
+        if let Some(weights) = weights {
+            let units = std::mem::take(&mut self.units);
+            let look = Inside {
+                step: self.place.step,
+                epoch: self.place.epoch,
+                lr: driver.optimizer.lr(),
+                ..weights.after(lowered.part(), &self.names, units)
+            };
+            let at = self.looks_at;
+            self.callbacks.iter_mut().filter(|c| c.looks_into(at)).for_each(|c| c.inside(&look));
+        }
         Ok(())
     }
 }

@@ -48,16 +48,14 @@ pub(super) trait Drive {
     fn rows(&self) -> usize;
     /// Which samples of the set they are.
     fn samples(&self) -> &[usize];
+    /// What a sample is called.
+    fn name_of(&self, sample: usize) -> String;
     /// Shows the tensors of the batch that was read.
     fn each_tensor(&self, see: &mut dyn FnMut(&Tensor));
     /// Lets the task do what the batch does to the model.
     fn step(&mut self, cx: &mut Cx<'_>) -> Result<Step>;
     /// Shows what each batch of validation gave, with its rows; false when interrupted on the way.
-    fn validate(
-        &self,
-        interrupt: Option<&Interrupt>,
-        see: &mut dyn FnMut(&Step, usize) -> Result<()>,
-    ) -> Result<bool>;
+    fn validate(&self, plan: &Plan, see: &mut dyn FnMut(&Step, usize) -> Result<()>) -> Result<bool>;
     /// Runs the batches of training through the task's loss, so that running statistics become those of the weights that are shown; false when
     /// interrupted on the way.
     fn refresh(&self, plan: &Plan) -> Result<bool>;
@@ -121,6 +119,11 @@ impl<M: Module, B: Rows, S: Source<M, B>, T: Task<M, B>> Drive for Typed<'_, T, 
         self.train.samples()
     }
 
+    fn name_of(&self, sample: usize) -> String {
+        let set = self.train.loader().map(Loader::dataset).filter(|set| sample < set.len());
+        set.map_or_else(|| format!("sample {sample}"), |set| set.name(sample))
+    }
+
     fn each_tensor(&self, see: &mut dyn FnMut(&Tensor)) {
         self.batch().each_tensor(see);
     }
@@ -130,13 +133,15 @@ impl<M: Module, B: Rows, S: Source<M, B>, T: Task<M, B>> Drive for Typed<'_, T, 
         self.task.step(self.model, batch, cx)
     }
 
-    fn validate(
-        &self,
-        interrupt: Option<&Interrupt>,
-        see: &mut dyn FnMut(&Step, usize) -> Result<()>,
-    ) -> Result<bool> {
-        for (i, batch) in self.val.iter().flat_map(|val| val.epoch(0)).enumerate() {
-            if interrupt.is_some_and(Interrupt::requested) {
+    fn validate(&self, plan: &Plan, see: &mut dyn FnMut(&Step, usize) -> Result<()>) -> Result<bool> {
+        // What is learnt by heart is judged on the batches that are learnt.
+        let held = match plan.overfits {
+            true => self.train.loader(),
+            false => self.val.as_ref(),
+        };
+        let batches = held.into_iter().flat_map(|held| held.epoch(0)).take(plan.most_batches());
+        for (i, batch) in batches.enumerate() {
+            if plan.interrupt.as_ref().is_some_and(Interrupt::requested) {
                 return Ok(false);
             }
             let batch = batch?;
@@ -151,7 +156,7 @@ impl<M: Module, B: Rows, S: Source<M, B>, T: Task<M, B>> Drive for Typed<'_, T, 
     fn refresh(&self, plan: &Plan) -> Result<bool> {
         let Some(train) = self.train.loader() else { return Ok(true) };
         cumulative(|| {
-            for (i, batch) in train.epoch(0).enumerate() {
+            for (i, batch) in train.epoch(0).take(plan.most_batches()).enumerate() {
                 if plan.interrupt.as_ref().is_some_and(Interrupt::requested) {
                     return Ok(false);
                 }

@@ -38,6 +38,8 @@ pub(super) struct Fit<'a> {
     seen: Option<SeenFolder>,
     /// Whether the task was asked for the model's layers and the loss.
     is_written_down: bool,
+    /// Why a callback ends the run where it is, if one does.
+    halted: Option<String>,
     /// The layers of the run that is resumed, if its state says them.
     pub(super) resumed: Option<Json>,
 }
@@ -87,6 +89,7 @@ impl<'a> Fit<'a> {
             closing: (0.0, 0),
             seen: None,
             is_written_down: false,
+            halted: None,
             resumed: None,
         }
     }
@@ -104,13 +107,15 @@ impl<'a> Fit<'a> {
         let epochs = self.position.epoch;
         while self.goes_on() {
             if self.epoch()? == Outcome::Interrupted {
-                self.history.interrupted = true;
-                let at = format!(
-                    "by the user in epoch {} after batch {}",
-                    self.position.epoch + 1,
-                    self.position.batch
-                );
-                self.history.stopped = Some(at);
+                let Position { epoch, batch, .. } = self.position;
+                let at = match batch {
+                    0 if self.halted.is_some() => format!("after epoch {epoch}"),
+                    _ => format!("in epoch {} after batch {batch}", epoch + 1),
+                };
+                (self.history.interrupted, self.history.halted) =
+                    (self.halted.is_none(), self.halted.is_some());
+                let why = self.halted.take().unwrap_or("by the user".into());
+                self.history.stopped = Some(format!("{why} {at}"));
                 self.notify(Moment::Interrupted)?;
             }
         }
@@ -155,7 +160,7 @@ impl<'a> Fit<'a> {
         if self.drive.validation().is_some() {
             let (plan, mut tally) = (self.plan, Tally::default());
             let mut see = |step: &crate::Step, rows| tally.add(plan.metrics(), step, rows);
-            if !plan.forward(|| self.drive.validate(plan.interrupt.as_ref(), &mut see))? {
+            if !plan.forward(|| self.drive.validate(plan, &mut see))? {
                 return Ok(Outcome::Interrupted);
             }
             tally.check_weight("validation")?;
@@ -178,7 +183,9 @@ impl<'a> Fit<'a> {
         let start = Instant::now();
         self.notify(Moment::EpochEnd)?;
         self.closing = (self.closing.0 + start.elapsed().as_secs_f64(), self.closing.1 + 1);
-        Ok(Outcome::Finished)
+        // An epoch that is the last anyway ends the run as it would have ended.
+        let halts = self.halted.is_some() && self.goes_on();
+        Ok(if halts { Outcome::Interrupted } else { Outcome::Finished })
     }
 
     /// Gives averaged weights running statistics of their own; false when interrupted on the way.
@@ -196,7 +203,9 @@ impl<'a> Fit<'a> {
 
     /// Goes through the rest of the epoch's batches.
     fn learn(&mut self) -> Result<Outcome> {
-        self.drive.start(self.position.epoch as u64, self.position.batch)?;
+        // The same batches in every epoch are those of the first.
+        let epoch = if self.plan.overfits { 0 } else { self.position.epoch as u64 };
+        self.drive.start(epoch, self.position.batch)?;
         let before = self.position.seconds;
         let start = Instant::now();
         while self.position.batch < self.batches {
@@ -221,7 +230,8 @@ impl<'a> Fit<'a> {
                 if shows {
                     self.engine.learn(self.drive.model_mut(), self.position.epoch + 1)?;
                 }
-                if self.plan.interrupt.as_ref().is_some_and(Interrupt::requested) {
+                let is_asked = self.plan.interrupt.as_ref().is_some_and(Interrupt::requested);
+                if is_asked || self.halted.is_some() {
                     return Ok(Outcome::Interrupted);
                 }
             }
@@ -263,7 +273,7 @@ impl<'a> Fit<'a> {
                 let ruined = self.engine.ruined.take();
                 let batch =
                     ruined.and_then(|loss| non_finite::in_batch(&*self.drive, loss, &self.engine.place));
-                return Err(batch.unwrap_or(error));
+                return Err(super::replay::keep(self, batch.unwrap_or(error)));
             }
             stepped => stepped.and_then(|step| step),
         };
@@ -340,7 +350,7 @@ impl<'a> Fit<'a> {
             self.seen = self.seen.take().or_else(|| SeenFolder::look(folder));
             self.check_folder()?;
         }
-        let mut keep = Vec::new();
+        let (mut first, mut keep, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for callback in self.progress.iter_mut().chain(&mut self.engine.callbacks) {
             if !callback.moments().contains(&moment) {
                 continue;
@@ -356,6 +366,7 @@ impl<'a> Fit<'a> {
                 folder: self.plan.folder.as_deref(),
                 there: self.plan.folder.as_deref().filter(|_| self.seen.is_some()),
                 wishes: Wishes::default(),
+                is_dev_run: self.plan.is_dev_run,
                 has_schedule: self.plan.sets_lr(),
                 is_open: self.plan.reports_terms && self.history.rows.is_empty(),
             };
@@ -364,12 +375,20 @@ impl<'a> Fit<'a> {
             if self.history.stopped.is_none() {
                 self.history.stopped = wishes.stop;
             }
+            self.halted = self.halted.take().or(wishes.halt);
+            notes.extend(wishes.notes);
+            first.extend(wishes.keep_first);
             keep.extend(wishes.keep);
         }
-        if !keep.is_empty() {
+        for note in notes {
+            self.progress.iter_mut().for_each(|progress| progress.said(&note));
+            self.engine.callbacks.iter_mut().for_each(|callback| callback.said(&note));
+            self.history.notes.push(note);
+        }
+        if !first.is_empty() || !keep.is_empty() {
             self.check_folder()?;
         }
-        keep.iter().try_for_each(|path| super::TrainingState::write(self, path))
+        first.iter().chain(&keep).try_for_each(|path| super::TrainingState::write(self, path))
     }
 }
 
@@ -410,6 +429,9 @@ fn info(said: &ModelInfo, drive: &dyn Drive) -> ModelInfo {
     }
     if info.features.is_empty() {
         info.features = drive.info().features;
+    }
+    if info.targets.is_empty() {
+        info.targets = drive.info().targets;
     }
     info
 }

@@ -5,9 +5,11 @@ mod cx;
 mod drive;
 mod explain;
 mod fit;
+mod looking;
 mod non_finite;
 mod order;
 mod plan;
+mod replay;
 mod training_state;
 
 use crate::averaging::Averaging;
@@ -17,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::metrics::Metric;
 use crate::model_file::ModelInfo;
 use crate::progress::Progress;
+use crate::scratch::Scratch;
 use crate::task::{Function, Supervised};
 use crate::{Step, Task};
 pub use cx::Cx;
@@ -24,11 +27,14 @@ use cx::Engine;
 pub use drive::Held;
 use drive::Typed;
 use fit::Fit;
+pub(crate) use looking::bounded;
 use mapsto_data::{Loader, Rows, Source};
 use mapsto_nn::{GradScaler, Loss, Module, Optimizer, Schedule};
 use mapsto_spec::Bounds;
-use mapsto_tensor::{DType, ErrorKind, Result, Tensor};
+use mapsto_tensor::{DType, Error, ErrorKind, Result, Tensor};
 use plan::Plan;
+pub(crate) use replay::FILE as REPLAY;
+pub use replay::{Culprit, Replay, replay};
 use std::panic::Location;
 use std::path::PathBuf;
 use training_state::TrainingState;
@@ -86,7 +92,7 @@ impl Trainer {
     pub fn boxed(optimizer: Box<dyn Optimizer>, loss: Box<dyn Loss>) -> Trainer {
         let name = loss.name().to_string();
         let mut trainer = Trainer::started(optimizer, Supervised::boxed(loss), name);
-        trainer.plan.reports_terms = false;
+        (trainer.plan.reports_terms, trainer.plan.is_one_step) = (false, true);
         trainer
     }
 }
@@ -124,7 +130,9 @@ where
     /// ```
     #[must_use]
     pub fn of(optimizer: impl Optimizer + 'static, loss: F) -> Trainer<Function<F, M, B, R>> {
-        Trainer::started(Box::new(optimizer), Function::new(loss), short::<F>())
+        let mut trainer = Trainer::started(Box::new(optimizer), Function::new(loss), short::<F>());
+        trainer.plan.is_one_step = true;
+        trainer
     }
 }
 
@@ -305,9 +313,14 @@ impl<T> Trainer<T> {
 
     /// Sets the learning rate of each step from a schedule, whose numbers count steps; its base is the optimizer's learning
     /// rate. [`Trainer::schedule_by_epoch`] counts epochs.
+    ///
+    /// One that is made for a number of steps, such as `Cosine`, must have those of the training, up to a tenth:
+    /// [`fit`](Trainer::fit) refuses another. A function of step and base, `move |t, base| schedule.lr(t, base)`, is taken as it is.
     #[must_use]
     pub fn schedule(self, schedule: impl Schedule + 'static) -> Trainer<T> {
-        self.boxed_schedule(Box::new(schedule))
+        let mut trainer = self.boxed_schedule(Box::new(schedule));
+        trainer.plan.checks_length = true;
+        trainer
     }
 
     /// Sets the learning rate of each epoch from a schedule, whose numbers then count epochs and not steps.
@@ -326,7 +339,7 @@ impl<T> Trainer<T> {
     #[must_use]
     pub fn schedule_by_epoch(mut self, schedule: impl Schedule + 'static) -> Trainer<T> {
         self.plan.schedule = Some(Box::new(schedule));
-        self.plan.by_epoch = true;
+        (self.plan.by_epoch, self.plan.checks_length) = (true, true);
         self
     }
 
@@ -334,7 +347,7 @@ impl<T> Trainer<T> {
     #[must_use]
     pub fn boxed_schedule(mut self, schedule: Box<dyn Schedule>) -> Trainer<T> {
         self.plan.schedule = Some(schedule);
-        self.plan.by_epoch = false;
+        (self.plan.by_epoch, self.plan.checks_length) = (false, false);
         self
     }
 
@@ -349,6 +362,69 @@ impl<T> Trainer<T> {
     #[must_use]
     pub fn regularize(mut self, penalty: impl Fn(&dyn Module) -> Tensor + Send + 'static) -> Trainer<T> {
         self.plan.penalties.push(Box::new(penalty));
+        self
+    }
+
+    /// Trains on the first `batches` batches of an epoch alone and validates with as many: Lightning's `limit_train_batches` and
+    /// `limit_val_batches`.
+    ///
+    /// # Panics
+    /// When `batches` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn limit_batches(mut self, batches: usize) -> Trainer<T> {
+        self.plan.limit = Some(mapsto_spec::at_least_1("limit_batches", "batches", batches));
+        self
+    }
+
+    /// Trains on the same few batches in every epoch, those of the first, and validates on them too: a model that cannot learn these by
+    /// heart has a mistake in it. Lightning's `overfit_batches`.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_train::prelude::*;
+    /// seed(1);
+    /// let set = InMemory::new(Tensor::randn([400, 8]), Tensor::randint([400], 0..3)); // nothing to learn but by heart
+    /// let mut net = seq![Linear::new(8, 64), Tensor::tanh, Linear::new(64, 3)];
+    /// let mut trainer = Trainer::new(Adam::new(0.01), cross_entropy).overfit_batches(1).epochs(300).quiet();
+    /// let history = trainer.fit(&mut net, set.batches(16).shuffle(), None)?;
+    /// assert!(history.last("loss").unwrap() < 0.05);
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// # Panics
+    /// When `batches` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn overfit_batches(mut self, batches: usize) -> Trainer<T> {
+        self.plan.limit = Some(mapsto_spec::at_least_1("overfit_batches", "batches", batches));
+        self.plan.overfits = true;
+        self
+    }
+
+    /// Goes through everything once with a few batches and keeps nothing: one epoch (or as many as an average of the weights needs to
+    /// begin) of `batches` batches of training and of validation, with all callbacks, whose files go to a folder that is removed.
+    /// Lightning's `fast_dev_run`.
+    ///
+    /// ```
+    /// use mapsto_data::prelude::*;
+    /// use mapsto_nn::prelude::*;
+    /// use mapsto_train::prelude::*;
+    /// let set = InMemory::new(Tensor::randn([400, 8]), Tensor::randint([400], 0..3));
+    /// let mut net = Linear::new(8, 3);
+    /// let mut trainer = Trainer::new(Adam::new(0.01), cross_entropy).epochs(100).on(Checkpoint::last()).dev_run(2).quiet();
+    /// let history = trainer.fit(&mut net, set.batches(16).shuffle(), None)?;
+    /// assert_eq!((history.rows.len(), history.rows[0].step), (1, 2));
+    /// assert!(!std::path::Path::new("checkpoints").exists());
+    /// # Ok::<(), Error>(())
+    /// ```
+    /// # Panics
+    /// When `batches` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn dev_run(mut self, batches: usize) -> Trainer<T> {
+        self.plan.limit = Some(mapsto_spec::at_least_1("dev_run", "batches", batches));
+        self.plan.is_dev_run = true;
         self
     }
 
@@ -454,8 +530,21 @@ impl<T> Trainer<T> {
     {
         let Trainer { task, plan, optimizers, callbacks, progress, seed, resume, ready } = self;
         let caller = Location::caller();
+        let scratch = plan.is_dev_run.then(Scratch::new).transpose()?;
+        if let Some(scratch) = &scratch {
+            plan.folder = Some(scratch.path().to_path_buf());
+            plan.epochs = plan.epochs.min(plan.averaging.as_ref().map_or(1, Averaging::first).max(1));
+            if resume.is_some() {
+                let error = Error::new(
+                    ErrorKind::Usage,
+                    "training: a dev run keeps nothing, so it goes on with no run",
+                );
+                return Err(error.help("leave out `.resume(..)` or `.dev_run(..)`"));
+            }
+        }
         let mut typed = Typed { task: &*task, model, train, val: val.loader(), batch: None };
         let batches = plan.check(&typed)?;
+        plan.check_length(batches)?;
         for (_, optimizer) in &*optimizers {
             optimizer.check(typed.model).map_err(|e| e.on_line(caller))?;
             plan.check_looks(&**optimizer, batches)?;

@@ -50,7 +50,7 @@ pub(super) fn in_loss(
 /// What to say of a batch that is not finite itself, if it is not.
 pub(super) fn in_batch(drive: &dyn Drive, loss: f64, at: &Place) -> Option<Error> {
     let mut row = None;
-    drive.each_tensor(&mut |t| row = row.or(first_row_not_finite(t)));
+    drive.each_tensor(&mut |t| row = row.or(first_row(t)));
     let i = row?;
     let sample = at.samples.get(i).map_or(String::new(), |s| format!(" (sample {s} of the set)"));
     let what = format!("the loss is {}", word(loss));
@@ -186,7 +186,8 @@ fn has_nan(t: &Tensor) -> bool {
     crate::metrics::floats(&t.detach()).iter().any(|v| v.is_nan())
 }
 
-fn first_row_not_finite(x: &Tensor) -> Option<usize> {
+/// The first row of a batch's tensor that is not finite.
+pub(super) fn first_row(x: &Tensor) -> Option<usize> {
     if !x.dtype().is_float() || x.is_finite() {
         return None;
     }

@@ -42,6 +42,16 @@ pub(super) struct Plan {
     pub(super) notes: Vec<(String, String)>,
     /// Those of the notes that the best model keeps too.
     pub(super) labels: Vec<(String, String)>,
+    /// The batches of an epoch that are trained on and validated with, where not all are.
+    pub(super) limit: Option<usize>,
+    /// Whether each epoch has the batches of the first, and validation too.
+    pub(super) overfits: bool,
+    /// Whether nothing of the run is kept.
+    pub(super) is_dev_run: bool,
+    /// Whether the length of the schedule is to be that of the training: a program gave it, and a batch is a step.
+    pub(super) checks_length: bool,
+    /// Whether each batch is one step of the only optimizer.
+    pub(super) is_one_step: bool,
 }
 
 impl Plan {
@@ -67,6 +77,11 @@ impl Plan {
             interrupt: None,
             notes: Vec::new(),
             labels: Vec::new(),
+            limit: None,
+            overfits: false,
+            is_dev_run: false,
+            checks_length: false,
+            is_one_step: false,
         }
     }
 
@@ -92,10 +107,46 @@ impl Plan {
                 format!("training: an epoch of the loader has {has} batches, not {said}"),
             )
             .help("leave out `.batches_per_epoch(..)`, which is for streams")),
-            (Some(n), _) | (None, Some(n)) => Ok(n),
+            (None, _) if self.overfits => Err(Error::new(
+                ErrorKind::Usage,
+                "training: a stream has no batches that come again, so it cannot be trained on a few of them",
+            )
+            .help("give a loader, or leave out `.overfit_batches(..)`")),
+            (Some(n), _) | (None, Some(n)) => Ok(n.min(self.most_batches())),
             (None, None) => Err(Error::new(ErrorKind::Usage, "training: the source does not end")
                 .help("say how many batches make an epoch, such as `.batches_per_epoch(1000)`")),
         }
+    }
+
+    /// The most batches of an epoch.
+    pub(super) fn most_batches(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+
+    /// Checks that a schedule that a program made for a number of steps has about as many.
+    pub(super) fn check_length(&self, batches: usize) -> Result<()> {
+        let length = self.schedule.as_ref().and_then(|schedule| schedule.length());
+        let Some(length) = length.filter(|_| self.checks_length && self.limit.is_none()) else {
+            return Ok(());
+        };
+        let epoch = batches.div_ceil(self.accumulate) as u64;
+        let (steps, unit) = match self.by_epoch {
+            true => (self.epochs as u64, "epochs"),
+            false if self.is_one_step => (epoch.saturating_mul(self.epochs as u64), "steps"),
+            false => return Ok(()),
+        };
+        // Whoever rounds the batches of an epoch the other way is a little off, which changes little.
+        if length.abs_diff(steps) <= steps / 10 {
+            return Ok(());
+        }
+        let what = if length > steps { "it would be cut off" } else { "it would stand still at its end" };
+        let of = if self.by_epoch { String::new() } else { format!(" ({} epochs of {epoch})", self.epochs) };
+        let message = format!(
+            "training: the schedule is made for {length} {unit}, and the training has {steps}{of}: {what}"
+        );
+        Err(Error::new(ErrorKind::Usage, message).help(format!(
+            "make it for {steps} {unit}; where the difference is meant, say so with a function: `.schedule(move |t, base| schedule.lr(t, base))`"
+        )))
     }
 
     /// Whether learning rates are set at every step.

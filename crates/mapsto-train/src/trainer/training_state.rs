@@ -304,19 +304,19 @@ fn damaged() -> Error {
     Error::new(ErrorKind::Data, "the training state is damaged")
 }
 
-fn bits(v: f64) -> String {
+pub(super) fn bits(v: f64) -> String {
     format!("{:016x}", v.to_bits())
 }
 
-fn from_bits(text: &str) -> Result<f64> {
+pub(super) fn from_bits(text: &str) -> Result<f64> {
     u64::from_str_radix(text, 16).map(f64::from_bits).map_err(|_| damaged())
 }
 
-fn words(text: &str) -> Result<Vec<u64>> {
+pub(super) fn words(text: &str) -> Result<Vec<u64>> {
     text.split(' ').map(|w| w.parse().map_err(|_| damaged())).collect()
 }
 
-fn random_text(state: &RandomState) -> String {
+pub(super) fn random_text(state: &RandomState) -> String {
     let numbers: Vec<String> = [state.seed].iter().chain(&state.draws).map(u64::to_string).collect();
     numbers.join(" ")
 }

@@ -60,6 +60,14 @@ impl Part {
         matches!(self, Part::Category { words, .. } if !words.knows(value))
     }
 
+    /// Whether cells were missing in training.
+    pub(super) fn knows_missing(&self) -> bool {
+        match self {
+            Part::Number { fill, .. } | Part::Date { fill, .. } => fill.is_told,
+            Part::Category { words, .. } => words.has_missing(),
+        }
+    }
+
     /// Writes what a cell becomes, which is NaN where it is missing.
     pub(super) fn write(&self, value: f64, out: &mut [f64]) {
         match self {

@@ -33,6 +33,11 @@ impl Words {
         self.list.len()
     }
 
+    /// Whether a cell was missing in training.
+    pub(super) fn has_missing(&self) -> bool {
+        self.has_missing
+    }
+
     /// The number of places.
     pub(super) fn places(&self) -> usize {
         1 + self.list.len() + usize::from(self.has_missing)

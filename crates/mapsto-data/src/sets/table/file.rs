@@ -225,7 +225,16 @@ fn build(args: &mut Args) -> Result<Box<Sets>> {
             shortened(&path)
         ));
     }
-    Ok(Box::new(Sets { train: Arc::new(train), test: tested, left_out, rounded, too_large, kept, kept_test }))
+    Ok(Box::new(Sets {
+        train: Arc::new(train),
+        test: tested,
+        validation: None,
+        left_out,
+        rounded,
+        too_large,
+        kept,
+        kept_test,
+    }))
 }
 
 pub(in crate::sets) const KIND: SetKind = SetKind::new(

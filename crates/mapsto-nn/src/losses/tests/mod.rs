@@ -176,6 +176,8 @@ fn every_loss_and_every_last_layer_are_legal_or_refused() {
         "channel_dropout",
         "drop_path",
         "alpha_dropout",
+        "feature_alpha_dropout",
+        "normalization",
         "gaussian_noise",
         "gaussian_dropout",
         "global_avg_pool",

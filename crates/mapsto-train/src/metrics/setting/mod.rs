@@ -31,8 +31,10 @@ pub(super) fn with_labels(entry: Entry, multilabel: bool) -> Entry {
 }
 
 /// What metrics of classes say of their options.
-pub(super) const AVERAGE: (&str, &str) =
-    ("", "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or the number of one class");
+pub(super) const AVERAGE: (&str, &str) = (
+    "",
+    "how classes are averaged: `\"macro\"`, `\"micro\"`, `\"weighted\"`, or one class by its number or its name",
+);
 pub(super) const THRESHOLD: (&str, &str) = (
     "threshold",
     "the value from which an output counts as class 1, for models with one output, or as given, for labels",
