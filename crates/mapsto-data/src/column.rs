@@ -45,30 +45,32 @@ impl Column {
     /// Different values are counted up to this.
     pub const MOST_COUNTED: usize = 10_000;
 
-    /// What stood in the cell that a number of this column stands for: a word, a date, yes or no, or the number; nothing for a cell
-    /// that holds nothing.
+    /// The cell that a number of this column stands for, as a reader knows it: a word, a date, yes or no, or the number; `missing` for one
+    /// that held nothing.
     ///
     /// ```
     /// use mapsto_data::prelude::*;
-    /// let csv = "job,day,left\nsmith,2024-02-29,yes\nbaker,2024-03-01 12:30,no\n";
-    /// let chosen = Table::parse(csv, "t.csv")?.features(["job", "day", "left"])?.understood()?;
-    /// let columns = chosen.understanding();
-    /// assert_eq!((columns[1].cell(86_400.0), columns[2].cell(1.0)), ("1970-01-02".to_string(), "yes".to_string()));
+    /// let csv = "age,job,day,left\n31,smith,2024-02-29,yes\n,baker,2024-03-01 12:30,no\n";
+    /// let columns = Table::parse(csv, "t.csv")?.features(["age", "job", "day", "left"])?.understood()?.understanding().to_vec();
+    /// assert_eq!([columns[0].cell(31.0), columns[0].cell(f64::NAN), columns[1].cell(0.5)], ["31", "missing", "another word"]);
+    /// assert_eq!([columns[2].cell(86_400.0), columns[3].cell(1.0)], ["1970-01-02", "yes"]);
     /// # Ok::<(), mapsto_tensor::Error>(())
     /// ```
     #[must_use]
     pub fn cell(&self, value: f64) -> String {
+        // A set may have rounded the number to f32.
+        let near = value as f32;
         match self.kind {
-            _ if value.is_nan() => String::new(),
+            _ if value.is_nan() => "missing".to_string(),
             ColumnKind::Boolean => if value == 0.0 { "no" } else { "yes" }.to_string(),
             ColumnKind::Date(_) => date::in_words(value),
-            // A set may have rounded the number.
             ColumnKind::Category => {
                 let meant =
-                    self.words.iter().find(|word| code(word) == value || code(word) as f32 as f64 == value);
-                meant.cloned().unwrap_or_default()
+                    self.words.iter().find(|word| code(word) == value || f64::from(code(word) as f32) == value);
+                meant.map_or("another word".to_string(), String::clone)
             }
-            ColumnKind::Number => (value as f32).to_string(),
+            ColumnKind::Number if f64::from(near) == value => near.to_string(),
+            ColumnKind::Number => value.to_string(),
         }
     }
 }

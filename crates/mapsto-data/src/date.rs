@@ -216,4 +216,11 @@ mod tests {
         assert_eq!(parts(1_711_895_400.0)[3], 14.5);
         assert!(parts(f64::MAX)[0].is_finite());
     }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same_day() {
+        for cell in ["1970-01-01", "2024-02-29", "1900-03-01", "1999-12-31", "2024-03-31 14:30"] {
+            assert_eq!(in_words(Ymd.seconds(cell).unwrap()), cell);
+        }
+    }
 }

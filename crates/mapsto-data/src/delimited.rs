@@ -2,6 +2,7 @@
 
 pub(crate) mod cells;
 mod delimiter;
+mod places;
 mod stream;
 mod text;
 
@@ -10,6 +11,7 @@ pub use stream::{RowBlock, TableStream};
 use crate::Reading;
 use cells::{Cells, line_of, row_at, unclosed_quote};
 use mapsto_tensor::{Error, ErrorKind, Result};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 /// The columns and rows of a table.
@@ -105,7 +107,12 @@ impl Holds {
 }
 
 /// Reads a table; `advice` says how to choose another delimiter where this one was asked for.
-pub(crate) fn read(bytes: &[u8], name: &str, how: &Reading, advice: fn(char) -> String) -> Result<Delimited> {
+pub(crate) fn read(
+    bytes: Cow<'_, [u8]>,
+    name: &str,
+    how: &Reading,
+    advice: fn(char) -> String,
+) -> Result<Delimited> {
     let text = text::decode(bytes, name, how.encoding)?;
     let data = |message: String| Error::new(ErrorKind::Data, message);
     if let Err(e) = std::str::from_utf8(&text) {
@@ -140,17 +147,10 @@ pub(crate) fn read(bytes: &[u8], name: &str, how: &Reading, advice: fn(char) -> 
             format!("by {:?} there is one column only, by {other:?} there are more", char::from(delimiter));
         Some(data(message).at(line(first)).help(advice(other)))
     };
-    let (mut starts, mut at) = (Vec::new(), behind);
-    while let Some(start) = row_at(&text, at) {
-        let mut cells = Cells::of(&text, start, delimiter);
-        let n = cells.count_all();
-        if n != columns.len() {
-            let message = format!("the row has {n} cells, the table has {} columns", columns.len());
-            return Err(wrong_delimiter().unwrap_or_else(|| data(message).at(line(start))));
-        }
-        starts.push(start);
-        at = cells.end();
-    }
+    let starts = places::of_rows(&text, behind, delimiter, columns.len()).map_err(|(start, n)| {
+        let message = format!("the row has {n} cells, the table has {} columns", columns.len());
+        wrong_delimiter().unwrap_or_else(|| data(message).at(line(start)))
+    })?;
     if let Some(e) = wrong_delimiter() {
         return Err(e);
     }
@@ -283,7 +283,7 @@ mod tests {
             let row = names.split(',').map(|_| "1").collect::<Vec<_>>().join(",");
             let text = format!("{names}\n{row}\n");
             assert_eq!(
-                read(text.as_bytes(), "t.csv", &Reading::new().delimiter(b','), in_a_file)
+                read(text.as_bytes().into(), "t.csv", &Reading::new().delimiter(b','), in_a_file)
                     .unwrap()
                     .seems_headless(),
                 headless,
@@ -298,8 +298,8 @@ mod tests {
     #[test]
     fn a_wrong_delimiter_is_recognised() {
         let wrong = |text: &str, delimiter| {
-            let e =
-                read(text.as_bytes(), "t.csv", &Reading::new().delimiter(delimiter), in_a_file).unwrap_err();
+            let e = read(text.as_bytes().into(), "t.csv", &Reading::new().delimiter(delimiter), in_a_file)
+                .unwrap_err();
             (e.message().to_string(), e.help_text().unwrap_or_default().to_string())
         };
         let by = |a: char, b: char| format!("by {a:?} there is one column only, by {b:?} there are more");

@@ -1,16 +1,42 @@
 //! Looks at every cell of some columns, in threads, and says what they hold: numbers, words, dates, yes and no.
 
 use crate::column::{code, truth};
+use crate::delimited::cells::as_text;
 use crate::delimited::shortened;
 use crate::sets::table::Table;
 use crate::{Column, ColumnKind, DateOrder};
 use mapsto_kernels::threads::parallel;
 use mapsto_tensor::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// Rows that one thread looks at in one go. It is the same for any number of threads, as the result must be.
 pub(crate) const BLOCK: usize = 8192;
+
+/// Blocks that are looked at before the others: most columns of numbers have shown their many values by then.
+const FIRST: usize = 4;
+
+/// Hashes the bits of a number by one product: the usual hash guards against names that are made to collide, and takes longer
+/// than reading the number does.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        // Numbers of few digits differ in their upper bits alone, and a table is sought by the lower ones.
+        let product = u128::from(self.0 ^ bits ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+}
 
 /// What some cells of a column hold.
 #[derive(Default)]
@@ -21,7 +47,9 @@ struct Seen {
     words: HashMap<String, usize>,
     has_more_words: bool,
     /// The bits of numbers, while there are few.
-    values: HashSet<u64>,
+    values: HashSet<u64, BuildHasherDefault<Mixed>>,
+    /// Whether so many numbers are known that no more are counted.
+    has_many: bool,
     /// The first row with a word, and with a number that is infinite or has too many digits.
     word: Option<usize>,
     wrong: Option<usize>,
@@ -39,14 +67,18 @@ impl Seen {
                 if table.exact(value, cell).is_err() {
                     self.wrong.get_or_insert(row);
                 }
-                if self.values.len() < Column::MOST_COUNTED {
-                    self.values.insert(value.to_bits());
-                }
+                self.see(value);
             }
             None => {
                 self.word.get_or_insert(row);
                 self.count(cell, 1);
             }
+        }
+    }
+
+    fn see(&mut self, value: f64) {
+        if !self.has_many && self.values.len() < Column::MOST_COUNTED {
+            self.values.insert(value.to_bits());
         }
     }
 
@@ -98,25 +130,47 @@ pub(crate) fn look(table: &Table, columns: &[usize], texts: &[usize]) -> Vec<Fou
     let blocks: Vec<Mutex<Vec<Seen>>> = (0..rows.div_ceil(BLOCK)).map(|_| Mutex::default()).collect();
     let mut places = vec![None; table.columns().len()];
     columns.iter().enumerate().for_each(|(i, &column)| places[column] = Some(i));
-    parallel(blocks.len(), rows.saturating_mul(200 * columns.len()), |block| {
-        let mut seen: Vec<Seen> = columns.iter().map(|_| Seen::default()).collect();
-        for row in block * BLOCK..(block * BLOCK + BLOCK).min(rows) {
-            for (cell, place) in table.text.row(row).zip(&places) {
-                let Some(place) = *place else { continue };
-                let cell = cell.trim();
-                if texts.contains(&columns[place]) && !table.how.is_missing(cell) {
-                    seen[place].count(cell, 1);
-                } else {
-                    seen[place].add(table, row, cell);
+    let mut all: Vec<Seen> = columns.iter().map(|_| Seen::default()).collect();
+    let is_text: Vec<bool> = columns.iter().map(|column| texts.contains(column)).collect();
+    let first = FIRST.min(blocks.len());
+    // The same blocks come first for any number of threads, so that the same numbers are counted.
+    for part in [0..first, first..blocks.len()] {
+        let many: Vec<bool> = all.iter().map(|seen| seen.values.len() >= Column::MOST_COUNTED).collect();
+        let begin = part.start;
+        parallel(part.len(), rows.saturating_mul(200 * columns.len()), |block| {
+            let block = begin + block;
+            let new = |&has_many: &bool| Seen { has_many, ..Seen::default() };
+            let mut seen: Vec<Seen> = many.iter().map(new).collect();
+            for row in block * BLOCK..(block * BLOCK + BLOCK).min(rows) {
+                let mut cells = table.text.row(row);
+                for place in &places {
+                    let Some(place) = *place else {
+                        cells.skip_one();
+                        continue;
+                    };
+                    let Some(cell) = cells.bytes() else { break };
+                    if !is_text[place]
+                        && let Some(value) = table.how.plain(&cell)
+                    {
+                        seen[place].numbers += 1;
+                        seen[place].see(value);
+                        continue;
+                    }
+                    let cell = as_text(cell);
+                    let cell = cell.trim();
+                    if is_text[place] && !table.how.is_missing(cell) {
+                        seen[place].count(cell, 1);
+                    } else {
+                        seen[place].add(table, row, cell);
+                    }
                 }
             }
+            *blocks[block].lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        });
+        for block in &blocks[part] {
+            let seen = std::mem::take(&mut *block.lock().unwrap_or_else(PoisonError::into_inner));
+            all.iter_mut().zip(seen).for_each(|(all, seen)| all.merge(seen));
         }
-        *blocks[block].lock().unwrap_or_else(PoisonError::into_inner) = seen;
-    });
-    let mut all: Vec<Seen> = columns.iter().map(|_| Seen::default()).collect();
-    for block in blocks {
-        let seen = block.into_inner().unwrap_or_else(PoisonError::into_inner);
-        all.iter_mut().zip(seen).for_each(|(all, seen)| all.merge(seen));
     }
     let found = |(seen, &column)| understood(table, column, seen, texts.contains(&column));
     all.into_iter().zip(columns).map(found).collect()

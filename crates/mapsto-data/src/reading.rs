@@ -141,6 +141,11 @@ impl Reading {
         Reading::of(&mut Args::new("reading", entry))
     }
 
+    /// The number in a cell that is written plainly, which most are; nothing where [`number`](Reading::number) has to look.
+    pub(crate) fn plain(&self, cell: &[u8]) -> Option<f64> {
+        (self.na_values.is_empty() && !self.has_decimal_comma).then(|| plain(cell.trim_ascii()))?
+    }
+
     /// Reads the options of a file that say how tables are read.
     pub(crate) fn of(args: &mut Args) -> Result<Reading> {
         let delimiter = delimiter(args)?;
@@ -198,6 +203,45 @@ impl Reading {
     }
 }
 
+/// Powers of ten that `f64` holds exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// A sign, digits and a point, with so few digits that one rounding gives the number: a whole number below 2⁵³ divided by a power
+/// of ten, both exact.
+///
+/// Source: W. D. Clinger, How to read floating point numbers accurately, 1990.
+fn plain(cell: &[u8]) -> Option<f64> {
+    let (is_negative, digits) = match cell {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    // With 19 digits the whole number cannot overflow.
+    if digits.is_empty() || digits.len() > 20 {
+        return None;
+    }
+    let (mut whole, mut point) = (0_u64, None);
+    for (at, &byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            whole = whole.wrapping_mul(10).wrapping_add(digit.into());
+        } else if byte == b'.' && point.is_none() {
+            point = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let behind = point.map_or(0, |at| digits.len() - at - 1);
+    let count = digits.len() - usize::from(point.is_some());
+    if count == 0 || count > 19 || whole >= 1 << 53 {
+        return None;
+    }
+    let value = whole as f64 / TENS[behind];
+    Some(if is_negative { -value } else { value })
+}
+
 fn separates(delimiter: u8) -> bool {
     delimiter.is_ascii() && !b"\"\r\n".contains(&delimiter)
 }
@@ -234,4 +278,67 @@ fn decimal_commas_are_no_thousands() {
     ] {
         assert_eq!(how.number(cell), wanted, "{cell}");
     }
+}
+
+/// Bit for bit what the standard library reads, which rounds correctly, as Python's `float` does.
+#[test]
+fn plain_numbers_are_those_that_the_standard_library_reads() {
+    use mapsto_tensor::random::Keyed;
+    let mut plainly = 0;
+    let mut check = |text: &str| {
+        if let Some(value) = plain(text.as_bytes()) {
+            plainly += 1;
+            assert_eq!(text.parse().map(f64::to_bits), Ok(value.to_bits()), "{text}");
+        }
+    };
+    for text in [
+        "0",
+        "-0",
+        "-0.0",
+        "00012",
+        ".5",
+        "5.",
+        "-.5",
+        "-5.",
+        "0.1",
+        "0.3",
+        "9007199254740991",
+        "9007199254740992",
+        "9007199254740993",
+        "900719925474099.3",
+        "0.000000000000000001",
+        "9999999999999999999",
+        "18446744073709551616",
+        "1.7976931348623157",
+        "2.2250738585072014",
+        "0.30000000000000004",
+        "0.0000000000000000000000001",
+        "123456.789",
+    ] {
+        check(text);
+    }
+    for text in
+        ["", "-", ".", "-.", "+1", "1e5", "1.2.3", "--1", "1-", "inf", "nan", "0x1", "1_0", " 1", "1,5", "١"]
+    {
+        assert_eq!(plain(text.as_bytes()), None, "{text}");
+    }
+    for round in 0..100_000 {
+        let mut key = Keyed::new(&[round, 11]);
+        let mut text = String::new();
+        if key.below(2) == 0 {
+            text.push('-');
+        }
+        let (digits, point) = (1 + key.below(20), key.below(24));
+        for at in 0..digits {
+            if at == point {
+                text.push('.');
+            }
+            text.push(char::from(b'0' + key.below(10) as u8));
+        }
+        check(&text);
+        let value = f64::from_bits(u64::from(key.below(1 << 30) as u32) << 32 | round);
+        check(&format!("{value}"));
+        check(&format!("{:.4}", (key.below(1 << 30) as f64 - 5e8) / 9_973.0));
+    }
+    assert!(plainly > 100_000, "{plainly}");
 }

@@ -1,6 +1,7 @@
 //! `Selection`: a table with its input columns chosen, which becomes a data set when its target is named.
 
 use crate::column::truth;
+use crate::delimited::cells::as_text;
 use crate::delimited::shortened;
 use crate::look::{BLOCK, Found, look};
 use crate::sets::table::{Table, quoted};
@@ -102,9 +103,11 @@ impl Selection {
     /// As [`inputs`](Selection::inputs).
     pub fn exact_inputs(&self) -> Result<Tensor> {
         match &self.kinds {
-            Some(kinds) => self.values(&self.features, |i, row, cell| {
-                kinds[i].value(&self.table, row, self.features[i], cell)
-            }),
+            Some(kinds) => self.values(
+                &self.features,
+                |i| kinds[i].kind == ColumnKind::Number,
+                |i, row, cell| kinds[i].value(&self.table, row, self.features[i], cell),
+            ),
             None => self.numbers(&self.features),
         }
     }
@@ -183,16 +186,20 @@ impl Selection {
     pub fn labels<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<InMemory> {
         let columns =
             names.into_iter().map(|name| self.target_column(name.as_ref())).collect::<Result<Vec<_>>>()?;
-        let y = self.values(&columns, |i, row, cell| {
-            let found = truth(cell).or_else(|| cell.parse().ok()).filter(|&v| v == 0.0 || v == 1.0);
-            found.ok_or_else(|| match self.table.cell(row, columns[i]) {
-                Err(e) => e,
-                Ok(cell) => {
-                    let what = format!("`{}` is neither yes nor no", shortened(&cell));
-                    self.table.at(row, columns[i], &what).help("write 1 and 0, or `true` and `false`")
-                }
-            })
-        })?;
+        let y = self.values(
+            &columns,
+            |_| false,
+            |i, row, cell| {
+                let found = truth(cell).or_else(|| cell.parse().ok()).filter(|&v| v == 0.0 || v == 1.0);
+                found.ok_or_else(|| match self.table.cell(row, columns[i]) {
+                    Err(e) => e,
+                    Ok(cell) => {
+                        let what = format!("`{}` is neither yes nor no", shortened(&cell));
+                        self.table.at(row, columns[i], &what).help("write 1 and 0, or `true` and `false`")
+                    }
+                })
+            },
+        )?;
         let set = InMemory::rounded(self.exact_inputs()?, y.to(DType::F32));
         Ok(set.with_info(self.info(&columns, Vec::new())))
     }
@@ -230,31 +237,49 @@ impl Selection {
     }
 
     pub(crate) fn numbers(&self, columns: &[usize]) -> Result<Tensor> {
-        self.values(columns, |i, row, cell| match self.table.how.is_missing(cell) {
-            true => self.table.number(row, columns[i]),
-            false => self.table.number_of(row, columns[i], cell),
-        })
+        self.values(
+            columns,
+            |_| true,
+            |i, row, cell| match self.table.how.is_missing(cell) {
+                true => self.table.number(row, columns[i]),
+                false => self.table.number_of(row, columns[i], cell),
+            },
+        )
     }
 
     /// `value(i, row, cell)` of each cell of `columns[i]`, row by row and in threads: `[rows, columns]`. The error is that of
-    /// the first row with one.
+    /// the first row with one. Where the column `holds_numbers`, a number that is written plainly is read here.
     fn values(
         &self,
         columns: &[usize],
+        holds_numbers: impl Fn(usize) -> bool,
         value: impl Fn(usize, usize, &str) -> Result<f64> + Sync,
     ) -> Result<Tensor> {
         let (rows, width) = (self.table.len(), columns.len());
         let mut places = vec![None; self.table.text.columns.len()];
         columns.iter().enumerate().for_each(|(i, &column)| places[column] = Some(i));
         let last = columns.iter().max().map_or(0, |&last| last + 1);
+        let holds: Vec<bool> = (0..width).map(holds_numbers).collect();
         let mut values = vec![0.0; rows * width];
         let wrong: Mutex<Option<(usize, Error)>> = Mutex::new(None);
         for_chunks(&mut values, (BLOCK * width).max(1), rows.saturating_mul(200 * width), |block, out| {
             for (k, out) in out.chunks_mut(width).enumerate() {
                 let row = block * BLOCK + k;
                 let mut errors: Vec<Option<Error>> = Vec::new();
-                for (cell, place) in self.table.text.row(row).zip(&places[..last]) {
-                    let Some(place) = *place else { continue };
+                let mut cells = self.table.text.row(row);
+                for place in &places[..last] {
+                    let Some(place) = *place else {
+                        cells.skip_one();
+                        continue;
+                    };
+                    let Some(cell) = cells.bytes() else { break };
+                    if holds[place]
+                        && let Some(value) = self.table.how.plain(&cell)
+                    {
+                        out[place] = value;
+                        continue;
+                    }
+                    let cell = as_text(cell);
                     match value(place, row, cell.trim()) {
                         Ok(value) => out[place] = value,
                         Err(e) => {

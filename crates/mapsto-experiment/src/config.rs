@@ -65,6 +65,8 @@ pub struct Data {
     pub test: Option<f64>,
     /// How samples are held out.
     pub split: Option<Split>,
+    /// Whether the number of rows decides how many samples a step takes.
+    pub(crate) batch_by_rows: bool,
 }
 
 /// How samples are held out for validation and test.
@@ -228,11 +230,13 @@ impl Config {
         let defaults = Defaults::of(data.peek("class").is_some(), data.peek("labels").is_some());
         let (model, no_layers) = read_model(model)?;
         let train = read_train(train, sources, no_layers.is_some().then_some(&defaults))?;
+        let says_batch = data.peek("batch").is_some();
         let mut data = read_data(data, sources)?;
         if let Some(e) = no_layers {
             if data.set.name != "csv" {
                 return Err(e);
             }
+            data.batch_by_rows = !says_batch;
             // A model that is made for a table takes every kind of column.
             if data.set.option("missing").is_none() {
                 data.set = data.set.with_option("missing", "median");
@@ -263,8 +267,9 @@ impl Config {
     /// The file that says the same with nothing left out.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        let Data { set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split } =
-            &self.data;
+        let Data {
+            set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split, ..
+        } = &self.data;
         section(&mut text, "data");
         put(&mut text, "set", set.name.as_str());
         for (key, value) in &set.options {

@@ -124,6 +124,16 @@ impl Predictor {
         })
     }
 
+    /// The model, which takes inputs after their [`preprocessing`](Predictor::preprocessing).
+    pub fn model(&self) -> &Sequential {
+        &self.model
+    }
+
+    /// What is done to inputs before the model sees them.
+    pub fn preprocessing(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
     /// What the model's outputs mean.
     pub fn outputs(&self) -> Outputs {
         self.outputs

@@ -84,6 +84,7 @@ fn fixed(config: &Config) -> Vec<(String, String)> {
         validation,
         test,
         split,
+        batch_by_rows: _, // the batch says it once the data is known
     } = &config.data;
     let crate::config::Model { input, layers, init, lsuv } = &config.model;
     let crate::config::Train {

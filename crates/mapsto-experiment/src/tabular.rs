@@ -109,6 +109,9 @@ fn embeds(config: &Config) -> bool {
 pub(crate) fn complete(config: &mut Config, steps: &Preprocess, train: &dyn Dataset) -> Result<()> {
     let ids = steps.ids();
     if config.model.layers.is_empty() {
+        if std::mem::take(&mut config.data.batch_by_rows) {
+            config.data.batch = batch(train.len());
+        }
         config.model.layers = layers(&config.train, &ids, train)?;
     } else if !ids.is_empty() && !embeds(config) {
         let message = format!(
@@ -122,12 +125,20 @@ pub(crate) fn complete(config: &mut Config, steps: &Preprocess, train: &dyn Data
     Ok(())
 }
 
+/// Samples a step: fewer of a small table, whose epochs would otherwise hold two or three steps, too few to learn from.
+fn batch(rows: usize) -> usize {
+    if rows < SMALL { 16 } else { 64 }
+}
+
+/// Tables with fewer rows are small.
+const SMALL: usize = 500;
+
 /// Two or three layers, as wide as the rows can teach.
 fn layers(train: &Train, ids: &[usize], set: &dyn Dataset) -> Result<Vec<Entry>> {
     let info = set.info();
     let (width, depth, dropout) = match set.len() {
-        0..500 => (32_usize, 1, 0.1),
-        500..3000 => (64, 2, 0.1),
+        0..SMALL => (32_usize, 1, 0.1),
+        SMALL..3000 => (64, 2, 0.1),
         _ if info.classes.is_empty() => (256, 3, 0.0),
         _ => (128, 2, 0.2),
     };

@@ -379,3 +379,26 @@ fn a_loss_may_take_two_outputs_for_each_target() {
     );
     assert_eq!(e.help_text(), Some("end the layers with { linear = 2 }"));
 }
+
+/// A step of the usual 64 rows would leave a small table a handful of steps to learn in.
+#[test]
+fn a_small_table_is_learnt_in_small_batches_where_nothing_is_said() {
+    let project = Project::new("batch-by-rows");
+    let table = |rows: usize| {
+        let rows = (0..rows).map(|i| format!("{i},{}\n", if i % 40 < 20 { "a" } else { "b" }));
+        format!("x,kind\n{}", rows.collect::<String>())
+    };
+    for (rows, said, wanted) in [(400, None, 16), (400, Some(64), 64), (400, Some(8), 8), (900, None, 64)] {
+        fs::write(project.path("points.csv"), table(rows)).unwrap();
+        fs::write(project.path("line.toml"), "[data]\npath = 'points.csv'\nclass = 'kind'\n").unwrap();
+        let out = format!("run-{rows}-{said:?}");
+        let batch = said.map(|n| Override::new("data.batch", n));
+        let overrides =
+            [Override::new("train.out", project.path(&out).display()), Override::new("train.epochs", 1)];
+        let overrides: Vec<Override> = overrides.into_iter().chain(batch).collect();
+        let config = Config::open(project.path("line.toml"), &overrides).unwrap();
+        config.prepare(|_| {}).unwrap().train(|trainer| trainer).unwrap();
+        let written = fs::read_to_string(project.path(&out).join("config.toml")).unwrap();
+        assert!(written.contains(&format!("batch = {wanted}\n")), "{rows} {said:?}: {written}");
+    }
+}

@@ -37,7 +37,7 @@ pub use losses::*;
 pub use mapsto_derive::Module;
 pub use module::{
     Apply, AtLengths, Averages, ByChannel, Ema, Exceptions, Hooked, Item, ItemMut, Layer, LayerHook, Line,
-    LoadReport, Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, cumulative,
+    LoadReport, Module, ModuleExt, Param, Path, Segment, State, Swa, Then, Tied, Weighted, apart, cumulative,
     deep_copy, frozen, matches, update_bn,
 };
 pub use optim::*;

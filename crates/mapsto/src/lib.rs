@@ -45,6 +45,11 @@ pub mod models {
     pub use mapsto_models::*;
 }
 
+/// Explanations of what a model says, one method a file.
+pub mod explain {
+    pub use mapsto_explain::*;
+}
+
 /// Datasets, transforms, preprocessing and loaders.
 pub mod data {
     pub use mapsto_data::*;

@@ -4,6 +4,7 @@ pub mod cv;
 pub mod data;
 pub mod doctor;
 pub mod eval;
+pub mod explain;
 pub mod new;
 pub mod plot;
 pub mod predict;
@@ -27,6 +28,7 @@ pub const COMMANDS: &[Verb] = &[
     eval::VERB,
     predict::VERB,
     cv::VERB,
+    explain::VERB,
     data::VERB,
     summary::VERB,
     plot::VERB,

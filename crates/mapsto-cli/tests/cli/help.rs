@@ -20,7 +20,9 @@ fn help_names_every_command_and_exit_code() {
     ] {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
-    for command in ["train", "eval", "predict", "cv", "data", "summary", "plot", "new", "render", "doctor"] {
+    for command in
+        ["train", "eval", "predict", "explain", "data", "cv", "summary", "plot", "new", "render", "doctor"]
+    {
         let help = Folder::new().run(&format!("{command} --help")).ok();
         assert!(help.contains("Example"), "{command}:\n{help}");
     }

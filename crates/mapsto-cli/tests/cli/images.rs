@@ -91,7 +91,8 @@ fn a_transform_that_changes_the_size_is_refused_where_the_model_minds() {
     }
 }
 
-fn bars() -> Folder {
+/// A folder of bars, upright and lying, and a network that tells them apart.
+pub fn bars() -> Folder {
     let folder = Folder::new();
     folder.write("net.toml", NET);
     for at in 0..8 {

@@ -6,6 +6,7 @@ mod class_names;
 mod cross;
 mod curves;
 mod examples;
+mod explained;
 mod failures;
 mod held_out;
 mod help;

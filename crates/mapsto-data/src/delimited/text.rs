@@ -20,10 +20,10 @@ const WINDOWS: [u32; 32] = [
 ];
 
 /// The text of a file, without the mark of its byte order.
-pub(super) fn decode(bytes: &[u8], name: &str, encoding: Encoding) -> Result<Vec<u8>> {
-    let bytes: Cow<[u8]> = match bytes {
-        [0x1f, 0x8b, 8, ..] => unpacked(bytes, name)?.into(),
-        _ => bytes.into(),
+pub(super) fn decode(bytes: Cow<'_, [u8]>, name: &str, encoding: Encoding) -> Result<Vec<u8>> {
+    let bytes: Cow<[u8]> = match *bytes {
+        [0x1f, 0x8b, 8, ..] => unpacked(&bytes, name)?.into(),
+        _ => bytes,
     };
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = *bytes {
         let error = Error::new(ErrorKind::Data, format!("{name}: the text is UTF-16"));
@@ -32,6 +32,7 @@ pub(super) fn decode(bytes: &[u8], name: &str, encoding: Encoding) -> Result<Vec
     match encoding {
         Encoding::Utf8 => Ok(match bytes.strip_prefix(b"\xef\xbb\xbf") {
             Some(rest) => rest.to_vec(),
+            // A file that was read for this is not copied.
             None => bytes.into_owned(),
         }),
         Encoding::Latin1 => Ok(bytes.iter().map(|&b| char::from(b)).collect::<String>().into_bytes()),
@@ -72,8 +73,9 @@ mod tests {
 
     #[test]
     fn older_encodings_and_gzip_give_the_same_text() {
-        let read =
-            |bytes: &[u8], encoding| String::from_utf8(decode(bytes, "t.csv", encoding).unwrap()).unwrap();
+        let read = |bytes: &[u8], encoding| {
+            String::from_utf8(decode(bytes.into(), "t.csv", encoding).unwrap()).unwrap()
+        };
         assert_eq!(read("\u{feff}é".as_bytes(), Encoding::Utf8), "é");
         assert_eq!(read(b"caf\xe9 \x93", Encoding::Latin1), "café \u{93}");
         assert_eq!(read(b"caf\xe9 \x93x\x94 \x80", Encoding::Windows1252), "café “x” €");
@@ -81,9 +83,9 @@ mod tests {
         packed.write_all("a,b\n1,é\n".as_bytes()).unwrap();
         let packed = packed.finish().unwrap();
         assert_eq!(read(&packed, Encoding::Utf8), "a,b\n1,é\n");
-        let e = decode(&packed[..packed.len() - 9], "t.csv.gz", Encoding::Utf8).unwrap_err();
+        let e = decode(packed[..packed.len() - 9].into(), "t.csv.gz", Encoding::Utf8).unwrap_err();
         assert!(e.message().starts_with("t.csv.gz: the gzip is damaged"), "{e}");
-        let e = decode(b"\xff\xfea\0", "t.csv", Encoding::Utf8).unwrap_err();
+        let e = decode(b"\xff\xfea\0".as_slice().into(), "t.csv", Encoding::Utf8).unwrap_err();
         assert_eq!(e.message(), "t.csv: the text is UTF-16");
     }
 
@@ -93,7 +95,7 @@ mod tests {
         for _ in 0..40 {
             packed.write_all(&vec![b'0'; 1 << 20]).unwrap();
         }
-        let e = decode(&packed.finish().unwrap(), "t.csv.gz", Encoding::Utf8).unwrap_err();
+        let e = decode(packed.finish().unwrap().into(), "t.csv.gz", Encoding::Utf8).unwrap_err();
         assert!(e.message().contains("which is no table"), "{e}");
     }
 }

@@ -164,6 +164,16 @@ impl Step for Columns {
         parts.filter(|part| part.is_id()).map(Part::places).collect()
     }
 
+    fn sources(&self) -> Vec<usize> {
+        let parts: Vec<&Part> = self.learnt.iter().flat_map(|learnt| &learnt.parts).collect();
+        // In the order of `apply`: ids last.
+        let order = [false, true].into_iter().flat_map(|ids| (0..parts.len()).map(move |i| (i, ids)));
+        order
+            .filter(|(i, ids)| parts[*i].is_id() == *ids)
+            .flat_map(|(i, _)| vec![i; parts[i].width()])
+            .collect()
+    }
+
     fn said(&self) -> Vec<(String, String)> {
         let parts = self.learnt.iter().flat_map(|learnt| &learnt.parts);
         parts.map(|part| (part.name().to_string(), part.used_as())).collect()

@@ -53,6 +53,11 @@ pub trait Step: Send + Sync {
         Vec::new()
     }
 
+    /// Of each number that it makes of a row of a table, the column that it is made of; nothing where a number stays in its place.
+    fn sources(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// Each column that it takes, and in words what becomes of it.
     fn said(&self) -> Vec<(String, String)> {
         Vec::new()
@@ -180,6 +185,11 @@ impl Preprocess {
     /// Of the last columns that they make, which are ids, how many ids each has.
     pub fn ids(&self) -> Vec<usize> {
         self.steps.iter().flat_map(|step| step.ids()).collect()
+    }
+
+    /// Of each number that they make of a row of a table, the column that it is made of; nothing where numbers stay in their places.
+    pub fn sources(&self) -> Vec<usize> {
+        self.steps.iter().map(|step| step.sources()).find(|of| !of.is_empty()).unwrap_or_default()
     }
 
     /// Each column of a table, and in words what becomes of it.

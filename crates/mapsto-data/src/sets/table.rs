@@ -8,6 +8,7 @@ use crate::Reading;
 use crate::delimited::{self, Delimited, in_a_file, in_rust, shortened};
 use crate::selection::Selection;
 use mapsto_tensor::{Error, ErrorKind, Result};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl Table {
     pub fn open(path: impl AsRef<Path>, how: &Reading) -> Result<Table> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Table::read(&bytes, &path.display().to_string(), how, in_rust)
+        Table::read(bytes.into(), &path.display().to_string(), how, in_rust)
     }
 
     /// Reads comma-separated text; `name` is what errors call it.
@@ -95,16 +96,16 @@ impl Table {
     /// # Errors
     /// As [`parse`](Table::parse).
     pub fn parse_as(text: impl AsRef<[u8]>, name: &str, how: &Reading) -> Result<Table> {
-        Table::read(text.as_ref(), name, how, in_rust)
+        Table::read(text.as_ref().into(), name, how, in_rust)
     }
 
     /// As [`open`](Table::open), with messages for who writes a training file.
     pub(crate) fn of_file(path: &str, how: &Reading) -> Result<Table> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        Table::read(&bytes, path, how, in_a_file)
+        Table::read(bytes.into(), path, how, in_a_file)
     }
 
-    fn read(bytes: &[u8], name: &str, how: &Reading, advice: fn(char) -> String) -> Result<Table> {
+    fn read(bytes: Cow<'_, [u8]>, name: &str, how: &Reading, advice: fn(char) -> String) -> Result<Table> {
         let text = delimited::read(bytes, name, how, advice)?;
         let how = Reading { delimiter: Some(text.delimiter), ..how.clone() };
         Ok(Table { name: name.into(), text: text.into(), how: how.into() })

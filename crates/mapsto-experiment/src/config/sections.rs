@@ -60,7 +60,19 @@ pub(super) fn read_data(mut section: Section, sources: &Sources) -> Result<Data>
         };
         set = set.with_option_at(key.name.as_str(), value, key.span.into());
     }
-    Ok(Data { set, batch, shuffle, sampler, workers, augment, preprocess, validation, test, split })
+    Ok(Data {
+        set,
+        batch,
+        shuffle,
+        sampler,
+        workers,
+        augment,
+        preprocess,
+        validation,
+        test,
+        split,
+        batch_by_rows: false,
+    })
 }
 
 /// A path as this process finds it.

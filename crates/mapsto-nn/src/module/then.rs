@@ -142,7 +142,14 @@ thread_local! {
 }
 
 /// Runs `body` with a pass of its own for each layer, for who looks at what layers give.
-pub(crate) fn apart<R>(body: impl FnOnce() -> R) -> R {
+///
+/// ```
+/// use mapsto_nn::{apart, prelude::*};
+/// let (net, x) = (seq![Linear::new(2, 3), Tensor::relu], Tensor::ones([1, 2]).leaf());
+/// let steps = |f: &dyn Fn() -> Tensor| mapsto_tensor::graph::trace(f).1.steps().len();
+/// assert_eq!((steps(&|| net.forward(&x)), steps(&|| apart(|| net.forward(&x)))), (1, 2));
+/// ```
+pub fn apart<R>(body: impl FnOnce() -> R) -> R {
     struct Back(bool);
     impl Drop for Back {
         fn drop(&mut self) {

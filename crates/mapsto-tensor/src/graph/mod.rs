@@ -20,6 +20,7 @@ mod op;
 mod origin;
 mod per_sample;
 mod program;
+mod recorded;
 
 pub(crate) use anomaly::Layer as NamedLayer;
 pub use anomaly::detect_anomaly;
@@ -45,6 +46,7 @@ pub(crate) use origin::Origin;
 use origin::{Marks, Past};
 pub use per_sample::per_sample_grads;
 pub use program::{Graph, Source, Step, Value, print};
+pub use recorded::{Recorded, Recording, recorded};
 
 use crate::Tensor;
 use crate::dtype::DType;

@@ -100,3 +100,33 @@ fn what_cannot_be_is_refused() {
     let steps = Preprocess::new().then(crate::Scale::new(2.0)).then(Columns::new());
     assert!(steps.fit(&set()).unwrap_err().message().contains("come first"));
 }
+
+/// Changing a cell changes no number but those that say they are made of its column, and at least one of those.
+#[test]
+fn each_number_says_the_column_that_it_is_made_of() {
+    let csv = "size,tree,day\n1,oak,2024-01-01\n3,oak,2024-02-03\n,oak,2024-05-05\n2,elm,2024-07-09\n2,elm,2024-07-10\n2,elm,2024-07-11\n";
+    let set = crate::Table::parse(csv, "t.csv")
+        .unwrap()
+        .features(["size", "tree", "day"])
+        .unwrap()
+        .understood()
+        .unwrap();
+    let set = set.target("size").unwrap();
+    let steps = Preprocess::new().then(Columns::new()).fit(&set).unwrap();
+    let of = steps.sources();
+    let x = set.exact_batch(&[0, 3]).unwrap().unwrap().x;
+    let rows = x.to_vec::<f64>();
+    let made = |row: Vec<f64>| steps.apply(Tensor::from_vec(row, [1, 3])).to_vec::<f32>();
+    let before = made(rows[..3].to_vec());
+    assert_eq!(before.len(), of.len());
+    for column in 0..3 {
+        let mut row = rows[..3].to_vec();
+        row[column] = rows[3 + column];
+        let after = made(row);
+        let changed: Vec<usize> = (0..of.len()).filter(|i| before[*i] != after[*i]).collect();
+        assert!(
+            !changed.is_empty() && changed.iter().all(|i| of[*i] == column),
+            "{column}: {changed:?} {of:?}"
+        );
+    }
+}
