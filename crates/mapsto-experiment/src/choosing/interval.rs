@@ -11,7 +11,7 @@ use std::f64::consts::PI;
 /// use mapsto_experiment::choosing::Spread;
 /// let found = Spread::of(&[0.90, 0.92, 0.88, 0.91, 0.89], 0.25).unwrap();
 /// assert!((found.mean - 0.90).abs() < 1e-12);
-/// assert!((found.margin - 0.029447).abs() < 1e-6);
+/// assert!((found.margin - 0.029449).abs() < 1e-6);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
