@@ -104,14 +104,14 @@ fn what_cannot_be_is_refused() {
 /// Changing a cell changes no number but those that say they are made of its column, and at least one of those.
 #[test]
 fn each_number_says_the_column_that_it_is_made_of() {
-    let csv = "size,tree,day\n1,oak,2024-01-01\n3,oak,2024-02-03\n,oak,2024-05-05\n2,elm,2024-07-09\n2,elm,2024-07-10\n2,elm,2024-07-11\n";
+    let csv = "size,tree,day,y\n1,oak,2024-01-01,1\n3,oak,2024-02-03,2\n,oak,2024-05-05,3\n2,elm,2024-07-09,4\n2,elm,2024-07-10,5\n2,elm,2024-07-11,6\n";
     let set = crate::Table::parse(csv, "t.csv")
         .unwrap()
         .features(["size", "tree", "day"])
         .unwrap()
         .understood()
         .unwrap();
-    let set = set.target("size").unwrap();
+    let set = set.target("y").unwrap();
     let steps = Preprocess::new().then(Columns::new()).fit(&set).unwrap();
     let of = steps.sources();
     let x = set.exact_batch(&[0, 3]).unwrap().unwrap().x;
