@@ -11,6 +11,7 @@ pub mod replay;
 pub mod report;
 pub mod summary;
 pub mod train;
+pub mod tune;
 
 use clap::{ArgMatches, Command};
 use mapsto::Result;
@@ -23,6 +24,7 @@ use crate::output::remark;
 /// Every subcommand, in the order `mapsto --help` shows them.
 pub const COMMANDS: &[Verb] = &[
     train::VERB,
+    tune::VERB,
     eval::VERB,
     predict::VERB,
     data::VERB,

@@ -24,3 +24,4 @@ mod scaffold;
 mod silent;
 mod version_1;
 mod watching;
+mod tuned;
