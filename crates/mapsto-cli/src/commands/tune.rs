@@ -142,12 +142,8 @@ fn table(tuned: &Tuned) {
 }
 
 fn cells(tuned: &Tuned, trial: &Trial) -> Vec<String> {
-    let keys = tuned
-        .space
-        .ranges
-        .iter()
-        .zip(&trial.settings)
-        .map(|(range, setting)| plain(&range.brief(*setting)).into());
+    let keys =
+        tuned.space.ranges.iter().zip(&trial.settings).map(|(range, setting)| plain(&range.brief(*setting)));
     let score = trial.score.map_or("failed".to_string(), |score| readable(score, 4));
     [trial.number.to_string(), trial.epochs.to_string()].into_iter().chain(keys).chain([score]).collect()
 }

@@ -10,6 +10,8 @@ mod tuner;
 
 pub use journal::Trial;
 pub use search::{Search, Suggesting};
+#[cfg(test)]
+pub(crate) use section::KEYS;
 pub use section::Tuning;
 pub use space::{Domain, Range, Setting, Space};
 pub use tuner::{Tuned, Tuner};

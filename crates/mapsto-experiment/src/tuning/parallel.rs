@@ -11,7 +11,7 @@ const TOP: f64 = 70.0;
 const HEIGHT: f64 = 280.0;
 /// From one axis to the next.
 const APART: f64 = 150.0;
-const LEFT: f64 = 90.0;
+const LEFT: f64 = 110.0;
 
 /// The picture; trials that failed are left out, since they stand nowhere on the last axis.
 pub fn plot(space: &Space, trials: &[Trial], column: &str, better: Better, best: Option<usize>) -> String {

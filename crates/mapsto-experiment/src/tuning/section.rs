@@ -32,7 +32,7 @@ pub struct Tuning {
 }
 
 /// The keys of `[tune]` that are no ranges.
-const KEYS: [&str; 5] = ["trials", "seed", "by", "search", "halving"];
+pub(crate) const KEYS: [&str; 5] = ["trials", "seed", "by", "search", "halving"];
 const RANGE: &str =
     "a range stands under the path of its key in quotes: \"train.optimizer.adamw\" = { log = [1e-4, 1e-1] }";
 
