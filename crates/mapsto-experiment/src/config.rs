@@ -7,10 +7,12 @@ use mapsto::spec::{Entry, Value, nearest};
 use mapsto::training::{Averaging, RunFolder};
 use mapsto::{DType, Error, ErrorKind, MatmulPrecision, Result};
 
+use crate::document::Node;
 use crate::overrides::{self, Override};
 use crate::section::{Section, elsewhere, refuse_unknown};
 use crate::source::Sources;
 use crate::tabular::Defaults;
+use crate::tuning::Tuning;
 use crate::{document, inits};
 
 mod sections;
@@ -212,20 +214,38 @@ impl Config {
     }
 
     /// Reads a file and the overrides laid over it; errors show the place.
-    pub(crate) fn read(mut sources: Sources, overrides: &[Override]) -> Result<Config> {
-        let sections = Config::sections(&mut sources, overrides);
+    pub(crate) fn read(sources: Sources, overrides: &[Override]) -> Result<Config> {
+        Config::read_laid(sources, overrides, Vec::new())
+    }
+
+    /// As [`read`](Config::read), with values under their paths laid over both: a path, where it stands, and the value.
+    pub(crate) fn read_laid(
+        mut sources: Sources,
+        overrides: &[Override],
+        laid: Vec<(&str, usize, Node)>,
+    ) -> Result<Config> {
+        let sections = Config::sections(&mut sources, overrides, laid);
         let (data, model, train) = sections.map_err(|e| sources.locate(e))?;
         Ok(Config { data, model, train, sources, fold: None })
     }
 
     /// The three sections; the spans of errors point into `sources`.
-    fn sections(sources: &mut Sources, overrides: &[Override]) -> Result<(Data, Model, Train)> {
+    fn sections(
+        sources: &mut Sources,
+        overrides: &[Override],
+        laid: Vec<(&str, usize, Node)>,
+    ) -> Result<(Data, Model, Train)> {
         let mut document = document::parse(sources.text())?;
         overrides::apply(&mut document, overrides, sources)?;
+        for (path, at, value) in laid {
+            overrides::set(&mut document, path, at, value)?;
+        }
+        // Other commands than `tune` use no range, but a mistake in one is told by all.
+        Tuning::read(Section::take(&mut document, "tune")?, sources.text())?;
         let data = Section::take(&mut document, "data")?;
         let model = Section::take(&mut document, "model")?;
         let train = Section::take(&mut document, "train")?;
-        refuse_unknown(&document, &["data", "model", "train"])?;
+        refuse_unknown(&document, &["data", "model", "train", "tune"])?;
         // Model and training first: they are the user's own, and cost nothing to check.
         let defaults = Defaults::of(data.peek("class").is_some(), data.peek("labels").is_some());
         let (model, no_layers) = read_model(model)?;
@@ -243,6 +263,13 @@ impl Config {
             }
         }
         Ok((data, model, train))
+    }
+
+    /// What the section `[tune]` says; the spans of errors point into `sources`.
+    pub(crate) fn tuning(sources: &mut Sources, overrides: &[Override]) -> Result<Tuning> {
+        let mut document = document::parse(sources.text())?;
+        overrides::apply(&mut document, overrides, sources)?;
+        Tuning::read(Section::take(&mut document, "tune")?, sources.text())
     }
 
     /// The same with absolute paths, for a file that is read from anywhere.
@@ -460,7 +487,7 @@ mod tests {
             ("set = 'csv'\npath = 'a.csv'", "", "[data] needs `set`"),
         ] {
             let text = FILE.replace(from, to);
-            let e = Config::sections(&mut Sources::new("a.toml", &text), &[]).unwrap_err();
+            let e = Config::sections(&mut Sources::new("a.toml", &text), &[], Vec::new()).unwrap_err();
             assert_eq!((e.message(), e.kind()), (said, ErrorKind::Usage));
             assert!(e.span().is_some_and(|span| span.end <= text.len()), "{said}");
         }

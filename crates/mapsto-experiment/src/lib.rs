@@ -58,6 +58,7 @@ mod source;
 mod survey;
 mod tabular;
 mod trained;
+pub mod tuning;
 mod watching;
 mod weights;
 

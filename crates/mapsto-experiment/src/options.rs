@@ -76,6 +76,35 @@ const DATA: &[Key] = &[
     ),
 ];
 
+const TUNE: &[Key] = &[
+    ("trials", "a whole number of at least 1", "20", "how many trials `mapsto tune` trains"),
+    (
+        "by",
+        "`\"loss\"`, or the name of one of `metrics`",
+        "what the best epoch is chosen by",
+        "what trials are judged by, on the validation samples",
+    ),
+    (
+        "search",
+        "`\"tpe\"`, `\"random\"` or `\"grid\"`",
+        "\"tpe\"",
+        "how values are chosen: by a tree-structured Parzen estimator, at random, or every combination in turn",
+    ),
+    (
+        "halving",
+        "`true`, `false`, or a whole number from 2 to 100",
+        "false",
+        "whether trials begin short and one in three, or in so many, goes on to as many times the epochs",
+    ),
+    ("seed", "a whole number, zero or more", "0", "where the randomness of the search starts"),
+    (
+        "\"SECTION.KEY\"",
+        "`{ log = [1e-4, 1e-1] }`, `{ uniform = [0.0, 0.5] }`, `{ int = [16, 128], step = 16 }`, `{ log_int = [8, 512] }`, or a list of choices",
+        "none",
+        "the values that the key under this path may take, such as `\"train.optimizer.adamw\"`; see [Tuning](tuning.md)",
+    ),
+];
+
 const MODEL: &[Key] = &[
     ("input", "a list of sizes", "that of the data", "the shape of one input, without the batch"),
     (
@@ -192,7 +221,7 @@ fn page() -> String {
          The row *value* is the number or word behind the name itself, 32 in this example. A pair of sizes that are equal may be\n\
          written as one number.\n",
     );
-    for (name, keys) in [("data", DATA), ("model", MODEL), ("train", TRAIN)] {
+    for (name, keys) in [("data", DATA), ("model", MODEL), ("train", TRAIN), ("tune", TUNE)] {
         let _ = writeln!(
             text,
             "\n## [{name}]\n\n| key | what it may be | default | meaning |\n|---|---|---|---|"
@@ -309,4 +338,12 @@ fn every_key_of_a_section_is_in_the_reference_with_its_default() {
             assert!(keys.iter().any(|key| key.0 == *flag), "[{name}] `{flag}` is not in the reference");
         }
     }
+}
+
+#[test]
+fn every_key_of_tune_is_in_the_reference() {
+    let known: Vec<&str> = TUNE.iter().map(|key| key.0).filter(|key| !key.starts_with('"')).collect();
+    let mut read = crate::tuning::KEYS.to_vec();
+    read.sort_unstable_by_key(|key| known.iter().position(|told| told == key));
+    assert_eq!(read, known);
 }

@@ -82,7 +82,7 @@ pub fn apply(document: &mut Node, overrides: &[Override], sources: &mut Sources)
 }
 
 /// Sets the node at a dotted path whose text begins at `offset`.
-fn set(node: &mut Node, path: &str, offset: usize, value: Node) -> Result<()> {
+pub(crate) fn set(node: &mut Node, path: &str, offset: usize, value: Node) -> Result<()> {
     let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
     let span: Range<usize> = offset..offset + head.len();
     let error = |message: String| Error::new(ErrorKind::Usage, message).with_span(span.clone());

@@ -13,6 +13,7 @@ pub mod replay;
 pub mod report;
 pub mod summary;
 pub mod train;
+pub mod tune;
 
 use clap::{ArgMatches, Command};
 use mapsto::Result;
@@ -25,6 +26,7 @@ use crate::output::remark;
 /// Every subcommand, in the order `mapsto --help` shows them.
 pub const COMMANDS: &[Verb] = &[
     train::VERB,
+    tune::VERB,
     eval::VERB,
     predict::VERB,
     cv::VERB,

@@ -26,3 +26,4 @@ mod scaffold;
 mod silent;
 mod version_1;
 mod watching;
+mod tuned;
