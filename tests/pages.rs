@@ -24,7 +24,7 @@ struct Method {
 
 /// The methods of a file of `ops/`, in the order in which they stand.
 fn methods(source: &str) -> Vec<Method> {
-    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let (mut found, mut text, mut of_tensor) = (Vec::new(), String::new(), false);
     for line in code.lines() {
         if !line.starts_with(' ') && !line.starts_with("///") && !line.is_empty() && line != "}" {
@@ -170,7 +170,7 @@ struct Documented {
 /// The public structs, aliases and functions of a file, in the order in which they stand.
 fn items(source: &str) -> Vec<Documented> {
     let (mut found, mut text) = (Vec::new(), String::new());
-    for line in source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().lines() {
+    for line in source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines() {
         let item = ["pub struct ", "pub fn ", "pub type "].iter().find_map(|word| line.strip_prefix(word));
         if let Some(doc) = line.strip_prefix("///") {
             text.push_str(doc.strip_prefix(' ').unwrap_or(doc));
@@ -187,7 +187,7 @@ fn items(source: &str) -> Vec<Documented> {
 
 /// Whether a file makes the kind of this name: `Kind::new("name", ..)`.
 fn makes(source: &str, name: &str) -> bool {
-    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let quoted = format!("\"{name}\",");
     let before = |at: usize| code[..at].trim_end();
     code.match_indices(&quoted).any(|(at, _)| {

@@ -24,6 +24,6 @@ mod resume;
 mod runs;
 mod scaffold;
 mod silent;
+mod tuned;
 mod version_1;
 mod watching;
-mod tuned;
