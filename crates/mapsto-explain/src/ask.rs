@@ -45,6 +45,8 @@ pub struct Ask {
     pub range: Option<(Tensor, Tensor)>,
     /// The features that must stay as they are, where a method searches inputs.
     pub fixed: Vec<usize>,
+    /// The features whose numbers stand for words, between which there is nothing.
+    pub words: Vec<usize>,
 }
 
 impl Default for Ask {
@@ -67,6 +69,7 @@ impl Ask {
             truth: None,
             range: None,
             fixed: Vec::new(),
+            words: Vec::new(),
         }
     }
 
@@ -122,6 +125,12 @@ impl Ask {
     #[must_use]
     pub fn truth(self, truth: Tensor) -> Ask {
         Ask { truth: Some(truth), ..self }
+    }
+
+    /// Knowing which features are words.
+    #[must_use]
+    pub fn words(self, words: Vec<usize>) -> Ask {
+        Ask { words, ..self }
     }
 
     /// Searching between these lowest and highest values, each of the shape of one sample.

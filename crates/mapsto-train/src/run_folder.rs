@@ -65,6 +65,8 @@ const FILES: [&str; 12] = [
 ];
 
 const LOCK: &str = ".lock";
+/// The folder of the files that TensorBoard reads.
+const EVENTS: &str = "tensorboard";
 
 impl RunFolder {
     /// Makes `base/name-1`, or the first number that is free.
@@ -119,6 +121,7 @@ impl RunFolder {
             return Err(run.not_empty());
         }
         FILES.iter().filter(|name| **name != LOCK).for_each(|name| _ = fs::remove_file(run.file(name)));
+        [CHECKPOINTS, EVENTS].iter().for_each(|name| _ = fs::remove_dir_all(run.file(name)));
         run.sweep();
         Ok((run, lock))
     }
@@ -164,14 +167,29 @@ impl RunFolder {
     /// epoch. The lock shows that it was a run.
     #[must_use]
     pub fn is_barely_begun(&self) -> bool {
-        let Ok(content) = fs::read_dir(&self.path) else { return false };
-        let names: Vec<_> = content.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
-        let is_head = |name: &String| {
-            ["config.toml", "env.json", "preflight.json", "health.jsonl", REPLAY, LOCK]
-                .contains(&name.as_str())
-                || is_of_a_killed_write(name)
+        let names = |folder: &Path| -> Vec<String> {
+            let content = fs::read_dir(folder).into_iter().flatten().flatten();
+            content.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
         };
+        // What the first epoch leaves before its state is written, which is the last thing that it writes.
+        let is_head = |name: &String| match name.as_str() {
+            "config.toml" | "env.json" | "preflight.json" | "health.jsonl" | "best.safetensors" | REPLAY
+            | LOCK => true,
+            "metrics.csv" => self.has_lines(name, 2),
+            "metrics.jsonl" => self.has_lines(name, 1),
+            CHECKPOINTS => names(&self.file(name))
+                .iter()
+                .all(|file| file.ends_with(".safetensors") || to_become(file).is_some()),
+            EVENTS => names(&self.file(name)).iter().all(|file| file.starts_with("events.out.tfevents")),
+            _ => is_of_a_killed_write(name),
+        };
+        let names = names(&self.path);
         self.file(LOCK).is_file() && names.iter().all(is_head)
+    }
+
+    /// Whether a file has at most so many lines.
+    fn has_lines(&self, name: &str, most: usize) -> bool {
+        fs::read(self.file(name)).is_ok_and(|text| text.iter().filter(|c| **c == b'\n').count() <= most)
     }
 
     /// Takes the folder for this process, until the lock is dropped or the process ends, in whatever way.
@@ -427,8 +445,25 @@ mod tests {
         drop(RunFolder::create_again(&path).unwrap());
         let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, [LOCK]);
-        for more in ["best.safetensors", "last.safetensors", "notes.txt", ".notes.tmp", "metrics.csv"] {
-            assert!(!begun(more).is_barely_begun());
+        for more in [
+            "best.safetensors",
+            "metrics.csv",
+            "checkpoints/epoch-1.safetensors",
+            "tensorboard/events.out.tfevents.1",
+        ] {
+            fs::create_dir_all(path.join(more).parent().unwrap()).unwrap();
+            assert!(begun(more).is_barely_begun(), "{more}");
+            drop(RunFolder::create_again(&path).unwrap());
+            let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
+            assert_eq!(left, [LOCK], "{more}");
+        }
+        fs::write(path.join("metrics.csv"), "epoch,loss\n1,2\n2,1\n").unwrap();
+        assert!(!begun("").is_barely_begun(), "two epochs");
+        fs::remove_dir_all(&path).unwrap();
+        for more in ["last.safetensors", "notes.txt", ".notes.tmp", "predictions.csv", "checkpoints/mine.txt"]
+        {
+            fs::create_dir_all(path.join(more).parent().unwrap()).unwrap();
+            assert!(!begun(more).is_barely_begun(), "{more}");
             assert!(RunFolder::create_again(&path).unwrap_err().to_string().contains("not empty"));
             assert!(path.join(more).exists());
             fs::remove_dir_all(&path).unwrap();

@@ -62,7 +62,7 @@ impl Method for Counterfactual {
         for (i, sample) in samples.iter().enumerate() {
             let goal = Goal { from: said[i], to: wanted[i] };
             if goal.to == Some(goal.from) {
-                notes.push(format!("sample {i}: it has class {} as it is", goal.from));
+                notes.push(format!("sample {}: it has class {} as it is", i + 1, goal.from));
                 found.push(sample.clone());
                 continue;
             }
@@ -72,13 +72,17 @@ impl Method for Counterfactual {
                     let class = Ask::new().chosen(&search.scores(std::slice::from_ref(&near))?)?[0];
                     let of = search.features.len();
                     notes.push(format!(
-                        "sample {i}: class {class} instead of {} with {count} of {of} features changed",
+                        "sample {}: class {class} instead of {} with {count} of {of} features changed",
+                        i + 1,
                         goal.from
                     ));
                     found.push(near);
                 }
                 None => {
-                    notes.push(format!("sample {i}: no other sample within the ranges was found to have another answer that is asked for"));
+                    notes.push(format!(
+                        "sample {}: no other sample within the ranges was found to have another answer that is asked for",
+                        i + 1
+                    ));
                     found.push(sample.clone());
                 }
             }
@@ -198,9 +202,11 @@ impl<'a> Search<'a> {
         Ok(y.to_vec::<f64>().chunks(y.shape()[1]).map(|scores| goal.margin(scores)).collect())
     }
 
-    /// The features in which two samples differ.
+    /// The features in which two samples differ; a cell that is missing in both does not.
     fn changed(&self, a: &[f64], b: &[f64]) -> Vec<usize> {
-        (0..self.own.len()).filter(|f| self.own[*f].iter().any(|k| a[*k] != b[*k])).collect()
+        (0..self.own.len())
+            .filter(|f| self.own[*f].iter().any(|k| a[*k] != b[*k] && !(a[*k].is_nan() && b[*k].is_nan())))
+            .collect()
     }
 
     /// The changes added up, each as a share of its range; a category that changed counts 1.
@@ -208,7 +214,9 @@ impl<'a> Search<'a> {
         let far = |f: usize| match self.own[f][..] {
             [k] => {
                 let range = self.highest[k] - self.lowest[k];
-                (a[k] - b[k]).abs() / if range > 0.0 { range } else { 1.0 }
+                let far = (a[k] - b[k]).abs() / if range > 0.0 { range } else { 1.0 };
+                // A number in place of a missing one counts as a category does.
+                if far.is_nan() { 1.0 } else { far }
             }
             _ => 1.0,
         };
@@ -332,7 +340,7 @@ fn few_columns_change_and_ranges_categories_and_fixed_columns_are_kept() {
     // The sum is 5: one change of the category adds 6 at a distance of 1; b alone would have to be 7, and has at most 6.
     let (x, note) = near(&ask);
     assert_eq!(x, [1.0, 2.0, 0.0, 0.0, 1.0, 2.0]);
-    assert_eq!(note, "sample 0: class 1 instead of 0 with 1 of 4 features changed");
+    assert_eq!(note, "sample 1: class 1 instead of 0 with 1 of 4 features changed");
     let (x, note) = near(&ask.clone().fixed(vec![2]));
     assert!(note.ends_with("with 2 of 4 features changed"), "{note}");
     let sum = x[0] + x[1] + x[5];
@@ -343,8 +351,8 @@ fn few_columns_change_and_ranges_categories_and_fixed_columns_are_kept() {
     );
     let (x, note) = near(&ask.clone().fixed(vec![0, 1, 2]));
     assert_eq!(x, sample.to_vec::<f32>());
-    assert!(note.starts_with("sample 0: no other sample"), "{note}");
-    assert_eq!(near(&ask.clone().class(0)).1, "sample 0: it has class 0 as it is");
+    assert!(note.starts_with("sample 1: no other sample"), "{note}");
+    assert_eq!(near(&ask.clone().class(0)).1, "sample 1: it has class 0 as it is");
     let says = |ask: &Ask| Counterfactual.explain(&model, &sample, ask).unwrap_err().message().to_string();
     assert_eq!(says(&ask.clone().fixed(vec![4])), "feature 4 is to stay fixed, and there are 4");
     assert!(says(&Ask::new()).starts_with("one row says nothing"));

@@ -56,7 +56,8 @@ impl Method for Lime {
         found.base = None;
         for (i, fit) in fits.into_inner().into_iter().enumerate() {
             let share = format!(
-                "sample {i}: the line explains {:.0} % of the model's answers around it",
+                "sample {}: the line explains {:.0} % of the model's answers around it",
+                i + 1,
                 100.0 * fit
             );
             found.notes.push(if fit < 0.5 { format!("{share}, so its slopes mean little") } else { share });
@@ -105,7 +106,7 @@ fn draws_find_the_slopes_of_a_line_and_say_how_well_it_fits() {
         let wanted = [3.0, 0.0, 0.0, 0.0, 0.0, -1.0].get(j).copied().unwrap_or(0.0);
         assert!((slope - wanted).abs() < 0.01, "{j}: {slope}");
     }
-    assert_eq!(found.notes, ["sample 0: the line explains 100 % of the model's answers around it"]);
+    assert_eq!(found.notes, ["sample 1: the line explains 100 % of the model's answers around it"]);
     // Whether the number of features that are on is odd is explained by no line.
     let odd = Model::asked(|x: &Tensor| (1.0 - x * 2.0).prod(1));
     let found = Lime.explain(&odd, &Tensor::ones([1, 8]), &Ask::new().width(10.0)).unwrap();

@@ -9,7 +9,7 @@ use mapsto_tensor::{Result, Tensor};
 /// are its individual curve.
 ///
 /// A feature of one number takes at most `samples` (20) values: those of the samples where they are so few, else evenly from their 5 %
-/// to their 95 % quantile. A feature of several numbers, such as the columns of a category, takes the combinations that the samples
+/// to their 95 % quantile; one of [`Ask::words`] takes the words that most samples have. Cells that are missing (NaN) have no place among the values. A feature of several numbers, such as the columns of a category, takes the combinations that the samples
 /// have, counted from 0; a column of ones and zeros is counted by where its one stands. The class is that of `class`,
 /// or the one that is likeliest for most samples. It costs one answer for each sample and value. It lies where features go together:
 /// it asks about old children. A flat mean curve over individual ones that go both ways is not a feature without effect.
@@ -59,7 +59,11 @@ impl Method for PartialDependence {
         let mut curves = Vec::new();
         for feature in 0..features.len() {
             let own: Vec<usize> = (0..features.of().len()).filter(|k| features.of()[*k] == feature).collect();
-            let (at, points) = grid(&rows, &own, ask.count(20).max(2));
+            let most = ask.count(20).max(2);
+            let (at, points) = grid(&rows, &own, most, ask.words.contains(&feature));
+            if at.is_empty() {
+                continue;
+            }
             let mut each = vec![Vec::with_capacity(at.len()); rows.len()];
             for point in &points {
                 let mut with = rows.clone();
@@ -81,11 +85,13 @@ impl Method for PartialDependence {
 }
 
 /// The places on the axis, and what the numbers `own` of a feature are at each.
-fn grid(rows: &[Vec<f64>], own: &[usize], most: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+fn grid(rows: &[Vec<f64>], own: &[usize], most: usize, is_words: bool) -> (Vec<f64>, Vec<Vec<f64>>) {
     let mut seen: Vec<Vec<f64>> = rows.iter().map(|row| own.iter().map(|k| row[*k]).collect()).collect();
     let less = |a: &Vec<f64>, b: &Vec<f64>| {
         a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
     };
+    // A cell that is missing has no place on the axis; the sample keeps its place among those that are asked about.
+    seen.retain(|v| v.iter().all(|v| !v.is_nan()));
     seen.sort_by(less);
     let mut all: Vec<f64> = Vec::new();
     if own.len() == 1 {
@@ -104,7 +110,15 @@ fn grid(rows: &[Vec<f64>], own: &[usize], most: usize) -> (Vec<f64>, Vec<Vec<f64
         let at = hots.unwrap_or_else(|| (0..seen.len()).collect());
         return (at.into_iter().map(|k| k as f64).collect(), seen);
     }
-    if seen.len() >= most {
+    if all.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    if is_words {
+        // The words that most samples have: of a number that stands for a word there is no quantile.
+        let often = |v: &Vec<f64>| all.iter().filter(|x| **x == v[0]).count();
+        seen.sort_by_key(|v| std::cmp::Reverse(often(v)));
+        seen.truncate(most);
+    } else if seen.len() >= most {
         let (lowest, highest) = (quantile(&all, 0.05), quantile(&all, 0.95));
         let place = |p: usize| lowest + (highest - lowest) * p as f64 / (most - 1) as f64;
         if lowest < highest {
@@ -124,6 +138,18 @@ fn quantile(sorted: &[f64], p: f64) -> f64 {
     let share = (at - k).clamp(0.0, 1.0);
     let value = |k: f64| sorted[(k as usize).min(sorted.len()) - 1];
     (1.0 - share) * value(k) + share * value(k + 1.0)
+}
+
+#[test]
+fn missing_cells_have_no_place_and_words_no_quantile() {
+    let rows: Vec<Vec<f64>> = (0..100)
+        .map(|i| vec![if i % 5 == 0 { f64::NAN } else { f64::from(i) }, f64::from(i % 30) * 1e9, f64::NAN])
+        .collect();
+    let (at, _) = grid(&rows, &[0], 20, false);
+    assert!(at.len() == 20 && at.iter().all(|v| v.is_finite()) && at[0] > 1.0 && at[19] < 99.0, "{at:?}");
+    let (at, _) = grid(&rows, &[1], 20, true);
+    assert!(at.len() == 20 && at.iter().all(|v| v % 1e9 == 0.0) && at[0] < 1e10, "{at:?}");
+    assert!(grid(&rows, &[2], 20, false).0.is_empty());
 }
 
 #[test]

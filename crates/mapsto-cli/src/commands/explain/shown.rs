@@ -175,6 +175,11 @@ impl Explained<'_> {
     pub fn json(&self) -> String {
         let text = |t: &str| Json::Str(t.to_string());
         let numbers = |v: &[f64]| Json::List(v.iter().map(|x| Json::Float(*x)).collect());
+        // What the numbers of a column say to a reader.
+        let cells = |column: usize, v: &[f64]| match self.question.is_raw && self.subject.is_table() {
+            true => Json::List(v.iter().map(|v| text(&self.subject.cell(column, *v))).collect()),
+            false => numbers(v),
+        };
         let tensor = |x: &Tensor| {
             let shape = x.shape().iter().map(|n| Json::Int(*n as i64)).collect();
             Json::Object(vec![
@@ -212,6 +217,17 @@ impl Explained<'_> {
         } else {
             let (key, value) = match &self.found.shown {
                 Shown::Attributions(x) => ("attributions", tensor(x)),
+                Shown::Inputs(x) if self.question.is_raw && self.subject.is_table() && x.rank() == 2 => {
+                    let width = x.shape()[1];
+                    let one = |(i, v): (usize, f64)| {
+                        (self.subject.feature(i % width), text(&self.subject.cell(i % width, v)))
+                    };
+                    let all = x.to(DType::F64).to_vec::<f64>();
+                    let rows = all
+                        .chunks(width.max(1))
+                        .map(|row| Json::Object(row.iter().copied().enumerate().map(one).collect()));
+                    ("inputs", Json::List(rows.collect()))
+                }
                 Shown::Inputs(x) => ("inputs", tensor(x)),
                 Shown::Points(x) => ("points", tensor(x)),
                 Shown::Tensors(list) => (
@@ -223,6 +239,7 @@ impl Explained<'_> {
                         Json::Object(vec![
                             ("feature".into(), text(&self.subject.feature(c.feature))),
                             ("at".into(), numbers(&c.at)),
+                            ("cells".into(), cells(c.feature, &c.at)),
                             ("scores".into(), numbers(&c.scores)),
                         ])
                     };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mapsto::data::{Batches, Column, Sample};
+use mapsto::data::{Batches, Column, ColumnKind, Sample};
 use mapsto::explain::{Ask, Features, METHODS, Method, Model, Needs, Target};
 use mapsto::nn::Exceptions;
 use mapsto::training::{Outputs, readable};
@@ -227,6 +227,9 @@ impl Subject {
         ask.baseline = self.baseline(invocation.optional("baseline"), is_raw)?;
         if is_raw && self.is_table() {
             ask.range = self.range()?;
+            let columns = self.predictor.preprocessing().table().map_or(Vec::new(), |(columns, _)| columns);
+            let words = |(i, column): (usize, &Column)| (column.kind == ColumnKind::Category).then_some(i);
+            ask.words = columns.iter().enumerate().filter_map(words).collect();
         }
         Ok(Question { model, x, ask, is_raw })
     }
