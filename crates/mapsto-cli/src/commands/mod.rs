@@ -3,6 +3,7 @@
 pub mod data;
 pub mod doctor;
 pub mod eval;
+pub mod lr_find;
 pub mod new;
 pub mod plot;
 pub mod predict;
@@ -26,6 +27,7 @@ pub const COMMANDS: &[Verb] = &[
     eval::VERB,
     predict::VERB,
     data::VERB,
+    lr_find::VERB,
     summary::VERB,
     plot::VERB,
     report::VERB,
