@@ -15,6 +15,7 @@ use mapsto::{Device, Error, ErrorKind, Result, Tensor, catch, no_grad};
 
 use crate::balance;
 use crate::config::Config;
+use crate::lr_find::{check_auto, for_now, is_auto, unsettled};
 use crate::parts::{Parts, Rows, Samples, divide};
 use crate::preflight::Preflight;
 use crate::tabular::{self, Understood};
@@ -63,6 +64,8 @@ pub struct Experiment {
     fingerprint: OnceCell<String>,
     /// What was found before the first step, once it was asked for.
     pub(crate) preflight: OnceCell<Preflight>,
+    /// The learning rate that a range test found, once it was asked for.
+    pub(crate) auto_rate: OnceCell<f64>,
     /// Set once every sample that is held out has been read and found good.
     pub(crate) is_held_out_read: Cell<bool>,
     pub(crate) loss: Box<dyn Loss>,
@@ -96,8 +99,12 @@ impl Experiment {
             if names_classes { None } else { Some(fill::<dyn Metric>(&mut config.train.metrics)?) };
         let (_, entry) = filled::<dyn Loss>(&config.train.loss, &())?;
         config.train.loss = entry;
-        let (optimizer, entry) = filled::<dyn Optimizer>(&config.train.optimizer, &())?;
-        config.train.optimizer = entry;
+        let is_auto = is_auto(&config.train.optimizer);
+        if is_auto {
+            check_auto(&config.train.optimizer)?;
+        }
+        let (optimizer, entry) = filled::<dyn Optimizer>(&for_now(&config.train.optimizer), &())?;
+        config.train.optimizer = if is_auto { unsettled(&entry) } else { entry };
         averages::fill(&mut config.train, &*optimizer)?;
         inits::fill(&mut config.model.init)?;
         if let Some(schedule) = &mut config.train.schedule {
@@ -239,6 +246,7 @@ impl Experiment {
             rows,
             fingerprint: OnceCell::new(),
             preflight: OnceCell::new(),
+            auto_rate: OnceCell::new(),
             is_held_out_read: Cell::new(false),
             loss,
             metrics,
@@ -316,7 +324,7 @@ impl Experiment {
     }
 
     /// The steps of the training.
-    fn horizon(&self) -> Horizon {
+    pub(crate) fn horizon(&self) -> Horizon {
         let train = &self.config.train;
         let most = train.dev_run.or(train.overfit_batches).unwrap_or(usize::MAX);
         let epoch = self.train.len().min(most).div_ceil(train.accumulate) as u64;
@@ -326,10 +334,13 @@ impl Experiment {
     /// The learning rate of each step of the training, as its schedule will have it, and the steps of an epoch.
     ///
     /// # Errors
-    /// None that opening has not found.
+    /// Those of [`auto_rate`](Experiment::auto_rate); more steps than can be drawn.
     pub fn learning_rates(&self) -> Result<(Vec<f64>, u64)> {
         let (horizon, train) = (self.horizon(), &self.config.train);
-        let base = build::<dyn Optimizer>(&train.optimizer, &())?.lr();
+        let base = match self.auto_rate()? {
+            Some(rate) => rate,
+            None => build::<dyn Optimizer>(&train.optimizer, &())?.lr(),
+        };
         let schedule =
             train.schedule.as_ref().map(|entry| build::<dyn Schedule>(entry, &horizon)).transpose()?;
         const MOST: u64 = 10_000_000;
@@ -474,7 +485,7 @@ fn check_rates(config: &Config) -> Result<()> {
 /// Finds groups of the optimizer that fit no parameter.
 fn check_groups(config: &Config, model: &Sequential) -> Result<()> {
     let optimizer = &config.train.optimizer;
-    build::<dyn Optimizer>(optimizer, &())?.check(model).map_err(|e| {
+    build::<dyn Optimizer>(&for_now(optimizer), &())?.check(model).map_err(|e| {
         let help = e.help_text().map_or(String::new(), |help| format!("{help}; "));
         let usage = Error::new(ErrorKind::Usage, e.message())
             .help(format!("{help}a group is `{{ \"0.*\" = true, lr = 0.1 }}`"));

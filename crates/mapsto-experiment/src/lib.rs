@@ -41,6 +41,7 @@ mod judgement;
 mod keys;
 mod layers;
 mod live;
+mod lr_find;
 mod new_samples;
 mod options;
 mod overrides;
@@ -69,6 +70,7 @@ pub use judgement::{Calibration, Confused, Curves, Judged, Judgement, Judging, W
 pub use keys::{KEYS, section_of};
 pub use layers::LayerRow;
 pub use live::Live;
+pub use lr_find::{RangeCurve, RangeEnd, RangeTest};
 pub use new_samples::NewSamples;
 pub use overrides::Override;
 pub use plain::{plain, printable};

@@ -136,7 +136,12 @@ const TRAIN: &[Key] = &[
         "gives each class the weight `samples / (classes · its samples)` in the loss, or the one that is said; classes that are not named weigh 1",
     ),
     ("metrics", "a list of [Metrics](#metrics)", "[]", "what is reported beside the loss"),
-    ("optimizer", "one of [Optimizers](#optimizers)", "{ adam = 0.001 }", "how weights are changed"),
+    (
+        "optimizer",
+        "one of [Optimizers](#optimizers)",
+        "{ adam = 0.001 }",
+        "how weights are changed; with `\"auto\"` in place of the learning rate, `{ adam = \"auto\" }` or `{ adam = true, lr = \"auto\" }`, a [range test](learning-rate.md) finds it before the training",
+    ),
     ("schedule", "one of [Schedules](#schedules)", "none", "how the learning rate changes from step to step"),
     (
         "ema",

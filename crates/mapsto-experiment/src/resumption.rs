@@ -10,6 +10,7 @@ use mapsto::{Error, ErrorKind, Result};
 
 use crate::config::Config;
 use crate::experiment::Experiment;
+use crate::lr_find::is_auto;
 use crate::overrides::Override;
 use crate::run::Run;
 use crate::trained::{Held, Trained, write_head};
@@ -64,6 +65,11 @@ impl Run {
         // The file may have been edited since; the state says what the run was really made of.
         let noted = self.noted(&state).map_or_else(|| self.sources(), Ok)?;
         settings::refuse_changes(&Config::read(noted, &[])?, &config)?;
+        if is_auto(&config.train.optimizer) {
+            let message = "a resumed run goes on with the learning rate that it has";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .help("give a number in place of \"auto\", or leave `train.optimizer` as it is"));
+        }
         let done = state.epochs_done().unwrap_or(0);
         if config.train.epochs < done {
             let message =

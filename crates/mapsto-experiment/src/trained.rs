@@ -56,6 +56,7 @@ impl Experiment {
     /// fails in its first epoch leaves nothing behind.
     pub fn train(mut self, with: impl FnOnce(Trainer) -> Trainer) -> Result<Trained> {
         self.check_held_out()?;
+        self.settle_rate()?;
         let scratch = self.config.train.dev_run.map(|_| Scratch::new()).transpose()?;
         if let Some(scratch) = &scratch {
             self.config.train.out = Some(scratch.path().join("run").display().to_string());

@@ -149,8 +149,11 @@ fn by_orders(worth: &dyn Fn(&[bool]) -> f64, m: usize) -> Vec<f64> {
     sums.into_iter().map(|sum| sum / all.len() as f64).collect()
 }
 
+/// What a model says of a batch.
+type Says = Box<dyn Fn(&Tensor) -> Tensor>;
+
 /// Models of five numbers in which the first two play the same part and the last plays none.
-fn models(draw: &mut Keyed) -> Vec<Box<dyn Fn(&Tensor) -> Tensor>> {
+fn models(draw: &mut Keyed) -> Vec<Says> {
     let w: [f64; 5] = std::array::from_fn(|_| draw.normal());
     let all = |x: &Tensor| [0, 1, 2, 3].map(|k| x.select(1, k));
     vec![

@@ -5,6 +5,7 @@ pub mod data;
 pub mod doctor;
 pub mod eval;
 pub mod explain;
+pub mod lr_find;
 pub mod new;
 pub mod plot;
 pub mod predict;
@@ -32,6 +33,7 @@ pub const COMMANDS: &[Verb] = &[
     cv::VERB,
     explain::VERB,
     data::VERB,
+    lr_find::VERB,
     summary::VERB,
     plot::VERB,
     report::VERB,

@@ -85,6 +85,9 @@ fn begin(file: &str, invocation: &Invocation) -> Result<(), Failure> {
     experiment.check_held_out()?;
     say!("{}", report::opening(&experiment));
     report::preflight(&experiment, invocation.optional("check") == Some("deep"))?;
+    if let Some(rate) = experiment.auto_rate()? {
+        say!("lr     {rate:?}, the valley of a range test; `mapsto lr-find {file}` shows the curve");
+    }
     let live = live(&experiment, file, invocation)?;
     let interrupt = Interrupt::on_ctrl_c()?;
     let trained =

@@ -10,6 +10,7 @@ fn help_names_every_command_and_exit_code() {
         "eval",
         "predict",
         "data",
+        "lr-find",
         "summary",
         "plot",
         "new",
@@ -20,9 +21,10 @@ fn help_names_every_command_and_exit_code() {
     ] {
         assert!(help.contains(word), "{word} is missing:\n{help}");
     }
-    for command in
-        ["train", "eval", "predict", "explain", "data", "cv", "summary", "plot", "new", "render", "doctor"]
-    {
+    for command in [
+        "train", "tune", "eval", "predict", "explain", "data", "cv", "lr-find", "summary", "plot", "new",
+        "render", "doctor",
+    ] {
         let help = Folder::new().run(&format!("{command} --help")).ok();
         assert!(help.contains("Example"), "{command}:\n{help}");
     }

@@ -13,6 +13,7 @@ mod help;
 mod images;
 mod judged;
 mod kills;
+mod lr_find;
 mod meaning;
 mod mistakes;
 mod outputs;

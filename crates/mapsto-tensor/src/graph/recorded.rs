@@ -19,7 +19,7 @@ pub struct Recording {
 /// Runs `body` and gives the operations of this thread whose results gradients come back through, with all values.
 ///
 /// ```
-/// use mapsto_tensor::graph::recorded;
+/// use mapsto_tensor::graph::{self, recorded};
 /// use mapsto_tensor::prelude::*;
 /// let x = tensor![[1.0, -2.0]].leaf();
 /// let (y, recording) = recorded(|| x.relu().sum(1));
