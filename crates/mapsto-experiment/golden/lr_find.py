@@ -1,4 +1,4 @@
-"""Writes lr_find.txt: curves of a range test, smoothed and read by the formulas of fastai 2.7 (callback/schedule.py and learner.py).
+"""Writes lr_find.txt: curves of a range test, smoothed and read by formulas after fastai 2.7 (callback/schedule.py and learner.py), written down anew here.
 
 Each line: rates; losses; smoothed losses; the rates of `valley` and `steep`. Run: python lr_find.py > lr_find.txt
 """

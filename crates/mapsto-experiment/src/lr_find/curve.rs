@@ -198,7 +198,7 @@ mod tests {
 
     /// Each line of the golden file is a curve: its rates, losses, and what fastai's formulas say of it.
     #[test]
-    fn suggestions_are_those_of_fastai() {
+    fn suggestions_are_those_of_the_formulas() {
         let golden = include_str!("../../golden/lr_find.txt");
         let numbers = |text: &str| text.split(' ').map(|v| v.parse().unwrap()).collect::<Vec<f64>>();
         let mut checked = 0;
